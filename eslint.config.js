@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import js from '@eslint/js'
+import tseslint from 'typescript-eslint'
+
+// The house plan: a folder imports from the folders below it and from nothing above.
+const floors = ['cli', 'daemon', 'fuse', 'check', 'api', 'fs', 'pmem', 'native']
+const upward = floors.map((floor, level) => ({
+  files: [`src/${floor}/**/*.ts`],
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: floors
+          .slice(0, level)
+          .map((above) => ({ group: [`**/${above}/**`], message: `src/${floor} stands below src/${above}` })),
+      },
+    ],
+  },
+}))
+
+export default tseslint.config(
+  { ignores: ['dist/', 'build/', 'node_modules/', '.tap/', 'mnt/'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      // Typed-array loads are `number | undefined` to the compiler; within checked bounds `!` says what is known.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+      'max-lines': ['error', 600],
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['**/*.js'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
+  },
+  { files: ['test/**/*.ts', 'bench/**/*.ts', 'src/cli/**/*.ts', 'scripts/**/*.js'], rules: { 'no-console': 'off' } },
+  {
+    files: ['layout/**/*.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: ['**/src/**'] }] },
+  },
+  ...upward,
+)

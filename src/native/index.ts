@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The native helper, typed. It maps, flushes, fences, copies and does the system calls of the FUSE
+ * channel; it knows no file system.
+ *
+ * Memory is named by a *mapping*: a small number that holds for the whole process, so that every worker
+ * thread can name the same memory. Calls on the request path take whole numbers only (no object, no
+ * array), because unpacking those costs more than the call. Every offset is checked against its mapping.
+ *
+ * Calls return a value or a negative errno. Only a wrong argument type throws.
+ */
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findPackageRoot } from './package-root.js'
+
+declare const mappingBrand: unique symbol
+/** Names mapped memory in this process. */
+export type Mapping = number & { readonly [mappingBrand]: true }
+
+/** Flags of {@link Native.map}. */
+export const MAP_READ_ONLY = 1
+/** Copy-on-write: stores stay in this process and never reach the file. */
+export const MAP_COPY_ON_WRITE = 2
+/** MAP_SHARED_VALIDATE | MAP_SYNC: succeeds only where a flushed cache line is durable (mmap(2)). */
+export const MAP_SYNC = 4
+
+/** How {@link Native.persist} makes ranges durable. */
+export const PERSIST_CACHE_LINES = 0
+/** eADR: caches are inside the persistence domain; only the fence is needed. */
+export const PERSIST_FENCE_ONLY = 1
+/** msync(2) of the pages that the ranges touch. */
+export const PERSIST_PAGES = 2
+
+/** How {@link Native.copy} stores. */
+export const COPY_PLAIN = 0
+export const COPY_NON_TEMPORAL = 1
+
+/** Words of one range in a list for {@link Native.persist}: mapping, offset, length (bytes). */
+export const RANGE_WORDS = 3
+/** Words of one copy in a list for {@link Native.copy}: to mapping, to offset, from mapping, from offset, length (bytes). */
+export const COPY_WORDS = 5
+/** Words of one piece of a reply: mapping, offset, length (bytes). */
+export const PIECE_WORDS = 3
+
+/**
+ * The exchange block: 32-bit words through which a worker and {@link Native.exchange} talk.
+ * The reply (fuse_out_header and the opcode's struct) lies from word `reply` on.
+ */
+export const exchangeBlock = {
+  /** in: descriptor of /dev/fuse */
+  fd: 0,
+  /** in: bytes of header and struct to send; 0 = no reply to send */
+  replyBytes: 1,
+  /** in: how many pieces of mapped memory follow the struct in the reply */
+  pieceCount: 2,
+  /** in: where the list of pieces begins, in bytes from the start of the exchange block's mapping */
+  pieceListOffset: 3,
+  /** in: mapping, offset and capacity (bytes) of the buffer for the next request */
+  requestMapping: 4,
+  requestOffset: 5,
+  requestCapacity: 6,
+  /** out: CLOCK_REALTIME at the arrival of the request; seconds are a signed 64-bit number */
+  secondsLow: 7,
+  secondsHigh: 8,
+  nanoseconds: 9,
+  /** in: set to non-zero by another thread (then interruptThread) to make exchange return -EINTR */
+  stop: 10,
+  /** out: errno of the last reply that the kernel did not take (ENOENT: the request was interrupted), else 0 */
+  replyErrno: 11,
+  /** where the reply begins */
+  reply: 16,
+} as const
+
+export interface Native {
+  /**
+   * mmap(2) of `lengthBytes` of a file or device at `offsetBytes`, shared and writable unless flags say
+   * otherwise. @returns a mapping or a negative errno.
+   */
+  map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
+  /** A memfd (memfd_create(2)) of zeros, mapped shared; its pages come into being when touched. */
+  mapAnonymous(name: string, lengthBytes: number): number
+  /** Unmaps. The caller's own ArrayBuffer is detached; no other thread may touch its view afterwards. */
+  unmap(mapping: Mapping, view: ArrayBuffer | null): number
+  /** The mapping's bytes as an ArrayBuffer of the calling thread. One per thread is enough: keep it. */
+  view(mapping: Mapping): ArrayBuffer
+
+  /** 'clwb', 'clflushopt' or 'clflush': what this processor offers (CPUID). */
+  flushInstruction(): string
+  /** Makes `count` ranges durable (PERSIST_*), then fences if `fence` is 1. The list lies in mapped memory. */
+  persist(listMapping: Mapping, listOffset: number, count: number, how: number, fence: number): number
+  /** Does `count` copies (COPY_*). Non-temporal copies are durable after the next fence where flushes are. */
+  copy(listMapping: Mapping, listOffset: number, count: number, how: number): number
+  /** Fills with zeros, by non-temporal stores. */
+  zero(mapping: Mapping, offset: number, lengthBytes: number): number
+  /** One 8-byte store; `offset` is a multiple of 8. */
+  store64(mapping: Mapping, offset: number, low: number, high: number): number
+
+  /** FUTEX_WAIT while the word at `offset` is `expected`; at most `timeoutMs` (negative: for ever). 0, -EAGAIN, -ETIMEDOUT, -EINTR. */
+  futexWait(mapping: Mapping, offset: number, expected: number, timeoutMs: number): number
+  /** FUTEX_WAKE of at most `count` waiters. @returns how many were woken */
+  futexWake(mapping: Mapping, offset: number, count: number): number
+  /** Pins the calling thread to one processor (sched_setaffinity(2)). */
+  pin(cpu: number): number
+  threadId(): number
+  /** Sends a thread a signal whose handler does nothing, so that a blocking exchange returns. */
+  interruptThread(threadId: number): number
+  /** Names the calling thread (prctl PR_SET_NAME), 15 bytes. */
+  nameThread(name: string): number
+
+  /** mount(2) */
+  mount(source: string, target: string, type: string, flags: number, data: string): number
+  /** umount2(2) */
+  umount(target: string, flags: number): number
+  /**
+   * Mounts by fusermount3, for those who are not root: runs it with `options` and `mountpoint`, and takes the
+   * descriptor of /dev/fuse that it passes (SCM_RIGHTS) over the socket named in _FUSE_COMMFD.
+   * @returns the descriptor, or a negative errno (-ENOENT: no fusermount3; -EPERM: it refused and said why on stderr)
+   */
+  fusermount(options: string, mountpoint: string): number
+  /**
+   * Sends the reply that the exchange block describes (if any), then blocks for the next request.
+   * @returns the request's bytes; -ENODEV after an unmount; -EINTR if `stop` was set.
+   */
+  exchange(blockMapping: Mapping, blockOffset: number): number
+  /** CLOCK_REALTIME: seconds (low, high) and nanoseconds, to three words at `offset`. */
+  now(mapping: Mapping, offset: number): number
+
+  /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK. */
+  lockFile(fd: number, exclusive: number): number
+  /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
+  blockDeviceBytes(fd: number): number
+}
+
+const require = createRequire(import.meta.url)
+const load = require('node-gyp-build') as (folder: string) => unknown
+
+export const native = load(findPackageRoot(dirname(fileURLToPath(import.meta.url)))) as Native

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Sizes that everything else is measured in, and where the fixed areas of a volume lie:
+ *
+ *     block 0          superblock
+ *     block 1          roots
+ *     from block 2     undo log, one lane per worker
+ *     then             block bitmap, one bit per block
+ *     then             blocks that files, directories and the inode table share
+ *     last block of    the superblock's second copy
+ *     the first device
+ */
+
+export const blockBytes = 4096
+export const blockWords = blockBytes / 4
+/** log2 of {@link blockBytes} */
+export const blockShift = 12
+
+/** The medium is mapped in windows of at most 1 GiB. */
+export const windowBytes = 2 ** 30
+/** log2 of a window's blocks: block number >>> windowShift is its window. */
+export const windowShift = 18
+export const windowBlocks = 2 ** windowShift
+export const windowBlockMask = windowBlocks - 1
+
+export const superblockBlock = 0
+export const rootsBlock = 1
+export const firstLaneBlock = 2
+
+/** A lane of the undo log: one cache line of header, then entries of one cache line. */
+export const laneBlocks = 8
+export const laneBytes = laneBlocks * blockBytes
+
+/** Blocks whose bits lie in one block of the bitmap. */
+export const blocksPerBitmapBlock = blockBytes * 8
+
+/** 1 MiB: room for the fixed areas and something to store. */
+export const smallestVolumeBlocks = 256
+/** 16 TiB less one block: block numbers are 32-bit and 0 means "none". */
+export const largestVolumeBlocks = 2 ** 32 - 1
+
+/** Lanes for a volume: one per worker, and never more than a few parts in a hundred of the volume. */
+export function laneCountFor(blockCount: number): number {
+  return Math.min(256, Math.max(4, Math.floor(blockCount / 4096)))
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The roots: what changes while the volume lives and hangs from no inode. One cache line, changed under the
+ * undo log only. The inode table is a radix tree like a file's, so it grows, and no number of inodes is fixed.
+ */
+import { bytes, structure, u32 } from './structure.js'
+
+/**
+ * The inode table's map has its full height from the start: 2²⁷ blocks, 2³² inodes. So its root never changes, and
+ * readers follow it without a lock while it grows.
+ */
+export const tableHeight = 3
+
+export const roots = structure('roots', 64, 'Where the inode table and the lists of inodes begin.', {
+  tableRoot: u32("block: root of the inode table's block map"),
+  tableHeight: u32("height of the inode table's block map: 3"),
+  tableBlocks: u32('blocks of inodes in the table; each holds 32'),
+  freeInode: u32('first inode of the free list, 0 = none'),
+  orphanInode: u32('first inode of the orphan list, 0 = none'),
+  usedInodes: u32('inodes in use'),
+  reserved: bytes(40, 'zeros'),
+})

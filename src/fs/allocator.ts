@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Which blocks are free. The persistent bitmap tells it after a crash; the working bitmap, in shared memory, is where
+ * blocks are found. A block that is claimed is marked in the working bitmap at once and in the persistent one by its
+ * transaction; a block that is freed becomes findable only after the transaction that freed it has ended.
+ */
+import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
+import type { Medium } from '../pmem/medium.js'
+import type { Geometry } from './geometry.js'
+import type { Locks } from './locks.js'
+import { FREE_BLOCKS, SEARCH_HINT, type SharedState } from './shared-state.js'
+
+/** A search for a long run settles for the longest one seen after so many. */
+const runsExamined = 64
+const wordsPerGroupShift = 10
+
+export class Allocator {
+  /** The blocks that the last {@link claim} took. */
+  runStart = 0
+  runLength = 0
+  readonly #medium: Medium
+  readonly #state: SharedState
+  readonly #locks: Locks
+  readonly #geometry: Geometry
+  readonly #words: Int32Array
+  readonly #bitmap: number
+  readonly #wordCount: number
+
+  constructor(medium: Medium, state: SharedState, locks: Locks, geometry: Geometry) {
+    this.#medium = medium
+    this.#state = state
+    this.#locks = locks
+    this.#geometry = geometry
+    this.#words = state.words
+    this.#bitmap = state.bitmap
+    this.#wordCount = Math.ceil(geometry.blockCount / 32)
+  }
+
+  get freeBlocks(): number {
+    return Atomics.load(this.#words, FREE_BLOCKS) >>> 0
+  }
+
+  /** Fills the working bitmap from the persistent one. Once per open, after recovery. */
+  load(): void {
+    const { bitmapStart, bitmapBlocks, dataStart } = this.#geometry
+    let total = 0
+    for (let group = 0; group < bitmapBlocks; group++) {
+      const from = this.#medium.wordsOf(bitmapStart + group)
+      const at = this.#medium.wordOf(bitmapStart + group)
+      const to = this.#bitmap + group * blockWords
+      let used = 0
+      for (let n = 0; n < blockWords; n++) {
+        const word = from[at + n]!
+        this.#words[to + n] = word
+        used += popCount(word)
+      }
+      const free = blocksPerBitmapBlock - used
+      this.#words[this.#state.groupFree + group] = free
+      total += free
+    }
+    Atomics.store(this.#words, FREE_BLOCKS, total)
+    Atomics.store(this.#words, SEARCH_HINT, dataStart)
+  }
+
+  /**
+   * Takes up to `want` neighbouring blocks: those from `goal` on if that one is free, else a run as long as can be
+   * found quickly. @returns how many were taken, in runStart and runLength; 0 where none is free
+   */
+  claim(goal: number, want: number): number {
+    this.#locks.lockAllocator()
+    const found = this.#find(goal, want)
+    if (found > 0) {
+      this.#mark(this.runStart, found)
+      this.#words[SEARCH_HINT] = this.runStart + found
+    }
+    this.runLength = found
+    this.#locks.unlockAllocator()
+    return found
+  }
+
+  /** Makes blocks findable again. */
+  release(first: number, count: number): void {
+    this.#locks.lockAllocator()
+    const words = this.#words
+    for (let done = 0; done < count; ) {
+      const block = first + done
+      const part = Math.min(count - done, 32 - (block & 31))
+      words[this.#bitmap + (block >>> 5)]! &= ~bitMask(block & 31, part)
+      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! += part
+      done += part
+    }
+    words[FREE_BLOCKS]! += count
+    this.#locks.unlockAllocator()
+  }
+
+  /** Sets the blocks' bits in the persistent bitmap and asks for them to be flushed. */
+  setPersistent(first: number, count: number): void {
+    setPersistentBits(this.#medium, this.#geometry, first, count)
+  }
+
+  clearPersistent(first: number, count: number): void {
+    clearPersistentBits(this.#medium, this.#geometry, first, count)
+  }
+
+  #find(goal: number, want: number): number {
+    if (goal !== 0 && goal < this.#geometry.blockCount && this.#isFree(goal)) {
+      this.runStart = goal
+      return this.#measure(goal, want)
+    }
+    const hint = this.#words[SEARCH_HINT]! >>> 0
+    const start = hint < this.#geometry.blockCount ? hint : this.#geometry.dataStart
+    this.#bestLength = 0
+    this.#examined = 0
+    if (this.#scan(start, this.#geometry.blockCount, want)) return this.#bestLength
+    this.#scan(this.#geometry.dataStart, start, want)
+    return this.#bestLength
+  }
+
+  #bestLength = 0
+  #examined = 0
+
+  /** Looks for a run from `from` on. @returns true where the search can end */
+  #scan(from: number, to: number, want: number): boolean {
+    const words = this.#words
+    let block = from
+    while (block < to) {
+      const index = block >>> 5
+      if ((index & ((1 << wordsPerGroupShift) - 1)) === 0 && (block & 31) === 0) {
+        if (words[this.#state.groupFree + (index >>> wordsPerGroupShift)] === 0) {
+          block += blocksPerBitmapBlock
+          continue
+        }
+      }
+      const free = ~words[this.#bitmap + index]! & (-1 << (block & 31))
+      if (free === 0) {
+        block = (index + 1) * 32
+        continue
+      }
+      block = index * 32 + trailingZeros(free)
+      if (block >= to) return false
+      const length = this.#measure(block, want)
+      if (length > this.#bestLength) {
+        this.#bestLength = length
+        this.runStart = block
+      }
+      if (length === want || ++this.#examined === runsExamined) return true
+      block += length
+    }
+    return false
+  }
+
+  /** Free blocks from `block` on, `want` at the most. */
+  #measure(block: number, want: number): number {
+    let length = 0
+    while (length < want) {
+      const at = block + length
+      if (at >>> 5 >= this.#wordCount) break
+      const used = this.#words[this.#bitmap + (at >>> 5)]! >>> (at & 31)
+      const here = used === 0 ? 32 - (at & 31) : trailingZeros(used)
+      if (here === 0) break
+      length += here
+      if (used !== 0) break
+    }
+    return Math.min(length, want)
+  }
+
+  #isFree(block: number): boolean {
+    return ((this.#words[this.#bitmap + (block >>> 5)]! >>> (block & 31)) & 1) === 0
+  }
+
+  #mark(first: number, count: number): void {
+    const words = this.#words
+    for (let done = 0; done < count; ) {
+      const block = first + done
+      const part = Math.min(count - done, 32 - (block & 31))
+      words[this.#bitmap + (block >>> 5)]! |= bitMask(block & 31, part)
+      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! -= part
+      done += part
+    }
+    words[FREE_BLOCKS]! -= count
+  }
+
+  /** Whether the working bitmap has the block in use. For checks. */
+  isUsed(block: number): boolean {
+    return !this.#isFree(block)
+  }
+}
+
+/** The persistent bitmap's own change, which recovery makes too. Idempotent. */
+export function setPersistentBits(medium: Medium, geometry: Geometry, first: number, count: number): void {
+  changePersistentBits(medium, geometry, first, count, true)
+}
+
+export function clearPersistentBits(medium: Medium, geometry: Geometry, first: number, count: number): void {
+  changePersistentBits(medium, geometry, first, count, false)
+}
+
+function changePersistentBits(
+  medium: Medium,
+  geometry: Geometry,
+  first: number,
+  count: number,
+  set: boolean,
+): void {
+  for (let done = 0; done < count; ) {
+    const block = first + done
+    const part = Math.min(count - done, 32 - (block & 31))
+    const bitmapBlock = geometry.bitmapStart + Math.floor(block / blocksPerBitmapBlock)
+    const word = (block >>> 5) & (blockWords - 1)
+    const mask = bitMask(block & 31, part)
+    if (set) medium.setBits(bitmapBlock, word, mask)
+    else medium.clearBits(bitmapBlock, word, mask)
+    medium.flush(bitmapBlock, word * 4, 4)
+    done += part
+  }
+}
+
+function bitMask(shift: number, count: number): number {
+  return count === 32 ? -1 : ((1 << count) - 1) << shift
+}
+
+function trailingZeros(word: number): number {
+  return 31 - Math.clz32(word & -word)
+}
+
+function popCount(word: number): number {
+  word -= (word >>> 1) & 0x55555555
+  word = (word & 0x33333333) + ((word >>> 2) & 0x33333333)
+  return Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}

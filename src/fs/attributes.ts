@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
+import type { Clock } from './clock.js'
+import { EFBIG, EINVAL, EISDIR } from './errno.js'
+import type { File } from './file.js'
+import { type Inode, blockOf, inodeField } from './inode.js'
+import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
+import type { Reclaim } from './reclaim.js'
+import type { Transaction } from './transaction.js'
+
+/** Which attributes a change names. */
+export const SET_MODE = 1
+export const SET_UID = 2
+export const SET_GID = 4
+export const SET_SIZE = 8
+export const SET_ATIME = 16
+export const SET_MTIME = 32
+export const SET_CTIME = 64
+/** Clear set-user-ID and set-group-ID as truncate(2) does for those without CAP_FSETID. */
+export const KILL_PRIVILEGES = 128
+
+/** A change of attributes; made once and filled in for each call. Times are in the medium's encoding. */
+export class AttributeChange {
+  /** SET_* */
+  mask = 0
+  mode = 0
+  uid = 0
+  gid = 0
+  sizeLow = 0
+  sizeHigh = 0
+  atimeLow = 0
+  atimeHigh = 0
+  mtimeLow = 0
+  mtimeHigh = 0
+  ctimeLow = 0
+  ctimeHigh = 0
+}
+
+/** 16 TiB: a block index is a 32-bit number. */
+const sizeHighLimit = 2 ** 12
+
+/** @returns 0 or the errno that forbids the change, before anything is touched */
+export function checkChange(inode: Inode, change: AttributeChange): number {
+  if ((change.mask & SET_SIZE) === 0) return 0
+  const type = inode.mode & S_IFMT
+  if (type === S_IFDIR) return -EISDIR
+  if (type !== S_IFREG) return -EINVAL
+  return change.sizeHigh >= sizeHighLimit ? -EFBIG : 0
+}
+
+/** Makes a checked change. The caller holds the metadata lock and the inode's. */
+export function changeAttributes(
+  tx: Transaction,
+  inode: Inode,
+  change: AttributeChange,
+  clock: Clock,
+  file: File,
+  reclaim: Reclaim,
+): void {
+  const { mask } = change
+  tx.begin()
+  inode.saveAttributes(tx)
+  inode.saveContents(tx)
+  if (mask & SET_ATIME) inode.save(tx, inodeField.atime, 2)
+  putOwner(tx, inode, change)
+  if (mask & SET_MTIME) inode.putPair(tx, inodeField.mtime, change.mtimeLow, change.mtimeHigh)
+  if (mask & SET_ATIME) inode.putPair(tx, inodeField.atime, change.atimeLow, change.atimeHigh)
+  if (mask & SET_CTIME) inode.putPair(tx, inodeField.ctime, change.ctimeLow, change.ctimeHigh)
+  else inode.putChanged(tx, clock)
+  if (mask & SET_SIZE) resize(tx, inode, change, clock, file, reclaim)
+  else tx.end()
+}
+
+function putOwner(tx: Transaction, inode: Inode, change: AttributeChange): void {
+  const { mask } = change
+  let mode = inode.mode
+  if (mask & SET_MODE) mode = (mode & S_IFMT) | (change.mode & permissionBits)
+  else if (mask & (SET_UID | SET_GID | KILL_PRIVILEGES) && (mode & S_IFMT) !== S_IFDIR) mode = withoutPrivileges(mode)
+  if (mode !== inode.mode) inode.put(tx, inodeField.mode, mode)
+  if (mask & SET_UID) inode.put(tx, inodeField.uid, change.uid)
+  if (mask & SET_GID) inode.put(tx, inodeField.gid, change.gid)
+}
+
+/** Ends the transaction. */
+function resize(
+  tx: Transaction,
+  inode: Inode,
+  change: AttributeChange,
+  clock: Clock,
+  file: File,
+  reclaim: Reclaim,
+): void {
+  const { sizeLow, sizeHigh } = change
+  const grows = sizeHigh > inode.sizeHigh || (sizeHigh === inode.sizeHigh && sizeLow > inode.sizeLow)
+  if (grows) file.zeroGap(inode, blockOf(sizeLow, sizeHigh), sizeLow & 4095)
+  if ((change.mask & SET_MTIME) === 0) inode.putPair(tx, inodeField.mtime, clock.low, clock.high)
+  inode.putSize(tx, sizeLow, sizeHigh)
+  if (grows) tx.end()
+  else reclaim.shrink(inode)
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A block map: the radix tree from a file's block index to its block. Its root and height lie side by side in the
+ * inode (or, for the inode table, in the roots); a *holder* is where: a block and the word of the root in it.
+ *
+ * Freeing goes from the end towards the front in steps that each fit into one transaction, so what is left after any
+ * of them is a whole, shorter map.
+ */
+import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { undoDataWords } from '../../layout/lane.js'
+import { mapEntryWords, mapFanout, mapFanoutShift, mapIndexMask, tallestMap } from '../../layout/map-node.js'
+import type { Medium } from '../pmem/medium.js'
+import { ENOSPC } from './errno.js'
+import type { Transaction } from './transaction.js'
+
+/** Entries of the log that freeing one lowest node may take: its runs, its entries, its parent's entry, its own block. */
+const roomForOneNode = Math.ceil(mapFanout / 5) * 2 + 16
+
+export class BlockMap {
+  /** What the last {@link run} found: the first block, 0 for a hole. */
+  runStart = 0
+  /** Blocks of the map itself that the last insert took, or the last cut freed. */
+  nodeCount = 0
+  /** Data blocks that the last {@link cut} freed. */
+  dataCount = 0
+  readonly #medium: Medium
+
+  constructor(medium: Medium) {
+    this.#medium = medium
+  }
+
+  /** @returns the block at `index`, 0 for a hole */
+  lookup(root: number, height: number, index: number): number {
+    if (!covers(height, index)) return 0
+    let block = root
+    for (let level = height - 1; level >= 0 && block !== 0; level--) {
+      block = this.#medium.load32(block, childIndex(index, level) * mapEntryWords)
+    }
+    return block
+  }
+
+  /**
+   * From `index` on: how many neighbouring blocks (`want` at the most, 1 at least), or how much of a hole.
+   * The first block is in runStart. A longer run may be told in several parts.
+   */
+  run(root: number, height: number, index: number, want: number): number {
+    this.runStart = 0
+    if (root === 0) return want
+    if (height === 0) {
+      if (index > 0) return want
+      this.runStart = root
+      return 1
+    }
+    if (!covers(height, index)) return want
+    let node = root
+    for (let level = height - 1; level > 0; level--) {
+      node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
+      if (node === 0) {
+        const span = 2 ** (mapFanoutShift * level)
+        return Math.min(want, span - (index % span))
+      }
+    }
+    const words = this.#medium.wordsOf(node)
+    const first = index & mapIndexMask
+    const base = this.#medium.wordOf(node) + first * mapEntryWords
+    const most = Math.min(want, mapFanout - first)
+    const start = words[base]!
+    const step = start === 0 ? 0 : 1
+    let length = 1
+    while (length < most && words[base + length * mapEntryWords] === start + length * step) length++
+    this.runStart = start
+    return length
+  }
+
+  /**
+   * Maps `count` neighbouring blocks from `first` at `index`, where there was a hole. The holder's root and height
+   * must have been saved. @returns 0 or -ENOSPC (then the caller aborts the transaction)
+   */
+  insert(
+    tx: Transaction,
+    holder: number,
+    rootWord: number,
+    index: number,
+    first: number,
+    count: number,
+  ): number {
+    this.nodeCount = 0
+    const error = this.#grow(tx, holder, rootWord, index + count - 1)
+    if (error !== 0) return error
+    for (let done = 0; done < count; ) {
+      const part = Math.min(count - done, mapFanout - ((index + done) & mapIndexMask))
+      const failed = this.#insertInOneNode(tx, holder, rootWord, index + done, first + done, part)
+      if (failed !== 0) return failed
+      done += part
+    }
+    return 0
+  }
+
+  /**
+   * Frees from the end what lies at `from` and beyond, as much as the transaction has room for. The holder's root
+   * and height must have been saved. Counts are in dataCount and nodeCount. @returns true when all of it is freed
+   */
+  cut(tx: Transaction, holder: number, rootWord: number, from: number): boolean {
+    this.dataCount = 0
+    this.nodeCount = 0
+    const root = this.#medium.load32(holder, rootWord)
+    const height = this.#medium.load32(holder, rootWord + 1)
+    if (root === 0) return true
+    if (height === 0) {
+      if (from > 0) return true
+      this.#free(tx, root)
+      this.dataCount = 1
+    } else if (!this.#cutBelow(tx, root, height - 1, 0, from)) {
+      return false
+    }
+    if (from === 0) {
+      if (height > 0) this.#freeNode(tx, root)
+      tx.put32(holder, rootWord, 0)
+      tx.put32(holder, rootWord + 1, 0)
+    }
+    return true
+  }
+
+  /** Raises the map until it covers `index`. */
+  #grow(tx: Transaction, holder: number, rootWord: number, index: number): number {
+    const root = this.#medium.load32(holder, rootWord)
+    let height = this.#medium.load32(holder, rootWord + 1)
+    if (covers(height, index)) return 0
+    let top = root
+    while (!covers(height, index)) {
+      if (height === tallestMap) throw new Error(`no block map reaches block ${index}`)
+      height++
+      if (root === 0) continue
+      const node = this.#newNode(tx)
+      if (node === 0) return -ENOSPC
+      this.#medium.store32(node, 0, top)
+      this.#medium.flush(node, 0, 4)
+      top = node
+    }
+    tx.put32(holder, rootWord + 1, height)
+    if (top !== root) tx.put32(holder, rootWord, top)
+    return 0
+  }
+
+  /** Maps blocks whose entries lie in one lowest node (or, at height 0, the one block). */
+  #insertInOneNode(
+    tx: Transaction,
+    holder: number,
+    rootWord: number,
+    index: number,
+    first: number,
+    count: number,
+  ): number {
+    const medium = this.#medium
+    const height = medium.load32(holder, rootWord + 1)
+    if (height === 0) {
+      tx.put32(holder, rootWord, first)
+      return 0
+    }
+    // Walk down what is there; from the first missing node on, build fresh ones and publish the topmost last.
+    let linkBlock = holder
+    let linkWord = rootWord
+    let level = height - 1
+    let node = medium.load32(linkBlock, linkWord)
+    while (level > 0 && node !== 0) {
+      linkBlock = node
+      linkWord = childIndex(index, level) * mapEntryWords
+      node = medium.load32(linkBlock, linkWord)
+      level--
+    }
+    if (node !== 0) {
+      const word = (index & mapIndexMask) * mapEntryWords
+      tx.saveFill(node, word, count)
+      tx.seal()
+      this.#fillEntries(node, word, first, count)
+      return 0
+    }
+    const top = this.#freshPath(tx, level, index, first, count)
+    if (top === 0) return -ENOSPC
+    if (linkBlock !== holder) tx.saveWords(linkBlock, linkWord, mapEntryWords)
+    tx.put32(linkBlock, linkWord, top)
+    return 0
+  }
+
+  /** Builds the nodes from `level` down to the entries of a run. @returns the topmost, 0 where there is no space */
+  #freshPath(tx: Transaction, level: number, index: number, first: number, count: number): number {
+    let below = this.#newNode(tx)
+    if (below === 0) return 0
+    this.#fillEntries(below, (index & mapIndexMask) * mapEntryWords, first, count)
+    for (let up = 1; up <= level; up++) {
+      const node = this.#newNode(tx)
+      if (node === 0) return 0
+      const word = childIndex(index, up) * mapEntryWords
+      this.#medium.store32(node, word, below)
+      this.#medium.flush(node, word * 4, 4)
+      below = node
+    }
+    return below
+  }
+
+  #fillEntries(node: number, word: number, first: number, count: number): void {
+    for (let n = 0; n < count; n++) this.#medium.store32(node, word + n * mapEntryWords, first + n)
+    this.#medium.flush(node, word * 4, count * mapEntryWords * 4)
+  }
+
+  #newNode(tx: Transaction): number {
+    const block = tx.claimOne(0)
+    if (block !== 0) {
+      this.#medium.zero(block, 0, blockBytes)
+      this.nodeCount++
+    }
+    return block
+  }
+
+  /** Frees from the end what a node at `level` (0 = lowest) holds at `from` and beyond. */
+  #cutBelow(tx: Transaction, node: number, level: number, base: number, from: number): boolean {
+    if (level === 0) return this.#cutLowest(tx, node, Math.max(0, from - base))
+    const span = 2 ** (mapFanoutShift * level)
+    const firstChild = Math.max(0, Math.floor((from - base) / span))
+    for (let child = mapFanout - 1; child >= firstChild; child--) {
+      const word = child * mapEntryWords
+      const below = this.#medium.load32(node, word)
+      if (below === 0) continue
+      const start = base + child * span
+      if (!this.#cutBelow(tx, below, level - 1, start, from)) return false
+      if (start < from) continue
+      this.#freeNode(tx, below)
+      tx.saveWords(node, word, mapEntryWords)
+      tx.put32(node, word, 0)
+    }
+    return true
+  }
+
+  /** Frees the entries of a lowest node from `firstChild` on. */
+  #cutLowest(tx: Transaction, node: number, firstChild: number): boolean {
+    if (tx.room < roomForOneNode) return false
+    const medium = this.#medium
+    const end = lastUsed(medium, node, firstChild) + 1
+    for (let child = firstChild; child < end; child++) {
+      const block = medium.load32(node, child * mapEntryWords)
+      if (block === 0) continue
+      this.#free(tx, block)
+      this.dataCount++
+    }
+    // A node that loses all its entries is freed itself: then its bytes stay, for undoing.
+    if (firstChild === 0) return true
+    for (let child = firstChild; child < end; child += undoDataWords / mapEntryWords) {
+      const count = Math.min(end - child, undoDataWords / mapEntryWords)
+      tx.saveWords(node, child * mapEntryWords, count * mapEntryWords)
+    }
+    if (end > firstChild) tx.putFill(node, firstChild * mapEntryWords, end - firstChild, 0, 0)
+    return true
+  }
+
+  #free(tx: Transaction, block: number): void {
+    tx.free(block, 1)
+  }
+
+  #freeNode(tx: Transaction, block: number): void {
+    this.#free(tx, block)
+    this.nodeCount++
+  }
+}
+
+/** Which of a node's 512 children leads to `index`; the node stands `level` (0 to 3) above the lowest nodes. */
+export function childIndex(index: number, level: number): number {
+  return (index >>> (mapFanoutShift * level)) & mapIndexMask
+}
+
+function covers(height: number, index: number): boolean {
+  return height >= tallestMap || index < 2 ** (mapFanoutShift * height)
+}
+
+function lastUsed(medium: Medium, node: number, from: number): number {
+  const words = medium.wordsOf(node)
+  const base = medium.wordOf(node)
+  for (let word = blockWords - mapEntryWords; word >= from * mapEntryWords; word -= mapEntryWords) {
+    if (words[base + word] !== 0) return word / mapEntryWords
+  }
+  return from - 1
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Listing a directory. The order is that of the hashes, and a cookie is the hash and twin number of the last entry
+ * told: a value, not a place. So entries may come and go and leaves may split between two calls, and whatever was there
+ * all the time is told exactly once.
+ */
+import { hashBits } from '../../layout/directory.js'
+import { S_IFDIR, typeOfMode } from './mode.js'
+import type { Medium } from '../pmem/medium.js'
+import type { Directory } from './directory.js'
+import { type DirectoryLeaf, entryTwin, entryType, mostSlots, nameLength, nameOffset } from './directory-leaf.js'
+import type { Inode } from './inode.js'
+
+/** Takes entries one by one. */
+export interface DirectorySink {
+  /**
+   * @param type as st_mode >>> 12 (DT_* of readdir(3))
+   * @param cookieLow with cookieHigh, where a later listing goes on after this entry
+   * @returns false to refuse this entry and end the listing
+   */
+  entry(
+    inode: number,
+    type: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    nameLength: number,
+    cookieLow: number,
+    cookieHigh: number,
+  ): boolean
+}
+
+const dots = new Uint8Array([0x2e, 0x2e])
+const directoryType = typeOfMode(S_IFDIR)
+const cookieOfDot = 1
+const cookieOfDotDot = 2
+/** Low words of cookies: 0 is the beginning, 1 and 2 are the dots, entries begin here. */
+const firstTwinCookie = 3
+
+export class DirectoryReader {
+  readonly #medium: Medium
+  readonly #directory: Directory
+  readonly #leaf: DirectoryLeaf
+  /** Slots of one leaf that are still to be told, in order. */
+  readonly #order = new Int32Array(mostSlots)
+
+  constructor(medium: Medium, directory: Directory) {
+    this.#medium = medium
+    this.#directory = directory
+    this.#leaf = directory.leaf
+  }
+
+  /** Tells the entries that follow a cookie (0, 0: all) until the sink refuses one. */
+  read(directory: Inode, cookieLow: number, cookieHigh: number, sink: DirectorySink): void {
+    if (cookieHigh === 0 && cookieLow < cookieOfDotDot) {
+      if (cookieLow < cookieOfDot && !sink.entry(directory.number, directoryType, dots, 0, 1, cookieOfDot, 0)) return
+      if (!sink.entry(directory.parent, directoryType, dots, 0, 2, cookieOfDotDot, 0)) return
+    }
+    let hash = cookieHigh
+    let after = cookieLow
+    for (;;) {
+      this.#directory.walk(directory, hash)
+      const leaf = this.#directory.leafBlock
+      if (leaf === 0) return
+      const count = this.#sort(leaf, hash, after)
+      for (let n = 0; n < count; n++) {
+        if (!this.#tell(leaf, this.#order[n]!, sink)) return
+      }
+      const unused = hashBits - this.#leaf.depth(leaf)
+      const next = ((hash >>> unused) + 1) * 2 ** unused
+      if (next >= 2 ** hashBits) return
+      hash = next
+      after = 0
+    }
+  }
+
+  #tell(leaf: number, slot: number, sink: DirectorySink): boolean {
+    const place = this.#leaf.place(leaf, slot)
+    return sink.entry(
+      this.#leaf.inode(leaf, place),
+      entryType(place),
+      this.#medium.bytesOf(leaf),
+      this.#medium.byteOf(leaf) + nameOffset(place),
+      nameLength(place),
+      entryTwin(place) + firstTwinCookie,
+      this.#leaf.hash(leaf, slot),
+    )
+  }
+
+  /** Puts the slots that follow the cookie in order. @returns how many they are */
+  #sort(leaf: number, cookieHash: number, cookieLow: number): number {
+    const order = this.#order
+    const slots = this.#leaf.slots(leaf)
+    let count = 0
+    for (let slot = 0; slot < slots; slot++) {
+      if (this.#leaf.place(leaf, slot) === 0) continue
+      if (!this.#follows(leaf, slot, cookieHash, cookieLow)) continue
+      const hash = this.#leaf.hash(leaf, slot)
+      const low = this.#cookieLow(leaf, slot)
+      let at = count++
+      while (at > 0 && !this.#before(leaf, order[at - 1]!, hash, low)) {
+        order[at] = order[at - 1]!
+        at--
+      }
+      order[at] = slot
+    }
+    return count
+  }
+
+  #follows(leaf: number, slot: number, hash: number, low: number): boolean {
+    const mine = this.#leaf.hash(leaf, slot)
+    return mine > hash || (mine === hash && this.#cookieLow(leaf, slot) > low)
+  }
+
+  #before(leaf: number, slot: number, hash: number, low: number): boolean {
+    const mine = this.#leaf.hash(leaf, slot)
+    return mine < hash || (mine === hash && this.#cookieLow(leaf, slot) < low)
+  }
+
+  #cookieLow(leaf: number, slot: number): number {
+    return entryTwin(this.#leaf.place(leaf, slot)) + firstTwinCookie
+  }
+}

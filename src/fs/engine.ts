@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The engine: POSIX calls by inode number, for one worker. Each call takes the locks that it needs, runs its
+ * transaction and returns a value or a negative errno; when it returns, its effect is durable.
+ *
+ * Who is handed an inode number by lookup, create and the like holds a reference to it until `forget`: an inode
+ * without names lives as long as someone refers to it.
+ */
+import { inode as inodeLayout } from '../../layout/inode.js'
+import type { Medium } from '../pmem/medium.js'
+import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import { Allocator } from './allocator.js'
+import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
+import { BlockMap } from './block-map.js'
+import { Clock } from './clock.js'
+import { Directory } from './directory.js'
+import { DirectoryReader, type DirectorySink } from './directory-reader.js'
+import { EINVAL, EISDIR, ENOENT, ENOTDIR } from './errno.js'
+import type { ExtentSink } from './extent.js'
+import { File } from './file.js'
+import type { Geometry } from './geometry.js'
+import { Inode, inodeField } from './inode.js'
+import { InodeTable } from './inode-table.js'
+import { Locks } from './locks.js'
+import { S_IFMT, S_IFREG, isDirectory } from './mode.js'
+import type { Name } from './name.js'
+import { NameHash } from './name-hash.js'
+import { Namespace } from './namespace.js'
+import type { NewInode } from './new-inode.js'
+import { Orphans } from './orphans.js'
+import { Reclaim } from './reclaim.js'
+import { Rename } from './rename.js'
+import type { SharedState } from './shared-state.js'
+import { readTarget } from './symlink.js'
+import { Transaction } from './transaction.js'
+
+export interface EngineSetting {
+  readonly geometry: Geometry
+  readonly hashKey0: number
+  readonly hashKey1: number
+}
+
+/** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
+export const attributeWords = inodeLayout.word.inline
+
+/** What statfs(2) tells. */
+export interface VolumeUsage {
+  readonly blocks: number
+  readonly freeBlocks: number
+  readonly usedInodes: number
+}
+
+const secondsPerDay = 86400
+
+export class Engine {
+  readonly clock = new Clock()
+  readonly #medium: Medium
+  readonly #state: SharedState
+  readonly #geometry: Geometry
+  readonly #locks: Locks
+  readonly #allocator: Allocator
+  readonly #tx: Transaction
+  readonly #table: InodeTable
+  readonly #orphans: Orphans
+  readonly #directory: Directory
+  readonly #reader: DirectoryReader
+  readonly #file: File
+  readonly #reclaim: Reclaim
+  readonly #namespace: Namespace
+  readonly #rename: Rename
+  readonly #inode: Inode
+
+  /** @param worker from 0; one engine per worker and thread */
+  constructor(medium: Medium, state: SharedState, setting: EngineSetting, worker: number) {
+    const { geometry } = setting
+    const map = new BlockMap(medium)
+    const clock = this.clock
+    this.#medium = medium
+    this.#state = state
+    this.#geometry = geometry
+    this.#locks = new Locks(state, worker)
+    this.#allocator = new Allocator(medium, state, this.#locks, geometry)
+    this.#tx = new Transaction(medium, this.#allocator, geometry, worker)
+    this.#table = new InodeTable(medium, map)
+    this.#orphans = new Orphans(medium, this.#table)
+    this.#directory = new Directory(medium, new NameHash(setting.hashKey0, setting.hashKey1))
+    this.#reader = new DirectoryReader(medium, this.#directory)
+    this.#file = new File(medium, map, this.#allocator, this.#tx, clock)
+    this.#reclaim = new Reclaim(this.#tx, map, this.#directory, this.#table, this.#orphans)
+    const parts = {
+      medium,
+      tx: this.#tx,
+      locks: this.#locks,
+      clock,
+      table: this.#table,
+      orphans: this.#orphans,
+      directory: this.#directory,
+    }
+    this.#namespace = new Namespace(parts)
+    this.#rename = new Rename(parts)
+    this.#inode = new Inode(medium)
+  }
+
+  /** Finds a name. @returns its inode, with a reference; -ENOENT, -ENOTDIR, -ESTALE */
+  lookup(parent: number, name: Name): number {
+    this.#locks.readLockInode(parent)
+    const result = this.#lookup(parent, name)
+    if (result > 0) this.#state.retain(result)
+    this.#locks.readUnlockInode(parent)
+    return result
+  }
+
+  /** Takes one more reference to an inode that the caller refers to, or that an entry names under its lock. */
+  retain(inode: number): void {
+    this.#state.retain(inode)
+  }
+
+  /** Gives back references; the last one frees an inode that has no names. */
+  forget(number: number, count: number): void {
+    if (this.#state.forget(number, count) === 0) this.#evictIfUnused(number)
+  }
+
+  /** Copies an inode's words (layout/inode.ts, {@link attributeWords} of them). @returns 0 or -ESTALE */
+  getattr(number: number, words: Uint32Array): number {
+    const inode = this.#inode
+    this.#locks.readLockInode(number)
+    const error = this.#table.open(number, inode)
+    if (error === 0) {
+      const from = this.#medium.wordsOf(inode.block)
+      const start = this.#medium.wordOf(inode.block) + inode.word
+      for (let n = 0; n < attributeWords; n++) words[n] = from[start + n]!
+    }
+    this.#locks.readUnlockInode(number)
+    return error
+  }
+
+  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  setattr(number: number, change: AttributeChange): number {
+    const inode = this.#inode
+    this.#locks.lockMetadata()
+    this.#locks.lockInodes(number)
+    const error = this.#table.open(number, inode) || checkChange(inode, change)
+    if (error === 0) changeAttributes(this.#tx, inode, change, this.clock, this.#file, this.#reclaim)
+    this.#locks.unlockInodes()
+    this.#locks.unlockMetadata()
+    return error
+  }
+
+  /** Makes a file, directory or special file. @returns its inode, with a reference, or a negative errno */
+  create(parent: number, name: Name, made: NewInode): number {
+    return this.#create(parent, name, made, null, 0, 0)
+  }
+
+  /** Makes a symbolic link to the `length` bytes from byte `start` of `target` on. @returns as {@link create} */
+  symlink(
+    parent: number,
+    name: Name,
+    made: NewInode,
+    target: TransferBuffer,
+    start: number,
+    length: number,
+  ): number {
+    return this.#create(parent, name, made, target, start, length)
+  }
+
+  /** Makes a file without a name, which {@link link} can give it. @returns as {@link create} */
+  createNameless(parent: number, made: NewInode): number {
+    this.#locks.lockMetadata()
+    const result = this.#namespace.createNameless(parent, made)
+    if (result > 0) this.#state.retain(result)
+    this.#locks.unlockMetadata()
+    return result
+  }
+
+  /** @returns 0, with a reference to `number`; or a negative errno */
+  link(number: number, parent: number, name: Name): number {
+    this.#locks.lockMetadata()
+    const error = this.#namespace.link(number, parent, name)
+    if (error === 0) this.#state.retain(number)
+    this.#locks.unlockMetadata()
+    return error
+  }
+
+  /** @returns 0 or a negative errno */
+  unlink(parent: number, name: Name): number {
+    return this.#remove(parent, name, false)
+  }
+
+  /** @returns 0 or a negative errno */
+  rmdir(parent: number, name: Name): number {
+    return this.#remove(parent, name, true)
+  }
+
+  /** @param flags RENAME_* of renameat2(2) @returns 0 or a negative errno */
+  rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number {
+    this.#locks.lockMetadata()
+    const error = this.#rename.rename(from, oldName, to, newName, flags)
+    this.#locks.unlockMetadata()
+    const { replaced } = this.#rename
+    if (error === 0 && replaced !== 0 && this.#state.lookups(replaced) === 0) this.#evictIfUnused(replaced)
+    return error
+  }
+
+  /** Tells a directory's entries after a cookie. @returns 0, -ENOTDIR, -ESTALE */
+  readdir(number: number, cookieLow: number, cookieHigh: number, sink: DirectorySink): number {
+    const inode = this.#inode
+    this.#locks.readLockInode(number)
+    let error = this.#table.open(number, inode)
+    if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
+    // A directory that was removed while open is empty, without even its dots.
+    if (error === 0 && inode.links > 0) this.#reader.read(inode, cookieLow, cookieHigh, sink)
+    this.#locks.readUnlockInode(number)
+    return error
+  }
+
+  /** @returns the target's length in bytes, -EINVAL, -ESTALE */
+  readlink(number: number, sink: ExtentSink): number {
+    this.#locks.readLockInode(number)
+    const result = this.#table.open(number, this.#inode) || readTarget(this.#inode, sink)
+    this.#locks.readUnlockInode(number)
+    return result
+  }
+
+  /**
+   * Tells where bytes of a file lie: `length` of them, from byte `within` of block `index` of the file on. What it
+   * tells holds until {@link endRead}, which must follow, and between the two there is no other call.
+   * @returns the bytes there are, or -EISDIR, -EINVAL, -ESTALE
+   */
+  beginRead(number: number, index: number, within: number, length: number, sink: ExtentSink): number {
+    this.#locks.readLockInode(number)
+    return this.#openFile(number) || this.#file.read(this.#inode, index, within, length, sink)
+  }
+
+  endRead(number: number): void {
+    this.#locks.readUnlockInode(number)
+  }
+
+  /** The file was read: notes the time as relatime does (mount(8)). */
+  touchAccessTime(number: number): void {
+    const inode = this.#inode
+    this.#locks.readLockInode(number)
+    if (this.#table.open(number, inode) === 0 && this.#isAccessTimeDue(inode)) {
+      inode.storeTime(inodeField.atime, this.clock)
+      this.#medium.fence()
+    }
+    this.#locks.readUnlockInode(number)
+  }
+
+  /**
+   * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
+   * `within` of block `index` of the file.
+   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EISDIR, -EINVAL, -ESTALE
+   */
+  write(
+    number: number,
+    index: number,
+    within: number,
+    length: number,
+    from: TransferBuffer,
+    start: number,
+    killPrivileges: boolean,
+  ): number {
+    this.#locks.lockInodes(number)
+    const result =
+      this.#openFile(number) ||
+      this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
+    this.#locks.unlockInodes()
+    return result
+  }
+
+  usage(): VolumeUsage {
+    return {
+      blocks: this.#geometry.blockCount - this.#geometry.dataStart,
+      freeBlocks: this.#allocator.freeBlocks,
+      usedInodes: this.#table.usedInodes,
+    }
+  }
+
+  /** The directory that holds a directory. @returns its inode, with a reference; -ENOTDIR, -ESTALE */
+  parentOf(number: number): number {
+    this.#locks.readLockInode(number)
+    let result = this.#table.open(number, this.#inode)
+    if (result === 0) result = isDirectory(this.#inode.mode) ? this.#inode.parent : -ENOTDIR
+    if (result > 0) this.#state.retain(result)
+    this.#locks.readUnlockInode(number)
+    return result
+  }
+
+  /** Frees what the orphan list still holds, when nobody refers to inodes any more. */
+  finishOrphans(): void {
+    this.#locks.lockMetadata()
+    this.#reclaim.finish(this.#inode)
+    this.#locks.unlockMetadata()
+  }
+
+  #lookup(parent: number, name: Name): number {
+    const inode = this.#inode
+    const error = this.#table.open(parent, inode)
+    if (error !== 0) return error
+    if (!isDirectory(inode.mode)) return -ENOTDIR
+    const unfit = name.check()
+    if (unfit !== 0) return unfit === -EINVAL ? -ENOENT : unfit
+    return this.#directory.lookup(inode, name) || -ENOENT
+  }
+
+  #create(
+    parent: number,
+    name: Name,
+    made: NewInode,
+    target: TransferBuffer | null,
+    start: number,
+    length: number,
+  ): number {
+    this.#locks.lockMetadata()
+    const result = this.#namespace.create(parent, name, made, target, start, length)
+    if (result > 0) this.#state.retain(result)
+    this.#locks.unlockMetadata()
+    return result
+  }
+
+  #remove(parent: number, name: Name, directory: boolean): number {
+    this.#locks.lockMetadata()
+    const result = this.#namespace.unlink(parent, name, directory)
+    this.#locks.unlockMetadata()
+    if (result < 0) return result
+    if (this.#state.lookups(result) === 0) this.#evictIfUnused(result)
+    return 0
+  }
+
+  /** Frees an inode that has neither names nor references. */
+  #evictIfUnused(number: number): void {
+    this.#locks.lockMetadata()
+    this.#locks.lockInodes(number)
+    const inode = this.#inode
+    if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
+      this.#reclaim.evict(inode)
+    }
+    this.#locks.unlockInodes()
+    this.#locks.unlockMetadata()
+  }
+
+  #openFile(number: number): number {
+    const error = this.#table.open(number, this.#inode)
+    if (error !== 0) return error
+    const { mode } = this.#inode
+    if (isDirectory(mode)) return -EISDIR
+    return (mode & S_IFMT) === S_IFREG ? 0 : -EINVAL
+  }
+
+  /** relatime: only where the last access is older than the last change, or than a day. */
+  #isAccessTimeDue(inode: Inode): boolean {
+    const low = inode.get(inodeField.atime)
+    const high = inode.get(inodeField.atime + 1)
+    if (!isLater(low, high, inode, inodeField.mtime) || !isLater(low, high, inode, inodeField.ctime)) return true
+    return ((this.clock.low - low) | 0) >= secondsPerDay
+  }
+}
+
+/** Whether a time is later than one of the inode's (layout/time.ts). */
+function isLater(low: number, high: number, inode: Inode, field: number): boolean {
+  const otherLow = inode.get(field)
+  const otherHigh = inode.get(field + 1)
+  if ((high & 3) !== (otherHigh & 3)) return (high & 3) > (otherHigh & 3)
+  if (low !== otherLow) return (low | 0) > (otherLow | 0)
+  return high > otherHigh
+}

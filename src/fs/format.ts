@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Making a volume: superblock, empty undo log, bitmap, an inode table with the root directory. */
+import {
+  blockBytes,
+  blockWords,
+  blocksPerBitmapBlock,
+  firstLaneBlock,
+  laneBlocks,
+  laneBytes,
+  laneCountFor,
+  largestVolumeBlocks,
+  rootsBlock,
+  smallestVolumeBlocks,
+  windowBlocks,
+} from '../../layout/geometry.js'
+import { inode as inodeLayout, inodesPerBlock, rootInode } from '../../layout/inode.js'
+import { roots, tableHeight } from '../../layout/roots.js'
+import {
+  formatVersion,
+  labelBytes,
+  magicHigh,
+  magicLow,
+  mostDevices,
+  stateClean,
+  superblock as layout,
+} from '../../layout/superblock.js'
+import type { Medium } from '../pmem/medium.js'
+import { setPersistentBits } from './allocator.js'
+import { Clock } from './clock.js'
+import { inodeField } from './inode.js'
+import { S_IFDIR } from './mode.js'
+import { Superblock, setDevice, writeSuperblock } from './superblock.js'
+import { VolumeError } from './volume-error.js'
+
+/** Blocks of a new inode table: a node per level and one block of inodes. */
+const tableBlocks = tableHeight + 1
+
+export interface FormatOptions {
+  /** Blocks of each device, in the order in which they lie on the medium. */
+  readonly deviceBlocks: readonly number[]
+  /** 16 bytes */
+  readonly uuid: Uint8Array
+  /** UTF-8, 64 bytes at most */
+  readonly label: string
+  /** 16 random bytes */
+  readonly hashKey: Uint8Array
+  /** Milliseconds since 1970 */
+  readonly now: number
+  readonly uid: number
+  readonly gid: number
+  /** The medium is known to read as zeros, so that the bitmap need not be written. */
+  readonly zeroed: boolean
+}
+
+/** @throws VolumeError where the devices are too small, too large or too many, or the label too long */
+export function format(medium: Medium, options: FormatOptions): Superblock {
+  const superblock = plan(options)
+  const { geometry } = superblock
+  // Nothing must look like a file system until all of it is there.
+  medium.zero(0, 0, blockBytes)
+  medium.zero(superblock.secondCopyBlock, 0, blockBytes)
+  medium.zero(rootsBlock, 0, blockBytes)
+  if (!options.zeroed) {
+    medium.zero(geometry.laneStart, 0, geometry.laneCount * laneBytes)
+    medium.zero(geometry.bitmapStart, 0, geometry.bitmapBlocks * blockBytes)
+  }
+  medium.fence()
+  makeInodeTable(medium, geometry.dataStart, options)
+  markUsed(medium, superblock, options.deviceBlocks)
+  medium.fence()
+  writeSuperblock(medium, superblock)
+  return superblock
+}
+
+/** The superblock of the volume to be: where everything will lie. */
+function plan(options: FormatOptions): Superblock {
+  const at = layout.word
+  const { deviceBlocks } = options
+  const blockCount = deviceStarts(deviceBlocks).at(-1)! + deviceBlocks.at(-1)!
+  checkSizes(deviceBlocks, blockCount)
+  const label = new TextEncoder().encode(options.label)
+  if (label.length > labelBytes) throw new VolumeError('size', `the label is longer than ${labelBytes} bytes`)
+
+  const superblock = new Superblock()
+  const laneCount = laneCountFor(blockCount)
+  const bitmapStart = firstLaneBlock + laneCount * laneBlocks
+  const bitmapBlocks = Math.ceil(blockCount / blocksPerBitmapBlock)
+  superblock.set(at.magicLow, magicLow)
+  superblock.set(at.magicHigh, magicHigh)
+  superblock.set(at.version, formatVersion)
+  superblock.set(at.state, stateClean)
+  superblock.set(at.blockCount, blockCount)
+  superblock.set(at.blockBytes, blockBytes)
+  superblock.bytes.set(options.uuid, at.uuid * 4)
+  superblock.bytes.set(label, at.label * 4)
+  superblock.setNumber(at.createdSeconds, Math.floor(options.now / 1000))
+  superblock.set(at.laneStart, firstLaneBlock)
+  superblock.set(at.laneCount, laneCount)
+  superblock.set(at.bitmapStart, bitmapStart)
+  superblock.set(at.bitmapBlocks, bitmapBlocks)
+  superblock.set(at.dataStart, bitmapStart + bitmapBlocks)
+  superblock.bytes.set(options.hashKey, at.hashKey * 4)
+  superblock.set(at.deviceCount, deviceBlocks.length)
+  const starts = deviceStarts(deviceBlocks)
+  deviceBlocks.forEach((blocks, index) => setDevice(superblock, index, options.uuid, starts[index]!, blocks))
+  return superblock
+}
+
+function checkSizes(deviceBlocks: readonly number[], blockCount: number): void {
+  if (deviceBlocks.length > mostDevices) throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)
+  if (deviceBlocks[0]! < smallestVolumeBlocks) {
+    throw new VolumeError('size', `a volume needs ${(smallestVolumeBlocks * blockBytes) / 2 ** 20} MiB at least`)
+  }
+  if (blockCount > largestVolumeBlocks) throw new VolumeError('size', 'a volume has 16 TiB at most')
+}
+
+/** First block of each device: it begins a window, so a device that is no multiple of 1 GiB leaves a gap behind it. */
+export function deviceStarts(deviceBlocks: readonly number[]): number[] {
+  const starts: number[] = []
+  let next = 0
+  for (const blocks of deviceBlocks) {
+    starts.push(next)
+    next += Math.ceil(blocks / windowBlocks) * windowBlocks
+  }
+  return starts
+}
+
+/** The inode table: its map, tall enough for every inode number, and a block with the root directory and free inodes. */
+function makeInodeTable(medium: Medium, first: number, options: FormatOptions): void {
+  const clock = new Clock()
+  clock.setMilliseconds(options.now)
+  medium.zero(first, 0, tableBlocks * blockBytes)
+  for (let node = first; node < first + tableHeight; node++) medium.store32(node, 0, node + 1)
+  medium.flush(first, 0, tableHeight * blockBytes)
+  const block = first + tableHeight
+  const root = rootInode * inodeLayout.lengthWords
+  medium.store32(block, root + inodeField.mode, S_IFDIR | 0o755)
+  medium.store32(block, root + inodeField.uid, options.uid)
+  medium.store32(block, root + inodeField.gid, options.gid)
+  medium.store32(block, root + inodeField.links, 2)
+  medium.store32(block, root + inodeField.parent, rootInode)
+  medium.store32(block, root + inodeField.generation, 1)
+  for (const field of [inodeField.atime, inodeField.mtime, inodeField.ctime, inodeField.btime]) {
+    medium.store64(block, root + field, clock.low, clock.high)
+  }
+  for (let slot = rootInode + 1; slot < inodesPerBlock - 1; slot++) {
+    medium.store32(block, slot * inodeLayout.lengthWords + inodeField.next, slot + 1)
+  }
+  medium.flush(block, 0, blockBytes)
+  medium.store32(rootsBlock, roots.word.tableRoot, first)
+  medium.store32(rootsBlock, roots.word.tableHeight, tableHeight)
+  medium.store32(rootsBlock, roots.word.tableBlocks, 1)
+  medium.store32(rootsBlock, roots.word.freeInode, rootInode + 1)
+  medium.store32(rootsBlock, roots.word.usedInodes, 1)
+  medium.flush(rootsBlock, 0, roots.lengthBytes)
+}
+
+/** The fixed areas, the second superblock, the gaps between devices and what the bitmap has beyond the end. */
+function markUsed(medium: Medium, superblock: Superblock, deviceBlocks: readonly number[]): void {
+  const { geometry } = superblock
+  const { dataStart, bitmapBlocks } = geometry
+  setPersistentBits(medium, geometry, 0, dataStart + tableBlocks)
+  setPersistentBits(medium, geometry, superblock.secondCopyBlock, 1)
+  const starts = deviceStarts(deviceBlocks)
+  starts.forEach((start, index) => {
+    const end = start + deviceBlocks[index]!
+    const next = starts[index + 1] ?? bitmapBlocks * blockWords * 32
+    setPersistentBits(medium, geometry, end, next - end)
+  })
+}

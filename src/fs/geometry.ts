@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Where the areas of one volume lie, as its superblock says. All numbers are block numbers or counts of blocks. */
+export interface Geometry {
+  readonly blockCount: number
+  readonly laneStart: number
+  readonly laneCount: number
+  readonly bitmapStart: number
+  readonly bitmapBlocks: number
+  readonly dataStart: number
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The inode table: a block map of its own, 32 inodes to a block, that grows when no inode is free. Free inodes stand
+ * on a list, last freed first taken. Everything here but `open` runs under the metadata lock.
+ */
+import { blockBytes, rootsBlock } from '../../layout/geometry.js'
+import { inodesPerBlock, inode as layout, largestInode } from '../../layout/inode.js'
+import { roots } from '../../layout/roots.js'
+import type { Medium } from '../pmem/medium.js'
+import type { BlockMap } from './block-map.js'
+import { ENOSPC, ESTALE } from './errno.js'
+import type { Inode } from './inode.js'
+import type { Transaction } from './transaction.js'
+
+const at = roots.word
+const field = layout.word
+const tableWords = at.usedInodes + 1
+
+export class InodeTable {
+  readonly #medium: Medium
+  readonly #map: BlockMap
+
+  constructor(medium: Medium, map: BlockMap) {
+    this.#medium = medium
+    this.#map = map
+  }
+
+  get usedInodes(): number {
+    return this.#roots(at.usedInodes)
+  }
+
+  get firstOrphan(): number {
+    return this.#roots(at.orphanInode)
+  }
+
+  /** Points `inode` at one in use. @returns 0 or -ESTALE */
+  open(number: number, inode: Inode): number {
+    const error = this.locate(number, inode)
+    return error === 0 && inode.mode === 0 ? -ESTALE : error
+  }
+
+  /** Points `inode` at any inode of the table. @returns 0 or -ESTALE */
+  locate(number: number, inode: Inode): number {
+    const index = number >>> 5
+    if (number === 0 || index >= this.#roots(at.tableBlocks)) return -ESTALE
+    inode.block = this.#map.lookup(this.#roots(at.tableRoot), this.#roots(at.tableHeight), index)
+    inode.word = (number & (inodesPerBlock - 1)) * layout.lengthWords
+    inode.number = number
+    return 0
+  }
+
+  /**
+   * Takes a free inode and points `inode` at it. Its mode, links, size, flags and times may then be put; its
+   * generation has moved on. @returns 0 or -ENOSPC (then the caller aborts the transaction)
+   */
+  take(tx: Transaction, inode: Inode): number {
+    tx.saveWords(rootsBlock, 0, tableWords)
+    if (this.#roots(at.freeInode) === 0) {
+      const error = this.#addBlock(tx)
+      if (error !== 0) return error
+    }
+    const number = this.#roots(at.freeInode)
+    if (this.locate(number, inode) !== 0 || inode.mode !== 0) {
+      throw new Error(`the list of free inodes names inode ${number}, which is not free`)
+    }
+    inode.saveAttributes(tx)
+    tx.put32(rootsBlock, at.freeInode, inode.next)
+    tx.put32(rootsBlock, at.usedInodes, this.usedInodes + 1)
+    inode.put(tx, field.generation, (inode.generation + 1) >>> 0)
+    return 0
+  }
+
+  /** Gives an inode back that holds no blocks. */
+  free(tx: Transaction, inode: Inode): void {
+    tx.saveWords(rootsBlock, 0, tableWords)
+    inode.saveAttributes(tx)
+    inode.save(tx, field.next, 1)
+    inode.put(tx, field.mode, 0)
+    inode.put(tx, field.flags, 0)
+    inode.put(tx, field.next, this.#roots(at.freeInode))
+    tx.put32(rootsBlock, at.freeInode, inode.number)
+    tx.put32(rootsBlock, at.usedInodes, this.usedInodes - 1)
+  }
+
+  saveFirstOrphan(tx: Transaction): void {
+    tx.saveWords(rootsBlock, at.orphanInode, 1)
+  }
+
+  putFirstOrphan(tx: Transaction, number: number): void {
+    tx.put32(rootsBlock, at.orphanInode, number)
+  }
+
+  /** Adds a block of free inodes to the table. Inode 0 is never handed out. */
+  #addBlock(tx: Transaction): number {
+    const index = this.#roots(at.tableBlocks)
+    const firstNumber = index * inodesPerBlock
+    if (firstNumber + inodesPerBlock - 1 > largestInode) return -ENOSPC
+    const block = tx.claimOne(0)
+    if (block === 0) return -ENOSPC
+    this.#medium.zero(block, 0, blockBytes)
+    for (let slot = 0; slot < inodesPerBlock - 1; slot++) {
+      this.#medium.store32(block, slot * layout.lengthWords + field.next, firstNumber + slot + 1)
+    }
+    this.#medium.flush(block, 0, blockBytes)
+    const error = this.#map.insert(tx, rootsBlock, at.tableRoot, index, block, 1)
+    if (error !== 0) return error
+    tx.put32(rootsBlock, at.tableBlocks, index + 1)
+    tx.put32(rootsBlock, at.freeInode, firstNumber === 0 ? 1 : firstNumber)
+    return 0
+  }
+
+  #roots(field: number): number {
+    return this.#medium.load32(rootsBlock, field)
+  }
+}

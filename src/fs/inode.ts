@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A reference to one inode on the medium: made once per worker, pointed at inode after inode. Getters are loads;
+ * changing goes through a transaction, save before put.
+ */
+import { blockShift } from '../../layout/geometry.js'
+import { inode as layout } from '../../layout/inode.js'
+import type { Medium } from '../pmem/medium.js'
+import type { Clock } from './clock.js'
+import type { Transaction } from './transaction.js'
+
+const at = layout.word
+/** size, blocks, flags, mtime, ctime, root and height: what changing contents changes; ten words, one log entry. */
+const contentsWords = at.height + 1 - at.size
+
+export class Inode {
+  number = 0
+  block = 0
+  /** The inode's first word in its block. */
+  word = 0
+  readonly #medium: Medium
+
+  constructor(medium: Medium) {
+    this.#medium = medium
+  }
+
+  get(field: number): number {
+    return this.#medium.load32(this.block, this.word + field)
+  }
+
+  get mode(): number {
+    return this.get(at.mode)
+  }
+  get uid(): number {
+    return this.get(at.uid)
+  }
+  get gid(): number {
+    return this.get(at.gid)
+  }
+  get links(): number {
+    return this.get(at.links)
+  }
+  get sizeLow(): number {
+    return this.get(at.size)
+  }
+  get sizeHigh(): number {
+    return this.get(at.size + 1)
+  }
+  get blocks(): number {
+    return this.get(at.blocks)
+  }
+  get flags(): number {
+    return this.get(at.flags)
+  }
+  get root(): number {
+    return this.get(at.root)
+  }
+  get height(): number {
+    return this.get(at.height)
+  }
+  get generation(): number {
+    return this.get(at.generation)
+  }
+  /** Device number of a device file. */
+  get device(): number {
+    return this.get(at.device)
+  }
+  /** Entries of a directory. */
+  get entries(): number {
+    return this.get(at.device)
+  }
+  get parent(): number {
+    return this.get(at.parent)
+  }
+  get next(): number {
+    return this.get(at.next)
+  }
+  get previous(): number {
+    return this.get(at.previous)
+  }
+
+  /** Where this inode's block map hangs: word of the root in {@link block}. */
+  get rootWord(): number {
+    return this.word + at.root
+  }
+
+  /** Which block of the file the size ends in, and how many bytes of it belong to the file (0 = none of it). */
+  get sizeBlock(): number {
+    return blockOf(this.sizeLow, this.sizeHigh)
+  }
+  get sizeWithin(): number {
+    return this.sizeLow & 4095
+  }
+
+  save(tx: Transaction, field: number, words: number): void {
+    tx.saveWords(this.block, this.word + field, words)
+  }
+
+  put(tx: Transaction, field: number, value: number): void {
+    tx.put32(this.block, this.word + field, value)
+  }
+
+  putPair(tx: Transaction, field: number, low: number, high: number): void {
+    this.put(tx, field, low)
+    this.put(tx, field + 1, high)
+  }
+
+  /** Saves size, blocks, flags, mtime, ctime, root and height. */
+  saveContents(tx: Transaction): void {
+    this.save(tx, at.size, contentsWords)
+  }
+
+  /** Saves mode, uid, gid, links, size, blocks and flags. */
+  saveAttributes(tx: Transaction): void {
+    this.save(tx, at.mode, at.mtime - at.mode)
+  }
+
+  putSize(tx: Transaction, low: number, high: number): void {
+    this.putPair(tx, at.size, low, high)
+  }
+
+  /** Contents have changed now: mtime and ctime. */
+  putModified(tx: Transaction, clock: Clock): void {
+    this.putPair(tx, at.mtime, clock.low, clock.high)
+    this.putChanged(tx, clock)
+  }
+
+  /** Attributes have changed now: ctime. */
+  putChanged(tx: Transaction, clock: Clock): void {
+    this.putPair(tx, at.ctime, clock.low, clock.high)
+  }
+
+  /** Sets a time without a transaction, by one 8-byte store; the caller fences. */
+  storeTime(field: number, clock: Clock): void {
+    this.#medium.store64(this.block, this.word + field, clock.low, clock.high)
+    this.#medium.flush(this.block, (this.word + field) * 4, 8)
+  }
+}
+
+/** Index of the block in which a 64-bit byte offset lies; below 2³² for files of at most 16 TiB. */
+export function blockOf(low: number, high: number): number {
+  return ((high << (32 - blockShift)) | (low >>> blockShift)) >>> 0
+}
+
+export { at as inodeField }

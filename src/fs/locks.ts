@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Locks between workers: words of the shared state, taken by compare-and-exchange and slept on by futex.
+ * A word holds its owner, so that a waiter can tell whom it waits for.
+ *
+ * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock.
+ */
+import { wake, waitWhile } from '../pmem/shared-memory.js'
+import { ALLOCATOR_LOCK, INODE_LOCKS, METADATA_LOCK, type SharedState, inodeLockCount } from './shared-state.js'
+
+/** Someone sleeps on the word. */
+const WAITED = 0x4000_0000
+/** An inode lock is held for writing; the low bits are the owner, else the number of readers. */
+const WRITER = 0x2000_0000
+const everyone = 0x7fff_ffff
+/** A sleeper looks again after this long, whatever happens. */
+const recheckMs = 1000
+
+export class Locks {
+  readonly #state: SharedState
+  readonly #words: Int32Array
+  readonly #owner: number
+  /** Indices of the inode locks that lockInodes holds, ascending and without repetition. */
+  readonly #held = new Int32Array(4)
+  #heldCount = 0
+
+  /** @param worker from 0 */
+  constructor(state: SharedState, worker: number) {
+    this.#state = state
+    this.#words = state.words
+    this.#owner = worker + 1
+  }
+
+  lockMetadata(): void {
+    this.#lock(METADATA_LOCK)
+  }
+
+  unlockMetadata(): void {
+    this.#unlock(METADATA_LOCK)
+  }
+
+  lockAllocator(): void {
+    this.#lock(ALLOCATOR_LOCK)
+  }
+
+  unlockAllocator(): void {
+    this.#unlock(ALLOCATOR_LOCK)
+  }
+
+  /** For reading an inode, its blocks or its entries. Held alone: release it before taking another. */
+  readLockInode(inode: number): void {
+    const words = this.#words
+    const at = INODE_LOCKS + lockIndex(inode)
+    for (;;) {
+      const seen = Atomics.load(words, at)
+      if (seen & WRITER) this.#sleep(at, seen)
+      else if (Atomics.compareExchange(words, at, seen, seen + 1) === seen) return
+    }
+  }
+
+  readUnlockInode(inode: number): void {
+    const at = INODE_LOCKS + lockIndex(inode)
+    const left = Atomics.sub(this.#words, at, 1) - 1
+    if (left === WAITED && Atomics.compareExchange(this.#words, at, WAITED, 0) === WAITED) {
+      wake(this.#state.memory, at, everyone)
+    }
+  }
+
+  /** For changing up to four inodes; 0 stands for none. All are held until {@link unlockInodes}. */
+  lockInodes(first: number, second = 0, third = 0, fourth = 0): void {
+    this.#heldCount = 0
+    this.#add(first)
+    this.#add(second)
+    this.#add(third)
+    this.#add(fourth)
+    for (let n = 0; n < this.#heldCount; n++) this.#writeLock(this.#held[n]!)
+  }
+
+  unlockInodes(): void {
+    for (let n = this.#heldCount - 1; n >= 0; n--) this.#unlock(INODE_LOCKS + this.#held[n]!)
+    this.#heldCount = 0
+  }
+
+  #add(inode: number): void {
+    if (inode === 0) return
+    const held = this.#held
+    const index = lockIndex(inode)
+    let at = this.#heldCount
+    while (at > 0 && held[at - 1]! > index) at--
+    if (at > 0 && held[at - 1] === index) return
+    held.copyWithin(at + 1, at, this.#heldCount)
+    held[at] = index
+    this.#heldCount++
+  }
+
+  #writeLock(index: number): void {
+    const words = this.#words
+    const at = INODE_LOCKS + index
+    const mine = WRITER | this.#owner
+    for (;;) {
+      const seen = Atomics.load(words, at)
+      if ((seen & ~WAITED) !== 0) this.#sleep(at, seen)
+      else if (Atomics.compareExchange(words, at, seen, mine | seen) === seen) return
+    }
+  }
+
+  #lock(at: number): void {
+    const words = this.#words
+    if (Atomics.compareExchange(words, at, 0, this.#owner) === 0) return
+    for (;;) {
+      const seen = Atomics.load(words, at)
+      if ((seen & ~WAITED) !== 0) this.#sleep(at, seen)
+      else if (Atomics.compareExchange(words, at, seen, this.#owner | seen) === seen) return
+    }
+  }
+
+  #unlock(at: number): void {
+    if (Atomics.exchange(this.#words, at, 0) & WAITED) wake(this.#state.memory, at, everyone)
+  }
+
+  #sleep(at: number, seen: number): void {
+    const marked = seen | WAITED
+    if (seen === marked || Atomics.compareExchange(this.#words, at, seen, marked) === seen) {
+      waitWhile(this.#state.memory, at, marked, recheckMs)
+    }
+  }
+}
+
+function lockIndex(inode: number): number {
+  return inode & (inodeLockCount - 1)
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Names: making, linking and removing them. Each call is one transaction over the directories, the inodes and the
+ * orphan list. The caller holds the metadata lock; the inodes that a call changes are locked in here, because only a
+ * look-up tells which they are. Permissions, sticky bits and trailing slashes are the kernel's business.
+ */
+import { rootInode } from '../../layout/inode.js'
+import type { Medium } from '../pmem/medium.js'
+import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import type { Clock } from './clock.js'
+import type { Directory } from './directory.js'
+import { EEXIST, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
+import { Inode, inodeField } from './inode.js'
+import type { InodeTable } from './inode-table.js'
+import type { Locks } from './locks.js'
+import { S_ISGID, isDirectory, typeOfMode } from './mode.js'
+import type { Name } from './name.js'
+import { type NewInode, putNew } from './new-inode.js'
+import type { Orphans } from './orphans.js'
+import { checkTarget, putTarget } from './symlink.js'
+import type { Transaction } from './transaction.js'
+
+export interface NamespaceParts {
+  readonly medium: Medium
+  readonly tx: Transaction
+  readonly locks: Locks
+  readonly clock: Clock
+  readonly table: InodeTable
+  readonly orphans: Orphans
+  readonly directory: Directory
+}
+
+export class Namespace {
+  readonly #medium: Medium
+  readonly #tx: Transaction
+  readonly #locks: Locks
+  readonly #clock: Clock
+  readonly #table: InodeTable
+  readonly #orphans: Orphans
+  readonly #directory: Directory
+  readonly #parent: Inode
+  readonly #child: Inode
+
+  constructor(parts: NamespaceParts) {
+    this.#medium = parts.medium
+    this.#tx = parts.tx
+    this.#locks = parts.locks
+    this.#clock = parts.clock
+    this.#table = parts.table
+    this.#orphans = parts.orphans
+    this.#directory = parts.directory
+    this.#parent = new Inode(parts.medium)
+    this.#child = new Inode(parts.medium)
+  }
+
+  /** Makes an inode under a name; `target` is the text of a symbolic link. @returns its number or a negative errno */
+  create(
+    parentNumber: number,
+    name: Name,
+    made: NewInode,
+    target: TransferBuffer | null,
+    start: number,
+    length: number,
+  ): number {
+    const parent = this.#parent
+    const error = openForNewName(this.#table, this.#directory, parentNumber, name, parent)
+    if (error !== 0) return error
+    if (target !== null) {
+      const unfit = checkTarget(length)
+      if (unfit !== 0) return unfit
+    }
+    this.#locks.lockInodes(parentNumber)
+    const tx = this.#tx
+    tx.begin()
+    saveDirectory(tx, parent)
+    let result = this.#make(made, parent, 1)
+    if (result === 0 && target !== null) result = putTarget(tx, this.#medium, this.#child, target, start, length)
+    const { number } = this.#child
+    if (result === 0) result = this.#directory.insert(tx, parent, name, number, typeOfMode(this.#child.mode))
+    if (result === 0) {
+      if (isDirectory(this.#child.mode)) parent.put(tx, inodeField.links, parent.links + 1)
+      parent.putModified(tx, this.#clock)
+      tx.end()
+      result = number
+    } else {
+      tx.abort()
+    }
+    this.#locks.unlockInodes()
+    return result
+  }
+
+  /** Makes a file without a name (O_TMPFILE). @returns its number or a negative errno */
+  createNameless(parentNumber: number, made: NewInode): number {
+    const error = openDirectory(this.#table, parentNumber, this.#parent)
+    if (error !== 0) return error
+    this.#tx.begin()
+    const failed = this.#make(made, this.#parent, 0)
+    if (failed !== 0) {
+      this.#tx.abort()
+      return failed
+    }
+    this.#orphans.add(this.#tx, this.#child)
+    this.#tx.end()
+    return this.#child.number
+  }
+
+  /** Gives an inode one more name. @returns 0 or a negative errno */
+  link(number: number, parentNumber: number, name: Name): number {
+    const child = this.#child
+    const parent = this.#parent
+    let error = this.#table.open(number, child)
+    if (error !== 0) return error
+    if (isDirectory(child.mode)) return -EPERM
+    error = openForNewName(this.#table, this.#directory, parentNumber, name, parent)
+    if (error !== 0) return error
+    this.#locks.lockInodes(parentNumber, number)
+    const tx = this.#tx
+    tx.begin()
+    saveDirectory(tx, parent)
+    child.saveAttributes(tx)
+    child.save(tx, inodeField.ctime, 2)
+    if (child.links === 0) this.#orphans.remove(tx, child)
+    error = this.#directory.insert(tx, parent, name, number, typeOfMode(child.mode))
+    if (error === 0) {
+      child.put(tx, inodeField.links, child.links + 1)
+      child.putChanged(tx, this.#clock)
+      parent.putModified(tx, this.#clock)
+      tx.end()
+    } else {
+      tx.abort()
+    }
+    this.#locks.unlockInodes()
+    return error
+  }
+
+  /**
+   * Removes a name of a file, or (`wantDirectory`) an empty directory. @returns the inode that lost it, or a negative
+   * errno
+   */
+  unlink(parentNumber: number, name: Name, wantDirectory: boolean): number {
+    const parent = this.#parent
+    const child = this.#child
+    const error = openDirectory(this.#table, parentNumber, parent)
+    if (error !== 0) return error
+    const number = this.#directory.lookup(parent, name)
+    if (number === 0) return -ENOENT
+    this.#open(number, child)
+    const unfit = checkRemovable(child, wantDirectory)
+    if (unfit !== 0) return unfit
+    this.#locks.lockInodes(parentNumber, number)
+    const tx = this.#tx
+    tx.begin()
+    saveDirectory(tx, parent)
+    this.#directory.remove(tx, parent, name)
+    if (wantDirectory) parent.put(tx, inodeField.links, parent.links - 1)
+    parent.putModified(tx, this.#clock)
+    dropName(tx, child, this.#clock, this.#orphans)
+    tx.end()
+    this.#locks.unlockInodes()
+    return number
+  }
+
+  /** Points `inode` at what an entry names; an entry that names a free inode is damage. */
+  #open(number: number, inode: Inode): void {
+    if (this.#table.open(number, inode) !== 0) throw new Error(`an entry names inode ${number}, which is free`)
+  }
+
+  /** Takes an inode and fills it in, in the open transaction; it is then #child. */
+  #make(made: NewInode, parent: Inode, names: number): number {
+    const tx = this.#tx
+    const child = this.#child
+    const error = this.#table.take(tx, child)
+    if (error !== 0) return error
+    const inherits = (parent.mode & S_ISGID) !== 0
+    const directory = isDirectory(made.mode)
+    putNew(tx, child, this.#clock, directory && inherits ? made.mode | S_ISGID : made.mode, directory ? 2 : names)
+    child.put(tx, inodeField.uid, made.uid)
+    child.put(tx, inodeField.gid, inherits ? parent.gid : made.gid)
+    if (directory) child.put(tx, inodeField.parent, parent.number)
+    else child.put(tx, inodeField.device, made.device)
+    return 0
+  }
+}
+
+/** Opens a directory that can take or lose names. @returns 0, -ESTALE, -ENOTDIR, or -ENOENT for a removed one */
+export function openDirectory(table: InodeTable, number: number, inode: Inode): number {
+  const error = table.open(number, inode)
+  if (error !== 0) return error
+  if (!isDirectory(inode.mode)) return -ENOTDIR
+  return inode.links === 0 ? -ENOENT : 0
+}
+
+function openForNewName(
+  table: InodeTable,
+  directory: Directory,
+  number: number,
+  name: Name,
+  inode: Inode,
+): number {
+  const error = openDirectory(table, number, inode)
+  if (error !== 0) return error
+  if (name.isDot() || name.isDotDot()) return -EEXIST
+  const unfit = name.check()
+  if (unfit !== 0) return unfit
+  return directory.lookup(inode, name) === 0 ? 0 : -EEXIST
+}
+
+/** What adding or removing an entry changes of a directory. */
+export function saveDirectory(tx: Transaction, directory: Inode): void {
+  directory.saveContents(tx)
+  directory.save(tx, inodeField.links, 1)
+  directory.save(tx, inodeField.device, 1)
+}
+
+/** @returns 0, or why this inode's name may not be removed so: -EISDIR, -ENOTDIR, -ENOTEMPTY */
+export function checkRemovable(inode: Inode, wantDirectory: boolean): number {
+  if (!wantDirectory) return isDirectory(inode.mode) ? -EISDIR : 0
+  if (!isDirectory(inode.mode)) return -ENOTDIR
+  return inode.entries > 0 || inode.number === rootInode ? -ENOTEMPTY : 0
+}
+
+/** An inode has one name less; one without names becomes an orphan. */
+export function dropName(tx: Transaction, inode: Inode, clock: Clock, orphans: Orphans): void {
+  const links = isDirectory(inode.mode) ? 0 : inode.links - 1
+  inode.save(tx, inodeField.links, 1)
+  inode.save(tx, inodeField.ctime, 2)
+  inode.put(tx, inodeField.links, links)
+  inode.putChanged(tx, clock)
+  if (links === 0) orphans.add(tx, inode)
+}

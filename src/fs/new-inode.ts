@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What an inode is made of. */
+import type { Clock } from './clock.js'
+import { type Inode, inodeField } from './inode.js'
+import type { Transaction } from './transaction.js'
+
+/** For whom an inode is made, and how: filled in once per call. Permissions were checked before (default_permissions). */
+export class NewInode {
+  /** Type and permission bits, the umask already taken off. */
+  mode = 0
+  uid = 0
+  gid = 0
+  /** Device number of a device file, as the kernel encodes it in 32 bits. */
+  device = 0
+}
+
+/** Fills in an inode that was just taken from the table: empty, made now. Its owner is put by the caller's choice. */
+export function putNew(tx: Transaction, inode: Inode, clock: Clock, mode: number, links: number): void {
+  inode.put(tx, inodeField.mode, mode)
+  inode.put(tx, inodeField.uid, 0)
+  inode.put(tx, inodeField.gid, 0)
+  inode.put(tx, inodeField.links, links)
+  inode.putSize(tx, 0, 0)
+  inode.put(tx, inodeField.blocks, 0)
+  inode.put(tx, inodeField.flags, 0)
+  inode.putModified(tx, clock)
+  inode.put(tx, inodeField.root, 0)
+  inode.put(tx, inodeField.height, 0)
+  inode.putPair(tx, inodeField.atime, clock.low, clock.high)
+  inode.putPair(tx, inodeField.btime, clock.low, clock.high)
+  inode.put(tx, inodeField.device, 0)
+  inode.put(tx, inodeField.parent, 0)
+  inode.put(tx, inodeField.xattrRoot, 0)
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Giving blocks back: files that are cut short, and inodes whose last name and last user are gone. What does not fit
+ * into one transaction goes on in further ones; meanwhile the inode stands on the orphan list, so that a crash in
+ * between loses nothing. The caller holds the metadata lock and the inode's.
+ */
+import { flagOrphan } from '../../layout/inode.js'
+import type { BlockMap } from './block-map.js'
+import type { Directory } from './directory.js'
+import { type Inode, inodeField } from './inode.js'
+import type { InodeTable } from './inode-table.js'
+import { S_IFREG, S_IFMT, isDirectory } from './mode.js'
+import type { Orphans } from './orphans.js'
+import type { Transaction } from './transaction.js'
+
+export class Reclaim {
+  readonly #tx: Transaction
+  readonly #map: BlockMap
+  readonly #directory: Directory
+  readonly #table: InodeTable
+  readonly #orphans: Orphans
+
+  constructor(tx: Transaction, map: BlockMap, directory: Directory, table: InodeTable, orphans: Orphans) {
+    this.#tx = tx
+    this.#map = map
+    this.#directory = directory
+    this.#table = table
+    this.#orphans = orphans
+  }
+
+  /**
+   * In the open transaction, which has saved the inode's contents and put its smaller size: frees the blocks beyond
+   * it. Ends the transaction, and runs more of them if one does not do.
+   */
+  shrink(inode: Inode): void {
+    let done = this.#cutToSize(inode)
+    if (!done) this.#orphans.add(this.#tx, inode)
+    this.#tx.end()
+    while (!done) done = this.#shrinkOn(inode)
+  }
+
+  /** Frees everything of an inode without names, and the inode. */
+  evict(inode: Inode): void {
+    for (let done = false; !done; ) {
+      this.#tx.begin()
+      inode.saveContents(this.#tx)
+      done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutTo(inode, 0)
+      if (done && this.#tx.room >= 32) {
+        this.#orphans.remove(this.#tx, inode)
+        this.#table.free(this.#tx, inode)
+      } else {
+        done = false
+      }
+      this.#tx.end()
+    }
+  }
+
+  /** Finishes what a crash or an unmount left on the orphan list; nobody uses the inodes any more. */
+  finish(inode: Inode): void {
+    for (let number = this.#orphans.first; number !== 0; number = this.#orphans.first) {
+      if (this.#table.open(number, inode) !== 0) throw new Error(`the orphan list names inode ${number}, which is free`)
+      if (inode.links === 0) this.evict(inode)
+      else while (!this.#shrinkOn(inode));
+    }
+  }
+
+  #shrinkOn(inode: Inode): boolean {
+    this.#tx.begin()
+    inode.saveContents(this.#tx)
+    const done = this.#cutToSize(inode) && this.#tx.room >= 8
+    if (done && inode.flags & flagOrphan) this.#orphans.remove(this.#tx, inode)
+    this.#tx.end()
+    return done
+  }
+
+  #cutToSize(inode: Inode): boolean {
+    if ((inode.mode & S_IFMT) !== S_IFREG) return true
+    return this.#cutTo(inode, inode.sizeBlock + (inode.sizeWithin > 0 ? 1 : 0))
+  }
+
+  #cutTo(inode: Inode, index: number): boolean {
+    const done = this.#map.cut(this.#tx, inode.block, inode.rootWord, index)
+    const freed = this.#map.dataCount + this.#map.nodeCount
+    if (freed > 0) inode.put(this.#tx, inodeField.blocks, inode.blocks - freed)
+    return done
+  }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * rename(2) and renameat2(2), all flags: one transaction, in which the new name is there before the old one goes. The
+ * caller holds the metadata lock.
+ */
+import type { Clock } from './clock.js'
+import type { Directory } from './directory.js'
+import { EEXIST, EINVAL, ENOENT, ENOTEMPTY } from './errno.js'
+import { Inode, inodeField } from './inode.js'
+import type { InodeTable } from './inode-table.js'
+import type { Locks } from './locks.js'
+import { S_IFCHR, isDirectory, typeOfMode } from './mode.js'
+import type { Name } from './name.js'
+import { putNew } from './new-inode.js'
+import { type NamespaceParts, checkRemovable, dropName, openDirectory, saveDirectory } from './namespace.js'
+import type { Orphans } from './orphans.js'
+import type { Transaction } from './transaction.js'
+
+/** Flags of renameat2(2). */
+export const RENAME_NOREPLACE = 1
+export const RENAME_EXCHANGE = 2
+export const RENAME_WHITEOUT = 4
+const knownFlags = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT
+
+export class Rename {
+  /** The inode that the last rename took the name of, 0 for none: it may have lost its last one. */
+  replaced = 0
+  readonly #tx: Transaction
+  readonly #locks: Locks
+  readonly #clock: Clock
+  readonly #table: InodeTable
+  readonly #orphans: Orphans
+  readonly #directory: Directory
+  readonly #from: Inode
+  readonly #to: Inode
+  readonly #moved: Inode
+  readonly #other: Inode
+  readonly #walker: Inode
+
+  constructor(parts: NamespaceParts) {
+    this.#tx = parts.tx
+    this.#locks = parts.locks
+    this.#clock = parts.clock
+    this.#table = parts.table
+    this.#orphans = parts.orphans
+    this.#directory = parts.directory
+    this.#from = new Inode(parts.medium)
+    this.#to = new Inode(parts.medium)
+    this.#moved = new Inode(parts.medium)
+    this.#other = new Inode(parts.medium)
+    this.#walker = new Inode(parts.medium)
+  }
+
+  /** @returns 0 or a negative errno */
+  rename(fromNumber: number, oldName: Name, toNumber: number, newName: Name, flags: number): number {
+    this.replaced = 0
+    const error = this.#open(fromNumber, oldName, toNumber, newName, flags)
+    if (error !== 0) return error
+    const { number: moved } = this.#moved
+    const { number: other } = this.#other
+    if (moved === other) return 0
+    const exchange = (flags & RENAME_EXCHANGE) !== 0
+    const unfit = this.#check(fromNumber, toNumber, exchange)
+    if (unfit !== 0) return unfit
+    this.#locks.lockInodes(fromNumber, toNumber, moved, other)
+    this.#tx.begin()
+    saveDirectory(this.#tx, this.#from)
+    if (fromNumber !== toNumber) saveDirectory(this.#tx, this.#to)
+    const failed = exchange ? this.#exchange(oldName, newName) : this.#move(oldName, newName, flags)
+    if (failed === 0) {
+      this.#from.putModified(this.#tx, this.#clock)
+      if (fromNumber !== toNumber) this.#to.putModified(this.#tx, this.#clock)
+      this.#tx.end()
+      if (!exchange) this.replaced = other
+    } else {
+      this.#tx.abort()
+    }
+    this.#locks.unlockInodes()
+    return failed
+  }
+
+  /** Opens the four inodes that take part; #other's number is 0 where the new name is free. */
+  #open(fromNumber: number, oldName: Name, toNumber: number, newName: Name, flags: number): number {
+    if (flags & ~knownFlags) return -EINVAL
+    if (flags & RENAME_EXCHANGE && flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) return -EINVAL
+    const error =
+      openDirectory(this.#table, fromNumber, this.#from) ||
+      openDirectory(this.#table, toNumber, this.#to) ||
+      newName.check() ||
+      oldName.check()
+    if (error !== 0) return error
+    const moved = this.#directory.lookup(this.#from, oldName)
+    if (moved === 0) return -ENOENT
+    const other = this.#directory.lookup(this.#to, newName)
+    if (other === 0 && flags & RENAME_EXCHANGE) return -ENOENT
+    if (other !== 0 && flags & RENAME_NOREPLACE) return -EEXIST
+    this.#other.number = 0
+    return this.#table.open(moved, this.#moved) || (other === 0 ? 0 : this.#table.open(other, this.#other))
+  }
+
+  /** No directory may end up inside itself, and nothing but an empty directory may be replaced by one. */
+  #check(fromNumber: number, toNumber: number, exchange: boolean): number {
+    if (fromNumber !== toNumber) {
+      if (isDirectory(this.#moved.mode) && this.#isWithin(toNumber, this.#moved.number)) return -EINVAL
+      if (exchange && isDirectory(this.#other.mode) && this.#isWithin(fromNumber, this.#other.number)) return -EINVAL
+    }
+    if (exchange || this.#other.number === 0) return 0
+    if (this.#isWithin(fromNumber, this.#other.number)) return -ENOTEMPTY
+    return checkRemovable(this.#other, isDirectory(this.#moved.mode))
+  }
+
+  /** Whether a directory is, or lies below, another. */
+  #isWithin(number: number, ancestor: number): boolean {
+    for (let at = number; ; at = this.#walker.parent) {
+      if (at === ancestor) return true
+      if (this.#table.open(at, this.#walker) !== 0 || this.#walker.parent === at) return false
+    }
+  }
+
+  #exchange(oldName: Name, newName: Name): number {
+    const tx = this.#tx
+    this.#directory.replace(tx, this.#to, newName, this.#moved.number, typeOfMode(this.#moved.mode))
+    this.#directory.replace(tx, this.#from, oldName, this.#other.number, typeOfMode(this.#other.mode))
+    this.#settle(this.#moved, this.#from, this.#to)
+    this.#settle(this.#other, this.#to, this.#from)
+    return 0
+  }
+
+  #move(oldName: Name, newName: Name, flags: number): number {
+    const tx = this.#tx
+    const moved = this.#moved
+    const type = typeOfMode(moved.mode)
+    if (this.#other.number !== 0) {
+      this.#directory.replace(tx, this.#to, newName, moved.number, type)
+      if (isDirectory(this.#other.mode)) this.#to.put(tx, inodeField.links, this.#to.links - 1)
+      dropName(tx, this.#other, this.#clock, this.#orphans)
+    } else {
+      const error = this.#directory.insert(tx, this.#to, newName, moved.number, type)
+      if (error !== 0) return error
+    }
+    if (flags & RENAME_WHITEOUT) {
+      const error = this.#whiteout(oldName)
+      if (error !== 0) return error
+    } else {
+      this.#directory.remove(tx, this.#from, oldName)
+    }
+    this.#settle(moved, this.#from, this.#to)
+    return 0
+  }
+
+  /** A moved inode: its ctime, and for a directory its parent and both parents' link counts. */
+  #settle(inode: Inode, from: Inode, to: Inode): void {
+    const tx = this.#tx
+    inode.save(tx, inodeField.ctime, 2)
+    inode.putChanged(tx, this.#clock)
+    if (!isDirectory(inode.mode) || from.number === to.number) return
+    inode.save(tx, inodeField.parent, 1)
+    inode.put(tx, inodeField.parent, to.number)
+    from.put(tx, inodeField.links, from.links - 1)
+    to.put(tx, inodeField.links, to.links + 1)
+  }
+
+  /** Leaves a character device 0:0 under the old name, as overlay file systems want it. */
+  #whiteout(oldName: Name): number {
+    const tx = this.#tx
+    const inode = this.#walker
+    const error = this.#table.take(tx, inode)
+    if (error !== 0) return error
+    putNew(tx, inode, this.#clock, S_IFCHR, 1)
+    this.#directory.replace(tx, this.#from, oldName, inode.number, typeOfMode(S_IFCHR))
+    return 0
+  }
+}

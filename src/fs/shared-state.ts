@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The volatile truth that the workers of a mount share: locks, the allocator's working bitmap, lookup counts. It lies
+ * in shared memory, never in a JavaScript object, so that any thread sees the same. It is rebuilt at every open.
+ */
+import { blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { inodesPerBlock, largestInode } from '../../layout/inode.js'
+import type { Mapping } from '../native/index.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer, viewTransferBuffer } from '../pmem/transfer-buffer.js'
+
+/** Words of the first mapping. */
+export const FREE_BLOCKS = 0
+export const METADATA_LOCK = 1
+export const ALLOCATOR_LOCK = 2
+export const SEARCH_HINT = 3
+/** Statistics: lookups that are still counted. */
+export const INODE_LOCKS = 64
+export const inodeLockCount = 1024
+const BITMAP = INODE_LOCKS + inodeLockCount
+
+/** Inodes whose lookup counts share one mapping. */
+const inodesPerWindow = 2 ** 28
+const inodeWindowShift = 28
+
+/** What another thread needs to see the same state. */
+export interface SharedStateDescription {
+  readonly memory: Mapping
+  readonly lookups: readonly Mapping[]
+  readonly blockCount: number
+}
+
+export class SharedState {
+  readonly memory: TransferBuffer
+  readonly words: Int32Array
+  /** First word of the working bitmap, one bit per block, 1 = in use. */
+  readonly bitmap = BITMAP
+  /** First word of the free blocks per bitmap block. */
+  readonly groupFree: number
+  readonly groupCount: number
+  readonly #blockCount: number
+  readonly #lookups: readonly TransferBuffer[]
+  readonly #counts: readonly Int32Array[]
+
+  private constructor(memory: TransferBuffer, lookups: readonly TransferBuffer[], blockCount: number) {
+    this.memory = memory
+    this.words = memory.words
+    this.#blockCount = blockCount
+    this.groupCount = Math.ceil(blockCount / blocksPerBitmapBlock)
+    this.groupFree = BITMAP + bitmapWords(blockCount)
+    this.#lookups = lookups
+    this.#counts = lookups.map((buffer) => buffer.words)
+  }
+
+  /** New state for a volume of so many blocks. Memory comes into being as it is touched. */
+  static create(blockCount: number): SharedState {
+    const groups = Math.ceil(blockCount / blocksPerBitmapBlock)
+    const memory = createTransferBuffer('pmfs2 state', (BITMAP + bitmapWords(blockCount) + groups) * 4)
+    const inodes = Math.min(largestInode + 1, blockCount * inodesPerBlock)
+    const lookups: TransferBuffer[] = []
+    for (let first = 0; first < inodes; first += inodesPerWindow) {
+      lookups.push(createTransferBuffer('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
+    }
+    return new SharedState(memory, lookups, blockCount)
+  }
+
+  static view(description: SharedStateDescription): SharedState {
+    const lookups = description.lookups.map((mapping) => viewTransferBuffer(mapping))
+    return new SharedState(viewTransferBuffer(description.memory), lookups, description.blockCount)
+  }
+
+  get description(): SharedStateDescription {
+    return {
+      memory: this.memory.mapping,
+      lookups: this.#lookups.map((buffer) => buffer.mapping),
+      blockCount: this.#blockCount,
+    }
+  }
+
+  /** How many references the kernel, or another user of the engine, holds to an inode. */
+  lookups(inode: number): number {
+    return Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
+  }
+
+  retain(inode: number): void {
+    Atomics.add(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1), 1)
+  }
+
+  /** @returns how many references are left */
+  forget(inode: number, count: number): number {
+    const counts = this.#counts[inode >>> inodeWindowShift]!
+    return Atomics.sub(counts, inode & (inodesPerWindow - 1), count) - count
+  }
+
+  release(): void {
+    releaseTransferBuffer(this.memory)
+    for (const buffer of this.#lookups) releaseTransferBuffer(buffer)
+  }
+}
+
+/** Whole bitmap blocks, so that the persistent bitmap is copied word by word. */
+function bitmapWords(blockCount: number): number {
+  return Math.ceil(blockCount / blocksPerBitmapBlock) * (blocksPerBitmapBlock / 32)
+}

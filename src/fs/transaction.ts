@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A transaction on a worker's lane of the undo log: what happens between begin and end happens whole or not at all.
+ *
+ *     save…       old bytes go to the log
+ *     (fence)     the log is durable: done by the first put after a save
+ *     put…        the bytes change in place
+ *     end         fence; the generation moves on by one 8-byte store; fence
+ *
+ * Saving everything first costs one fence; a save after a put costs one more, and is right all the same. Fresh blocks
+ * need no undo: they are written through the medium, and only the pointer that publishes them is saved and put.
+ */
+import { entryChecksum } from '../../layout/checksum.js'
+import { laneBlocks } from '../../layout/geometry.js'
+import {
+  entriesPerLane,
+  laneHeader,
+  undoAllocate,
+  undoDataWords,
+  undoEntry,
+  undoFill,
+  undoFree,
+  undoWords,
+} from '../../layout/lane.js'
+import type { Medium } from '../pmem/medium.js'
+import type { Allocator } from './allocator.js'
+import type { Geometry } from './geometry.js'
+import { entryBlock, entryWord, retire, undo } from './undo.js'
+
+const at = undoEntry.word
+const runsPerEntry = undoDataWords / 2
+/** Runs of blocks that one transaction can claim, and can free. */
+const mostRuns = entriesPerLane * runsPerEntry
+
+/** Runs of blocks, as pairs of first block and count; neighbours are merged. */
+class RunList {
+  readonly pairs = new Uint32Array(mostRuns * 2)
+  length = 0
+  /** Runs up to here are in the log. */
+  logged = 0
+
+  add(first: number, count: number): void {
+    const last = (this.length - 1) * 2
+    if (this.length > this.logged && this.pairs[last]! + this.pairs[last + 1]! === first) {
+      this.pairs[last + 1]! += count
+      return
+    }
+    if (this.length > this.logged && first + count === this.pairs[last]!) {
+      this.pairs[last] = first
+      this.pairs[last + 1]! += count
+      return
+    }
+    if (this.length === mostRuns) throw new Error('too many runs of blocks in one transaction')
+    this.pairs[this.length * 2] = first
+    this.pairs[this.length * 2 + 1] = count
+    this.length++
+  }
+
+  /** Entries of the log that the runs not yet logged will take. */
+  get entriesDue(): number {
+    return Math.ceil((this.length - this.logged) / runsPerEntry)
+  }
+
+  clear(): void {
+    this.length = 0
+    this.logged = 0
+  }
+}
+
+export class Transaction {
+  readonly #medium: Medium
+  readonly #allocator: Allocator
+  readonly #geometry: Geometry
+  readonly #lane: number
+  readonly #claimed = new RunList()
+  readonly #freed = new RunList()
+  #open = false
+  #entries = 0
+  /** Entries or runs stand that are not durable, or not in the log, yet. */
+  #unsealed = false
+  #low: number
+  #high: number
+
+  /** @param worker from 0, below the volume's number of lanes */
+  constructor(medium: Medium, allocator: Allocator, geometry: Geometry, worker: number) {
+    if (worker >= geometry.laneCount) throw new Error(`the volume has ${geometry.laneCount} lanes only`)
+    this.#medium = medium
+    this.#allocator = allocator
+    this.#geometry = geometry
+    this.#lane = geometry.laneStart + worker * laneBlocks
+    this.#low = medium.load32(this.#lane, laneHeader.word.generation)
+    this.#high = medium.load32(this.#lane, laneHeader.word.generation + 1)
+  }
+
+  begin(): void {
+    if (this.#open) throw new Error('a transaction is open already')
+    this.#open = true
+    this.#advance()
+  }
+
+  /** Entries that the log can still take. Every step that repeats asks before it goes on. */
+  get room(): number {
+    return entriesPerLane - this.#entries - this.#claimed.entriesDue - this.#freed.entriesDue
+  }
+
+  /** Logs `count` words from `word` on, as they are now. */
+  saveWords(block: number, word: number, count: number): void {
+    const medium = this.#medium
+    for (let done = 0; done < count; done += undoDataWords) {
+      const part = Math.min(count - done, undoDataWords)
+      const log = this.#entry(undoWords, block, (word + done) | (part << 16))
+      const data = entryWord(this.#entries) + at.data
+      for (let n = 0; n < part; n++) medium.store32(log, data + n, medium.load32(block, word + done + n))
+      for (let n = part; n < undoDataWords; n++) medium.store32(log, data + n, 0)
+      this.#sealEntry(log)
+    }
+  }
+
+  /** Logs `count` equal pairs of words from `word` on by one entry. */
+  saveFill(block: number, word: number, count: number): void {
+    const medium = this.#medium
+    const log = this.#entry(undoFill, block, word | (count << 16))
+    const data = entryWord(this.#entries) + at.data
+    medium.store32(log, data, medium.load32(block, word))
+    medium.store32(log, data + 1, medium.load32(block, word + 1))
+    for (let n = 2; n < undoDataWords; n++) medium.store32(log, data + n, 0)
+    this.#sealEntry(log)
+  }
+
+  /**
+   * Takes up to `want` blocks (Allocator.claim), which the transaction marks in the persistent bitmap.
+   * @returns how many, at `allocator.runStart`
+   */
+  claim(goal: number, want: number): number {
+    const got = this.#allocator.claim(goal, want)
+    if (got > 0) {
+      this.#claimed.add(this.#allocator.runStart, got)
+      this.#unsealed = true
+    }
+    return got
+  }
+
+  /** Takes one block. @returns its number, 0 where none is free */
+  claimOne(goal: number): number {
+    return this.claim(goal, 1) === 0 ? 0 : this.#allocator.runStart
+  }
+
+  /** Frees blocks when the transaction ends. */
+  free(first: number, count: number): void {
+    this.#freed.add(first, count)
+    this.#unsealed = true
+  }
+
+  /** Changes a word that was saved (or that nothing refers to yet). */
+  put32(block: number, word: number, value: number): void {
+    if (this.#unsealed) this.seal()
+    this.#medium.store32(block, word, value)
+    this.#medium.flush(block, word * 4, 4)
+  }
+
+  /** Changes `count` pairs of words that were saved. */
+  putFill(block: number, word: number, count: number, low: number, high: number): void {
+    if (this.#unsealed) this.seal()
+    this.#medium.fillPairs(block, word, count, low, high)
+    this.#medium.flush(block, word * 4, count * 8)
+  }
+
+  /** Makes the log durable, then does what was put off until then: the bits of claimed and freed blocks. */
+  seal(): void {
+    const { logged: firstClaimed, length: claimed } = this.#claimed
+    const { logged: firstFreed, length: freed } = this.#freed
+    this.#logRuns(undoAllocate, this.#claimed)
+    this.#logRuns(undoFree, this.#freed)
+    this.#medium.fence()
+    this.#unsealed = false
+    for (let n = firstClaimed; n < claimed; n++) {
+      this.#allocator.setPersistent(this.#claimed.pairs[2 * n]!, this.#claimed.pairs[2 * n + 1]!)
+    }
+    for (let n = firstFreed; n < freed; n++) {
+      this.#allocator.clearPersistent(this.#freed.pairs[2 * n]!, this.#freed.pairs[2 * n + 1]!)
+    }
+  }
+
+  /** Everything done since begin is durable when this returns. */
+  end(): void {
+    if (this.#unsealed) this.seal()
+    if (this.#entries > 0) retire(this.#medium, this.#lane, this.#low, this.#high)
+    else this.#medium.fence()
+    this.#release(this.#freed)
+    this.#close(this.#entries > 0)
+  }
+
+  /** Gives up: everything is as it was at begin. */
+  abort(): void {
+    for (let n = this.#entries - 1; n >= 0; n--) undo(this.#medium, this.#geometry, this.#lane, n)
+    if (this.#entries > 0) retire(this.#medium, this.#lane, this.#low, this.#high)
+    else this.#medium.fence()
+    this.#release(this.#claimed)
+    this.#close(this.#entries > 0)
+  }
+
+  #close(used: boolean): void {
+    if (!used) this.#retreat()
+    this.#entries = 0
+    this.#claimed.clear()
+    this.#freed.clear()
+    this.#unsealed = false
+    this.#open = false
+  }
+
+  #release(runs: RunList): void {
+    for (let n = 0; n < runs.length; n++) this.#allocator.release(runs.pairs[2 * n]!, runs.pairs[2 * n + 1]!)
+  }
+
+  #logRuns(kind: number, runs: RunList): void {
+    while (runs.logged < runs.length) {
+      const count = Math.min(runsPerEntry, runs.length - runs.logged)
+      const log = this.#entry(kind, 0, count)
+      const data = entryWord(this.#entries) + at.data
+      for (let n = 0; n < undoDataWords; n++) {
+        this.#medium.store32(log, data + n, n < 2 * count ? runs.pairs[2 * runs.logged + n]! : 0)
+      }
+      this.#sealEntry(log)
+      runs.logged += count
+    }
+  }
+
+  /** Starts the next entry. @returns the block it lies in; its data and its checksum are still to come */
+  #entry(kind: number, block: number, offset: number): number {
+    if (!this.#open) throw new Error('no transaction is open')
+    if (this.#entries === entriesPerLane) throw new Error('the undo log of a transaction is full')
+    const log = entryBlock(this.#lane, this.#entries)
+    const word = entryWord(this.#entries)
+    this.#medium.store32(log, word + at.generation, this.#low)
+    this.#medium.store32(log, word + at.generation + 1, this.#high)
+    this.#medium.store32(log, word + at.kind, kind)
+    this.#medium.store32(log, word + at.block, block)
+    this.#medium.store32(log, word + at.offset, offset)
+    return log
+  }
+
+  #sealEntry(log: number): void {
+    const word = entryWord(this.#entries)
+    const base = this.#medium.wordOf(log) + word
+    this.#medium.store32(log, word + at.checksum, entryChecksum(this.#medium.wordsOf(log), base))
+    this.#medium.flush(log, word * 4, undoEntry.lengthBytes)
+    this.#entries++
+    this.#unsealed = true
+  }
+
+  #advance(): void {
+    this.#low = (this.#low + 1) >>> 0
+    if (this.#low === 0) this.#high = (this.#high + 1) >>> 0
+  }
+
+  #retreat(): void {
+    if (this.#low === 0) this.#high = (this.#high - 1) >>> 0
+    this.#low = (this.#low - 1) >>> 0
+  }
+}

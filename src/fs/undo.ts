@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Reading the undo log: which entries of a lane count, and what undoing one does. Both an operation that gives up
+ * and recovery after a crash go through here. Undoing is idempotent, so a crash in its midst does no harm.
+ */
+import { blockShift } from '../../layout/geometry.js'
+import { entryChecksum } from '../../layout/checksum.js'
+import { laneHeader, undoAllocate, undoEntry, undoFill, undoFree, undoWords } from '../../layout/lane.js'
+import type { Medium } from '../pmem/medium.js'
+import { clearPersistentBits, setPersistentBits } from './allocator.js'
+import type { Geometry } from './geometry.js'
+
+const at = undoEntry.word
+
+/** The block in which entry `n` (from 0) of a lane lies. */
+export function entryBlock(lane: number, n: number): number {
+  return lane + (((n + 1) * undoEntry.lengthBytes) >>> blockShift)
+}
+
+/** Its first word in that block. */
+export function entryWord(n: number): number {
+  return ((n + 1) * undoEntry.lengthWords) & 1023
+}
+
+/** Whether entry `n` belongs to the transaction of this generation and was written whole. */
+export function entryHolds(medium: Medium, lane: number, n: number, low: number, high: number): boolean {
+  const block = entryBlock(lane, n)
+  const words = medium.wordsOf(block)
+  const entry = medium.wordOf(block) + entryWord(n)
+  return (
+    words[entry + at.generation] === low &&
+    words[entry + at.generation + 1] === high &&
+    words[entry + at.checksum] === entryChecksum(words, entry)
+  )
+}
+
+/** Undoes entry `n` and flushes what it changed; the caller fences. */
+export function undo(medium: Medium, geometry: Geometry, lane: number, n: number): void {
+  const log = entryBlock(lane, n)
+  const entry = entryWord(n)
+  const block = medium.load32(log, entry + at.block)
+  const position = medium.load32(log, entry + at.offset)
+  const offset = position & 0xffff
+  const count = position >>> 16
+  switch (medium.load32(log, entry + at.kind)) {
+    case undoWords:
+      for (let k = 0; k < count; k++) medium.store32(block, offset + k, medium.load32(log, entry + at.data + k))
+      medium.flush(block, offset * 4, count * 4)
+      break
+    case undoFill: {
+      const low = medium.load32(log, entry + at.data)
+      const high = medium.load32(log, entry + at.data + 1)
+      medium.fillPairs(block, offset, count, low, high)
+      medium.flush(block, offset * 4, count * 8)
+      break
+    }
+    case undoAllocate:
+    case undoFree:
+      for (let run = 0; run < position; run++) {
+        const first = medium.load32(log, entry + at.data + 2 * run)
+        const length = medium.load32(log, entry + at.data + 2 * run + 1)
+        if (medium.load32(log, entry + at.kind) === undoFree) setPersistentBits(medium, geometry, first, length)
+        else clearPersistentBits(medium, geometry, first, length)
+      }
+      break
+    default:
+      throw new Error(`undo entry ${n} of the lane at block ${lane} is of no known kind`)
+  }
+}
+
+/** Ends the transaction whose generation this is: its entries no longer count. Fences before and after. */
+export function retire(medium: Medium, lane: number, low: number, high: number): void {
+  medium.fence()
+  medium.store64(lane, laneHeader.word.generation, low, high)
+  medium.flush(lane, 0, 8)
+  medium.fence()
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A volume's life: opening (with recovery), the engines that serve it, closing. One thread opens and closes; each
+ * worker makes its own engine from the description that this thread hands it.
+ */
+import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
+import { Allocator } from './allocator.js'
+import { Engine, type EngineSetting } from './engine.js'
+import type { Medium } from '../pmem/medium.js'
+import { Locks } from './locks.js'
+import { recover } from './recovery.js'
+import { SharedState } from './shared-state.js'
+import { type Superblock, readSuperblock, writeSuperblock } from './superblock.js'
+import { VolumeError } from './volume-error.js'
+
+const at = layout.word
+
+export interface OpenOptions {
+  /** Nothing is written but what recovery has to. */
+  readonly readOnly: boolean
+  /** Milliseconds since 1970 */
+  readonly now: number
+}
+
+export class Volume {
+  readonly superblock: Superblock
+  readonly state: SharedState
+  /** What went wrong and was mended on opening, in sentences for people. */
+  readonly notices: readonly string[]
+  /** Transactions that recovery undid. */
+  readonly undone: number
+  readonly #medium: Medium
+  readonly #readOnly: boolean
+
+  private constructor(
+    medium: Medium,
+    superblock: Superblock,
+    state: SharedState,
+    notices: readonly string[],
+    undone: number,
+    readOnly: boolean,
+  ) {
+    this.#medium = medium
+    this.superblock = superblock
+    this.state = state
+    this.notices = notices
+    this.undone = undone
+    this.#readOnly = readOnly
+  }
+
+  /** @throws VolumeError where the medium holds no volume that can be served */
+  static open(medium: Medium, options: OpenOptions): Volume {
+    const { superblock, damage, readOnly } = readSuperblock(medium)
+    if (readOnly && !options.readOnly) {
+      throw new VolumeError('feature', 'it uses features with which it can only be mounted read-only (-o ro)')
+    }
+    const { geometry } = superblock
+    const undone = recover(medium, geometry)
+    const state = SharedState.create(geometry.blockCount)
+    new Allocator(medium, state, new Locks(state, 0), geometry).load()
+    const volume = new Volume(medium, superblock, state, damage, undone, options.readOnly)
+    volume.engine(0).finishOrphans()
+    if (!options.readOnly) volume.#markDirty(options.now)
+    return volume
+  }
+
+  /** Whether it was unmounted in order the last time. */
+  static wasClean(superblock: Superblock): boolean {
+    return superblock.get(at.state) === stateClean
+  }
+
+  get setting(): EngineSetting {
+    return {
+      geometry: this.superblock.geometry,
+      hashKey0: this.superblock.get(at.hashKey),
+      hashKey1: this.superblock.get(at.hashKey + 1),
+    }
+  }
+
+  /** An engine for this thread. No other thread may use the same worker number at the same time. */
+  engine(worker: number): Engine {
+    return new Engine(this.#medium, this.state, this.setting, worker)
+  }
+
+  /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */
+  close(): void {
+    this.engine(0).finishOrphans()
+    if (!this.#readOnly) {
+      this.superblock.set(at.state, stateClean)
+      writeSuperblock(this.#medium, this.superblock)
+    }
+    this.state.release()
+  }
+
+  #markDirty(now: number): void {
+    const { superblock } = this
+    superblock.set(at.state, stateDirty)
+    superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
+    superblock.set(at.mountCount, superblock.get(at.mountCount) + 1)
+    writeSuperblock(this.#medium, superblock)
+  }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The medium proper: mapped windows of the devices. Ranges to flush are collected in a list, and a fence hands the
+ * list to the native helper: one crossing makes everything since the last fence durable.
+ */
+import {
+  blockBytes,
+  blockShift,
+  blockWords,
+  windowBlockMask,
+  windowBlocks,
+  windowBytes,
+  windowShift,
+} from '../../layout/geometry.js'
+import {
+  COPY_NON_TEMPORAL,
+  COPY_PLAIN,
+  COPY_WORDS,
+  type Mapping,
+  PERSIST_PAGES,
+  RANGE_WORDS,
+  native,
+} from '../native/index.js'
+import { Medium } from './medium.js'
+import { PmemError } from './pmem-error.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
+
+const lineBytes = 64
+const lineMask = ~(lineBytes - 1)
+const mostRanges = 1024
+const copyListWord = mostRanges * RANGE_WORDS
+
+/** What a worker needs to see a medium that another thread mapped. */
+export interface MediumDescription {
+  /** One mapping per window of 1 GiB. */
+  readonly windows: readonly Mapping[]
+  readonly blockCount: number
+  /** PERSIST_* of src/native */
+  readonly persistHow: number
+}
+
+export class MappedMedium extends Medium {
+  readonly blockCount: number
+  readonly words: readonly Uint32Array[]
+  readonly bytes: readonly Uint8Array[]
+  readonly windows: readonly Mapping[]
+  readonly #how: number
+  readonly #copyHow: number
+  readonly #list: TransferBuffer
+  #count = 0
+
+  constructor(description: MediumDescription) {
+    super()
+    const views = description.windows.map((mapping) => native.view(mapping))
+    this.blockCount = description.blockCount
+    this.windows = description.windows
+    this.words = views.map((view) => new Uint32Array(view))
+    this.bytes = views.map((view) => new Uint8Array(view))
+    this.#how = description.persistHow
+    this.#copyHow = description.persistHow === PERSIST_PAGES ? COPY_PLAIN : COPY_NON_TEMPORAL
+    this.#list = createTransferBuffer('pmfs2 lists', (copyListWord + COPY_WORDS) * 4)
+  }
+
+  store32(block: number, word: number, value: number): void {
+    this.words[block >>> windowShift]![(block & windowBlockMask) * blockWords + word] = value
+  }
+
+  store64(block: number, word: number, low: number, high: number): void {
+    const at = ((block & windowBlockMask) << blockShift) + word * 4
+    native.store64(this.windows[block >>> windowShift]!, at, low, high)
+  }
+
+  setBits(block: number, word: number, mask: number): void {
+    Atomics.or(this.wordsOf(block), this.wordOf(block) + word, mask)
+  }
+
+  clearBits(block: number, word: number, mask: number): void {
+    Atomics.and(this.wordsOf(block), this.wordOf(block) + word, ~mask)
+  }
+
+  copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void {
+    const list = this.#list.words
+    let done = 0
+    while (done < length) {
+      const window = block >>> windowShift
+      const at = ((block & windowBlockMask) << blockShift) + offset
+      const part = Math.min(length - done, windowBytes - at)
+      list[copyListWord] = this.windows[window]!
+      list[copyListWord + 1] = at
+      list[copyListWord + 2] = from.mapping
+      list[copyListWord + 3] = start + done
+      list[copyListWord + 4] = part
+      this.#check(native.copy(this.#list.mapping, copyListWord * 4, 1, this.#copyHow))
+      if (this.#copyHow === COPY_PLAIN) this.#queue(window, at, part)
+      done += part
+      block = (window + 1) * windowBlocks
+      offset = 0
+    }
+  }
+
+  zero(block: number, offset: number, length: number): void {
+    let done = 0
+    while (done < length) {
+      const window = block >>> windowShift
+      const at = ((block & windowBlockMask) << blockShift) + offset
+      const part = Math.min(length - done, windowBytes - at)
+      this.#check(native.zero(this.windows[window]!, at, part))
+      if (this.#copyHow === COPY_PLAIN) this.#queue(window, at, part)
+      done += part
+      block = (window + 1) * windowBlocks
+      offset = 0
+    }
+  }
+
+  flush(block: number, offset: number, length: number): void {
+    const start = ((block & windowBlockMask) << blockShift) + (offset & lineMask)
+    this.#queue(block >>> windowShift, start, offset + length - (offset & lineMask))
+  }
+
+  fence(): void {
+    this.#check(native.persist(this.#list.mapping, 0, this.#count, this.#how, 1))
+    this.#count = 0
+  }
+
+  /** Gives back this thread's list. The windows stay mapped: they belong to the devices. */
+  release(): void {
+    releaseTransferBuffer(this.#list)
+  }
+
+  #queue(window: number, at: number, length: number): void {
+    const list = this.#list.words
+    const mapping = this.windows[window]!
+    // Stores come in runs of neighbours: what touches the last range widens it.
+    const last = (this.#count - 1) * RANGE_WORDS
+    if (last >= 0 && list[last] === mapping) {
+      const from = list[last + 1]!
+      const to = from + list[last + 2]!
+      if (at >= from && at <= to) {
+        if (at + length > to) list[last + 2] = at + length - from
+        return
+      }
+    }
+    if (this.#count === mostRanges) {
+      this.#check(native.persist(this.#list.mapping, 0, this.#count, this.#how, 0))
+      this.#count = 0
+    }
+    const next = this.#count++ * RANGE_WORDS
+    list[next] = mapping
+    list[next + 1] = at
+    list[next + 2] = length
+  }
+
+  /** The medium refusing a store (EIO of msync, a range out of bounds) leaves no safe way on. */
+  #check(result: number): void {
+    if (result < 0) throw new PmemError('the medium did not take a store', result)
+  }
+}
+
+/** Bytes of the window that begins at this block, for a device of so many blocks. */
+export function windowLengthBytes(deviceBlocks: number, firstBlock: number): number {
+  return Math.min(windowBlocks, deviceBlocks - firstBlock) * blockBytes
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The medium: the blocks of a volume, as memory. Loads are plain typed-array loads; every store goes through here,
+ * so that a recording medium can take this one's place and rebuild what a power failure would leave.
+ *
+ * An address is a block number and an offset in that block. What was stored is durable once it was flushed and a
+ * fence has followed; `copyIn` and `zero` need the fence only. The order within one cache line is kept.
+ */
+import { blockShift, blockWords, windowBlockMask, windowShift } from '../../layout/geometry.js'
+import type { TransferBuffer } from './transfer-buffer.js'
+
+export abstract class Medium {
+  /** Blocks that may be addressed. */
+  abstract readonly blockCount: number
+  /** Each window's memory as words and as bytes. */
+  abstract readonly words: readonly Uint32Array[]
+  abstract readonly bytes: readonly Uint8Array[]
+
+  /** Stores one word. */
+  abstract store32(block: number, word: number, value: number): void
+  /** Stores two words by one 8-byte store, which a power failure cannot tear; `word` is even. */
+  abstract store64(block: number, word: number, low: number, high: number): void
+  /** Sets bits of a word that other workers may change at the same time. */
+  abstract setBits(block: number, word: number, mask: number): void
+  abstract clearBits(block: number, word: number, mask: number): void
+  /** Copies `length` bytes in. They may run on into the blocks that follow. */
+  abstract copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void
+  /** Fills `length` bytes with zeros. They may run on into the blocks that follow. */
+  abstract zero(block: number, offset: number, length: number): void
+  /** Asks for `length` bytes from byte `offset` of the block to be durable at the next fence. */
+  abstract flush(block: number, offset: number, length: number): void
+  /** Returns once everything flushed and copied before is durable. */
+  abstract fence(): void
+
+  /** The words among which the block lies, from {@link wordOf} on. */
+  wordsOf(block: number): Uint32Array {
+    return this.words[block >>> windowShift]!
+  }
+
+  /** Where the block begins in {@link wordsOf}. */
+  wordOf(block: number): number {
+    return (block & windowBlockMask) * blockWords
+  }
+
+  bytesOf(block: number): Uint8Array {
+    return this.bytes[block >>> windowShift]!
+  }
+
+  /** Where the block begins in {@link bytesOf}. */
+  byteOf(block: number): number {
+    return (block & windowBlockMask) << blockShift
+  }
+
+  load32(block: number, word: number): number {
+    return this.words[block >>> windowShift]![(block & windowBlockMask) * blockWords + word]!
+  }
+
+  /** Stores the same pair of words `count` times, word by word. */
+  fillPairs(block: number, word: number, count: number, low: number, high: number): void {
+    for (let n = 0; n < count; n++) {
+      this.store32(block, word + 2 * n, low)
+      this.store32(block, word + 2 * n + 1, high)
+    }
+  }
+}

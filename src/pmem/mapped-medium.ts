@@ -4,7 +4,6 @@
  * list to the native helper: one crossing makes everything since the last fence durable.
  */
 import {
-  blockBytes,
   blockShift,
   blockWords,
   windowBlockMask,
@@ -154,9 +153,4 @@ export class MappedMedium extends Medium {
   #check(result: number): void {
     if (result < 0) throw new PmemError('the medium did not take a store', result)
   }
-}
-
-/** Bytes of the window that begins at this block, for a device of so many blocks. */
-export function windowLengthBytes(deviceBlocks: number, firstBlock: number): number {
-  return Math.min(windowBlocks, deviceBlocks - firstBlock) * blockBytes
 }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Lays devices end to end as one medium: each begins a window, and what its last window lacks stays a gap. */
+import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { type Mapping, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../native/index.js'
+import type { Device, WindowMode } from './device.js'
+import type { MediumDescription } from './mapped-medium.js'
+
+/** Whole blocks of a device. */
+export function deviceBlocks(device: Device): number {
+  return Math.floor(device.sizeBytes / blockBytes)
+}
+
+/** Maps all of the devices. The mappings are the process's until {@link unmapDevices}. @throws DeviceError */
+export function mapDevices(devices: readonly Device[], mode: WindowMode): MediumDescription {
+  const windows: Mapping[] = []
+  let blockCount = 0
+  try {
+    for (const device of devices) {
+      const blocks = deviceBlocks(device)
+      blockCount = windows.length * windowBlocks + blocks
+      for (let first = 0; first < blocks; first += windowBlocks) {
+        const lengthBytes = windowLengthBytes(device, first)
+        windows.push(device.mapWindow(first * blockBytes, lengthBytes, mode))
+      }
+    }
+  } catch (error) {
+    unmapDevices({ windows, blockCount, persistHow: PERSIST_FENCE_ONLY })
+    throw error
+  }
+  return { windows, blockCount, persistHow: howToPersist(devices, mode) }
+}
+
+/** No thread may touch the medium afterwards. */
+export function unmapDevices(description: MediumDescription): void {
+  for (const mapping of description.windows) native.unmap(mapping, null)
+}
+
+function windowLengthBytes(device: Device, firstBlock: number): number {
+  const lengthBytes = Math.min(windowBlocks, deviceBlocks(device) - firstBlock) * blockBytes
+  // Devdax takes whole pages of its own size only, and its size is a multiple of them.
+  return Math.ceil(lengthBytes / device.alignBytes) * device.alignBytes
+}
+
+/** The weakest device decides; what never reaches a device needs nothing. */
+function howToPersist(devices: readonly Device[], mode: WindowMode): number {
+  if (mode !== 'read-write') return PERSIST_FENCE_ONLY
+  if (devices.some((device) => device.domain.how === PERSIST_PAGES)) return PERSIST_PAGES
+  return devices.every((device) => device.domain.how === PERSIST_FENCE_ONLY)
+    ? PERSIST_FENCE_ONLY
+    : devices.find((device) => device.domain.how !== PERSIST_FENCE_ONLY)!.domain.how
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Every suite on one target, and at the end the target's own verdict: unmounted, and the medium found clean. */
+import tap from 'tap'
+import type { Target } from '../support/target.js'
+import { appendSuite } from './suites/append.js'
+import { durabilitySuite } from './suites/durability.js'
+import { fallocateSuite } from './suites/fallocate.js'
+import { holesSuite } from './suites/holes.js'
+import { inodesSuite } from './suites/inodes.js'
+import { linksSuite } from './suites/links.js'
+import { locksSuite } from './suites/locks.js'
+import { mmapSuite } from './suites/mmap.js'
+import { modesSuite } from './suites/modes.js'
+import { namesSuite } from './suites/names.js'
+import { nodesSuite } from './suites/nodes.js'
+import { openSuite } from './suites/open.js'
+import { permissionsSuite } from './suites/permissions.js'
+import { readWriteSuite } from './suites/read-write.js'
+import { readdirSuite } from './suites/readdir.js'
+import { renameSuite } from './suites/rename.js'
+import { renameFlagsSuite } from './suites/rename-flags.js'
+import { setTimesSuite } from './suites/set-times.js'
+import { statfsSuite } from './suites/statfs.js'
+import { symlinksSuite } from './suites/symlinks.js'
+import { temporaryFilesSuite } from './suites/temporary-files.js'
+import { timesSuite } from './suites/times.js'
+import { truncateSuite } from './suites/truncate.js'
+import { unlinkSuite } from './suites/unlink.js'
+import { xattrSuite } from './suites/xattr.js'
+
+const suites = [
+  appendSuite,
+  durabilitySuite,
+  fallocateSuite,
+  holesSuite,
+  inodesSuite,
+  linksSuite,
+  locksSuite,
+  mmapSuite,
+  modesSuite,
+  namesSuite,
+  nodesSuite,
+  openSuite,
+  permissionsSuite,
+  readWriteSuite,
+  readdirSuite,
+  renameSuite,
+  renameFlagsSuite,
+  setTimesSuite,
+  statfsSuite,
+  symlinksSuite,
+  temporaryFilesSuite,
+  timesSuite,
+  truncateSuite,
+  unlinkSuite,
+  xattrSuite,
+]
+const FILE_LIMIT_MS = 180_000
+
+export async function runSuites(mount: () => Promise<Target>): Promise<void> {
+  tap.setTimeout(FILE_LIMIT_MS)
+  const target = await mount()
+  tap.teardown(() => target.release())
+  for (const suite of suites) suite(target)
+  void tap.test(`${target.name} unmounts and its medium is clean`, async (t) => {
+    await t.resolves(target.release())
+  })
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The file systems that the conformance suite runs on, each freshly made, mounted, and gone afterwards.
+ *
+ * tmpfs and ext4 judge the suite: what fails there is a wrong test. What a target does not support stands in
+ * its `lacks`, and the suite asserts exactly that refusal, so that no gap stays silent and none stays listed
+ * after it was closed.
+ */
+import { spawn } from 'node:child_process'
+import { chmod, mkdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findPackageRoot } from '../../src/native/package-root.js'
+import { finish, run } from './run-command.js'
+import { System } from './system.js'
+import { makeTemporary, SHARED_MEMORY } from './temporary.js'
+
+/** What not every file system has, with what the suite then expects instead. */
+export interface Lacks {
+  /** fallocate(2) of any mode: its errno. */
+  readonly fallocate?: string
+  /** fallocate(2) with FALLOC_FL_ZERO_RANGE: its errno. */
+  readonly zeroRange?: string
+  /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
+  readonly userXattr?: string
+  /** read(2) and readdir(3) leave atime as it was, like a mount with noatime. */
+  readonly atimeOnRead?: 'noatime'
+}
+
+export interface Target {
+  readonly name: string
+  /** Where the file system is mounted; its root directory has mode 0755. */
+  readonly directory: string
+  readonly lacks: Lacks
+  /** Makes the suite's system calls, as root. */
+  readonly system: System
+  /** Unmounts, checks the medium where there is a checker, and deletes. Throws what the checker found. */
+  release(): Promise<void>
+}
+
+interface Recipe {
+  readonly name: string
+  readonly lacks: Lacks
+  /** Mounts at `directory`; what lies on a medium is put into the file `medium`. */
+  mount(medium: string, directory: string): Promise<void>
+  unmount(directory: string): Promise<void>
+  check(medium: string): Promise<void>
+}
+
+const COMMAND = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
+const pmfs2Command = (...args: readonly string[]) => run(process.execPath, [COMMAND, ...args])
+const umount = async (directory: string): Promise<void> => {
+  await run('umount', [directory])
+}
+
+const tmpfs: Recipe = {
+  name: 'tmpfs',
+  lacks: { zeroRange: 'EOPNOTSUPP' },
+  async mount(_medium, directory) {
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=2g,mode=755', 'pmfs2-test', directory])
+  },
+  unmount: umount,
+  check: () => Promise.resolve(),
+}
+
+const ext4: Recipe = {
+  name: 'ext4',
+  lacks: {},
+  async mount(medium, directory) {
+    await writeFile(medium, '')
+    await truncate(medium, 2 ** 31)
+    await run('mkfs.ext4', ['-q', '-m', '0', '-b', '4096', medium])
+    await run('mount', ['-o', 'loop', medium, directory])
+  },
+  unmount: umount,
+  async check(medium) {
+    await run('e2fsck', ['-f', '-n', medium])
+  },
+}
+
+const pmfs2: Recipe = {
+  name: 'pmfs2',
+  lacks: {
+    fallocate: 'EOPNOTSUPP',
+    zeroRange: 'EOPNOTSUPP',
+    userXattr: 'EOPNOTSUPP',
+    atimeOnRead: 'noatime',
+  },
+  async mount(medium, directory) {
+    await pmfs2Command('mkfs', medium, '--size', '1G')
+    await pmfs2Command(medium, directory)
+  },
+  async unmount(directory) {
+    await pmfs2Command('umount', directory)
+  },
+  async check(medium) {
+    await pmfs2Command('fsck', medium)
+  },
+}
+
+/**
+ * A child that unmounts and deletes when this process ends, in whatever way: even a test killed for its time
+ * limit leaves nothing behind. It waits for the end of its input, which comes with our end.
+ */
+function guard(folder: string, directory: string): () => void {
+  const script = 'cat; umount -l "$2"; rm -f "$1/medium"; rmdir "$2" "$1"'
+  const child = spawn('sh', ['-c', script, 'guard', folder, directory], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  child.unref()
+  return () => child.stdin.end()
+}
+
+/** Frees the loop device of an ext4 target, should a lazy unmount have left one. */
+async function detachLoops(medium: string): Promise<void> {
+  const { output } = await finish('losetup', ['-n', '-O', 'NAME', '-j', medium])
+  for (const device of output.split('\n').filter((line) => line !== ''))
+    await finish('losetup', ['-d', device])
+}
+
+async function mountTarget(recipe: Recipe): Promise<Target> {
+  const folder = await makeTemporary(SHARED_MEMORY)
+  const directory = join(folder, 'mount')
+  const medium = join(folder, 'medium')
+  const dismiss = guard(folder, directory)
+  const system = new System()
+  let released = false
+
+  async function remove(): Promise<void> {
+    await detachLoops(medium)
+    await rm(medium, { force: true })
+    await rmdir(directory)
+    await rmdir(folder)
+    dismiss()
+  }
+
+  async function release(): Promise<void> {
+    if (released) return
+    released = true
+    await system.stop()
+    try {
+      await recipe.unmount(directory)
+      await recipe.check(medium)
+    } catch (error) {
+      await finish('umount', ['-l', directory])
+      throw error
+    } finally {
+      await remove()
+    }
+  }
+
+  try {
+    // Other users have to reach the mount, so the folder above it lets them pass.
+    await chmod(folder, 0o711)
+    await mkdir(directory)
+    await recipe.mount(medium, directory)
+  } catch (error) {
+    await finish('umount', ['-l', directory])
+    await system.stop()
+    await remove()
+    throw error
+  }
+  return { name: recipe.name, directory, lacks: recipe.lacks, system, release }
+}
+
+export const mountTmpfs = () => mountTarget(tmpfs)
+export const mountExt4 = () => mountTarget(ext4)
+export const mountPmfs2 = () => mountTarget(pmfs2)

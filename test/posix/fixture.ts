@@ -52,7 +52,7 @@ export function sequence(seed: number): (bound: number) => number {
 
 /** Long enough for every clock that file systems take times from to move on. */
 export function tick(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 12))
+  return new Promise((resolve) => setTimeout(resolve, 20))
 }
 
 /** Permission bits, with set-user-ID, set-group-ID and sticky. */

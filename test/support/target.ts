@@ -100,10 +100,11 @@ const pmfs2: Recipe = {
 
 /**
  * A child that unmounts and deletes when this process ends, in whatever way: even a test killed for its time
- * limit leaves nothing behind. It waits for the end of its input, which comes with our end.
+ * limit leaves nothing behind. It waits for the end of its input, which comes with our end. `umount -f` cuts
+ * off a FUSE daemon that no longer answers.
  */
 function guard(folder: string, directory: string): () => void {
-  const script = 'cat; umount -l "$2"; rm -f "$1/medium"; rmdir "$2" "$1"'
+  const script = 'cat; umount -f -l "$2"; rm -f "$1/medium"; rmdir "$2" "$1"'
   const child = spawn('sh', ['-c', script, 'guard', folder, directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -143,7 +144,7 @@ async function mountTarget(recipe: Recipe): Promise<Target> {
       await recipe.unmount(directory)
       await recipe.check(medium)
     } catch (error) {
-      await finish('umount', ['-l', directory])
+      await finish('umount', ['-f', '-l', directory])
       throw error
     } finally {
       await remove()
@@ -156,7 +157,7 @@ async function mountTarget(recipe: Recipe): Promise<Target> {
     await mkdir(directory)
     await recipe.mount(medium, directory)
   } catch (error) {
-    await finish('umount', ['-l', directory])
+    await finish('umount', ['-f', '-l', directory])
     await system.stop()
     await remove()
     throw error

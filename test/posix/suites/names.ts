@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Names are bytes: any but `/` and NUL, up to 255 of them, each as it was given. */
 import { test } from 'tap'
-import { outcome, RENAME_NOREPLACE, type System } from '../../support/system.js'
+import { outcome, type System } from '../../support/system.js'
 import type { Target } from '../../support/target.js'
 import { scratch } from '../fixture.js'
 
@@ -20,7 +20,7 @@ async function roundTrip(sys: System, d: string, name: Buffer): Promise<string> 
   if (listed.length !== 1 || !listed[0]!.name.equals(name)) return 'it was listed by another name'
   await sys.rename(path, `${d}/plain`)
   if ((await outcome(sys.lstat(path))) !== 'ENOENT') return 'it was still there after rename'
-  await sys.rename(`${d}/plain`, path, RENAME_NOREPLACE)
+  await sys.rename(`${d}/plain`, path)
   await sys.unlink(path)
   return (await sys.list(d)).length === 0 ? 'OK' : 'it was still there after unlink'
 }

@@ -72,8 +72,11 @@ export function format(medium: Medium, options: FormatOptions): Superblock {
   return superblock
 }
 
-/** The superblock of the volume to be: where everything will lie. */
-function plan(options: FormatOptions): Superblock {
+/**
+ * The superblock of the volume to be: where everything will lie. Nothing is stored.
+ * @throws VolumeError as {@link format} does
+ */
+export function plan(options: FormatOptions): Superblock {
   const at = layout.word
   const { deviceBlocks } = options
   const blockCount = deviceStarts(deviceBlocks).at(-1)! + deviceBlocks.at(-1)!

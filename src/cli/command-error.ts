@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What a command says when it cannot do what it was asked to: one line for people, and an exit code for scripts. */
+import { DeviceError } from '../pmem/device-error.js'
+import { PmemError } from '../pmem/pmem-error.js'
+import { VolumeError } from '../fs/volume-error.js'
+
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  /** Null: what the command gives for any failure. */
+  readonly exitCode: number | null
+
+  constructor(message: string, exitCode: number | null = null, options?: ErrorOptions) {
+    super(message, options)
+    this.exitCode = exitCode
+  }
+}
+
+/** The arguments are wrong; `--help` would have told. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** What node:fs throws when a system call fails. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error
+}
+
+/** What went wrong with `device`, in one line; null where the error is no failure but a defect. */
+function failureOf(device: string, error: unknown): string | null {
+  // The message of a DeviceError names the device itself.
+  if (error instanceof DeviceError) {
+    return error.message.includes(device) ? error.message : `${device}: ${error.message}`
+  }
+  if (error instanceof VolumeError || error instanceof PmemError) return `${device}: ${error.message}`
+  if (isSystemError(error))
+    return error.message.includes(device) ? error.message : `${device}: ${error.message}`
+  return null
+}
+
+/** Does `body`, and turns what can go wrong with a device into a CommandError about it. */
+export async function about<T>(device: string, body: () => T | Promise<T>): Promise<T> {
+  try {
+    return await body()
+  } catch (error) {
+    const failure = failureOf(device, error)
+    throw failure === null ? error : new CommandError(failure, null, { cause: error })
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Which commands there are, what they are for in a line, and their exit codes. A command is loaded when it is used. */
+import type { Argv } from 'yargs'
+
+export interface Command {
+  readonly name: string
+  /** Name and positional arguments, as yargs takes them. */
+  readonly usage: string
+  readonly describe: string
+  /** Exit code for wrong arguments. */
+  readonly usageExit: number
+  /** Exit code where the command could not do what it should. */
+  readonly failureExit: number
+  /** Loads the command and tells the parser of it. */
+  readonly add: (parser: Argv) => Promise<Argv>
+}
+
+/** Exit codes of mount(8) and umount(8). */
+const mounting = { usageExit: 1, failureExit: 32 }
+const plain = { usageExit: 1, failureExit: 1 }
+/** Exit codes of e2fsck(8). */
+const checking = { usageExit: 16, failureExit: 8 }
+
+/** What is meant where no command is named. */
+export const mount: Command = {
+  name: 'mount',
+  usage: 'mount <device> <mountpoint>',
+  describe: 'Mount a device (what it does without a command)',
+  ...mounting,
+  add: async (parser) => parser.command((await import('./mount.js')).mountCommand),
+}
+
+export const commands: readonly Command[] = [
+  mount,
+  {
+    name: 'umount',
+    usage: 'umount <mountpoint>',
+    describe: 'Unmount, and wait until all is on the device',
+    ...mounting,
+    add: async (parser) => parser.command((await import('./umount.js')).umountCommand),
+  },
+  {
+    name: 'mkfs',
+    usage: 'mkfs <device>',
+    describe: 'Make a file system',
+    ...plain,
+    add: async (parser) => parser.command((await import('./mkfs.js')).mkfsCommand),
+  },
+  {
+    name: 'info',
+    usage: 'info <target>',
+    describe: 'Tell what is on a device or behind a mount point',
+    ...plain,
+    add: async (parser) => parser.command((await import('./info.js')).infoCommand),
+  },
+  {
+    name: 'fsck',
+    usage: 'fsck <device>',
+    describe: 'Check a file system',
+    ...checking,
+    add: async (parser) => parser.command((await import('./fsck.js')).fsckCommand),
+  },
+  {
+    name: 'dump',
+    usage: 'dump <device> [what] [number]',
+    describe: 'Print the structures on a device',
+    ...plain,
+    add: async (parser) => parser.command((await import('./dump.js')).dumpCommand),
+  },
+]

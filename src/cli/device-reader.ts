@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Reads a few bytes of a device: with read(2) where there is one, as a look through a mapping would fill the holes of
+ * a sparse file in RAM; by loads from devdax, which has no read(2).
+ */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { native } from '../native/index.js'
+import { type Device, windowLimitBytes } from '../pmem/device.js'
+import type { ReadBytes } from './signature.js'
+
+export interface DeviceReader {
+  readonly read: ReadBytes
+  readonly close: () => void
+}
+
+export function readerOf(device: Device): DeviceReader {
+  if (device.kind === 'devdax') return { read: mappedReader(device), close: () => undefined }
+  const fd = openSync(device.path, 'r')
+  const read: ReadBytes = (offsetBytes, lengthBytes) => {
+    const bytes = new Uint8Array(lengthBytes)
+    const count = readSync(fd, bytes, 0, lengthBytes, offsetBytes)
+    return bytes.subarray(0, count)
+  }
+  return { read, close: () => closeSync(fd) }
+}
+
+/** Maps what is asked for, and no more, for the time of a copy. */
+export function mappedReader(device: Device): ReadBytes {
+  const { alignBytes, sizeBytes } = device
+  return (offsetBytes, lengthBytes) => {
+    const start = offsetBytes - (offsetBytes % alignBytes)
+    const end = Math.min(sizeBytes, Math.ceil((offsetBytes + lengthBytes) / alignBytes) * alignBytes)
+    if (end - start > windowLimitBytes) throw new RangeError(`${lengthBytes} bytes are more than one window`)
+    const mapping = device.mapWindow(start, end - start, 'read-only')
+    const view = native.view(mapping)
+    const bytes = new Uint8Array(view).slice(offsetBytes - start, offsetBytes - start + lengthBytes)
+    native.unmap(mapping, view)
+    return bytes
+  }
+}

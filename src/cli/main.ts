@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The command line. It finds the command, loads that one only (scripts mount often, and start-up is most of what they
+ * wait for), and turns whatever comes out of it into one line and an exit code.
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import createDebug from 'debug'
+import yargs, { type Argv } from 'yargs'
+import { findPackageRoot } from '../native/package-root.js'
+import { type Command, commands, mount } from './commands.js'
+import { CommandError, UsageError, isSystemError } from './command-error.js'
+
+const debug = createDebug('pmfs2:cli')
+const program = 'pmfs2-fuse'
+
+/** mount(8): "internal mount bug". */
+const exitDefect = 4
+
+function version(): string {
+  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+  const description = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  return `${program} ${description.version}`
+}
+
+function parser(args: readonly string[], command: Command | null): Argv {
+  return (
+    yargs([...args])
+      .scriptName(program)
+      .locale('en')
+      .parserConfiguration({
+        // -o may be repeated; of anything else the last one holds.
+        'duplicate-arguments-array': command?.name === 'mount',
+        'greedy-arrays': false,
+        'parse-numbers': false,
+        'parse-positional-numbers': false,
+        'boolean-negation': false,
+        'camel-case-expansion': false,
+        'dot-notation': false,
+      })
+      .strict()
+      .version(version())
+      .alias('V', 'version')
+      .help()
+      .alias('h', 'help')
+      .wrap(Math.min(100, process.stdout.columns || 100))
+      .exitProcess(false)
+      // Errors are thrown, and reported below. yargs gives none where the arguments are at fault.
+      .fail((message: string, error: Error | undefined) => {
+        throw error ?? new UsageError(message)
+      })
+  )
+}
+
+/** Help for the program as a whole. */
+async function showOverview(): Promise<void> {
+  const overview = parser(['--help'], null)
+    .usage('A file system for persistent memory.\n\n  $0 DEVICE MOUNTPOINT [-o OPTIONS]\n  $0 COMMAND ...')
+    .epilogue(`${program} COMMAND --help tells more about a command.`)
+  for (const { usage, describe } of commands) overview.command(usage, describe)
+  overview
+    .example('$0 mkfs /dev/pmem0', 'make a file system')
+    .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount it')
+    .example('$0 umount /mnt/pmfs2', 'unmount it')
+  await overview.parseAsync()
+}
+
+async function run(args: readonly string[], command: Command): Promise<void> {
+  debug('%s %o', command.name, args)
+  const ready = await command.add(parser(args, command))
+  await ready.parseAsync()
+}
+
+/** Whether yargs says that the arguments are wrong. */
+function isParserError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'YError'
+}
+
+function usageLine(command: Command, message: string): string {
+  const problem = message.startsWith('Not enough non-option arguments')
+    ? `it takes ${command.usage.replace(/^\S+ /, '').replace(/[<>]/g, '').toUpperCase()}`
+    : message.charAt(0).toLowerCase() + message.slice(1)
+  return `${problem.replaceAll('\n', ' ')}; try ${program} ${command.name} --help`
+}
+
+/** The line that tells what went wrong, and the exit code. */
+function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
+  if (isParserError(error) || error instanceof UsageError) {
+    return { line: usageLine(command, error.message), exitCode: command.usageExit }
+  }
+  if (error instanceof CommandError) {
+    return { line: error.message, exitCode: error.exitCode ?? command.failureExit }
+  }
+  if (isSystemError(error)) return { line: error.message, exitCode: command.failureExit }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  if (message.includes('No native build was found')) {
+    return {
+      line: 'its native part is not built for this machine: run npm rebuild in its folder',
+      exitCode: command.failureExit,
+    }
+  }
+  const line = `this is a bug in ${version()}, please report it: ${message.replaceAll('\n', ' ')} (DEBUG=pmfs2:* tells where)`
+  return { line, exitCode: exitDefect }
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const [first] = args
+  if (first === '--version' || first === '-V') {
+    console.log(version())
+    return
+  }
+  if (first === undefined || first === '--help' || first === '-h') {
+    await showOverview()
+    return
+  }
+  const named = commands.find(({ name }) => name === first)
+  const command = named ?? mount
+  try {
+    await run(named === undefined ? [mount.name, ...args] : args, command)
+  } catch (error) {
+    const { line, exitCode } = verdict(error, command)
+    console.error(`${command.name}: ${line}`)
+    debug('%O', error)
+    process.exitCode = exitCode
+  }
+}
+
+// A reader such as head(1) that has seen enough is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+await main(process.argv.slice(2))

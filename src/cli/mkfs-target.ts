@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Makes ready what a file system is to be made on. Invariant: until every check has passed nothing is changed, and a
+ * file that was made or emptied here reads as zeros, so that formatting need not write what is zero.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  realpathSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { blockBytes } from '../../layout/geometry.js'
+import { readSuperblock } from '../fs/superblock.js'
+import { VolumeError } from '../fs/volume-error.js'
+import { type Device, DeviceError, createFileDevice, openDevice } from '../pmem/device.js'
+import { deviceBlocks, mapDevices, unmapDevices } from '../pmem/map-device.js'
+import { MappedMedium } from '../pmem/mapped-medium.js'
+import { CommandError } from './command-error.js'
+import { readerOf } from './device-reader.js'
+import { kernelUse } from './in-use.js'
+import { findSignature } from './signature.js'
+import { formatSize } from './size.js'
+
+export interface TargetRequest {
+  readonly path: string
+  /** Whole blocks; null: as large as it is. */
+  readonly sizeBytes: number | null
+  /** Whether to overwrite what it holds. */
+  readonly force: boolean
+  /** Throws where no volume of so many blocks can be made. */
+  readonly check: (blocks: number) => void
+}
+
+export interface Target {
+  readonly device: Device
+  /** Whether it is known to read as zeros. */
+  readonly zeroed: boolean
+  /** Gives the device back; after a failure, undoes what {@link openTarget} made. */
+  readonly close: (succeeded: boolean) => void
+}
+
+/** @throws DeviceError, VolumeError or CommandError, with nothing changed */
+export function openTarget(request: TargetRequest): Target {
+  const stats = statSync(request.path, { throwIfNoEntry: false })
+  if (stats === undefined) return createdTarget(request)
+  if (!stats.isFile()) return deviceTarget(request)
+  const use = kernelUse(request.path)
+  if (use !== null) throw new DeviceError('EBUSY', `${request.path}: it is in use by ${use}`)
+  return stats.size === 0 ? emptyTarget(request) : fileTarget(request)
+}
+
+function createdTarget({ path, sizeBytes, check }: TargetRequest): Target {
+  const folder = dirname(path)
+  // A file among the device nodes is never what was meant, and would fill the memory.
+  if (realpathOrNull(folder) === '/dev') throw new CommandError(`${path}: there is no such device`)
+  if (sizeBytes === null) {
+    throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
+  }
+  check(sizeBytes / blockBytes)
+  const device = createFileDevice(path, sizeBytes)
+  return {
+    device,
+    zeroed: true,
+    close: (succeeded) => {
+      if (!succeeded) unlinkSync(path)
+      device.close()
+    },
+  }
+}
+
+function emptyTarget({ path, sizeBytes, check }: TargetRequest): Target {
+  if (sizeBytes === null) throw new CommandError(`${path}: it is empty; --size makes it that long`)
+  check(sizeBytes / blockBytes)
+  const device = createFileDevice(path, sizeBytes)
+  return {
+    device,
+    // Had somebody made it longer meanwhile, it would not have been cut.
+    zeroed: device.sizeBytes === sizeBytes,
+    close: (succeeded) => {
+      if (!succeeded) truncateSync(path, 0)
+      device.close()
+    },
+  }
+}
+
+/** A regular file that holds something, be it zeros. */
+function fileTarget({ path, sizeBytes, force, check }: TargetRequest): Target {
+  // Held to the end: it carries the lock, also while the file changes its length.
+  const holder = openDevice(path, { access: 'read-write', exclusive: true })
+  try {
+    const oldBytes = holder.sizeBytes
+    if (!force && sizeBytes !== null && sizeBytes < oldBytes) {
+      throw new CommandError(
+        `${path}: it is ${formatSize(oldBytes)} long, more than --size; --force makes it shorter`,
+      )
+    }
+    const newBytes = sizeBytes ?? oldBytes
+    check(Math.floor(newBytes / blockBytes))
+    if (!force) refuseContents(holder)
+    resize(path, newBytes, force)
+    const device = openDevice(path, { access: 'read-write', exclusive: false })
+    const close = (): void => {
+      device.close()
+      holder.close()
+    }
+    return { device, zeroed: force, close }
+  } catch (error) {
+    holder.close()
+    throw error
+  }
+}
+
+function deviceTarget({ path, sizeBytes, force, check }: TargetRequest): Target {
+  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  try {
+    if (sizeBytes !== null) {
+      throw new CommandError(
+        `${path}: it is a device of ${formatSize(device.sizeBytes)}; --size is for files`,
+      )
+    }
+    check(deviceBlocks(device))
+    if (!force) refuseContents(device)
+    return { device, zeroed: false, close: () => device.close() }
+  } catch (error) {
+    device.close()
+    throw error
+  }
+}
+
+/** @param anew whether to drop what the file holds */
+function resize(path: string, lengthBytes: number, anew: boolean): void {
+  const fd = openSync(path, 'r+')
+  try {
+    if (anew) ftruncateSync(fd, 0)
+    ftruncateSync(fd, lengthBytes)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** @throws CommandError where the device holds something that is known */
+function refuseContents(device: Device): void {
+  const found = holdsVolume(device) ? 'a PMFS2 file system' : findForeign(device)
+  if (found !== null) throw new CommandError(`${device.path} holds ${found}; --force overwrites it`)
+}
+
+function findForeign(device: Device): string | null {
+  const reader = readerOf(device)
+  try {
+    return findSignature(reader.read, device.sizeBytes)
+  } finally {
+    reader.close()
+  }
+}
+
+/** Whether there is a superblock of ours, be it of another version or damaged. */
+function holdsVolume(device: Device): boolean {
+  if (deviceBlocks(device) < 2) return false
+  const description = mapDevices([device], 'read-only')
+  const medium = new MappedMedium(description)
+  try {
+    readSuperblock(medium)
+    return true
+  } catch (error) {
+    if (!(error instanceof VolumeError)) throw error
+    return error.code !== 'foreign'
+  } finally {
+    medium.release()
+    unmapDevices(description)
+  }
+}
+
+function realpathOrNull(path: string): string | null {
+  try {
+    return realpathSync(path)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** `mkfs`: makes a file system on a device or in a file. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import createDebug from 'debug'
+import type { CommandModule } from 'yargs'
+import { blockBytes } from '../../layout/geometry.js'
+import { type FormatOptions, format, plan } from '../fs/format.js'
+import type { Superblock } from '../fs/superblock.js'
+import type { Device } from '../pmem/device.js'
+import { mapDevices, unmapDevices } from '../pmem/map-device.js'
+import { MappedMedium } from '../pmem/mapped-medium.js'
+import { UsageError, about } from './command-error.js'
+import { openTarget } from './mkfs-target.js'
+import { formatSize, parseSize } from './size.js'
+import { printTable } from './table.js'
+
+const debug = createDebug('pmfs2:cli')
+
+/** What is wiped at both ends of a device that held something else, so that nobody takes it for that again. */
+const wipedBlocks = 256
+
+interface MkfsArguments {
+  readonly device: string
+  readonly size: string | undefined
+  readonly label: string
+  readonly uuid: string | undefined
+  readonly force: boolean
+  readonly quiet: boolean
+}
+
+export const mkfsCommand: CommandModule<object, MkfsArguments> = {
+  command: 'mkfs <device>',
+  describe: 'Make a file system',
+  builder: (parser) =>
+    parser
+      .positional('device', {
+        type: 'string',
+        demandOption: true,
+        describe: 'A device (/dev/pmem0, /dev/dax0.0) or a file',
+      })
+      .option('size', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Make the file, or make it as long: 64M, 1.5G, 1T (files only)',
+      })
+      .option('label', { type: 'string', requiresArg: true, default: '', describe: 'Name, 64 bytes at most' })
+      .option('uuid', { type: 'string', requiresArg: true, describe: 'Identifier; a random one by default' })
+      .option('force', { type: 'boolean', default: false, describe: 'Overwrite what the device holds' })
+      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
+      .example('$0 mkfs /dev/pmem0', 'make a file system on a device')
+      .example('$0 mkfs pm.img --size 1G --label scratch', 'make it in a new file'),
+  handler: mkfs,
+}
+
+async function mkfs(args: MkfsArguments): Promise<void> {
+  const wanted = {
+    uuid: parseUuid(args.uuid ?? randomUUID()),
+    label: args.label,
+    hashKey: randomBytes(16),
+    now: Date.now(),
+    uid: process.getuid!(),
+    gid: process.getgid!(),
+  }
+  const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
+  await about(args.device, () => {
+    const target = openTarget({
+      path: args.device,
+      sizeBytes,
+      force: args.force,
+      check: (blocks) => plan({ ...wanted, deviceBlocks: [blocks], zeroed: false }),
+    })
+    let succeeded = false
+    try {
+      const superblock = formatDevice(target.device, args.force, { ...wanted, zeroed: target.zeroed })
+      succeeded = true
+      if (!args.quiet) summarise(target.device, superblock)
+    } finally {
+      target.close(succeeded)
+    }
+  })
+}
+
+function formatDevice(
+  device: Device,
+  force: boolean,
+  options: Omit<FormatOptions, 'deviceBlocks'>,
+): Superblock {
+  const description = mapDevices([device], 'read-write')
+  const medium = new MappedMedium(description)
+  const start = performance.now()
+  try {
+    if (force && !options.zeroed) {
+      medium.zero(0, 0, wipedBlocks * blockBytes)
+      medium.zero(medium.blockCount - wipedBlocks, 0, wipedBlocks * blockBytes)
+      medium.fence()
+    }
+    return format(medium, { ...options, deviceBlocks: [medium.blockCount] })
+  } finally {
+    medium.release()
+    unmapDevices(description)
+    debug('formatted in %d ms', Math.round(performance.now() - start))
+  }
+}
+
+function wholeBlocks(text: string): number {
+  const bytes = parseSize(text)
+  if (bytes === null) throw new UsageError(`--size ${text} is no size, such as 64M, 1.5G or 1T`)
+  return bytes - (bytes % blockBytes)
+}
+
+function parseUuid(text: string): Uint8Array {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
+    throw new UsageError(`--uuid ${text} is no UUID, such as ${randomUUID()}`)
+  }
+  return Buffer.from(text.replaceAll('-', ''), 'hex')
+}
+
+function summarise(device: Device, superblock: Superblock): void {
+  const { blockCount, laneCount } = superblock.geometry
+  console.log(`Made a PMFS2 file system on ${device.path}`)
+  printTable([
+    ['size', `${formatSize(blockCount * blockBytes)}, ${blockCount} blocks of ${formatSize(blockBytes)}`],
+    ['label', superblock.label === '' ? '(none)' : superblock.label],
+    ['UUID', superblock.uuid],
+    ['lanes', `${laneCount}`],
+    ...(device.notice === null ? [] : [['note', device.notice] as const]),
+  ])
+}

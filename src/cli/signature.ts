@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What a device holds already, so that it is not overwritten by mistake. blkid(8) knows the signatures; it gets a copy
+ * of the places where they lie, since it reads devices with read(2), which devdax does not have. The copy is a sparse
+ * file in memory, as long as the device, so that what lies at the end is found there.
+ */
+import { spawnSync } from 'node:child_process'
+import { closeSync, writeSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
+import createDebug from 'debug'
+import { native } from '../native/index.js'
+import { CommandError } from './command-error.js'
+
+const debug = createDebug('pmfs2:cli')
+
+/** The second header of LUKS 2 lies farthest from the start, at 4 MiB; RAID of Promise farthest from the end. */
+const headBytes = 8 * 2 ** 20
+const tailBytes = 2 * 2 ** 20
+const pieceBytes = 64 * 1024
+
+/** blkid(8): nothing was found; several things were found, which contradict each other. */
+const exitNothing = 2
+const exitAmbivalent = 8
+
+/** Reads bytes of a device. */
+export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
+
+/** What lies on the device, such as `an ext4 file system`; null if nothing is known. @throws CommandError */
+export function findSignature(read: ReadBytes, sizeBytes: number): string | null {
+  const fd = native.memoryFile('pmfs2-probe', sizeBytes)
+  if (fd < 0) {
+    throw new CommandError(`no memory to look for signatures: ${getSystemErrorName(fd)}`)
+  }
+  try {
+    const headEnd = Math.min(headBytes, sizeBytes)
+    copyRange(read, fd, 0, headEnd)
+    copyRange(read, fd, Math.max(headEnd, alignDown(sizeBytes - tailBytes)), sizeBytes)
+    return probe(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function alignDown(bytes: number): number {
+  return bytes - (bytes % pieceBytes)
+}
+
+/** Copies what is not zero. */
+function copyRange(read: ReadBytes, fd: number, startBytes: number, endBytes: number): void {
+  for (let offset = startBytes; offset < endBytes; offset += pieceBytes) {
+    const piece = read(offset, Math.min(pieceBytes, endBytes - offset))
+    if (piece.some((byte) => byte !== 0)) writeSync(fd, piece, 0, piece.length, offset)
+  }
+}
+
+function probe(fd: number): string | null {
+  const blkid = spawnSync('blkid', ['-p', '-o', 'export', '/proc/self/fd/3'], {
+    stdio: ['ignore', 'pipe', 'pipe', fd],
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
+  })
+  debug('blkid: %o %s %s', blkid.status, blkid.stdout, blkid.stderr)
+  if (blkid.error !== undefined) {
+    const why =
+      'code' in blkid.error && blkid.error.code === 'ENOENT' ? 'is not installed' : blkid.error.message
+    throw new CommandError(
+      `blkid (of util-linux), which tells what a device holds, ${why}; --force does without`,
+    )
+  }
+  if (blkid.status === exitNothing) return null
+  if (blkid.status === exitAmbivalent) return 'several signatures at once (wipefs shows them)'
+  if (blkid.status !== 0) {
+    throw new CommandError(
+      `blkid could not tell what it holds: ${blkid.stderr.trim() || 'no reason given'}; --force does without`,
+    )
+  }
+  return describe(blkid.stdout)
+}
+
+/** @param output lines of NAME=value */
+export function describe(output: string): string | null {
+  const tags = new Map(
+    output.split('\n').map((line) => [line.split('=')[0]!, line.slice(line.indexOf('=') + 1)]),
+  )
+  const type = tags.get('TYPE')
+  if (type !== undefined) return describeType(type, tags.get('USAGE'))
+  const table = tags.get('PTTYPE')
+  return table === undefined ? null : `a partition table (${table})`
+}
+
+const others: Readonly<Record<string, string>> = {
+  swap: 'swap space',
+  swsuspend: 'a suspended system (swap space)',
+  crypto_LUKS: 'a LUKS volume',
+  LVM2_member: 'an LVM physical volume',
+  LVM1_member: 'an LVM physical volume',
+  linux_raid_member: 'a member of a RAID array',
+}
+
+function describeType(type: string, usage: string | undefined): string {
+  const other = others[type]
+  if (other !== undefined) return other
+  const article = /^([aeio]|f2|hfs|hpfs|ntfs|xfs)/i.test(type) ? 'an' : 'a'
+  return `${article} ${type} ${usage === 'filesystem' ? 'file system' : 'signature'}`
+}

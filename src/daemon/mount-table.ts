@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What is mounted where, as /proc/self/mountinfo tells it (proc(5)). */
+import { readFileSync } from 'node:fs'
+
+/** The type under which our mounts stand in the table. */
+export const mountType = 'fuse.pmfs2'
+
+export interface MountEntry {
+  /** Absolute path of the mount point. */
+  readonly mountpoint: string
+  readonly type: string
+  /** What was given to mount(2): for us, the device. */
+  readonly source: string
+  /** Options of the mount and of the file system, such as `rw`. */
+  readonly options: readonly string[]
+}
+
+/** Blank, tab, newline and backslash are written as \ooo in the table. */
+export function unescapeField(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+}
+
+/** The entries in the order in which they were mounted; lines that are none are skipped. */
+export function parseMountTable(text: string): MountEntry[] {
+  const entries: MountEntry[] = []
+  for (const line of text.split('\n')) {
+    const fields = line.split(' ')
+    // An unknown number of optional fields ends with a single dash.
+    const dash = fields.indexOf('-', 6)
+    if (dash < 0 || fields.length < dash + 4) continue
+    entries.push({
+      mountpoint: unescapeField(fields[4]!),
+      type: unescapeField(fields[dash + 1]!),
+      source: unescapeField(fields[dash + 2]!),
+      options: [...fields[5]!.split(','), ...fields[dash + 3]!.split(',')],
+    })
+  }
+  return entries
+}
+
+export function readMountTable(): MountEntry[] {
+  return parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
+}
+
+/** What one sees at the mount point: of several mounts there, the last. */
+export function findMount(mountpoint: string, table = readMountTable()): MountEntry | null {
+  return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
+}

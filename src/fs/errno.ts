@@ -19,5 +19,6 @@ export const EMLINK = 31 as Errno
 export const ENAMETOOLONG = 36 as Errno
 export const ENOSYS = 38 as Errno
 export const ENOTEMPTY = 39 as Errno
+export const EPROTO = 71 as Errno
 export const EOPNOTSUPP = 95 as Errno
 export const ESTALE = 116 as Errno

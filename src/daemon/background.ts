@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Going to the background: the caller starts the server as a process of its own, passes on what it prints, waits until
+ * the mount is live, and leaves it alone. A server that fails has said why, and its exit code is the caller's.
+ */
+import { spawn } from 'node:child_process'
+
+const exitKilled = 32
+
+export interface StartResult {
+  /** 0 once the mount is live. */
+  readonly exitCode: number
+  /** The signal that ended a server which had not said why. */
+  readonly signal: NodeJS.Signals | null
+}
+
+/** Starts `args` of this program in a session of its own, and waits until the mount is live or has failed. */
+export async function startInBackground(program: string, args: readonly string[]): Promise<StartResult> {
+  const child = spawn(process.execPath, [program, ...args], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    cwd: '/',
+  })
+  child.stderr!.pipe(process.stderr, { end: false })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('message', () => {
+      child.disconnect()
+      child.stderr!.destroy()
+      child.unref()
+      resolve({ exitCode: 0, signal: null })
+    })
+    child.on('close', (code, signal) => resolve({ exitCode: code ?? exitKilled, signal }))
+  })
+}
+
+/** In the server: lets go of whoever started it in the background, if anybody did. */
+export function leaveStarter(): void {
+  if (process.send === undefined) return
+  // Nobody reads this process's messages any more.
+  process.stderr.on('error', () => undefined)
+  process.send('live')
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A mount's life in one process: the device is opened and recovered, the kernel attached, workers serve, and in the
+ * end everything is let go of in the opposite order. The main thread does nothing on the request path.
+ */
+import { closeSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import debug from 'debug'
+import { Statistics } from '../fuse/statistics.js'
+import { type DaemonReport, openControl } from './control.js'
+import { attach, checkMountpoint, detach } from './kernel-mount.js'
+import { MountError } from './mount-error.js'
+import type { MountOptions } from './mount-options.js'
+import { type OpenedVolume, openVolume } from './open-volume.js'
+import { WorkerThread } from './worker-thread.js'
+
+const trace = debug('pmfs2:daemon')
+
+export interface MountRequest {
+  readonly device: string
+  readonly mountpoint: string
+  readonly options: MountOptions
+  /** Processors that workers stay on; empty for any. */
+  readonly cpus: readonly number[]
+}
+
+/** Mounts, calls `live` when programs can use the mount, and resolves when it is over. @throws MountError and others */
+export async function runMount(request: MountRequest, live: (notices: readonly string[]) => void): Promise<void> {
+  const mountpoint = checkMountpoint(request.mountpoint)
+  const opened = await openVolume(request.device, request.options.readOnly)
+  try {
+    await serve(request, mountpoint, opened, live)
+  } finally {
+    opened.close()
+    trace('closed %s', request.device)
+  }
+}
+
+async function serve(
+  request: MountRequest,
+  mountpoint: string,
+  opened: OpenedVolume,
+  live: (notices: readonly string[]) => void,
+): Promise<void> {
+  const fd = attach(request.device, mountpoint, request.options)
+  trace('attached %s to %s', request.device, mountpoint)
+  const statistics = Statistics.create()
+  const worker = new WorkerThread({
+    worker: 0,
+    cpu: request.cpus[0] ?? null,
+    fd,
+    medium: opened.description,
+    state: opened.volume.state.description,
+    engine: opened.volume.setting,
+    statistics: statistics.buffer.mapping,
+    options: { directIo: request.options.directIo, accessTimes: request.options.accessTimes },
+  })
+  const stop = (signal: NodeJS.Signals): void => {
+    trace('%s', signal)
+    if (!detach(mountpoint)) worker.stop()
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  process.on('SIGHUP', stop)
+  try {
+    await Promise.race([worker.live, worker.ended])
+    // The first request from outside; the kernel answers it when INIT is through.
+    await stat(mountpoint)
+    const control = openControl(mountpoint, () => report(request, mountpoint, statistics))
+    live(opened.notices)
+    await worker.ended
+    control.close()
+  } catch (error) {
+    detach(mountpoint)
+    throw error instanceof MountError ? error : new Error('a worker failed; the mount is gone', { cause: error })
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+    closeSync(fd)
+  }
+}
+
+const startedAt = new Date().toISOString()
+
+function report(request: MountRequest, mountpoint: string, statistics: Statistics): DaemonReport {
+  return {
+    pid: process.pid,
+    device: request.device,
+    mountpoint,
+    channel: 'devfuse',
+    workers: 1,
+    startedAt,
+    requests: statistics.requests(),
+    bytesRead: statistics.bytesRead,
+    bytesWritten: statistics.bytesWritten,
+  }
+}

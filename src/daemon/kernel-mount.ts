@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Attaching to the kernel and detaching: mount(2) as root, fusermount3 for everybody else. */
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
+import { native } from '../native/index.js'
+import { MountError, exitPermission, exitSystem } from './mount-error.js'
+import type { MountOptions } from './mount-options.js'
+import { findMount, mountType } from './mount-table.js'
+
+const MNT_DETACH = 2
+const EBUSY = 16
+const ENOENT = 2
+
+/** @returns the mount point's real path @throws MountError where nothing can be mounted there */
+export function checkMountpoint(path: string): string {
+  let mountpoint: string
+  try {
+    if (!statSync(path).isDirectory()) throw new MountError(`${path}: the mount point is not a directory`)
+    mountpoint = realpathSync(path)
+  } catch (error) {
+    throw mountpointError(path, error)
+  }
+  const there = findMount(mountpoint)
+  if (there !== null) throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
+  return mountpoint
+}
+
+function mountpointError(path: string, error: unknown): unknown {
+  if (error instanceof MountError || !(error instanceof Error) || !('code' in error)) return error
+  if (error.code === 'ENOENT') return new MountError(`${path}: the mount point does not exist`)
+  if (error.code === 'ENOTCONN') {
+    return new MountError(`${path}: the server of the file system there has died; umount ${path} first`)
+  }
+  return new MountError(`${path}: ${error.message}`)
+}
+
+/** Mounts. @returns the descriptor of /dev/fuse through which the kernel will ask @throws MountError */
+export function attach(source: string, mountpoint: string, options: MountOptions): number {
+  return process.geteuid?.() === 0
+    ? attachAsRoot(source, mountpoint, options)
+    : attachAsUser(source, mountpoint, options)
+}
+
+function attachAsRoot(source: string, mountpoint: string, options: MountOptions): number {
+  const fd = openFuse()
+  const data = `fd=${fd},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other`
+  const error = native.mount(source, mountpoint, mountType, options.flags, data)
+  if (error === 0) return fd
+  closeSync(fd)
+  throw new MountError(`${mountpoint}: mount(2) failed: ${getSystemErrorName(error)}`, exitSystem)
+}
+
+function openFuse(): number {
+  try {
+    return openSync('/dev/fuse', 'r+')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    if (code === 'EACCES') throw new MountError('/dev/fuse may not be opened: permission denied', exitPermission)
+    throw new MountError(`/dev/fuse cannot be opened (${code}): load the kernel's module with modprobe fuse`, exitSystem)
+  }
+}
+
+function attachAsUser(source: string, mountpoint: string, options: MountOptions): number {
+  const list = [
+    // A comma in the name would end the option.
+    `fsname=${source.replace(/[\\,]/g, '\\$&')}`,
+    'subtype=pmfs2',
+    'default_permissions',
+    ...options.names,
+    ...(options.allowOther ? ['allow_other'] : []),
+  ]
+  const fd = native.fusermount(list.join(','), mountpoint)
+  if (fd >= 0) return fd
+  if (fd === -ENOENT) {
+    throw new MountError('you are not root, and fusermount3 is not installed (Debian package fuse3)', exitPermission)
+  }
+  throw new MountError(`${mountpoint}: fusermount3 refused to mount (its reason stands above)`, exitPermission)
+}
+
+/** Unmounts. Where the mount is busy it is detached: it goes when its last user does. @returns whether it is gone */
+export function detach(mountpoint: string): boolean {
+  if (process.geteuid?.() !== 0) {
+    if (spawnSync('fusermount3', ['-u', mountpoint], { stdio: 'ignore' }).status === 0) return true
+    spawnSync('fusermount3', ['-u', '-z', mountpoint], { stdio: 'ignore' })
+    return false
+  }
+  const error = native.umount(mountpoint, 0)
+  if (error === -EBUSY) native.umount(mountpoint, MNT_DETACH)
+  return error !== -EBUSY
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The options of `-o`: mount(8)'s own that make sense here, FUSE's, and this file system's. */
+
+/** Flags of mount(2). */
+const MS_RDONLY = 1
+const MS_NOSUID = 2
+const MS_NODEV = 4
+const MS_NOEXEC = 8
+const MS_SYNCHRONOUS = 16
+const MS_DIRSYNC = 128
+const MS_NOATIME = 1024
+const MS_NODIRATIME = 2048
+
+export interface MountOptions {
+  readonly readOnly: boolean
+  /** MS_* of mount(2) */
+  readonly flags: number
+  /** The same, as fusermount3 wants them. */
+  readonly names: readonly string[]
+  readonly allowOther: boolean
+  readonly directIo: boolean
+  readonly accessTimes: boolean
+}
+
+/** Each option sets or clears a flag of mount(2). */
+const flagOptions: Readonly<Record<string, readonly [flag: number, set: boolean]>> = {
+  ro: [MS_RDONLY, true],
+  rw: [MS_RDONLY, false],
+  nosuid: [MS_NOSUID, true],
+  suid: [MS_NOSUID, false],
+  nodev: [MS_NODEV, true],
+  dev: [MS_NODEV, false],
+  noexec: [MS_NOEXEC, true],
+  exec: [MS_NOEXEC, false],
+  sync: [MS_SYNCHRONOUS, true],
+  async: [MS_SYNCHRONOUS, false],
+  dirsync: [MS_DIRSYNC, true],
+  noatime: [MS_NOATIME, true],
+  relatime: [MS_NOATIME, false],
+  atime: [MS_NOATIME, false],
+  nodiratime: [MS_NODIRATIME, true],
+  diratime: [MS_NODIRATIME, false],
+}
+
+/** Options that mean what happens anyway, or are for others who read /etc/fstab. */
+const ignoredOptions = new Set([
+  'defaults',
+  'default_permissions',
+  'auto',
+  'noauto',
+  'nofail',
+  'user',
+  'users',
+  'nouser',
+  '_netdev',
+  'silent',
+])
+
+export class UnknownOptionError extends Error {
+  override readonly name = 'UnknownOptionError'
+}
+
+/** @param lists what followed each -o @throws UnknownOptionError */
+export function parseMountOptions(lists: readonly string[]): MountOptions {
+  let flags = 0
+  let allowOther = false
+  let directIo = false
+  const names = new Map<number, string>()
+  for (const option of lists.flatMap((list) => list.split(','))) {
+    const flag = flagOptions[option]
+    if (flag !== undefined) {
+      flags = flag[1] ? flags | flag[0] : flags & ~flag[0]
+      names.set(flag[0], option)
+    } else if (option === 'allow_other') allowOther = true
+    else if (option === 'direct_io') directIo = true
+    else if (option !== '' && !ignoredOptions.has(option) && !option.startsWith('x-')) {
+      throw new UnknownOptionError(`unknown mount option ${option}`)
+    }
+  }
+  return {
+    readOnly: (flags & MS_RDONLY) !== 0,
+    flags,
+    names: [...names.values()],
+    allowOther,
+    directIo,
+    accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
+  }
+}

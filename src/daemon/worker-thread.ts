@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The main thread's hold on one worker: starting it, hearing from it, stopping it. */
+import { Worker } from 'node:worker_threads'
+import { type Mapping, native } from '../native/index.js'
+import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
+import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
+
+/** A signal may come just before the thread blocks, so it is sent again until the thread has answered. */
+const interruptEveryMs = 10
+
+export class WorkerThread {
+  /** Resolves when the worker has answered the kernel's first request. */
+  readonly live: Promise<void>
+  /** Resolves when it has ended in order; rejects with its error otherwise. */
+  readonly ended: Promise<void>
+  readonly #worker: Worker
+  #threadId = 0
+  #stop: { mapping: Mapping; word: number } | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(setting: WorkerSetting) {
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: setting,
+      name: `pmfs2 worker ${setting.worker}`,
+    })
+    let becomeLive: () => void
+    this.live = new Promise((resolve) => {
+      becomeLive = resolve
+    })
+    this.ended = new Promise((resolve, reject) => {
+      let inOrder = false
+      this.#worker.on('message', (message: WorkerMessage) => {
+        if (message.type === 'started') {
+          this.#threadId = message.threadId
+          this.#stop = message.stop
+          if (this.#timer !== null) this.#tellToStop()
+        } else if (message.type === 'live') becomeLive()
+        else inOrder = true
+      })
+      this.#worker.on('error', reject)
+      this.#worker.on('exit', (code) => {
+        if (this.#timer !== null) clearInterval(this.#timer)
+        if (inOrder) resolve()
+        else reject(new Error(`a worker ended with exit code ${code}`))
+      })
+    })
+    // Whoever waits for one of the two hears of it; nobody has to wait for both.
+    this.ended.catch(() => undefined)
+  }
+
+  /** Makes it finish the request in hand and end. */
+  stop(): void {
+    if (this.#timer !== null) return
+    this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)
+    this.#tellToStop()
+  }
+
+  #tellToStop(): void {
+    if (this.#stop === null) return
+    Atomics.store(viewTransferBuffer(this.#stop.mapping).words, this.#stop.word, 1)
+    native.interruptThread(this.#threadId)
+  }
+}

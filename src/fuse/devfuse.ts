@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The channel over /dev/fuse: one native call sends the reply to the last request and blocks for the next one. The
+ * bytes of a READ go from the medium's mapping to the reader in one copy, made by the kernel.
+ *
+ * One piece of memory holds it all:
+ *
+ *     0           exchange block; the reply's header and struct at its end
+ *     4 KiB       list of the reply's pieces
+ *     16 KiB      the request; placed so that a WRITE's data begins on a page
+ */
+import type { Engine } from '../fs/engine.js'
+import { EPROTO } from '../fs/errno.js'
+import { type Mapping, exchangeBlock, native } from '../native/index.js'
+import type { MappedMedium } from '../pmem/mapped-medium.js'
+import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
+import type { Channel, ChannelEnd } from './channel.js'
+import { maxWriteBytes } from './init.js'
+import { Message } from './message.js'
+import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
+import { NO_REPLY, Server, type ServerOptions } from './server.js'
+import type { Statistics } from './statistics.js'
+import { traced } from './trace.js'
+
+const pageBytes = 4096
+const pieceBytes = 1 * pageBytes
+const dataBytes = 5 * pageBytes
+const requestBytes = dataBytes - fuse_in_header.lengthBytes - fuse_write_in.lengthBytes
+const totalBytes = dataBytes + maxWriteBytes + pageBytes
+
+const ENODEV = 19
+const EINTR = 4
+const block = exchangeBlock
+const replyHeader = fuse_out_header.word
+
+export interface DevfuseParts {
+  /** Descriptor of /dev/fuse, mounted. */
+  readonly fd: number
+  readonly engine: Engine
+  readonly medium: MappedMedium
+  readonly statistics: Statistics
+  readonly options: ServerOptions
+}
+
+export class DevfuseChannel implements Channel {
+  readonly #engine: Engine
+  readonly #buffer: TransferBuffer
+  readonly #zeros: TransferBuffer
+  readonly #message: Message
+  readonly #server: Server
+
+  constructor(parts: DevfuseParts) {
+    this.#engine = parts.engine
+    this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
+    this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
+    const replyWord = block.reply + fuse_out_header.lengthWords
+    this.#message = new Message(parts.medium, {
+      buffer: this.#buffer,
+      headerWord: requestBytes / 4,
+      argumentWord: (requestBytes + fuse_in_header.lengthBytes) / 4,
+      replyWord,
+      pieceWord: pieceBytes / 4,
+      zeros: this.#zeros,
+    })
+    this.#server = new Server(parts.engine, this.#message, replyWord, parts.statistics, parts.options)
+    const { words, mapping } = this.#buffer
+    words[block.fd] = parts.fd
+    words[block.pieceListOffset] = pieceBytes
+    words[block.requestMapping] = mapping
+    words[block.requestOffset] = requestBytes
+    words[block.requestCapacity] = totalBytes - requestBytes
+  }
+
+  /** Where another thread asks this channel to stop: set the word, then interrupt the thread. */
+  get stopPlace(): { mapping: Mapping; word: number } {
+    return { mapping: this.#buffer.mapping, word: block.stop }
+  }
+
+  serve(live: () => void): ChannelEnd {
+    const { words, mapping } = this.#buffer
+    const { clock } = this.#engine
+    const message = this.#message
+    const server = this.#server
+    const handle = traced(server, message)
+    let announced = false
+    for (;;) {
+      const received = native.exchange(mapping, 0)
+      if (received < 0) return endOf(received)
+      clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+      message.clearPieces()
+      const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
+      message.payloadStart = requestBytes + skip
+      message.payloadBytes = received - skip
+      const result = handle === null ? server.handle() : handle()
+      this.#describeReply(result)
+      if (server.reading !== 0) {
+        native.reply(mapping, 0)
+        server.endReading()
+      }
+      if (!announced && server.initialized) {
+        announced = true
+        live()
+      }
+      if (result === -EPROTO) this.#refuse()
+    }
+  }
+
+  release(): void {
+    this.#server.release()
+    releaseTransferBuffer(this.#buffer)
+    releaseTransferBuffer(this.#zeros)
+  }
+
+  /** @param result of the handler: bytes of the reply's struct, a negative errno, or NO_REPLY */
+  #describeReply(result: number): void {
+    const { words } = this.#buffer
+    if (result === NO_REPLY) {
+      words[block.replyBytes] = 0
+      return
+    }
+    const message = this.#message
+    const body = Math.max(result, 0)
+    const pieces = result < 0 ? 0 : message.pieceCount
+    const header = block.reply
+    words[header + replyHeader.len] = fuse_out_header.lengthBytes + body + (result < 0 ? 0 : message.pieceBytes)
+    words[header + replyHeader.error] = Math.min(result, 0)
+    words[header + replyHeader.unique] = message.uniqueLow
+    words[header + replyHeader.unique + 1] = message.uniqueHigh
+    words[block.replyBytes] = fuse_out_header.lengthBytes + body
+    words[block.pieceCount] = pieces
+  }
+
+  #refuse(): never {
+    native.reply(this.#buffer.mapping, 0)
+    throw new Error('the kernel speaks a FUSE protocol older than 7.31 (Linux 5.4)')
+  }
+}
+
+function endOf(errno: number): ChannelEnd {
+  if (errno === -ENODEV) return 'unmounted'
+  if (errno === -EINTR) return 'stopped'
+  throw new Error(`reading /dev/fuse failed with errno ${-errno}`)
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The reply to READDIR and READDIRPLUS. Entries are taken under the directory's lock, with a reference each; their
+ * attributes are filled in afterwards, when that lock is free.
+ */
+import type { DirectorySink } from '../fs/directory-reader.js'
+import type { Engine } from '../fs/engine.js'
+import { attributeWords } from '../fs/engine.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
+import { putEntry } from './attributes.js'
+import { fuse_dirent, fuse_entry_out } from './protocol.js'
+
+const dirent = fuse_dirent.word
+/** Cookies up to here are those of `.` and `..`, which are not looked up. */
+const cookieOfDotDot = 2
+
+export class DirectoryReply implements DirectorySink {
+  /** Bytes of entries so far. */
+  bytes = 0
+  readonly buffer: TransferBuffer
+  readonly #engine: Engine
+  readonly #attributes = new Uint32Array(attributeWords)
+  #limit = 0
+  #plus = false
+
+  /** @param capacityBytes of the longest reply */
+  constructor(engine: Engine, capacityBytes: number) {
+    this.#engine = engine
+    this.buffer = createTransferBuffer('pmfs2 listing', capacityBytes)
+  }
+
+  /** @param plus whether each entry comes with its attributes (READDIRPLUS) */
+  begin(limitBytes: number, plus: boolean): void {
+    this.bytes = 0
+    this.#limit = Math.min(limitBytes, this.buffer.bytes.length)
+    this.#plus = plus
+  }
+
+  entry(
+    inode: number,
+    type: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    nameLength: number,
+    cookieLow: number,
+    cookieHigh: number,
+  ): boolean {
+    const { words } = this.buffer
+    const entryBytes = this.#plus ? fuse_entry_out.lengthBytes : 0
+    const total = entryBytes + fuse_dirent.lengthBytes + ((nameLength + 7) & ~7)
+    if (this.bytes + total > this.#limit) return false
+    let at = this.bytes >>> 2
+    if (this.#plus) {
+      const isDot = cookieHigh === 0 && cookieLow <= cookieOfDotDot
+      for (let n = 0; n < fuse_entry_out.lengthWords; n++) words[at + n] = 0
+      if (!isDot) {
+        words[at] = inode
+        this.#engine.retain(inode)
+      }
+      at += fuse_entry_out.lengthWords
+    }
+    words[at + dirent.ino] = inode
+    words[at + dirent.ino + 1] = 0
+    words[at + dirent.off] = cookieLow
+    words[at + dirent.off + 1] = cookieHigh
+    words[at + dirent.namelen] = nameLength
+    words[at + dirent.type] = type
+    const to = (at + fuse_dirent.lengthWords) * 4
+    const mine = this.buffer.bytes
+    for (let n = 0; n < nameLength; n++) mine[to + n] = bytes[nameStart + n]!
+    for (let n = nameLength; n < ((nameLength + 7) & ~7); n++) mine[to + n] = 0
+    this.bytes += total
+    return true
+  }
+
+  /** Fills in the attributes of a listing with them. */
+  finish(): void {
+    if (!this.#plus) return
+    const { words } = this.buffer
+    const end = this.bytes >>> 2
+    for (let at = 0; at < end; ) {
+      const inode = words[at]!
+      if (inode !== 0) {
+        const error = this.#engine.getattr(inode, this.#attributes)
+        if (error !== 0) throw new Error(`an entry names inode ${inode}, which is free`)
+        putEntry(words, at, inode, this.#attributes)
+      }
+      at += fuse_entry_out.lengthWords
+      at += fuse_dirent.lengthWords + ((words[at + dirent.namelen]! + 7) & ~7) / 4
+    }
+  }
+
+  release(): void {
+    releaseTransferBuffer(this.buffer)
+  }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A request and its reply, where a channel has put them: views of memory, nothing else. Handlers read the one and fill
+ * in the other; the channel knows how either travels.
+ */
+import type { ExtentSink } from '../fs/extent.js'
+import type { Name } from '../fs/name.js'
+import { PIECE_WORDS } from '../native/index.js'
+import type { MappedMedium } from '../pmem/mapped-medium.js'
+import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import { blockShift, windowBlockMask, windowBytes, windowShift } from '../../layout/geometry.js'
+import { fuse_in_header } from './protocol.js'
+
+const header = fuse_in_header.word
+
+/** Pieces of one reply, at the most: a hole and a block for each of its pages, and some to spare. */
+export const mostPieces = 1000
+
+/** What a channel lays its messages out in. */
+export interface MessageMemory {
+  /** Holds the request's header and struct, and the reply. */
+  readonly buffer: TransferBuffer
+  /** First word of the request's header. */
+  readonly headerWord: number
+  /** First word of the request's struct. */
+  readonly argumentWord: number
+  /** First word of the reply's struct. */
+  readonly replyWord: number
+  /** First word of the list of pieces that follow the reply's struct. */
+  readonly pieceWord: number
+  /** Zeros, as many bytes as a request can ask for. */
+  readonly zeros: TransferBuffer
+}
+
+export class Message implements ExtentSink {
+  /** Where names and data lie. */
+  readonly payload: TransferBuffer
+  payloadStart = 0
+  payloadBytes = 0
+  /** Pieces of mapped memory that follow the reply's struct, and their bytes. */
+  pieceCount = 0
+  pieceBytes = 0
+  readonly #medium: MappedMedium
+  readonly #memory: MessageMemory
+  readonly #words: Int32Array
+
+  constructor(medium: MappedMedium, memory: MessageMemory) {
+    this.#medium = medium
+    this.#memory = memory
+    this.#words = memory.buffer.words
+    this.payload = memory.buffer
+  }
+
+  get opcode(): number {
+    return this.#words[this.#memory.headerWord + header.opcode]!
+  }
+  get uniqueLow(): number {
+    return this.#words[this.#memory.headerWord + header.unique]!
+  }
+  get uniqueHigh(): number {
+    return this.#words[this.#memory.headerWord + header.unique + 1]!
+  }
+  /** The inode; numbers stay below 2³¹. */
+  get nodeid(): number {
+    return this.#words[this.#memory.headerWord + header.nodeid]!
+  }
+  get uid(): number {
+    return this.#words[this.#memory.headerWord + header.uid]!
+  }
+  get gid(): number {
+    return this.#words[this.#memory.headerWord + header.gid]!
+  }
+  get pid(): number {
+    return this.#words[this.#memory.headerWord + header.pid]!
+  }
+
+  /** A word of the request's struct, signed. */
+  argument(word: number): number {
+    return this.#words[this.#memory.argumentWord + word]!
+  }
+
+  /** Sets a word of the reply's struct. */
+  put(word: number, value: number): void {
+    this.#words[this.#memory.replyWord + word] = value
+  }
+
+  clear(words: number): void {
+    const start = this.#memory.replyWord
+    for (let n = 0; n < words; n++) this.#words[start + n] = 0
+  }
+
+  /** Points a name at the payload from byte `skip` on, up to its NUL. @returns where the next one begins */
+  name(name: Name, skip: number): number {
+    const { bytes } = this.payload
+    const start = this.payloadStart + skip
+    const end = this.payloadStart + this.payloadBytes
+    let at = start
+    while (at < end && bytes[at] !== 0) at++
+    name.set(bytes, start, at - start)
+    return at - this.payloadStart + 1
+  }
+
+  data(block: number, offset: number, length: number): void {
+    let at = ((block & windowBlockMask) << blockShift) + offset
+    let window = block >>> windowShift
+    for (let left = length; left > 0; ) {
+      const part = Math.min(left, windowBytes - at)
+      this.piece(this.#medium.windows[window]!, at, part)
+      left -= part
+      window++
+      at = 0
+    }
+  }
+
+  hole(length: number): void {
+    this.piece(this.#memory.zeros.mapping, 0, length)
+  }
+
+  /** Adds mapped memory to the reply; what continues the last piece widens it. */
+  piece(mapping: number, offset: number, length: number): void {
+    const words = this.#words
+    const last = this.#memory.pieceWord + (this.pieceCount - 1) * PIECE_WORDS
+    this.pieceBytes += length
+    if (this.pieceCount > 0 && words[last] === mapping && words[last + 1]! + words[last + 2]! === offset) {
+      words[last + 2]! += length
+      return
+    }
+    if (this.pieceCount === mostPieces) throw new Error('too many pieces in one reply')
+    const next = this.#memory.pieceWord + this.pieceCount++ * PIECE_WORDS
+    words[next] = mapping
+    words[next + 1] = offset
+    words[next + 2] = length
+  }
+
+  clearPieces(): void {
+    this.pieceCount = 0
+    this.pieceBytes = 0
+  }
+}
+

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Serves requests: by opcode, from a Message to the engine and back. A handler returns how many bytes of the reply's
+ * struct it filled in (pieces come on top), a negative errno, or NO_REPLY.
+ *
+ * Nothing here allocates; everything that a request needs was made with the server.
+ */
+import { encodeTimeHigh } from '../../layout/time.js'
+import {
+  AttributeChange,
+  KILL_PRIVILEGES,
+  SET_ATIME,
+  SET_CTIME,
+  SET_GID,
+  SET_MODE,
+  SET_MTIME,
+  SET_SIZE,
+  SET_UID,
+} from '../fs/attributes.js'
+import { type Engine, attributeWords } from '../fs/engine.js'
+import { EFBIG, EINVAL, ENOSYS } from '../fs/errno.js'
+import { blockOf } from '../fs/inode.js'
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, permissionBits } from '../fs/mode.js'
+import { Name } from '../fs/name.js'
+import { NewInode } from '../fs/new-inode.js'
+import { putAttr, putEntry, putForever, putStatx } from './attributes.js'
+import { DirectoryReply } from './directory-reply.js'
+import { answerInit, maxWriteBytes } from './init.js'
+import type { Message } from './message.js'
+import * as fuse from './protocol.js'
+import type { Statistics } from './statistics.js'
+
+/** The request is not answered. */
+export const NO_REPLY = 1 << 30
+
+export interface ServerOptions {
+  /** Keep the kernel's page cache out (-o direct_io). */
+  readonly directIo: boolean
+  /** Note when files were read, as relatime does. */
+  readonly accessTimes: boolean
+}
+
+const entryBytes = fuse.fuse_entry_out.lengthBytes
+const entryWords = fuse.fuse_entry_out.lengthWords
+/** 16 TiB: the upper word of an offset stays below this. */
+const offsetHighLimit = 2 ** 12
+
+export class Server {
+  /** The inode whose blocks the reply's pieces lie in: endRead is due once it was sent. 0 = none. */
+  reading = 0
+  /** INIT was answered. */
+  initialized = false
+  readonly #engine: Engine
+  readonly #message: Message
+  readonly #words: Int32Array
+  readonly #replyWord: number
+  readonly #statistics: Statistics
+  readonly #openFlags: number
+  readonly #accessTimes: boolean
+  readonly #listing: DirectoryReply
+  readonly #name = new Name()
+  readonly #newName = new Name()
+  readonly #made = new NewInode()
+  readonly #change = new AttributeChange()
+  readonly #attributes = new Uint32Array(attributeWords)
+
+  /** @param replyWord where in the message's memory the reply's struct begins */
+  constructor(
+    engine: Engine,
+    message: Message,
+    replyWord: number,
+    statistics: Statistics,
+    options: ServerOptions,
+  ) {
+    this.#engine = engine
+    this.#message = message
+    this.#words = message.payload.words
+    this.#replyWord = replyWord
+    this.#statistics = statistics
+    this.#accessTimes = options.accessTimes
+    this.#openFlags =
+      fuse.FOPEN_NOFLUSH |
+      fuse.FOPEN_PARALLEL_DIRECT_WRITES |
+      (options.directIo ? fuse.FOPEN_DIRECT_IO : fuse.FOPEN_KEEP_CACHE)
+    this.#listing = new DirectoryReply(engine, maxWriteBytes)
+  }
+
+  /** Serves the request in the message; the engine's clock has been set. */
+  handle(): number {
+    const { opcode } = this.#message
+    this.#statistics.count(opcode)
+    switch (opcode) {
+      case fuse.FUSE_WRITE:
+        return this.#write()
+      case fuse.FUSE_READ:
+        return this.#read()
+      case fuse.FUSE_LOOKUP:
+        return this.#lookup()
+      case fuse.FUSE_GETATTR:
+        return this.#getattr()
+      case fuse.FUSE_SETATTR:
+        return this.#setattr()
+      case fuse.FUSE_FORGET:
+        return this.#forget()
+      case fuse.FUSE_BATCH_FORGET:
+        return this.#batchForget()
+      case fuse.FUSE_OPEN:
+        return this.#open()
+      case fuse.FUSE_RELEASE:
+      case fuse.FUSE_RELEASEDIR:
+      case fuse.FUSE_SYNCFS:
+        return 0
+      case fuse.FUSE_CREATE:
+        return this.#create(false)
+      case fuse.FUSE_TMPFILE:
+        return this.#create(true)
+      case fuse.FUSE_READDIR:
+        return this.#readdir(false)
+      case fuse.FUSE_READDIRPLUS:
+        return this.#readdir(true)
+      case fuse.FUSE_UNLINK:
+        return this.#engine.unlink(this.#message.nodeid, this.#firstName())
+      case fuse.FUSE_RMDIR:
+        return this.#engine.rmdir(this.#message.nodeid, this.#firstName())
+      default:
+        return this.#handleOther(opcode)
+    }
+  }
+
+  /** What comes seldom. FLUSH and FSYNC fall through to ENOSYS: all is durable, and the kernel stops asking. */
+  #handleOther(opcode: number): number {
+    switch (opcode) {
+      case fuse.FUSE_MKDIR:
+        return this.#mkdir()
+      case fuse.FUSE_MKNOD:
+        return this.#mknod()
+      case fuse.FUSE_SYMLINK:
+        return this.#symlink()
+      case fuse.FUSE_READLINK:
+        return this.#readlink()
+      case fuse.FUSE_LINK:
+        return this.#link()
+      case fuse.FUSE_RENAME:
+        return this.#rename(fuse.fuse_rename_in.word.newdir, 0)
+      case fuse.FUSE_RENAME2:
+        return this.#rename(
+          fuse.fuse_rename2_in.word.newdir,
+          this.#message.argument(fuse.fuse_rename2_in.word.flags),
+        )
+      case fuse.FUSE_STATFS:
+        return this.#statfs()
+      case fuse.FUSE_STATX:
+        return this.#statx()
+      case fuse.FUSE_INIT:
+        return this.#init()
+      case fuse.FUSE_DESTROY:
+        return 0
+      case fuse.FUSE_INTERRUPT:
+        return NO_REPLY
+      default:
+        return -ENOSYS
+    }
+  }
+
+  release(): void {
+    this.#listing.release()
+  }
+
+  #init(): number {
+    const bytes = answerInit(this.#message)
+    this.initialized = bytes > 0
+    return bytes
+  }
+
+  #firstName(): Name {
+    this.#message.name(this.#name, 0)
+    return this.#name
+  }
+
+  #lookup(): number {
+    const message = this.#message
+    const name = this.#firstName()
+    let number: number
+    // NFS and open_by_handle_at(2) look up the dots by inode (EXPORT_SUPPORT).
+    if (name.isDot()) number = this.#referTo(message.nodeid)
+    else if (name.isDotDot()) number = this.#engine.parentOf(message.nodeid)
+    else number = this.#engine.lookup(message.nodeid, name)
+    return number > 0 ? this.#answerEntry(number) : this.#answerMissing(number)
+  }
+
+  #referTo(number: number): number {
+    const error = this.#engine.getattr(number, this.#attributes)
+    if (error !== 0) return error
+    this.#engine.retain(number)
+    return number
+  }
+
+  /** A name that is not there may be cached as such: an entry of inode 0. */
+  #answerMissing(error: number): number {
+    if (error !== -2) return error
+    this.#message.clear(entryWords)
+    putForever(this.#words, this.#replyWord + fuse.fuse_entry_out.word.entry_valid)
+    return entryBytes
+  }
+
+  #answerEntry(number: number): number {
+    const error = this.#engine.getattr(number, this.#attributes)
+    if (error !== 0) return error
+    putEntry(this.#words, this.#replyWord, number, this.#attributes)
+    return entryBytes
+  }
+
+  #answerAttr(number: number): number {
+    const error = this.#engine.getattr(number, this.#attributes)
+    if (error !== 0) return error
+    const to = this.#replyWord
+    putForever(this.#words, to + fuse.fuse_attr_out.word.attr_valid)
+    this.#message.put(fuse.fuse_attr_out.word.attr_valid_nsec, 0)
+    this.#message.put(fuse.fuse_attr_out.word.dummy, 0)
+    putAttr(this.#words, to + fuse.fuse_attr_out.word.attr, number, this.#attributes)
+    return fuse.fuse_attr_out.lengthBytes
+  }
+
+  #getattr(): number {
+    return this.#answerAttr(this.#message.nodeid)
+  }
+
+  #statx(): number {
+    const number = this.#message.nodeid
+    const error = this.#engine.getattr(number, this.#attributes)
+    if (error !== 0) return error
+    this.#message.clear(fuse.fuse_statx_out.lengthWords)
+    putForever(this.#words, this.#replyWord + fuse.fuse_statx_out.word.attr_valid)
+    putStatx(this.#words, this.#replyWord, number, this.#attributes)
+    return fuse.fuse_statx_out.lengthBytes
+  }
+
+  #setattr(): number {
+    const message = this.#message
+    const at = fuse.fuse_setattr_in.word
+    const { clock } = this.#engine
+    const change = this.#change
+    const valid = message.argument(at.valid)
+    change.mask = 0
+    if (valid & fuse.FATTR_MODE) change.mask |= SET_MODE
+    if (valid & fuse.FATTR_UID) change.mask |= SET_UID
+    if (valid & fuse.FATTR_GID) change.mask |= SET_GID
+    if (valid & fuse.FATTR_SIZE) change.mask |= SET_SIZE
+    if (valid & fuse.FATTR_KILL_SUIDGID) change.mask |= KILL_PRIVILEGES
+    change.mode = message.argument(at.mode)
+    change.uid = message.argument(at.uid)
+    change.gid = message.argument(at.gid)
+    change.sizeLow = message.argument(at.size) >>> 0
+    change.sizeHigh = message.argument(at.size + 1) >>> 0
+    if (valid & fuse.FATTR_ATIME) {
+      const now = (valid & fuse.FATTR_ATIME_NOW) !== 0
+      change.mask |= SET_ATIME
+      change.atimeLow = now ? clock.low : message.argument(at.atime)
+      change.atimeHigh = now ? clock.high : this.#timeHigh(at.atime, at.atimensec)
+    }
+    if (valid & fuse.FATTR_MTIME) {
+      const now = (valid & fuse.FATTR_MTIME_NOW) !== 0
+      change.mask |= SET_MTIME
+      change.mtimeLow = now ? clock.low : message.argument(at.mtime)
+      change.mtimeHigh = now ? clock.high : this.#timeHigh(at.mtime, at.mtimensec)
+    }
+    if (valid & fuse.FATTR_CTIME) {
+      change.mask |= SET_CTIME
+      change.ctimeLow = message.argument(at.ctime)
+      change.ctimeHigh = this.#timeHigh(at.ctime, at.ctimensec)
+    }
+    const error = this.#engine.setattr(message.nodeid, change)
+    return error === 0 ? this.#answerAttr(message.nodeid) : error
+  }
+
+  #timeHigh(seconds: number, nanoseconds: number): number {
+    const message = this.#message
+    return encodeTimeHigh(
+      message.argument(seconds) >>> 0,
+      message.argument(seconds + 1),
+      message.argument(nanoseconds),
+    )
+  }
+
+  #forget(): number {
+    const message = this.#message
+    this.#engine.forget(message.nodeid, message.argument(fuse.fuse_forget_in.word.nlookup))
+    return NO_REPLY
+  }
+
+  #batchForget(): number {
+    const message = this.#message
+    const { words } = message.payload
+    const count = message.argument(fuse.fuse_batch_forget_in.word.count)
+    let at = message.payloadStart >>> 2
+    for (let n = 0; n < count; n++) {
+      this.#engine.forget(
+        words[at + fuse.fuse_forget_one.word.nodeid]!,
+        words[at + fuse.fuse_forget_one.word.nlookup]!,
+      )
+      at += fuse.fuse_forget_one.lengthWords
+    }
+    return NO_REPLY
+  }
+
+  #open(): number {
+    const message = this.#message
+    const at = fuse.fuse_open_in.word
+    if (message.argument(at.flags) & fuse.O_TRUNC) {
+      const kill = message.argument(at.open_flags) & fuse.FUSE_OPEN_KILL_SUIDGID
+      const change = this.#change
+      change.mask = SET_SIZE | (kill ? KILL_PRIVILEGES : 0)
+      change.sizeLow = 0
+      change.sizeHigh = 0
+      const error = this.#engine.setattr(message.nodeid, change)
+      if (error !== 0) return error
+    }
+    this.#putOpen(0)
+    return fuse.fuse_open_out.lengthBytes
+  }
+
+  /** Fills a fuse_open_out from word `word` of the reply on. No file handle is needed: the inode says it all. */
+  #putOpen(word: number): void {
+    const message = this.#message
+    message.put(word + fuse.fuse_open_out.word.fh, 0)
+    message.put(word + fuse.fuse_open_out.word.fh + 1, 0)
+    message.put(word + fuse.fuse_open_out.word.open_flags, this.#openFlags)
+    message.put(word + fuse.fuse_open_out.word.backing_id, 0)
+  }
+
+  /** Fills in what is to be made; the umask is taken off here (DONT_MASK). */
+  #make(type: number, mode: number, umask: number, device: number): NewInode {
+    const made = this.#made
+    made.mode = type | (mode & permissionBits & ~umask)
+    made.uid = this.#message.uid
+    made.gid = this.#message.gid
+    made.device = device
+    return made
+  }
+
+  #create(nameless: boolean): number {
+    const message = this.#message
+    const at = fuse.fuse_create_in.word
+    const made = this.#make(S_IFREG, message.argument(at.mode), message.argument(at.umask), 0)
+    const number = nameless
+      ? this.#engine.createNameless(message.nodeid, made)
+      : this.#engine.create(message.nodeid, this.#firstName(), made)
+    if (number < 0) return number
+    this.#putOpen(entryWords)
+    this.#answerEntry(number)
+    return entryBytes + fuse.fuse_open_out.lengthBytes
+  }
+
+  #mkdir(): number {
+    const message = this.#message
+    const at = fuse.fuse_mkdir_in.word
+    const made = this.#make(S_IFDIR, message.argument(at.mode), message.argument(at.umask), 0)
+    return this.#answerMade(this.#engine.create(message.nodeid, this.#firstName(), made))
+  }
+
+  #mknod(): number {
+    const message = this.#message
+    const at = fuse.fuse_mknod_in.word
+    const mode = message.argument(at.mode)
+    const made = this.#make(mode & S_IFMT, mode, message.argument(at.umask), message.argument(at.rdev))
+    return this.#answerMade(this.#engine.create(message.nodeid, this.#firstName(), made))
+  }
+
+  #symlink(): number {
+    const message = this.#message
+    const targetAt = message.name(this.#name, 0)
+    message.name(this.#newName, targetAt)
+    const made = this.#make(S_IFLNK, 0o777, 0, 0)
+    const target = this.#newName
+    return this.#answerMade(
+      this.#engine.symlink(message.nodeid, this.#name, made, message.payload, target.start, target.length),
+    )
+  }
+
+  #answerMade(number: number): number {
+    return number < 0 ? number : this.#answerEntry(number)
+  }
+
+  #link(): number {
+    const message = this.#message
+    const number = message.argument(fuse.fuse_link_in.word.oldnodeid)
+    const error = this.#engine.link(number, message.nodeid, this.#firstName())
+    return error === 0 ? this.#answerEntry(number) : error
+  }
+
+  #rename(newDirectoryWord: number, flags: number): number {
+    const message = this.#message
+    const next = message.name(this.#name, 0)
+    message.name(this.#newName, next)
+    const to = message.argument(newDirectoryWord)
+    return this.#engine.rename(message.nodeid, this.#name, to, this.#newName, flags)
+  }
+
+  #readlink(): number {
+    const number = this.#message.nodeid
+    const length = this.#engine.readlink(number, this.#message)
+    return Math.min(length, 0)
+  }
+
+  #readdir(plus: boolean): number {
+    const message = this.#message
+    const at = fuse.fuse_read_in.word
+    const listing = this.#listing
+    listing.begin(message.argument(at.size), plus)
+    const cookieLow = message.argument(at.offset) >>> 0
+    const error = this.#engine.readdir(message.nodeid, cookieLow, message.argument(at.offset + 1), listing)
+    if (error !== 0) return error
+    listing.finish()
+    if (listing.bytes > 0) message.piece(listing.buffer.mapping, 0, listing.bytes)
+    return 0
+  }
+
+  #read(): number {
+    const message = this.#message
+    const at = fuse.fuse_read_in.word
+    const number = message.nodeid
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    if (this.#accessTimes) this.#engine.touchAccessTime(number)
+    if (high >>> 0 >= offsetHighLimit) return 0
+    const size = Math.min(message.argument(at.size), maxWriteBytes)
+    this.reading = number
+    const result = this.#engine.beginRead(number, blockOf(low, high), low & 4095, size, message)
+    if (result < 0) return result
+    this.#statistics.countRead(result)
+    return 0
+  }
+
+  /** The reply has been sent: nobody reads the blocks it pointed at any more. */
+  endReading(): void {
+    this.#engine.endRead(this.reading)
+    this.reading = 0
+  }
+
+  #write(): number {
+    const message = this.#message
+    const at = fuse.fuse_write_in.word
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    const size = message.argument(at.size)
+    if (size > message.payloadBytes || size > maxWriteBytes || size < 0) return -EINVAL
+    if (high >>> 0 >= offsetHighLimit) return -EFBIG
+    const written = this.#engine.write(
+      message.nodeid,
+      blockOf(low, high),
+      low & 4095,
+      size,
+      message.payload,
+      message.payloadStart,
+      (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
+    )
+    if (written < 0) return written
+    this.#statistics.countWritten(written)
+    message.put(fuse.fuse_write_out.word.size, written)
+    message.put(fuse.fuse_write_out.word.padding, 0)
+    return fuse.fuse_write_out.lengthBytes
+  }
+
+  #statfs(): number {
+    const message = this.#message
+    const at = fuse.fuse_statfs_out.word
+    const { blocks, freeBlocks, usedInodes } = this.#engine.usage()
+    const freeInodes = freeBlocks * 32
+    message.clear(fuse.fuse_statfs_out.lengthWords)
+    message.put(at.blocks, blocks)
+    message.put(at.bfree, freeBlocks)
+    message.put(at.bavail, freeBlocks)
+    message.put(at.files, (usedInodes + freeInodes) | 0)
+    message.put(at.files + 1, Math.floor((usedInodes + freeInodes) / 2 ** 32))
+    message.put(at.ffree, freeInodes | 0)
+    message.put(at.ffree + 1, Math.floor(freeInodes / 2 ** 32))
+    message.put(at.bsize, 4096)
+    message.put(at.namelen, 255)
+    message.put(at.frsize, 4096)
+    return fuse.fuse_statfs_out.lengthBytes
+  }
+}

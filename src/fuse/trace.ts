@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Tracing of requests through `debug` (DEBUG=pmfs2:fuse, or -d). It wraps the handler when it is on, so that it costs
+ * nothing when it is off.
+ */
+import { writeSync } from 'node:fs'
+import debug from 'debug'
+import type { Message } from './message.js'
+import { opcodeNames } from './protocol.js'
+import { NO_REPLY, type Server } from './server.js'
+
+const trace = debug('pmfs2:fuse')
+// A serving thread never returns to its event loop, so its lines must not wait for it.
+trace.log = (...words: unknown[]): void => {
+  try {
+    writeSync(2, `${words.join(' ')}\n`)
+  } catch {
+    // Whoever read the traces has gone; that must not end the mount.
+    trace.enabled = false
+  }
+}
+
+/** The server's handler with a line per request, or null where nobody listens. */
+export function traced(server: Server, message: Message): (() => number) | null {
+  if (!trace.enabled) return null
+  return () => {
+    const { opcode, nodeid, pid } = message
+    const unique = message.uniqueHigh * 2 ** 32 + (message.uniqueLow >>> 0)
+    const result = server.handle()
+    const name = opcodeNames[opcode] ?? `opcode ${opcode}`
+    trace('%s', `${unique} ${name} inode ${nodeid} pid ${pid} -> ${describe(result, message)}`)
+    return result
+  }
+}
+
+function describe(result: number, message: Message): string {
+  if (result === NO_REPLY) return 'no reply'
+  return result < 0 ? `errno ${-result}` : `${result + message.pieceBytes} bytes`
+}

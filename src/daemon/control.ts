@@ -1,8 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Asks the server of a mount over its control socket. */
+/**
+ * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
+ * name is abstract (unix(7)) and made of the mount's device number, so that nothing is left behind when a server dies.
+ */
+import { type Server, connect, createServer } from 'node:net'
+import { statSync } from 'node:fs'
 
-/** What the server behind the mount point tells of itself; null where none answers. */
-export function queryDaemon(mountpoint: string): Promise<object | null> {
-  void mountpoint
-  return Promise.resolve(null)
+const answerTimeoutMs = 2000
+
+export interface DaemonReport {
+  readonly pid: number
+  readonly device: string
+  readonly mountpoint: string
+  readonly channel: string
+  readonly workers: number
+  readonly startedAt: string
+  /** Requests served, by the protocol's names. */
+  readonly requests: Readonly<Record<string, number>>
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+function socketName(mountpoint: string): string {
+  return `\0pmfs2-fuse/${statSync(mountpoint).dev}`
+}
+
+/** Answers until it is closed. The mount must be live: its device number is asked for. */
+export function openControl(mountpoint: string, report: () => DaemonReport): Server {
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.end(JSON.stringify(report()))
+  })
+  server.listen(socketName(mountpoint))
+  server.unref()
+  return server
+}
+
+/** Asks the server of a mount. @returns null where none answers */
+export async function queryDaemon(mountpoint: string): Promise<DaemonReport | null> {
+  return new Promise((resolve) => {
+    const socket = connect(socketName(mountpoint))
+    let text = ''
+    socket.setTimeout(answerTimeoutMs, () => socket.destroy())
+    socket.setEncoding('utf8')
+    socket.on('data', (part: string) => {
+      text += part
+    })
+    socket.on('error', () => resolve(null))
+    socket.on('close', () => resolve(text === '' ? null : (JSON.parse(text) as DaemonReport)))
+  })
 }

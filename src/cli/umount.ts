@@ -1,12 +1,136 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** `umount`: not there yet. */
+/**
+ * `umount`: unmounts, and waits until the server has put everything in order and let go of the device, so that the
+ * next command of a script finds the device free and the file system clean.
+ */
+import { spawnSync } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getSystemErrorName } from 'node:util'
+import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
+import { type MountEntry, findMount, mountType } from '../daemon/mount-table.js'
+import { native } from '../native/index.js'
+import { DeviceError, openDevice } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 
-export const umountCommand: CommandModule = {
-  command: 'umount',
-  describe: 'Not there yet',
-  handler: () => {
-    throw new CommandError('it is not there yet')
-  },
+const debug = createDebug('pmfs2:cli')
+
+/** linux/fs.h, for umount2(2) */
+const MNT_DETACH = 2
+const UMOUNT_NOFOLLOW = 8
+
+/** How long a server may take to end; it has little to do, but the machine may be busy. */
+const patienceMs = 30_000
+const stepMs = 10
+
+/** umount(8): system error */
+const exitSystem = 2
+/** umount(8): no permission */
+const exitPermission = 1
+
+interface UmountArguments {
+  readonly mountpoint: string
+  readonly lazy: boolean
+}
+
+export const umountCommand: CommandModule<object, UmountArguments> = {
+  command: 'umount <mountpoint>',
+  describe: 'Unmount, and wait until all is on the device',
+  builder: (parser) =>
+    parser
+      .positional('mountpoint', { type: 'string', demandOption: true, describe: 'Where it is mounted' })
+      .option('lazy', {
+        alias: 'l',
+        type: 'boolean',
+        default: false,
+        describe: 'Take it out of sight now, even if it is in use; do not wait',
+      })
+      .example('$0 umount /mnt/pmfs2', 'unmount')
+      .example('$0 umount --lazy /mnt/pmfs2', 'unmount what is still in use'),
+  handler: umount,
+}
+
+async function umount({ mountpoint, lazy }: UmountArguments): Promise<void> {
+  const path = realMountpoint(mountpoint)
+  const mount = findMount(path)
+  if (mount === null) throw new CommandError(`${mountpoint}: not mounted`)
+  if (mount.type !== mountType) {
+    throw new CommandError(
+      `${mountpoint}: it is a mount of type ${mount.type}, not ${mountType}; use umount(8)`,
+    )
+  }
+  const failure = process.getuid!() === 0 ? unmountAsRoot(path, lazy) : unmountAsUser(path, lazy)
+  if (failure !== null) throw new CommandError(`${mountpoint}: ${failure.message}`, failure.exitCode)
+  if (!lazy) await waitForServer(mount)
+}
+
+/** The path as the mount table has it. The mount point itself is not looked at: its server may be dead. */
+function realMountpoint(path: string): string {
+  const full = resolve(path)
+  try {
+    return realpathSync(full)
+  } catch {
+    try {
+      return join(realpathSync(dirname(full)), basename(full))
+    } catch {
+      return full
+    }
+  }
+}
+
+interface Failure {
+  readonly message: string
+  readonly exitCode: number | null
+}
+
+function unmountAsRoot(path: string, lazy: boolean): Failure | null {
+  const result = native.umount(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0))
+  if (result === 0) return null
+  const code = getSystemErrorName(result)
+  if (code === 'EBUSY') return { message: 'target is busy', exitCode: null }
+  if (code === 'EINVAL') return { message: 'not mounted', exitCode: null }
+  if (code === 'EPERM') return { message: 'no permission to unmount it', exitCode: exitPermission }
+  return { message: `cannot be unmounted: ${code}`, exitCode: exitSystem }
+}
+
+function unmountAsUser(path: string, lazy: boolean): Failure | null {
+  const program = 'fusermount3'
+  const { status, error, stderr } = spawnSync(program, ['-u', ...(lazy ? ['-z'] : []), '--', path], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  })
+  if (error !== undefined) {
+    return {
+      message: `${program}, which unmounts for those who are not root, does not run`,
+      exitCode: exitSystem,
+    }
+  }
+  if (status === 0) return null
+  if (/busy/i.test(stderr)) return { message: 'target is busy', exitCode: null }
+  return { message: stderr.trim().replaceAll('\n', ' ') || `${program} failed`, exitCode: exitPermission }
+}
+
+/** Returns once nobody holds the device. */
+async function waitForServer({ source }: MountEntry): Promise<void> {
+  const start = performance.now()
+  while (isHeld(source)) {
+    if (performance.now() - start > patienceMs) {
+      const waited = `after ${patienceMs / 1000} seconds`
+      throw new CommandError(`${source}: it is unmounted, but ${waited} its server still holds it`)
+    }
+    await sleep(stepMs)
+  }
+  debug('waited %d ms for the server', Math.round(performance.now() - start))
+}
+
+/** Whether the device is in use. Where one may not know (another's device), or it is gone: no. */
+function isHeld(source: string): boolean {
+  try {
+    openDevice(source, { access: 'read-only', exclusive: true }).close()
+    return false
+  } catch (error) {
+    return error instanceof DeviceError && error.code === 'EBUSY'
+  }
 }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Holds the block bitmap against what the walk over the volume found in use, a word at a time. */
+import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
+import type { Claims } from './claims.js'
+import type { Report } from './report.js'
+import type { VolumeView } from './volume-view.js'
+
+export interface BitmapDifference {
+  /** Blocks marked as in use that nothing refers to. */
+  readonly lost: number
+  /** Blocks in use that are marked as free. */
+  readonly unmarked: number
+}
+
+export function checkBitmap(view: VolumeView, claims: Claims, report: Report): BitmapDifference {
+  const { medium, geometry } = view
+  const lost = new Runs((first, last) => {
+    report.problem(
+      'bitmap-lost',
+      `bitmap: ${blocks(first, last)} marked as in use, but nothing refers to them`,
+    )
+  })
+  const unmarked = new Runs((first, last) => {
+    report.problem('bitmap-free', `bitmap: ${blocks(first, last)} in use, but marked as free`)
+  })
+  for (let group = 0; group < geometry.bitmapBlocks; group++) {
+    const block = geometry.bitmapStart + group
+    const words = medium.wordsOf(block)
+    const base = medium.wordOf(block)
+    const expected = claims.group(group)
+    for (let word = 0; word < blockWords; word++) {
+      const found = words[base + word]!
+      if (found === expected[word]) continue
+      const first = group * blocksPerBitmapBlock + word * 32
+      lost.add(first, found & ~expected[word]!)
+      unmarked.add(first, expected[word]! & ~found)
+    }
+  }
+  lost.finish()
+  unmarked.finish()
+  return { lost: lost.total, unmarked: unmarked.total }
+}
+
+/** Gathers neighbouring blocks. */
+class Runs {
+  total = 0
+  #first = -1
+  #last = -2
+  readonly #tell: (first: number, last: number) => void
+
+  constructor(tell: (first: number, last: number) => void) {
+    this.#tell = tell
+  }
+
+  /** Adds the blocks whose bits are set, counted from `first` on. */
+  add(first: number, bits: number): void {
+    for (let left = bits; left !== 0; left &= left - 1) {
+      const block = first + 31 - Math.clz32(left & -left)
+      if (block !== this.#last + 1) {
+        this.finish()
+        this.#first = block
+      }
+      this.#last = block
+      this.total++
+    }
+  }
+
+  finish(): void {
+    if (this.#first >= 0) this.#tell(this.#first, this.#last)
+    this.#first = -1
+  }
+}
+
+function blocks(first: number, last: number): string {
+  return first === last ? `block ${first} is` : `blocks ${first} to ${last} are`
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Checks both copies of the superblock, and the numbers of the one that holds. */
+import { blockWords, superblockBlock } from '../../layout/geometry.js'
+import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
+import { Superblock } from '../fs/superblock.js'
+import type { Medium } from '../pmem/medium.js'
+import type { Report } from './report.js'
+import type { VolumeView } from './volume-view.js'
+
+const at = layout.word
+
+/** @returns whether the volume can be walked */
+export function checkSuperblocks(view: VolumeView, report: Report): boolean {
+  const problems = view.geometryProblems()
+  for (const problem of problems) report.problem('superblock', `superblock: ${problem}`)
+  const second = view.superblock.secondCopyBlock
+  checkCopy(view, superblockBlock, 'first superblock', report)
+  if (view.isReadable(second)) checkCopy(view, second, 'second superblock', report)
+  const state = view.superblock.get(at.state)
+  if (state !== stateClean && state !== stateDirty) {
+    report.problem('superblock', `superblock: state is ${state}, should be ${stateClean} or ${stateDirty}`)
+  }
+  return problems.length === 0
+}
+
+/** A copy of the superblock as it lies on the medium, which must have this block. */
+export function loadSuperblock(medium: Medium, block: number): Superblock {
+  const start = medium.wordOf(block)
+  return new Superblock(medium.wordsOf(block).slice(start, start + blockWords))
+}
+
+function checkCopy(view: VolumeView, block: number, name: string, report: Report): void {
+  const copy = loadSuperblock(view.medium, block)
+  if (!copy.hasMagic()) {
+    report.problem('superblock', `${name} (block ${block}): it has no magic`)
+  } else if (!copy.isWhole()) {
+    const [said, right] = [copy.get(at.checksum), copy.checksum()].map((sum) =>
+      sum.toString(16).padStart(8, '0'),
+    )
+    report.problem('superblock', `${name} (block ${block}): checksum is 0x${said}, should be 0x${right}`)
+  } else if (copy.getNumber(at.sequence) < view.superblock.getNumber(at.sequence)) {
+    // Copies are written one after the other, so a power failure may leave one of them older.
+    report.note(`${name} (block ${block}): it is older than the other one`)
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Checks the roots and the inode table's map, and finds every block of inodes. */
+import { rootsBlock } from '../../layout/geometry.js'
+import { inodesPerBlock, largestInode } from '../../layout/inode.js'
+import { roots, tableHeight } from '../../layout/roots.js'
+import type { BlockTree } from './block-tree.js'
+import { tableOwner } from './claims.js'
+import type { InodeFacts } from './inode-facts.js'
+import type { Report } from './report.js'
+import type { VolumeView } from './volume-view.js'
+
+const mostTableBlocks = (largestInode + 1) / inodesPerBlock
+
+/** Fills the facts' table. @returns how many inodes there are, free ones and number 0 included */
+export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts, report: Report): number {
+  const root = view.word(rootsBlock, roots.word.tableRoot)
+  const height = view.word(rootsBlock, roots.word.tableHeight)
+  const said = view.word(rootsBlock, roots.word.tableBlocks)
+  if (height !== tableHeight) {
+    report.problem('roots', `roots: height of the inode table is ${height}, should be ${tableHeight}`)
+  }
+  if (root === 0) report.problem('roots', 'roots: the inode table has no root')
+  const end = Math.min(said, mostTableBlocks)
+  if (said !== end)
+    report.problem('roots', `roots: the inode table has ${said} blocks, should have ${end} at most`)
+
+  let found = 0
+  let next = 0
+  tree.walk(tableOwner, root, root === 0 ? 0 : tableHeight, (index, block) => {
+    if (index >= end) {
+      report.problem('table', `inode table: block ${block} stands at ${index}, beyond its ${end} blocks`)
+      return
+    }
+    tellMissing(next, index, report)
+    next = index + 1
+    found++
+    facts.tableBlock.set(index, block)
+  })
+  tellMissing(next, end, report)
+  return found * inodesPerBlock
+}
+
+/** Blocks of inodes from `first` to before `end` are not there, or belong to something else. */
+function tellMissing(first: number, end: number, report: Report): void {
+  if (first >= end) return
+  const inodes = `inodes ${first * inodesPerBlock} to ${end * inodesPerBlock - 1}`
+  report.problem('table', `inode table: the blocks of ${inodes} are missing`)
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * fsck of devices, as the command line wants it. Nothing is written: where transactions are in flight, they are undone
+ * on a private copy-on-write view, and that is what is checked, since it is what the next mount will see.
+ */
+import type { Geometry } from '../fs/geometry.js'
+import { recover } from '../fs/recovery.js'
+import { readSuperblock } from '../fs/superblock.js'
+import { VolumeError } from '../fs/volume-error.js'
+import { DeviceError, type Device, openDevice } from '../pmem/device.js'
+import { mapDevices, unmapDevices } from '../pmem/map-device.js'
+import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
+import { PmemError } from '../pmem/pmem-error.js'
+import { type CheckProgress, type CheckResult, checkVolume } from './check-volume.js'
+import { checkLanes } from './lane-check.js'
+import { Report } from './report.js'
+import { bytesOf, VolumeView } from './volume-view.js'
+
+/** Exit codes of fsck(8) and e2fsck(8). */
+export const exitClean = 0
+export const exitErrorsLeft = 4
+export const exitOperational = 8
+
+export interface DeviceCheck {
+  /** A line for each problem, or for what kept the check from being made. */
+  readonly problems: readonly string[]
+  /** What is no problem, but worth a line. */
+  readonly notes: readonly string[]
+  /** One line of counts; null where there was no check. */
+  readonly summary: string | null
+  readonly result: CheckResult | null
+  readonly exitCode: typeof exitClean | typeof exitErrorsLeft | typeof exitOperational
+}
+
+export interface DeviceCheckOptions {
+  readonly mostPerKind?: number
+  readonly progress?: CheckProgress
+}
+
+/** Checks the volume on these devices, in the order in which they were given to mkfs. Nobody else may use them. */
+export function checkDevices(paths: readonly string[], options: DeviceCheckOptions = {}): DeviceCheck {
+  const devices: Device[] = []
+  try {
+    for (const path of paths) devices.push(openDevice(path, { access: 'read-only', exclusive: true }))
+    return checkOpened(devices, options)
+  } catch (error) {
+    if (error instanceof DeviceError || error instanceof PmemError) return failure(error.message)
+    if (error instanceof VolumeError) return failure(`${paths[0] ?? ''}: ${error.message}`)
+    throw error
+  } finally {
+    for (const device of devices) device.close()
+  }
+}
+
+function checkOpened(devices: readonly Device[], options: DeviceCheckOptions): DeviceCheck {
+  const path = devices[0]?.path ?? ''
+  const inFlight = withMedium(devices, 'read-only', (medium) => lookIntoLanes(medium))
+  if (inFlight === 0) return withMedium(devices, 'read-only', (medium) => check(medium, path, options, []))
+  if (inFlight < 0) {
+    return withMedium(devices, 'read-only', (medium) =>
+      check(medium, path, options, ['the undo log is damaged, so nothing of it was undone before this check']),
+    )
+  }
+  const dax = devices.find((device) => device.kind === 'devdax')
+  if (dax !== undefined) {
+    return failure(
+      `${dax.path}: ${transactions(inFlight)} in flight, and devdax gives no private copy to undo them on: ` +
+        'mount it once, which undoes them, unmount it and check again',
+    )
+  }
+  return withMedium(devices, 'copy-on-write', (medium) => {
+    recover(medium, geometryOf(medium))
+    const note = `${transactions(inFlight)} in flight: checked is what is left when the next mount has undone them`
+    return check(medium, path, options, [note])
+  })
+}
+
+/** @returns how many transactions are in flight, -1 where the log is damaged */
+function lookIntoLanes(medium: MappedMedium): number {
+  const view = new VolumeView(medium, readSuperblock(medium).superblock)
+  if (view.geometryProblems().length > 0) return 0
+  const report = new Report()
+  const inFlight = checkLanes(view, report)
+  return report.total > 0 ? -1 : inFlight
+}
+
+function geometryOf(medium: MappedMedium): Geometry {
+  return readSuperblock(medium).superblock.geometry
+}
+
+function check(
+  medium: MappedMedium,
+  path: string,
+  options: DeviceCheckOptions,
+  notes: readonly string[],
+): DeviceCheck {
+  const report = new Report(options.mostPerKind)
+  const { superblock } = readSuperblock(medium)
+  const result = checkVolume(medium, superblock, report, options.progress)
+  return {
+    problems: report.lines(),
+    notes: [...notes, ...report.notes],
+    summary: `${path}: ${summarize(result, report.total)}`,
+    result,
+    exitCode: report.total === 0 ? exitClean : exitErrorsLeft,
+  }
+}
+
+function withMedium<Result>(
+  devices: readonly Device[],
+  mode: 'read-only' | 'copy-on-write',
+  work: (medium: MappedMedium) => Result,
+): Result {
+  const description: MediumDescription = mapDevices(devices, mode)
+  const medium = new MappedMedium(description)
+  try {
+    return work(medium)
+  } finally {
+    medium.release()
+    unmapDevices(description)
+  }
+}
+
+function summarize(result: CheckResult, problems: number): string {
+  const { usedInodes, inodes, files, directories, symbolicLinks, specialFiles, usedBlocks, blocks } = result
+  const kinds = `${files} files, ${directories} directories, ${symbolicLinks} symbolic links, ${specialFiles} special`
+  const space = `${usedBlocks}/${blocks} blocks (${Math.round(bytesOf(usedBlocks) / 2 ** 20)} MiB)`
+  const verdict = problems === 0 ? 'clean' : `${problems} problems`
+  return `${verdict}, ${usedInodes}/${inodes} inodes (${kinds}), ${space}`
+}
+
+function transactions(count: number): string {
+  return count === 1 ? 'a transaction is' : `${count} transactions are`
+}
+
+function failure(message: string): DeviceCheck {
+  return { problems: [message], notes: [], summary: null, result: null, exitCode: exitOperational }
+}

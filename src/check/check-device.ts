@@ -6,15 +6,13 @@
 import type { Geometry } from '../fs/geometry.js'
 import { recover } from '../fs/recovery.js'
 import { readSuperblock } from '../fs/superblock.js'
-import { VolumeError } from '../fs/volume-error.js'
-import { DeviceError, type Device, openDevice } from '../pmem/device.js'
-import { mapDevices, unmapDevices } from '../pmem/map-device.js'
-import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
-import { PmemError } from '../pmem/pmem-error.js'
+import type { Device } from '../pmem/device.js'
+import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { type CheckProgress, type CheckResult, checkVolume } from './check-volume.js'
 import { checkLanes } from './lane-check.js'
 import { Report } from './report.js'
-import { bytesOf, VolumeView } from './volume-view.js'
+import { VolumeView, bytesOf } from './volume-view.js'
+import { messageOf, withDevices, withMedium } from './with-devices.js'
 
 /** Exit codes of fsck(8) and e2fsck(8). */
 export const exitClean = 0
@@ -39,16 +37,13 @@ export interface DeviceCheckOptions {
 
 /** Checks the volume on these devices, in the order in which they were given to mkfs. Nobody else may use them. */
 export function checkDevices(paths: readonly string[], options: DeviceCheckOptions = {}): DeviceCheck {
-  const devices: Device[] = []
   try {
-    for (const path of paths) devices.push(openDevice(path, { access: 'read-only', exclusive: true }))
-    return checkOpened(devices, options)
+    const access = { access: 'read-only', exclusive: true } as const
+    return withDevices(paths, access, (devices) => checkOpened(devices, options))
   } catch (error) {
-    if (error instanceof DeviceError || error instanceof PmemError) return failure(error.message)
-    if (error instanceof VolumeError) return failure(`${paths[0] ?? ''}: ${error.message}`)
-    throw error
-  } finally {
-    for (const device of devices) device.close()
+    const message = messageOf(error, paths)
+    if (message === null) throw error
+    return failure(message)
   }
 }
 
@@ -58,7 +53,9 @@ function checkOpened(devices: readonly Device[], options: DeviceCheckOptions): D
   if (inFlight === 0) return withMedium(devices, 'read-only', (medium) => check(medium, path, options, []))
   if (inFlight < 0) {
     return withMedium(devices, 'read-only', (medium) =>
-      check(medium, path, options, ['the undo log is damaged, so nothing of it was undone before this check']),
+      check(medium, path, options, [
+        'the undo log is damaged, so nothing of it was undone before this check',
+      ]),
     )
   }
   const dax = devices.find((device) => device.kind === 'devdax')
@@ -103,21 +100,6 @@ function check(
     summary: `${path}: ${summarize(result, report.total)}`,
     result,
     exitCode: report.total === 0 ? exitClean : exitErrorsLeft,
-  }
-}
-
-function withMedium<Result>(
-  devices: readonly Device[],
-  mode: 'read-only' | 'copy-on-write',
-  work: (medium: MappedMedium) => Result,
-): Result {
-  const description: MediumDescription = mapDevices(devices, mode)
-  const medium = new MappedMedium(description)
-  try {
-    return work(medium)
-  } finally {
-    medium.release()
-    unmapDevices(description)
   }
 }
 

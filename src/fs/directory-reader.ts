@@ -8,7 +8,14 @@ import { hashBits } from '../../layout/directory.js'
 import { S_IFDIR, typeOfMode } from './mode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Directory } from './directory.js'
-import { type DirectoryLeaf, entryTwin, entryType, mostSlots, nameLength, nameOffset } from './directory-leaf.js'
+import {
+  type DirectoryLeaf,
+  entryTwin,
+  entryType,
+  mostSlots,
+  nameLength,
+  nameOffset,
+} from './directory-leaf.js'
 import type { Inode } from './inode.js'
 
 /** Takes entries one by one. */
@@ -34,7 +41,7 @@ const directoryType = typeOfMode(S_IFDIR)
 const cookieOfDot = 1
 const cookieOfDotDot = 2
 /** Low words of cookies: 0 is the beginning, 1 and 2 are the dots, entries begin here. */
-const firstTwinCookie = 3
+export const firstTwinCookie = 3
 
 export class DirectoryReader {
   readonly #medium: Medium
@@ -52,7 +59,8 @@ export class DirectoryReader {
   /** Tells the entries that follow a cookie (0, 0: all) until the sink refuses one. */
   read(directory: Inode, cookieLow: number, cookieHigh: number, sink: DirectorySink): void {
     if (cookieHigh === 0 && cookieLow < cookieOfDotDot) {
-      if (cookieLow < cookieOfDot && !sink.entry(directory.number, directoryType, dots, 0, 1, cookieOfDot, 0)) return
+      if (cookieLow < cookieOfDot && !sink.entry(directory.number, directoryType, dots, 0, 1, cookieOfDot, 0))
+        return
       if (!sink.entry(directory.parent, directoryType, dots, 0, 2, cookieOfDotDot, 0)) return
     }
     let hash = cookieHigh

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The dump of devices, as the command line wants it. It locks nobody out: a mounted volume is told as it is now. */
+import { readSuperblock } from '../../fs/superblock.js'
+import { VolumeError } from '../../fs/volume-error.js'
+import type { MappedMedium } from '../../pmem/mapped-medium.js'
+import { messageOf, withDevices, withMedium } from '../with-devices.js'
+import { dumpSuperblocks } from './dump-superblock.js'
+import { type DumpRequest, dumpVolume } from './dump-volume.js'
+import type { DumpSection } from './section.js'
+
+export interface DeviceDump {
+  readonly sections: readonly DumpSection[]
+  /** Why there is no more, in one line; null where all is there. */
+  readonly problem: string | null
+}
+
+/** @param paths devices in the order in which they were given to mkfs */
+export function dumpDevices(paths: readonly string[], request: DumpRequest): DeviceDump {
+  try {
+    return withDevices(paths, { access: 'read-only', exclusive: false }, (devices) =>
+      withMedium(devices, 'read-only', (medium) => dumpMedium(medium, paths, request)),
+    )
+  } catch (error) {
+    const problem = messageOf(error, paths)
+    if (problem === null) throw error
+    return { sections: [], problem }
+  }
+}
+
+function dumpMedium(medium: MappedMedium, paths: readonly string[], request: DumpRequest): DeviceDump {
+  try {
+    return { sections: dumpVolume(medium, readSuperblock(medium).superblock, request), problem: null }
+  } catch (error) {
+    if (!(error instanceof VolumeError) || error.code === 'foreign') throw error
+    // Where nothing holds, what lies in the superblock's places is all there is to tell.
+    return { sections: dumpSuperblocks(medium), problem: messageOf(error, paths) }
+  }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Finds one inode by way of the table's map, each step held against the volume's bounds. */
+import { rootsBlock } from '../../../layout/geometry.js'
+import { inodesPerBlock, largestInode } from '../../../layout/inode.js'
+import { mapEntryWords } from '../../../layout/map-node.js'
+import { roots, tableHeight } from '../../../layout/roots.js'
+import { childIndex } from '../../fs/block-map.js'
+import { Inode } from '../../fs/inode.js'
+import { wordOfInode } from '../inode-facts.js'
+import type { VolumeView } from '../volume-view.js'
+
+/** @returns the inode, free or in use; or why there is none */
+export function findInode(view: VolumeView, number: number): Inode | string {
+  if (!Number.isInteger(number) || number < 1 || number > largestInode) {
+    return `there is no inode ${number}: they are numbered from 1 to ${largestInode}`
+  }
+  const index = Math.floor(number / inodesPerBlock)
+  const blocks = view.word(rootsBlock, roots.word.tableBlocks)
+  if (index >= blocks)
+    return `there is no inode ${number}: the table ends with ${blocks * inodesPerBlock - 1}`
+  let block = view.word(rootsBlock, roots.word.tableRoot)
+  for (let level = tableHeight - 1; level >= 0; level--) {
+    if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
+    block = view.word(block, childIndex(index, level) * mapEntryWords)
+  }
+  if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
+  const inode = new Inode(view.medium)
+  inode.number = number
+  inode.block = block
+  inode.word = wordOfInode(number)
+  return inode
+}

@@ -36,9 +36,14 @@ export const leafSlot = structure('leaf slot', 8, 'One entry: its hash and where
   ),
 })
 
-export const leafRecord = structure('leaf record', 4, 'Starts a record; the name follows, padded to whole words.', {
-  inode: u32('the inode that the name refers to'),
-})
+export const leafRecord = structure(
+  'leaf record',
+  4,
+  'Starts a record; the name follows, padded to whole words.',
+  {
+    inode: u32('the inode that the name refers to'),
+  },
+)
 
 export const placeNameShift = 10
 export const placeTypeShift = 18

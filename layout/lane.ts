@@ -33,6 +33,8 @@ export const undoEntry = structure('undo entry', undoEntryBytes, 'What undoes on
   checksum: u32('of the other fifteen words (layout/checksum.ts)'),
   kind: u32('1 words, 2 fill, 3 allocated, 4 freed'),
   block: u32('words, fill: the block to mend; else 0'),
-  offset: u32('words, fill: first word in the block (low half) and count (high half); else the number of runs'),
+  offset: u32(
+    'words, fill: first word in the block (low half) and count (high half); else the number of runs',
+  ),
   data: bytes(undoDataWords * 4, 'old words, the repeated pair, or runs of blocks'),
 })

@@ -43,7 +43,7 @@ function describe(parser: Argv): Argv<MountArguments> {
       describe: 'processors that workers stay on, such as 0 or 0,2-3',
     })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
-    .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'look at it only; Ctrl-C unmounts') as Argv<MountArguments>
+    .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'look at it only; Ctrl-C unmounts')
 }
 
 async function mount(args: MountArguments): Promise<void> {

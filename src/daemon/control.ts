@@ -21,8 +21,8 @@ export interface DaemonReport {
   readonly bytesWritten: number
 }
 
-function socketName(mountpoint: string): string {
-  return `\0pmfs2-fuse/${statSync(mountpoint).dev}`
+function socketName(deviceNumber: number): string {
+  return `\0pmfs2-fuse/${deviceNumber}`
 }
 
 /** Answers until it is closed. The mount must be live: its device number is asked for. */
@@ -31,15 +31,20 @@ export function openControl(mountpoint: string, report: () => DaemonReport): Ser
     socket.on('error', () => socket.destroy())
     socket.end(JSON.stringify(report()))
   })
-  server.listen(socketName(mountpoint))
+  server.listen(socketName(statSync(mountpoint).dev))
   server.unref()
   return server
 }
 
 /** Asks the server of a mount. @returns null where none answers */
 export async function queryDaemon(mountpoint: string): Promise<DaemonReport | null> {
+  return queryDaemonOf(statSync(mountpoint).dev)
+}
+
+/** The same for who knows the mount's device number (st_dev): the mount itself is left alone, so it costs no request. */
+export async function queryDaemonOf(deviceNumber: number): Promise<DaemonReport | null> {
   return new Promise((resolve) => {
-    const socket = connect(socketName(mountpoint))
+    const socket = connect(socketName(deviceNumber))
     let text = ''
     socket.setTimeout(answerTimeoutMs, () => socket.destroy())
     socket.setEncoding('utf8')

@@ -11,7 +11,8 @@ import { type DaemonReport, openControl } from './control.js'
 import { attach, checkMountpoint, detach } from './kernel-mount.js'
 import { MountError } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
-import { type OpenedVolume, openVolume } from './open-volume.js'
+import type { OpenedVolume } from '../api/opened-volume.js'
+import { openForMount } from './open-volume.js'
 import { WorkerThread } from './worker-thread.js'
 
 const trace = debug('pmfs2:daemon')
@@ -25,9 +26,12 @@ export interface MountRequest {
 }
 
 /** Mounts, calls `live` when programs can use the mount, and resolves when it is over. @throws MountError and others */
-export async function runMount(request: MountRequest, live: (notices: readonly string[]) => void): Promise<void> {
+export async function runMount(
+  request: MountRequest,
+  live: (notices: readonly string[]) => void,
+): Promise<void> {
   const mountpoint = checkMountpoint(request.mountpoint)
-  const opened = await openVolume(request.device, request.options.readOnly)
+  const opened = await openForMount(request.device, request.options.readOnly)
   try {
     await serve(request, mountpoint, opened, live)
   } finally {
@@ -72,7 +76,9 @@ async function serve(
     control.close()
   } catch (error) {
     detach(mountpoint)
-    throw error instanceof MountError ? error : new Error('a worker failed; the mount is gone', { cause: error })
+    throw error instanceof MountError
+      ? error
+      : new Error('a worker failed; the mount is gone', { cause: error })
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
     closeSync(fd)

@@ -22,7 +22,8 @@ export function checkMountpoint(path: string): string {
     throw mountpointError(path, error)
   }
   const there = findMount(mountpoint)
-  if (there !== null) throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
+  if (there !== null)
+    throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
   return mountpoint
 }
 
@@ -56,8 +57,12 @@ function openFuse(): number {
     return openSync('/dev/fuse', 'r+')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    if (code === 'EACCES') throw new MountError('/dev/fuse may not be opened: permission denied', exitPermission)
-    throw new MountError(`/dev/fuse cannot be opened (${code}): load the kernel's module with modprobe fuse`, exitSystem)
+    if (code === 'EACCES')
+      throw new MountError('/dev/fuse may not be opened: permission denied', exitPermission)
+    throw new MountError(
+      `/dev/fuse cannot be opened (${code}): load the kernel's module with modprobe fuse`,
+      exitSystem,
+    )
   }
 }
 
@@ -73,9 +78,15 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions)
   const fd = native.fusermount(list.join(','), mountpoint)
   if (fd >= 0) return fd
   if (fd === -ENOENT) {
-    throw new MountError('you are not root, and fusermount3 is not installed (Debian package fuse3)', exitPermission)
+    throw new MountError(
+      'you are not root, and fusermount3 is not installed (Debian package fuse3)',
+      exitPermission,
+    )
   }
-  throw new MountError(`${mountpoint}: fusermount3 refused to mount (its reason stands above)`, exitPermission)
+  throw new MountError(
+    `${mountpoint}: fusermount3 refused to mount (its reason stands above)`,
+    exitPermission,
+  )
 }
 
 /** Unmounts. Where the mount is busy it is detached: it goes when its last user does. @returns whether it is gone */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is mounted where, as /proc/self/mountinfo tells it (proc(5)). */
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 
 /** The type under which our mounts stand in the table. */
 export const mountType = 'fuse.pmfs2'
@@ -45,4 +46,18 @@ export function readMountTable(): MountEntry[] {
 /** What one sees at the mount point: of several mounts there, the last. */
 export function findMount(mountpoint: string, table = readMountTable()): MountEntry | null {
   return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
+}
+
+/** The path as the mount table has it. The mount point itself is not looked at: its server may be dead. */
+export function realMountpoint(path: string): string {
+  const full = resolve(path)
+  try {
+    return realpathSync(full)
+  } catch {
+    try {
+      return join(realpathSync(dirname(full)), basename(full))
+    } catch {
+      return full
+    }
+  }
 }

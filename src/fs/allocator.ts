@@ -82,7 +82,7 @@ export class Allocator {
   release(first: number, count: number): void {
     this.#locks.lockAllocator()
     const words = this.#words
-    for (let done = 0; done < count; ) {
+    for (let done = 0; done < count;) {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
       words[this.#bitmap + (block >>> 5)]! &= ~bitMask(block & 31, part)
@@ -170,7 +170,7 @@ export class Allocator {
 
   #mark(first: number, count: number): void {
     const words = this.#words
-    for (let done = 0; done < count; ) {
+    for (let done = 0; done < count;) {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
       words[this.#bitmap + (block >>> 5)]! |= bitMask(block & 31, part)
@@ -202,7 +202,7 @@ function changePersistentBits(
   count: number,
   set: boolean,
 ): void {
-  for (let done = 0; done < count; ) {
+  for (let done = 0; done < count;) {
     const block = first + done
     const part = Math.min(count - done, 32 - (block & 31))
     const bitmapBlock = geometry.bitmapStart + Math.floor(block / blocksPerBitmapBlock)

@@ -75,7 +75,8 @@ function putOwner(tx: Transaction, inode: Inode, change: AttributeChange): void 
   const { mask } = change
   let mode = inode.mode
   if (mask & SET_MODE) mode = (mode & S_IFMT) | (change.mode & permissionBits)
-  else if (mask & (SET_UID | SET_GID | KILL_PRIVILEGES) && (mode & S_IFMT) !== S_IFDIR) mode = withoutPrivileges(mode)
+  else if (mask & (SET_UID | SET_GID | KILL_PRIVILEGES) && (mode & S_IFMT) !== S_IFDIR)
+    mode = withoutPrivileges(mode)
   if (mode !== inode.mode) inode.put(tx, inodeField.mode, mode)
   if (mask & SET_UID) inode.put(tx, inodeField.uid, change.uid)
   if (mask & SET_GID) inode.put(tx, inodeField.gid, change.gid)

@@ -16,6 +16,9 @@ import type { Transaction } from './transaction.js'
 /** Entries of the log that freeing one lowest node may take: its runs, its entries, its parent's entry, its own block. */
 const roomForOneNode = Math.ceil(mapFanout / 5) * 2 + 16
 
+/** Blocks that a map of each height covers. */
+const coverage = Float64Array.from({ length: tallestMap + 1 }, (_, height) => mapFanout ** height)
+
 export class BlockMap {
   /** What the last {@link run} found: the first block, 0 for a hole. */
   runStart = 0
@@ -56,7 +59,7 @@ export class BlockMap {
     for (let level = height - 1; level > 0; level--) {
       node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
       if (node === 0) {
-        const span = 2 ** (mapFanoutShift * level)
+        const span = coverage[level]!
         return Math.min(want, span - (index % span))
       }
     }
@@ -87,7 +90,7 @@ export class BlockMap {
     this.nodeCount = 0
     const error = this.#grow(tx, holder, rootWord, index + count - 1)
     if (error !== 0) return error
-    for (let done = 0; done < count; ) {
+    for (let done = 0; done < count;) {
       const part = Math.min(count - done, mapFanout - ((index + done) & mapIndexMask))
       const failed = this.#insertInOneNode(tx, holder, rootWord, index + done, first + done, part)
       if (failed !== 0) return failed
@@ -215,7 +218,7 @@ export class BlockMap {
   /** Frees from the end what a node at `level` (0 = lowest) holds at `from` and beyond. */
   #cutBelow(tx: Transaction, node: number, level: number, base: number, from: number): boolean {
     if (level === 0) return this.#cutLowest(tx, node, Math.max(0, from - base))
-    const span = 2 ** (mapFanoutShift * level)
+    const span = coverage[level]!
     const firstChild = Math.max(0, Math.floor((from - base) / span))
     for (let child = mapFanout - 1; child >= firstChild; child--) {
       const word = child * mapEntryWords
@@ -268,7 +271,7 @@ export function childIndex(index: number, level: number): number {
 }
 
 function covers(height: number, index: number): boolean {
-  return height >= tallestMap || index < 2 ** (mapFanoutShift * height)
+  return index < coverage[height]!
 }
 
 function lastUsed(medium: Medium, node: number, from: number): number {

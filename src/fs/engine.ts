@@ -351,7 +351,8 @@ export class Engine {
   #isAccessTimeDue(inode: Inode): boolean {
     const low = inode.get(inodeField.atime)
     const high = inode.get(inodeField.atime + 1)
-    if (!isLater(low, high, inode, inodeField.mtime) || !isLater(low, high, inode, inodeField.ctime)) return true
+    if (!isLater(low, high, inode, inodeField.mtime) || !isLater(low, high, inode, inodeField.ctime))
+      return true
     return ((this.clock.low - low) | 0) >= secondsPerDay
   }
 }

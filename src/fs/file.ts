@@ -50,7 +50,7 @@ export class File {
     const { root, height } = inode
     const blocks = (within + total + blockBytes - 1) >>> blockShift
     let told = 0
-    for (let at = 0; at < blocks; ) {
+    for (let at = 0; at < blocks;) {
       const run = this.#map.run(root, height, index + at, blocks - at)
       const offset = at === 0 ? within : 0
       const part = Math.min(run * blockBytes - offset, total - told)
@@ -114,7 +114,7 @@ export class File {
     const blocks = (within + length + blockBytes - 1) >>> blockShift
     let complete = true
     let done = 0
-    for (let at = 0; at < blocks; ) {
+    for (let at = 0; at < blocks;) {
       const run = this.#map.run(root, height, index + at, blocks - at)
       const offset = at === 0 ? within : 0
       const part = Math.min(run * blockBytes - offset, length - done)
@@ -171,7 +171,7 @@ export class File {
   ): number {
     const blocks = (within + length + blockBytes - 1) >>> blockShift
     let goal = 0
-    for (let at = 0; at < blocks; ) {
+    for (let at = 0; at < blocks;) {
       const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
       if (this.#map.runStart !== 0) {
         goal = this.#map.runStart + run

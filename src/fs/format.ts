@@ -110,9 +110,13 @@ export function plan(options: FormatOptions): Superblock {
 }
 
 function checkSizes(deviceBlocks: readonly number[], blockCount: number): void {
-  if (deviceBlocks.length > mostDevices) throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)
+  if (deviceBlocks.length > mostDevices)
+    throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)
   if (deviceBlocks[0]! < smallestVolumeBlocks) {
-    throw new VolumeError('size', `a volume needs ${(smallestVolumeBlocks * blockBytes) / 2 ** 20} MiB at least`)
+    throw new VolumeError(
+      'size',
+      `a volume needs ${(smallestVolumeBlocks * blockBytes) / 2 ** 20} MiB at least`,
+    )
   }
   if (blockCount > largestVolumeBlocks) throw new VolumeError('size', 'a volume has 16 TiB at most')
 }

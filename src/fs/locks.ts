@@ -6,7 +6,13 @@
  * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock.
  */
 import { wake, waitWhile } from '../pmem/shared-memory.js'
-import { ALLOCATOR_LOCK, INODE_LOCKS, METADATA_LOCK, type SharedState, inodeLockCount } from './shared-state.js'
+import {
+  ALLOCATOR_LOCK,
+  INODE_LOCKS,
+  METADATA_LOCK,
+  type SharedState,
+  inodeLockCount,
+} from './shared-state.js'
 
 /** Someone sleeps on the word. */
 const WAITED = 0x4000_0000

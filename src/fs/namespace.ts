@@ -74,7 +74,8 @@ export class Namespace {
     tx.begin()
     saveDirectory(tx, parent)
     let result = this.#make(made, parent, 1)
-    if (result === 0 && target !== null) result = putTarget(tx, this.#medium, this.#child, target, start, length)
+    if (result === 0 && target !== null)
+      result = putTarget(tx, this.#medium, this.#child, target, start, length)
     const { number } = this.#child
     if (result === 0) result = this.#directory.insert(tx, parent, name, number, typeOfMode(this.#child.mode))
     if (result === 0) {
@@ -162,7 +163,8 @@ export class Namespace {
 
   /** Points `inode` at what an entry names; an entry that names a free inode is damage. */
   #open(number: number, inode: Inode): void {
-    if (this.#table.open(number, inode) !== 0) throw new Error(`an entry names inode ${number}, which is free`)
+    if (this.#table.open(number, inode) !== 0)
+      throw new Error(`an entry names inode ${number}, which is free`)
   }
 
   /** Takes an inode and fills it in, in the open transaction; it is then #child. */
@@ -173,7 +175,13 @@ export class Namespace {
     if (error !== 0) return error
     const inherits = (parent.mode & S_ISGID) !== 0
     const directory = isDirectory(made.mode)
-    putNew(tx, child, this.#clock, directory && inherits ? made.mode | S_ISGID : made.mode, directory ? 2 : names)
+    putNew(
+      tx,
+      child,
+      this.#clock,
+      directory && inherits ? made.mode | S_ISGID : made.mode,
+      directory ? 2 : names,
+    )
     child.put(tx, inodeField.uid, made.uid)
     child.put(tx, inodeField.gid, inherits ? parent.gid : made.gid)
     if (directory) child.put(tx, inodeField.parent, parent.number)

@@ -41,7 +41,7 @@ export class Reclaim {
 
   /** Frees everything of an inode without names, and the inode. */
   evict(inode: Inode): void {
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       this.#tx.begin()
       inode.saveContents(this.#tx)
       done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutTo(inode, 0)
@@ -58,7 +58,8 @@ export class Reclaim {
   /** Finishes what a crash or an unmount left on the orphan list; nobody uses the inodes any more. */
   finish(inode: Inode): void {
     for (let number = this.#orphans.first; number !== 0; number = this.#orphans.first) {
-      if (this.#table.open(number, inode) !== 0) throw new Error(`the orphan list names inode ${number}, which is free`)
+      if (this.#table.open(number, inode) !== 0)
+        throw new Error(`the orphan list names inode ${number}, which is free`)
       if (inode.links === 0) this.evict(inode)
       else while (!this.#shrinkOn(inode));
     }

@@ -102,7 +102,8 @@ export class Rename {
   #check(fromNumber: number, toNumber: number, exchange: boolean): number {
     if (fromNumber !== toNumber) {
       if (isDirectory(this.#moved.mode) && this.#isWithin(toNumber, this.#moved.number)) return -EINVAL
-      if (exchange && isDirectory(this.#other.mode) && this.#isWithin(fromNumber, this.#other.number)) return -EINVAL
+      if (exchange && isDirectory(this.#other.mode) && this.#isWithin(fromNumber, this.#other.number))
+        return -EINVAL
     }
     if (exchange || this.#other.number === 0) return 0
     if (this.#isWithin(fromNumber, this.#other.number)) return -ENOTEMPTY

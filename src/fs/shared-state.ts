@@ -6,7 +6,12 @@
 import { blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
-import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer, viewTransferBuffer } from '../pmem/transfer-buffer.js'
+import {
+  type TransferBuffer,
+  createTransferBuffer,
+  releaseTransferBuffer,
+  viewTransferBuffer,
+} from '../pmem/transfer-buffer.js'
 
 /** Words of the first mapping. */
 export const FREE_BLOCKS = 0

@@ -108,15 +108,18 @@ export function readSuperblock(medium: Medium): SuperblockReading {
   const second = loadCopy(medium, secondCopyPlace(medium, first))
   const [firstWhole, secondWhole] = [first.isWhole(), second.isWhole()]
   if (!firstWhole && !secondWhole) {
-    if (first.hasMagic() || second.hasMagic()) throw new VolumeError('damaged', 'both superblocks are damaged')
+    if (first.hasMagic() || second.hasMagic())
+      throw new VolumeError('damaged', 'both superblocks are damaged')
     throw new VolumeError('foreign', 'it holds no PMFS2 file system')
   }
   const newer = secondWhole && (!firstWhole || second.getNumber(at.sequence) > first.getNumber(at.sequence))
   const superblock = newer ? second : first
   const readOnly = checkSuperblock(superblock, medium)
   const damage: string[] = []
-  if (!firstWhole) damage.push('the first superblock is damaged; the second one, at the end of the device, holds')
-  if (!secondWhole) damage.push('the second superblock, at the end of the device, is damaged; the first one holds')
+  if (!firstWhole)
+    damage.push('the first superblock is damaged; the second one, at the end of the device, holds')
+  if (!secondWhole)
+    damage.push('the second superblock, at the end of the device, is damaged; the first one holds')
   return { superblock, damage, readOnly }
 }
 
@@ -149,11 +152,17 @@ function storeCopy(medium: Medium, block: number, superblock: Superblock): void 
 function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
   const version = superblock.get(at.version)
   if (version !== formatVersion) {
-    throw new VolumeError('version', `its format is version ${version}; this program serves version ${formatVersion}`)
+    throw new VolumeError(
+      'version',
+      `its format is version ${version}; this program serves version ${formatVersion}`,
+    )
   }
   const incompat = superblock.get(at.incompat) & ~knownIncompat
   if (incompat !== 0) {
-    throw new VolumeError('feature', `it uses features that this program does not know (incompat 0x${hex(incompat)})`)
+    throw new VolumeError(
+      'feature',
+      `it uses features that this program does not know (incompat 0x${hex(incompat)})`,
+    )
   }
   const { blockCount, laneStart, laneCount, bitmapStart, bitmapBlocks, dataStart } = superblock.geometry
   if (blockCount > medium.blockCount) {
@@ -176,7 +185,13 @@ function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
 }
 
 /** Fills the entry of a device in the superblock's table. */
-export function setDevice(superblock: Superblock, index: number, uuid: Uint8Array, first: number, blocks: number): void {
+export function setDevice(
+  superblock: Superblock,
+  index: number,
+  uuid: Uint8Array,
+  first: number,
+  blocks: number,
+): void {
   const entry = at.devices + index * deviceEntryWords
   superblock.bytes.set(uuid, entry * 4)
   superblock.set(entry + 4, first)

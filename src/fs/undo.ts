@@ -44,7 +44,8 @@ export function undo(medium: Medium, geometry: Geometry, lane: number, n: number
   const count = position >>> 16
   switch (medium.load32(log, entry + at.kind)) {
     case undoWords:
-      for (let k = 0; k < count; k++) medium.store32(block, offset + k, medium.load32(log, entry + at.data + k))
+      for (let k = 0; k < count; k++)
+        medium.store32(block, offset + k, medium.load32(log, entry + at.data + k))
       medium.flush(block, offset * 4, count * 4)
       break
     case undoFill: {
@@ -59,7 +60,8 @@ export function undo(medium: Medium, geometry: Geometry, lane: number, n: number
       for (let run = 0; run < position; run++) {
         const first = medium.load32(log, entry + at.data + 2 * run)
         const length = medium.load32(log, entry + at.data + 2 * run + 1)
-        if (medium.load32(log, entry + at.kind) === undoFree) setPersistentBits(medium, geometry, first, length)
+        if (medium.load32(log, entry + at.kind) === undoFree)
+          setPersistentBits(medium, geometry, first, length)
         else clearPersistentBits(medium, geometry, first, length)
       }
       break

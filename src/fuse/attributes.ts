@@ -76,7 +76,13 @@ export function putForever(words: Int32Array, to: number): void {
   words[to + 1] = 0
 }
 
-function putTime(words: Int32Array, seconds: number, nanoseconds: number, from: Uint32Array, field: number): void {
+function putTime(
+  words: Int32Array,
+  seconds: number,
+  nanoseconds: number,
+  from: Uint32Array,
+  field: number,
+): void {
   const low = from[field]!
   const high = from[field + 1]!
   words[seconds] = low

@@ -122,7 +122,8 @@ export class DevfuseChannel implements Channel {
     const body = Math.max(result, 0)
     const pieces = result < 0 ? 0 : message.pieceCount
     const header = block.reply
-    words[header + replyHeader.len] = fuse_out_header.lengthBytes + body + (result < 0 ? 0 : message.pieceBytes)
+    words[header + replyHeader.len] =
+      fuse_out_header.lengthBytes + body + (result < 0 ? 0 : message.pieceBytes)
     words[header + replyHeader.error] = Math.min(result, 0)
     words[header + replyHeader.unique] = message.uniqueLow
     words[header + replyHeader.unique + 1] = message.uniqueHigh

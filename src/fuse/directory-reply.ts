@@ -78,7 +78,7 @@ export class DirectoryReply implements DirectorySink {
     if (!this.#plus) return
     const { words } = this.buffer
     const end = this.bytes >>> 2
-    for (let at = 0; at < end; ) {
+    for (let at = 0; at < end;) {
       const inode = words[at]!
       if (inode !== 0) {
         const error = this.#engine.getattr(inode, this.#attributes)

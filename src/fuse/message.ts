@@ -103,7 +103,7 @@ export class Message implements ExtentSink {
   data(block: number, offset: number, length: number): void {
     let at = ((block & windowBlockMask) << blockShift) + offset
     let window = block >>> windowShift
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       const part = Math.min(left, windowBytes - at)
       this.piece(this.#medium.windows[window]!, at, part)
       left -= part
@@ -137,4 +137,3 @@ export class Message implements ExtentSink {
     this.pieceBytes = 0
   }
 }
-

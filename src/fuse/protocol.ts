@@ -225,11 +225,16 @@ export const fuse_create_in = structure('fuse_create_in', 16, 'CREATE and TMPFIL
   open_flags: u32('FUSE_OPEN_*'),
 })
 
-export const fuse_open_out = structure('fuse_open_out', 16, 'Answers OPEN, and follows the entry of CREATE.', {
-  fh: u64('file handle'),
-  open_flags: u32('FOPEN_*'),
-  backing_id: u32('0'),
-})
+export const fuse_open_out = structure(
+  'fuse_open_out',
+  16,
+  'Answers OPEN, and follows the entry of CREATE.',
+  {
+    fh: u64('file handle'),
+    open_flags: u32('FOPEN_*'),
+    backing_id: u32('0'),
+  },
+)
 
 export const FOPEN_DIRECT_IO = 1 << 0
 export const FOPEN_KEEP_CACHE = 1 << 1
@@ -280,10 +285,15 @@ export const fuse_forget_in = structure('fuse_forget_in', 8, 'FORGET', {
   nlookup: u64('how many references are given back'),
 })
 
-export const fuse_batch_forget_in = structure('fuse_batch_forget_in', 8, 'BATCH_FORGET; fuse_forget_one follow.', {
-  count: u32('how many follow'),
-  dummy: u32(''),
-})
+export const fuse_batch_forget_in = structure(
+  'fuse_batch_forget_in',
+  8,
+  'BATCH_FORGET; fuse_forget_one follow.',
+  {
+    count: u32('how many follow'),
+    dummy: u32(''),
+  },
+)
 
 export const fuse_forget_one = structure('fuse_forget_one', 16, 'One of a batch.', {
   nodeid: u64('the inode'),

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A volume on its device: mapped, recovered, and to be closed again. */
+import { Volume } from '../fs/volume.js'
+import { type Device, openDevice } from '../pmem/device.js'
+import { mapDevices, unmapDevices } from '../pmem/map-device.js'
+import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
+
+export interface OpenedVolume {
+  readonly device: Device
+  readonly description: MediumDescription
+  readonly volume: Volume
+  /** What people should know, in sentences. */
+  readonly notices: readonly string[]
+  /** Writes what is left to write, and lets go of the device. */
+  close(): void
+}
+
+/**
+ * Opens the volume on a device, for this process alone. Read-only means that not even recovery writes: it works on
+ * copies of the pages (devdax cannot be mapped so, and is recovered in place).
+ * @throws DeviceError, VolumeError
+ */
+export function openVolume(path: string, readOnly: boolean): OpenedVolume {
+  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  let description: MediumDescription | null = null
+  try {
+    description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
+    const medium = new MappedMedium(description)
+    return assemble(device, description, medium, Volume.open(medium, { readOnly, now: Date.now() }))
+  } catch (error) {
+    if (description !== null) unmapDevices(description)
+    device.close()
+    throw error
+  }
+}
+
+function assemble(
+  device: Device,
+  description: MediumDescription,
+  medium: MappedMedium,
+  volume: Volume,
+): OpenedVolume {
+  const notices = [...volume.notices]
+  if (volume.undone > 0) notices.push(`recovery undid ${volume.undone} unfinished operation(s)`)
+  if (device.notice !== null) notices.push(device.notice)
+  return {
+    device,
+    description,
+    volume,
+    notices,
+    close() {
+      volume.close()
+      medium.release()
+      unmapDevices(description)
+      device.close()
+    },
+  }
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The files of a volume that is not mounted, with the calls of node:fs/promises: for programs that make, fill or look
+ * into a volume without the kernel. Paths begin at the volume's root. Every change is durable when its promise resolves.
+ *
+ *     const volume = await openFiles('/dev/pmem0')
+ *     await volume.writeFile('/hello', 'hello, world\n')
+ *     await volume.close()
+ */
+import { blockBytes } from '../../layout/geometry.js'
+import { AttributeChange, SET_GID, SET_MODE, SET_SIZE, SET_UID } from '../fs/attributes.js'
+import type { DirectorySink } from '../fs/directory-reader.js'
+import type { Engine } from '../fs/engine.js'
+import { EINVAL, ENOENT } from '../fs/errno.js'
+import { mostBytesPerWrite } from '../fs/file.js'
+import { S_IFDIR, S_IFLNK, S_IFREG, permissionBits } from '../fs/mode.js'
+import { NewInode } from '../fs/new-inode.js'
+import { MappedMedium } from '../pmem/mapped-medium.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
+import { apiError } from './api-error.js'
+import { type OpenedVolume, openVolume } from './opened-volume.js'
+import { Collector, PathWalk, type Place } from './path-walk.js'
+import type { VolumeStats } from './volume-stats.js'
+
+/** Opens the volume on a device. @throws DeviceError, VolumeError */
+export function openFiles(device: string, options: { readOnly?: boolean } = {}): Promise<VolumeFiles> {
+  return Promise.resolve().then(() => new VolumeFiles(openVolume(device, options.readOnly ?? false)))
+}
+
+export class VolumeFiles {
+  readonly #opened: OpenedVolume
+  readonly #medium: MappedMedium
+  readonly #engine: Engine
+  readonly #walk: PathWalk
+  readonly #buffer: TransferBuffer
+
+  constructor(opened: OpenedVolume) {
+    this.#opened = opened
+    this.#medium = new MappedMedium(opened.description)
+    this.#engine = opened.volume.engine(0)
+    this.#walk = new PathWalk(this.#engine, this.#medium)
+    this.#buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
+  }
+
+  /** What was noticed on opening, in sentences for people. */
+  get notices(): readonly string[] {
+    return this.#opened.notices
+  }
+
+  close(): Promise<void> {
+    return this.#run(() => {
+      releaseTransferBuffer(this.#buffer)
+      this.#medium.release()
+      this.#opened.close()
+    })
+  }
+
+  stat(path: string): Promise<VolumeStats> {
+    return this.#run(() => this.#walk.stat(this.#inode('stat', path, true)))
+  }
+
+  lstat(path: string): Promise<VolumeStats> {
+    return this.#run(() => this.#walk.stat(this.#inode('lstat', path, false)))
+  }
+
+  readFile(path: string): Promise<Uint8Array>
+  readFile(path: string, encoding: 'utf8'): Promise<string>
+  readFile(path: string, encoding?: 'utf8'): Promise<Uint8Array | string> {
+    return this.#run(() => {
+      const inode = this.#inode('open', path, true)
+      const { size } = this.#walk.stat(inode)
+      const bytes = this.#read(inode, size, path)
+      return encoding === undefined ? bytes : new TextDecoder(encoding).decode(bytes)
+    })
+  }
+
+  /** Replaces a file's contents, or makes it (mode 0666). */
+  writeFile(path: string, data: string | Uint8Array): Promise<void> {
+    return this.#run(() => {
+      const place = this.#place('open', path, true)
+      const inode = place.inode > 0 ? place.inode : this.#make('open', path, place, S_IFREG | 0o666)
+      this.#resize(inode, 0, 'open', path)
+      this.#write(inode, typeof data === 'string' ? new TextEncoder().encode(data) : data, path)
+    })
+  }
+
+  truncate(path: string, length = 0): Promise<void> {
+    return this.#run(() => this.#resize(this.#inode('truncate', path, true), length, 'truncate', path))
+  }
+
+  readdir(path: string): Promise<string[]> {
+    return this.#run(() => {
+      const names: string[] = []
+      const sink: DirectorySink = {
+        entry(_inode, _type, bytes, start, length) {
+          const name = new TextDecoder().decode(bytes.subarray(start, start + length))
+          if (name !== '.' && name !== '..') names.push(name)
+          return true
+        },
+      }
+      this.#check(this.#engine.readdir(this.#inode('scandir', path, true), 0, 0, sink), 'scandir', path)
+      return names
+    })
+  }
+
+  mkdir(path: string, mode = 0o777): Promise<void> {
+    return this.#run(() => {
+      this.#make('mkdir', path, this.#place('mkdir', path, false), S_IFDIR | mode)
+    })
+  }
+
+  symlink(target: string, path: string): Promise<void> {
+    return this.#run(() => {
+      const bytes = new TextEncoder().encode(target)
+      this.#buffer.bytes.set(bytes.subarray(0, blockBytes))
+      const { parent, name } = this.#place('symlink', path, false)
+      const made = newInode(S_IFLNK | 0o777)
+      this.#take(this.#engine.symlink(parent, name, made, this.#buffer, 0, bytes.length), 'symlink', path)
+    })
+  }
+
+  readlink(path: string): Promise<string> {
+    return this.#run(() => {
+      const inode = this.#inode('readlink', path, false)
+      if (!this.#walk.stat(inode).isSymbolicLink()) throw apiError(-EINVAL, 'readlink', path)
+      return this.#walk.readlink(inode)
+    })
+  }
+
+  link(existing: string, path: string): Promise<void> {
+    return this.#run(() => {
+      const inode = this.#inode('link', existing, false)
+      const { parent, name } = this.#place('link', path, false)
+      this.#check(this.#engine.link(inode, parent, name), 'link', path)
+      this.#engine.forget(inode, 1)
+    })
+  }
+
+  unlink(path: string): Promise<void> {
+    return this.#run(() => {
+      const { parent, name } = this.#place('unlink', path, false)
+      this.#check(this.#engine.unlink(parent, name), 'unlink', path)
+    })
+  }
+
+  rmdir(path: string): Promise<void> {
+    return this.#run(() => {
+      const { parent, name } = this.#place('rmdir', path, false)
+      this.#check(this.#engine.rmdir(parent, name), 'rmdir', path)
+    })
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#run(() => {
+      const old = this.#place('rename', from, false)
+      const place = this.#place('rename', to, false)
+      this.#check(this.#engine.rename(old.parent, old.name, place.parent, place.name, 0), 'rename', from)
+    })
+  }
+
+  chmod(path: string, mode: number): Promise<void> {
+    return this.#run(() => {
+      const change = new AttributeChange()
+      change.mask = SET_MODE
+      change.mode = mode & permissionBits
+      this.#check(this.#engine.setattr(this.#inode('chmod', path, true), change), 'chmod', path)
+    })
+  }
+
+  chown(path: string, uid: number, gid: number): Promise<void> {
+    return this.#run(() => {
+      const change = new AttributeChange()
+      change.mask = SET_UID | SET_GID
+      change.uid = uid
+      change.gid = gid
+      this.#check(this.#engine.setattr(this.#inode('chown', path, true), change), 'chown', path)
+    })
+  }
+
+  /** Everything here is synchronous; a promise makes it look, and fail, like node:fs/promises. */
+  #run<Result>(call: () => Result): Promise<Result> {
+    return Promise.resolve().then(() => {
+      this.#engine.clock.setMilliseconds(Date.now())
+      return call()
+    })
+  }
+
+  #place(syscall: string, path: string, followLast: boolean): Place {
+    const place = this.#walk.resolve(path, followLast)
+    if (typeof place === 'number') throw apiError(place, syscall, path)
+    return place
+  }
+
+  #inode(syscall: string, path: string, followLast: boolean): number {
+    const { inode } = this.#place(syscall, path, followLast)
+    if (inode <= 0) throw apiError(inode === 0 ? -ENOENT : inode, syscall, path)
+    return inode
+  }
+
+  #check(result: number, syscall: string, path: string): void {
+    if (result < 0) throw apiError(result, syscall, path)
+  }
+
+  /** An inode was made: the reference that came with it is given back. */
+  #take(inode: number, syscall: string, path: string): number {
+    this.#check(inode, syscall, path)
+    this.#engine.forget(inode, 1)
+    return inode
+  }
+
+  #make(syscall: string, path: string, place: Place, mode: number): number {
+    return this.#take(this.#engine.create(place.parent, place.name, newInode(mode)), syscall, path)
+  }
+
+  #resize(inode: number, length: number, syscall: string, path: string): void {
+    const change = new AttributeChange()
+    change.mask = SET_SIZE
+    change.sizeLow = length >>> 0
+    change.sizeHigh = Math.floor(length / 2 ** 32)
+    this.#check(this.#engine.setattr(inode, change), syscall, path)
+  }
+
+  #read(inode: number, size: number, path: string): Uint8Array {
+    const collector = new Collector(this.#medium, size)
+    for (let at = 0; at < size; at += mostBytesPerWrite) {
+      const length = Math.min(mostBytesPerWrite, size - at)
+      const result = this.#engine.beginRead(inode, at / blockBytes, 0, length, collector)
+      this.#engine.endRead(inode)
+      this.#check(result, 'read', path)
+    }
+    return collector.bytes
+  }
+
+  #write(inode: number, data: Uint8Array, path: string): void {
+    for (let at = 0; at < data.length;) {
+      const part = data.subarray(at, Math.min(data.length, at + mostBytesPerWrite))
+      this.#buffer.bytes.set(part)
+      const index = Math.floor(at / blockBytes)
+      const written = this.#engine.write(inode, index, at % blockBytes, part.length, this.#buffer, 0, true)
+      this.#check(written, 'write', path)
+      at += written
+    }
+  }
+}
+
+function newInode(mode: number): NewInode {
+  const made = new NewInode()
+  made.mode = mode
+  made.uid = process.getuid!()
+  made.gid = process.getgid!()
+  return made
+}

@@ -103,7 +103,7 @@ const pmfs2: Recipe = {
  * limit leaves nothing behind. It waits for the end of its input, which comes with our end. `umount -f` cuts
  * off a FUSE daemon that no longer answers.
  */
-function guard(folder: string, directory: string): () => void {
+export function guard(folder: string, directory: string): () => void {
   const script = 'cat; umount -f -l "$2"; rm -f "$1/medium"; rmdir "$2" "$1"'
   const child = spawn('sh', ['-c', script, 'guard', folder, directory], {
     stdio: ['pipe', 'ignore', 'ignore'],

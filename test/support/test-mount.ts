@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A device of a test's own in shared memory, and a place to mount it, through the program itself. Whatever becomes of
+ * the test, at its end nothing is mounted, no server runs and nothing lies in shared memory.
+ *
+ * Nothing here waits for a mount without a time limit.
+ */
+import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type DaemonReport, queryDaemonOf } from '../../src/daemon/control.js'
+import { findMount } from '../../src/daemon/mount-table.js'
+import { findPackageRoot } from '../../src/native/package-root.js'
+import { type Finished, finish } from './run-command.js'
+import { guard } from './target.js'
+import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
+
+export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+export const program = join(packageRoot, 'bin', 'pmfs2-fuse.js')
+
+const endPatienceMs = 10_000
+const stepMs = 10
+
+/** Runs the program. */
+export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {
+  return finish(process.execPath, [program, ...args], limitMs)
+}
+
+/** Runs the program; anything but exit code 0 is an error. */
+export async function succeed(...args: readonly string[]): Promise<string> {
+  const { end, output } = await pmfs2(args)
+  if (end !== 0) throw new Error(`pmfs2-fuse ${args.join(' ')}: ended with ${end}: ${output}`)
+  return output
+}
+
+/** Whether the process is still there, as more than an entry that its parent has to collect. */
+export async function isRunning(pid: number): Promise<boolean> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8')
+    return !text.slice(text.lastIndexOf(')')).startsWith(') Z')
+  } catch {
+    return false
+  }
+}
+
+/** Resolves once the process has ended: true, or false where it did not within the time. */
+export async function hasEnded(pid: number, limitMs = endPatienceMs): Promise<boolean> {
+  const deadline = performance.now() + limitMs
+  while (await isRunning(pid)) {
+    if (performance.now() > deadline) return false
+    await sleep(stepMs)
+  }
+  return true
+}
+
+export class TestMount {
+  readonly folder: string
+  readonly device: string
+  readonly mountpoint: string
+  #deviceNumber = 0
+  /** Servers that may still run. */
+  readonly #servers = new Set<number>()
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.device = join(folder, 'medium')
+    this.mountpoint = join(folder, 'mount')
+  }
+
+  /** A device with a file system, not mounted. */
+  static async make(t: TearsDown, size = '1G'): Promise<TestMount> {
+    const mount = new TestMount(await makeTemporary(SHARED_MEMORY))
+    const dismiss = guard(mount.folder, mount.mountpoint)
+    t.teardown(async () => {
+      await mount.#release()
+      dismiss()
+    })
+    // Other users have to reach the mount, so the folder above it lets them pass.
+    await chmod(mount.folder, 0o711)
+    await mkdir(mount.mountpoint)
+    await succeed('mkfs', mount.device, '--size', size)
+    return mount
+  }
+
+  /** The same, mounted. */
+  static async mounted(t: TearsDown, size = '1G', ...args: readonly string[]): Promise<TestMount> {
+    const mount = await TestMount.make(t, size)
+    await mount.mount(...args)
+    return mount
+  }
+
+  /** @returns what the program printed */
+  async mount(...args: readonly string[]): Promise<string> {
+    const output = await succeed(this.device, this.mountpoint, ...args)
+    await this.adopt()
+    return output
+  }
+
+  /** Learns of a server that the test has started by other means, once its mount is live. */
+  async adopt(): Promise<DaemonReport> {
+    this.#deviceNumber = (await stat(this.mountpoint)).dev
+    const report = await this.report()
+    this.#servers.add(report.pid)
+    return report
+  }
+
+  async unmount(): Promise<void> {
+    await succeed('umount', this.mountpoint)
+  }
+
+  async remount(...args: readonly string[]): Promise<void> {
+    await this.unmount()
+    await this.mount(...args)
+  }
+
+  /** fsck of the device, which must not be mounted. @returns what it printed */
+  check(): Promise<string> {
+    return succeed('fsck', this.device)
+  }
+
+  /** What the server says of itself; asking costs no request. */
+  async report(): Promise<DaemonReport> {
+    const report = await queryDaemonOf(this.#deviceNumber)
+    if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
+    return report
+  }
+
+  isMounted(): boolean {
+    return findMount(this.mountpoint) !== null
+  }
+
+  /** Takes away a mount whose server is dead or hangs. */
+  async cutOff(): Promise<void> {
+    while (this.isMounted()) {
+      const { end, output } = await finish('umount', ['-f', '-l', this.mountpoint])
+      if (end !== 0) throw new Error(`umount ${this.mountpoint}: ${output}`)
+    }
+  }
+
+  async #release(): Promise<void> {
+    try {
+      await this.cutOff()
+      for (const pid of this.#servers) if (!(await hasEnded(pid))) process.kill(pid, 'SIGKILL')
+    } finally {
+      await rm(this.folder, { recursive: true, force: true, maxRetries: 3 })
+    }
+  }
+}

@@ -1,12 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** `fsck`: not there yet. */
+/** `fsck`: checks a file system that is not mounted, and changes nothing. Exit codes as e2fsck(8). */
 import type { CommandModule } from 'yargs'
+import { checkDevices, exitOperational } from '../check/check-device.js'
 import { CommandError } from './command-error.js'
 
-export const fsckCommand: CommandModule = {
-  command: 'fsck',
-  describe: 'Not there yet',
-  handler: () => {
-    throw new CommandError('it is not there yet')
-  },
+interface FsckArguments {
+  readonly device: string
+  readonly json: boolean
+}
+
+export const fsckCommand: CommandModule<object, FsckArguments> = {
+  command: 'fsck <device>',
+  describe: 'Check a file system',
+  builder: (parser) =>
+    parser
+      .positional('device', {
+        type: 'string',
+        demandOption: true,
+        describe: 'A device or a file, not mounted',
+      })
+      .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
+      .example('$0 fsck /dev/pmem0', 'check a file system')
+      .epilogue('Exit codes: 0 clean, 4 problems found, 8 it could not be checked, 16 wrong usage.'),
+  handler: fsck,
+}
+
+function fsck({ device, json }: FsckArguments): void {
+  const { problems, notes, summary, result, exitCode } = checkDevices([device])
+  if (exitCode === exitOperational) throw new CommandError(problems.join('; '), exitOperational)
+  process.exitCode = exitCode
+  if (json) {
+    console.log(JSON.stringify({ device, clean: exitCode === 0, problems, notes, counts: result }, null, 2))
+    return
+  }
+  for (const line of [...problems, ...notes]) console.log(line)
+  if (summary !== null) console.log(summary)
 }

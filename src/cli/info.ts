@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** `info`: what is on a device, and while it is mounted also how full it is and what its server says. */
-import { realpathSync, statfsSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
-import { type MountEntry, findMount, mountType, readMountTable } from '../daemon/mount-table.js'
+import {
+  type MountEntry,
+  findMount,
+  mountType,
+  readMountTable,
+  realMountpoint,
+} from '../daemon/mount-table.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { mapDevices, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
-import { about } from './command-error.js'
-import { type Usage, type VolumeInfo, describeVolume, infoRows } from './volume-info.js'
+import { CommandError, about, isSystemError } from './command-error.js'
+import { type Live, type Usage, liveRows } from './live-info.js'
 import { printTable } from './table.js'
+import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
 interface InfoArguments {
   readonly target: string
@@ -42,14 +49,15 @@ async function info(target: string, json: boolean): Promise<void> {
   } finally {
     device.close()
   }
-  const usage = mount === null ? null : usageOf(mount.mountpoint)
-  const server = mount === null ? null : await queryServer(mount.mountpoint)
+  const live = mount === null ? null : await askServer(mount.mountpoint)
   if (json) {
-    console.log(JSON.stringify({ ...volume, usage, server }, null, 2))
+    console.log(
+      JSON.stringify({ ...volume, usage: live?.usage ?? null, server: live?.server ?? null }, null, 2),
+    )
     return
   }
   console.log(path)
-  printTable(infoRows(volume, usage, server))
+  printTable([...volumeRows(volume), ...(live === null ? [] : liveRows(live)), ...remarkRows(volume)])
 }
 
 function readFrom(device: Device): SuperblockReading {
@@ -66,17 +74,20 @@ function readFrom(device: Device): SuperblockReading {
 /** Our mount that the target names, by its mount point or by its device. */
 function findOurs(target: string): MountEntry | null {
   const table = readMountTable()
-  const path = realpathOf(target)
+  const path = realMountpoint(target)
   const at = findMount(path, table)
   if (at?.type === mountType) return at
-  return table.findLast(({ type, source }) => type === mountType && realpathOf(source) === path) ?? null
+  return table.findLast(({ type, source }) => type === mountType && realMountpoint(source) === path) ?? null
 }
 
-function realpathOf(path: string): string {
+/** What only the server knows. */
+async function askServer(mountpoint: string): Promise<Live> {
+  const { queryDaemon } = await import('../daemon/control.js')
   try {
-    return realpathSync(path)
-  } catch {
-    return path
+    return { usage: usageOf(mountpoint), server: await queryDaemon(mountpoint) }
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'ENOTCONN') throw error
+    throw new CommandError(`${mountpoint}: its server is gone; umount it, and mount it again`)
   }
 }
 
@@ -89,9 +100,4 @@ function usageOf(mountpoint: string): Usage {
     usedInodes: files - ffree,
     freeInodes: ffree,
   }
-}
-
-async function queryServer(mountpoint: string): Promise<object | null> {
-  const { queryDaemon } = await import('../daemon/control.js')
-  return queryDaemon(mountpoint)
 }

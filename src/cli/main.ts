@@ -3,26 +3,13 @@
  * The command line. It finds the command, loads that one only (scripts mount often, and start-up is most of what they
  * wait for), and turns whatever comes out of it into one line and an exit code.
  */
-import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import createDebug from 'debug'
 import yargs, { type Argv } from 'yargs'
-import { findPackageRoot } from '../native/package-root.js'
 import { type Command, commands, mount } from './commands.js'
-import { CommandError, UsageError, isSystemError } from './command-error.js'
+import { UsageError } from './command-error.js'
+import { program, verdict, version } from './verdict.js'
 
 const debug = createDebug('pmfs2:cli')
-const program = 'pmfs2-fuse'
-
-/** mount(8): "internal mount bug". */
-const exitDefect = 4
-
-function version(): string {
-  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
-  const description = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-  return `${program} ${description.version}`
-}
 
 function parser(args: readonly string[], command: Command | null): Argv {
   return (
@@ -72,38 +59,6 @@ async function run(args: readonly string[], command: Command): Promise<void> {
   await ready.parseAsync()
 }
 
-/** Whether yargs says that the arguments are wrong. */
-function isParserError(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'YError'
-}
-
-function usageLine(command: Command, message: string): string {
-  const problem = message.startsWith('Not enough non-option arguments')
-    ? `it takes ${command.usage.replace(/^\S+ /, '').replace(/[<>]/g, '').toUpperCase()}`
-    : message.charAt(0).toLowerCase() + message.slice(1)
-  return `${problem.replaceAll('\n', ' ')}; try ${program} ${command.name} --help`
-}
-
-/** The line that tells what went wrong, and the exit code. */
-function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
-  if (isParserError(error) || error instanceof UsageError) {
-    return { line: usageLine(command, error.message), exitCode: command.usageExit }
-  }
-  if (error instanceof CommandError) {
-    return { line: error.message, exitCode: error.exitCode ?? command.failureExit }
-  }
-  if (isSystemError(error)) return { line: error.message, exitCode: command.failureExit }
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  if (message.includes('No native build was found')) {
-    return {
-      line: 'its native part is not built for this machine: run npm rebuild in its folder',
-      exitCode: command.failureExit,
-    }
-  }
-  const line = `this is a bug in ${version()}, please report it: ${message.replaceAll('\n', ' ')} (DEBUG=pmfs2:* tells where)`
-  return { line, exitCode: exitDefect }
-}
-
 async function main(args: readonly string[]): Promise<void> {
   const [first] = args
   if (first === '--version' || first === '-V') {
@@ -120,7 +75,7 @@ async function main(args: readonly string[]): Promise<void> {
     await run(named === undefined ? [mount.name, ...args] : args, command)
   } catch (error) {
     const { line, exitCode } = verdict(error, command)
-    console.error(`${command.name}: ${line}`)
+    console.error(`${command.name}: ${line.replaceAll('\n', ' ')}`)
     debug('%O', error)
     process.exitCode = exitCode
   }

@@ -25,8 +25,11 @@ const exitAmbivalent = 8
 /** Reads bytes of a device. */
 export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
 
-/** What lies on the device, such as `an ext4 file system`; null if nothing is known. @throws CommandError */
-export function findSignature(read: ReadBytes, sizeBytes: number): string | null {
+/**
+ * What lies on the device, such as `an ext4 file system`; null if nothing is known.
+ * @param blkid the program to ask @throws CommandError where it cannot tell
+ */
+export function findSignature(read: ReadBytes, sizeBytes: number, blkid = 'blkid'): string | null {
   const fd = native.memoryFile('pmfs2-probe', sizeBytes)
   if (fd < 0) {
     throw new CommandError(`no memory to look for signatures: ${getSystemErrorName(fd)}`)
@@ -35,7 +38,7 @@ export function findSignature(read: ReadBytes, sizeBytes: number): string | null
     const headEnd = Math.min(headBytes, sizeBytes)
     copyRange(read, fd, 0, headEnd)
     copyRange(read, fd, Math.max(headEnd, alignDown(sizeBytes - tailBytes)), sizeBytes)
-    return probe(fd)
+    return probe(fd, blkid)
   } finally {
     closeSync(fd)
   }
@@ -53,8 +56,8 @@ function copyRange(read: ReadBytes, fd: number, startBytes: number, endBytes: nu
   }
 }
 
-function probe(fd: number): string | null {
-  const blkid = spawnSync('blkid', ['-p', '-o', 'export', '/proc/self/fd/3'], {
+function probe(fd: number, program: string): string | null {
+  const blkid = spawnSync(program, ['-p', '-o', 'export', '/proc/self/fd/3'], {
     stdio: ['ignore', 'pipe', 'pipe', fd],
     encoding: 'utf8',
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },

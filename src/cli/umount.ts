@@ -4,13 +4,11 @@
  * next command of a script finds the device free and the file system clean.
  */
 import { spawnSync } from 'node:child_process'
-import { realpathSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
-import { type MountEntry, findMount, mountType } from '../daemon/mount-table.js'
+import { type MountEntry, findMount, mountType, realMountpoint } from '../daemon/mount-table.js'
 import { native } from '../native/index.js'
 import { DeviceError, openDevice } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
@@ -64,20 +62,6 @@ async function umount({ mountpoint, lazy }: UmountArguments): Promise<void> {
   const failure = process.getuid!() === 0 ? unmountAsRoot(path, lazy) : unmountAsUser(path, lazy)
   if (failure !== null) throw new CommandError(`${mountpoint}: ${failure.message}`, failure.exitCode)
   if (!lazy) await waitForServer(mount)
-}
-
-/** The path as the mount table has it. The mount point itself is not looked at: its server may be dead. */
-function realMountpoint(path: string): string {
-  const full = resolve(path)
-  try {
-    return realpathSync(full)
-  } catch {
-    try {
-      return join(realpathSync(dirname(full)), basename(full))
-    } catch {
-      return full
-    }
-  }
 }
 
 interface Failure {

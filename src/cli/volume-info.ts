@@ -6,6 +6,7 @@ import type { MountEntry } from '../daemon/mount-table.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { formatSize } from './size.js'
+import type { Row } from './table.js'
 
 const at = layout.word
 
@@ -33,14 +34,6 @@ export interface VolumeInfo {
   /** What one should know of the device. */
   readonly notice: string | null
   readonly damage: readonly string[]
-}
-
-export interface Usage {
-  readonly totalBytes: number
-  readonly usedBytes: number
-  readonly freeBytes: number
-  readonly usedInodes: number
-  readonly freeInodes: number
 }
 
 export function describeVolume(
@@ -90,19 +83,15 @@ function devicesOf(superblock: Superblock): VolumeInfo['devices'] {
 }
 
 /** Names and values for people. */
-export function infoRows(
-  volume: VolumeInfo,
-  usage: Usage | null,
-  server: object | null,
-): (readonly [string, string])[] {
+export function volumeRows(volume: VolumeInfo): Row[] {
   const { features, devices, persistence } = volume
-  const rows: (readonly [string, string])[] = [
+  const rows: Row[] = [
     ['label', volume.label === '' ? '(none)' : volume.label],
     ['UUID', volume.uuid],
     ['size', `${formatSize(volume.sizeBytes)}, ${volume.blocks} blocks of ${formatSize(volume.blockBytes)}`],
     ['state', stateText(volume)],
     ['created', volume.created],
-    ['mounted', volume.mounted === null ? 'never' : `${volume.mounted}, ${volume.mountCount} times so far`],
+    ['mounted', mountedText(volume)],
     ['format', `version ${volume.version}, features ${featureText(features)}`],
     ['lanes', `${volume.lanes}`],
   ]
@@ -110,14 +99,19 @@ export function infoRows(
     rows.push(['devices', devices.map(({ blocks }) => formatSize(blocks * blockBytes)).join(' + ')])
   }
   rows.push(['durable by', domainText(persistence.domain)])
-  if (usage !== null) {
-    rows.push(['used', `${formatSize(usage.usedBytes)} of ${formatSize(usage.totalBytes)}${percent(usage)}`])
-    rows.push(['inodes', `${usage.usedInodes} used, ${usage.freeInodes} free`])
-  }
-  if (server !== null) rows.push(...serverRows(server))
-  if (volume.notice !== null) rows.push(['note', volume.notice])
-  for (const damage of volume.damage) rows.push(['damage', `${damage}; fsck tells more`])
   return rows
+}
+
+/** What one should know. */
+export function remarkRows({ notice, damage }: VolumeInfo): Row[] {
+  const rows: Row[] = damage.map((text) => ['damage', `${text}; fsck tells more`])
+  if (notice !== null) rows.push(['note', notice])
+  return rows
+}
+
+function mountedText({ mounted, mountCount }: VolumeInfo): string {
+  if (mounted === null) return 'never'
+  return `${mounted}, ${mountCount === 1 ? 'the first time' : `${mountCount} times so far`}`
 }
 
 function stateText({ state, mountpoint }: VolumeInfo): string {
@@ -138,17 +132,4 @@ function featureText({ compat, readOnlyCompat, incompat }: VolumeInfo['features'
 function domainText(domain: string): string {
   if (domain === 'cache-lines') return 'flushing cache lines'
   return domain === 'fence-only' ? 'a fence alone (eADR)' : 'msync(2) of pages'
-}
-
-function percent({ usedBytes, totalBytes }: Usage): string {
-  return totalBytes === 0 ? '' : ` (${Math.round((usedBytes / totalBytes) * 100)} %)`
-}
-
-/** What the server tells, one name and value a line; what is nested keeps its path. */
-function serverRows(server: object, prefix = ''): (readonly [string, string])[] {
-  return Object.entries(server).flatMap(([name, value]: [string, unknown]) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? serverRows(value, `${prefix}${name}.`)
-      : [[`${prefix}${name}`, typeof value === 'string' ? value : JSON.stringify(value)] as const],
-  )
 }

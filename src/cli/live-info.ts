@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What is known of a volume only while it is mounted: how full it is, and what its server says. */
+import type { DaemonReport } from '../daemon/control.js'
+import { formatSize } from './size.js'
+import type { Row } from './table.js'
+
+export interface Live {
+  readonly usage: Usage
+  /** Null: it does not answer. */
+  readonly server: DaemonReport | null
+}
+
+export interface Usage {
+  readonly totalBytes: number
+  readonly usedBytes: number
+  readonly freeBytes: number
+  readonly usedInodes: number
+  readonly freeInodes: number
+}
+
+/** Names and values for people. */
+export function liveRows({ usage, server }: Live): Row[] {
+  const { usedBytes, totalBytes, usedInodes, freeInodes } = usage
+  const share = totalBytes === 0 ? 0 : Math.round((usedBytes / totalBytes) * 100)
+  const rows: Row[] = [
+    ['used', `${formatSize(usedBytes)} of ${formatSize(totalBytes)} (${share} %)`],
+    ['inodes', `${usedInodes} used, ${freeInodes} free`],
+  ]
+  return server === null ? [...rows, ['server', 'does not answer']] : [...rows, ...serverRows(server)]
+}
+
+function serverRows({
+  pid,
+  channel,
+  workers,
+  startedAt,
+  requests,
+  bytesRead,
+  bytesWritten,
+}: DaemonReport): Row[] {
+  const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
+  const kinds = Object.entries(requests)
+    .filter(([, count]) => count > 0)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${name} ${count}`)
+  return [
+    [
+      'server',
+      `process ${pid}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, ${channel}, since ${startedAt}`,
+    ],
+    ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
+    ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
+  ]
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What is said of an error: one line for people, and an exit code for scripts. */
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findPackageRoot } from '../native/package-root.js'
+import { CommandError, UsageError, isSystemError } from './command-error.js'
+import type { Command } from './commands.js'
+
+export const program = 'pmfs2-fuse'
+
+/** mount(8): "internal mount bug". */
+const exitDefect = 4
+
+export function version(): string {
+  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+  const description = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  return `${program} ${description.version}`
+}
+
+/** Whether yargs says that the arguments are wrong. */
+function isParserError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'YError'
+}
+
+function usageLine(command: Command, message: string): string {
+  const problem = message.startsWith('Not enough non-option arguments')
+    ? `it takes ${command.usage.replace(/^\S+ /, '').replace(/[<>]/g, '').toUpperCase()}`
+    : message.charAt(0).toLowerCase() + message.slice(1)
+  return `${problem}; try ${program} ${command.name} --help`
+}
+
+/** The line that tells what went wrong, and the exit code. */
+export function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
+  if (isParserError(error) || error instanceof UsageError) {
+    return { line: usageLine(command, error.message), exitCode: command.usageExit }
+  }
+  if (error instanceof CommandError) {
+    return { line: error.message, exitCode: error.exitCode ?? command.failureExit }
+  }
+  if (isSystemError(error)) return { line: error.message, exitCode: command.failureExit }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  if (message.includes('No native build was found')) {
+    return {
+      line: 'its native part is not built for this machine: run npm rebuild in its folder',
+      exitCode: command.failureExit,
+    }
+  }
+  const line = `this is a bug in ${version()}, please report it: ${message} (DEBUG=pmfs2:* tells where)`
+  return { line, exitCode: exitDefect }
+}

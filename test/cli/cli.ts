@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Runs the command line as a person would, and looks at what it said and what it did to a device. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, openSync, readSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { crc32c } from '../../layout/checksum.js'
+import { superblock as layout } from '../../layout/superblock.js'
+import { findPackageRoot } from '../../src/native/package-root.js'
+
+const command = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
+const limitMs = 60_000
+
+/** For a whole test file: each start of Node takes a while on a busy machine. */
+export const fileLimitMs = 240_000
+
+export interface Outcome {
+  /** Exit code, or the name of the signal that ended it. */
+  readonly end: number | string
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program and collects what it prints. */
+export async function start(
+  program: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Outcome> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (part: Buffer) => (stdout += part.toString()))
+  child.stderr.on('data', (part: Buffer) => (stderr += part.toString()))
+  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs)
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+  clearTimeout(timer)
+  return { end: code ?? signal ?? 'unknown', stdout, stderr }
+}
+
+/** Runs pmfs2-fuse. */
+export function pmfs2(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<Outcome> {
+  return start(process.execPath, [command, ...args], environment)
+}
+
+/** Runs pmfs2-fuse, which must succeed. @returns what it printed */
+export async function succeed(t: Test, args: readonly string[]): Promise<string> {
+  const { end, stdout, stderr } = await pmfs2(args)
+  t.equal(end, 0, `${args.join(' ')}: exit code`)
+  t.equal(stderr, '', `${args.join(' ')}: no complaint`)
+  return stdout
+}
+
+/** Runs pmfs2-fuse, which must say exactly one line and end with `exitCode`. */
+export async function refuse(
+  t: Test,
+  args: readonly string[],
+  exitCode: number,
+  line: string | RegExp,
+): Promise<void> {
+  const { end, stdout, stderr } = await pmfs2(args)
+  const name = args.join(' ')
+  t.equal(end, exitCode, `${name}: exit code`)
+  t.equal(stdout, '', `${name}: nothing on stdout`)
+  t.match(stderr, /^[^\n]+\n$/, `${name}: one line`)
+  if (typeof line === 'string') t.equal(stderr.trimEnd(), line, `${name}: what it says`)
+  else t.match(stderr, line, `${name}: what it says`)
+}
+
+/** As {@link refuse}; and the file is the same afterwards, to the byte. */
+export async function refuseUntouched(
+  t: Test,
+  device: string,
+  args: readonly string[],
+  exitCode: number,
+  line: string | RegExp,
+): Promise<void> {
+  const before = fingerprint(device)
+  await refuse(t, args, exitCode, line)
+  t.equal(fingerprint(device), before, `${args.join(' ')}: nothing is changed`)
+}
+
+/** Length and content. */
+export function fingerprint(path: string): string {
+  const hash = createHash('sha256')
+  const piece = Buffer.alloc(2 ** 20)
+  const fd = openSync(path, 'r')
+  try {
+    for (let count = 1; count > 0;) {
+      count = readSync(fd, piece)
+      hash.update(piece.subarray(0, count))
+    }
+  } finally {
+    closeSync(fd)
+  }
+  return `${statSync(path).size} ${hash.digest('hex')}`
+}
+
+/** A sparse file of zeros. */
+export function sparseFile(path: string, lengthBytes: number): string {
+  writeFileSync(path, '')
+  truncateSync(path, lengthBytes)
+  return path
+}
+
+/** Changes words of the superblock's copies on a device, with the right checksum after it. */
+export function editSuperblocks(path: string, change: (words: Uint32Array) => void): void {
+  for (const offset of [0, statSync(path).size - layout.lengthBytes]) {
+    const bytes = readAt(path, offset, layout.lengthBytes)
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, layout.lengthWords)
+    change(words)
+    words[layout.word.checksum] = crc32c(bytes, 0, layout.lengthBytes, layout.word.checksum * 4)
+    writeAt(path, offset, bytes)
+  }
+}
+
+export function readAt(path: string, offset: number, lengthBytes: number): Uint8Array {
+  const bytes = new Uint8Array(lengthBytes)
+  const fd = openSync(path, 'r')
+  readSync(fd, bytes, 0, lengthBytes, offset)
+  closeSync(fd)
+  return bytes
+}
+
+export function writeAt(path: string, offset: number, bytes: Uint8Array | string): void {
+  const fd = openSync(path, 'r+')
+  writeSync(fd, Buffer.from(bytes), 0, undefined, offset)
+  closeSync(fd)
+}

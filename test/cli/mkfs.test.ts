@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** mkfs: what it makes, and that it changes nothing where it refuses. */
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { formatVersion, superblock } from '../../layout/superblock.js'
+import { openDevice } from '../../src/pmem/device.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import {
+  editSuperblocks,
+  fileLimitMs,
+  readAt,
+  refuse,
+  refuseUntouched,
+  sparseFile,
+  succeed,
+  writeAt,
+} from './cli.js'
+
+t.setTimeout(fileLimitMs)
+
+const mebibyte = 2 ** 20
+const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
+
+interface Info {
+  readonly label: string
+  readonly uuid: string
+  readonly sizeBytes: number
+  readonly state: string
+}
+
+const folder = await temporaryDirectory(t, SHARED_MEMORY)
+const place = (name: string): string => join(folder, name)
+
+void t.test('makes a file', async (t) => {
+  const device = place('new')
+  const said = await succeed(t, [
+    'mkfs',
+    device,
+    '--size',
+    '16M',
+    '--label',
+    'Größe',
+    '--uuid',
+    uuid.toUpperCase(),
+  ])
+  t.match(said, /16 MiB/)
+  t.match(said, /Größe/)
+  t.ok(said.includes(uuid))
+  t.match(said, /lies in RAM/)
+  t.ok(said.split('\n').length <= 8, 'in few lines')
+  t.equal(statSync(device).size, 16 * mebibyte)
+  t.equal(statSync(device).mode & 0o777, 0o600)
+  const info = JSON.parse(await succeed(t, ['info', device, '--json'])) as Info
+  t.match(info, { label: 'Größe', uuid, sizeBytes: 16 * mebibyte, state: 'clean' })
+  t.match(await succeed(t, ['fsck', device]), /clean/)
+})
+
+void t.test('is quiet if told so', async (t) => {
+  t.equal(await succeed(t, ['mkfs', place('quiet'), '--size', '1.5M', '--quiet']), '')
+  t.equal(statSync(place('quiet')).size, 1.5 * mebibyte)
+})
+
+void t.test('rounds a size down to whole blocks', async (t) => {
+  await succeed(t, ['mkfs', place('odd'), '--size', `${2 * mebibyte + 5000}`])
+  t.equal(statSync(place('odd')).size, 2 * mebibyte + 4096)
+  await succeed(t, ['mkfs', sparseFile(place('odd-file'), 2 * mebibyte + 5000)])
+  t.equal(statSync(place('odd-file')).size, 2 * mebibyte + 5000, 'of a file that is there, the rest is left')
+  await succeed(t, ['fsck', place('odd-file')])
+})
+
+void t.test('a file of 1 TiB takes few blocks', async (t) => {
+  const device = place('huge')
+  const start = performance.now()
+  await succeed(t, ['mkfs', device, '--size', '1T'])
+  t.comment(`made in ${Math.round(performance.now() - start)} ms`)
+  t.equal(statSync(device).size, 2 ** 40)
+  t.ok(statSync(device).blocks * 512 < mebibyte, 'new')
+  await succeed(t, ['mkfs', device, '--force'])
+  t.equal(statSync(device).size, 2 ** 40)
+  t.ok(statSync(device).blocks * 512 < mebibyte, 'made again')
+})
+
+void t.test('an empty file, and a shorter one, are made longer', async (t) => {
+  await refuseUntouched(
+    t,
+    sparseFile(place('empty'), 0),
+    ['mkfs', place('empty')],
+    1,
+    /it is empty; --size makes/,
+  )
+  await succeed(t, ['mkfs', place('empty'), '--size', '2M'])
+  t.equal(statSync(place('empty')).size, 2 * mebibyte)
+  await succeed(t, ['mkfs', sparseFile(place('short'), mebibyte), '--size', '2M'])
+  t.equal(statSync(place('short')).size, 2 * mebibyte)
+  await succeed(t, ['fsck', place('short')])
+})
+
+void t.test('a longer file is made shorter only by force, which drops what it held', async (t) => {
+  const device = sparseFile(place('long'), 4 * mebibyte)
+  writeAt(device, 3 * mebibyte, 'old')
+  writeAt(device, 1.5 * mebibyte, 'old')
+  const args = ['mkfs', device, '--size', '2M']
+  await refuseUntouched(t, device, args, 1, /4 MiB long, more than --size; --force makes it shorter/)
+  await succeed(t, [...args, '--force'])
+  t.equal(statSync(device).size, 2 * mebibyte)
+  t.same(readAt(device, 1.5 * mebibyte, 3), Uint8Array.of(0, 0, 0))
+})
+
+void t.test('what is stored already is formatted over, dirt and all', async (t) => {
+  const device = sparseFile(place('dirt'), 2 * mebibyte)
+  writeAt(device, 0, new Uint8Array(2 * mebibyte).fill(0xa5))
+  await succeed(t, ['mkfs', device])
+  t.match(await succeed(t, ['fsck', device]), /clean/)
+})
+
+void t.test('there is one already', async (t) => {
+  const device = place('ours')
+  await succeed(t, ['mkfs', device, '--size', '2M'])
+  const line = `mkfs: ${device} holds a PMFS2 file system; --force overwrites it`
+  await refuseUntouched(t, device, ['mkfs', device], 1, line)
+  writeAt(device, 100, 'damage')
+  await refuseUntouched(t, device, ['mkfs', device], 1, line)
+  writeAt(device, 2 * mebibyte - 4000, 'damage')
+  await refuseUntouched(t, device, ['mkfs', device], 1, line)
+  await succeed(t, ['mkfs', device, '--force'])
+  editSuperblocks(device, (words) => (words[superblock.word.version] = formatVersion + 1))
+  await refuseUntouched(t, device, ['mkfs', device], 1, line)
+  await succeed(t, ['mkfs', device, '--force', '--label', 'again'])
+  t.match(await succeed(t, ['info', device]), /again/)
+})
+
+void t.test('wrong values', async (t) => {
+  const device = sparseFile(place('values'), 2 * mebibyte)
+  const refused = (option: string, value: string, line: string | RegExp): Promise<void> =>
+    refuseUntouched(t, device, ['mkfs', device, '--force', option, value], 1, line)
+  for (const size of ['1X', 'abc', '', '1.5', '1e9', '9999P'])
+    await refused('--size', size, /no size|not enough/)
+  await refused('--size', '-1', /^mkfs: .*size/)
+  await refused('--size', '0', `mkfs: ${device}: a volume needs 1 MiB at least`)
+  await refused('--size', '1020K', `mkfs: ${device}: a volume needs 1 MiB at least`)
+  await refused('--size', '17T', `mkfs: ${device}: a volume has 16 TiB at most`)
+  for (const id of ['1', uuid.slice(1), `${uuid}0`, uuid.replace('f', 'g'), `{${uuid}}`]) {
+    await refused(
+      '--uuid',
+      id,
+      new RegExp(`^mkfs: --uuid .* is no UUID, such as .*; try pmfs2-fuse mkfs --help`),
+    )
+  }
+  await refused('--label', 'x'.repeat(65), `mkfs: ${device}: the label is longer than 64 bytes`)
+  await refused('--label', 'ä'.repeat(33), `mkfs: ${device}: the label is longer than 64 bytes`)
+  await succeed(t, ['mkfs', device, '--label', 'ä'.repeat(32)])
+})
+
+void t.test('a file that could not be made leaves nothing', async (t) => {
+  const device = place('never')
+  await refuse(
+    t,
+    ['mkfs', device],
+    1,
+    `mkfs: ${device}: there is no such file or device; --size makes a file of that size`,
+  )
+  await refuse(t, ['mkfs', device, '--size', '1023K'], 1, `mkfs: ${device}: a volume needs 1 MiB at least`)
+  await refuse(t, ['mkfs', device, '--size', '4M', '--label', 'x'.repeat(65)], 1, /label/)
+  await refuse(t, ['mkfs', join(device, 'below'), '--size', '4M'], 1, /cannot create .*no such file/)
+  t.notOk(existsSync(device))
+  const missing = '/dev/pmfs2-test-missing'
+  await refuse(t, ['mkfs', missing, '--size', '4M'], 1, `mkfs: ${missing}: there is no such device`)
+  t.notOk(existsSync(missing))
+})
+
+void t.test('what is no device', async (t) => {
+  mkdirSync(place('folder'))
+  await refuse(
+    t,
+    ['mkfs', place('folder'), '--force'],
+    1,
+    /neither a regular file nor a block device nor devdax/,
+  )
+  t.same(readdirSync(place('folder')), [])
+  await refuse(t, ['mkfs', '/dev/null', '--force'], 1, /neither a regular file/)
+  symlinkSync('loop', place('loop'))
+  await refuse(t, ['mkfs', place('loop'), '--force'], 1, /ELOOP/)
+})
+
+void t.test('too small', async (t) => {
+  const device = sparseFile(place('small'), mebibyte - 4096)
+  await refuseUntouched(t, device, ['mkfs', device], 1, `mkfs: ${device}: a volume needs 1 MiB at least`)
+  await refuseUntouched(
+    t,
+    device,
+    ['mkfs', device, '--force'],
+    1,
+    `mkfs: ${device}: a volume needs 1 MiB at least`,
+  )
+  await refuseUntouched(t, sparseFile(place('tiny'), 10), ['mkfs', place('tiny')], 1, /1 MiB at least/)
+  await succeed(t, ['mkfs', sparseFile(place('least'), mebibyte)])
+  await succeed(t, ['fsck', place('least')])
+})
+
+void t.test('in use', async (t) => {
+  const path = sparseFile(place('held'), 2 * mebibyte)
+  const holder = openDevice(path, { access: 'read-write', exclusive: true })
+  t.teardown(() => holder.close())
+  for (const more of [[], ['--force'], ['--size', '4M'], ['--force', '--size', '1M']]) {
+    await refuseUntouched(
+      t,
+      path,
+      ['mkfs', path, ...more],
+      1,
+      /^mkfs: cannot lock .*: it is in use: unmount it/,
+    )
+  }
+})

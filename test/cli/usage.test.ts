@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Wrong arguments, help and version: one line, and the exit code that each command's classical forebear gives. */
+import t from 'tap'
+import { commands } from '../../src/cli/commands.js'
+import { fileLimitMs, pmfs2, refuse, succeed } from './cli.js'
+
+t.setTimeout(fileLimitMs)
+
+void t.test('help tells of every command, with examples', async (t) => {
+  const overview = await succeed(t, ['--help'])
+  for (const { name, describe } of commands) {
+    t.match(overview, new RegExp(`pmfs2-fuse ${name}\\b`))
+    t.ok(overview.includes(describe))
+    const help = await succeed(t, [name, '--help'])
+    t.match(help, /Examples:\n.*pmfs2-fuse/)
+  }
+  t.equal(await succeed(t, []), overview)
+  t.equal(await succeed(t, ['-h']), overview)
+})
+
+void t.test('version', async (t) => {
+  const version = await succeed(t, ['--version'])
+  t.match(version, /^pmfs2-fuse \d+\.\d+\.\d+\n$/)
+  t.equal(await succeed(t, ['-V']), version)
+  t.equal(await succeed(t, ['mkfs', '--version']), version)
+})
+
+void t.test('missing arguments', async (t) => {
+  for (const { name, usageExit } of commands) {
+    const expected = new RegExp(`^${name}: it takes [A-Z]+.*; try pmfs2-fuse ${name} --help\n$`)
+    await refuse(t, [name], usageExit, expected)
+  }
+  await refuse(t, ['/dev/pmem0'], 1, /^mount: it takes DEVICE MOUNTPOINT; try pmfs2-fuse mount --help\n$/)
+  await refuse(t, ['mkfs', 'x', '--size'], 1, /^mkfs: not enough arguments following: size; try/)
+})
+
+void t.test('unknown options', async (t) => {
+  for (const { name, usage, usageExit } of commands) {
+    const operands = [...usage.matchAll(/</g)].map(() => '/nonexistent')
+    await refuse(
+      t,
+      [name, ...operands, '--frobnicate'],
+      usageExit,
+      `${name}: unknown argument: frobnicate; try pmfs2-fuse ${name} --help`,
+    )
+  }
+})
+
+void t.test('too many arguments', async (t) => {
+  await refuse(
+    t,
+    ['mkfs', '/a', '/b', '/c'],
+    1,
+    'mkfs: unknown arguments: /b, /c; try pmfs2-fuse mkfs --help',
+  )
+  await refuse(t, ['umount', '/a', '/b'], 1, 'umount: unknown argument: /b; try pmfs2-fuse umount --help')
+  await refuse(t, ['frobnicate', '/a', '/b'], 1, 'mount: unknown argument: /b; try pmfs2-fuse mount --help')
+})
+
+void t.test('of an option given twice the last holds', async (t) => {
+  await refuse(t, ['mkfs', '/a', '--size', '1G', '--size', '1X'], 1, /^mkfs: --size 1X is no size/)
+})
+
+void t.test('a stack is shown to those who ask for it', async (t) => {
+  const { end, stderr } = await pmfs2(['info', '/nonexistent'], { ...process.env, DEBUG: 'pmfs2:*' })
+  t.equal(end, 1)
+  t.match(stderr, /\n\s+at /)
+})

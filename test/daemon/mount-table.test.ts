@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The mount table, with all that proc(5) allows in it. */
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { findMount, parseMountTable, readMountTable, realMountpoint } from '../../src/daemon/mount-table.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+const text = String.raw`21 26 0:20 / /proc rw,nosuid - proc proc rw
+36 26 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue
+42 26 0:39 / /mnt/with\040blank rw,relatime shared:9 - fuse.pmfs2 /dev/pm\011\134\012em rw,user_id=0
+43 42 0:40 / /mnt/with\040blank ro - tmpfs tmpfs ro
+44 26 0:41 / /mnt/a-dash - rw - fuse.pmfs2 - rw
+`
+
+void t.test('parses', (t) => {
+  const table = parseMountTable(text)
+  t.same(table[0], { mountpoint: '/proc', type: 'proc', source: 'proc', options: ['rw', 'nosuid', 'rw'] })
+  t.equal(table[1]?.type, 'ext3', 'behind any number of optional fields')
+  t.same(table[2], {
+    mountpoint: '/mnt/with blank',
+    type: 'fuse.pmfs2',
+    source: '/dev/pm\t\\\nem',
+    options: ['rw', 'relatime', 'rw', 'user_id=0'],
+  })
+  t.end()
+})
+
+void t.test('of two mounts at one place the last is seen', (t) => {
+  const table = parseMountTable(text)
+  t.equal(findMount('/mnt/with blank', table)?.type, 'tmpfs')
+  t.equal(findMount('/mnt', table), null)
+  t.end()
+})
+
+void t.test('lines that are none are skipped', (t) => {
+  t.same(parseMountTable(''), [])
+  t.same(parseMountTable('36 35 98:0 /mnt1 /mnt2 rw,noatime master:1\n\n - \n1 2 3 4 5 6 - ext4\n'), [])
+  t.end()
+})
+
+void t.test('the real one', (t) => {
+  t.equal(findMount('/proc', readMountTable())?.type, 'proc')
+  t.end()
+})
+
+void t.test('a mount point by other names', async (t) => {
+  const folder = realMountpoint(await temporaryDirectory(t))
+  await symlink(folder, join(folder, 'link'))
+  t.equal(realMountpoint(join(folder, 'link')), folder, 'through a link')
+  t.equal(
+    realMountpoint(join(folder, 'link', 'missing')),
+    join(folder, 'missing'),
+    'where the last part is not there',
+  )
+  t.equal(realMountpoint('/nonexistent/a/../b/'), '/nonexistent/b', 'where nothing is there')
+})

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The format, pinned: every field's place as literal numbers. A change here is a change of what lies on people's
+ * media, and needs a new version or a feature bit.
+ */
+import { test } from 'tap'
+import { structures } from '../../layout/index.js'
+import { magicHigh, magicLow, magicText } from '../../layout/superblock.js'
+
+interface Golden {
+  readonly lengthBytes: number
+  /** Name, offset, length; in bytes. */
+  readonly fields: readonly (readonly [name: string, offset: number, length: number])[]
+}
+
+const golden: Readonly<Record<string, Golden>> = {
+  superblock: {
+    lengthBytes: 4096,
+    fields: [
+      ['magicLow', 0, 4],
+      ['magicHigh', 4, 4],
+      ['version', 8, 4],
+      ['checksum', 12, 4],
+      ['compat', 16, 4],
+      ['incompat', 20, 4],
+      ['readOnlyCompat', 24, 4],
+      ['state', 28, 4],
+      ['sequence', 32, 8],
+      ['blockCount', 40, 4],
+      ['blockBytes', 44, 4],
+      ['uuid', 48, 16],
+      ['label', 64, 64],
+      ['createdSeconds', 128, 8],
+      ['mountedSeconds', 136, 8],
+      ['mountCount', 144, 4],
+      ['laneStart', 148, 4],
+      ['laneCount', 152, 4],
+      ['bitmapStart', 156, 4],
+      ['bitmapBlocks', 160, 4],
+      ['dataStart', 164, 4],
+      ['hashKey', 168, 16],
+      ['deviceCount', 184, 4],
+      ['deviceIndex', 188, 4],
+      ['devices', 192, 512],
+      ['reserved', 704, 3392],
+    ],
+  },
+  roots: {
+    lengthBytes: 64,
+    fields: [
+      ['tableRoot', 0, 4],
+      ['tableHeight', 4, 4],
+      ['tableBlocks', 8, 4],
+      ['freeInode', 12, 4],
+      ['orphanInode', 16, 4],
+      ['usedInodes', 20, 4],
+      ['reserved', 24, 40],
+    ],
+  },
+  'lane header': {
+    lengthBytes: 64,
+    fields: [
+      ['generation', 0, 8],
+      ['reserved', 8, 56],
+    ],
+  },
+  'undo entry': {
+    lengthBytes: 64,
+    fields: [
+      ['generation', 0, 8],
+      ['checksum', 8, 4],
+      ['kind', 12, 4],
+      ['block', 16, 4],
+      ['offset', 20, 4],
+      ['data', 24, 40],
+    ],
+  },
+  inode: {
+    lengthBytes: 128,
+    fields: [
+      ['mode', 0, 4],
+      ['uid', 4, 4],
+      ['gid', 8, 4],
+      ['links', 12, 4],
+      ['size', 16, 8],
+      ['blocks', 24, 4],
+      ['flags', 28, 4],
+      ['mtime', 32, 8],
+      ['ctime', 40, 8],
+      ['root', 48, 4],
+      ['height', 52, 4],
+      ['atime', 56, 8],
+      ['btime', 64, 8],
+      ['generation', 72, 4],
+      ['device', 76, 4],
+      ['parent', 80, 4],
+      ['next', 84, 4],
+      ['xattrRoot', 88, 4],
+      ['previous', 92, 4],
+      ['inline', 96, 32],
+    ],
+  },
+  'map entry': {
+    lengthBytes: 8,
+    fields: [
+      ['block', 0, 4],
+      ['flags', 4, 4],
+    ],
+  },
+  'leaf header': {
+    lengthBytes: 16,
+    fields: [
+      ['slots', 0, 4],
+      ['recordStart', 4, 4],
+      ['garbageWords', 8, 4],
+      ['depth', 12, 4],
+    ],
+  },
+  'leaf slot': {
+    lengthBytes: 8,
+    fields: [
+      ['hash', 0, 4],
+      ['place', 4, 4],
+    ],
+  },
+  'leaf record': {
+    lengthBytes: 4,
+    fields: [['inode', 0, 4]],
+  },
+}
+
+void test('every structure lies as it always did', (t) => {
+  t.same(
+    structures.map(({ name }) => name),
+    Object.keys(golden),
+  )
+  for (const { name, lengthBytes, fields } of structures) {
+    const found = fields.map((field) => [field.name, field.offsetBytes, field.lengthBytes])
+    t.same({ lengthBytes, fields: found }, golden[name], name)
+  }
+  t.end()
+})
+
+void test('fields follow one another without gaps', (t) => {
+  for (const { name, fields, lengthBytes, lengthWords, word } of structures) {
+    let next = 0
+    for (const field of fields) {
+      t.equal(field.offsetBytes, next, `${name}.${field.name}`)
+      t.equal(word[field.name], field.offsetBytes / 4, `word of ${name}.${field.name}`)
+      next += field.lengthBytes
+    }
+    t.equal(next, lengthBytes, `${name} is filled`)
+    t.equal(lengthWords * 4, lengthBytes, `${name} in words`)
+  }
+  t.end()
+})
+
+void test('the magic spells its name', (t) => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeUInt32LE(magicLow, 0)
+  bytes.writeUInt32LE(magicHigh, 4)
+  t.same([...bytes], [0x50, 0x4d, 0x46, 0x53, 0x32, 0x00, 0x0d, 0x0a])
+  t.equal(bytes.toString('latin1'), 'PMFS2\0\r\n')
+  t.equal(magicText, 'PMFS2\0\r\n')
+  t.end()
+})

@@ -5,9 +5,11 @@
  *
  * Memory is named by a *mapping*: a small number that holds for the whole process, so that every worker
  * thread can name the same memory. Calls on the request path take whole numbers only (no object, no
- * array), because unpacking those costs more than the call. Every offset is checked against its mapping.
+ * array), because unpacking those costs more than the call. Every offset is checked against its mapping:
+ * -EINVAL where it does not fit or the mapping does not exist, -EACCES for a store to a read-only mapping.
+ * A list is checked as it is gone through: what stands before a bad entry has been done.
  *
- * Calls return a value or a negative errno. Only a wrong argument type throws.
+ * Calls return a value or a negative errno. Only a wrong argument type throws (and {@link Native.view}).
  */
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
@@ -66,7 +68,10 @@ export const exchangeBlock = {
   nanoseconds: 9,
   /** in: set to non-zero by another thread (then interruptThread) to make exchange return -EINTR */
   stop: 10,
-  /** out: errno of the last reply that the kernel did not take (ENOENT: the request was interrupted), else 0 */
+  /**
+   * out: errno of the reply if the kernel did not take it, else 0. ENOENT: the request was interrupted. Any other is a
+   * defect (EINVAL: a malformed reply); whoever made the request is then answered EIO instead, so as not to hang.
+   */
   replyErrno: 11,
   /** where the reply begins */
   reply: 16,
@@ -75,23 +80,38 @@ export const exchangeBlock = {
 export interface Native {
   /**
    * mmap(2) of `lengthBytes` of a file or device at `offsetBytes`, shared and writable unless flags say
-   * otherwise. @returns a mapping or a negative errno.
+   * otherwise; 2 GiB at most (-EFBIG). A store past the end of the file, or into a hole of it that the disk has
+   * no room for, ends the process (SIGBUS). @returns a mapping or a negative errno.
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
   /** A memfd (memfd_create(2)) of zeros, mapped shared; its pages come into being when touched. */
   mapAnonymous(name: string, lengthBytes: number): number
-  /** Unmaps. The caller's own ArrayBuffer is detached; no other thread may touch its view afterwards. */
+  /** The descriptor of a new memfd of zeros, close-on-exec, for what needs more than one mapping; or a negative errno. */
+  memoryFile(name: string, lengthBytes: number): number
+  /**
+   * Unmaps. The calling thread's ArrayBuffer is detached, also where `view` is null; no other thread may touch its
+   * own afterwards. -EINVAL: `view` is of another mapping.
+   */
   unmap(mapping: Mapping, view: ArrayBuffer | null): number
-  /** The mapping's bytes as an ArrayBuffer of the calling thread. One per thread is enough: keep it. */
+  /**
+   * The mapping's bytes as an ArrayBuffer of the calling thread: the same one as long as it lives. Keep it.
+   * Throws where there is no such mapping.
+   */
   view(mapping: Mapping): ArrayBuffer
 
-  /** 'clwb', 'clflushopt' or 'clflush': what this processor offers (CPUID). */
+  /** 'clwb', 'clflushopt' or 'clflush' (CPUID); 'dc cvap' or 'dc cvac' on AArch64: what this processor offers. */
   flushInstruction(): string
-  /** Makes `count` ranges durable (PERSIST_*), then fences if `fence` is 1. The list lies in mapped memory. */
+  /**
+   * Makes `count` ranges durable (PERSIST_*), then fences if `fence` is 1. The list lies in mapped memory.
+   * PERSIST_PAGES needs no fence: it is durable at return. -EIO: the medium failed; the other ranges have been tried.
+   */
   persist(listMapping: Mapping, listOffset: number, count: number, how: number, fence: number): number
-  /** Does `count` copies (COPY_*). Non-temporal copies are durable after the next fence where flushes are. */
+  /**
+   * Does `count` copies (COPY_*), overlapping ones too. COPY_PLAIN flushes nothing. COPY_NON_TEMPORAL is durable after
+   * the next fence where flushes are; below 256 bytes it stores plainly and flushes.
+   */
   copy(listMapping: Mapping, listOffset: number, count: number, how: number): number
-  /** Fills with zeros, by non-temporal stores. */
+  /** Fills with zeros, as COPY_NON_TEMPORAL does: durable after the next fence. */
   zero(mapping: Mapping, offset: number, lengthBytes: number): number
   /** One 8-byte store; `offset` is a multiple of 8. */
   store64(mapping: Mapping, offset: number, low: number, high: number): number
@@ -103,30 +123,42 @@ export interface Native {
   /** Pins the calling thread to one processor (sched_setaffinity(2)). */
   pin(cpu: number): number
   threadId(): number
-  /** Sends a thread a signal whose handler does nothing, so that a blocking exchange returns. */
+  /**
+   * Sends a thread of this process a signal whose handler does nothing, so that a blocking exchange returns. One that
+   * comes between exchange's look at `stop` and its read(2) is lost: send it again until the thread has answered.
+   * -ESRCH: no such thread.
+   */
   interruptThread(threadId: number): number
   /** Names the calling thread (prctl PR_SET_NAME), 15 bytes. */
   nameThread(name: string): number
 
   /** mount(2) */
   mount(source: string, target: string, type: string, flags: number, data: string): number
-  /** umount2(2) */
+  /** umount2(2). Not from the thread that serves the mount: the kernel may ask it something meanwhile. */
   umount(target: string, flags: number): number
   /**
    * Mounts by fusermount3, for those who are not root: runs it with `options` and `mountpoint`, and takes the
    * descriptor of /dev/fuse that it passes (SCM_RIGHTS) over the socket named in _FUSE_COMMFD.
+   * With the option auto_unmount it stays, and unmounts when this process ends.
    * @returns the descriptor, or a negative errno (-ENOENT: no fusermount3; -EPERM: it refused and said why on stderr)
    */
   fusermount(options: string, mountpoint: string): number
   /**
-   * Sends the reply that the exchange block describes (if any), then blocks for the next request.
-   * @returns the request's bytes; -ENODEV after an unmount; -EINTR if `stop` was set.
+   * Sends the reply that the exchange block describes (if any; 1022 pieces at most) and zeroes `replyBytes`, then
+   * blocks for the next request.
+   * @returns the request's bytes; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and
+   * nothing has been sent; or what else read(2) gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
+  /**
+   * Only sends the reply, as exchange does: for who must know that nobody reads the pieces any more before it waits.
+   * @returns 0; -EINVAL: the block is wrong, and nothing has been sent.
+   */
+  reply(blockMapping: Mapping, blockOffset: number): number
   /** CLOCK_REALTIME: seconds (low, high) and nanoseconds, to three words at `offset`. */
   now(mapping: Mapping, offset: number): number
 
-  /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK. */
+  /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */
   lockFile(fd: number, exclusive: number): number
   /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
   blockDeviceBytes(fd: number): number

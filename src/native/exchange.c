@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One crossing per FUSE request: the reply to the last one goes out, and the thread blocks for the
+ * next one. Invariant: a reply is taken from the exchange block once (its length is 0 from then on), a
+ * request that was read is always given to the caller, and none whose reply was tried waits for ever.
+ */
+#include <limits.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "native.h"
+
+/* The words of the exchange block, as in index.ts. */
+enum {
+	FD = 0,
+	REPLY_BYTES,
+	PIECE_COUNT,
+	PIECE_LIST_OFFSET,
+	REQUEST_MAPPING,
+	REQUEST_OFFSET,
+	REQUEST_CAPACITY,
+	SECONDS_LOW,
+	SECONDS_HIGH,
+	NANOSECONDS,
+	STOP,
+	REPLY_ERRNO,
+	REPLY = 16,
+};
+
+/* writev(2) takes 1024 (IOV_MAX); the header and the struct before the pieces are one. */
+enum { MAX_PIECES = IOV_MAX - 2 };
+
+/* Where the request goes; checked. */
+struct request {
+	int fd;
+	char *buffer;
+	size_t capacity;
+};
+
+static void put_time(int32_t *words)
+{
+	struct timespec now;
+	uint64_t seconds;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seconds = (uint64_t)now.tv_sec;
+	words[0] = (int32_t)(uint32_t)seconds;
+	words[1] = (int32_t)(uint32_t)(seconds >> 32);
+	words[2] = (int32_t)now.tv_nsec;
+}
+
+static bool stopped(const int32_t *block)
+{
+	return __atomic_load_n(&block[STOP], __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Fills `vectors` with the reply that the block describes. Returns how many, or a negative errno. */
+static int gather_reply(int64_t mapping, int64_t offset, const int32_t *block, struct iovec *vectors)
+{
+	int32_t pieces = block[PIECE_COUNT], bytes = block[REPLY_BYTES];
+	char *address;
+	int error;
+
+	if (pieces < 0 || pieces > MAX_PIECES || block[PIECE_LIST_OFFSET] & 3)
+		return -EINVAL;
+	error = reach(mapping, offset + REPLY * 4, bytes, TO_READ, &address);
+	if (error)
+		return error;
+	vectors[0] = (struct iovec){ address, bytes };
+	error = reach(mapping, block[PIECE_LIST_OFFSET], (int64_t)pieces * PIECE_WORDS * 4, TO_READ, &address);
+	for (int32_t i = 0; i < pieces && !error; i++) {
+		const int32_t *piece = (const int32_t *)address + i * PIECE_WORDS;
+		int32_t length = piece[2];
+		char *start;
+
+		error = reach(piece[0], piece[1], length, TO_READ, &start);
+		if (!error)
+			vectors[i + 1] = (struct iovec){ start, length };
+	}
+	return error ? error : pieces + 1;
+}
+
+static ssize_t write_reply(int fd, const struct iovec *vectors, int count)
+{
+	ssize_t sent;
+
+	do
+		sent = writev(fd, vectors, count);
+	while (sent < 0 && errno == EINTR);
+	return sent;
+}
+
+/*
+ * Answers EIO in place of a reply that the kernel refused as malformed or could not read: it would let the
+ * caller wait for ever, and not even a kill would end that.
+ */
+static void fail_request(int fd, const struct iovec *refused)
+{
+	struct fuse_out_header header;
+	struct iovec vector = { &header, sizeof(header) };
+
+	if (refused->iov_len < sizeof(header))
+		return;
+	header = *(const struct fuse_out_header *)refused->iov_base;
+	if (!header.unique)
+		return;		/* a notification, which nobody waits for */
+	header.len = sizeof(header);
+	header.error = -EIO;
+	write_reply(fd, &vector, 1);
+}
+
+/* Sends the reply, whose pieces the kernel reads straight from mapped memory. 0, or -EINVAL: a bad block. */
+static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
+{
+	struct iovec vectors[MAX_PIECES + 1];
+	int count = gather_reply(mapping, offset, block, vectors);
+	int error = 0;
+
+	if (count < 0)
+		return -EINVAL;
+	if (write_reply(block[FD], vectors, count) < 0) {
+		error = errno;
+		/* ENOENT: the request was interrupted meanwhile, and nobody waits for the reply. */
+		if (error != ENOENT)
+			fail_request(block[FD], &vectors[0]);
+	}
+	block[REPLY_ERRNO] = error;
+	block[REPLY_BYTES] = 0;
+	return 0;
+}
+
+/* Blocks for the next request. Returns its bytes or a negative errno. */
+static ssize_t receive(const struct request *request, const int32_t *block)
+{
+	for (;;) {
+		ssize_t received;
+
+		if (stopped(block))
+			return -EINTR;
+		received = read(request->fd, request->buffer, request->capacity);
+		if (received >= 0)
+			return received;
+		switch (errno) {
+		case EINTR:
+		case ENOENT:	/* the request was interrupted before it was read */
+			break;
+		case EAGAIN: {
+			/* The descriptor is non-blocking: wait here. */
+			struct pollfd wait = { .fd = request->fd, .events = POLLIN };
+
+			poll(&wait, 1, -1);
+			break;
+		}
+		default:
+			return -errno;
+		}
+	}
+}
+
+CALL(call_exchange)
+{
+	int64_t arguments[2];
+	struct request request;
+	int32_t *block;
+	ssize_t received;
+	char *start;
+	int error;
+
+	if (!read_words(env, info, arguments, 2))
+		return NULL;
+	if (arguments[1] & 3)
+		return give(env, -EINVAL);
+	error = reach(arguments[0], arguments[1], REPLY * 4, TO_WRITE, &start);
+	if (error)
+		return give(env, error);
+	block = (int32_t *)start;
+	request.fd = block[FD];
+	request.capacity = (uint32_t)block[REQUEST_CAPACITY];
+	error = reach(block[REQUEST_MAPPING], block[REQUEST_OFFSET], block[REQUEST_CAPACITY], TO_WRITE,
+		      &request.buffer);
+	if (!error && block[REPLY_BYTES])
+		error = send_reply(arguments[0], arguments[1], block);
+	else
+		block[REPLY_ERRNO] = 0;
+	if (error)
+		return give(env, error);
+	received = receive(&request, block);
+	if (received > 0)
+		put_time(&block[SECONDS_LOW]);
+	return give(env, received);
+}
+
+CALL(call_reply)
+{
+	int64_t arguments[2];
+	int32_t *block;
+	char *start;
+	int error;
+
+	if (!read_words(env, info, arguments, 2))
+		return NULL;
+	if (arguments[1] & 3)
+		return give(env, -EINVAL);
+	error = reach(arguments[0], arguments[1], REPLY * 4, TO_WRITE, &start);
+	if (error)
+		return give(env, error);
+	block = (int32_t *)start;
+	if (block[REPLY_BYTES])
+		error = send_reply(arguments[0], arguments[1], block);
+	return give(env, error);
+}
+
+CALL(call_now)
+{
+	int64_t arguments[2];
+	char *words;
+	int error;
+
+	if (!read_words(env, info, arguments, 2))
+		return NULL;
+	if (arguments[1] & 3)
+		return give(env, -EINVAL);
+	error = reach(arguments[0], arguments[1], 12, TO_WRITE, &words);
+	if (!error)
+		put_time((int32_t *)words);
+	return give(env, error);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Cache lines and the fence, with nothing of Node in it, so that a benchmark can be built of it alone.
+ * Invariant: what flush_lines() or nontemporal_*() were given is durable after the next fence_stores(),
+ * where a cache line that has left the caches is durable.
+ */
+#ifndef PMFS2_FLUSH_H
+#define PMFS2_FLUSH_H
+
+#include <stddef.h>
+
+enum { CACHE_LINE_BYTES = 64 };
+
+/* Chooses the instructions of this processor. Before any other call; again does no harm. */
+void choose_flush(void);
+void choose_nontemporal(void);
+
+/* The name of the flush instruction. */
+const char *flush_name(void);
+/* Writes back the cache lines that the bytes touch. */
+void flush_lines(const char *start, size_t length);
+void fence_stores(void);
+
+/*
+ * Copies and zeroes past the caches; whatever of it is stored plainly is flushed. Short and overlapping
+ * copies are plain and flushed. Non-temporal stores win at every size into memory that is not cached, and
+ * lose at every size where it is and will be read again (bench/micro/copy.c): so the threshold parts small
+ * metadata, which is used over and over, from data. It is PMDK's.
+ */
+enum { NONTEMPORAL_THRESHOLD_BYTES = 256 };
+void nontemporal_copy(char *to, const char *from, size_t length);
+void nontemporal_zero(char *to, size_t length);
+
+/* The kernels for whole cache lines, by name; for the benchmark. */
+struct line_kernel {
+	const char *name;
+	int (*supported)(void);
+	/* `to` is aligned to a cache line, `from` to nothing. */
+	void (*copy)(char *to, const char *from, size_t lines);
+	void (*zero)(char *to, size_t lines);
+};
+/* Best first; ends with a name of NULL. */
+extern const struct line_kernel line_kernels[];
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The table of mappings: one for the whole process, so that every worker thread names the same
+ * memory by the same number. Changes are made under a mutex; look-ups take no lock. Invariant: a
+ * slot's number is published last when it is filled and withdrawn first when it is emptied, and no
+ * number is given out twice before a slot's generations are used up (65 535 reuses), so that a stale
+ * number names nothing.
+ */
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "native.h"
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+
+/* Offsets travel as 32-bit signed words; a window is half of that at most. */
+static const int64_t MAX_MAPPING_BYTES = INT64_C(1) << 31;
+
+struct mapping {
+	_Atomic int32_t number;		/* 0: the slot is empty */
+	uint16_t generation;
+	bool writable;
+	char *base;
+	size_t length;
+};
+
+static struct mapping table[MAPPING_SLOTS];
+static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Slot 0 stays empty: a word that was never filled in names no mapping. */
+static uint32_t next_slot = 1;
+
+static inline const struct mapping *look_up(int64_t number)
+{
+	const struct mapping *m;
+
+	if (number <= 0 || number > INT32_MAX)
+		return NULL;
+	m = &table[number & (MAPPING_SLOTS - 1)];
+	return atomic_load_explicit(&m->number, memory_order_acquire) == number ? m : NULL;
+}
+
+int reach(int64_t mapping, int64_t offset, int64_t length, enum access access, char **address)
+{
+	const struct mapping *m = look_up(mapping);
+
+	if (!m || offset < 0 || length < 0 || (uint64_t)offset > m->length ||
+	    (uint64_t)length > m->length - (uint64_t)offset)
+		return -EINVAL;
+	if (access == TO_WRITE && !m->writable)
+		return -EACCES;
+	*address = m->base + offset;
+	return 0;
+}
+
+int reach_all(int64_t mapping, char **address, size_t *length)
+{
+	const struct mapping *m = look_up(mapping);
+
+	if (!m)
+		return -EINVAL;
+	*address = m->base;
+	*length = m->length;
+	return 0;
+}
+
+/* An empty slot, or NULL. Under the mutex. */
+static struct mapping *find_slot(void)
+{
+	for (uint32_t tried = 1; tried < MAPPING_SLOTS; tried++) {
+		struct mapping *m = &table[next_slot];
+
+		next_slot = next_slot + 1 < MAPPING_SLOTS ? next_slot + 1 : 1;
+		if (!atomic_load_explicit(&m->number, memory_order_relaxed))
+			return m;
+	}
+	return NULL;
+}
+
+/* Enters mapped memory into the table. */
+static int64_t enter(char *base, size_t length, bool writable)
+{
+	int64_t number = -ENOSPC;
+	struct mapping *m;
+
+	pthread_mutex_lock(&table_mutex);
+	m = find_slot();
+	if (m) {
+		m->base = base;
+		m->length = length;
+		m->writable = writable;
+		number = (int64_t)m->generation << MAPPING_SLOT_BITS | (m - table);
+		atomic_store_explicit(&m->number, (int32_t)number, memory_order_release);
+	}
+	pthread_mutex_unlock(&table_mutex);
+	return number;
+}
+
+static int64_t map_and_enter(int fd, int64_t offset, int64_t length, int protection, int flags)
+{
+	int64_t number;
+	char *base = mmap(NULL, length, protection, flags, fd, offset);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	number = enter(base, length, protection & PROT_WRITE);
+	if (number < 0)
+		munmap(base, length);
+	return number;
+}
+
+static int64_t check_length(int64_t length)
+{
+	if (length <= 0)
+		return -EINVAL;
+	return length > MAX_MAPPING_BYTES ? -EFBIG : 0;
+}
+
+CALL(call_map)
+{
+	int64_t arguments[4], fd, offset, length, flags, error;
+	int protection = PROT_READ | PROT_WRITE, mmap_flags = MAP_SHARED;
+
+	if (!read_numbers(env, info, arguments, 4))
+		return NULL;
+	fd = arguments[0];
+	offset = arguments[1];
+	length = arguments[2];
+	flags = arguments[3];
+	if (fd < 0 || fd > INT_MAX || offset < 0 ||
+	    flags & ~(MAPPING_READ_ONLY | MAPPING_COPY_ON_WRITE | MAPPING_SYNC))
+		return give(env, -EINVAL);
+	error = check_length(length);
+	if (error)
+		return give(env, error);
+	if (flags & MAPPING_READ_ONLY)
+		protection = PROT_READ;
+	if (flags & MAPPING_SYNC) {
+		if (flags & MAPPING_COPY_ON_WRITE)
+			return give(env, -EINVAL);
+		/* Only with VALIDATE does the kernel refuse a flag that it cannot honour. */
+		mmap_flags = MAP_SHARED_VALIDATE | MAP_SYNC;
+	} else if (flags & MAPPING_COPY_ON_WRITE) {
+		/* What is never stored to needs no memory set aside. */
+		mmap_flags = MAP_PRIVATE | MAP_NORESERVE;
+	}
+	return give(env, map_and_enter((int)fd, offset, length, protection, mmap_flags));
+}
+
+/* A memfd of zeros. Returns its descriptor or a negative errno. */
+static int make_memory_file(const char *name, int64_t length)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, length)) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/* The arguments (name, bytes) of both calls that make a memfd: its descriptor, or a negative errno. */
+static bool memory_file_from_arguments(napi_env env, napi_callback_info info, int64_t *length, int64_t *fd)
+{
+	napi_value values[2];
+	size_t given = 2;
+	char *name;
+	int error;
+
+	if (napi_get_cb_info(env, info, &given, values, NULL, NULL) != napi_ok ||
+	    !read_number(env, values[1], length))
+		return false;
+	name = read_string(env, values[0], &error);
+	if (!name)
+		return false;
+	if (error || *length <= 0)
+		*fd = -EINVAL;
+	else
+		*fd = make_memory_file(name, *length);
+	free(name);
+	return true;
+}
+
+CALL(call_memory_file)
+{
+	int64_t length, fd;
+
+	return memory_file_from_arguments(env, info, &length, &fd) ? give(env, fd) : NULL;
+}
+
+CALL(call_map_anonymous)
+{
+	int64_t length, fd, result;
+
+	if (!memory_file_from_arguments(env, info, &length, &fd))
+		return NULL;
+	if (fd < 0)
+		return give(env, fd);
+	result = check_length(length);
+	if (!result)
+		result = map_and_enter((int)fd, 0, length, PROT_READ | PROT_WRITE, MAP_SHARED);
+	close((int)fd);		/* the mapping keeps the memory */
+	return give(env, result);
+}
+
+int release_mapping(int64_t mapping)
+{
+	struct mapping *m;
+	char *base;
+	size_t length;
+
+	pthread_mutex_lock(&table_mutex);
+	m = (struct mapping *)look_up(mapping);
+	if (!m) {
+		pthread_mutex_unlock(&table_mutex);
+		return -EINVAL;
+	}
+	atomic_store_explicit(&m->number, 0, memory_order_release);
+	m->generation++;
+	base = m->base;
+	length = m->length;
+	pthread_mutex_unlock(&table_mutex);
+	return munmap(base, length) ? -errno : 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The addon's face: the names of index.ts bound to the calls. Invariant: it may be loaded by any
+ * number of threads, as all that is chosen or installed for the process is so once.
+ */
+#include <pthread.h>
+
+#include "flush.h"
+#include "native.h"
+
+static void choose_instructions(void)
+{
+	choose_flush();
+	choose_nontemporal();
+}
+
+NAPI_MODULE_INIT()
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static const struct {
+		const char *name;
+		napi_callback call;
+	} calls[] = {
+		{ "map", call_map },
+		{ "mapAnonymous", call_map_anonymous },
+		{ "memoryFile", call_memory_file },
+		{ "unmap", call_unmap },
+		{ "view", call_view },
+		{ "flushInstruction", call_flush_instruction },
+		{ "persist", call_persist },
+		{ "copy", call_copy },
+		{ "zero", call_zero },
+		{ "store64", call_store64 },
+		{ "futexWait", call_futex_wait },
+		{ "futexWake", call_futex_wake },
+		{ "pin", call_pin },
+		{ "threadId", call_thread_id },
+		{ "interruptThread", call_interrupt_thread },
+		{ "nameThread", call_name_thread },
+		{ "mount", call_mount },
+		{ "umount", call_umount },
+		{ "fusermount", call_fusermount },
+		{ "exchange", call_exchange },
+		{ "reply", call_reply },
+		{ "now", call_now },
+		{ "lockFile", call_lock_file },
+		{ "blockDeviceBytes", call_block_device_bytes },
+	};
+
+	pthread_once(&once, choose_instructions);
+	accept_interrupts();
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		napi_property_descriptor property = {
+			.utf8name = calls[i].name,
+			.method = calls[i].call,
+			.attributes = napi_enumerable,
+		};
+
+		if (napi_define_properties(env, exports, 1, &property) != napi_ok)
+			return NULL;
+	}
+	return exports;
+}

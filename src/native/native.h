@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the native helper share: arguments in, results out, and the one way to reach
+ * mapped memory. Invariant: no address is ever formed from a caller's number but by reach(), which
+ * has checked it against its mapping. Calls give a value or a negative errno; only an argument of
+ * the wrong type throws.
+ */
+#ifndef PMFS2_NATIVE_H
+#define PMFS2_NATIVE_H
+
+#include <errno.h>
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "The medium is little-endian and is accessed in place: a big-endian processor cannot serve it."
+#endif
+
+/* Mirrors of the constants in index.ts. */
+enum { MAPPING_READ_ONLY = 1, MAPPING_COPY_ON_WRITE = 2, MAPPING_SYNC = 4 };
+enum { PERSIST_CACHE_LINES = 0, PERSIST_FENCE_ONLY = 1, PERSIST_PAGES = 2 };
+enum { COPY_PLAIN = 0, COPY_NON_TEMPORAL = 1 };
+enum { RANGE_WORDS = 3, COPY_WORDS = 5, PIECE_WORDS = 3 };
+
+/* --- arguments.c --- */
+
+/* Stands for a number that is not whole or has more than 32 bits. Negative: no bounds check lets it pass. */
+#define NOT_WHOLE INT64_MIN
+
+/*
+ * Reads `count` numbers: whole ones of 32 bits (signed or unsigned) as they are, others as NOT_WHOLE.
+ * False: an argument is not a number, and a TypeError is pending.
+ */
+bool read_words(napi_env env, napi_callback_info info, int64_t *words, size_t count);
+/* The same for numbers of up to 53 bits. */
+bool read_numbers(napi_env env, napi_callback_info info, int64_t *numbers, size_t count);
+/* One number of up to 53 bits. */
+bool read_number(napi_env env, napi_value value, int64_t *number);
+/*
+ * A copy of a string, for the caller to free. NULL: not a string or no memory, and an exception is pending.
+ * A string with a NUL inside gives an empty *text and -EINVAL in *error.
+ */
+char *read_string(napi_env env, napi_value value, int *error);
+/* A result: a value or a negative errno. */
+napi_value give(napi_env env, int64_t number);
+
+/* --- mapping.c --- */
+
+/* A mapping's number is its slot plus a generation, so that the number of an unmapped one stays invalid. */
+enum { MAPPING_SLOT_BITS = 15, MAPPING_SLOTS = 1 << MAPPING_SLOT_BITS };
+
+enum access { TO_READ, TO_WRITE };
+
+/*
+ * The address of `length` bytes at `offset` of a mapping. 0; -EINVAL: no such mapping, or not all of the
+ * bytes lie in it; -EACCES: to be written, but mapped read-only.
+ */
+int reach(int64_t mapping, int64_t offset, int64_t length, enum access access, char **address);
+/* The whole mapping. */
+int reach_all(int64_t mapping, char **address, size_t *length);
+/* Takes the mapping out of the table and unmaps it. */
+int release_mapping(int64_t mapping);
+
+/* --- thread.c --- */
+
+/* Installs the handler of the interrupting signal, once, and lets the signal through to this thread. */
+void accept_interrupts(void);
+
+/* --- the calls --- */
+
+#define CALL(name) napi_value name(napi_env env, napi_callback_info info)
+
+CALL(call_map);
+CALL(call_map_anonymous);
+CALL(call_memory_file);
+CALL(call_unmap);
+CALL(call_view);
+CALL(call_flush_instruction);
+CALL(call_persist);
+CALL(call_copy);
+CALL(call_zero);
+CALL(call_store64);
+CALL(call_futex_wait);
+CALL(call_futex_wake);
+CALL(call_pin);
+CALL(call_thread_id);
+CALL(call_interrupt_thread);
+CALL(call_name_thread);
+CALL(call_mount);
+CALL(call_umount);
+CALL(call_fusermount);
+CALL(call_exchange);
+CALL(call_reply);
+CALL(call_now);
+CALL(call_lock_file);
+CALL(call_block_device_bytes);
+
+#endif

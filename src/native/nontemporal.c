@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copies and zeroes that bypass the caches. Only whole, aligned cache lines are stored
+ * non-temporally; what is left at the head and at the tail is stored plainly. Invariant: each line
+ * that was stored plainly is flushed, so that after the next fence all of the destination is durable.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "flush.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+static int always(void)
+{
+	return 1;
+}
+
+static void copy_lines_sse2(char *to, const char *from, size_t lines)
+{
+	for (; lines; lines--, to += CACHE_LINE_BYTES, from += CACHE_LINE_BYTES) {
+		__m128i a = _mm_loadu_si128((const __m128i *)from);
+		__m128i b = _mm_loadu_si128((const __m128i *)from + 1);
+		__m128i c = _mm_loadu_si128((const __m128i *)from + 2);
+		__m128i d = _mm_loadu_si128((const __m128i *)from + 3);
+
+		_mm_stream_si128((__m128i *)to, a);
+		_mm_stream_si128((__m128i *)to + 1, b);
+		_mm_stream_si128((__m128i *)to + 2, c);
+		_mm_stream_si128((__m128i *)to + 3, d);
+	}
+}
+
+static void zero_lines_sse2(char *to, size_t lines)
+{
+	const __m128i zero = _mm_setzero_si128();
+
+	for (; lines; lines--, to += CACHE_LINE_BYTES)
+		for (int i = 0; i < 4; i++)
+			_mm_stream_si128((__m128i *)to + i, zero);
+}
+
+static int has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+
+__attribute__((target("avx2"))) static void copy_lines_avx2(char *to, const char *from, size_t lines)
+{
+	for (; lines; lines--, to += CACHE_LINE_BYTES, from += CACHE_LINE_BYTES) {
+		__m256i a = _mm256_loadu_si256((const __m256i *)from);
+		__m256i b = _mm256_loadu_si256((const __m256i *)from + 1);
+
+		_mm256_stream_si256((__m256i *)to, a);
+		_mm256_stream_si256((__m256i *)to + 1, b);
+	}
+}
+
+__attribute__((target("avx2"))) static void zero_lines_avx2(char *to, size_t lines)
+{
+	const __m256i zero = _mm256_setzero_si256();
+
+	for (; lines; lines--, to += CACHE_LINE_BYTES) {
+		_mm256_stream_si256((__m256i *)to, zero);
+		_mm256_stream_si256((__m256i *)to + 1, zero);
+	}
+}
+
+static int has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f");
+}
+
+__attribute__((target("avx512f"))) static void copy_lines_avx512(char *to, const char *from, size_t lines)
+{
+	for (; lines; lines--, to += CACHE_LINE_BYTES, from += CACHE_LINE_BYTES)
+		_mm512_stream_si512((__m512i *)to, _mm512_loadu_si512((const void *)from));
+}
+
+__attribute__((target("avx512f"))) static void zero_lines_avx512(char *to, size_t lines)
+{
+	const __m512i zero = _mm512_setzero_si512();
+
+	for (; lines; lines--, to += CACHE_LINE_BYTES)
+		_mm512_stream_si512((__m512i *)to, zero);
+}
+
+const struct line_kernel line_kernels[] = {
+	{ "avx512", has_avx512, copy_lines_avx512, zero_lines_avx512 },
+	{ "avx2", has_avx2, copy_lines_avx2, zero_lines_avx2 },
+	{ "sse2", always, copy_lines_sse2, zero_lines_sse2 },
+	{ NULL, NULL, NULL, NULL },
+};
+
+#else
+
+static int always(void)
+{
+	return 1;
+}
+
+/* No stores past the caches that are worth it: plain stores, flushed. */
+static void copy_lines_plain(char *to, const char *from, size_t lines)
+{
+	memcpy(to, from, lines * CACHE_LINE_BYTES);
+	flush_lines(to, lines * CACHE_LINE_BYTES);
+}
+
+static void zero_lines_plain(char *to, size_t lines)
+{
+	memset(to, 0, lines * CACHE_LINE_BYTES);
+	flush_lines(to, lines * CACHE_LINE_BYTES);
+}
+
+const struct line_kernel line_kernels[] = {
+	{ "plain", always, copy_lines_plain, zero_lines_plain },
+	{ NULL, NULL, NULL, NULL },
+};
+
+#endif
+
+static const struct line_kernel *chosen;
+
+void choose_nontemporal(void)
+{
+	const struct line_kernel *kernel = line_kernels;
+
+	while (!kernel->supported())
+		kernel++;
+	chosen = kernel;
+}
+
+static bool overlap(const char *to, const char *from, size_t length)
+{
+	return (uintptr_t)to < (uintptr_t)from + length && (uintptr_t)from < (uintptr_t)to + length;
+}
+
+/* Bytes up to the first line boundary. */
+static size_t head_bytes(const char *to)
+{
+	return -(uintptr_t)to & (CACHE_LINE_BYTES - 1);
+}
+
+void nontemporal_copy(char *to, const char *from, size_t length)
+{
+	size_t head, body, tail;
+
+	if (length < NONTEMPORAL_THRESHOLD_BYTES || overlap(to, from, length)) {
+		memmove(to, from, length);
+		flush_lines(to, length);
+		return;
+	}
+	head = head_bytes(to);
+	if (head) {
+		memcpy(to, from, head);
+		flush_lines(to, head);
+	}
+	body = (length - head) & ~(size_t)(CACHE_LINE_BYTES - 1);
+	chosen->copy(to + head, from + head, body / CACHE_LINE_BYTES);
+	tail = length - head - body;
+	if (tail) {
+		memcpy(to + head + body, from + head + body, tail);
+		flush_lines(to + head + body, tail);
+	}
+}
+
+void nontemporal_zero(char *to, size_t length)
+{
+	size_t head, body, tail;
+
+	if (length < NONTEMPORAL_THRESHOLD_BYTES) {
+		memset(to, 0, length);
+		flush_lines(to, length);
+		return;
+	}
+	head = head_bytes(to);
+	if (head) {
+		memset(to, 0, head);
+		flush_lines(to, head);
+	}
+	body = (length - head) & ~(size_t)(CACHE_LINE_BYTES - 1);
+	chosen->zero(to + head, body / CACHE_LINE_BYTES);
+	tail = length - head - body;
+	if (tail) {
+		memset(to + head + body, 0, tail);
+		flush_lines(to + head + body, tail);
+	}
+}

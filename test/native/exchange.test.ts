@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The FUSE exchange, against the kernel: a mount that a worker thread serves. */
+import { closeSync, openSync } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import { exchangeBlock, native } from '../../src/native/index.js'
+import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
+import { type FuseServer, counters, layout, startFuseServer } from './fuse-server.js'
+import { type Memory, anonymous, errno } from './memory.js'
+
+/** MNT_FORCE | MNT_DETACH of umount2(2): ends every request that waits, with an error. */
+const forceAndDetach = 1 | 2
+const hangMs = 20_000
+
+interface Mount {
+  readonly path: string
+  readonly fd: number
+  readonly server: FuseServer
+  readonly memory: Memory
+}
+
+/** Fails, instead of hanging, if the kernel or the server does not answer. */
+async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  const abort = new AbortController()
+  const late = sleep(hangMs, undefined, { signal: abort.signal }).then(() => {
+    throw new Error(`${what}: no answer`)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    late.catch(() => undefined)
+    abort.abort()
+  }
+}
+
+async function mountServer(t: TearsDown): Promise<Mount> {
+  const memory = anonymous(t, layout.totalBytes)
+  for (let i = 0; i < layout.fileBytes; i++) memory.bytes[layout.file + i] = (i * 7 + (i >> 8)) % 256
+  const path = await temporaryDirectory(t)
+  const fd = openSync('/dev/fuse', 'r+')
+  const server = startFuseServer({ fd, mapping: memory.mapping })
+  t.teardown(async () => {
+    // In this order whatever failed: nobody can wait for the mount any more, then the server ends.
+    native.umount(path, forceAndDetach)
+    closeSync(fd)
+    await server.stop()
+  })
+  const options = `fd=${fd},rootmode=40000,user_id=0,group_id=0,allow_other`
+  const mounted = native.mount('pmfs2-test', path, 'fuse', 0, options)
+  if (mounted !== 0) throw new Error(`mount: ${mounted}`)
+  return { path, fd, server, memory }
+}
+
+void test('a mount is served until it is unmounted', async (t) => {
+  const { path, server, memory } = await mountServer(t)
+  const before = Math.floor(Date.now() / 1000)
+  t.ok((await within('stat', stat(path))).isDirectory())
+  t.equal((await within('stat', stat(join(path, 'pieces')))).size, layout.fileBytes)
+  await t.rejects(within('stat', stat(join(path, 'missing'))), { code: 'ENOENT' })
+  const arrived = memory.words[counters.arrivedSeconds]!
+  t.ok(arrived >= before && arrived <= Date.now() / 1000, 'requests are stamped with the time')
+  t.ok(memory.words[exchangeBlock.nanoseconds]! >= 0 && memory.words[exchangeBlock.nanoseconds]! < 1e9)
+  t.equal(native.umount(path, 0), 0)
+  t.equal(await within('the server', server.ended), -errno.ENODEV)
+  t.equal(memory.words[exchangeBlock.replyBytes], 0)
+  t.equal(memory.words[counters.lastReplyErrno], 0)
+})
+
+void test('a reply takes its data from pieces of mapped memory', async (t) => {
+  const { path, memory } = await mountServer(t)
+  const file = await within('open', open(join(path, 'pieces')))
+  t.teardown(() => file.close())
+  for (const [offset, length] of [
+    [0, layout.fileBytes],
+    [0, 1],
+    [4095, 1022],
+    [5, 1023],
+    [60_000, 5536],
+  ] as const) {
+    const data = Buffer.alloc(length)
+    t.equal((await within('read', file.read(data, 0, length, offset))).bytesRead, length)
+    const expected = memory.bytes.subarray(layout.file + offset, layout.file + offset + length)
+    t.equal(Buffer.compare(data, expected), 0, `${length} at ${offset}`)
+  }
+  t.equal((await within('read', file.read(Buffer.alloc(10), 0, 10, layout.fileBytes))).bytesRead, 0)
+  await file.close()
+  t.equal(memory.words[counters.lastReplyErrno], 0)
+})
+
+void test('a reply that the kernel does not take is told, and the server goes on', async (t) => {
+  const { path, server, memory } = await mountServer(t)
+  await within('stat', stat(path))
+  await halt(server, memory)
+  // A reply to a request that never was, as to one that was interrupted meanwhile.
+  memory.words.set([16, 0, 0x7ffffff0, 0], exchangeBlock.reply)
+  memory.words[exchangeBlock.replyBytes] = 16
+  memory.words[exchangeBlock.pieceCount] = 0
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EINTR)
+  t.equal(memory.words[exchangeBlock.replyErrno], errno.ENOENT)
+  t.equal(memory.words[exchangeBlock.replyBytes], 0)
+  // A header whose length is not the reply's.
+  memory.words.set([20, 0, 0x7ffffff0, 0], exchangeBlock.reply)
+  memory.words[exchangeBlock.replyBytes] = 16
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EINTR)
+  t.equal(memory.words[exchangeBlock.replyErrno], errno.EINVAL)
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EINTR)
+  t.equal(memory.words[exchangeBlock.replyErrno], 0, 'no reply, no error')
+  // The same without waiting for a request.
+  memory.words.set([16, 0, 0x7ffffff0, 0], exchangeBlock.reply)
+  memory.words[exchangeBlock.replyBytes] = 16
+  t.equal(native.reply(memory.mapping, layout.block), 0)
+  t.equal(memory.words[exchangeBlock.replyErrno], errno.ENOENT)
+  t.equal(memory.words[exchangeBlock.replyBytes], 0)
+  t.equal(native.reply(memory.mapping, layout.block + 2), -errno.EINVAL)
+})
+
+void test('a request whose reply is malformed fails, and does not hang', async (t) => {
+  const { path, server, memory } = await mountServer(t)
+  await within('stat', stat(path))
+  await halt(server, memory)
+  const failed = stat(join(path, 'pieces')).then(
+    () => 'found',
+    (error: unknown) => (error as NodeJS.ErrnoException).code,
+  )
+  Atomics.store(memory.words, exchangeBlock.stop, 0)
+  t.ok(native.exchange(memory.mapping, layout.block) > 40)
+  Atomics.store(memory.words, exchangeBlock.stop, 1)
+  const unique = memory.words.subarray(layout.request / 4 + 2, layout.request / 4 + 4)
+  memory.words.set([999, 0, ...unique], exchangeBlock.reply)
+  memory.words[exchangeBlock.replyBytes] = 16
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EINTR)
+  t.equal(memory.words[exchangeBlock.replyErrno], errno.EINVAL)
+  t.equal(await within('stat', failed), 'EIO')
+})
+
+/** Stops the server's thread as a daemon does: the flag, then the signal until there is an answer. */
+async function halt(server: FuseServer, memory: Memory): Promise<number> {
+  const threadId = await within('the server', server.threadId)
+  Atomics.store(memory.words, exchangeBlock.stop, 1)
+  const again = setInterval(() => native.interruptThread(threadId), 5)
+  try {
+    return await within('the server', server.ended)
+  } finally {
+    clearInterval(again)
+  }
+}
+
+void test('a signal alone does not end the exchange, with the stop flag it does', async (t) => {
+  const { path, server, memory } = await mountServer(t)
+  await within('stat', stat(path))
+  const threadId = await within('the server', server.threadId)
+  for (let n = 0; n < 20; n++) {
+    t.equal(native.interruptThread(threadId), 0)
+    await sleep(2)
+  }
+  const served = Atomics.load(memory.words, counters.requests)
+  await within('stat', stat(join(path, 'pieces')))
+  t.ok(Atomics.load(memory.words, counters.requests) > served, 'it still serves')
+  t.equal(await halt(server, memory), -errno.EINTR)
+})
+
+void test('an exchange that is told to stop does not block', (t) => {
+  const memory = anonymous(t, layout.totalBytes)
+  const fd = openSync('/dev/fuse', 'r+')
+  t.teardown(() => closeSync(fd))
+  memory.words[exchangeBlock.fd] = fd
+  memory.words[exchangeBlock.requestMapping] = memory.mapping
+  memory.words[exchangeBlock.requestOffset] = layout.request
+  memory.words[exchangeBlock.requestCapacity] = layout.requestBytes
+  memory.words[exchangeBlock.stop] = 1
+  t.equal(native.exchange(memory.mapping, 0), -errno.EINTR)
+  memory.words[exchangeBlock.stop] = 0
+  t.equal(native.exchange(memory.mapping, 0), -errno.EPERM, 'a descriptor without a mount')
+  memory.words[exchangeBlock.fd] = 9999
+  t.equal(native.exchange(memory.mapping, 0), -errno.EBADF)
+  t.end()
+})
+
+void test('a wrong exchange block is refused, and nothing is sent', (t) => {
+  const memory = anonymous(t, layout.totalBytes)
+  const { words } = memory
+  const set = (
+    changes: Partial<Record<Exclude<keyof typeof exchangeBlock, 'reply'>, number>>,
+    pieces: number[] = [],
+  ) => {
+    words[exchangeBlock.fd] = 9999
+    words[exchangeBlock.replyBytes] = 16
+    words[exchangeBlock.pieceCount] = 0
+    words[exchangeBlock.pieceListOffset] = layout.pieceList
+    words[exchangeBlock.requestMapping] = memory.mapping
+    words[exchangeBlock.requestOffset] = layout.request
+    words[exchangeBlock.requestCapacity] = layout.requestBytes
+    for (const [name, value] of Object.entries(changes))
+      words[exchangeBlock[name as keyof typeof changes]] = value
+    words.set(pieces, layout.pieceList / 4)
+    return native.exchange(memory.mapping, 0)
+  }
+  t.equal(set({}), -errno.EBADF, 'a right block gets as far as the descriptor')
+  t.equal(words[exchangeBlock.replyErrno], errno.EBADF)
+  for (const [what, changes, pieces] of [
+    ['no mapping for the request', { requestMapping: 0 }, []],
+    ['a request buffer past the end', { requestOffset: layout.totalBytes - 10 }, []],
+    ['a negative capacity', { requestCapacity: -1 }, []],
+    ['a negative reply', { replyBytes: -1 }, []],
+    ['a reply past the end', { replyBytes: layout.totalBytes }, []],
+    ['negative pieces', { pieceCount: -1 }, []],
+    ['more pieces than writev takes', { pieceCount: 1023 }, []],
+    ['a list of pieces past the end', { pieceCount: 1, pieceListOffset: layout.totalBytes - 8 }, []],
+    ['a list of pieces that is not aligned', { pieceCount: 1, pieceListOffset: 2 }, []],
+    ['a piece of no mapping', { pieceCount: 1 }, [0, 0, 8]],
+    ['a piece past the end', { pieceCount: 1 }, [memory.mapping, layout.totalBytes, 1]],
+    ['a negative piece', { pieceCount: 1 }, [memory.mapping, 8, -8]],
+    ['a second piece that is wrong', { pieceCount: 2 }, [memory.mapping, 0, 8, memory.mapping, -1, 8]],
+  ] as const) {
+    t.equal(set(changes, [...pieces]), -errno.EINVAL, what)
+    t.not(words[exchangeBlock.replyBytes], 0, 'the reply is still to be sent')
+    if (!what.includes('request') && !what.includes('capacity'))
+      t.equal(native.reply(memory.mapping, 0), -errno.EINVAL, `${what}, without a request`)
+  }
+  for (const offset of [-4, 2, layout.totalBytes, layout.totalBytes - 60])
+    t.equal(native.exchange(memory.mapping, offset), -errno.EINVAL, `a block at ${offset}`)
+  t.end()
+})
+
+void test('now tells the time of day', (t) => {
+  const { mapping, words } = anonymous(t, 4096)
+  const before = Date.now()
+  t.equal(native.now(mapping, 8), 0)
+  const milliseconds = (words[2]! >>> 0) * 1000 + words[3]! * 2 ** 32 * 1000 + words[4]! / 1e6
+  t.ok(milliseconds >= before && milliseconds <= Date.now() + 1)
+  t.equal(native.now(mapping, 4088), -errno.EINVAL)
+  t.equal(native.now(mapping, 2), -errno.EINVAL)
+  t.end()
+})

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Mappings: what they show, who else sees it, and what is refused. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { test } from 'tap'
+import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../../src/native/index.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import { anonymous, errno, memoryOf } from './memory.js'
+import { startNativeWorker } from './native-worker.js'
+
+const page = 4096
+
+void test('a file is mapped shared, at an offset past 4 GiB', async (t) => {
+  const fd = openSync(join(await temporaryDirectory(t), 'file'), 'w+')
+  t.teardown(() => closeSync(fd))
+  const far = 5 * 2 ** 30
+  writeSync(fd, Buffer.from('far away'), 0, 8, far)
+  writeSync(fd, Buffer.from('too near'), 0, 8, far % 2 ** 32)
+  const { bytes } = memoryOf(t, native.map(fd, far, page, 0))
+  t.equal(Buffer.from(bytes.subarray(0, 8)).toString(), 'far away')
+  bytes.set(Buffer.from('F'), 0)
+  const read = Buffer.alloc(8)
+  readSync(fd, read, 0, 8, far)
+  t.equal(read.toString(), 'Far away')
+})
+
+void test('a copy-on-write mapping never reaches the file', async (t) => {
+  const path = join(await temporaryDirectory(t), 'file')
+  const fd = openSync(path, 'w+')
+  t.teardown(() => closeSync(fd))
+  writeSync(fd, Buffer.alloc(page, 1))
+  const { bytes, mapping } = memoryOf(t, native.map(fd, 0, page, MAP_COPY_ON_WRITE))
+  bytes.fill(2)
+  t.equal(native.zero(mapping, 0, 512), 0)
+  t.strictSame(readFileSync(path), Buffer.alloc(page, 1))
+  t.equal(bytes[512], 2)
+})
+
+void test('every store to a read-only mapping is refused', async (t) => {
+  const path = join(await temporaryDirectory(t), 'file')
+  closeSync(openSync(path, 'w'))
+  const fd = openSync(path, 'r+')
+  t.teardown(() => closeSync(fd))
+  writeSync(fd, Buffer.alloc(page, 1))
+  const { mapping } = memoryOf(t, native.map(fd, 0, page, MAP_READ_ONLY))
+  const { mapping: list, words } = anonymous(t, page)
+  t.equal(native.store64(mapping, 0, 1, 1), -errno.EACCES)
+  t.equal(native.zero(mapping, 0, 8), -errno.EACCES)
+  t.equal(native.now(mapping, 0), -errno.EACCES)
+  t.equal(native.exchange(mapping, 0), -errno.EACCES)
+  words.set([mapping, 0, list, 0, 8])
+  t.equal(native.copy(list, 0, 1, 0), -errno.EACCES)
+  t.equal(native.copy(list, 0, 1, 1), -errno.EACCES)
+  t.strictSame(readFileSync(path), Buffer.alloc(page, 1))
+})
+
+void test('MAP_SYNC is refused where a flushed line is not durable', async (t) => {
+  for (const parent of [SHARED_MEMORY, undefined]) {
+    const fd = openSync(join(await temporaryDirectory(t, parent), 'file'), 'w+')
+    t.teardown(() => closeSync(fd))
+    writeSync(fd, Buffer.alloc(page))
+    t.equal(native.map(fd, 0, page, MAP_SYNC), -errno.EOPNOTSUPP)
+    t.equal(native.map(fd, 0, page, MAP_SYNC | MAP_COPY_ON_WRITE), -errno.EINVAL)
+  }
+})
+
+void test('what cannot be mapped', (t) => {
+  const fd = native.memoryFile('pmfs2-test', page)
+  t.teardown(() => closeSync(fd))
+  for (const [what, code, given] of [
+    ['no descriptor', 'EINVAL', [-1, 0, page, 0]],
+    ['a closed descriptor', 'EBADF', [9999, 0, page, 0]],
+    ['an offset within a page', 'EINVAL', [fd, 1, page, 0]],
+    ['a negative offset', 'EINVAL', [fd, -page, page, 0]],
+    ['no bytes', 'EINVAL', [fd, 0, 0, 0]],
+    ['a negative length', 'EINVAL', [fd, 0, -1, 0]],
+    ['a fraction', 'EINVAL', [fd, 0, 0.5, 0]],
+    ['not a number', 'EINVAL', [fd, Number.NaN, page, 0]],
+    ['more than 2 GiB', 'EFBIG', [fd, 0, 2 ** 31 + page, 0]],
+    ['unknown flags', 'EINVAL', [fd, 0, page, 8]],
+  ] as const)
+    t.equal(native.map(given[0], given[1], given[2], given[3]), -errno[code], what)
+  t.equal(native.mapAnonymous('pmfs2-test', 0), -errno.EINVAL)
+  t.equal(native.mapAnonymous('a\0b', page), -errno.EINVAL)
+  t.equal(native.mapAnonymous('x'.repeat(300), page), -errno.EINVAL)
+  t.end()
+})
+
+void test('arguments of the wrong type throw', (t) => {
+  const calls = native as unknown as Readonly<Record<string, (...given: unknown[]) => unknown>>
+  const call = (name: string, ...given: unknown[]) => calls[name]!(...given)
+  const { mapping } = anonymous(t, page)
+  t.throws(() => call('zero', mapping, '0', 8), TypeError)
+  t.throws(() => call('zero', mapping, 0), TypeError)
+  t.throws(() => call('mapAnonymous', 5, page), TypeError)
+  t.throws(() => call('mapAnonymous', 'name', 8n), TypeError)
+  t.throws(() => call('view', null), TypeError)
+  t.throws(() => call('view', 0), RangeError)
+  t.equal(call('unmap', mapping, {}), -errno.EINVAL)
+  t.end()
+})
+
+void test('a thread has one view of a mapping, detached by unmap; the number is then dead', (t) => {
+  const mapping = native.mapAnonymous('pmfs2-test', page) as Mapping
+  const other = anonymous(t, page)
+  const view = native.view(mapping)
+  t.equal(native.view(mapping), view)
+  t.equal(view.byteLength, page)
+  t.equal(native.unmap(mapping, other.bytes.buffer as ArrayBuffer), -errno.EINVAL, 'the view of another')
+  t.equal(native.unmap(mapping, view), 0)
+  t.equal(view.byteLength, 0)
+  t.equal(native.unmap(mapping, null), -errno.EINVAL)
+  t.equal(native.zero(mapping, 0, 8), -errno.EINVAL)
+  t.throws(() => native.view(mapping), RangeError)
+
+  const second = native.mapAnonymous('pmfs2-test', page) as Mapping
+  const unnamed = native.view(second)
+  t.equal(native.unmap(second, null), 0)
+  t.equal(unnamed.byteLength, 0, 'also a view that was not handed over')
+  t.end()
+})
+
+void test('a number is not given out again when its slot is', (t) => {
+  const seen = new Set<number>()
+  // More than the table has slots, so that each is used again.
+  for (let n = 0; n < 40_000; n++) {
+    const mapping = native.mapAnonymous('pmfs2-test', page)
+    if (mapping <= 0 || seen.has(mapping)) t.fail(`number ${mapping} in round ${n}`)
+    seen.add(mapping)
+    native.unmap(mapping as Mapping, null)
+  }
+  t.equal(seen.size, 40_000)
+  t.end()
+})
+
+void test('a view that the collector took is made anew', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const mapping = native.mapAnonymous('pmfs2-test', page) as Mapping
+  t.teardown(() => native.unmap(mapping, null))
+  const first = new WeakRef(native.view(mapping))
+  new Uint8Array(first.deref()!)[5] = 7
+  for (let n = 0; n < 50 && first.deref() !== undefined; n++) {
+    // A WeakRef holds its target until the task has ended.
+    await new Promise((resolve) => setImmediate(resolve))
+    collect()
+  }
+  t.equal(first.deref(), undefined)
+  t.equal(new Uint8Array(native.view(mapping))[5], 7)
+})
+
+void test('a memory file can be mapped in parts, and is closed on exec', (t) => {
+  const fd = native.memoryFile('pmfs2-test', 3 * 2 ** 30)
+  t.teardown(() => closeSync(fd))
+  t.equal(fstatSync(fd).size, 3 * 2 ** 30)
+  const flags = /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
+  t.not(Number.parseInt(flags!, 8) & 0o2000000, 0, 'O_CLOEXEC')
+  const near = memoryOf(t, native.map(fd, 0, page, 0))
+  const far = memoryOf(t, native.map(fd, 2 ** 31 + 2 ** 30 - page, page, 0))
+  far.bytes[page - 1] = 9
+  const last = Buffer.alloc(1)
+  readSync(fd, last, 0, 1, 3 * 2 ** 30 - 1)
+  t.equal(last[0], 9)
+  t.equal(near.bytes[page - 1], 0)
+  t.equal(native.memoryFile('pmfs2-test', -1), -errno.EINVAL)
+  t.end()
+})
+
+void test('worker threads see the same memory under the same number', async (t) => {
+  const { mapping, words } = anonymous(t, page)
+  const workers = [await startNativeWorker(t), await startNativeWorker(t)] as const
+  await workers[0].run({ do: 'store', mapping, word: 3, value: 77 })
+  t.equal(words[3], 77)
+  t.equal(await workers[1].run({ do: 'load', mapping, word: 3, value: 0 }), 77)
+  const rounds = 200_000
+  await Promise.all(workers.map((worker) => worker.run({ do: 'add', mapping, word: 9, value: rounds })))
+  t.equal(Atomics.load(words, 9), 2 * rounds, 'no add of either thread was lost')
+})

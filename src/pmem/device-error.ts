@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A device could not be opened, locked or mapped. The message says what failed, on what, and what to do about it. */
+export class DeviceError extends Error {
+  override readonly name = 'DeviceError'
+  /** The errno's name, such as EBUSY. */
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** What helps against the errors that opening a device meets. */
+const advice: Readonly<Record<string, string>> = {
+  EACCES: 'no permission: run as root, or let yourself read and write it',
+  EPERM: 'not permitted: run as root',
+  ENOENT: 'there is no such file or device',
+  ENXIO: 'the device behind it is missing: is its driver loaded?',
+  ENODEV: 'it cannot be mapped to memory: use a device or file system that mmap(2) works on',
+  EROFS: 'it can only be read: open it read-only, or make it writable',
+  EBUSY: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
+  EAGAIN: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
+  ENOSPC: 'the disk is full',
+  ENOMEM: 'there is no memory left',
+}
+
+/** The error for `code` met while `doing` something, such as `cannot open /dev/pmem0`. */
+export function deviceError(code: string, doing: string, cause?: unknown): DeviceError {
+  const shown = code === 'EAGAIN' ? 'EBUSY' : code
+  return new DeviceError(shown, `${doing}: ${advice[code] ?? code}`, cause === undefined ? {} : { cause })
+}
+
+/** The errno's name of an exception of node:fs, or 'EIO' of another. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : 'EIO'
+}

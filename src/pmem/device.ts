@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A device that a file system can live on: a regular file, a block device, or devdax. Opening finds its true size and
+ * its persistence domain, and locks out everybody else. Invariant: a device that was opened exclusively stays locked
+ * until it is closed *and* its last window is unmapped, since a mapping keeps the open file (flock(2), mmap(2)).
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  statfsSync,
+  unlinkSync,
+  type BigIntStats,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { getSystemErrorName } from 'node:util'
+import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
+import { DeviceError, codeOf, deviceError } from './device-error.js'
+import { devdaxGeometry } from './device-facts.js'
+import {
+  type Access,
+  type OpenOptions,
+  kindOf,
+  lockDevice,
+  openDescriptor,
+  statDevice,
+} from './device-open.js'
+import {
+  type DeviceKind,
+  type PersistenceDomain,
+  decideDomain,
+  domainNotice,
+  fileSystemType,
+  hugetlbfsMagic,
+} from './persistence-domain.js'
+
+export { DeviceError } from './device-error.js'
+export type { Access, OpenOptions } from './device-open.js'
+export type { DeviceKind, PersistenceDomain } from './persistence-domain.js'
+
+/** `copy-on-write`: stores stay in this process and never reach the device. */
+export type WindowMode = Access | 'copy-on-write'
+
+export interface Device {
+  readonly path: string
+  readonly kind: DeviceKind
+  readonly access: Access
+  readonly sizeBytes: number
+  /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
+  readonly alignBytes: number
+  readonly domain: PersistenceDomain
+  /** One sentence for whoever mounts it, or null. */
+  readonly notice: string | null
+  /**
+   * Maps `lengthBytes` from `offsetBytes` on; a window is {@link windowLimitBytes} at most. It outlives close():
+   * native.unmap() ends it. @throws DeviceError EINVAL, EACCES or what mmap(2) gives
+   */
+  mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode): Mapping
+  /** Closes the device; a second time does nothing. */
+  close(): void
+}
+
+/** Windows are 1 GiB at most: an ArrayBuffer holds no more than 4 GiB, and offsets are 32-bit numbers. */
+export const windowLimitBytes = 2 ** 30
+
+const pageBytes = 4096
+/** The trial mapping; with devdax the alignment. */
+const trialBytes = 2 ** 21
+
+/** An opened device before its domain is known. */
+interface Opened {
+  readonly fd: number
+  readonly path: string
+  readonly kind: DeviceKind
+  readonly access: Access
+  readonly number: bigint
+  readonly sizeBytes: number
+  readonly alignBytes: number
+}
+
+/** Opens a device that exists. @throws DeviceError, with code EBUSY if it is in use */
+export function openDevice(path: string, options: OpenOptions): Device {
+  const kind = kindOf(path, statDevice(path))
+  const fd = openDescriptor(path, kind, options)
+  return assembleOrClose(fd, path, options.access, () => {
+    if (options.exclusive) lockDevice(fd, path, kind)
+  })
+}
+
+/**
+ * Opens a regular file as a device, exclusively, and makes it (sparse, mode 0600) if it does not exist. A shorter one
+ * is extended to `sizeBytes`; a longer one keeps its size. Holes get their blocks when they are stored to: a disk that
+ * is full by then ends the process (SIGBUS).
+ */
+export function createFileDevice(path: string, sizeBytes: number): Device {
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0)
+    throw new DeviceError('EINVAL', `cannot create ${path}: ${sizeBytes} is no size in bytes`)
+  const isNew = !existsSync(path)
+  if (!isNew && kindOf(path, statDevice(path)) !== 'file')
+    throw new DeviceError('EEXIST', `cannot create ${path}: it is a device; open it as it is`)
+  const flags = constants.O_RDWR | (isNew ? constants.O_CREAT | constants.O_EXCL : 0)
+  let fd: number
+  try {
+    fd = openSync(path, flags, 0o600)
+  } catch (error) {
+    throw deviceError(codeOf(error), `cannot create ${path}`, error)
+  }
+  try {
+    return assembleOrClose(fd, path, 'read-write', () => {
+      lockDevice(fd, path, 'file')
+      extend(fd, path, sizeBytes)
+      if (isNew) syncFolder(dirname(path))
+    })
+  } catch (error) {
+    if (isNew) unlinkSync(path)
+    throw error
+  }
+}
+
+/** A new device in RAM (memfd), for tests and emulation. Others open it by its `path` as long as it is open here. */
+export function createMemoryDevice(sizeBytes: number): Device {
+  const fd = native.memoryFile('pmfs2-device', sizeBytes)
+  if (fd < 0)
+    throw deviceError(getSystemErrorName(fd), `cannot create a device of ${sizeBytes} bytes in memory`)
+  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => undefined)
+}
+
+/** Does `prepare`, then makes a Device of the descriptor; closes it if either fails. */
+function assembleOrClose(fd: number, path: string, access: Access, prepare: () => void): Device {
+  try {
+    prepare()
+    return assemble(measure(fd, path, access))
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+function extend(fd: number, path: string, sizeBytes: number): void {
+  try {
+    if (fstatSync(fd).size >= sizeBytes) return
+    ftruncateSync(fd, sizeBytes)
+    fsyncSync(fd)
+  } catch (error) {
+    throw deviceError(codeOf(error), `cannot make ${path} ${sizeBytes} bytes long`, error)
+  }
+}
+
+/** Makes the name of a new file durable. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function measure(fd: number, path: string, access: Access): Opened {
+  const stats = fstatSync(fd, { bigint: true })
+  const kind = kindOf(path, stats)
+  const { sizeBytes, alignBytes } = geometry(fd, path, kind, stats)
+  if (sizeBytes === 0) throw new DeviceError('EINVAL', `cannot use ${path}: it is empty`)
+  return { fd, path, kind, access, number: kind === 'file' ? stats.dev : stats.rdev, sizeBytes, alignBytes }
+}
+
+function geometry(
+  fd: number,
+  path: string,
+  kind: DeviceKind,
+  stats: BigIntStats,
+): { sizeBytes: number; alignBytes: number } {
+  if (kind === 'file') {
+    const isHuge = fileSystemType(`/proc/self/fd/${fd}`) === hugetlbfsMagic
+    return {
+      sizeBytes: Number(stats.size),
+      alignBytes: isHuge ? statfsSync(`/proc/self/fd/${fd}`).bsize : pageBytes,
+    }
+  }
+  if (kind === 'devdax') {
+    const known = devdaxGeometry(stats.rdev)
+    if (known === null)
+      throw new DeviceError('ENODEV', `cannot use ${path}: /sys does not tell its size; is it enabled?`)
+    return known
+  }
+  const sizeBytes = native.blockDeviceBytes(fd)
+  if (sizeBytes < 0) throw deviceError(getSystemErrorName(sizeBytes), `cannot learn the size of ${path}`)
+  return { sizeBytes, alignBytes: pageBytes }
+}
+
+/** Whether the device can be mapped so. Errors other than a refusal of the flags are thrown. */
+function tryMapping(opened: Opened, flags: number): boolean {
+  const { fd, path, kind, alignBytes, sizeBytes } = opened
+  const lengthBytes =
+    kind === 'file' && alignBytes === pageBytes ? Math.min(trialBytes, sizeBytes) : alignBytes
+  const mapping = native.map(fd, 0, lengthBytes, flags | (opened.access === 'read-only' ? MAP_READ_ONLY : 0))
+  if (mapping >= 0) {
+    native.unmap(mapping as Mapping, null)
+    return true
+  }
+  const code = getSystemErrorName(mapping)
+  // EINVAL: from kernels before 4.15, which do not know MAP_SHARED_VALIDATE.
+  if ((flags & MAP_SYNC) !== 0 && (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'EINVAL'))
+    return false
+  throw deviceError(code, `cannot map ${path}`)
+}
+
+function assemble(opened: Opened): Device {
+  const { fd, path, kind, access, number, sizeBytes, alignBytes } = opened
+  const syncs = tryMapping(opened, MAP_SYNC)
+  if (!syncs) tryMapping(opened, 0)
+  const domain = decideDomain(kind, `/proc/self/fd/${fd}`, number, syncs)
+  let isOpen = true
+  return {
+    path,
+    kind,
+    access,
+    sizeBytes,
+    alignBytes,
+    domain,
+    notice: domainNotice(kind, path, number, domain),
+    mapWindow(offsetBytes, lengthBytes, mode) {
+      const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${path}`
+      if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
+      const problem = windowProblem(opened, offsetBytes, lengthBytes, mode)
+      if (problem !== null) throw new DeviceError('EINVAL', `${where}: ${problem}`)
+      if (access === 'read-only' && mode === 'read-write')
+        throw new DeviceError(
+          'EACCES',
+          `${where}: it was opened read-only; map it read-only or copy-on-write`,
+        )
+      const mapping = native.map(fd, offsetBytes, lengthBytes, windowFlags(mode, syncs))
+      if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
+      return mapping as Mapping
+    },
+    close() {
+      if (isOpen) closeSync(fd)
+      isOpen = false
+    },
+  }
+}
+
+/** What is wrong with a window of the device, or null. */
+function windowProblem(
+  opened: Opened,
+  offsetBytes: number,
+  lengthBytes: number,
+  mode: WindowMode,
+): string | null {
+  const { kind, sizeBytes, alignBytes } = opened
+  if (kind === 'devdax' && mode === 'copy-on-write')
+    return 'devdax cannot be mapped copy-on-write: map it read-only'
+  if (!Number.isSafeInteger(offsetBytes) || !Number.isSafeInteger(lengthBytes)) return 'not whole numbers'
+  if (offsetBytes < 0 || lengthBytes <= 0 || offsetBytes + lengthBytes > sizeBytes)
+    return `the device has ${sizeBytes} bytes`
+  if (lengthBytes > windowLimitBytes) return `a window has ${windowLimitBytes} bytes at most`
+  if (offsetBytes % alignBytes !== 0) return `the offset must be a multiple of ${alignBytes}`
+  if (alignBytes > pageBytes && lengthBytes % alignBytes !== 0)
+    return `the length must be a multiple of ${alignBytes}`
+  return null
+}
+
+function windowFlags(mode: WindowMode, syncs: boolean): number {
+  if (mode === 'copy-on-write') return MAP_COPY_ON_WRITE
+  if (mode === 'read-only') return MAP_READ_ONLY
+  return syncs ? MAP_SYNC : 0
+}

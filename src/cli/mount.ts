@@ -8,6 +8,7 @@ import { runMount } from '../daemon/daemon.js'
 import { MountError } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
 import { CommandError, UsageError, about } from './command-error.js'
+import { chosenCpus } from './cpu-list.js'
 
 interface MountArguments {
   readonly device: string
@@ -52,7 +53,7 @@ async function mount(args: MountArguments): Promise<void> {
     device: resolve(args.device),
     mountpoint: resolve(args.mountpoint),
     options,
-    cpus: parseCpuList(args.cpus),
+    cpus: chosenCpus(args.cpus),
   }
   if (args.debug) createDebug.enable('pmfs2:*')
   if (!args.foreground && !args.debug) {
@@ -88,19 +89,6 @@ function optionsOf(lists: readonly string[]): ReturnType<typeof parseMountOption
   } catch (error) {
     throw error instanceof UnknownOptionError ? new UsageError(error.message) : error
   }
-}
-
-/** A list as taskset(1) takes it: numbers and ranges. @throws UsageError */
-function parseCpuList(list: string | undefined): number[] {
-  if (list === undefined) return []
-  return list.split(',').flatMap((part) => {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part)
-    const first = Number(match?.[1])
-    const last = Number(match?.[2] ?? match?.[1])
-    if (match === null || last < first || last > 8191)
-      throw new UsageError(`--cpus ${list} is no list of processors`)
-    return Array.from({ length: last - first + 1 }, (_, n) => first + n)
-  })
 }
 
 export const mountCommand: CommandModule<object, MountArguments> = {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** How a mount comes about, in the background and in the foreground, and what is said when it does not. */
+import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { ForegroundServer } from '../support/foreground-server.js'
+import { finish, run } from '../support/run-command.js'
+import { TestMount, hasEnded, pmfs2, program } from '../support/test-mount.js'
+
+tap.setTimeout(120_000)
+
+void tap.test('in the background', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const { device, mountpoint } = mount
+  const script = '"$0" "$1" "$2" "$3" && echo live > "$3/file" && cat "$3/file"'
+  const output = await run('sh', ['-c', script, process.execPath, program, device, mountpoint])
+  t.match(output, /^live$/m, 'when the program returns, files can be made')
+  const { pid } = await mount.adopt()
+
+  const table = await run('mount', [])
+  const line = table.split('\n').find((entry) => entry.startsWith(device)) ?? ''
+  t.match(
+    line,
+    new RegExp(`^${device} on ${mountpoint} type fuse\\.pmfs2 \\(rw,`),
+    'it stands in the mount table',
+  )
+
+  await t.test('keeps nothing of its caller', async (t) => {
+    const session = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ')[5]
+    t.equal(session, `${pid}`, 'it has a session of its own')
+    t.equal(await run('readlink', [`/proc/${pid}/cwd`]), '/', 'and no directory of its caller')
+  })
+
+  await mount.unmount()
+  t.ok(await hasEnded(pid, 0), 'umount returns when the server has gone')
+  await mount.check()
+})
+
+void tap.test("it does not keep the caller's output open", async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const script = 'said=$("$0" "$1" "$2" "$3" 2>&1); echo "returned: $said"'
+  const args = ['-c', script, process.execPath, program, mount.device, mount.mountpoint]
+  t.match(await run('sh', args), /^returned: /)
+  await mount.adopt()
+})
+
+void tap.test('in the foreground', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const server = await ForegroundServer.start(mount, '-f')
+  const { pid } = await mount.report()
+  await writeFile(join(mount.mountpoint, 'file'), 'contents')
+  t.notOk(await hasEnded(pid, 200), 'it stays')
+  await mount.unmount()
+  t.equal(await server.ended(), 0, 'until it is unmounted')
+})
+
+void tap.test('-d prints a line for each request', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const server = await ForegroundServer.start(mount, '-d')
+  await writeFile(join(mount.mountpoint, 'file'), 'contents')
+  await mount.unmount()
+  t.equal(await server.ended(), 0)
+  for (const request of ['INIT', 'CREATE', 'WRITE', 'RELEASE']) {
+    t.match(
+      server.output,
+      new RegExp(`^.*pmfs2:fuse.* ${request} inode \\d+ pid \\d+ -> \\d+ bytes`, 'm'),
+      request,
+    )
+  }
+})
+
+/** Holds the program to one line on `args`, and to its exit code. */
+async function refuses(t: Test, args: readonly string[], end: number, line: RegExp): Promise<void> {
+  const finished = await pmfs2(args)
+  t.equal(finished.end, end, `${finished.output} (${finished.end})`)
+  t.match(finished.output, line)
+  t.equal(finished.output.split('\n').length, 1, 'in one line')
+}
+
+void tap.test('what cannot be mounted', async (t) => {
+  const { device, mountpoint, folder } = await TestMount.make(t, '16M')
+  const zeros = join(folder, 'zeros')
+  await writeFile(zeros, '')
+  await truncate(zeros, 2 ** 24)
+  const cases: readonly [what: string, args: readonly string[], end: number, line: RegExp][] = [
+    ['no file system', [zeros, mountpoint], 32, /^mount: \S+zeros: it holds no PMFS2 file system$/],
+    ['no device', [`${device}-2`, mountpoint], 32, /^mount: .*medium-2: there is no such file or device$/],
+    [
+      'no mount point',
+      [device, `${mountpoint}-2`],
+      32,
+      /^mount: \S+mount-2: the mount point does not exist$/,
+    ],
+    ['a file', [device, zeros], 32, /^mount: \S+zeros: the mount point is not a directory$/],
+    ['a directory for a device', [mountpoint, mountpoint], 32, /^mount: .*neither a regular file nor/],
+    ['an unknown option', [device, mountpoint, '-o', 'nosense'], 1, /^mount: unknown mount option nosense;/],
+    ['no list of processors', [device, mountpoint, '--cpus', '2-1'], 1, /^mount: --cpus 2-1 is no list/],
+    [
+      'a processor that is not there',
+      [device, mountpoint, '--cpus', '8000'],
+      1,
+      /^mount: --cpus 8000: there is no processor 8000/,
+    ],
+    ['one argument too few', [device], 1, /^mount: .*DEVICE MOUNTPOINT/],
+  ]
+  for (const [what, args, end, line] of cases) {
+    await t.test(what, (t) => refuses(t, args, end, line))
+  }
+  await t.test('the same in the foreground', (t) => {
+    return refuses(t, [zeros, mountpoint, '-f'], 32, /^mount: \S+zeros: it holds no PMFS2 file system$/)
+  })
+})
+
+void tap.test('what is mounted already', async (t) => {
+  const { device, mountpoint, folder } = await TestMount.mounted(t, '16M')
+  const other = join(folder, 'other')
+  await mkdir(other)
+  await t.test('at the same place', (t) => {
+    return refuses(t, [device, mountpoint], 32, /^mount: \S+mount: \S+medium is mounted there already/)
+  })
+  await t.test('the same device at another', (t) => {
+    return refuses(t, [device, other], 32, /^mount: .*medium: it is in use: unmount it/)
+  })
+})
+
+void tap.test('a link to a device is the device, a link to a mount point the mount point', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const { folder, device, mountpoint } = mount
+  const [toDevice, toMountpoint] = [join(folder, 'to-device'), join(folder, 'to-mountpoint')]
+  await run('ln', ['-s', device, toDevice])
+  await run('ln', ['-s', mountpoint, toMountpoint])
+  t.equal((await pmfs2([toDevice, toMountpoint])).end, 0)
+  await mount.adopt()
+  t.equal((await finish('mountpoint', ['-q', mountpoint])).end, 0)
+  t.equal((await pmfs2(['umount', toMountpoint])).end, 0)
+  t.notOk(mount.isMounted())
+  t.ok((await stat(device)).isFile())
+})

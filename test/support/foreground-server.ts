@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A mount that stays in the foreground: a child of the test, which hears what it prints and how it ends. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type TestMount, program } from './test-mount.js'
+
+const limitMs = 20_000
+const stepMs = 20
+
+export class ForegroundServer {
+  /** What it has printed so far. */
+  output = ''
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #ended: Promise<number | string>
+
+  private constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()))
+    }
+    this.#ended = once(this.#child, 'close').then(
+      ([code, signal]: unknown[]) => (code ?? signal) as number | string,
+    )
+  }
+
+  /** Starts one, and waits until its mount is live. */
+  static async start(mount: TestMount, ...args: readonly string[]): Promise<ForegroundServer> {
+    const server = new ForegroundServer([mount.device, mount.mountpoint, ...args])
+    const deadline = performance.now() + limitMs
+    while (!(await isLive(mount))) {
+      if (server.#child.exitCode !== null || performance.now() > deadline) {
+        server.#child.kill('SIGKILL')
+        throw new Error(`the server did not come up: ${server.output}`)
+      }
+      await sleep(stepMs)
+    }
+    return server
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
+  /** Resolves with the exit code or the signal's name; a server that does not end in time is killed. */
+  async ended(): Promise<number | string> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), limitMs)
+    const end = await this.#ended
+    clearTimeout(timer)
+    return end
+  }
+}
+
+async function isLive(mount: TestMount): Promise<boolean> {
+  if (!mount.isMounted()) return false
+  try {
+    await mount.adopt()
+    return true
+  } catch {
+    // It is attached, but does not answer yet.
+    return false
+  }
+}

@@ -224,7 +224,7 @@ export class VolumeFiles {
     const collector = new Collector(this.#medium, size)
     for (let at = 0; at < size; at += mostBytesPerWrite) {
       const length = Math.min(mostBytesPerWrite, size - at)
-      const result = this.#engine.beginRead(inode, at / blockBytes, 0, length, collector)
+      const result = this.#engine.beginRead(inode, at / blockBytes, 0, length, collector, true)
       this.#engine.endRead(inode)
       this.#check(result, 'read', path)
     }

@@ -224,25 +224,29 @@ export class Engine {
   /**
    * Tells where bytes of a file lie: `length` of them, from byte `within` of block `index` of the file on. What it
    * tells holds until {@link endRead}, which must follow, and between the two there is no other call.
+   * @param noteAccess keeps the time of the last access as relatime does (mount(8))
    * @returns the bytes there are, or -EISDIR, -EINVAL, -ESTALE
    */
-  beginRead(number: number, index: number, within: number, length: number, sink: ExtentSink): number {
+  beginRead(
+    number: number,
+    index: number,
+    within: number,
+    length: number,
+    sink: ExtentSink,
+    noteAccess: boolean,
+  ): number {
     this.#locks.readLockInode(number)
-    return this.#openFile(number) || this.#file.read(this.#inode, index, within, length, sink)
+    const error = this.#openFile(number)
+    if (error !== 0) return error
+    // One 8-byte store, so that readers who share the lock do not tear it.
+    if (noteAccess && this.#isAccessTimeDue(this.#inode)) {
+      this.#inode.storeTime(inodeField.atime, this.clock)
+      this.#medium.fence()
+    }
+    return this.#file.read(this.#inode, index, within, length, sink)
   }
 
   endRead(number: number): void {
-    this.#locks.readUnlockInode(number)
-  }
-
-  /** The file was read: notes the time as relatime does (mount(8)). */
-  touchAccessTime(number: number): void {
-    const inode = this.#inode
-    this.#locks.readLockInode(number)
-    if (this.#table.open(number, inode) === 0 && this.#isAccessTimeDue(inode)) {
-      inode.storeTime(inodeField.atime, this.clock)
-      this.#medium.fence()
-    }
     this.#locks.readUnlockInode(number)
   }
 

@@ -421,11 +421,17 @@ export class Server {
     const number = message.nodeid
     const low = message.argument(at.offset)
     const high = message.argument(at.offset + 1)
-    if (this.#accessTimes) this.#engine.touchAccessTime(number)
     if (high >>> 0 >= offsetHighLimit) return 0
     const size = Math.min(message.argument(at.size), maxWriteBytes)
     this.reading = number
-    const result = this.#engine.beginRead(number, blockOf(low, high), low & 4095, size, message)
+    const result = this.#engine.beginRead(
+      number,
+      blockOf(low, high),
+      low & 4095,
+      size,
+      message,
+      this.#accessTimes,
+    )
     if (result < 0) return result
     this.#statistics.countRead(result)
     return 0

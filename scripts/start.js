@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * `npm start`: a first look. Makes a file system in emulated persistent memory, mounts it, and stays until Ctrl-C, which
+ * takes all of it away again.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  rmdirSync,
+  statfsSync,
+} from 'node:fs'
+import { delimiter, join, relative, resolve } from 'node:path'
+import { SetupError, root, setUp } from './setup.js'
+
+const usage = 'npm start [-- MOUNTPOINT]'
+const command = join(root, 'bin/pmfs2-fuse.js')
+const memoryFolder = '/dev/shm'
+const mebibyte = 2 ** 20
+const deviceMebibytes = 1024
+const leastMebibytes = 16
+/** Bit of CapEff in /proc/self/status, capabilities(7). */
+const CAP_SYS_ADMIN = 21n
+const container = 'in a container, start that with --device /dev/fuse --cap-add SYS_ADMIN'
+
+function checkMachine() {
+  try {
+    closeSync(openSync('/dev/fuse', 'r+'))
+  } catch (error) {
+    if (error.code === 'ENOENT') {
+      throw new SetupError(`there is no /dev/fuse: load the kernel's module (modprobe fuse); ${container}`)
+    }
+    throw new SetupError(`/dev/fuse cannot be opened (${error.code}); ${container}`)
+  }
+  if (process.getuid() !== 0) {
+    if (!isOnPath('fusermount3')) {
+      throw new SetupError(
+        'who is not root mounts with fusermount3, which is missing; on Debian: apt-get install fuse3',
+      )
+    }
+  } else if (!mayMount()) {
+    throw new SetupError(`root may not mount here (no CAP_SYS_ADMIN); ${container}`)
+  }
+}
+
+function isOnPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function mayMount() {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  return effective === undefined || ((BigInt(`0x${effective}`) >> CAP_SYS_ADMIN) & 1n) === 1n
+}
+
+/** How large the emulated device can be: memory that is not there would end the server when it is stored to. */
+function affordableMebibytes() {
+  const { bavail, bsize } = statfsSync(memoryFolder)
+  const free = Math.floor((bavail * bsize) / mebibyte)
+  if (free < leastMebibytes)
+    throw new SetupError(`${memoryFolder} has ${free} MiB left: too little for a device`)
+  return Math.min(deviceMebibytes, free)
+}
+
+/** @returns whether the directory was made here */
+function makeMountpoint(path) {
+  try {
+    return mkdirSync(path, { recursive: true }) !== undefined
+  } catch {
+    // It is a file, say, or its server has died. The mount says so.
+    return false
+  }
+}
+
+function makeDevice(device, mebibytes) {
+  const args = [command, 'mkfs', device, '--size', `${mebibytes}M`, '--label', 'npm start', '--quiet']
+  if (spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0)
+    throw new SetupError('mkfs failed (above)')
+}
+
+/** Serves until the mount ends. @returns the server's exit code */
+async function serve(device, mountpoint, live) {
+  // In a session of its own, so that Ctrl-C comes from here alone and not from the terminal as well.
+  const server = spawn(process.execPath, [command, 'mount', device, mountpoint, '--foreground'], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    detached: true,
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => server.kill('SIGTERM'))
+  return new Promise((resolve, reject) => {
+    server.on('error', reject)
+    server.on('message', () => {
+      server.disconnect()
+      live()
+    })
+    server.on('exit', (code) => resolve(code ?? 1))
+  })
+}
+
+function tellWhatToTry(mountpoint, device, mebibytes) {
+  const shown = relative(process.cwd(), mountpoint)
+  const place = shown.startsWith('..') || shown === '' ? mountpoint : shown
+  console.log(`
+PMFS2 is mounted at ${mountpoint}
+on ${mebibytes} MiB of emulated persistent memory (${device}).
+
+Try, in another terminal:
+
+    echo "hello, world" > ${place}/hello
+    ls -la ${place}
+    npx pmfs2-fuse info ${place}
+
+Ctrl-C unmounts it and deletes the emulated device with all that was stored.`)
+}
+
+async function main(args) {
+  if (args.length > 1 || args[0]?.startsWith('-')) throw new SetupError(`usage: ${usage}`)
+  const mountpoint = resolve(args[0] ?? join(root, 'mnt'))
+  checkMachine()
+  setUp()
+  const mebibytes = affordableMebibytes()
+  const folder = mkdtempSync(join(memoryFolder, 'pmfs2-start-'))
+  const device = join(folder, 'pmem')
+  let made = false
+  try {
+    makeDevice(device, mebibytes)
+    made = makeMountpoint(mountpoint)
+    process.exitCode = await serve(device, mountpoint, () => tellWhatToTry(mountpoint, device, mebibytes))
+    if (process.exitCode === 0) console.log('\nUnmounted; the emulated device is deleted.')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    if (made) removeMountpoint(mountpoint)
+  }
+}
+
+function removeMountpoint(path) {
+  try {
+    rmdirSync(path)
+  } catch {
+    // Somebody has put something there, or still looks at it: then it is not ours to remove.
+  }
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error
+  console.error(`start: ${error.message}`)
+  process.exitCode = 1
+}

@@ -15,13 +15,11 @@ export interface BitmapDifference {
 export function checkBitmap(view: VolumeView, claims: Claims, report: Report): BitmapDifference {
   const { medium, geometry } = view
   const lost = new Runs((first, last) => {
-    report.problem(
-      'bitmap-lost',
-      `bitmap: ${blocks(first, last)} marked as in use, but nothing refers to them`,
-    )
+    report.problem('bitmap-lost', `bitmap: ${blocks(first, last)} marked as in use, but nothing refers there`)
   })
   const unmarked = new Runs((first, last) => {
-    report.problem('bitmap-free', `bitmap: ${blocks(first, last)} in use, but marked as free`)
+    const why = view.isShared(first) ? 'in use' : 'not for files'
+    report.problem('bitmap-free', `bitmap: ${blocks(first, last)} marked as free, but ${why}`)
   })
   for (let group = 0; group < geometry.bitmapBlocks; group++) {
     const block = geometry.bitmapStart + group

@@ -52,7 +52,7 @@ export class DirectoryCheck {
     this.entries += this.#found
     const size = this.#leaves * blockBytes
     if (sizeOf(inode) !== size && !this.#mayHaveHoles) {
-      this.#tell('inode-size', `size is ${sizeOf(inode)}, should be ${size} for ${this.#leaves} leaves`)
+      this.#tell('inode-size', `size is ${sizeOf(inode)}, should be ${size} (leaves: ${this.#leaves})`)
     }
     if (inode.entries !== this.#found) {
       this.#tell('directory-count', `count of entries is ${inode.entries}, should be ${this.#found}`)

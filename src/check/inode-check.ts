@@ -112,7 +112,7 @@ export class InodeCheck {
     })
     const held = this.#tree.claimed
     if (beyond > 0 && (inode.flags & flagOrphan) === 0) {
-      this.#tell('block-beyond-size', `${beyond} blocks lie beyond its size of ${sizeOf(inode)} bytes`)
+      this.#tell('block-beyond-size', `blocks beyond its size of ${sizeOf(inode)} bytes: ${beyond}`)
     }
     return held
   }
@@ -132,12 +132,11 @@ export class InodeCheck {
       this.#tell('symlink', `its target is inline, but it has block ${inode.root}`)
     if (!inline && inode.root === 0) this.#tell('symlink', 'its target is not inline, but it has no block')
     const isHeld = inode.root !== 0 && this.#claims.take(inode.root, inode.number, 'target')
-    this.#checkTarget(inode, inline, isHeld, Math.min(size, most))
+    if (size <= most && (inline || isHeld)) this.#checkTarget(inode, inline, size)
     return isHeld ? 1 : 0
   }
 
-  #checkTarget(inode: Inode, inline: boolean, isHeld: boolean, length: number): void {
-    if (!inline && !isHeld) return
+  #checkTarget(inode: Inode, inline: boolean, length: number): void {
     const { medium } = this.#view
     const block = inline ? inode.block : inode.root
     const start = medium.byteOf(block) + (inline ? (inode.word + at.inline) * 4 : 0)

@@ -68,18 +68,20 @@ export class LeafCheck {
     this.#recordStart = medium.load32(leaf, head.recordStart)
     const slotsEnd = firstSlot + slots * slotWords
     if (this.#recordStart > blockWords || slotsEnd > this.#recordStart) {
-      const where = `its records begin at word ${this.#recordStart} of ${blockWords}`
-      this.#tell('directory-leaf', `it has ${slots} slots, up to word ${slotsEnd}, and ${where}`)
+      const where = `records from word ${this.#recordStart} of ${blockWords}`
+      this.#tell('directory-leaf', `slots (${slots}) up to word ${slotsEnd}, but ${where}`)
       return 0
     }
     this.#covered.fill(0)
+    let isWhole = true
     for (let slot = 0; slot < slots; slot++) {
       const word = firstSlot + slot * slotWords
       const place = medium.load32(leaf, word + leafSlot.word.place)
-      if (place !== 0)
-        this.#checkSlot(slot, medium.load32(leaf, word + leafSlot.word.hash), place, depth, prefix)
+      if (place === 0) continue
+      const hash = medium.load32(leaf, word + leafSlot.word.hash)
+      if (!this.#checkSlot(slot, hash, place, depth, prefix)) isWhole = false
     }
-    this.#checkGarbage(medium.load32(leaf, head.garbageWords))
+    if (isWhole) this.#checkGarbage(medium.load32(leaf, head.garbageWords))
     return this.#count
   }
 
@@ -90,14 +92,15 @@ export class LeafCheck {
     if (said !== garbage) this.#tell('directory-leaf', `garbage is ${said} words, should be ${garbage}`)
   }
 
-  #checkSlot(slot: number, hash: number, place: number, depth: number, prefix: number): void {
+  /** @returns whether its record lies within bounds */
+  #checkSlot(slot: number, hash: number, place: number, depth: number, prefix: number): boolean {
     const length = nameLength(place)
     const record = place & placeWordMask
     const end = record + leafRecord.lengthWords + ((length + 3) >>> 2)
     if (length === 0 || record < this.#recordStart || end > blockWords) {
       const range = `words ${record} to ${end - 1}`
       this.#tell('directory-leaf', `slot ${slot}: its record (${range}, name of ${length}) is out of bounds`)
-      return
+      return false
     }
     if (this.#cover(record, end)) {
       this.#tell('directory-leaf', `slot ${slot}: its record at word ${record} overlaps another`)
@@ -110,6 +113,7 @@ export class LeafCheck {
     this.#places[this.#count] = place
     this.#count++
     this.#checkInode(medium.load32(this.#leaf, record + leafRecord.word.inode), entryType(place))
+    return true
   }
 
   /** @returns whether one of the words was covered before */

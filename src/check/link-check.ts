@@ -20,17 +20,15 @@ export class LinkCheck {
   check(number: number): void {
     const facts = this.#facts
     const names = facts.names.get(number)
-    const links = facts.field(number, at.links)
-    const isOrphan = (facts.marks.get(number) & onOrphanList) !== 0
+    const isOrphan = names === 0 && (facts.marks.get(number) & onOrphanList) !== 0
     const directory = isDirectory(facts.modeOf(number))
-    if (names === 0 && number !== rootInode && !(isOrphan && links === 0)) {
-      this.#tell(
-        number,
-        'nameless',
-        'it is in use, but has no name and is not on the orphan list without links',
-      )
+    if (number === rootInode && !directory) return
+    if (names === 0 && !isOrphan && number !== rootInode) {
+      this.#tell(number, 'nameless', 'it is in use, but has no name and is not on the orphan list')
+      return
     }
-    const expected = directory && !(isOrphan && names === 0) ? 2 + facts.subdirectories.get(number) : names
+    const links = facts.field(number, at.links)
+    const expected = directory && !isOrphan ? 2 + facts.subdirectories.get(number) : names
     if (links !== expected) this.#tell(number, 'link-count', `link count is ${links}, should be ${expected}`)
     if (directory) this.#checkDirectory(number)
   }

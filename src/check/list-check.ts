@@ -8,6 +8,8 @@ import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
 
 const at = layout.word
+/** Lost inodes that are named. */
+const mostNamed = 5
 
 /** Follows both lists and marks who stands on them; a list that is damaged ends there. */
 export function checkLists(view: VolumeView, facts: InodeFacts, report: Report): void {
@@ -15,15 +17,26 @@ export function checkLists(view: VolumeView, facts: InodeFacts, report: Report):
   followOrphanList(view, facts, report)
 }
 
-/** Says of an inode of the table if it lacks on its list. */
-export function checkListed(facts: InodeFacts, number: number, report: Report): void {
-  const marks = facts.marks.get(number)
-  if (facts.modeOf(number) === 0) {
-    if ((marks & onFreeList) === 0)
-      report.problem('free-lost', `inode ${number}: it is free, but not on the free list`)
-  } else if ((facts.field(number, at.flags) & flagOrphan) !== 0 && (marks & onOrphanList) === 0) {
-    report.problem('orphan-lost', `inode ${number}: it is an orphan by its flag, but not on the orphan list`)
+/** Finds inodes that are on no list, and should be. */
+export function checkListed(facts: InodeFacts, report: Report): void {
+  const lost: number[] = []
+  let count = 0
+  for (const number of facts.inodes()) {
+    const marks = facts.marks.get(number)
+    if (facts.modeOf(number) === 0) {
+      if ((marks & onFreeList) !== 0) continue
+      count++
+      if (lost.length < mostNamed) lost.push(number)
+    } else if ((facts.field(number, at.flags) & flagOrphan) !== 0 && (marks & onOrphanList) === 0) {
+      report.problem(
+        'orphan-lost',
+        `inode ${number}: it is an orphan by its flag, but not on the orphan list`,
+      )
+    }
   }
+  if (count === 0) return
+  const named = lost.join(', ') + (count > lost.length ? ', …' : '')
+  report.problem('free-lost', `free list: free inodes that are not on it: ${count} (${named})`)
 }
 
 function followFreeList(view: VolumeView, facts: InodeFacts, report: Report): void {

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A volume with one of everything in it, and a copy of it to damage. */
+import { checkVolume, type CheckResult } from '../../src/check/check-volume.js'
+import { findInode } from '../../src/check/dump/find-inode.js'
+import { Report } from '../../src/check/report.js'
+import { VolumeView } from '../../src/check/volume-view.js'
+import { inodeField } from '../../src/fs/inode.js'
+import { NameHash } from '../../src/fs/name-hash.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
+import type { RecordingMedium } from '../support/recording-medium.js'
+import { TestVolume, root } from '../support/test-volume.js'
+
+export const sampleBlocks = 1024
+
+/** Inodes of the sample. */
+export interface SampleInodes {
+  readonly one: number
+  readonly small: number
+  readonly sparse: number
+  readonly hard: number
+  readonly dir: number
+  readonly sub: number
+  readonly deep: number
+  readonly many: number
+  readonly short: number
+  readonly long: number
+  readonly fifo: number
+  readonly twins: number
+  /** Files without a name, and a directory that was removed while open: on the orphan list, the last one first. */
+  readonly nameless: number
+  readonly nameless2: number
+  readonly removed: number
+}
+
+export interface Sample {
+  readonly medium: RecordingMedium
+  readonly inodes: SampleInodes
+}
+
+/** Makes the sample as it is while mounted: the orphans are there. */
+export function makeSample(): Sample {
+  const volume = TestVolume.make(sampleBlocks)
+  const { caller } = volume
+  const one = caller.file(root, 'one')
+  caller.write(one, 0, Buffer.from('one block'))
+  const small = caller.file(root, 'small')
+  caller.write(small, 0, Buffer.alloc(5000, 'x'))
+  const sparse = caller.file(root, 'sparse')
+  for (const block of [0, 600, 300000]) caller.write(sparse, block * 4096, Buffer.from('data'))
+  caller.file(root, 'empty')
+  const hard = caller.file(root, 'hard')
+  caller.link(hard, root, 'link')
+  const dir = caller.mkdir(root, 'dir')
+  const sub = caller.mkdir(dir, 'sub')
+  const deep = caller.file(sub, 'deep')
+  const many = caller.mkdir(root, 'many')
+  for (let n = 0; n < 400; n++) caller.file(many, `entry ${n}`)
+  for (let n = 0; n < 400; n += 7) {
+    const inode = caller.lookup(many, `entry ${n}`)
+    caller.unlink(many, `entry ${n}`)
+    caller.forget(inode, 2)
+  }
+  const short = caller.symlink(root, 'short', 'one')
+  const long = caller.symlink(root, 'long', 'x'.repeat(100))
+  const fifo = caller.make(root, 'fifo', 0o010600)
+  caller.make(root, 'null', 0o020666, 0x103)
+  const twins = caller.mkdir(root, 'twins')
+  for (const name of namesOfOneHash()) caller.file(twins, name)
+  const removed = caller.mkdir(root, 'removed')
+  caller.rmdir(root, 'removed')
+  const nameless = caller.nameless(root)
+  caller.write(nameless, 0, Buffer.alloc(9000, 'n'))
+  const nameless2 = caller.nameless(root)
+  const { medium } = volume
+  volume.drop()
+  const inodes = {
+    one,
+    small,
+    sparse,
+    hard,
+    dir,
+    sub,
+    deep,
+    many,
+    short,
+    long,
+    fifo,
+    twins,
+    nameless,
+    nameless2,
+    removed,
+  }
+  return { medium, inodes }
+}
+
+/** Two names whose hashes are equal under the key of test volumes. */
+function namesOfOneHash(): [string, string] {
+  const hash = new NameHash(0x07070707, 0x07070707)
+  const seen = new Map<number, string>()
+  for (let n = 0; ; n++) {
+    const name = `n${n}`
+    const bytes = Buffer.from(name)
+    const value = hash.of(bytes, 0, bytes.length)
+    const other = seen.get(value)
+    if (other !== undefined) return [other, name]
+    seen.set(value, name)
+  }
+}
+
+/** A copy of the sample, to be damaged and checked. */
+export class Patient {
+  readonly medium: RecordingMedium
+  readonly inodes: SampleInodes
+  readonly #view: VolumeView
+
+  constructor(sample: Sample) {
+    this.medium = sample.medium.clone()
+    this.inodes = sample.inodes
+    this.#view = new VolumeView(this.medium, readSuperblock(this.medium).superblock)
+  }
+
+  get view(): VolumeView {
+    return this.#view
+  }
+
+  get(block: number, word: number): number {
+    return this.medium.load32(block, word)
+  }
+
+  set(block: number, word: number, value: number): void {
+    this.medium.store32(block, word, value)
+  }
+
+  /** A word of an inode. */
+  field(number: number, field: number): number {
+    const { block, word } = this.#place(number)
+    return this.get(block, word + field)
+  }
+
+  setField(number: number, field: number, value: number): void {
+    const { block, word } = this.#place(number)
+    this.set(block, word + field, value)
+  }
+
+  /** The block of a file's map or of a directory's tree that hangs from the inode. */
+  rootOf(number: number): number {
+    return this.field(number, inodeField.root)
+  }
+
+  /** Where a block of the bitmap has a block's bit. */
+  flipBit(block: number): void {
+    const { bitmapStart } = this.#view.geometry
+    this.set(bitmapStart, block >>> 5, this.get(bitmapStart, block >>> 5) ^ (1 << (block & 31)))
+  }
+
+  check(mostPerKind?: number): { readonly report: Report; readonly result: CheckResult } {
+    const report = new Report(mostPerKind)
+    const result = checkVolume(this.medium, readSuperblock(this.medium).superblock, report)
+    return { report, result }
+  }
+
+  #place(number: number): { readonly block: number; readonly word: number } {
+    const inode = findInode(this.#view, number)
+    if (typeof inode === 'string') throw new Error(inode)
+    return inode
+  }
+}
+
+/** A damage, and all that the check says of it. */
+export interface Damage {
+  readonly what: string
+  readonly do: (patient: Patient) => void
+  /** The report's lines; `#one` stands for the number of the sample's inode `one`, `*` for any number. */
+  readonly lines: readonly string[]
+}
+
+/** What of a tap test is needed here. */
+interface Judge {
+  readonly pass: (message: string) => void
+  readonly same: (found: unknown, wanted: unknown, message: string) => unknown
+}
+
+/** Does each damage to a fresh copy of the sample and compares the report, line by line. */
+export function judge(t: Judge, sample: Sample, damages: readonly Damage[]): void {
+  for (const { what, do: damage, lines } of damages) {
+    const patient = new Patient(sample)
+    damage(patient)
+    const found = patient.check().report.lines()
+    const isSame =
+      found.length === lines.length && found.every((line, n) => patternOf(lines[n]!, sample).test(line))
+    if (isSame) t.pass(what)
+    else t.same(found, lines, what)
+  }
+}
+
+function patternOf(line: string, { inodes }: Sample): RegExp {
+  const literal = line.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')
+  const filledIn = literal.replace(/#(\w+)/g, (_, name: string) => String(inodes[name as keyof SampleInodes]))
+  return new RegExp(`^${filledIn.replace(/\*/g, '[0-9a-f]+')}$`)
+}

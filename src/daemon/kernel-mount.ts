@@ -10,6 +10,7 @@ import { findMount, mountType } from './mount-table.js'
 
 const MNT_DETACH = 2
 const EBUSY = 16
+const EPERM = 1
 const ENOENT = 2
 
 /** @returns the mount point's real path @throws MountError where nothing can be mounted there */
@@ -83,10 +84,13 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions)
       exitPermission,
     )
   }
-  throw new MountError(
-    `${mountpoint}: fusermount3 refused to mount (its reason stands above)`,
-    exitPermission,
-  )
+  if (fd === -EPERM) {
+    throw new MountError(
+      `${mountpoint}: fusermount3 refused to mount (its reason stands above)`,
+      exitPermission,
+    )
+  }
+  throw new MountError(`fusermount3 cannot be run: ${getSystemErrorName(fd)}`, exitSystem)
 }
 
 /** Unmounts. Where the mount is busy it is detached: it goes when its last user does. @returns whether it is gone */

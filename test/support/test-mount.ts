@@ -22,9 +22,12 @@ export const program = join(packageRoot, 'bin', 'pmfs2-fuse.js')
 const endPatienceMs = 10_000
 const stepMs = 10
 
+/** Options of env(1): without what the test runner has Node load into every process that a test starts. */
+export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
+
 /** Runs the program. */
 export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {
-  return finish(process.execPath, [program, ...args], limitMs)
+  return finish('env', [...withoutRunner, process.execPath, program, ...args], limitMs)
 }
 
 /** Runs the program; anything but exit code 0 is an error. */
@@ -98,8 +101,13 @@ export class TestMount {
   }
 
   /** Learns of a server that the test has started by other means, once its mount is live. */
-  async adopt(): Promise<DaemonReport> {
-    this.#deviceNumber = (await stat(this.mountpoint)).dev
+  adopt(): Promise<DaemonReport> {
+    return this.adoptAs({ stat })
+  }
+
+  /** The same of a mount that only another user may look at. */
+  async adoptAs(user: { stat(path: string): Promise<{ readonly dev: number }> }): Promise<DaemonReport> {
+    this.#deviceNumber = (await user.stat(this.mountpoint)).dev
     const report = await this.report()
     this.#servers.add(report.pid)
     return report

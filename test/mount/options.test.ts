@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What mount options do, as programs on the mount see it. */
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import tap, { type Test } from 'tap'
+import { findMount } from '../../src/daemon/mount-table.js'
+import { tick } from '../posix/fixture.js'
+import { System, outcome } from '../support/system.js'
+import { TestMount } from '../support/test-mount.js'
+
+tap.setTimeout(120_000)
+
+const { O_CREAT, O_RDONLY, O_WRONLY, W_OK } = constants
+const hourNs = 3_600_000_000_000n
+
+async function actor(t: Test): Promise<System> {
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  return system
+}
+
+async function digest(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+}
+
+void tap.test('ro', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await actor(t)
+  const file = `${mount.mountpoint}/file`
+  await system.writeFile(file, 'contents')
+  await system.symlink('file', `${mount.mountpoint}/link`)
+  await mount.unmount()
+  const before = await digest(mount.device)
+
+  await mount.mount('-o', 'ro')
+  t.ok(findMount(mount.mountpoint)?.options.includes('ro'), 'the mount table says so')
+  t.equal((await system.readFile(file)).toString(), 'contents')
+  t.equal((await system.readlink(`${mount.mountpoint}/link`)).toString(), 'file')
+  t.same(await system.names(mount.mountpoint), ['file', 'link'])
+  const { mountpoint } = mount
+  const refused: readonly [string, Promise<unknown>][] = [
+    ['open for writing', system.open(file, O_WRONLY)],
+    ['create', system.open(`${mountpoint}/new`, O_WRONLY | O_CREAT)],
+    ['mkdir', system.mkdir(`${mountpoint}/new`)],
+    ['symlink', system.symlink('file', `${mountpoint}/new`)],
+    ['link', system.link(file, `${mountpoint}/new`)],
+    ['mkfifo', system.mkfifo(`${mountpoint}/new`)],
+    ['rename', system.rename(file, `${mountpoint}/new`)],
+    ['unlink', system.unlink(file)],
+    ['truncate', system.truncate(file, 1)],
+    ['chmod', system.chmod(file, 0o600)],
+    ['chown', system.chown(file, 1, 1)],
+    ['utimensat', system.setTimes(file, 0n, 0n)],
+  ]
+  for (const [what, call] of refused) t.equal(await outcome(call), 'EROFS', what)
+  t.notOk(await system.access(file, W_OK), 'access says that it cannot be written')
+  await mount.unmount()
+  t.equal(await digest(mount.device), before, 'not a byte of the device has changed')
+})
+
+void tap.test('ro leaves even what recovery would mend', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await actor(t)
+  const path = `${mount.mountpoint}/unlinked`
+  const fd = await system.open(path, O_WRONLY | O_CREAT)
+  await system.write(fd, Buffer.alloc(10_000, 1))
+  await system.unlink(path)
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGKILL')
+  await mount.cutOff()
+  await outcome(system.close(fd))
+  const before = await digest(mount.device)
+  await mount.mount('-o', 'ro')
+  t.same(await system.names(mount.mountpoint), [])
+  await mount.unmount()
+  t.equal(await digest(mount.device), before, 'the orphan is still there')
+  await mount.mount()
+  await mount.unmount()
+  t.not(await digest(mount.device), before, 'until it is mounted for writing')
+  await mount.check()
+})
+
+/** Whether reading a file moves its time of access. */
+async function readingMoves(system: System, path: string): Promise<boolean> {
+  const before = await system.stat(path)
+  await tick()
+  const contents = await system.readFile(path)
+  if (contents.length === 0) throw new Error(`${path} is empty, so nothing was read`)
+  const after = await system.stat(path)
+  return after.atimeNs !== before.atimeNs
+}
+
+void tap.test('times of access', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await actor(t)
+  const pathOf = (option: string, file: string): string => `${mount.mountpoint}/${option}-${file}`
+  const optionLists = ['relatime', 'noatime', 'ro']
+  for (const option of optionLists) {
+    await system.writeFile(pathOf(option, 'changed'), 'contents')
+    await system.writeFile(pathOf(option, 'read'), 'contents')
+    // The time of the last change, ctime, is now whatever one does; what counts as read after it lies ahead.
+    const now = BigInt(Date.now()) * 1_000_000n
+    await system.setTimes(pathOf(option, 'changed'), now - hourNs, now - 2n * hourNs)
+    await system.setTimes(pathOf(option, 'read'), now + hourNs, now - 2n * hourNs)
+  }
+  for (const option of optionLists) {
+    // No cache may answer: a read that costs no request moves nothing.
+    await mount.remount('-o', option)
+    const changed = pathOf(option, 'changed')
+    const moves = option === 'relatime'
+    t.equal(await readingMoves(system, changed), moves, `${option}: not read since it was changed`)
+    t.equal(await readingMoves(system, pathOf(option, 'read')), false, `${option}: read since it was changed`)
+    const { atimeNs } = await system.stat(changed)
+    await mount.remount()
+    t.equal((await system.stat(changed)).atimeNs, atimeNs, `${option}: so it stays`)
+  }
+})
+
+void tap.test('direct_io keeps the page cache out', async (t) => {
+  const mount = await TestMount.mounted(t, '16M', '-o', 'direct_io')
+  const system = await actor(t)
+  const path = `${mount.mountpoint}/file`
+  await system.writeFile(path, Buffer.alloc(8192, 1))
+  const fd = await system.open(path, O_RDONLY)
+  const reads = async (): Promise<number> => (await mount.report()).requests['READ'] ?? 0
+  const before = await reads()
+  for (let n = 0; n < 3; n++) t.equal((await system.pread(fd, 4096, 4096)).length, 4096)
+  t.equal((await reads()) - before, 3, 'each read is a request')
+  const map = await system.map(fd, 8192).catch(() => system.open(path, O_RDONLY))
+  t.type(map, 'number')
+})
+
+void tap.test('options of the kernel stand in the mount table', async (t) => {
+  const mount = await TestMount.mounted(t, '16M', '-o', 'nosuid,nodev', '-o', 'noexec,noatime')
+  const options = findMount(mount.mountpoint)?.options ?? []
+  for (const option of ['rw', 'nosuid', 'nodev', 'noexec', 'noatime']) t.ok(options.includes(option), option)
+})

@@ -67,7 +67,7 @@ function checkOpened(devices: readonly Device[], options: DeviceCheckOptions): D
   }
   return withMedium(devices, 'copy-on-write', (medium) => {
     recover(medium, geometryOf(medium))
-    const note = `${transactions(inFlight)} in flight: checked is what is left when the next mount has undone them`
+    const note = `${transactions(inFlight)} in flight: checked is what is left when the next mount has undone ${inFlight === 1 ? 'it' : 'them'}`
     return check(medium, path, options, [note])
   })
 }
@@ -107,7 +107,7 @@ function summarize(result: CheckResult, problems: number): string {
   const { usedInodes, inodes, files, directories, symbolicLinks, specialFiles, usedBlocks, blocks } = result
   const kinds = `${files} files, ${directories} directories, ${symbolicLinks} symbolic links, ${specialFiles} special`
   const space = `${usedBlocks}/${blocks} blocks (${Math.round(bytesOf(usedBlocks) / 2 ** 20)} MiB)`
-  const verdict = problems === 0 ? 'clean' : `${problems} problems`
+  const verdict = problems === 0 ? 'clean' : problems === 1 ? '1 problem' : `${problems} problems`
   return `${verdict}, ${usedInodes}/${inodes} inodes (${kinds}), ${space}`
 }
 

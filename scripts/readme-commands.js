@@ -6,7 +6,7 @@
  * A block under the comment "needs /dev/pmem0" gets a file in its place where there is no such device, and where there is
  * one too: a check must not erase what somebody keeps there. What stays in the foreground is interrupted once it is live.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -19,12 +19,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { clearTimeout, setTimeout } from 'node:timers'
 import { root } from './setup.js'
 
 const foreground = 'npm start'
-const limitMs = 120_000
+const limitMs = 180_000
+const memoryFolder = '/dev/shm'
 const pmem = '/dev/pmem0'
 const pmemBytes = 2 ** 30
 /** Made by the README outside of the copy. */
@@ -52,6 +53,8 @@ async function runBlock(commands, cwd) {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
+    // npx keeps links to packages in npm's cache; those to the copy go with it.
+    env: { ...process.env, npm_config_cache: join(cwd, '.npm-cache') },
   })
   let output = ''
   let statuses = ''
@@ -100,7 +103,7 @@ async function main() {
   const blocks = blocksOf(readFileSync(join(root, 'README.md'), 'utf8'))
   const copy = copyOfRepository()
   const absent = outside.filter((path) => !existsSync(path))
-  const standIn = join(copy, 'pmem0')
+  const standIn = join(mkdtempSync(join(memoryFolder, 'pmfs2-readme-')), 'pmem0')
   let ran = 0
   let failures = 0
   const report = (succeeded, command) => {
@@ -127,10 +130,12 @@ async function main() {
     commands.forEach((command, n) => report(statuses[n] === 0, command))
     if (statuses.length < commands.length || statuses.some((status) => status !== 0)) console.log(output)
   }
-  for (const path of absent) {
-    if (existsSync(path)) rmdirSync(path)
+  for (const path of absent.filter((path) => existsSync(path))) {
+    // Where a command failed, its mount may be there still.
+    spawnSync('umount', ['-f', '-l', path], { stdio: 'ignore' })
+    rmdirSync(path)
   }
-  rmSync(copy, { recursive: true, force: true })
+  for (const folder of [copy, dirname(standIn)]) rmSync(folder, { recursive: true, force: true })
   console.log(`${ran} commands, ${failures} failed`)
   process.exitCode = failures === 0 ? 0 : 1
 }

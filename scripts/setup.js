@@ -4,16 +4,7 @@
  * that out takes a moment only, so every command of package.json can begin with it. It needs nothing but Node and npm.
  */
 import { spawnSync } from 'node:child_process'
-import {
-  existsSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-} from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -30,7 +21,6 @@ export function setUp(onlyDependencies = false) {
   if (onlyDependencies) return
   buildNative()
   buildTypeScript()
-  linkCommand()
 }
 
 function checkNode() {
@@ -75,19 +65,6 @@ function buildTypeScript() {
   // The record counts from when the compiler began to read; and a failure is tried again next time.
   if (existsSync(join(root, record))) utimesSync(join(root, record), start, compiled ? start : 0)
   if (!compiled) throw new SetupError('TypeScript found errors (above)')
-}
-
-/** `npx pmfs2-fuse` finds the command among those of the dependencies. */
-function linkCommand() {
-  const link = join(root, 'node_modules/.bin/pmfs2-fuse')
-  const target = '../../bin/pmfs2-fuse.js'
-  try {
-    if (readlinkSync(link) === target) return
-  } catch {
-    // There is none yet.
-  }
-  rmSync(link, { force: true })
-  symlinkSync(target, link)
 }
 
 function removeOutputs(output) {

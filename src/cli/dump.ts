@@ -1,12 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** `dump`: not there yet. */
+/** `dump`: prints the structures of a volume, mounted or not, whole or damaged. */
 import type { CommandModule } from 'yargs'
-import { CommandError } from './command-error.js'
+import { dumpDevices } from '../check/dump/dump-device.js'
+import type { DumpRequest } from '../check/dump/dump-volume.js'
+import { dumpJson, dumpText } from '../check/dump/section.js'
+import { CommandError, UsageError } from './command-error.js'
 
-export const dumpCommand: CommandModule = {
-  command: 'dump',
-  describe: 'Not there yet',
-  handler: () => {
-    throw new CommandError('it is not there yet')
-  },
+interface DumpArguments {
+  readonly device: string
+  readonly what: string | undefined
+  readonly number: string | undefined
+  readonly json: boolean
+}
+
+export const dumpCommand: CommandModule<object, DumpArguments> = {
+  command: 'dump <device> [what] [number]',
+  describe: 'Print the structures on a device',
+  builder: (parser) =>
+    parser
+      .positional('device', { type: 'string', demandOption: true, describe: 'A device or a file' })
+      .positional('what', {
+        type: 'string',
+        describe: 'superblock, inode N, dir N or blocks N; without it, an overview',
+      })
+      .positional('number', { type: 'string', describe: 'Which inode; the root directory is 1' })
+      .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
+      .example('$0 dump /dev/pmem0', 'the superblock, the roots, and transactions in flight')
+      .example('$0 dump /dev/pmem0 dir 1', 'the entries of the root directory')
+      .example('$0 dump /dev/pmem0 blocks 12 --json', "where a file's blocks lie, for a program"),
+  handler: dump,
+}
+
+function dump({ device, what, number, json }: DumpArguments): void {
+  const { sections, problem } = dumpDevices([device], requestOf(what, number))
+  if (json && sections.length > 0) console.log(JSON.stringify(dumpJson(sections), null, 2))
+  else for (const line of dumpText(sections)) console.log(line)
+  if (problem !== null) throw new CommandError(problem)
+}
+
+function requestOf(what: string | undefined, number: string | undefined): DumpRequest {
+  switch (what) {
+    case undefined:
+      return { what: 'overview' }
+    case 'superblock':
+      if (number !== undefined) throw new UsageError('superblock takes no number')
+      return { what }
+    case 'inode':
+    case 'dir':
+    case 'blocks':
+      return { what, inode: inodeNumber(what, number) }
+    default:
+      throw new UsageError(`there is no ${what} to dump: it is superblock, inode N, dir N or blocks N`)
+  }
+}
+
+function inodeNumber(what: string, number: string | undefined): number {
+  if (number === undefined) throw new UsageError(`${what} takes the number of an inode`)
+  if (!/^\d{1,10}$/.test(number)) throw new UsageError(`${number} is no number of an inode`)
+  return Number(number)
 }

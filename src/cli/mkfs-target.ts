@@ -161,7 +161,6 @@ function findForeign(device: Device): string | null {
 
 /** Whether there is a superblock of ours, be it of another version or damaged. */
 function holdsVolume(device: Device): boolean {
-  if (deviceBlocks(device) < 2) return false
   const description = mapDevices([device], 'read-only')
   const medium = new MappedMedium(description)
   try {

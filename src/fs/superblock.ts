@@ -104,6 +104,9 @@ export interface SuperblockReading {
 
 /** @throws VolumeError where there is no superblock that this program can serve */
 export function readSuperblock(medium: Medium): SuperblockReading {
+  if (medium.blockCount < smallestVolumeBlocks) {
+    throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
+  }
   const first = loadCopy(medium, superblockBlock)
   const second = loadCopy(medium, secondCopyPlace(medium, first))
   const [firstWhole, secondWhole] = [first.isWhole(), second.isWhole()]

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What info, fsck, dump and mount say of a device that cannot be served, or only just. */
+import { mkdirSync, statSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { formatVersion, superblock as layout } from '../../layout/superblock.js'
+import { openDevice } from '../../src/pmem/device.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import {
+  editSuperblocks,
+  fileLimitMs,
+  fingerprint,
+  refuse,
+  refuseUntouched,
+  sparseFile,
+  succeed,
+  pmfs2,
+  writeAt,
+} from './cli.js'
+
+t.setTimeout(fileLimitMs)
+
+const mebibyte = 2 ** 20
+const folder = await temporaryDirectory(t, SHARED_MEMORY)
+const mountpoint = join(folder, 'mountpoint')
+mkdirSync(mountpoint)
+
+async function volume(t: Parameters<typeof succeed>[0], name: string): Promise<string> {
+  const device = join(folder, name)
+  await succeed(t, ['mkfs', device, '--size', '2M', '--quiet'])
+  return device
+}
+
+/** Each command that reads a device, with its exit code for one that it cannot read. */
+function readers(device: string): (readonly [args: readonly string[], exitCode: number])[] {
+  return [
+    [['info', device], 1],
+    [['fsck', device], 8],
+    [['mount', device, mountpoint], 32],
+  ]
+}
+
+for (const [what, make, line] of [
+  ['a missing device', (path: string) => path, /there is no such file or device/],
+  [
+    'a directory',
+    (path: string) => (mkdirSync(path), path),
+    /neither a regular file nor a block device nor devdax/,
+  ],
+  ['an empty file', (path: string) => sparseFile(path, 0), /it is empty/],
+  [
+    'a file too small to hold anything',
+    (path: string) => sparseFile(path, 100),
+    /it is too small to hold a PMFS2 file system/,
+  ],
+  ['zeros', (path: string) => sparseFile(path, 2 * mebibyte), /it holds no PMFS2 file system/],
+] as const) {
+  void t.test(what, async (t) => {
+    const device = make(join(folder, what.replaceAll(' ', '-')))
+    for (const [args, exitCode] of readers(device)) await refuse(t, args, exitCode, line)
+    await refuse(t, ['dump', device], 1, line)
+  })
+}
+
+void t.test('another version of the format', async (t) => {
+  const device = await volume(t, 'version')
+  editSuperblocks(device, (words) => (words[layout.word.version] = formatVersion + 1))
+  for (const [args, exitCode] of readers(device)) {
+    await refuseUntouched(
+      t,
+      device,
+      args,
+      exitCode,
+      `${args[0]!}: ${device}: its format is version 2; this program serves version 1`,
+    )
+  }
+})
+
+void t.test('an unknown incompatible feature', async (t) => {
+  const device = await volume(t, 'feature')
+  editSuperblocks(device, (words) => (words[layout.word.incompat] = 0x80))
+  const line = 'it uses features that this program does not know (incompat 0x80)'
+  for (const [args, exitCode] of readers(device)) {
+    await refuseUntouched(t, device, args, exitCode, `${args[0]!}: ${device}: ${line}`)
+  }
+})
+
+void t.test('an unknown feature that allows to read', async (t) => {
+  const device = await volume(t, 'read-only')
+  editSuperblocks(device, (words) => (words[layout.word.readOnlyCompat] = 0x4))
+  t.match(await succeed(t, ['info', device]), /ro-compat 0x4/)
+  await refuseUntouched(t, device, ['mount', device, mountpoint], 32, /it uses features .*-o ro/)
+})
+
+void t.test('both superblocks damaged', async (t) => {
+  const device = await volume(t, 'both')
+  writeAt(device, 200, 'damage')
+  writeAt(device, 2 * mebibyte - 4096 + 200, 'damage')
+  for (const [args, exitCode] of readers(device)) {
+    await refuseUntouched(t, device, args, exitCode, `${args[0]!}: ${device}: both superblocks are damaged`)
+  }
+  const { end, stdout, stderr } = await pmfs2(['dump', device])
+  t.equal(end, 1)
+  t.match(stdout, /first copy[^]*second copy/, 'what lies there is shown all the same')
+  t.match(stderr, /^dump: .*both superblocks are damaged\n$/)
+})
+
+for (const [which, offset] of [
+  ['first', 200],
+  ['second', 2 * mebibyte - 4096 + 200],
+] as const) {
+  void t.test(`the ${which} superblock damaged`, async (t) => {
+    const device = await volume(t, which)
+    writeAt(device, offset, 'damage')
+    const before = fingerprint(device)
+    t.match(await succeed(t, ['info', device]), new RegExp(`damage .*the ${which} superblock.* is damaged`))
+    const { damage } = JSON.parse(await succeed(t, ['info', device, '--json'])) as { damage: string[] }
+    t.equal(damage.length, 1)
+    const { end, stdout, stderr } = await pmfs2(['fsck', device])
+    t.same({ end, stderr }, { end: 4, stderr: '' })
+    t.match(stdout, new RegExp(`superblock.*\n.*1 problem`))
+    t.equal(fingerprint(device), before, 'nothing is changed')
+    const mount = await pmfs2(['mount', device, mountpoint])
+    t.teardown(() => pmfs2(['umount', '--lazy', mountpoint]))
+    t.equal(mount.end, 0, 'it mounts from the other copy')
+    t.match(mount.stderr, new RegExp(`${which} superblock.* is damaged`), 'and says so')
+    await succeed(t, ['umount', mountpoint])
+    t.match(await succeed(t, ['fsck', device]), /clean/, 'and both are whole again')
+  })
+}
+
+void t.test('cut short', async (t) => {
+  const device = await volume(t, 'cut')
+  await succeed(t, ['mkfs', device, '--size', '4M', '--force', '--quiet'])
+  truncateSync(device, 2 * mebibyte)
+  for (const [args, exitCode] of readers(device)) {
+    await refuseUntouched(
+      t,
+      device,
+      args,
+      exitCode,
+      /the device is 2097152 bytes shorter than its file system/,
+    )
+  }
+})
+
+void t.test('in use by another process', async (t) => {
+  const device = await volume(t, 'held')
+  const holder = openDevice(device, { access: 'read-write', exclusive: true })
+  t.teardown(() => holder.close())
+  await refuseUntouched(t, device, ['mount', device, mountpoint], 32, /it is in use: unmount it/)
+  await refuseUntouched(t, device, ['fsck', device], 8, /^fsck: .*it is in use: unmount it/)
+  t.match(await succeed(t, ['info', device]), /clean/, 'info and dump only look')
+  t.match(await succeed(t, ['dump', device]), /superblock/)
+})
+
+void t.test('dump', async (t) => {
+  const device = await volume(t, 'dump')
+  t.match(await succeed(t, ['dump', device]), /superblock[^]*roots[^]*undo log/)
+  t.match(await succeed(t, ['dump', device, 'superblock']), /first copy[^]*second copy/)
+  t.match(await succeed(t, ['dump', device, 'inode', '1']), /drwxr-xr-x/)
+  t.match(await succeed(t, ['dump', device, 'dir', '1']), /directory 1/)
+  t.match(await succeed(t, ['dump', device, 'blocks', '1']), /blocks of directory 1/)
+  const [section] = JSON.parse(await succeed(t, ['dump', device, 'inode', '1', '--json'])) as {
+    title: string
+    fields: Record<string, unknown>
+  }[]
+  t.match(section?.title, /^inode 1 /)
+  t.equal(section?.fields['uid'], process.getuid!())
+  const refused = (args: readonly string[], line: RegExp): Promise<void> =>
+    refuse(t, ['dump', device, ...args], 1, line)
+  await refused(['frobnicate'], /^dump: there is no frobnicate to dump: .*; try pmfs2-fuse dump --help/)
+  await refused(['inode'], /^dump: inode takes the number of an inode; try/)
+  await refused(['inode', 'x'], /^dump: x is no number of an inode; try/)
+  await refused(['superblock', '3'], /^dump: superblock takes no number; try/)
+  t.equal(statSync(device).size, 2 * mebibyte)
+})

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** umount and info with a mount of our own. */
+import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import { fileLimitMs, pmfs2, refuse, start, succeed } from './cli.js'
+
+t.setTimeout(fileLimitMs)
+
+const folder = await temporaryDirectory(t, SHARED_MEMORY)
+const device = join(folder, 'device')
+const mountpoint = join(folder, 'mount point')
+mkdirSync(mountpoint)
+// Before the folder goes (teardowns run last come, first served).
+t.teardown(() => pmfs2(['umount', '--lazy', mountpoint]))
+
+/** Mounts; its notices, such as that the device lies in RAM, are not looked at. */
+async function mount(t: Parameters<typeof succeed>[0]): Promise<void> {
+  const { end, stderr } = await pmfs2([device, mountpoint])
+  t.equal(end, 0, `mounted: ${stderr}`)
+}
+
+void t.test('a mount, told of and ended', async (t) => {
+  await succeed(t, ['mkfs', device, '--size', '8M', '--label', 'told', '--quiet'])
+  await mount(t)
+  writeFileSync(join(mountpoint, 'file'), 'x'.repeat(5000))
+  for (const target of [mountpoint, device]) {
+    const info = await succeed(t, ['info', target])
+    t.ok(info.includes(`mounted on ${mountpoint}`))
+    t.match(info, /label +told/)
+    t.match(info, /used +\d.* of .*MiB/)
+    t.match(info, /server +process \d+/)
+    t.match(info, /requests +\d+: .*CREATE 1/)
+  }
+  const json = JSON.parse(await succeed(t, ['info', mountpoint, '--json'])) as Record<string, unknown>
+  t.match(json, {
+    device,
+    mountpoint,
+    state: 'dirty',
+    usage: { usedInodes: Number },
+    server: { pid: Number },
+  })
+  await refuse(t, ['mkfs', device, '--force'], 1, /it is in use/)
+  await refuse(t, ['fsck', device], 8, /it is in use/)
+  t.equal(await succeed(t, ['umount', mountpoint]), '')
+  t.match(await succeed(t, ['fsck', device]), /clean/, 'it was waited for')
+  t.match(JSON.parse(await succeed(t, ['info', device, '--json'])), {
+    state: 'clean',
+    mountCount: 1,
+    server: null,
+  })
+})
+
+void t.test('a mount point by another name', async (t) => {
+  await mount(t)
+  const link = join(folder, 'link')
+  symlinkSync(folder, link)
+  await succeed(t, ['umount', join(link, 'mount point')])
+})
+
+void t.test('a busy one', async (t) => {
+  await mount(t)
+  const fd = openSync(join(mountpoint, 'file'), 'r')
+  await refuse(t, ['umount', mountpoint], 32, `umount: ${mountpoint}: target is busy`)
+  await succeed(t, ['umount', '--lazy', mountpoint])
+  await refuse(t, ['umount', mountpoint], 32, `umount: ${mountpoint}: not mounted`)
+  closeSync(fd)
+})
+
+void t.test('a server that was killed', async (t) => {
+  for (let tries = 0; (await pmfs2(['fsck', device])).end !== 0 && tries < 50; tries++);
+  await mount(t)
+  const { server } = JSON.parse(await succeed(t, ['info', mountpoint, '--json'])) as {
+    server: { pid: number }
+  }
+  process.kill(server.pid, 'SIGKILL')
+  // The kernel notices when the last descriptor is closed.
+  for (let tries = 0; (await start('stat', [mountpoint])).end === 0 && tries < 50; tries++);
+  await refuse(t, ['info', mountpoint], 1, /its server is gone; umount it/)
+  await succeed(t, ['umount', mountpoint])
+  t.match(await succeed(t, ['info', device]), /state +dirty/)
+})
+
+void t.test('what is not ours', async (t) => {
+  await refuse(t, ['umount', folder], 32, `umount: ${folder}: not mounted`)
+  await refuse(t, ['umount', '/nonexistent'], 32, 'umount: /nonexistent: not mounted')
+  await refuse(
+    t,
+    ['umount', '/proc'],
+    32,
+    'umount: /proc: it is a mount of type proc, not fuse.pmfs2; use umount(8)',
+  )
+})

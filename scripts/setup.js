@@ -14,13 +14,14 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** What stands in the way of setting up, in a sentence that says what to do about it. */
 export class SetupError extends Error {}
 
-/** @param onlyDependencies leaves the sources as they are, for tools that read those @throws SetupError */
-export function setUp(onlyDependencies = false) {
+/** @param purpose what is to be run: the program, its tests, or tools that read the sources only @throws SetupError */
+export function setUp(purpose = 'program') {
   checkNode()
   installDependencies()
-  if (onlyDependencies) return
+  if (purpose === 'tools') return
   buildNative()
   buildTypeScript()
+  if (purpose === 'tests') buildTestRunner()
 }
 
 function checkNode() {
@@ -67,6 +68,17 @@ function buildTypeScript() {
   if (!compiled) throw new SetupError('TypeScript found errors (above)')
 }
 
+/** Freshly installed, tap has the plugins that package.json leaves out, and would run once with them, slowly. */
+function buildTestRunner() {
+  const { tap } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const leftOut = tap.plugin.filter((name) => name.startsWith('!')).map((name) => name.slice(1))
+  const text = readFileSync(join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js'), 'utf8')
+  const plugins = /^export const signature = `([^`]*)`/m.exec(text)?.[1].split('\n') ?? []
+  if (!leftOut.some((name) => plugins.includes(name))) return
+  say('building the test runner (tap)')
+  if (!run(join(root, 'node_modules/.bin/tap'), ['build'])) throw new SetupError('tap build failed (above)')
+}
+
 function removeOutputs(output) {
   for (const suffix of ['.js', '.js.map', '.d.ts']) rmSync(join(root, output + suffix), { force: true })
 }
@@ -86,7 +98,7 @@ function npm(...args) {
   const script = process.env.npm_execpath
   const env = { ...process.env, ...ownHeaders() }
   const done = script === undefined ? run('npm', args, env) : run(process.execPath, [script, ...args], env)
-  if (!done) throw new SetupError(`npm ${args[0] === 'run' ? args[2] : args[0]} failed (above)`)
+  if (!done) throw new SetupError(`npm ${args.join(' ')} failed (above)`)
 }
 
 /** Where Node came with its headers, node-gyp need not download them. */
@@ -126,7 +138,7 @@ function filesBelow(folder, name) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    setUp(process.argv.includes('--dependencies'))
+    setUp(process.argv[2])
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     console.error(`setup: ${error.message}`)

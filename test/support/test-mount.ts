@@ -5,7 +5,7 @@
  *
  * Nothing here waits for a mount without a time limit.
  */
-import { chmod, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +19,7 @@ import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
 export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
 export const program = join(packageRoot, 'bin', 'pmfs2-fuse.js')
 
-const endPatienceMs = 10_000
+const patienceMs = 10_000
 const stepMs = 10
 
 /** Options of env(1): without what the test runner has Node load into every process that a test starts. */
@@ -37,9 +37,10 @@ export async function succeed(...args: readonly string[]): Promise<string> {
   return output
 }
 
-/** Whether the process is still there, as more than an entry that its parent has to collect. */
-export async function isRunning(pid: number): Promise<boolean> {
+/** Whether a thread of the process is still there, as more than an entry that its parent has to collect. */
+async function isRunning(pid: number): Promise<boolean> {
   try {
+    if ((await readdir(`/proc/${pid}/task`)).length > 1) return true
     const text = await readFile(`/proc/${pid}/stat`, 'utf8')
     return !text.slice(text.lastIndexOf(')')).startsWith(') Z')
   } catch {
@@ -47,14 +48,19 @@ export async function isRunning(pid: number): Promise<boolean> {
   }
 }
 
-/** Resolves once the process has ended: true, or false where it did not within the time. */
-export async function hasEnded(pid: number, limitMs = endPatienceMs): Promise<boolean> {
+/** Waits for something to come true. @returns whether it did within the time */
+export async function until(condition: () => Promise<boolean>, limitMs = patienceMs): Promise<boolean> {
   const deadline = performance.now() + limitMs
-  while (await isRunning(pid)) {
+  while (!(await condition())) {
     if (performance.now() > deadline) return false
     await sleep(stepMs)
   }
   return true
+}
+
+/** Resolves once the process has ended: true, or false where it did not within the time. */
+export function hasEnded(pid: number, limitMs = patienceMs): Promise<boolean> {
+  return until(async () => !(await isRunning(pid)), limitMs)
 }
 
 export class TestMount {

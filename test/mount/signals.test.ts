@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** SIGTERM and SIGINT unmount: the device is clean afterwards, whether the mount was in use or not. */
+import { constants } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import tap, { type Test } from 'tap'
+import { ForegroundServer } from '../support/foreground-server.js'
+import { System, outcome } from '../support/system.js'
+import { TestMount, hasEnded, succeed } from '../support/test-mount.js'
+
+tap.setTimeout(120_000)
+
+const { O_CREAT, O_RDWR } = constants
+const signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
+
+/** Holds a device to have been left in order. */
+async function isLeftInOrder(t: Test, mount: TestMount): Promise<void> {
+  t.notOk(mount.isMounted(), 'no mount is left')
+  const { state } = JSON.parse(await succeed('info', mount.device, '--json')) as { state: string }
+  t.equal(state, 'clean')
+  t.match(await mount.check(), /: clean,/)
+}
+
+void tap.test('an idle mount', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  for (const signal of signals) {
+    await t.test(`${signal}, in the background`, async (t) => {
+      await mount.mount()
+      await writeFile(join(mount.mountpoint, signal), 'contents')
+      const { pid } = await mount.report()
+      process.kill(pid, signal)
+      t.ok(await hasEnded(pid), 'the server ends')
+      await isLeftInOrder(t, mount)
+    })
+  }
+  await t.test('in the foreground', async (t) => {
+    const server = await ForegroundServer.start(mount, '-f')
+    server.signal('SIGINT')
+    t.equal(await server.ended(), 0, 'Ctrl-C is no failure')
+    await isLeftInOrder(t, mount)
+  })
+})
+
+void tap.test('a mount in use', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  await system.chdir(mount.mountpoint)
+  const fd = await system.open('file', O_RDWR | O_CREAT)
+  await system.write(fd, Buffer.from('contents'))
+  const unlinked = await system.open('unlinked', O_RDWR | O_CREAT)
+  await system.write(unlinked, Buffer.alloc(100_000, 1))
+  await system.unlink('unlinked')
+  const { pid } = await mount.report()
+
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  await isLeftInOrder(t, mount)
+  t.equal(await outcome(system.write(fd, Buffer.from('more'))), 'ENOTCONN', 'programs hear of it')
+  t.equal(await outcome(system.stat('file')), 'ENOTCONN')
+
+  await mount.mount()
+  t.equal((await system.readFile(join(mount.mountpoint, 'file'))).toString(), 'contents')
+  t.same(await system.names(mount.mountpoint), ['file'])
+})
+
+void tap.test('several signals at once', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { pid } = await mount.report()
+  for (const signal of [...signals, ...signals]) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It has ended.
+      break
+    }
+    await sleep(1)
+  }
+  t.ok(await hasEnded(pid), 'the server ends')
+  await isLeftInOrder(t, mount)
+})

@@ -62,12 +62,22 @@ static void forget_view(napi_env env, struct views *views, int64_t mapping)
 	views->slots[slot].mapping = 0;
 }
 
+/*
+ * Mapped memory is no memory that the collector could win back, yet it would count it: each ArrayBuffer of a large
+ * device would start a full collection. So what it counts is taken off again as long as the buffer lives.
+ */
+static void discount(napi_env env, int64_t bytes)
+{
+	int64_t total;
+
+	napi_adjust_external_memory(env, bytes, &total);
+}
+
+/* The memory belongs to the table of mappings, not to the collector. `hint` is what was discounted. */
 static void keep_memory(napi_env env, void *data, void *hint)
 {
-	/* The memory belongs to the table of mappings, not to the collector. */
-	(void)env;
 	(void)data;
-	(void)hint;
+	discount(env, (int64_t)(intptr_t)hint);
 }
 
 CALL(call_view)
@@ -87,7 +97,10 @@ CALL(call_view)
 	buffer = live_view(env, views, mapping);
 	if (buffer)
 		return buffer;
-	if (napi_create_external_arraybuffer(env, base, length, keep_memory, NULL, &buffer) != napi_ok) {
+	discount(env, -(int64_t)length);
+	if (napi_create_external_arraybuffer(env, base, length, keep_memory, (void *)(intptr_t)length, &buffer) !=
+	    napi_ok) {
+		discount(env, (int64_t)length);
 		napi_throw_error(env, NULL, "view: the engine refused an ArrayBuffer over mapped memory");
 		return NULL;
 	}

@@ -30,23 +30,26 @@ const CAP_SYS_ADMIN = 21n
 const container = 'in a container, start that with --device /dev/fuse --cap-add SYS_ADMIN'
 
 function checkMachine() {
+  const isRoot = process.getuid() === 0
+  if (isRoot && !mayMount()) throw new SetupError(`root may not mount here (no CAP_SYS_ADMIN); ${container}`)
+  if (!isRoot && !isOnPath('fusermount3')) {
+    throw new SetupError(
+      'who is not root mounts with fusermount3, which is missing; on Debian: apt-get install fuse3',
+    )
+  }
   try {
     closeSync(openSync('/dev/fuse', 'r+'))
   } catch (error) {
-    if (error.code === 'ENOENT') {
-      throw new SetupError(`there is no /dev/fuse: load the kernel's module (modprobe fuse); ${container}`)
-    }
-    throw new SetupError(`/dev/fuse cannot be opened (${error.code}); ${container}`)
+    throw new SetupError(fuseProblem(error.code, isRoot))
   }
-  if (process.getuid() !== 0) {
-    if (!isOnPath('fusermount3')) {
-      throw new SetupError(
-        'who is not root mounts with fusermount3, which is missing; on Debian: apt-get install fuse3',
-      )
-    }
-  } else if (!mayMount()) {
-    throw new SetupError(`root may not mount here (no CAP_SYS_ADMIN); ${container}`)
-  }
+}
+
+function fuseProblem(code, isRoot) {
+  if (code === 'ENOENT')
+    return `there is no /dev/fuse: load the kernel's module (modprobe fuse); ${container}`
+  if (code === 'EACCES' && !isRoot)
+    return 'only root may open /dev/fuse here; chmod 666 /dev/fuse lets others mount too'
+  return `/dev/fuse cannot be opened (${code}); ${container}`
 }
 
 function isOnPath(program) {

@@ -102,6 +102,9 @@ export function plan(options: FormatOptions): Superblock {
   superblock.set(at.bitmapStart, bitmapStart)
   superblock.set(at.bitmapBlocks, bitmapBlocks)
   superblock.set(at.dataStart, bitmapStart + bitmapBlocks)
+  if (bitmapStart + bitmapBlocks + tableBlocks >= deviceBlocks[0]!) {
+    throw new VolumeError('size', 'its first device is too small for the bitmap of all of it')
+  }
   superblock.bytes.set(options.hashKey, at.hashKey * 4)
   superblock.set(at.deviceCount, deviceBlocks.length)
   const starts = deviceStarts(deviceBlocks)

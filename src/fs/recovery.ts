@@ -7,9 +7,10 @@ import { laneBlocks } from '../../layout/geometry.js'
 import { entriesPerLane, laneHeader } from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Geometry } from './geometry.js'
-import { entryHolds, retire, undo } from './undo.js'
+import { entryHolds, isSound, retire, undo } from './undo.js'
+import { VolumeError } from './volume-error.js'
 
-/** @returns how many transactions were undone */
+/** @returns how many transactions were undone @throws VolumeError where the log cannot be followed */
 export function recover(medium: Medium, geometry: Geometry): number {
   let undone = 0
   for (let worker = 0; worker < geometry.laneCount; worker++) {
@@ -26,6 +27,14 @@ function rollBack(medium: Medium, geometry: Geometry, lane: number): boolean {
   let entries = 0
   while (entries < entriesPerLane && entryHolds(medium, lane, entries, low, high)) entries++
   if (entries === 0) return false
+  for (let n = 0; n < entries; n++) {
+    if (!isSound(medium, geometry, lane, n)) {
+      throw new VolumeError(
+        'damaged',
+        `its undo log is damaged: entry ${n} of the lane at block ${lane} names what is not there`,
+      )
+    }
+  }
   for (let n = entries - 1; n >= 0; n--) undo(medium, geometry, lane, n)
   retire(medium, lane, low, high)
   return true

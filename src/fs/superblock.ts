@@ -4,6 +4,8 @@ import { crc32c } from '../../layout/checksum.js'
 import {
   blockBytes,
   blockWords,
+  blocksPerBitmapBlock,
+  firstLaneBlock,
   largestVolumeBlocks,
   laneBlocks,
   smallestVolumeBlocks,
@@ -104,6 +106,7 @@ export interface SuperblockReading {
 
 /** @throws VolumeError where there is no superblock that this program can serve */
 export function readSuperblock(medium: Medium): SuperblockReading {
+  if (medium.blockCount === 0) throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   if (medium.blockCount < smallestVolumeBlocks) {
     throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   }
@@ -134,10 +137,10 @@ export function writeSuperblock(medium: Medium, superblock: Superblock): void {
   storeCopy(medium, superblockBlock, superblock)
 }
 
-/** Where the second copy is looked for: where a whole first copy says, else at the medium's end. */
+/** Where the second copy is looked for: where a whole first copy says, else at the end of the first device. */
 function secondCopyPlace(medium: Medium, first: Superblock): number {
   const said = first.isWhole() ? first.secondCopyBlock : 0
-  return said > 0 && said < medium.blockCount ? said : medium.blockCount - 1
+  return said > 0 && said < medium.firstDeviceBlocks ? said : medium.firstDeviceBlocks - 1
 }
 
 function loadCopy(medium: Medium, block: number): Superblock {
@@ -168,6 +171,7 @@ function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
     )
   }
   const { blockCount, laneStart, laneCount, bitmapStart, bitmapBlocks, dataStart } = superblock.geometry
+  const { secondCopyBlock } = superblock
   if (blockCount > medium.blockCount) {
     const missing = (blockCount - medium.blockCount) * blockBytes
     throw new VolumeError('size', `the device is ${missing} bytes shorter than its file system`)
@@ -177,10 +181,13 @@ function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
     superblock.get(at.blockBytes) === blockBytes &&
     blockCount >= smallestVolumeBlocks &&
     blockCount <= largestVolumeBlocks &&
+    laneStart >= firstLaneBlock &&
     laneCount > 0 &&
     laneStart + laneCount * laneBlocks <= bitmapStart &&
+    bitmapBlocks * blocksPerBitmapBlock >= blockCount &&
     bitmapStart + bitmapBlocks <= dataStart &&
-    dataStart <= blockCount &&
+    dataStart <= secondCopyBlock &&
+    secondCopyBlock < blockCount &&
     devices > 0 &&
     devices <= mostDevices
   if (!sound) throw new VolumeError('damaged', 'its superblock has a right checksum and wrong numbers')

@@ -3,9 +3,17 @@
  * Reading the undo log: which entries of a lane count, and what undoing one does. Both an operation that gives up
  * and recovery after a crash go through here. Undoing is idempotent, so a crash in its midst does no harm.
  */
-import { blockShift } from '../../layout/geometry.js'
+import { blockShift, blockWords } from '../../layout/geometry.js'
 import { entryChecksum } from '../../layout/checksum.js'
-import { laneHeader, undoAllocate, undoEntry, undoFill, undoFree, undoWords } from '../../layout/lane.js'
+import {
+  laneHeader,
+  undoAllocate,
+  undoDataWords,
+  undoEntry,
+  undoFill,
+  undoFree,
+  undoWords,
+} from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
 import { clearPersistentBits, setPersistentBits } from './allocator.js'
 import type { Geometry } from './geometry.js'
@@ -32,6 +40,26 @@ export function entryHolds(medium: Medium, lane: number, n: number, low: number,
     words[entry + at.generation + 1] === high &&
     words[entry + at.checksum] === entryChecksum(words, entry)
   )
+}
+
+/** Whether what a whole entry names is there to be undone. */
+export function isSound(medium: Medium, geometry: Geometry, lane: number, n: number): boolean {
+  const log = entryBlock(lane, n)
+  const entry = entryWord(n)
+  const kind = medium.load32(log, entry + at.kind)
+  const position = medium.load32(log, entry + at.offset)
+  if (kind === undoWords || kind === undoFill) {
+    const words = (position >>> 16) * (kind === undoFill ? 2 : 1)
+    const fits = (position & 0xffff) + words <= blockWords && (kind === undoFill || words <= undoDataWords)
+    return fits && medium.load32(log, entry + at.block) < geometry.blockCount
+  }
+  if ((kind !== undoAllocate && kind !== undoFree) || position > undoDataWords / 2) return false
+  for (let run = 0; run < position; run++) {
+    const first = medium.load32(log, entry + at.data + 2 * run)
+    const length = medium.load32(log, entry + at.data + 2 * run + 1)
+    if (first < geometry.dataStart || first + length > geometry.blockCount) return false
+  }
+  return true
 }
 
 /** Undoes entry `n` and flushes what it changed; the caller fences. */

@@ -24,14 +24,19 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
       }
     }
   } catch (error) {
-    unmapDevices({ windows, blockCount, persistHow: PERSIST_FENCE_ONLY })
+    unmapDevices({ windows })
     throw error
   }
-  return { windows, blockCount, persistHow: howToPersist(devices, mode) }
+  return {
+    windows,
+    blockCount,
+    firstDeviceBlocks: Math.min(blockCount, deviceBlocks(devices[0]!)),
+    persistHow: howToPersist(devices, mode),
+  }
 }
 
 /** No thread may touch the medium afterwards. */
-export function unmapDevices(description: MediumDescription): void {
+export function unmapDevices(description: Pick<MediumDescription, 'windows'>): void {
   for (const mapping of description.windows) native.unmap(mapping, null)
 }
 

@@ -34,12 +34,14 @@ export interface MediumDescription {
   /** One mapping per window of 1 GiB. */
   readonly windows: readonly Mapping[]
   readonly blockCount: number
+  readonly firstDeviceBlocks: number
   /** PERSIST_* of src/native */
   readonly persistHow: number
 }
 
 export class MappedMedium extends Medium {
   readonly blockCount: number
+  readonly firstDeviceBlocks: number
   readonly words: readonly Uint32Array[]
   readonly bytes: readonly Uint8Array[]
   readonly windows: readonly Mapping[]
@@ -52,6 +54,7 @@ export class MappedMedium extends Medium {
     super()
     const views = description.windows.map((mapping) => native.view(mapping))
     this.blockCount = description.blockCount
+    this.firstDeviceBlocks = description.firstDeviceBlocks
     this.windows = description.windows
     this.words = views.map((view) => new Uint32Array(view))
     this.bytes = views.map((view) => new Uint8Array(view))

@@ -12,6 +12,8 @@ import type { TransferBuffer } from './transfer-buffer.js'
 export abstract class Medium {
   /** Blocks that may be addressed. */
   abstract readonly blockCount: number
+  /** Blocks of the first device, which carries both superblocks. */
+  abstract readonly firstDeviceBlocks: number
   /** Each window's memory as words and as bytes. */
   abstract readonly words: readonly Uint32Array[]
   abstract readonly bytes: readonly Uint8Array[]

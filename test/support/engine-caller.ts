@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** An engine spoken to in JavaScript's own terms: strings, Buffers, offsets as numbers. */
+import { inode as layout } from '../../layout/inode.js'
+import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
+import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
+import { type Engine, attributeWords } from '../../src/fs/engine.js'
+import { mostBytesPerWrite } from '../../src/fs/file.js'
+import { Name } from '../../src/fs/name.js'
+import { NewInode } from '../../src/fs/new-inode.js'
+import type { Medium } from '../../src/pmem/medium.js'
+import {
+  type TransferBuffer,
+  createTransferBuffer,
+  releaseTransferBuffer,
+} from '../../src/pmem/transfer-buffer.js'
+
+const at = layout.word
+const blockBytes = 4096
+
+export interface Attributes {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly links: number
+  readonly size: number
+  readonly blocks: number
+  /** Seconds and nanoseconds. */
+  readonly mtime: string
+  readonly ctime: string
+  readonly atime: string
+  readonly device: number
+  readonly generation: number
+  readonly parent: number
+}
+
+export interface Entry {
+  readonly name: string
+  readonly inode: number
+  readonly type: number
+  readonly cookie: readonly [low: number, high: number]
+}
+
+export interface Extent {
+  /** null: a hole */
+  readonly bytes: Buffer | null
+  readonly length: number
+}
+
+/** Bytes of a name: a string is taken as Latin-1, so that every byte can be said. */
+export function nameOf(text: string): Name {
+  const bytes = Buffer.from(text, 'latin1')
+  return new Name().set(bytes, 0, bytes.length)
+}
+
+export class EngineCaller {
+  readonly engine: Engine
+  readonly #medium: Medium
+  readonly #buffer: TransferBuffer
+  readonly #words = new Uint32Array(attributeWords)
+
+  constructor(engine: Engine, medium: Medium) {
+    this.engine = engine
+    this.#medium = medium
+    this.#buffer = createTransferBuffer('test data', mostBytesPerWrite + blockBytes)
+  }
+
+  release(): void {
+    releaseTransferBuffer(this.#buffer)
+  }
+
+  /** Every change is made at this moment, until the next one is set. */
+  setClock(milliseconds: number): void {
+    this.engine.clock.setMilliseconds(milliseconds)
+  }
+
+  lookup(parent: number, name: string): number {
+    return this.engine.lookup(parent, nameOf(name))
+  }
+
+  make(parent: number, name: string, mode: number, device = 0): number {
+    return this.engine.create(parent, nameOf(name), newInode(mode, device))
+  }
+
+  file(parent: number, name: string): number {
+    return this.make(parent, name, 0o100644)
+  }
+
+  mkdir(parent: number, name: string): number {
+    return this.make(parent, name, 0o040755)
+  }
+
+  nameless(parent: number): number {
+    return this.engine.createNameless(parent, newInode(0o100600, 0))
+  }
+
+  symlink(parent: number, name: string, target: string): number {
+    const bytes = Buffer.from(target, 'latin1')
+    this.#buffer.bytes.set(bytes, 8)
+    return this.engine.symlink(parent, nameOf(name), newInode(0o120777, 0), this.#buffer, 8, bytes.length)
+  }
+
+  readlink(inode: number): string | number {
+    const sink = new Collector(this.#medium)
+    const result = this.engine.readlink(inode, sink)
+    return result < 0 ? result : sink.contents.toString('latin1')
+  }
+
+  link(inode: number, parent: number, name: string): number {
+    return this.engine.link(inode, parent, nameOf(name))
+  }
+
+  unlink(parent: number, name: string): number {
+    return this.engine.unlink(parent, nameOf(name))
+  }
+
+  rmdir(parent: number, name: string): number {
+    return this.engine.rmdir(parent, nameOf(name))
+  }
+
+  rename(from: number, oldName: string, to: number, newName: string, flags = 0): number {
+    return this.engine.rename(from, nameOf(oldName), to, nameOf(newName), flags)
+  }
+
+  forget(inode: number, count = 1): void {
+    this.engine.forget(inode, count)
+  }
+
+  /** One write of the engine. @param offset bytes, below 2⁴⁴ */
+  write(inode: number, offset: number, data: Uint8Array, killPrivileges = false): number {
+    this.#buffer.bytes.set(data, 4)
+    const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
+    return this.engine.write(inode, index, within, data.length, this.#buffer, 4, killPrivileges)
+  }
+
+  extents(inode: number, offset: number, length: number): Extent[] | number {
+    const sink = new Collector(this.#medium)
+    const result = this.engine.beginRead(
+      inode,
+      Math.floor(offset / blockBytes),
+      offset % blockBytes,
+      length,
+      sink,
+      false,
+    )
+    this.engine.endRead(inode)
+    if (result >= 0 && sink.length !== result) throw new Error(`told ${sink.length} bytes of ${result}`)
+    return result < 0 ? result : sink.extents
+  }
+
+  read(inode: number, offset: number, length: number): Buffer | number {
+    const extents = this.extents(inode, offset, length)
+    return typeof extents === 'number' ? extents : joined(extents)
+  }
+
+  setattr(inode: number, change: Partial<AttributeChange>): number {
+    return this.engine.setattr(inode, Object.assign(new AttributeChange(), change))
+  }
+
+  truncate(inode: number, size: number): number {
+    return this.setattr(inode, {
+      mask: SET_SIZE,
+      sizeLow: size % 2 ** 32,
+      sizeHigh: Math.floor(size / 2 ** 32),
+    })
+  }
+
+  stat(inode: number): Attributes | number {
+    const error = this.engine.getattr(inode, this.#words)
+    return error === 0 ? attributesOf(this.#words) : error
+  }
+
+  /** As {@link stat}, of an inode that is there. */
+  attributes(inode: number): Attributes {
+    const attributes = this.stat(inode)
+    if (typeof attributes === 'number') throw new Error(`getattr of inode ${inode}: ${attributes}`)
+    return attributes
+  }
+
+  /** At most `most` entries after a cookie. */
+  readdir(inode: number, cookie: readonly [number, number] = [0, 0], most = Infinity): Entry[] | number {
+    const entries: Entry[] = []
+    const error = this.engine.readdir(inode, cookie[0], cookie[1], {
+      entry(number, type, bytes, start, length, low, high) {
+        if (entries.length >= most) return false
+        const name = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+        entries.push({ name, inode: number, type, cookie: [low, high] })
+        return true
+      },
+    })
+    return error === 0 ? entries : error
+  }
+
+  /** The entries of a directory without its dots. */
+  entries(inode: number): Entry[] {
+    const entries = this.readdir(inode)
+    if (typeof entries === 'number') throw new Error(`readdir of inode ${inode}: ${entries}`)
+    return entries.filter((entry) => entry.name !== '.' && entry.name !== '..')
+  }
+}
+
+class Collector {
+  readonly extents: Extent[] = []
+  length = 0
+  readonly #medium: Medium
+
+  constructor(medium: Medium) {
+    this.#medium = medium
+  }
+
+  data(block: number, offset: number, length: number): void {
+    const at = this.#medium.byteOf(block) + offset
+    if (at + length > this.#medium.bytesOf(block).length)
+      throw new Error(`block ${block} is told beyond its window`)
+    this.extents.push({ bytes: Buffer.from(this.#medium.bytesOf(block).subarray(at, at + length)), length })
+    this.length += length
+  }
+
+  hole(length: number): void {
+    this.extents.push({ bytes: null, length })
+    this.length += length
+  }
+
+  get contents(): Buffer {
+    return joined(this.extents)
+  }
+}
+
+function joined(extents: readonly Extent[]): Buffer {
+  return Buffer.concat(extents.map((extent) => extent.bytes ?? Buffer.alloc(extent.length)))
+}
+
+function newInode(mode: number, device: number): NewInode {
+  const made = new NewInode()
+  made.mode = mode
+  made.uid = 1000
+  made.gid = 100
+  made.device = device
+  return made
+}
+
+function attributesOf(words: Uint32Array): Attributes {
+  const get = (field: number) => words[field]!
+  const time = (field: number) =>
+    `${decodeSeconds(get(field), get(field + 1))}.${String(decodeNanoseconds(get(field + 1))).padStart(9, '0')}`
+  return {
+    mode: get(at.mode),
+    uid: get(at.uid),
+    gid: get(at.gid),
+    links: get(at.links),
+    size: get(at.size) + get(at.size + 1) * 2 ** 32,
+    blocks: get(at.blocks),
+    mtime: time(at.mtime),
+    ctime: time(at.ctime),
+    atime: time(at.atime),
+    device: get(at.device),
+    generation: get(at.generation),
+    parent: get(at.parent),
+  }
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What holds of every volume between two transactions, told from the medium's bytes and the format alone: nothing of
+ * src/fs takes part. Each problem is a sentence; none is good.
+ */
+import {
+  flagInlineData,
+  flagOrphan,
+  inlineBytes,
+  inode as layout,
+  inodesPerBlock,
+} from '../../layout/inode.js'
+import { blockBytes } from '../../layout/geometry.js'
+import { roots, tableHeight } from '../../layout/roots.js'
+import { superblock as super_ } from '../../layout/superblock.js'
+import type { Medium } from '../../src/pmem/medium.js'
+import { DirectoryInvariants } from './directory-invariants.js'
+
+const at = layout.word
+const typeMask = 0o170000
+const directory = 0o040000
+const regular = 0o100000
+const link = 0o120000
+
+/** One inode as the checks need it. */
+export interface RawInode {
+  readonly number: number
+  readonly words: Uint32Array
+}
+
+/** Everything wrong with an open or a closed volume; orphans are wrong unless they are allowed. */
+export function problemsOf(medium: Medium, orphansAllowed = false): string[] {
+  return new Invariants(medium).check(orphansAllowed)
+}
+
+export class Invariants {
+  readonly problems: string[] = []
+  readonly medium: Medium
+  /** Names found for each inode. */
+  readonly names = new Map<number, number>()
+  /** Subdirectories found in each directory. */
+  readonly subdirectories = new Map<number, number>()
+  readonly #owners = new Map<number, string>()
+  readonly #inodes = new Map<number, RawInode>()
+  readonly #free = new Set<number>()
+
+  constructor(medium: Medium) {
+    this.medium = medium
+  }
+
+  get inodes(): ReadonlyMap<number, RawInode> {
+    return this.#inodes
+  }
+
+  check(orphansAllowed: boolean): string[] {
+    this.#claimFixedAreas()
+    this.#readTable()
+    this.#checkFreeList()
+    const orphans = this.#checkOrphans()
+    if (!orphansAllowed && orphans.size > 0) this.#say(`orphans are left: ${[...orphans].join(', ')}`)
+    for (const inode of this.#inodes.values()) this.#checkInode(inode, orphans.has(inode.number))
+    for (const inode of this.#inodes.values()) this.#checkLinks(inode)
+    this.#checkBitmap()
+    return this.problems
+  }
+
+  say(inode: number, problem: string): void {
+    this.#say(`inode ${inode} ${problem}`)
+  }
+
+  /** Notes who a block belongs to; it may belong to one only. */
+  own(block: number, owner: string): void {
+    const other = this.#owners.get(block)
+    if (other !== undefined) this.#say(`block ${block} belongs to ${other} and to ${owner}`)
+    this.#owners.set(block, owner)
+  }
+
+  #say(problem: string): void {
+    this.problems.push(problem)
+  }
+
+  #super(field: number): number {
+    return this.medium.load32(0, field)
+  }
+
+  #root(field: number): number {
+    return this.medium.load32(1, field)
+  }
+
+  #claimFixedAreas(): void {
+    for (let block = 0; block < this.#super(super_.word.dataStart); block++) this.own(block, 'a fixed area')
+    const devices = super_.word.devices
+    for (let n = 0; n < this.#super(super_.word.deviceCount); n++) {
+      const start = this.#super(devices + 8 * n + 4)
+      const end = start + this.#super(devices + 8 * n + 5)
+      if (n === 0) this.own(end - 1, 'the second superblock')
+      const isLast = n + 1 === this.#super(super_.word.deviceCount)
+      const next = isLast ? end : this.#super(devices + 8 * n + 12)
+      for (let block = end; block < next; block++) this.own(block, 'a gap between devices')
+    }
+  }
+
+  #readTable(): void {
+    const blocks: number[] = []
+    this.#walkMap(this.#root(roots.word.tableRoot), tableHeight, 0, 'the inode table', (index, block) => {
+      blocks[index] = block
+    })
+    if (blocks.length !== this.#root(roots.word.tableBlocks))
+      this.#say('tableBlocks is not what the table has')
+    let used = 0
+    for (const [index, block] of blocks.entries()) {
+      for (let slot = 0; slot < inodesPerBlock; slot++) {
+        const number = index * inodesPerBlock + slot
+        const start = this.medium.wordOf(block) + slot * layout.lengthWords
+        const words = this.medium.wordsOf(block).subarray(start, start + layout.lengthWords)
+        if (words[at.mode] !== 0) used++
+        if (number === 0) continue
+        if (words[at.mode] === 0) this.#free.add(number)
+        else this.#inodes.set(number, { number, words })
+      }
+    }
+    if (used !== this.#root(roots.word.usedInodes)) {
+      this.#say(`${used} inodes are in use, not ${this.#root(roots.word.usedInodes)}`)
+    }
+  }
+
+  /** Calls `visit` for each block that a map names. @returns how many blocks it has, its own included */
+  #walkMap(
+    block: number,
+    height: number,
+    base: number,
+    owner: string,
+    visit: (index: number, block: number) => void,
+  ): number {
+    if (block === 0) return 0
+    this.own(block, owner)
+    if (height === 0) {
+      visit(base, block)
+      return 1
+    }
+    let count = 1
+    const words = this.medium.wordsOf(block)
+    const start = this.medium.wordOf(block)
+    for (let child = 0; child < 512; child++) {
+      const below = words[start + child * 2]!
+      if (words[start + child * 2 + 1] !== 0) this.#say(`${owner}: a map entry has flags`)
+      if (below === 0) continue
+      count += this.#walkMap(below, height - 1, base + child * 512 ** (height - 1), owner, visit)
+    }
+    return count
+  }
+
+  #checkFreeList(): void {
+    const seen = new Set<number>()
+    for (let number = this.#root(roots.word.freeInode); number !== 0;) {
+      if (seen.has(number) || !this.#free.has(number)) {
+        this.#say(`the free list names inode ${number}, ${seen.has(number) ? 'again' : 'which is in use'}`)
+        return
+      }
+      seen.add(number)
+      number = this.#wordsOfFree(number)[at.next]!
+    }
+    if (seen.size !== this.#free.size) this.#say(`${this.#free.size - seen.size} free inodes are on no list`)
+  }
+
+  #wordsOfFree(number: number): Uint32Array {
+    let block = this.#root(roots.word.tableRoot)
+    const index = number >>> 5
+    for (let level = tableHeight - 1; level >= 0; level--) {
+      block = this.medium.load32(block, ((index >>> (9 * level)) & 511) * 2)
+    }
+    const start = this.medium.wordOf(block) + (number & 31) * layout.lengthWords
+    return this.medium.wordsOf(block).subarray(start, start + layout.lengthWords)
+  }
+
+  #checkOrphans(): Set<number> {
+    const seen = new Set<number>()
+    let previous = 0
+    for (let number = this.#root(roots.word.orphanInode); number !== 0;) {
+      const inode = this.#inodes.get(number)
+      if (inode === undefined || seen.has(number)) {
+        this.#say(`the orphan list names inode ${number}, ${inode ? 'again' : 'which is free'}`)
+        return seen
+      }
+      if (inode.words[at.previous] !== previous) this.say(number, 'has a wrong place on the orphan list')
+      if ((inode.words[at.flags]! & flagOrphan) === 0) this.say(number, 'is an orphan without the flag')
+      seen.add(number)
+      previous = number
+      number = inode.words[at.next]!
+    }
+    return seen
+  }
+
+  #checkInode({ number, words }: RawInode, isOrphan: boolean): void {
+    const type = words[at.mode]! & typeMask
+    const owner = `inode ${number}`
+    const size = words[at.size]! + words[at.size + 1]! * 2 ** 32
+    const flags = words[at.flags]!
+    let blocks: number
+    let beyond = 0
+    if ((flags & flagOrphan) !== 0 && !isOrphan)
+      this.say(number, 'has the flag of an orphan and is on no list')
+    if ((flags & ~(flagOrphan | flagInlineData)) !== 0) this.say(number, `has flags ${flags}`)
+    if (type === directory) {
+      blocks = new DirectoryInvariants(this, { number, words }, isOrphan).check()
+    } else {
+      blocks = this.#walkMap(words[at.root]!, words[at.height]!, 0, owner, (index) => {
+        if (index * blockBytes >= size) beyond++
+      })
+    }
+    if (type === regular && beyond > 0 && !isOrphan) this.say(number, `has ${beyond} blocks beyond its size`)
+    if (type === link) {
+      const isInline = (flags & flagInlineData) !== 0
+      if (isInline !== size <= inlineBytes || isInline !== (blocks === 0))
+        this.say(number, 'keeps its target wrongly')
+    } else if (type !== regular && type !== directory && (blocks !== 0 || size !== 0)) {
+      this.say(number, 'is a special file with contents')
+    }
+    if (blocks !== words[at.blocks]) this.say(number, `has ${blocks} blocks, not ${words[at.blocks]!}`)
+  }
+
+  #checkLinks({ number, words }: RawInode): void {
+    const names = this.names.get(number) ?? 0
+    const links = words[at.links]!
+    const isDirectory = (words[at.mode]! & typeMask) === directory
+    if (!isDirectory) {
+      if (links !== names) this.say(number, `has ${names} names and ${links} links`)
+    } else if (number !== 1 && names !== (links === 0 ? 0 : 1)) {
+      this.say(number, `is a directory with ${names} names`)
+    } else if (links !== 0 && links !== 2 + (this.subdirectories.get(number) ?? 0)) {
+      this.say(number, `has ${this.subdirectories.get(number) ?? 0} subdirectories and ${links} links`)
+    }
+    if (links === 0 && (words[at.flags]! & flagOrphan) === 0)
+      this.say(number, 'has no names and is no orphan')
+  }
+
+  #checkBitmap(): void {
+    const total = this.#super(super_.word.blockCount)
+    const bits = this.#super(super_.word.bitmapBlocks) * blockBytes * 8
+    let lost = 0
+    for (let block = 0; block < bits; block++) {
+      const bitmapBlock = this.#super(super_.word.bitmapStart) + Math.floor(block / (blockBytes * 8))
+      const isUsed = (this.medium.load32(bitmapBlock, (block >>> 5) & 1023) >>> (block & 31)) & 1
+      const isOwned = block >= total || this.#owners.has(block)
+      if (isOwned && isUsed === 0)
+        this.#say(`block ${block} of ${this.#owners.get(block) ?? 'nobody'} is marked free`)
+      if (!isOwned && isUsed === 1) lost++
+    }
+    if (lost > 0) this.#say(`${lost} blocks are marked used and belong to nobody`)
+  }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A medium in plain memory that can record what is done to it: every store, copy, flush and fence, in order. A
+ * {@link Replay} of the recording (power-failure.ts) then rebuilds what a loss of power would leave at any moment.
+ */
+import { blockBytes, windowBlockMask, windowBlocks, windowBytes, windowShift } from '../../layout/geometry.js'
+import { Medium } from '../../src/pmem/medium.js'
+import type { TransferBuffer } from '../../src/pmem/transfer-buffer.js'
+
+/** `ordered`: a store through the cache; `streamed`: past it, in no order, and certain at the next fence. */
+export type RecordedKind = 'ordered' | 'streamed' | 'flush' | 'fence'
+
+export interface RecordedEvent {
+  readonly kind: RecordedKind
+  /** Byte of the medium, counted over windows of 1 GiB. */
+  readonly at: number
+  readonly length: number
+  /** What was stored, null of a flush and a fence. */
+  readonly bytes: Uint8Array | null
+}
+
+export interface Recording {
+  /** The medium's windows when the recording began. */
+  readonly base: readonly Uint8Array[]
+  readonly events: readonly RecordedEvent[]
+  readonly fences: number
+}
+
+export class RecordingMedium extends Medium {
+  readonly blockCount: number
+  readonly firstDeviceBlocks: number
+  readonly words: readonly Uint32Array[]
+  readonly bytes: readonly Uint8Array[]
+  /** How many fences there were, recorded or not. */
+  fences = 0
+  #base: readonly Uint8Array[] = []
+  #events: RecordedEvent[] | null = null
+
+  /** @param windows bytes of each window; all but a device's last are 1 GiB */
+  constructor(windows: readonly Uint8Array[]) {
+    super()
+    this.bytes = windows
+    this.words = windows.map(
+      (bytes) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2),
+    )
+    const lastBlocks = windows.at(-1)!.byteLength / blockBytes
+    this.firstDeviceBlocks = windows[0]!.byteLength / blockBytes
+    this.blockCount = (windows.length - 1) * windowBlocks + lastBlocks
+  }
+
+  /** A medium of zeros: devices of so many blocks (2¹⁸ at the most each), end to end. */
+  static ofDevices(deviceBlocks: readonly number[]): RecordingMedium {
+    return new RecordingMedium(deviceBlocks.map((blocks) => new Uint8Array(blocks * blockBytes)))
+  }
+
+  /** Another medium with the same contents. */
+  clone(): RecordingMedium {
+    return new RecordingMedium(this.bytes.map((bytes) => bytes.slice()))
+  }
+
+  startRecording(): void {
+    this.#base = this.bytes.map((bytes) => bytes.slice())
+    this.#events = []
+  }
+
+  stopRecording(): Recording {
+    const events = this.#events
+    if (events === null) throw new Error('nothing is being recorded')
+    this.#events = null
+    return { base: this.#base, events, fences: events.filter((event) => event.kind === 'fence').length }
+  }
+
+  store32(block: number, word: number, value: number): void {
+    const at = this.wordOf(block) + word
+    this.wordsOf(block)[at] = value
+    this.#record('ordered', block, word * 4, 4)
+  }
+
+  store64(block: number, word: number, low: number, high: number): void {
+    if (word % 2 !== 0) throw new Error('an 8-byte store at an odd word')
+    const at = this.wordOf(block) + word
+    this.wordsOf(block)[at] = low
+    this.wordsOf(block)[at + 1] = high
+    this.#record('ordered', block, word * 4, 8)
+  }
+
+  setBits(block: number, word: number, mask: number): void {
+    this.store32(block, word, this.load32(block, word) | mask)
+  }
+
+  clearBits(block: number, word: number, mask: number): void {
+    this.store32(block, word, this.load32(block, word) & ~mask)
+  }
+
+  copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void {
+    if (start + length > from.bytes.length) throw new Error('the copy reads beyond its buffer')
+    this.#stream(block, offset, length, (bytes, at, done, part) =>
+      bytes.set(from.bytes.subarray(start + done, start + done + part), at),
+    )
+  }
+
+  zero(block: number, offset: number, length: number): void {
+    this.#stream(block, offset, length, (bytes, at, _done, part) => bytes.fill(0, at, at + part))
+  }
+
+  flush(block: number, offset: number, length: number): void {
+    this.#check(block, offset, length)
+    this.#events?.push({ kind: 'flush', at: position(block, offset), length, bytes: null })
+  }
+
+  fence(): void {
+    this.fences++
+    this.#events?.push({ kind: 'fence', at: 0, length: 0, bytes: null })
+  }
+
+  #stream(
+    block: number,
+    offset: number,
+    length: number,
+    store: (bytes: Uint8Array, at: number, done: number, part: number) => void,
+  ): void {
+    if (length < 0) throw new Error(`a copy of ${length} bytes`)
+    for (let done = 0; done < length;) {
+      const at = this.byteOf(block) + offset
+      const part = Math.min(length - done, windowBytes - at)
+      this.#check(block, offset, part)
+      store(this.bytesOf(block), at, done, part)
+      this.#record('streamed', block, offset, part)
+      done += part
+      block = ((block >>> windowShift) + 1) * windowBlocks
+      offset = 0
+    }
+  }
+
+  #record(kind: RecordedKind, block: number, offset: number, length: number): void {
+    if (this.#events === null) return
+    const at = this.byteOf(block) + offset
+    const bytes = this.bytesOf(block).slice(at, at + length)
+    this.#events.push({ kind, at: position(block, offset), length, bytes })
+  }
+
+  #check(block: number, offset: number, length: number): void {
+    const end = this.byteOf(block) + offset + length
+    if (end > this.bytesOf(block).length)
+      throw new Error(`block ${block} does not reach to byte ${offset + length}`)
+  }
+}
+
+function position(block: number, offset: number): number {
+  return (block >>> windowShift) * windowBytes + (block & windowBlockMask) * blockBytes + offset
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A small volume in memory, mounted, with an engine to call. */
+import { format } from '../../src/fs/format.js'
+import { Volume } from '../../src/fs/volume.js'
+import { EngineCaller } from './engine-caller.js'
+import { RecordingMedium } from './recording-medium.js'
+import type { TearsDown } from './temporary.js'
+
+export const root = 1
+/** When test volumes are made: 2024-01-01, in milliseconds. */
+export const epoch = 1_704_067_200_000
+
+export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly number[]): void {
+  format(medium, {
+    deviceBlocks,
+    uuid: Uint8Array.from({ length: 16 }, (_, n) => n),
+    label: 'test',
+    hashKey: new Uint8Array(16).fill(7),
+    now: epoch,
+    uid: 0,
+    gid: 0,
+    zeroed: true,
+  })
+}
+
+export class TestVolume {
+  readonly medium: RecordingMedium
+  volume: Volume
+  caller: EngineCaller
+  #isOpen = true
+
+  private constructor(medium: RecordingMedium, now: number) {
+    this.medium = medium
+    this.volume = Volume.open(medium, { readOnly: false, now })
+    this.caller = new EngineCaller(this.volume.engine(0), medium)
+    this.caller.setClock(now)
+  }
+
+  /** @throws VolumeError */
+  static open(medium: RecordingMedium, now = epoch): TestVolume {
+    return new TestVolume(medium, now)
+  }
+
+  /** A new volume of so many blocks, on as many devices. */
+  static make(...deviceBlocks: readonly number[]): TestVolume {
+    const medium = RecordingMedium.ofDevices(deviceBlocks)
+    formatSmall(medium, deviceBlocks)
+    return new TestVolume(medium, epoch)
+  }
+
+  /** As {@link make}, closed at the end of the test. */
+  static of(t: TearsDown, ...deviceBlocks: readonly number[]): TestVolume {
+    const volume = TestVolume.make(...deviceBlocks)
+    t.teardown(() => volume.close())
+    return volume
+  }
+
+  get freeBlocks(): number {
+    return this.caller.engine.usage().freeBlocks
+  }
+
+  /** Unmounts in order; a second time does nothing. */
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.volume.close()
+    this.caller.release()
+  }
+
+  /** Forgets the mount, as a loss of power does. */
+  drop(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.volume.state.release()
+    this.caller.release()
+  }
+
+  reopen(now = epoch): void {
+    this.close()
+    this.volume = Volume.open(this.medium, { readOnly: false, now })
+    this.caller = new EngineCaller(this.volume.engine(0), this.medium)
+    this.caller.setClock(now)
+    this.#isOpen = true
+  }
+}

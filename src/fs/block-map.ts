@@ -22,7 +22,7 @@ const coverage = Float64Array.from({ length: tallestMap + 1 }, (_, height) => ma
 export class BlockMap {
   /** What the last {@link run} found: the first block, 0 for a hole. */
   runStart = 0
-  /** Blocks of the map itself that the last insert took, or the last cut freed. */
+  /** Blocks of the map itself that the last {@link reserve} took, or the last {@link cut} freed. */
   nodeCount = 0
   /** Data blocks that the last {@link cut} freed. */
   dataCount = 0
@@ -76,27 +76,49 @@ export class BlockMap {
   }
 
   /**
-   * Maps `count` neighbouring blocks from `first` at `index`, where there was a hole. The holder's root and height
-   * must have been saved. @returns 0 or -ENOSPC (then the caller aborts the transaction)
+   * Makes the map ready to take `count` blocks from `index` on, where there is a hole: {@link place} then cannot fail.
+   * The holder's root and height must have been saved. However many runs the blocks come in, the log takes one entry
+   * per lowest node. @returns 0 or -ENOSPC (then the caller aborts the transaction)
    */
-  insert(
+  reserve(tx: Transaction, holder: number, rootWord: number, index: number, count: number): number {
+    this.nodeCount = 0
+    const error = this.#grow(tx, holder, rootWord, index + count - 1)
+    if (error !== 0) return error
+    const height = this.#medium.load32(holder, rootWord + 1)
+    for (let done = 0; height > 0 && done < count;) {
+      const part = Math.min(count - done, mapFanout - ((index + done) & mapIndexMask))
+      const failed = this.#reserveInOneNode(tx, holder, rootWord, height, index + done, part)
+      if (failed !== 0) return failed
+      done += part
+    }
+    return 0
+  }
+
+  /** Maps `count` neighbouring blocks from `first` at `index`, in what was reserved. */
+  place(
     tx: Transaction,
     holder: number,
     rootWord: number,
     index: number,
     first: number,
     count: number,
-  ): number {
-    this.nodeCount = 0
-    const error = this.#grow(tx, holder, rootWord, index + count - 1)
-    if (error !== 0) return error
+  ): void {
+    const root = this.#medium.load32(holder, rootWord)
+    const height = this.#medium.load32(holder, rootWord + 1)
+    if (height === 0) {
+      tx.put32(holder, rootWord, first)
+      return
+    }
     for (let done = 0; done < count;) {
-      const part = Math.min(count - done, mapFanout - ((index + done) & mapIndexMask))
-      const failed = this.#insertInOneNode(tx, holder, rootWord, index + done, first + done, part)
-      if (failed !== 0) return failed
+      const slot = (index + done) & mapIndexMask
+      const part = Math.min(count - done, mapFanout - slot)
+      let node = root
+      for (let level = height - 1; level > 0; level--) {
+        node = this.#medium.load32(node, childIndex(index + done, level) * mapEntryWords)
+      }
+      tx.putRun(node, slot * mapEntryWords, part, first + done)
       done += part
     }
-    return 0
   }
 
   /**
@@ -145,22 +167,16 @@ export class BlockMap {
     return 0
   }
 
-  /** Maps blocks whose entries lie in one lowest node (or, at height 0, the one block). */
-  #insertInOneNode(
+  /** Saves the entries of a hole that lie in one lowest node, or makes that node where it is missing. */
+  #reserveInOneNode(
     tx: Transaction,
     holder: number,
     rootWord: number,
+    height: number,
     index: number,
-    first: number,
     count: number,
   ): number {
     const medium = this.#medium
-    const height = medium.load32(holder, rootWord + 1)
-    if (height === 0) {
-      tx.put32(holder, rootWord, first)
-      return 0
-    }
-    // Walk down what is there; from the first missing node on, build fresh ones and publish the topmost last.
     let linkBlock = holder
     let linkWord = rootWord
     let level = height - 1
@@ -172,25 +188,20 @@ export class BlockMap {
       level--
     }
     if (node !== 0) {
-      const word = (index & mapIndexMask) * mapEntryWords
-      tx.saveFill(node, word, count)
-      tx.seal()
-      this.#fillEntries(node, word, first, count)
+      tx.saveFill(node, (index & mapIndexMask) * mapEntryWords, count)
       return 0
     }
-    const top = this.#freshPath(tx, level, index, first, count)
+    const top = this.#freshPath(tx, level, index)
     if (top === 0) return -ENOSPC
     if (linkBlock !== holder) tx.saveWords(linkBlock, linkWord, mapEntryWords)
     tx.put32(linkBlock, linkWord, top)
     return 0
   }
 
-  /** Builds the nodes from `level` down to the entries of a run. @returns the topmost, 0 where there is no space */
-  #freshPath(tx: Transaction, level: number, index: number, first: number, count: number): number {
+  /** Builds the nodes from `level` down to an empty lowest one. @returns the topmost, 0 where there is no space */
+  #freshPath(tx: Transaction, level: number, index: number): number {
     let below = this.#newNode(tx)
-    if (below === 0) return 0
-    this.#fillEntries(below, (index & mapIndexMask) * mapEntryWords, first, count)
-    for (let up = 1; up <= level; up++) {
+    for (let up = 1; up <= level && below !== 0; up++) {
       const node = this.#newNode(tx)
       if (node === 0) return 0
       const word = childIndex(index, up) * mapEntryWords
@@ -199,11 +210,6 @@ export class BlockMap {
       below = node
     }
     return below
-  }
-
-  #fillEntries(node: number, word: number, first: number, count: number): void {
-    for (let n = 0; n < count; n++) this.#medium.store32(node, word + n * mapEntryWords, first + n)
-    this.#medium.flush(node, word * 4, count * mapEntryWords * 4)
   }
 
   #newNode(tx: Transaction): number {

@@ -20,6 +20,8 @@ import type { Transaction } from './transaction.js'
 
 /** One call writes at most this many bytes, so that its transaction fits into the log. */
 export const mostBytesPerWrite = 2 ** 20
+/** An unaligned write of that many bytes begins and ends within a block. */
+const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
 
 export class File {
   readonly #medium: Medium
@@ -29,6 +31,10 @@ export class File {
   readonly #clock: Clock
   /** Blocks that the write in progress has added to the file, its map's included. */
   #added = 0
+  /** Where the write in progress failed for want of space: so many of its blocks might do. */
+  #fitting = 0
+  /** Runs of fresh blocks for one hole, as pairs of first block and count. */
+  readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
 
   constructor(medium: Medium, map: BlockMap, allocator: Allocator, tx: Transaction, clock: Clock) {
     this.#medium = medium
@@ -48,7 +54,7 @@ export class File {
     const total = Math.min(length, left)
     if (total <= 0) return 0
     const { root, height } = inode
-    const blocks = (within + total + blockBytes - 1) >>> blockShift
+    const blocks = blocksOf(within, total)
     let told = 0
     for (let at = 0; at < blocks;) {
       const run = this.#map.run(root, height, index + at, blocks - at)
@@ -77,18 +83,28 @@ export class File {
     killPrivileges: boolean,
   ): number {
     if (length === 0) return 0
-    if (index + ((within + length + blockBytes - 1) >>> blockShift) > largestVolumeBlocks) return -EFBIG
+    const blocks = blocksOf(within, length)
+    if (index + blocks > largestVolumeBlocks) return -EFBIG
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
-    const complete = this.#overwrite(inode, index, within, length, from, start)
-    if (complete && !endsBeyond(inode, index, within + length) && mode === inode.mode) {
+    if (
+      mode === inode.mode &&
+      !endsBeyond(inode, index, within + length) &&
+      this.#isMapped(inode, index, blocks)
+    ) {
+      this.#copy(inode, index, within, length, from, start)
       inode.storeTime(inodeField.mtime, this.#clock)
       inode.storeTime(inodeField.ctime, this.#clock)
       this.#medium.fence()
       return length
     }
-    const written = this.#extend(inode, index, within, length, from, start, mode)
-    if (written !== -ENOSPC || length <= blockBytes) return written
-    return this.write(inode, index, within, length >>> 1, from, start, killPrivileges)
+    let part = length
+    let written = this.#extend(inode, index, within, part, from, start, mode)
+    while (written === -ENOSPC) {
+      part = this.#fitting * blockBytes - within
+      if (part <= 0) return -ENOSPC
+      written = this.#extend(inode, index, within, part, from, start, mode)
+    }
+    return written
   }
 
   /** Makes bytes zeros that the size is about to grow over: from the end of the file to `index`, `within`. */
@@ -101,32 +117,42 @@ export class File {
     if (block !== 0) this.#medium.zero(block, sizeWithin, end - sizeWithin)
   }
 
-  /** Copies what falls on blocks that the file has. @returns true if that is all of it */
-  #overwrite(
+  /** Whether the file has all of these blocks. */
+  #isMapped(inode: Inode, index: number, blocks: number): boolean {
+    const { root, height } = inode
+    for (let at = 0; at < blocks;) {
+      at += this.#map.run(root, height, index + at, blocks - at)
+      if (this.#map.runStart === 0) return false
+    }
+    return true
+  }
+
+  /** Copies the data into the file's blocks, which are all there. */
+  #copy(
     inode: Inode,
     index: number,
     within: number,
     length: number,
     from: TransferBuffer,
     start: number,
-  ): boolean {
+  ): void {
     const { root, height } = inode
-    const blocks = (within + length + blockBytes - 1) >>> blockShift
-    let complete = true
+    const blocks = blocksOf(within, length)
     let done = 0
     for (let at = 0; at < blocks;) {
       const run = this.#map.run(root, height, index + at, blocks - at)
       const offset = at === 0 ? within : 0
       const part = Math.min(run * blockBytes - offset, length - done)
-      if (this.#map.runStart === 0) complete = false
-      else this.#medium.copyIn(this.#map.runStart, offset, from, start + done, part)
+      this.#medium.copyIn(this.#map.runStart, offset, from, start + done, part)
       done += part
       at += run
     }
-    return complete
   }
 
-  /** Gives the file the blocks that it lacks for a write, fills them and publishes them with the new size. */
+  /**
+   * Gives the file the blocks that it lacks for a write, fills them and publishes them with the new size. Where there
+   * is no space for them, nothing has changed, and #fitting says how many blocks to try with.
+   */
   #extend(
     inode: Inode,
     index: number,
@@ -145,11 +171,12 @@ export class File {
     }
     this.zeroGap(inode, index, within)
     this.#added = 0
-    const error = this.#fillHoles(inode, index, within, length, from, start)
+    const error = this.#fillHoles(inode, index, within, length)
     if (error !== 0) {
       tx.abort()
       return error
     }
+    this.#copy(inode, index, within, length, from, start)
     if (endsBeyond(inode, index, within + length)) {
       const endBlock = index + ((within + length) >>> blockShift)
       const endWithin = (within + length) & (blockBytes - 1)
@@ -161,35 +188,59 @@ export class File {
     return length
   }
 
-  #fillHoles(
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-  ): number {
-    const blocks = (within + length + blockBytes - 1) >>> blockShift
+  #fillHoles(inode: Inode, index: number, within: number, length: number): number {
+    const blocks = blocksOf(within, length)
     let goal = 0
     for (let at = 0; at < blocks;) {
       const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
       if (this.#map.runStart !== 0) {
         goal = this.#map.runStart + run
-        at += run
-        continue
+      } else {
+        if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
+        goal = this.#fillHole(inode, index, at, run, goal, within, length)
+        if (goal === 0) return -ENOSPC
       }
-      if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
-      const got = this.#tx.claim(goal, run)
-      if (got === 0) return -ENOSPC
-      const first = this.#allocator.runStart
-      this.#fill(first, got, at * blockBytes - within, length, from, start)
-      const error = this.#map.insert(this.#tx, inode.block, inode.rootWord, index + at, first, got)
-      if (error !== 0) return error
-      this.#added += got + this.#map.nodeCount
-      goal = first + got
-      at += got
+      at += run
     }
     return 0
+  }
+
+  /**
+   * Maps fresh blocks for `count` blocks of a write that begins in block `index` of the file, from its block `at` on.
+   * @returns the block after the last one, 0 where there is no space
+   */
+  #fillHole(
+    inode: Inode,
+    index: number,
+    at: number,
+    count: number,
+    goal: number,
+    within: number,
+    length: number,
+  ): number {
+    const tx = this.#tx
+    const runs = this.#runs
+    let next = goal
+    let runCount = 0
+    for (let covered = 0; covered < count; runCount++) {
+      const got = tx.claim(next, count - covered)
+      this.#fitting = at + covered
+      if (got === 0) return 0
+      const first = this.#allocator.runStart
+      runs[2 * runCount] = first
+      runs[2 * runCount + 1] = got
+      this.#zeroAround(first, got, (at + covered) * blockBytes - within, length)
+      next = first + got
+      covered += got
+    }
+    this.#fitting = at + (count >>> 1)
+    if (this.#map.reserve(tx, inode.block, inode.rootWord, index + at, count) !== 0) return 0
+    this.#added += count + this.#map.nodeCount
+    for (let n = 0, position = index + at; n < runCount; n++) {
+      this.#map.place(tx, inode.block, inode.rootWord, position, runs[2 * n]!, runs[2 * n + 1]!)
+      position += runs[2 * n + 1]!
+    }
+    return next
   }
 
   /** The block that would continue the file's block at `index`; 0 where there is none. */
@@ -199,24 +250,20 @@ export class File {
   }
 
   /**
-   * Fills fresh blocks: with the part of the data that falls on them, and zeros around it.
+   * Makes zeros of what the data will leave of fresh blocks.
    * @param position where the first block begins, in bytes from the start of the data (negative in its first block)
    */
-  #fill(
-    first: number,
-    count: number,
-    position: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-  ): void {
-    const head = Math.max(0, -position)
+  #zeroAround(first: number, count: number, position: number, length: number): void {
     const bytes = count * blockBytes
     const end = Math.min(bytes, length - position)
-    if (head > 0) this.#medium.zero(first, 0, head)
-    this.#medium.copyIn(first, head, from, start + position + head, end - head)
+    if (position < 0) this.#medium.zero(first, 0, -position)
     if (end < bytes) this.#medium.zero(first + (end >>> blockShift), end & (blockBytes - 1), bytes - end)
   }
+}
+
+/** Blocks that `length` bytes from byte `within` of the first one on touch. */
+function blocksOf(within: number, length: number): number {
+  return (within + length + blockBytes - 1) >>> blockShift
 }
 
 /** Whether `bytes` from the start of block `index` on reach beyond the file's size. */

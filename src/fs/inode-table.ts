@@ -102,8 +102,9 @@ export class InodeTable {
       this.#medium.store32(block, slot * layout.lengthWords + field.next, firstNumber + slot + 1)
     }
     this.#medium.flush(block, 0, blockBytes)
-    const error = this.#map.insert(tx, rootsBlock, at.tableRoot, index, block, 1)
+    const error = this.#map.reserve(tx, rootsBlock, at.tableRoot, index, 1)
     if (error !== 0) return error
+    this.#map.place(tx, rootsBlock, at.tableRoot, index, block, 1)
     tx.put32(rootsBlock, at.tableBlocks, index + 1)
     tx.put32(rootsBlock, at.freeInode, firstNumber === 0 ? 1 : firstNumber)
     return 0

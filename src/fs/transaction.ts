@@ -153,20 +153,27 @@ export class Transaction {
 
   /** Changes a word that was saved (or that nothing refers to yet). */
   put32(block: number, word: number, value: number): void {
-    if (this.#unsealed) this.seal()
+    if (this.#unsealed) this.#seal()
     this.#medium.store32(block, word, value)
     this.#medium.flush(block, word * 4, 4)
   }
 
   /** Changes `count` pairs of words that were saved. */
   putFill(block: number, word: number, count: number, low: number, high: number): void {
-    if (this.#unsealed) this.seal()
+    if (this.#unsealed) this.#seal()
     this.#medium.fillPairs(block, word, count, low, high)
     this.#medium.flush(block, word * 4, count * 8)
   }
 
+  /** Lets `count` pairs of words that were saved name neighbouring blocks from `first` on. */
+  putRun(block: number, word: number, count: number, first: number): void {
+    if (this.#unsealed) this.#seal()
+    for (let n = 0; n < count; n++) this.#medium.store32(block, word + 2 * n, first + n)
+    this.#medium.flush(block, word * 4, count * 8)
+  }
+
   /** Makes the log durable, then does what was put off until then: the bits of claimed and freed blocks. */
-  seal(): void {
+  #seal(): void {
     const { logged: firstClaimed, length: claimed } = this.#claimed
     const { logged: firstFreed, length: freed } = this.#freed
     this.#logRuns(undoAllocate, this.#claimed)
@@ -183,7 +190,7 @@ export class Transaction {
 
   /** Everything done since begin is durable when this returns. */
   end(): void {
-    if (this.#unsealed) this.seal()
+    if (this.#unsealed) this.#seal()
     if (this.#entries > 0) retire(this.#medium, this.#lane, this.#low, this.#high)
     else this.#medium.fence()
     this.#release(this.#freed)

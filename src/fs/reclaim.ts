@@ -34,7 +34,8 @@ export class Reclaim {
    */
   shrink(inode: Inode): void {
     let done = this.#cutToSize(inode)
-    if (!done) this.#orphans.add(this.#tx, inode)
+    // A file without names stands on the list already, and stays there until its last user is gone.
+    if (!done && (inode.flags & flagOrphan) === 0) this.#orphans.add(this.#tx, inode)
     this.#tx.end()
     while (!done) done = this.#shrinkOn(inode)
   }
@@ -69,7 +70,7 @@ export class Reclaim {
     this.#tx.begin()
     inode.saveContents(this.#tx)
     const done = this.#cutToSize(inode) && this.#tx.room >= 8
-    if (done && inode.flags & flagOrphan) this.#orphans.remove(this.#tx, inode)
+    if (done && inode.links > 0) this.#orphans.remove(this.#tx, inode)
     this.#tx.end()
     return done
   }

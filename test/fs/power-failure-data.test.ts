@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Contents and attributes under loss of power: writes, truncation, setattr, and giving blocks back. */
+import { test } from 'tap'
+import { firstLaneBlock } from '../../layout/geometry.js'
+import { laneHeader } from '../../layout/lane.js'
+import {
+  KILL_PRIVILEGES,
+  SET_ATIME,
+  SET_CTIME,
+  SET_GID,
+  SET_MODE,
+  SET_MTIME,
+  SET_SIZE,
+  SET_UID,
+} from '../../src/fs/attributes.js'
+import { type Judge, type Outcomes, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
+import { Random, seed } from '../support/random.js'
+import { TestVolume, epoch, root } from '../support/test-volume.js'
+import { type Tree, type TreeNode, difference } from '../support/tree.js'
+
+const random = new Random(seed)
+const blockBytes = 4096
+
+function must(result: number): number {
+  if (result < 0) throw new Error(`errno ${-result}`)
+  return result
+}
+
+interface Scenario {
+  readonly name: string
+  readonly blocks?: number
+  /** Fills the file /f. */
+  readonly prepare: (volume: TestVolume, inode: number) => unknown
+  readonly call: (volume: TestVolume, inode: number) => unknown
+  readonly judge?: Judge
+  /** That the call takes at the least; 1 unless said. */
+  readonly transactions?: number
+}
+
+/** A file's contents as one Buffer. */
+function flat(node: TreeNode): Buffer {
+  const { size } = JSON.parse(node.facts) as { size: number }
+  const all = Buffer.alloc(size)
+  for (const [index, bytes] of node.contents) all.set(bytes, index * blockBytes)
+  return all
+}
+
+/** Data in place may be there word by word, and either time; all else whole or not at all. */
+function judgeData(got: Tree, outcomes: Outcomes, returned: boolean): string | null {
+  const whole = judgeAtomic(got, outcomes, returned)
+  if (whole === null || returned) return whole
+  const node = got.get('/f')!
+  const [before, after] = [outcomes.before.get('/f')!, outcomes.after.get('/f')!]
+  const problem = judgeWords(flat(node), flat(before), flat(after))
+  if (problem !== null) return problem
+  const facts = [before.facts, after.facts].map(withoutTimes)
+  if (!facts.includes(withoutTimes(node.facts))) return `the attributes are of neither: ${node.facts}`
+  const others = without(got)
+  const problems = [outcomes.before, outcomes.after].map((tree) => difference(others, without(tree)))
+  return problems.includes(null) ? null : problems.join(', and ')
+}
+
+function without(tree: Tree): Tree {
+  return new Map([...tree].filter(([path]) => path !== '/f'))
+}
+
+function withoutTimes(facts: string): string {
+  return JSON.stringify({ ...(JSON.parse(facts) as object), mtime: null, ctime: null })
+}
+
+function judgeWords(got: Buffer, before: Buffer, after: Buffer): string | null {
+  for (let at = 0; at < got.length; at += 8) {
+    const word = got.subarray(at, at + 8)
+    const isOld = word.equals(before.subarray(at, at + word.length))
+    const isNew = word.equals(after.subarray(at, at + word.length))
+    if (!isOld && !isNew) return `the word at ${at} is ${word.toString('hex')}: neither old nor new`
+  }
+  return null
+}
+
+const fill = (length: number) => (v: TestVolume, inode: number) =>
+  must(v.caller.write(inode, 0, new Random(3).bytes(length)))
+const write = (offset: number, length: number) => (v: TestVolume, inode: number) =>
+  must(v.caller.write(inode, offset, new Random(4).bytes(length)))
+const nothing = () => undefined
+
+/** Single blocks as far apart as a lowest node reaches, so that freeing them takes the most transactions. */
+const sparse = (count: number) => (v: TestVolume, inode: number) => {
+  for (let n = 0; n < count; n++) must(v.caller.write(inode, n * 512 * blockBytes, Buffer.from('here')))
+}
+
+/** Leaves only single free blocks, every other one. */
+function fragment({ caller }: TestVolume): void {
+  const odd = must(caller.file(root, 'odd'))
+  const even = must(caller.file(root, 'even'))
+  for (let n = 0; ; n++) {
+    if (caller.write(n % 2 ? odd : even, (n >>> 1) * blockBytes, Buffer.alloc(blockBytes, 7)) < 0) break
+  }
+  must(caller.unlink(root, 'odd'))
+  caller.forget(odd)
+}
+
+const scenarios: readonly Scenario[] = [
+  { name: 'first write', prepare: nothing, call: write(0, 10), judge: judgeData },
+  { name: 'write of three blocks', prepare: nothing, call: write(0, 3 * blockBytes), judge: judgeData },
+  { name: 'unaligned write into nothing', prepare: nothing, call: write(5001, 9001), judge: judgeData },
+  { name: 'append within the last block', prepare: fill(100), call: write(100, 77), judge: judgeData },
+  {
+    name: 'append across the end of a block',
+    prepare: fill(4000),
+    call: write(4000, 5000),
+    judge: judgeData,
+  },
+  { name: 'append over a gap', prepare: fill(100), call: write(9000, 300), judge: judgeData },
+  { name: 'append over a gap in one block', prepare: fill(100), call: write(1001, 30), judge: judgeData },
+  { name: 'overwrite', prepare: fill(20000), call: write(0, 20000), judge: judgeData },
+  { name: 'unaligned overwrite', prepare: fill(20000), call: write(4001, 8190), judge: judgeData },
+  { name: 'overwrite and append', prepare: fill(6000), call: write(3001, 9999), judge: judgeData },
+  {
+    name: 'write into a hole between blocks',
+    prepare: (v, f) => {
+      must(v.caller.write(f, 0, Buffer.from('first')))
+      must(v.caller.write(f, 8 * blockBytes, Buffer.from('last')))
+    },
+    call: write(2 * blockBytes + 5, 2 * blockBytes),
+    judge: judgeData,
+  },
+  {
+    name: 'write over blocks and holes',
+    prepare: (v, f) => {
+      for (const n of [0, 2, 4, 5]) must(v.caller.write(f, n * blockBytes, new Random(n).bytes(blockBytes)))
+    },
+    call: write(100, 7 * blockBytes),
+    judge: judgeData,
+  },
+  {
+    name: 'write by someone without privileges',
+    prepare: (v, f) => {
+      fill(5000)(v, f)
+      must(v.caller.setattr(f, { mask: SET_MODE, mode: 0o6777 }))
+    },
+    call: (v, f) => must(v.caller.write(f, 10, new Random(4).bytes(100), true)),
+    judge: judgeData,
+  },
+  {
+    name: 'write that raises the map',
+    prepare: fill(100),
+    call: write(600 * blockBytes, 5000),
+    judge: judgeData,
+  },
+  {
+    name: 'write far away',
+    prepare: fill(100),
+    call: write(2 ** 43 + 1, 50),
+    judge: judgeAtomic,
+    blocks: 256,
+  },
+  {
+    name: 'write of many runs',
+    blocks: 768,
+    prepare: (v) => fragment(v),
+    call: write(1000, 200 * blockBytes),
+    judge: judgeData,
+  },
+  { name: 'truncate to nothing', prepare: fill(20000), call: (v, f) => must(v.caller.truncate(f, 0)) },
+  { name: 'truncate within a block', prepare: fill(20000), call: (v, f) => must(v.caller.truncate(f, 9000)) },
+  {
+    name: 'truncate to the same size',
+    prepare: fill(20000),
+    call: (v, f) => must(v.caller.truncate(f, 20000)),
+  },
+  { name: 'truncate that grows', prepare: fill(5000), call: (v, f) => must(v.caller.truncate(f, 2 ** 33)) },
+  {
+    name: 'truncate that grows over old bytes',
+    prepare: (v, f) => {
+      fill(5000)(v, f)
+      must(v.caller.truncate(f, 4500))
+    },
+    call: (v, f) => must(v.caller.truncate(f, 4800)),
+  },
+  {
+    name: 'truncate in several transactions',
+    blocks: 512,
+    prepare: sparse(180),
+    call: (v, f) => must(v.caller.truncate(f, 5 * 512 * blockBytes + 1)),
+    transactions: 2,
+  },
+  {
+    name: 'evict in several transactions',
+    blocks: 512,
+    prepare: sparse(180),
+    call: (v, f) => {
+      must(v.caller.unlink(root, 'f'))
+      v.caller.forget(f)
+    },
+    transactions: 2,
+  },
+  {
+    name: 'truncate of an orphan in several transactions',
+    blocks: 512,
+    prepare: (v, f) => {
+      sparse(180)(v, f)
+      must(v.caller.file(root, 'other'))
+      for (const name of ['f', 'other']) must(v.caller.unlink(root, name))
+    },
+    call: (v, f) => must(v.caller.truncate(f, 0)),
+    transactions: 2,
+  },
+  {
+    name: 'chmod',
+    prepare: nothing,
+    call: (v, f) => must(v.caller.setattr(f, { mask: SET_MODE, mode: 0o4711 })),
+  },
+  {
+    name: 'chown',
+    prepare: (v, f) => must(v.caller.setattr(f, { mask: SET_MODE, mode: 0o6777 })),
+    call: (v, f) => must(v.caller.setattr(f, { mask: SET_UID | SET_GID, uid: 5, gid: 6 })),
+  },
+  {
+    name: 'utimens',
+    prepare: nothing,
+    call: (v, f) =>
+      must(
+        v.caller.setattr(f, {
+          mask: SET_ATIME | SET_MTIME,
+          atimeLow: 9,
+          atimeHigh: 8,
+          mtimeLow: 7,
+          mtimeHigh: 4,
+        }),
+      ),
+  },
+  {
+    name: 'all attributes at once',
+    prepare: fill(30000),
+    call: (v, f) =>
+      must(
+        v.caller.setattr(f, {
+          mask: SET_MODE | SET_UID | SET_GID | SET_SIZE | SET_ATIME | SET_MTIME | SET_CTIME | KILL_PRIVILEGES,
+          mode: 0o2755,
+          uid: 77,
+          gid: 78,
+          sizeLow: 10,
+          atimeLow: 1,
+          mtimeLow: 2,
+          ctimeLow: 3,
+        }),
+      ),
+  },
+]
+
+for (const { name, blocks, prepare, call, judge, transactions: least } of scenarios) {
+  void test(name, (t) => {
+    const volume = TestVolume.make(blocks ?? 256)
+    const inode = must(volume.caller.file(root, 'f'))
+    prepare(volume, inode)
+    volume.caller.setClock(epoch + 5000)
+    const ended = volume.medium.load32(firstLaneBlock, laneHeader.word.generation)
+    const { failures, images, fences } = exploreCall(volume, (v) => void call(v, inode), random, judge)
+    t.same(failures, [], `${images} images around ${fences} fences (PMFS2_SEED=${seed})`)
+    const transactions = volume.medium.load32(firstLaneBlock, laneHeader.word.generation) - ended
+    if (least !== undefined) t.ok(transactions >= least, `${transactions} transactions`)
+    volume.drop()
+    t.end()
+  })
+}

@@ -19,7 +19,10 @@ function must(result: number): number {
 
 /** Lets claim after claim succeed, `spared` of them, and every later one find nothing. @returns claims made */
 function withFailingClaims(spared: number, run: () => void): number {
-  const claim = Reflect.get(Allocator.prototype, 'claim') as (this: Allocator, ...goal: number[]) => number
+  const claim: (this: Allocator, goal: number, want: number) => number = Reflect.get(
+    Allocator.prototype,
+    'claim',
+  )
   let claims = 0
   Allocator.prototype.claim = function (goal, want) {
     return claims++ < spared ? claim.call(this, goal, want) : 0

@@ -59,6 +59,7 @@ export function format(medium: Medium, options: FormatOptions): Superblock {
   // Nothing must look like a file system until all of it is there.
   medium.zero(0, 0, blockBytes)
   medium.zero(superblock.secondCopyBlock, 0, blockBytes)
+  medium.fence()
   medium.zero(rootsBlock, 0, blockBytes)
   if (!options.zeroed) {
     medium.zero(geometry.laneStart, 0, geometry.laneCount * laneBytes)

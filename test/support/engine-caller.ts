@@ -229,7 +229,7 @@ function joined(extents: readonly Extent[]): Buffer {
   return Buffer.concat(extents.map((extent) => extent.bytes ?? Buffer.alloc(extent.length)))
 }
 
-function newInode(mode: number, device: number): NewInode {
+export function newInode(mode: number, device: number): NewInode {
   const made = new NewInode()
   made.mode = mode
   made.uid = 1000

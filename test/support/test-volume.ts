@@ -10,7 +10,7 @@ export const root = 1
 /** When test volumes are made: 2024-01-01, in milliseconds. */
 export const epoch = 1_704_067_200_000
 
-export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly number[]): void {
+export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly number[], zeroed = true): void {
   format(medium, {
     deviceBlocks,
     uuid: Uint8Array.from({ length: 16 }, (_, n) => n),
@@ -19,7 +19,7 @@ export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly numb
     now: epoch,
     uid: 0,
     gid: 0,
-    zeroed: true,
+    zeroed,
   })
 }
 

@@ -251,24 +251,12 @@ class Session {
 
   #write(file: OracleNode, offset: number, bytes: Buffer): void {
     const written = this.#volume.caller.write(file.inode, offset, bytes)
-    // What a full volume could not take in may have been overwritten in part.
-    if (this.#mayFill && written === -ENOSPC) {
-      const { data } = file
-      for (let at = offset; at < Math.min(data.length, offset + bytes.length); at++) {
-        const now = this.#volume.caller.read(file.inode, at, 1)
-        if (typeof now === 'number') throw new Error(`read: ${now}`)
-        if (now[0] !== data[at] && now[0] !== bytes[at - offset])
-          throw new Error(`byte ${at} is torn: ${now[0]}`)
-        data[at] = now[0]!
-      }
-      return
-    }
+    // What a full volume did not take in has not changed a byte either.
+    if (this.#mayFill && written === -ENOSPC) return
     const isShort = this.#mayFill && written > 0 && written < bytes.length
     if (written !== bytes.length && !isShort)
       throw new Error(`write of ${bytes.length} at ${offset}: ${written}`)
     this.#oracle.write(file, offset, bytes.subarray(0, written))
-    // Bytes behind a short write may have been overwritten, too.
-    if (isShort) this.#write(file, offset + written, bytes.subarray(written))
   }
 
   #read(file: OracleNode, offset: number, length: number): void {

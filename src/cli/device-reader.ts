@@ -4,9 +4,13 @@
  * a sparse file in RAM; by loads from devdax, which has no read(2).
  */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { blockBytes } from '../../layout/geometry.js'
+import { Superblock } from '../fs/superblock.js'
 import { native } from '../native/index.js'
 import { type Device, windowLimitBytes } from '../pmem/device.js'
-import type { ReadBytes } from './signature.js'
+
+/** Reads bytes of a device. */
+export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
 
 export interface DeviceReader {
   readonly read: ReadBytes
@@ -37,4 +41,11 @@ export function mappedReader(device: Device): ReadBytes {
     native.unmap(mapping, view)
     return bytes
   }
+}
+
+/** What lies in the place of a superblock. */
+export function superblockAt(read: ReadBytes, block: number): Superblock {
+  const superblock = new Superblock()
+  superblock.bytes.set(read(block * blockBytes, blockBytes))
+  return superblock
 }

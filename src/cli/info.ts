@@ -2,6 +2,7 @@
 /** `info`: what is on a device, and while it is mounted also how full it is and what its server says. */
 import { statfsSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
+import { superblockBlock } from '../../layout/geometry.js'
 import {
   type MountEntry,
   findMount,
@@ -10,11 +11,13 @@ import {
   realMountpoint,
 } from '../daemon/mount-table.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
+import { VolumeError } from '../fs/volume-error.js'
 import { type Device, openDevice } from '../pmem/device.js'
-import { mapDevices, unmapDevices } from '../pmem/map-device.js'
-import { MappedMedium } from '../pmem/mapped-medium.js'
+import { deviceBlocks } from '../pmem/map-device.js'
 import { CommandError, about, isSystemError } from './command-error.js'
+import { readerOf, superblockAt } from './device-reader.js'
 import { type Live, type Usage, liveRows } from './live-info.js'
+import { withBlocks } from './partial-medium.js'
 import { printTable } from './table.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
@@ -61,13 +64,23 @@ async function info(target: string, json: boolean): Promise<void> {
 }
 
 function readFrom(device: Device): SuperblockReading {
-  const description = mapDevices([device], 'read-only')
-  const medium = new MappedMedium(description)
+  const blocks = deviceBlocks(device)
+  if (blocks === 0) throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
+  return withBlocks(
+    device,
+    'read-only',
+    [superblockBlock, secondCopy(device, blocks), blocks - 1],
+    readSuperblock,
+  )
+}
+
+/** Where the first superblock says that the second one lies; what it says may be nonsense. */
+function secondCopy(device: Device, blocks: number): number {
+  const reader = readerOf(device)
   try {
-    return readSuperblock(medium)
+    return Math.min(superblockAt(reader.read, superblockBlock).secondCopyBlock, blocks - 1)
   } finally {
-    medium.release()
-    unmapDevices(description)
+    reader.close()
   }
 }
 

@@ -14,17 +14,16 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { blockBytes } from '../../layout/geometry.js'
-import { readSuperblock } from '../fs/superblock.js'
-import { VolumeError } from '../fs/volume-error.js'
+import { blockBytes, superblockBlock } from '../../layout/geometry.js'
 import { type Device, DeviceError, createFileDevice, openDevice } from '../pmem/device.js'
-import { deviceBlocks, mapDevices, unmapDevices } from '../pmem/map-device.js'
-import { MappedMedium } from '../pmem/mapped-medium.js'
+import { deviceBlocks } from '../pmem/map-device.js'
 import { CommandError } from './command-error.js'
-import { readerOf } from './device-reader.js'
+import { type ReadBytes, readerOf, superblockAt } from './device-reader.js'
 import { kernelUse } from './in-use.js'
 import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
+
+const ours = 'a PMFS2 file system'
 
 export interface TargetRequest {
   readonly path: string
@@ -146,33 +145,20 @@ function resize(path: string, lengthBytes: number, anew: boolean): void {
 
 /** @throws CommandError where the device holds something that is known */
 function refuseContents(device: Device): void {
-  const found = holdsVolume(device) ? 'a PMFS2 file system' : findForeign(device)
-  if (found !== null) throw new CommandError(`${device.path} holds ${found}; --force overwrites it`)
-}
-
-function findForeign(device: Device): string | null {
   const reader = readerOf(device)
+  let found: string | null
   try {
-    return findSignature(reader.read, device.sizeBytes)
+    found = holdsVolume(device, reader.read) ? ours : findSignature(reader.read, device.sizeBytes)
   } finally {
     reader.close()
   }
+  if (found !== null) throw new CommandError(`${device.path} holds ${found}; --force overwrites it`)
 }
 
 /** Whether there is a superblock of ours, be it of another version or damaged. */
-function holdsVolume(device: Device): boolean {
-  const description = mapDevices([device], 'read-only')
-  const medium = new MappedMedium(description)
-  try {
-    readSuperblock(medium)
-    return true
-  } catch (error) {
-    if (!(error instanceof VolumeError)) throw error
-    return error.code !== 'foreign'
-  } finally {
-    medium.release()
-    unmapDevices(description)
-  }
+function holdsVolume(device: Device, read: ReadBytes): boolean {
+  const places = [superblockBlock, deviceBlocks(device) - 1]
+  return places.some((block) => superblockAt(read, block).hasMagic())
 }
 
 function realpathOrNull(path: string): string | null {

@@ -3,14 +3,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
-import { blockBytes } from '../../layout/geometry.js'
+import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { type FormatOptions, format, plan } from '../fs/format.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
-import { mapDevices, unmapDevices } from '../pmem/map-device.js'
-import { MappedMedium } from '../pmem/mapped-medium.js'
+import { deviceBlocks } from '../pmem/map-device.js'
 import { UsageError, about } from './command-error.js'
 import { openTarget } from './mkfs-target.js'
+import { withBlocks } from './partial-medium.js'
 import { formatSize, parseSize } from './size.js'
 import { printTable } from './table.js'
 
@@ -85,21 +85,27 @@ function formatDevice(
   force: boolean,
   options: Omit<FormatOptions, 'deviceBlocks'>,
 ): Superblock {
-  const description = mapDevices([device], 'read-write')
-  const medium = new MappedMedium(description)
   const start = performance.now()
-  try {
+  const blocks = deviceBlocks(device)
+  const all = { ...options, deviceBlocks: [blocks] }
+  const superblock = withBlocks(device, 'read-write', touchedBlocks(plan(all)), (medium) => {
     if (force && !options.zeroed) {
       medium.zero(0, 0, wipedBlocks * blockBytes)
-      medium.zero(medium.blockCount - wipedBlocks, 0, wipedBlocks * blockBytes)
+      medium.zero(blocks - wipedBlocks, 0, wipedBlocks * blockBytes)
       medium.fence()
     }
-    return format(medium, { ...options, deviceBlocks: [medium.blockCount] })
-  } finally {
-    medium.release()
-    unmapDevices(description)
-    debug('formatted in %d ms', Math.round(performance.now() - start))
-  }
+    return format(medium, all)
+  })
+  debug('formatted in %d ms', Math.round(performance.now() - start))
+  return superblock
+}
+
+/** Some block of every window that is written: the fixed areas with what lies behind them, and the end. */
+function touchedBlocks({ geometry, secondCopyBlock }: Superblock): number[] {
+  const touched = [secondCopyBlock, secondCopyBlock - (wipedBlocks - 1)]
+  for (let block = 0; block < geometry.dataStart; block += windowBlocks) touched.push(block)
+  touched.push(geometry.dataStart, geometry.dataStart + wipedBlocks)
+  return touched
 }
 
 function wholeBlocks(text: string): number {

@@ -10,6 +10,7 @@ import { getSystemErrorName } from 'node:util'
 import createDebug from 'debug'
 import { native } from '../native/index.js'
 import { CommandError } from './command-error.js'
+import type { ReadBytes } from './device-reader.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -21,9 +22,6 @@ const pieceBytes = 64 * 1024
 /** blkid(8): nothing was found; several things were found, which contradict each other. */
 const exitNothing = 2
 const exitAmbivalent = 8
-
-/** Reads bytes of a device. */
-export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
 
 /**
  * What lies on the device, such as `an ext4 file system`; null if nothing is known.

@@ -15,7 +15,7 @@ const command = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), '
 const limitMs = 60_000
 
 /** For a whole test file: each start of Node takes a while on a busy machine. */
-export const fileLimitMs = 240_000
+export const fileLimitMs = 600_000
 
 export interface Outcome {
   /** Exit code, or the name of the signal that ended it. */

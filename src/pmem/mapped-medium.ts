@@ -69,7 +69,8 @@ export class MappedMedium extends Medium {
 
   store64(block: number, word: number, low: number, high: number): void {
     const at = ((block & windowBlockMask) << blockShift) + word * 4
-    native.store64(this.windows[block >>> windowShift]!, at, low, high)
+    // Signed words are passed as they are; one beyond 2³¹ would be boxed.
+    native.store64(this.windows[block >>> windowShift]!, at, low | 0, high | 0)
   }
 
   setBits(block: number, word: number, mask: number): void {

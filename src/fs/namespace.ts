@@ -4,12 +4,13 @@
  * orphan list. The caller holds the metadata lock; the inodes that a call changes are locked in here, because only a
  * look-up tells which they are. Permissions, sticky bits and trailing slashes are the kernel's business.
  */
+import { longestNameBytes } from '../../layout/directory.js'
 import { rootInode } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
-import { EEXIST, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
+import { EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
@@ -143,6 +144,7 @@ export class Namespace {
     const child = this.#child
     const error = openDirectory(this.#table, parentNumber, parent)
     if (error !== 0) return error
+    if (name.length > longestNameBytes) return -ENAMETOOLONG
     const number = this.#directory.lookup(parent, name)
     if (number === 0) return -ENOENT
     this.#open(number, child)

@@ -40,8 +40,9 @@ function assemble(
   medium: MappedMedium,
   volume: Volume,
 ): OpenedVolume {
-  const notices = [...volume.notices]
-  if (volume.undone > 0) notices.push(`recovery undid ${volume.undone} unfinished operation(s)`)
+  const notices = volume.notices.map((notice) => `${device.path}: ${notice}`)
+  if (volume.undone > 0)
+    notices.push(`${device.path}: recovery undid ${volume.undone} unfinished operation(s)`)
   if (device.notice !== null) notices.push(device.notice)
   return {
     device,

@@ -11,7 +11,6 @@ import {
   laneBlocks,
   windowBlockMask,
   windowBlocks,
-  windowShift,
 } from '../../layout/geometry.js'
 import { deviceEntryWords, mostDevices, superblock as layout } from '../../layout/superblock.js'
 import type { Geometry } from '../fs/geometry.js'
@@ -45,9 +44,9 @@ export class VolumeView {
 
   /** Whether the medium has this block. */
   isReadable(block: number): boolean {
-    if (block >= this.medium.blockCount || block >= this.geometry.blockCount) return false
-    const words = this.medium.words[block >>> windowShift]
-    return words !== undefined && ((block & windowBlockMask) + 1) * blockWords <= words.length
+    if (!(block >= 0 && block < this.medium.blockCount && block < this.geometry.blockCount)) return false
+    // Behind a device that is no multiple of 1 GiB, the medium has a gap.
+    return ((block & windowBlockMask) + 1) * blockWords <= this.medium.wordsOf(block).length
   }
 
   isRunReadable(first: number, count: number): boolean {

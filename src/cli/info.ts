@@ -2,7 +2,7 @@
 /** `info`: what is on a device, and while it is mounted also how full it is and what its server says. */
 import { statfsSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
-import { superblockBlock } from '../../layout/geometry.js'
+import { withMedium } from '../check/with-devices.js'
 import {
   type MountEntry,
   findMount,
@@ -11,13 +11,9 @@ import {
   realMountpoint,
 } from '../daemon/mount-table.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
-import { VolumeError } from '../fs/volume-error.js'
 import { type Device, openDevice } from '../pmem/device.js'
-import { deviceBlocks } from '../pmem/map-device.js'
 import { CommandError, about, isSystemError } from './command-error.js'
-import { readerOf, superblockAt } from './device-reader.js'
 import { type Live, type Usage, liveRows } from './live-info.js'
-import { withBlocks } from './partial-medium.js'
 import { printTable } from './table.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
@@ -64,24 +60,7 @@ async function info(target: string, json: boolean): Promise<void> {
 }
 
 function readFrom(device: Device): SuperblockReading {
-  const blocks = deviceBlocks(device)
-  if (blocks === 0) throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
-  return withBlocks(
-    device,
-    'read-only',
-    [superblockBlock, secondCopy(device, blocks), blocks - 1],
-    readSuperblock,
-  )
-}
-
-/** Where the first superblock says that the second one lies; what it says may be nonsense. */
-function secondCopy(device: Device, blocks: number): number {
-  const reader = readerOf(device)
-  try {
-    return Math.min(superblockAt(reader.read, superblockBlock).secondCopyBlock, blocks - 1)
-  } finally {
-    reader.close()
-  }
+  return withMedium([device], 'read-only', readSuperblock)
 }
 
 /** Our mount that the target names, by its mount point or by its device. */

@@ -3,14 +3,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
-import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { blockBytes } from '../../layout/geometry.js'
+import { withMedium } from '../check/with-devices.js'
 import { type FormatOptions, format, plan } from '../fs/format.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { UsageError, about } from './command-error.js'
 import { openTarget } from './mkfs-target.js'
-import { withBlocks } from './partial-medium.js'
 import { formatSize, parseSize } from './size.js'
 import { printTable } from './table.js'
 
@@ -88,7 +88,7 @@ function formatDevice(
   const start = performance.now()
   const blocks = deviceBlocks(device)
   const all = { ...options, deviceBlocks: [blocks] }
-  const superblock = withBlocks(device, 'read-write', touchedBlocks(plan(all)), (medium) => {
+  const superblock = withMedium([device], 'read-write', (medium) => {
     if (force && !options.zeroed) {
       medium.zero(0, 0, wipedBlocks * blockBytes)
       medium.zero(blocks - wipedBlocks, 0, wipedBlocks * blockBytes)
@@ -98,14 +98,6 @@ function formatDevice(
   })
   debug('formatted in %d ms', Math.round(performance.now() - start))
   return superblock
-}
-
-/** Some block of every window that is written: the fixed areas with what lies behind them, and the end. */
-function touchedBlocks({ geometry, secondCopyBlock }: Superblock): number[] {
-  const touched = [secondCopyBlock, secondCopyBlock - (wipedBlocks - 1)]
-  for (let block = 0; block < geometry.dataStart; block += windowBlocks) touched.push(block)
-  touched.push(geometry.dataStart, geometry.dataStart + wipedBlocks)
-  return touched
 }
 
 function wholeBlocks(text: string): number {

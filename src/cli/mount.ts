@@ -63,7 +63,7 @@ async function mount(args: MountArguments): Promise<void> {
   try {
     await about(args.device, () =>
       runMount(request, (notices) => {
-        for (const notice of notices) console.error(`mount: ${args.device}: ${notice}`)
+        for (const notice of notices) console.error(`mount: ${notice}`)
         leaveStarter()
       }),
     )

@@ -42,9 +42,10 @@ export interface MediumDescription {
 export class MappedMedium extends Medium {
   readonly blockCount: number
   readonly firstDeviceBlocks: number
-  readonly words: readonly Uint32Array[]
-  readonly bytes: readonly Uint8Array[]
   readonly windows: readonly Mapping[]
+  /** Views of the windows that were touched: of a large device most never are, and a view takes about a millisecond. */
+  readonly #words: (Uint32Array | undefined)[]
+  readonly #bytes: (Uint8Array | undefined)[]
   readonly #how: number
   readonly #copyHow: number
   readonly #list: TransferBuffer
@@ -52,19 +53,27 @@ export class MappedMedium extends Medium {
 
   constructor(description: MediumDescription) {
     super()
-    const views = description.windows.map((mapping) => native.view(mapping))
     this.blockCount = description.blockCount
     this.firstDeviceBlocks = description.firstDeviceBlocks
     this.windows = description.windows
-    this.words = views.map((view) => new Uint32Array(view))
-    this.bytes = views.map((view) => new Uint8Array(view))
+    this.#words = description.windows.map(() => undefined)
+    this.#bytes = description.windows.map(() => undefined)
     this.#how = description.persistHow
     this.#copyHow = description.persistHow === PERSIST_PAGES ? COPY_PLAIN : COPY_NON_TEMPORAL
     this.#list = createTransferBuffer('pmfs2 lists', (copyListWord + COPY_WORDS) * 4)
   }
 
+  wordsOf(block: number): Uint32Array {
+    return this.#words[block >>> windowShift] ?? this.#look(block >>> windowShift)
+  }
+
+  bytesOf(block: number): Uint8Array {
+    if (this.#bytes[block >>> windowShift] === undefined) this.#look(block >>> windowShift)
+    return this.#bytes[block >>> windowShift]!
+  }
+
   store32(block: number, word: number, value: number): void {
-    this.words[block >>> windowShift]![(block & windowBlockMask) * blockWords + word] = value
+    this.wordsOf(block)[(block & windowBlockMask) * blockWords + word] = value
   }
 
   store64(block: number, word: number, low: number, high: number): void {
@@ -128,6 +137,14 @@ export class MappedMedium extends Medium {
   /** Gives back this thread's list. The windows stay mapped: they belong to the devices. */
   release(): void {
     releaseTransferBuffer(this.#list)
+  }
+
+  #look(window: number): Uint32Array {
+    const view = native.view(this.windows[window]!)
+    const words = new Uint32Array(view)
+    this.#words[window] = words
+    this.#bytes[window] = new Uint8Array(view)
+    return words
   }
 
   #queue(window: number, at: number, length: number): void {

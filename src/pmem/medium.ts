@@ -6,7 +6,7 @@
  * An address is a block number and an offset in that block. What was stored is durable once it was flushed and a
  * fence has followed; `copyIn` and `zero` need the fence only. The order within one cache line is kept.
  */
-import { blockShift, blockWords, windowBlockMask, windowShift } from '../../layout/geometry.js'
+import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {
@@ -14,10 +14,6 @@ export abstract class Medium {
   abstract readonly blockCount: number
   /** Blocks of the first device, which carries both superblocks. */
   abstract readonly firstDeviceBlocks: number
-  /** Each window's memory as words and as bytes. */
-  abstract readonly words: readonly Uint32Array[]
-  abstract readonly bytes: readonly Uint8Array[]
-
   /** Stores one word. */
   abstract store32(block: number, word: number, value: number): void
   /** Stores two words by one 8-byte store, which a power failure cannot tear; `word` is even. */
@@ -35,18 +31,15 @@ export abstract class Medium {
   abstract fence(): void
 
   /** The words among which the block lies, from {@link wordOf} on. */
-  wordsOf(block: number): Uint32Array {
-    return this.words[block >>> windowShift]!
-  }
+  abstract wordsOf(block: number): Uint32Array
 
   /** Where the block begins in {@link wordsOf}. */
   wordOf(block: number): number {
     return (block & windowBlockMask) * blockWords
   }
 
-  bytesOf(block: number): Uint8Array {
-    return this.bytes[block >>> windowShift]!
-  }
+  /** The bytes among which the block lies, from {@link byteOf} on. */
+  abstract bytesOf(block: number): Uint8Array
 
   /** Where the block begins in {@link bytesOf}. */
   byteOf(block: number): number {
@@ -54,7 +47,7 @@ export abstract class Medium {
   }
 
   load32(block: number, word: number): number {
-    return this.words[block >>> windowShift]![(block & windowBlockMask) * blockWords + word]!
+    return this.wordsOf(block)[(block & windowBlockMask) * blockWords + word]!
   }
 
   /** Stores the same pair of words `count` times, word by word. */

@@ -48,6 +48,14 @@ export class RecordingMedium extends Medium {
     this.blockCount = (windows.length - 1) * windowBlocks + lastBlocks
   }
 
+  wordsOf(block: number): Uint32Array {
+    return this.words[block >>> windowShift]!
+  }
+
+  bytesOf(block: number): Uint8Array {
+    return this.bytes[block >>> windowShift]!
+  }
+
   /** A medium of zeros: devices of so many blocks (2¹⁸ at the most each), end to end. */
   static ofDevices(deviceBlocks: readonly number[]): RecordingMedium {
     return new RecordingMedium(deviceBlocks.map((blocks) => new Uint8Array(blocks * blockBytes)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Dumps the superblock: the copy that holds, or, where none does, what lies in its places. */
-import { blockWords, superblockBlock, windowShift } from '../../../layout/geometry.js'
+import { blockWords, superblockBlock } from '../../../layout/geometry.js'
 import {
   deviceEntryWords,
   labelBytes,
@@ -96,6 +96,5 @@ function withoutPadding(bytes: Uint8Array): Uint8Array {
 }
 
 function isThere(medium: Medium, block: number): boolean {
-  const words = medium.words[block >>> windowShift]
-  return words !== undefined && medium.wordOf(block) + blockWords <= words.length
+  return block < medium.blockCount && medium.wordOf(block) + blockWords <= medium.wordsOf(block).length
 }

@@ -13,6 +13,8 @@ export interface OpenedVolume {
   readonly notices: readonly string[]
   /** Writes what is left to write, and lets go of the device. */
   close(): void
+  /** Lets go of the device as it is, for the next opening to recover. */
+  abandon(): void
 }
 
 /**
@@ -44,6 +46,11 @@ function assemble(
   if (volume.undone > 0)
     notices.push(`${device.path}: recovery undid ${volume.undone} unfinished operation(s)`)
   if (device.notice !== null) notices.push(device.notice)
+  const letGo = (): void => {
+    medium.release()
+    unmapDevices(description)
+    device.close()
+  }
   return {
     device,
     description,
@@ -51,9 +58,11 @@ function assemble(
     notices,
     close() {
       volume.close()
-      medium.release()
-      unmapDevices(description)
-      device.close()
+      letGo()
+    },
+    abandon() {
+      volume.abandon()
+      letGo()
     },
   }
 }

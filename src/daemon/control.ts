@@ -5,6 +5,9 @@
  */
 import { type Server, connect, createServer } from 'node:net'
 import { statSync } from 'node:fs'
+import debug from 'debug'
+
+const trace = debug('pmfs2:daemon')
 
 const answerTimeoutMs = 2000
 
@@ -25,13 +28,15 @@ function socketName(deviceNumber: number): string {
   return `\0pmfs2-fuse/${deviceNumber}`
 }
 
-/** Answers until it is closed. The mount must be live: its device number is asked for. */
-export function openControl(mountpoint: string, report: () => DaemonReport): Server {
+/** Answers until it is closed. @param deviceNumber of the mount (st_dev) */
+export function openControl(deviceNumber: number, report: () => DaemonReport): Server {
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy())
     socket.end(JSON.stringify(report()))
   })
-  server.listen(socketName(statSync(mountpoint).dev))
+  // Another server that ends just now may still hold the name. A mount that nobody can ask is better than none.
+  server.on('error', (error) => trace('no control socket: %s', error.message))
+  server.listen(socketName(deviceNumber))
   server.unref()
   return server
 }

@@ -9,13 +9,14 @@ import debug from 'debug'
 import { Statistics } from '../fuse/statistics.js'
 import { type DaemonReport, openControl } from './control.js'
 import { attach, checkMountpoint, detach } from './kernel-mount.js'
-import { MountError } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
 import { WorkerThread } from './worker-thread.js'
 
 const trace = debug('pmfs2:daemon')
+
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export interface MountRequest {
   readonly device: string
@@ -32,22 +33,50 @@ export async function runMount(
 ): Promise<void> {
   const mountpoint = checkMountpoint(request.mountpoint)
   const opened = await openForMount(request.device, request.options.readOnly)
+  const fd = attachOrClose(request, mountpoint, opened)
+  trace('attached %s to %s', request.device, mountpoint)
   try {
-    await serve(request, mountpoint, opened, live)
-  } finally {
+    await serve(request, { mountpoint, opened, fd }, live)
+  } catch (error) {
+    // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
+    closeSync(fd)
+    detach(mountpoint)
+    opened.abandon()
+    throw failure(error)
+  }
+  closeSync(fd)
+  opened.close()
+  trace('closed %s', request.device)
+}
+
+function attachOrClose(request: MountRequest, mountpoint: string, opened: OpenedVolume): number {
+  try {
+    return attach(request.device, mountpoint, request.options)
+  } catch (error) {
     opened.close()
-    trace('closed %s', request.device)
+    throw error
   }
 }
 
+function failure(cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Error(`a worker failed, and the mount with it: ${reason}`, { cause })
+}
+
+/** What a mount holds. */
+interface Mounted {
+  readonly mountpoint: string
+  readonly opened: OpenedVolume
+  /** Of /dev/fuse. */
+  readonly fd: number
+}
+
+/** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  mountpoint: string,
-  opened: OpenedVolume,
+  { mountpoint, opened, fd }: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const fd = attach(request.device, mountpoint, request.options)
-  trace('attached %s to %s', request.device, mountpoint)
   const statistics = Statistics.create()
   const worker = new WorkerThread({
     worker: 0,
@@ -63,25 +92,18 @@ async function serve(
     trace('%s', signal)
     if (!detach(mountpoint)) worker.stop()
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  process.on('SIGHUP', stop)
+  for (const signal of endingSignals) process.on(signal, stop)
   try {
     await Promise.race([worker.live, worker.ended])
-    // The first request from outside; the kernel answers it when INIT is through.
-    await stat(mountpoint)
-    const control = openControl(mountpoint, () => report(request, mountpoint, statistics))
+    // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
+    const root = await Promise.race([stat(mountpoint).catch(() => worker.ended), worker.ended])
+    const control =
+      root === undefined ? null : openControl(root.dev, () => report(request, mountpoint, statistics))
     live(opened.notices)
     await worker.ended
-    control.close()
-  } catch (error) {
-    detach(mountpoint)
-    throw error instanceof MountError
-      ? error
-      : new Error('a worker failed; the mount is gone', { cause: error })
+    control?.close()
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
-    closeSync(fd)
+    for (const signal of endingSignals) process.off(signal, stop)
   }
 }
 

@@ -92,6 +92,11 @@ export class Volume {
     this.state.release()
   }
 
+  /** Ends without a word to the medium: an engine has failed, and may have left locks and a transaction behind. */
+  abandon(): void {
+    this.state.release()
+  }
+
   #markDirty(now: number): void {
     const { superblock } = this
     superblock.set(at.state, stateDirty)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A worker that fails takes its mount with it, and nothing else: no program waits for ever, no mount stays behind that
+ * nobody serves, and the device is left as after a loss of power.
+ */
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap from 'tap'
+import { inode } from '../../layout/inode.js'
+import { ForegroundServer } from '../support/foreground-server.js'
+import { System, outcome } from '../support/system.js'
+import { TestMount, hasEnded, succeed } from '../support/test-mount.js'
+
+tap.setTimeout(120_000)
+
+const marks = { uid: 0x5a17_c0de, gid: 0x5bad_cafe }
+const atNoBlock = 0x7fff_fff0
+
+/** Points the block map of the marked file at a block far beyond the device. */
+async function damageMarkedFile(device: string): Promise<void> {
+  const mark = Buffer.alloc(8)
+  mark.writeUInt32LE(marks.uid, 0)
+  mark.writeUInt32LE(marks.gid, 4)
+  const found = (await readFile(device)).indexOf(mark)
+  if (found < 0) throw new Error('the inode is not on the device')
+  const root = Buffer.alloc(4)
+  root.writeUInt32LE(atNoBlock)
+  const file = await open(device, 'r+')
+  await file.write(root, 0, 4, found + (inode.word.root - inode.word.uid) * 4)
+  await file.close()
+}
+
+async function damagedMount(t: Parameters<typeof TestMount.make>[0]): Promise<[TestMount, System]> {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  await system.writeFile(join(mount.mountpoint, 'whole'), 'contents')
+  await system.writeFile(join(mount.mountpoint, 'damaged'), 'contents')
+  await system.chown(join(mount.mountpoint, 'damaged'), marks.uid, marks.gid)
+  await mount.unmount()
+  await damageMarkedFile(mount.device)
+  return [mount, system]
+}
+
+void tap.test('in the foreground', async (t) => {
+  const [mount, system] = await damagedMount(t)
+  const server = await ForegroundServer.start(mount, '-f')
+  await system.chdir(mount.mountpoint)
+  t.not(await outcome(system.readFile('damaged')), 'OK', 'the program that met it hears of it')
+  t.equal(await server.ended(), 4, 'it ends as a program with a bug')
+  t.match(server.output, /^mount: this is a bug in .*: a worker failed, and the mount with it: /m)
+  t.notOk(mount.isMounted(), 'no mount is left, though it was in use')
+  t.equal(await outcome(system.stat('whole')), 'ENOTCONN')
+  const { state } = JSON.parse(await succeed('info', mount.device, '--json')) as { state: string }
+  t.equal(state, 'dirty', 'nobody says that it was left in order')
+
+  await mount.mount()
+  t.equal((await system.readFile(join(mount.mountpoint, 'whole'))).toString(), 'contents')
+})
+
+void tap.test('in the background', async (t) => {
+  const [mount, system] = await damagedMount(t)
+  await mount.mount()
+  const { pid } = await mount.report()
+  t.not(await outcome(system.readFile(join(mount.mountpoint, 'damaged'))), 'OK')
+  t.ok(await hasEnded(pid), 'the server ends')
+  t.notOk(mount.isMounted())
+})

@@ -23,7 +23,7 @@ export interface OpenedVolume {
  * @throws DeviceError, VolumeError
  */
 export function openVolume(path: string, readOnly: boolean): OpenedVolume {
-  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  const device = openFor(path, readOnly)
   let description: MediumDescription | null = null
   try {
     description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
@@ -34,6 +34,13 @@ export function openVolume(path: string, readOnly: boolean): OpenedVolume {
     device.close()
     throw error
   }
+}
+
+function openFor(path: string, readOnly: boolean): Device {
+  const device = openDevice(path, { access: readOnly ? 'read-only' : 'read-write', exclusive: true })
+  if (!readOnly || device.kind !== 'devdax') return device
+  device.close()
+  return openDevice(path, { access: 'read-write', exclusive: true })
 }
 
 function assemble(

@@ -86,7 +86,7 @@ async function serve(
     state: opened.volume.state.description,
     engine: opened.volume.setting,
     statistics: statistics.buffer.mapping,
-    options: { directIo: request.options.directIo, accessTimes: request.options.accessTimes },
+    options: request.options,
   })
   const stop = (signal: NodeJS.Signals): void => {
     trace('%s', signal)

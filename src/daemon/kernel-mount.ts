@@ -3,15 +3,14 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
+import { EBUSY, ENOENT } from '../fs/errno.js'
 import { native } from '../native/index.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, mountType } from './mount-table.js'
 
 const MNT_DETACH = 2
-const EBUSY = 16
 const EPERM = 1
-const ENOENT = 2
 
 /** @returns the mount point's real path @throws MountError where nothing can be mounted there */
 export function checkMountpoint(path: string): string {

@@ -40,6 +40,7 @@ export class WorkerThread {
       this.#worker.on('error', reject)
       this.#worker.on('exit', (code) => {
         if (this.#timer !== null) clearInterval(this.#timer)
+        if (this.#stop !== null) native.unmap(this.#stop.mapping, null)
         if (inOrder) resolve()
         else reject(new Error(`a worker ended with exit code ${code}`))
       })

@@ -133,7 +133,7 @@ export class BlockMap {
     if (root === 0) return true
     if (height === 0) {
       if (from > 0) return true
-      this.#free(tx, root)
+      tx.free(root, 1)
       this.dataCount = 1
     } else if (!this.#cutBelow(tx, root, height - 1, 0, from)) {
       return false
@@ -248,7 +248,7 @@ export class BlockMap {
     for (let child = firstChild; child < end; child++) {
       const block = medium.load32(node, child * mapEntryWords)
       if (block === 0) continue
-      this.#free(tx, block)
+      tx.free(block, 1)
       this.dataCount++
     }
     // A node that loses all its entries is freed itself: then its bytes stay, for undoing.
@@ -261,12 +261,8 @@ export class BlockMap {
     return true
   }
 
-  #free(tx: Transaction, block: number): void {
-    tx.free(block, 1)
-  }
-
   #freeNode(tx: Transaction, block: number): void {
-    this.#free(tx, block)
+    tx.free(block, 1)
     this.nodeCount++
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The time of day in the medium's encoding (layout/time.ts). Who serves requests sets it once for each. */
-import { encodeTimeHigh } from '../../layout/time.js'
+import { earliestSeconds, encodeTimeHigh, latestSeconds } from '../../layout/time.js'
 
 /** Both words are signed: what is beyond 2³¹ would be boxed, again and again, on its way through calls. */
 export class Clock {
@@ -13,9 +13,15 @@ export class Clock {
     this.high = encodeTimeHigh(secondsLow >>> 0, secondsHigh, nanoseconds) | 0
   }
 
+  /** @param seconds since 1970; beyond what the medium can tell, the earliest or latest that it can is taken */
+  setSeconds(seconds: number, nanoseconds: number): void {
+    const told = Math.min(latestSeconds, Math.max(earliestSeconds, seconds))
+    this.set(told | 0, Math.floor(told / 2 ** 32), told === seconds ? nanoseconds : 0)
+  }
+
   /** @param milliseconds since 1970, as Date.now() tells them */
   setMilliseconds(milliseconds: number): void {
     const seconds = Math.floor(milliseconds / 1000)
-    this.set(seconds | 0, Math.floor(seconds / 2 ** 32), Math.floor((milliseconds - seconds * 1000) * 1e6))
+    this.setSeconds(seconds, Math.floor((milliseconds - seconds * 1000) * 1e6))
   }
 }

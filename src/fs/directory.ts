@@ -4,7 +4,7 @@
  * few loads and one leaf, whatever the directory's size; a full leaf is written anew as one compacted or two halves,
  * and published by repointing its run of entries in the node above.
  */
-import { childIsNode, hashBits, hashBitsPerLevel } from '../../layout/directory.js'
+import { childIsNode, hashBits, hashBitsPerLevel, tallestDirectory } from '../../layout/directory.js'
 import { blockBytes } from '../../layout/geometry.js'
 import { mapEntryWords, mapFanout } from '../../layout/map-node.js'
 import type { Medium } from '../pmem/medium.js'
@@ -62,7 +62,7 @@ export class Directory {
         const error = this.#plant(tx, directory)
         if (error !== 0) return error
       } else if (this.leaf.add(tx, this.leafBlock, this.#hash, name, inode, type)) {
-        directory.put(tx, inodeField.device, directory.entries + 1)
+        directory.put(tx, inodeField.entries, directory.entries + 1)
         return 0
       } else {
         const error = this.#makeRoom(tx, directory)
@@ -75,7 +75,7 @@ export class Directory {
   remove(tx: Transaction, directory: Inode, name: Name): void {
     if (this.lookup(directory, name) === 0) throw new Error('the name to remove is not there')
     this.leaf.remove(tx, this.leafBlock, this.#slot)
-    directory.put(tx, inodeField.device, directory.entries - 1)
+    directory.put(tx, inodeField.entries, directory.entries - 1)
   }
 
   /** Lets a name that is there refer to another inode. */
@@ -92,7 +92,7 @@ export class Directory {
     this.#level = -1
     if (directory.height > 0) {
       let isNode = childIsNode
-      while (isNode === childIsNode) {
+      while (isNode === childIsNode && this.#level + 1 < tallestDirectory) {
         this.#level++
         this.#node = child
         this.#index = nodeIndex(hash, this.#level)

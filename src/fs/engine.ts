@@ -15,7 +15,7 @@ import { BlockMap } from './block-map.js'
 import { Clock } from './clock.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EISDIR, ENOENT, ENOTDIR } from './errno.js'
+import { EINVAL, EISDIR, ENOENT, ENOTDIR, ESTALE } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import type { Geometry } from './geometry.js'
@@ -117,7 +117,12 @@ export class Engine {
 
   /** Gives back references; the last one frees an inode that has no names. */
   forget(number: number, count: number): void {
-    if (this.#state.forget(number, count) === 0) this.#evictIfUnused(number)
+    if (this.#state.forget(number, count) > 0) return
+    // Nearly always it still has names, and then nothing is to be done that others would have to wait for.
+    this.#locks.readLockInode(number)
+    const isNamed = this.#table.open(number, this.#inode) === 0 && this.#inode.links > 0
+    this.#locks.readUnlockInode(number)
+    if (!isNamed) this.#evictIfUnused(number)
   }
 
   /** Copies an inode's words (layout/inode.ts, {@link attributeWords} of them). @returns 0 or -ESTALE */
@@ -284,7 +289,9 @@ export class Engine {
   parentOf(number: number): number {
     this.#locks.readLockInode(number)
     let result = this.#table.open(number, this.#inode)
-    if (result === 0) result = isDirectory(this.#inode.mode) ? this.#inode.parent : -ENOTDIR
+    if (result === 0 && !isDirectory(this.#inode.mode)) result = -ENOTDIR
+    // The parent of a removed directory may be gone too.
+    if (result === 0) result = this.#inode.links === 0 ? -ESTALE : this.#inode.parent
     if (result > 0) this.#state.retain(result)
     this.#locks.readUnlockInode(number)
     return result

@@ -3,9 +3,12 @@
 
 export const EPERM = 1
 export const ENOENT = 2
+export const EINTR = 4
 export const EIO = 5
+export const EBUSY = 16
 export const EEXIST = 17
 export const EXDEV = 18
+export const ENODEV = 19
 export const ENOTDIR = 20
 export const EISDIR = 21
 export const EINVAL = 22

@@ -142,4 +142,5 @@ export function blockOf(low: number, high: number): number {
   return ((high << (32 - blockShift)) | (low >>> blockShift)) >>> 0
 }
 
-export { at as inodeField }
+/** Fields of the inode; a directory counts its entries where a device file has its number. */
+export const inodeField = { ...at, entries: at.device } as const

@@ -219,7 +219,7 @@ function openForNewName(
 export function saveDirectory(tx: Transaction, directory: Inode): void {
   directory.saveContents(tx)
   directory.save(tx, inodeField.links, 1)
-  directory.save(tx, inodeField.device, 1)
+  directory.save(tx, inodeField.entries, 1)
 }
 
 /** @returns 0, or why this inode's name may not be removed so: -EISDIR, -ENOTDIR, -ENOTEMPTY */

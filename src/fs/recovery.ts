@@ -10,20 +10,41 @@ import type { Geometry } from './geometry.js'
 import { entryHolds, isSound, retire, undo } from './undo.js'
 import { VolumeError } from './volume-error.js'
 
-/** @returns how many transactions were undone @throws VolumeError where the log cannot be followed */
-export function recover(medium: Medium, geometry: Geometry): number {
+/**
+ * @param unmounted the volume was closed in order, so that no entry stands for anything
+ * @returns how many transactions were undone
+ * @throws VolumeError where the log cannot be followed
+ */
+export function recover(medium: Medium, geometry: Geometry, unmounted = false): number {
   let undone = 0
   for (let worker = 0; worker < geometry.laneCount; worker++) {
-    if (rollBack(medium, geometry, geometry.laneStart + worker * laneBlocks)) undone++
+    const lane = geometry.laneStart + worker * laneBlocks
+    if (rollBack(medium, geometry, lane)) undone++
+    else if (!unmounted) disown(medium, lane)
   }
+  medium.fence()
   return undone
 }
 
+/**
+ * Moves a lane on by a generation. The power may have failed when of a transaction's entries the first was not durable
+ * yet but later ones were: recovery sees none of them, and they must not be taken for the next transaction's.
+ */
+function disown(medium: Medium, lane: number): void {
+  const { low, high } = nextGeneration(medium, lane)
+  medium.store64(lane, laneHeader.word.generation, low, high)
+  medium.flush(lane, 0, 8)
+}
+
+/** What the entries carry of a transaction that is in flight on the lane. */
+function nextGeneration(medium: Medium, lane: number): { low: number; high: number } {
+  const low = (medium.load32(lane, laneHeader.word.generation) + 1) >>> 0
+  const high = medium.load32(lane, laneHeader.word.generation + 1)
+  return { low, high: low === 0 ? (high + 1) >>> 0 : high }
+}
+
 function rollBack(medium: Medium, geometry: Geometry, lane: number): boolean {
-  const endedLow = medium.load32(lane, laneHeader.word.generation)
-  const endedHigh = medium.load32(lane, laneHeader.word.generation + 1)
-  const low = (endedLow + 1) >>> 0
-  const high = low === 0 ? (endedHigh + 1) >>> 0 : endedHigh
+  const { low, high } = nextGeneration(medium, lane)
   let entries = 0
   while (entries < entriesPerLane && entryHolds(medium, lane, entries, low, high)) entries++
   if (entries === 0) return false

@@ -106,7 +106,7 @@ export class Rename {
         return -EINVAL
     }
     if (exchange || this.#other.number === 0) return 0
-    if (this.#isWithin(fromNumber, this.#other.number)) return -ENOTEMPTY
+    if (isDirectory(this.#other.mode) && this.#isWithin(fromNumber, this.#other.number)) return -ENOTEMPTY
     return checkRemovable(this.#other, isDirectory(this.#moved.mode))
   }
 

@@ -18,7 +18,7 @@ export const FREE_BLOCKS = 0
 export const METADATA_LOCK = 1
 export const ALLOCATOR_LOCK = 2
 export const SEARCH_HINT = 3
-/** Statistics: lookups that are still counted. */
+/** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024
 const BITMAP = INODE_LOCKS + inodeLockCount

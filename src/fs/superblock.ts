@@ -129,12 +129,17 @@ export function readSuperblock(medium: Medium): SuperblockReading {
   return { superblock, damage, readOnly }
 }
 
-/** Writes both copies, one after the other, so that one is whole at every moment. */
+/**
+ * Writes both copies, one after the other, so that one is whole at every moment: a damaged one goes first, or losing
+ * power twice in a row would cost both.
+ */
 export function writeSuperblock(medium: Medium, superblock: Superblock): void {
+  const firstIsWhole = loadCopy(medium, superblockBlock).isWhole()
   superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
   superblock.set(at.checksum, superblock.checksum())
+  if (!firstIsWhole) storeCopy(medium, superblockBlock, superblock)
   storeCopy(medium, superblock.secondCopyBlock, superblock)
-  storeCopy(medium, superblockBlock, superblock)
+  if (firstIsWhole) storeCopy(medium, superblockBlock, superblock)
 }
 
 /** Where the second copy is looked for: where a whole first copy says, else at the end of the first device. */

@@ -55,7 +55,7 @@ export class Volume {
       throw new VolumeError('feature', 'it uses features with which it can only be mounted read-only (-o ro)')
     }
     const { geometry } = superblock
-    const undone = recover(medium, geometry)
+    const undone = recover(medium, geometry, Volume.wasClean(superblock))
     const state = SharedState.create(geometry.blockCount)
     new Allocator(medium, state, new Locks(state, 0), geometry).load()
     const volume = new Volume(medium, superblock, state, damage, undone, options.readOnly)

@@ -10,7 +10,7 @@
  *     16 KiB      the request; placed so that a WRITE's data begins on a page
  */
 import type { Engine } from '../fs/engine.js'
-import { EPROTO } from '../fs/errno.js'
+import { EINTR, ENODEV, EPROTO } from '../fs/errno.js'
 import { type Mapping, exchangeBlock, native } from '../native/index.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
@@ -20,7 +20,7 @@ import { Message } from './message.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
 import { NO_REPLY, Server, type ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
-import { traced } from './trace.js'
+import { traceRefusal, traced } from './trace.js'
 
 const pageBytes = 4096
 const pieceBytes = 1 * pageBytes
@@ -28,8 +28,6 @@ const dataBytes = 5 * pageBytes
 const requestBytes = dataBytes - fuse_in_header.lengthBytes - fuse_write_in.lengthBytes
 const totalBytes = dataBytes + maxWriteBytes + pageBytes
 
-const ENODEV = 19
-const EINTR = 4
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
@@ -86,6 +84,7 @@ export class DevfuseChannel implements Channel {
     for (;;) {
       const received = native.exchange(mapping, 0)
       if (received < 0) return endOf(received)
+      if (words[block.replyErrno] !== 0) this.#noteRefusal()
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       message.clearPieces()
       const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
@@ -105,9 +104,9 @@ export class DevfuseChannel implements Channel {
     }
   }
 
+  /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
   release(): void {
     this.#server.release()
-    releaseTransferBuffer(this.#buffer)
     releaseTransferBuffer(this.#zeros)
   }
 
@@ -134,6 +133,11 @@ export class DevfuseChannel implements Channel {
   #refuse(): never {
     native.reply(this.#buffer.mapping, 0)
     throw new Error('the kernel speaks a FUSE protocol older than 7.31 (Linux 5.4)')
+  }
+
+  /** The kernel did not take the last reply, and the helper has answered EIO in its place. */
+  #noteRefusal(): void {
+    traceRefusal(this.#buffer.words[block.replyErrno]!)
   }
 }
 

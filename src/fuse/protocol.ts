@@ -261,6 +261,8 @@ export const fuse_write_in = structure('fuse_write_in', 40, 'WRITE; the data fol
   padding: u32(''),
 })
 
+/** The kernel writes a page back, of a mapping or its cache, and does not look at the count that it is told. */
+export const FUSE_WRITE_CACHE = 1 << 0
 export const FUSE_WRITE_KILL_SUIDGID = 1 << 2
 
 export const fuse_write_out = structure('fuse_write_out', 8, 'Answers WRITE.', {

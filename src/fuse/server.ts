@@ -5,7 +5,6 @@
  *
  * Nothing here allocates; everything that a request needs was made with the server.
  */
-import { encodeTimeHigh } from '../../layout/time.js'
 import {
   AttributeChange,
   KILL_PRIVILEGES,
@@ -17,8 +16,9 @@ import {
   SET_SIZE,
   SET_UID,
 } from '../fs/attributes.js'
+import { Clock } from '../fs/clock.js'
 import { type Engine, attributeWords } from '../fs/engine.js'
-import { EFBIG, EINVAL, ENOSYS } from '../fs/errno.js'
+import { EFBIG, EINVAL, ENOENT, ENOSPC, ENOSYS, EROFS } from '../fs/errno.js'
 import { blockOf } from '../fs/inode.js'
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, permissionBits } from '../fs/mode.js'
 import { Name } from '../fs/name.js'
@@ -36,6 +36,8 @@ export const NO_REPLY = 1 << 30
 export interface ServerOptions {
   /** Keep the kernel's page cache out (-o direct_io). */
   readonly directIo: boolean
+  /** Refuse every change, also when the kernel was told to remount for writing. */
+  readonly readOnly: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
 }
@@ -57,11 +59,13 @@ export class Server {
   readonly #statistics: Statistics
   readonly #openFlags: number
   readonly #accessTimes: boolean
+  readonly #readOnly: boolean
   readonly #listing: DirectoryReply
   readonly #name = new Name()
   readonly #newName = new Name()
   readonly #made = new NewInode()
   readonly #change = new AttributeChange()
+  readonly #time = new Clock()
   readonly #attributes = new Uint32Array(attributeWords)
 
   /** @param replyWord where in the message's memory the reply's struct begins */
@@ -78,6 +82,7 @@ export class Server {
     this.#replyWord = replyWord
     this.#statistics = statistics
     this.#accessTimes = options.accessTimes
+    this.#readOnly = options.readOnly
     this.#openFlags =
       fuse.FOPEN_NOFLUSH |
       fuse.FOPEN_PARALLEL_DIRECT_WRITES |
@@ -89,6 +94,7 @@ export class Server {
   handle(): number {
     const { opcode } = this.#message
     this.#statistics.count(opcode)
+    if (this.#readOnly && changes(this.#message)) return -EROFS
     switch (opcode) {
       case fuse.FUSE_WRITE:
         return this.#write()
@@ -197,7 +203,7 @@ export class Server {
 
   /** A name that is not there may be cached as such: an entry of inode 0. */
   #answerMissing(error: number): number {
-    if (error !== -2) return error
+    if (error !== -ENOENT) return error
     this.#message.clear(entryWords)
     putForever(this.#words, this.#replyWord + fuse.fuse_entry_out.word.entry_valid)
     return entryBytes
@@ -253,33 +259,35 @@ export class Server {
     change.sizeLow = message.argument(at.size) >>> 0
     change.sizeHigh = message.argument(at.size + 1) >>> 0
     if (valid & fuse.FATTR_ATIME) {
-      const now = (valid & fuse.FATTR_ATIME_NOW) !== 0
       change.mask |= SET_ATIME
-      change.atimeLow = now ? clock.low : message.argument(at.atime)
-      change.atimeHigh = now ? clock.high : this.#timeHigh(at.atime, at.atimensec)
+      const time = valid & fuse.FATTR_ATIME_NOW ? clock : this.#timeOf(at.atime, at.atimensec)
+      change.atimeLow = time.low
+      change.atimeHigh = time.high
     }
     if (valid & fuse.FATTR_MTIME) {
-      const now = (valid & fuse.FATTR_MTIME_NOW) !== 0
       change.mask |= SET_MTIME
-      change.mtimeLow = now ? clock.low : message.argument(at.mtime)
-      change.mtimeHigh = now ? clock.high : this.#timeHigh(at.mtime, at.mtimensec)
+      const time = valid & fuse.FATTR_MTIME_NOW ? clock : this.#timeOf(at.mtime, at.mtimensec)
+      change.mtimeLow = time.low
+      change.mtimeHigh = time.high
     }
     if (valid & fuse.FATTR_CTIME) {
       change.mask |= SET_CTIME
-      change.ctimeLow = message.argument(at.ctime)
-      change.ctimeHigh = this.#timeHigh(at.ctime, at.ctimensec)
+      const time = this.#timeOf(at.ctime, at.ctimensec)
+      change.ctimeLow = time.low
+      change.ctimeHigh = time.high
     }
     const error = this.#engine.setattr(message.nodeid, change)
     return error === 0 ? this.#answerAttr(message.nodeid) : error
   }
 
-  #timeHigh(seconds: number, nanoseconds: number): number {
+  /** A time of the request; what the medium cannot tell becomes the earliest or latest that it can. */
+  #timeOf(seconds: number, nanoseconds: number): Clock {
     const message = this.#message
-    return encodeTimeHigh(
-      message.argument(seconds) >>> 0,
-      message.argument(seconds + 1),
+    this.#time.setSeconds(
+      message.argument(seconds + 1) * 2 ** 32 + (message.argument(seconds) >>> 0),
       message.argument(nanoseconds),
     )
+    return this.#time
   }
 
   #forget(): number {
@@ -461,6 +469,8 @@ export class Server {
       (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
     )
     if (written < 0) return written
+    // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
+    if (written < size && message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) return -ENOSPC
     this.#statistics.countWritten(written)
     message.put(fuse.fuse_write_out.word.size, written)
     message.put(fuse.fuse_write_out.word.padding, 0)
@@ -484,5 +494,28 @@ export class Server {
     message.put(at.namelen, 255)
     message.put(at.frsize, 4096)
     return fuse.fuse_statfs_out.lengthBytes
+  }
+}
+
+/** Whether a request would change the volume. */
+function changes(message: Message): boolean {
+  switch (message.opcode) {
+    case fuse.FUSE_OPEN:
+      return (message.argument(fuse.fuse_open_in.word.flags) & fuse.O_TRUNC) !== 0
+    case fuse.FUSE_SETATTR:
+    case fuse.FUSE_SYMLINK:
+    case fuse.FUSE_MKNOD:
+    case fuse.FUSE_MKDIR:
+    case fuse.FUSE_UNLINK:
+    case fuse.FUSE_RMDIR:
+    case fuse.FUSE_RENAME:
+    case fuse.FUSE_RENAME2:
+    case fuse.FUSE_LINK:
+    case fuse.FUSE_WRITE:
+    case fuse.FUSE_CREATE:
+    case fuse.FUSE_TMPFILE:
+      return true
+    default:
+      return false
   }
 }

@@ -5,6 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import debug from 'debug'
+import { ENOENT } from '../fs/errno.js'
 import type { Message } from './message.js'
 import { opcodeNames } from './protocol.js'
 import { NO_REPLY, type Server } from './server.js'
@@ -31,6 +32,11 @@ export function traced(server: Server, message: Message): (() => number) | null 
     trace('%s', `${unique} ${name} inode ${nodeid} pid ${pid} -> ${describe(result, message)}`)
     return result
   }
+}
+
+/** A reply that the kernel did not take. ENOENT is none: the request had been interrupted. */
+export function traceRefusal(errno: number): void {
+  if (errno !== ENOENT) trace('%s', `the kernel refused a reply: errno ${errno}`)
 }
 
 function describe(result: number, message: Message): string {

@@ -3,8 +3,9 @@
 import { test } from 'tap'
 import { firstLaneBlock, laneBlocks } from '../../layout/geometry.js'
 import { entriesPerLane } from '../../layout/lane.js'
+import { SET_MODE } from '../../src/fs/attributes.js'
 import { recover } from '../../src/fs/recovery.js'
-import { exploreRecording, settle } from '../support/crash-explorer.js'
+import { exploreCall, exploreRecording, settle } from '../support/crash-explorer.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
 import { Replay } from '../support/power-failure.js'
@@ -73,6 +74,71 @@ function withoutData(tree: Tree): Tree {
     [...tree].map(([path, { facts }]) => [path, { facts: facts.replace(times, ''), contents: new Map() }]),
   )
 }
+
+void test('what a lost transaction left in the log is not taken for the next one’s', (t) => {
+  const random = new Random(seed)
+  const volume = TestVolume.make(256)
+  must(volume.caller.file(root, 'one'))
+  must(volume.caller.mkdir(root, 'two'))
+  // Of a rename's entries the first is lost with the power, all that follow are durable, and nothing has changed yet.
+  volume.medium.startRecording()
+  must(volume.caller.rename(root, 'one', root, 'three'))
+  const replay = new Replay(volume.medium.stopRecording())
+  replay.advance()
+  volume.drop()
+  const firstEntry = firstLaneBlock * 4096 + 64
+  t.ok(replay.lines.includes(firstEntry) && replay.lines.includes(firstEntry + 64))
+  const next = TestVolume.open(replay.image({ kind: 'except', line: firstEntry }))
+  const calls: ((caller: EngineCaller) => number)[] = [
+    (caller) => caller.setattr(root, { mask: SET_MODE, mode: 0o711 }),
+    (caller) => caller.rmdir(root, 'two'),
+    (caller) => caller.file(root, 'four'),
+    (caller) => caller.rename(root, 'one', root, 'five'),
+  ]
+  for (const call of calls) {
+    const again = TestVolume.open(next.medium.clone())
+    const { failures } = exploreCall(again, ({ caller }) => must(call(caller)), random)
+    t.same(failures, [], `PMFS2_SEED=${seed}`)
+    again.drop()
+  }
+  next.drop()
+  t.end()
+})
+
+void test('a life with many losses of power goes on', (t) => {
+  const random = new Random(seed)
+  let volume = TestVolume.make(256)
+  let losses = 0
+  for (let n = 0; n < 150; n++) {
+    const before = withoutData(settle(volume.medium.clone()).tree)
+    volume.caller.setClock(epoch + n * 1000)
+    volume.medium.startRecording()
+    anyCall(volume.caller, random)
+    const recording = volume.medium.stopRecording()
+    const after = withoutData(settle(volume.medium.clone()).tree)
+    if (recording.fences === 0) continue
+    const replay = new Replay(recording)
+    for (let fence = random.below(recording.fences + 1); fence >= 0; fence--) replay.advance()
+    const line = replay.lines.length > 0 ? random.of(replay.lines) : 0
+    const kinds = [
+      { kind: 'random', random } as const,
+      { kind: 'except', line } as const,
+      { kind: 'all' } as const,
+    ]
+    const image = replay.image(random.of(kinds))
+    volume.drop()
+    volume = TestVolume.open(image)
+    losses++
+    const got = withoutData(treeOf(volume.caller))
+    const differences = [difference(got, before), difference(got, after)]
+    if (!differences.includes(null))
+      t.fail(`loss ${losses}: ${differences.join(', and ')} (PMFS2_SEED=${seed})`)
+    t.same(problemsOf(image), [])
+  }
+  t.ok(losses > 30, `${losses} losses`)
+  volume.drop()
+  t.end()
+})
 
 void test('calls in flight on two lanes at once are both undone', (t) => {
   const volume = TestVolume.make(256)

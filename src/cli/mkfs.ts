@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** `mkfs`: makes a file system on a device or in a file. */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { statSync, statfsSync } from 'node:fs'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
@@ -122,5 +123,16 @@ function summarise(device: Device, superblock: Superblock): void {
     ['UUID', superblock.uuid],
     ['lanes', `${laneCount}`],
     ...(device.notice === null ? [] : [['note', device.notice] as const]),
+    ...roomNote(device),
   ])
+}
+
+/** A file gets its blocks when they are stored to, and a disk that is full by then ends the server (SIGBUS). */
+function roomNote(device: Device): (readonly [string, string])[] {
+  if (device.kind !== 'file') return []
+  const { bavail, bsize } = statfsSync(device.path)
+  const missing = device.sizeBytes - statSync(device.path).blocks * 512 - bavail * bsize
+  if (missing <= 0) return []
+  const room = `the disk under ${device.path} lacks ${formatSize(missing)} of its size`
+  return [['note', `${room}: when that disk is full, the server ends and the mount with it.`]]
 }

@@ -52,7 +52,7 @@ void test('over a random life, every moment recovers to what had returned by the
   const replay = new Replay(recording)
   let checked = 0
   while (replay.advance()) {
-    if (random.below(4) > 0) continue
+    if (random.below(3) > 0) continue
     // A write over what is there is no transaction, so its data may be there in part: all else must be right.
     const call = fences.findLastIndex((fence) => fence <= replay.fence)
     const { tree, problems } = settle(replay.image({ kind: 'random', random }))
@@ -62,7 +62,7 @@ void test('over a random life, every moment recovers to what had returned by the
     checked++
     if (problems.length > 0 || !near.includes(null)) t.same([problems, near], [[], [null]], `call ${call}`)
   }
-  t.ok(checked > 20, `${checked} moments (PMFS2_SEED=${seed})`)
+  t.ok(checked > 10, `${checked} moments (PMFS2_SEED=${seed})`)
   volume.drop()
   t.end()
 })
@@ -88,20 +88,22 @@ void test('what a lost transaction left in the log is not taken for the next one
   volume.drop()
   const firstEntry = firstLaneBlock * 4096 + 64
   t.ok(replay.lines.includes(firstEntry) && replay.lines.includes(firstEntry + 64))
-  const next = TestVolume.open(replay.image({ kind: 'except', line: firstEntry }))
   const calls: ((caller: EngineCaller) => number)[] = [
     (caller) => caller.setattr(root, { mask: SET_MODE, mode: 0o711 }),
     (caller) => caller.rmdir(root, 'two'),
     (caller) => caller.file(root, 'four'),
-    (caller) => caller.rename(root, 'one', root, 'five'),
+    (caller) => caller.rename(root, 'moved', root, 'five'),
   ]
   for (const call of calls) {
-    const again = TestVolume.open(next.medium.clone())
-    const { failures } = exploreCall(again, ({ caller }) => must(call(caller)), random)
+    const next = TestVolume.open(replay.image({ kind: 'except', line: firstEntry }))
+    // Meanwhile another worker changes, on its own lane, what those entries would put back.
+    const other = new EngineCaller(next.volume.engine(1), next.medium)
+    must(other.rename(root, 'one', root, 'moved'))
+    other.release()
+    const { failures } = exploreCall(next, ({ caller }) => must(call(caller)), random)
     t.same(failures, [], `PMFS2_SEED=${seed}`)
-    again.drop()
+    next.drop()
   }
-  next.drop()
   t.end()
 })
 

@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { Statistics } from '../fuse/statistics.js'
 import { type DaemonReport, openControl } from './control.js'
+import { EndingSignals } from './ending-signals.js'
 import { attach, checkMountpoint, detach } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
@@ -15,8 +16,6 @@ import { openForMount } from './open-volume.js'
 import { WorkerThread } from './worker-thread.js'
 
 const trace = debug('pmfs2:daemon')
-
-const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export interface MountRequest {
   readonly device: string
@@ -33,10 +32,25 @@ export async function runMount(
 ): Promise<void> {
   const mountpoint = checkMountpoint(request.mountpoint)
   const opened = await openForMount(request.device, request.options.readOnly)
-  const fd = attachOrClose(request, mountpoint, opened)
-  trace('attached %s to %s', request.device, mountpoint)
+  const signals = new EndingSignals()
   try {
-    await serve(request, { mountpoint, opened, fd }, live)
+    const fd = attachOrClose(request, mountpoint, opened)
+    trace('attached %s to %s', request.device, mountpoint)
+    await serveAndClose(request, { mountpoint, opened, fd, signals }, live)
+  } finally {
+    signals.release()
+  }
+  trace('closed %s', request.device)
+}
+
+async function serveAndClose(
+  request: MountRequest,
+  mounted: Mounted,
+  live: (notices: readonly string[]) => void,
+): Promise<void> {
+  const { mountpoint, opened, fd } = mounted
+  try {
+    await serve(request, mounted, live)
   } catch (error) {
     // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
     closeSync(fd)
@@ -46,7 +60,6 @@ export async function runMount(
   }
   closeSync(fd)
   opened.close()
-  trace('closed %s', request.device)
 }
 
 function attachOrClose(request: MountRequest, mountpoint: string, opened: OpenedVolume): number {
@@ -69,12 +82,13 @@ interface Mounted {
   readonly opened: OpenedVolume
   /** Of /dev/fuse. */
   readonly fd: number
+  readonly signals: EndingSignals
 }
 
 /** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  { mountpoint, opened, fd }: Mounted,
+  { mountpoint, opened, fd, signals }: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const statistics = Statistics.create()
@@ -88,11 +102,11 @@ async function serve(
     statistics: statistics.buffer.mapping,
     options: request.options,
   })
-  const stop = (signal: NodeJS.Signals): void => {
-    trace('%s', signal)
+  signals.action = () => {
+    // Once: detached a second time would be what somebody else has mounted there since.
+    signals.action = null
     if (!detach(mountpoint)) worker.stop()
   }
-  for (const signal of endingSignals) process.on(signal, stop)
   try {
     await Promise.race([worker.live, worker.ended])
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
@@ -103,7 +117,8 @@ async function serve(
     await worker.ended
     control?.close()
   } finally {
-    for (const signal of endingSignals) process.off(signal, stop)
+    // The mount is gone: what is mounted there from now on is another's.
+    signals.action = null
   }
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount, hasEnded, succeed } from '../support/test-mount.js'
+import { TestMount, hasEnded, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -40,6 +40,15 @@ void tap.test('an idle mount', async (t) => {
     t.equal(await server.ended(), 0, 'Ctrl-C is no failure')
     await isLeftInOrder(t, mount)
   })
+})
+
+void tap.test('a mount that has just come into sight', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const server = ForegroundServer.launch(mount, '-f')
+  await until(() => Promise.resolve(mount.isMounted()))
+  server.signal('SIGTERM')
+  t.equal(await server.ended(), 0)
+  await isLeftInOrder(t, mount)
 })
 
 void tap.test('a mount in use', async (t) => {

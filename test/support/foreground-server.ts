@@ -27,9 +27,14 @@ export class ForegroundServer {
     )
   }
 
+  /** Starts one, and does not wait for anything. */
+  static launch(mount: TestMount, ...args: readonly string[]): ForegroundServer {
+    return new ForegroundServer([mount.device, mount.mountpoint, ...args])
+  }
+
   /** Starts one, and waits until its mount is live. */
   static async start(mount: TestMount, ...args: readonly string[]): Promise<ForegroundServer> {
-    const server = new ForegroundServer([mount.device, mount.mountpoint, ...args])
+    const server = ForegroundServer.launch(mount, ...args)
     const deadline = performance.now() + limitMs
     while (!(await isLive(mount))) {
       if (server.#child.exitCode !== null || performance.now() > deadline) {

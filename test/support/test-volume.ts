@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A small volume in memory, mounted, with an engine to call. */
+import { blockBytes, blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { format } from '../../src/fs/format.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
 import { EngineCaller } from './engine-caller.js'
 import { RecordingMedium } from './recording-medium.js'
@@ -21,6 +23,18 @@ export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly numb
     gid: 0,
     zeroed,
   })
+}
+
+/** Fills the free blocks with what a former use may have left there: nobody may ever see it, or rely on zeros. */
+function soil(medium: RecordingMedium): void {
+  const { bitmapStart, blockCount } = readSuperblock(medium).superblock.geometry
+  for (let block = 0; block < blockCount; block++) {
+    const bitmapBlock = bitmapStart + Math.floor(block / blocksPerBitmapBlock)
+    const word = medium.load32(bitmapBlock, (block >>> 5) & (blockWords - 1))
+    if ((word >>> (block & 31)) & 1) continue
+    const start = medium.byteOf(block)
+    medium.bytesOf(block).fill(0xa5, start, start + blockBytes)
+  }
 }
 
 export class TestVolume {
@@ -45,6 +59,7 @@ export class TestVolume {
   static make(...deviceBlocks: readonly number[]): TestVolume {
     const medium = RecordingMedium.ofDevices(deviceBlocks)
     formatSmall(medium, deviceBlocks)
+    soil(medium)
     return new TestVolume(medium, epoch)
   }
 

@@ -206,14 +206,27 @@ export class Engine {
     return error
   }
 
-  /** Tells a directory's entries after a cookie. @returns 0, -ENOTDIR, -ESTALE */
-  readdir(number: number, cookieLow: number, cookieHigh: number, sink: DirectorySink): number {
+  /**
+   * Tells a directory's entries after a cookie.
+   * @param noteAccess keeps the time of the last access as relatime does (mount(8))
+   * @returns 0, -ENOTDIR, -ESTALE
+   */
+  readdir(
+    number: number,
+    cookieLow: number,
+    cookieHigh: number,
+    sink: DirectorySink,
+    noteAccess = false,
+  ): number {
     const inode = this.#inode
     this.#locks.readLockInode(number)
     let error = this.#table.open(number, inode)
     if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
     // A directory that was removed while open is empty, without even its dots.
-    if (error === 0 && inode.links > 0) this.#reader.read(inode, cookieLow, cookieHigh, sink)
+    if (error === 0 && inode.links > 0) {
+      if (noteAccess) this.#noteAccess(inode)
+      this.#reader.read(inode, cookieLow, cookieHigh, sink)
+    }
     this.#locks.readUnlockInode(number)
     return error
   }
@@ -243,11 +256,7 @@ export class Engine {
     this.#locks.readLockInode(number)
     const error = this.#openFile(number)
     if (error !== 0) return error
-    // One 8-byte store, so that readers who share the lock do not tear it.
-    if (noteAccess && this.#isAccessTimeDue(this.#inode)) {
-      this.#inode.storeTime(inodeField.atime, this.clock)
-      this.#medium.fence()
-    }
+    if (noteAccess) this.#noteAccess(this.#inode)
     return this.#file.read(this.#inode, index, within, length, sink)
   }
 
@@ -356,6 +365,13 @@ export class Engine {
     const { mode } = this.#inode
     if (isDirectory(mode)) return -EISDIR
     return (mode & S_IFMT) === S_IFREG ? 0 : -EINVAL
+  }
+
+  /** By one 8-byte store, so that readers who share the lock do not tear it. */
+  #noteAccess(inode: Inode): void {
+    if (!this.#isAccessTimeDue(inode)) return
+    inode.storeTime(inodeField.atime, this.clock)
+    this.#medium.fence()
   }
 
   /** relatime: only where the last access is older than the last change, or than a day. */

@@ -416,7 +416,8 @@ export class Server {
     const listing = this.#listing
     listing.begin(message.argument(at.size), plus)
     const cookieLow = message.argument(at.offset) >>> 0
-    const error = this.#engine.readdir(message.nodeid, cookieLow, message.argument(at.offset + 1), listing)
+    const cookieHigh = message.argument(at.offset + 1)
+    const error = this.#engine.readdir(message.nodeid, cookieLow, cookieHigh, listing, this.#accessTimes)
     if (error !== 0) return error
     listing.finish()
     if (listing.bytes > 0) message.piece(listing.buffer.mapping, 0, listing.bytes)

@@ -23,8 +23,6 @@ export interface Lacks {
   readonly zeroRange?: string
   /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
   readonly userXattr?: string
-  /** read(2) and readdir(3) leave atime as it was, like a mount with noatime. */
-  readonly atimeOnRead?: 'noatime'
 }
 
 export interface Target {
@@ -84,7 +82,6 @@ const pmfs2: Recipe = {
     fallocate: 'EOPNOTSUPP',
     zeroRange: 'EOPNOTSUPP',
     userXattr: 'EOPNOTSUPP',
-    atimeOnRead: 'noatime',
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G')

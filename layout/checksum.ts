@@ -21,7 +21,10 @@ export function crc32c(bytes: Uint8Array, start: number, length: number, hole: n
   return (crc ^ 0xffffffff) >>> 0
 }
 
-/** Mixes sixteen words from `at` on, all but the third, where the result is kept; the finish is murmur3's. */
+/**
+ * Mixes sixteen words from `at` on, all but the third, where the result is kept; the finish is murmur3's.
+ * @returns 32 bits, signed: a number beyond 2³¹ would be boxed, and this one is made for every entry
+ */
 export function entryChecksum(words: Uint32Array, at: number): number {
   let mix = 0x9e3779b9
   for (let n = 0; n < 16; n++) {
@@ -30,5 +33,5 @@ export function entryChecksum(words: Uint32Array, at: number): number {
     mix = (mix << 13) | (mix >>> 19)
   }
   mix = Math.imul(mix ^ (mix >>> 16), 0xc2b2ae35)
-  return (mix ^ (mix >>> 13)) >>> 0
+  return mix ^ (mix >>> 13)
 }

@@ -106,11 +106,13 @@ export class Transaction {
   /** Logs `count` words from `word` on, as they are now. */
   saveWords(block: number, word: number, count: number): void {
     const medium = this.#medium
+    const words = medium.wordsOf(block)
+    const base = medium.wordOf(block) + word
     for (let done = 0; done < count; done += undoDataWords) {
       const part = Math.min(count - done, undoDataWords)
       const log = this.#entry(undoWords, block, (word + done) | (part << 16))
       const data = entryWord(this.#entries) + at.data
-      for (let n = 0; n < part; n++) medium.store32(log, data + n, medium.load32(block, word + done + n))
+      for (let n = 0; n < part; n++) medium.store32(log, data + n, words[base + done + n]! | 0)
       for (let n = part; n < undoDataWords; n++) medium.store32(log, data + n, 0)
       this.#sealEntry(log)
     }

@@ -38,7 +38,7 @@ export function entryHolds(medium: Medium, lane: number, n: number, low: number,
   return (
     words[entry + at.generation] === low &&
     words[entry + at.generation + 1] === high &&
-    words[entry + at.checksum] === entryChecksum(words, entry)
+    (words[entry + at.checksum]! | 0) === entryChecksum(words, entry)
   )
 }
 

@@ -47,7 +47,7 @@ void test('over a random life, every moment recovers to what had returned by the
     volume.caller.setClock(epoch + n * 1000)
     anyCall(volume.caller, random)
   }
-  trees.push(treeOf(volume.caller))
+  trees.push(settle(volume.medium.clone()).tree)
   const recording = volume.medium.stopRecording()
   const replay = new Replay(recording)
   let checked = 0

@@ -4,7 +4,6 @@
       "target_name": "pmfs2",
       "sources": [
         "src/native/arguments.c",
-        "src/native/copy.c",
         "src/native/device.c",
         "src/native/exchange.c",
         "src/native/flush.c",

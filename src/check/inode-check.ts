@@ -59,9 +59,7 @@ export class InodeCheck {
   /** Checks an inode in use that the table has. */
   check(number: number): void {
     const inode = this.#inode
-    inode.number = number
-    inode.block = this.#facts.tableBlock.get(number >>> 5)
-    inode.word = wordOfInode(number)
+    inode.point(number, this.#facts.tableBlock.get(number >>> 5), wordOfInode(number))
     this.#checkTimes(inode)
     const unknown = inode.flags & ~knownFlags
     if (unknown !== 0) this.#tell('inode-flags', `unknown flags 0x${(unknown >>> 0).toString(16)}`)

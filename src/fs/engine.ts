@@ -7,6 +7,7 @@
  * without names lives as long as someone refers to it.
  */
 import { inode as inodeLayout } from '../../layout/inode.js'
+import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { Allocator } from './allocator.js'
@@ -54,7 +55,6 @@ const secondsPerDay = 86400
 
 export class Engine {
   readonly clock = new Clock()
-  readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
   readonly #locks: Locks
@@ -75,7 +75,6 @@ export class Engine {
     const { geometry } = setting
     const map = new BlockMap(medium)
     const clock = this.clock
-    this.#medium = medium
     this.#state = state
     this.#geometry = geometry
     this.#locks = new Locks(state, worker)
@@ -131,9 +130,7 @@ export class Engine {
     this.#locks.readLockInode(number)
     const error = this.#table.open(number, inode)
     if (error === 0) {
-      const from = this.#medium.wordsOf(inode.block)
-      const start = this.#medium.wordOf(inode.block) + inode.word
-      for (let n = 0; n < attributeWords; n++) words[n] = from[start + n]!
+      for (let n = 0; n < attributeWords; n++) words[n] = inode.get(n)
     }
     this.#locks.readUnlockInode(number)
     return error
@@ -224,7 +221,7 @@ export class Engine {
     if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
     // A directory that was removed while open is empty, without even its dots.
     if (error === 0 && inode.links > 0) {
-      if (noteAccess) this.#noteAccess(inode)
+      if (noteAccess && this.#isAccessTimeDue(inode)) inode.noteAccess(this.clock)
       this.#reader.read(inode, cookieLow, cookieHigh, sink)
     }
     this.#locks.readUnlockInode(number)
@@ -241,7 +238,8 @@ export class Engine {
 
   /**
    * Tells where bytes of a file lie: `length` of them, from byte `within` of block `index` of the file on. What it
-   * tells holds until {@link endRead}, which must follow, and between the two there is no other call.
+   * tells holds until {@link endRead}, which must follow (or who reads the bytes lets go of the lock that
+   * {@link readLockOffset} tells of), and between the two there is no other call.
    * @param noteAccess keeps the time of the last access as relatime does (mount(8))
    * @returns the bytes there are, or -EISDIR, -EINVAL, -ESTALE
    */
@@ -256,8 +254,17 @@ export class Engine {
     this.#locks.readLockInode(number)
     const error = this.#openFile(number)
     if (error !== 0) return error
-    if (noteAccess) this.#noteAccess(this.#inode)
+    if (noteAccess && this.#isAccessTimeDue(this.#inode)) this.#inode.noteAccess(this.clock)
     return this.#file.read(this.#inode, index, within, length, sink)
+  }
+
+  /** Where the lock that beginRead takes lies, in bytes from the start of {@link lockMemory}. */
+  readLockOffset(number: number): number {
+    return this.#locks.inodeLockOffset(number)
+  }
+
+  get lockMemory(): Mapping {
+    return this.#state.memory.mapping
   }
 
   endRead(number: number): void {
@@ -365,13 +372,6 @@ export class Engine {
     const { mode } = this.#inode
     if (isDirectory(mode)) return -EISDIR
     return (mode & S_IFMT) === S_IFREG ? 0 : -EINVAL
-  }
-
-  /** By one 8-byte store, so that readers who share the lock do not tear it. */
-  #noteAccess(inode: Inode): void {
-    if (!this.#isAccessTimeDue(inode)) return
-    inode.storeTime(inodeField.atime, this.clock)
-    this.#medium.fence()
   }
 
   /** relatime: only where the last access is older than the last change, or than a day. */

@@ -14,11 +14,15 @@ import type { Transaction } from './transaction.js'
 
 const at = roots.word
 const field = layout.word
+const inodeShift = Math.log2(inodesPerBlock)
 const tableWords = at.usedInodes + 1
 
 export class InodeTable {
   readonly #medium: Medium
   readonly #map: BlockMap
+  /** The block of the table in which the last inode was found, and its index. Blocks of the table stay where they are. */
+  #foundBlock = 0
+  #foundIndex = -1
 
   constructor(medium: Medium, map: BlockMap) {
     this.#medium = medium
@@ -35,17 +39,24 @@ export class InodeTable {
 
   /** Points `inode` at one in use. @returns 0 or -ESTALE */
   open(number: number, inode: Inode): number {
+    const index = number >>> inodeShift
+    if (index === this.#foundIndex && number !== 0) {
+      inode.point(number, this.#foundBlock, (number & (inodesPerBlock - 1)) * layout.lengthWords)
+      return inode.mode === 0 ? -ESTALE : 0
+    }
     const error = this.locate(number, inode)
-    return error === 0 && inode.mode === 0 ? -ESTALE : error
+    if (error !== 0 || inode.mode === 0) return -ESTALE
+    this.#foundIndex = index
+    this.#foundBlock = inode.block
+    return 0
   }
 
   /** Points `inode` at any inode of the table. @returns 0 or -ESTALE */
   locate(number: number, inode: Inode): number {
-    const index = number >>> 5
+    const index = number >>> inodeShift
     if (number === 0 || index >= this.#roots(at.tableBlocks)) return -ESTALE
-    inode.block = this.#map.lookup(this.#roots(at.tableRoot), this.#roots(at.tableHeight), index)
-    inode.word = (number & (inodesPerBlock - 1)) * layout.lengthWords
-    inode.number = number
+    const block = this.#map.lookup(this.#roots(at.tableRoot), this.#roots(at.tableHeight), index)
+    inode.point(number, block, (number & (inodesPerBlock - 1)) * layout.lengthWords)
     return 0
   }
 

@@ -14,18 +14,41 @@ const at = layout.word
 const contentsWords = at.height + 1 - at.size
 
 export class Inode {
-  number = 0
-  block = 0
-  /** The inode's first word in its block. */
-  word = 0
   readonly #medium: Medium
+  #number = 0
+  #block = 0
+  #word = 0
+  /** The words among which the block lies, and where the inode begins in them. */
+  #words: Uint32Array
+  #start = 0
 
   constructor(medium: Medium) {
     this.#medium = medium
+    this.#words = medium.wordsOf(0)
+  }
+
+  /** Points this at the inode that begins with word `word` of a block. */
+  point(number: number, block: number, word: number): void {
+    this.#number = number
+    this.#block = block
+    this.#word = word
+    this.#words = this.#medium.wordsOf(block)
+    this.#start = this.#medium.wordOf(block) + word
+  }
+
+  get number(): number {
+    return this.#number
+  }
+  get block(): number {
+    return this.#block
+  }
+  /** The inode's first word in its block. */
+  get word(): number {
+    return this.#word
   }
 
   get(field: number): number {
-    return this.#medium.load32(this.block, this.word + field)
+    return this.#words[this.#start + field]!
   }
 
   get mode(): number {
@@ -130,10 +153,19 @@ export class Inode {
     this.putPair(tx, at.ctime, clock.low, clock.high)
   }
 
+  /**
+   * Notes the last access without waiting for it: the next fence makes it durable. The two words are stored one by one,
+   * so who looks meanwhile may see it wrong by less than a second.
+   */
+  noteAccess(clock: Clock): void {
+    this.#medium.store32(this.block, this.word + at.atime, clock.low)
+    this.#medium.store32(this.block, this.word + at.atime + 1, clock.high)
+    this.#medium.flush(this.block, (this.word + at.atime) * 4, 8)
+  }
+
   /** Sets a time without a transaction, by one 8-byte store; the caller fences. */
   storeTime(field: number, clock: Clock): void {
     this.#medium.store64(this.block, this.word + field, clock.low, clock.high)
-    this.#medium.flush(this.block, (this.word + field) * 4, 8)
   }
 }
 

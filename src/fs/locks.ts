@@ -5,7 +5,7 @@
  *
  * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock.
  */
-import { wake, waitWhile } from '../pmem/shared-memory.js'
+import { LOCK_WAITED as WAITED, wake, waitWhile } from '../pmem/shared-memory.js'
 import {
   ALLOCATOR_LOCK,
   INODE_LOCKS,
@@ -14,8 +14,6 @@ import {
   inodeLockCount,
 } from './shared-state.js'
 
-/** Someone sleeps on the word. */
-const WAITED = 0x4000_0000
 /** An inode lock is held for writing; the low bits are the owner, else the number of readers. */
 const WRITER = 0x2000_0000
 const everyone = 0x7fff_ffff
@@ -57,11 +55,17 @@ export class Locks {
   readLockInode(inode: number): void {
     const words = this.#words
     const at = INODE_LOCKS + lockIndex(inode)
+    if (Atomics.compareExchange(words, at, 0, 1) === 0) return
     for (;;) {
       const seen = Atomics.load(words, at)
       if (seen & WRITER) this.#sleep(at, seen)
       else if (Atomics.compareExchange(words, at, seen, seen + 1) === seen) return
     }
+  }
+
+  /** Where the lock of {@link readLockInode} lies in the shared state's memory, in bytes. */
+  inodeLockOffset(inode: number): number {
+    return (INODE_LOCKS + lockIndex(inode)) * 4
   }
 
   readUnlockInode(inode: number): void {
@@ -103,6 +107,7 @@ export class Locks {
     const words = this.#words
     const at = INODE_LOCKS + index
     const mine = WRITER | this.#owner
+    if (Atomics.compareExchange(words, at, 0, mine) === 0) return
     for (;;) {
       const seen = Atomics.load(words, at)
       if ((seen & ~WAITED) !== 0) this.#sleep(at, seen)

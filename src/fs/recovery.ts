@@ -33,7 +33,6 @@ export function recover(medium: Medium, geometry: Geometry, unmounted = false): 
 function disown(medium: Medium, lane: number): void {
   const { low, high } = nextGeneration(medium, lane)
   medium.store64(lane, laneHeader.word.generation, low, high)
-  medium.flush(lane, 0, 8)
 }
 
 /** What the entries carry of a transaction that is in flight on the lane. */

@@ -94,7 +94,7 @@ export class Rename {
     const other = this.#directory.lookup(this.#to, newName)
     if (other === 0 && flags & RENAME_EXCHANGE) return -ENOENT
     if (other !== 0 && flags & RENAME_NOREPLACE) return -EEXIST
-    this.#other.number = 0
+    this.#other.point(0, 0, 0)
     return this.#table.open(moved, this.#moved) || (other === 0 ? 0 : this.#table.open(other, this.#other))
   }
 

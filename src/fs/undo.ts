@@ -102,6 +102,5 @@ export function undo(medium: Medium, geometry: Geometry, lane: number, n: number
 export function retire(medium: Medium, lane: number, low: number, high: number): void {
   medium.fence()
   medium.store64(lane, laneHeader.word.generation, low, high)
-  medium.flush(lane, 0, 8)
   medium.fence()
 }

@@ -86,16 +86,12 @@ export class DevfuseChannel implements Channel {
       if (received < 0) return endOf(received)
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
-      message.clearPieces()
+      message.begin()
       const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
       message.payloadStart = requestBytes + skip
       message.payloadBytes = received - skip
       const result = handle === null ? server.handle() : handle()
       this.#describeReply(result)
-      if (server.reading !== 0) {
-        native.reply(mapping, 0)
-        server.endReading()
-      }
       if (!announced && server.initialized) {
         announced = true
         live()
@@ -128,10 +124,13 @@ export class DevfuseChannel implements Channel {
     words[header + replyHeader.unique + 1] = message.uniqueHigh
     words[block.replyBytes] = fuse_out_header.lengthBytes + body
     words[block.pieceCount] = pieces
+    words[block.releaseMapping] = message.lockMemory
+    words[block.releaseOffset] = message.lockOffset
   }
 
   #refuse(): never {
-    native.reply(this.#buffer.mapping, 0)
+    this.#buffer.words[block.stop] = 1
+    native.exchange(this.#buffer.mapping, 0)
     throw new Error('the kernel speaks a FUSE protocol older than 7.31 (Linux 5.4)')
   }
 

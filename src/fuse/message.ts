@@ -40,6 +40,9 @@ export class Message implements ExtentSink {
   /** Pieces of mapped memory that follow the reply's struct, and their bytes. */
   pieceCount = 0
   pieceBytes = 0
+  /** A lock to let go of once the reply has been sent: its memory (0 = none) and the byte where it lies. */
+  lockMemory = 0
+  lockOffset = 0
   readonly #medium: MappedMedium
   readonly #memory: MessageMemory
   readonly #words: Int32Array
@@ -132,8 +135,10 @@ export class Message implements ExtentSink {
     words[next + 2] = length
   }
 
-  clearPieces(): void {
+  /** Makes ready for the next request. */
+  begin(): void {
     this.pieceCount = 0
     this.pieceBytes = 0
+    this.lockMemory = 0
   }
 }

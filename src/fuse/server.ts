@@ -48,8 +48,6 @@ const entryWords = fuse.fuse_entry_out.lengthWords
 const offsetHighLimit = 2 ** 12
 
 export class Server {
-  /** The inode whose blocks the reply's pieces lie in: endRead is due once it was sent. 0 = none. */
-  reading = 0
   /** INIT was answered. */
   initialized = false
   readonly #engine: Engine
@@ -432,7 +430,6 @@ export class Server {
     const high = message.argument(at.offset + 1)
     if (high >>> 0 >= offsetHighLimit) return 0
     const size = Math.min(message.argument(at.size), maxWriteBytes)
-    this.reading = number
     const result = this.#engine.beginRead(
       number,
       blockOf(low, high),
@@ -441,15 +438,12 @@ export class Server {
       message,
       this.#accessTimes,
     )
+    // The pieces are read when the reply is sent; the lock is let go of then.
+    message.lockMemory = this.#engine.lockMemory
+    message.lockOffset = this.#engine.readLockOffset(number)
     if (result < 0) return result
     this.#statistics.countRead(result)
     return 0
-  }
-
-  /** The reply has been sent: nobody reads the blocks it pointed at any more. */
-  endReading(): void {
-    this.#engine.endRead(this.reading)
-    this.reading = 0
   }
 
   #write(): number {

@@ -3,10 +3,12 @@
  * One crossing per FUSE request: the reply to the last one goes out, and the thread blocks for the
  * next one. Invariant: a reply is taken from the exchange block once (its length is 0 from then on), a
  * request that was read is always given to the caller, and none whose reply was tried waits for ever.
+ * read(2) and writev(2) are called past the C library, which would make each a cancellation point.
  */
 #include <limits.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +29,8 @@ enum {
 	NANOSECONDS,
 	STOP,
 	REPLY_ERRNO,
+	RELEASE_MAPPING,
+	RELEASE_OFFSET,
 	REPLY = 16,
 };
 
@@ -88,7 +92,7 @@ static ssize_t write_reply(int fd, const struct iovec *vectors, int count)
 	ssize_t sent;
 
 	do
-		sent = writev(fd, vectors, count);
+		sent = syscall(SYS_writev, fd, vectors, count);
 	while (sent < 0 && errno == EINTR);
 	return sent;
 }
@@ -132,6 +136,22 @@ static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 	return 0;
 }
 
+/* Lets go of the lock under which the pieces were read, if any. Returns 0, or -EINVAL: a bad block. */
+static int release_lock(int32_t *block)
+{
+	char *word;
+	int error;
+
+	if (!block[RELEASE_MAPPING])
+		return 0;
+	error = block[RELEASE_OFFSET] & 3 ? -EINVAL :
+		reach(block[RELEASE_MAPPING], block[RELEASE_OFFSET], 4, TO_WRITE, &word);
+	if (!error)
+		release_shared((int32_t *)word);
+	block[RELEASE_MAPPING] = 0;
+	return error;
+}
+
 /* Blocks for the next request. Returns its bytes or a negative errno. */
 static ssize_t receive(const struct request *request, const int32_t *block)
 {
@@ -140,7 +160,7 @@ static ssize_t receive(const struct request *request, const int32_t *block)
 
 		if (stopped(block))
 			return -EINTR;
-		received = read(request->fd, request->buffer, request->capacity);
+		received = syscall(SYS_read, request->fd, request->buffer, request->capacity);
 		if (received >= 0)
 			return received;
 		switch (errno) {
@@ -185,32 +205,14 @@ CALL(call_exchange)
 		error = send_reply(arguments[0], arguments[1], block);
 	else
 		block[REPLY_ERRNO] = 0;
+	if (!error)
+		error = release_lock(block);
 	if (error)
 		return give(env, error);
 	received = receive(&request, block);
 	if (received > 0)
 		put_time(&block[SECONDS_LOW]);
 	return give(env, received);
-}
-
-CALL(call_reply)
-{
-	int64_t arguments[2];
-	int32_t *block;
-	char *start;
-	int error;
-
-	if (!read_words(env, info, arguments, 2))
-		return NULL;
-	if (arguments[1] & 3)
-		return give(env, -EINVAL);
-	error = reach(arguments[0], arguments[1], REPLY * 4, TO_WRITE, &start);
-	if (error)
-		return give(env, error);
-	block = (int32_t *)start;
-	if (block[REPLY_BYTES])
-		error = send_reply(arguments[0], arguments[1], block);
-	return give(env, error);
 }
 
 CALL(call_now)

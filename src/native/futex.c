@@ -16,6 +16,14 @@ static long futex(char *word, int operation, uint32_t value, const struct timesp
 	return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
 }
 
+void release_shared(int32_t *word)
+{
+	int32_t left = __atomic_sub_fetch(word, 1, __ATOMIC_SEQ_CST);
+
+	if (left == LOCK_WAITED && __atomic_compare_exchange_n(word, &left, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		futex((char *)word, FUTEX_WAKE, INT32_MAX, NULL);
+}
+
 CALL(call_futex_wait)
 {
 	int64_t arguments[4], timeout_ms;

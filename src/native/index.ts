@@ -34,14 +34,18 @@ export const PERSIST_FENCE_ONLY = 1
 /** msync(2) of the pages that the ranges touch. */
 export const PERSIST_PAGES = 2
 
-/** How {@link Native.copy} stores. */
-export const COPY_PLAIN = 0
-export const COPY_NON_TEMPORAL = 1
-
-/** Words of one range in a list for {@link Native.persist}: mapping, offset, length (bytes). */
-export const RANGE_WORDS = 3
-/** Words of one copy in a list for {@link Native.copy}: to mapping, to offset, from mapping, from offset, length (bytes). */
-export const COPY_WORDS = 5
+/** Words before the first step of a list for {@link Native.persist}: how many steps, how (PERSIST_*). */
+export const LIST_HEADER_WORDS = 2
+/** Words of one step: its kind, and up to five more. */
+export const STEP_WORDS = 6
+/** STEP_FLUSH, mapping, offset, length (bytes) */
+export const STEP_FLUSH = 0
+/** STEP_COPY, to mapping, to offset, length (bytes), from mapping, from offset */
+export const STEP_COPY = 1
+/** STEP_STORE64, mapping, offset (a multiple of 8), low word, high word */
+export const STEP_STORE64 = 2
+/** Bit of a lock that has several holders, which the bits below count: someone sleeps on the word. */
+export const LOCK_WAITED = 0x4000_0000
 /** Words of one piece of a reply: mapping, offset, length (bytes). */
 export const PIECE_WORDS = 3
 
@@ -73,6 +77,12 @@ export const exchangeBlock = {
    * defect (EINVAL: a malformed reply); whoever made the request is then answered EIO instead, so as not to hang.
    */
   replyErrno: 11,
+  /**
+   * in: mapping and offset of a lock (see {@link LOCK_WAITED}) that is let go of once the reply has been sent and its
+   * pieces have been read; mapping 0 = none, and it is 0 again afterwards
+   */
+  releaseMapping: 12,
+  releaseOffset: 13,
   /** where the reply begins */
   reply: 16,
 } as const
@@ -102,19 +112,13 @@ export interface Native {
   /** 'clwb', 'clflushopt' or 'clflush' (CPUID); 'dc cvap' or 'dc cvac' on AArch64: what this processor offers. */
   flushInstruction(): string
   /**
-   * Makes `count` ranges durable (PERSIST_*), then fences if `fence` is 1. The list lies in mapped memory.
-   * PERSIST_PAGES needs no fence: it is durable at return. -EIO: the medium failed; the other ranges have been tried.
+   * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
+   * they copied, stored or named is durable at return. Copies may overlap; from 256 bytes on they go past the caches
+   * (not with PERSIST_PAGES). -EIO: the medium failed; the other steps have been tried.
    */
-  persist(listMapping: Mapping, listOffset: number, count: number, how: number, fence: number): number
-  /**
-   * Does `count` copies (COPY_*), overlapping ones too. COPY_PLAIN flushes nothing. COPY_NON_TEMPORAL is durable after
-   * the next fence where flushes are; below 256 bytes it stores plainly and flushes.
-   */
-  copy(listMapping: Mapping, listOffset: number, count: number, how: number): number
-  /** Fills with zeros, as COPY_NON_TEMPORAL does: durable after the next fence. */
+  persist(listMapping: Mapping, listOffset: number): number
+  /** Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are. */
   zero(mapping: Mapping, offset: number, lengthBytes: number): number
-  /** One 8-byte store; `offset` is a multiple of 8. */
-  store64(mapping: Mapping, offset: number, low: number, high: number): number
 
   /** FUTEX_WAIT while the word at `offset` is `expected`; at most `timeoutMs` (negative: for ever). 0, -EAGAIN, -ETIMEDOUT, -EINTR. */
   futexWait(mapping: Mapping, offset: number, expected: number, timeoutMs: number): number
@@ -150,11 +154,6 @@ export interface Native {
    * nothing has been sent; or what else read(2) gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
-  /**
-   * Only sends the reply, as exchange does: for who must know that nobody reads the pieces any more before it waits.
-   * @returns 0; -EINVAL: the block is wrong, and nothing has been sent.
-   */
-  reply(blockMapping: Mapping, blockOffset: number): number
   /** CLOCK_REALTIME: seconds (low, high) and nanoseconds, to three words at `offset`. */
   now(mapping: Mapping, offset: number): number
 
@@ -167,4 +166,7 @@ export interface Native {
 const require = createRequire(import.meta.url)
 const load = require('node-gyp-build') as (folder: string) => unknown
 
-export const native = load(findPackageRoot(dirname(fileURLToPath(import.meta.url)))) as Native
+/** A copy: the addon's own object is a dictionary to the engine, which then looks up each call by its name. */
+export const native: Native = {
+  ...(load(findPackageRoot(dirname(fileURLToPath(import.meta.url)))) as Native),
+}

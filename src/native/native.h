@@ -21,8 +21,10 @@
 /* Mirrors of the constants in index.ts. */
 enum { MAPPING_READ_ONLY = 1, MAPPING_COPY_ON_WRITE = 2, MAPPING_SYNC = 4 };
 enum { PERSIST_CACHE_LINES = 0, PERSIST_FENCE_ONLY = 1, PERSIST_PAGES = 2 };
-enum { COPY_PLAIN = 0, COPY_NON_TEMPORAL = 1 };
-enum { RANGE_WORDS = 3, COPY_WORDS = 5, PIECE_WORDS = 3 };
+enum { STEP_FLUSH = 0, STEP_COPY = 1, STEP_STORE64 = 2 };
+enum { LIST_HEADER_WORDS = 2, STEP_WORDS = 6, PIECE_WORDS = 3 };
+/* Someone sleeps on the word of a lock that has several holders, which the lower bits count. */
+enum { LOCK_WAITED = 0x40000000 };
 
 /* --- arguments.c --- */
 
@@ -68,6 +70,11 @@ int release_mapping(int64_t mapping);
 /* Installs the handler of the interrupting signal, once, and lets the signal through to this thread. */
 void accept_interrupts(void);
 
+/* --- futex.c --- */
+
+/* Lets go of a lock that has several holders, and wakes whoever sleeps on it if this was the last. */
+void release_shared(int32_t *word);
+
 /* --- the calls --- */
 
 #define CALL(name) napi_value name(napi_env env, napi_callback_info info)
@@ -79,9 +86,7 @@ CALL(call_unmap);
 CALL(call_view);
 CALL(call_flush_instruction);
 CALL(call_persist);
-CALL(call_copy);
 CALL(call_zero);
-CALL(call_store64);
 CALL(call_futex_wait);
 CALL(call_futex_wake);
 CALL(call_pin);
@@ -92,7 +97,6 @@ CALL(call_mount);
 CALL(call_umount);
 CALL(call_fusermount);
 CALL(call_exchange);
-CALL(call_reply);
 CALL(call_now);
 CALL(call_lock_file);
 CALL(call_block_device_bytes);

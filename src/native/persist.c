@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Durability of ranges of mapped memory, each in the way that its mapping needs. Invariant: when
- * persist() returns 0 with the fence asked for, every byte of every range is durable; an error of
- * the medium (EIO) is given back, and the other ranges have been tried all the same.
+ * Stores to the medium and their durability: a list of copies, 8-byte stores and ranges to flush is carried
+ * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
+ * is durable; an error of the medium (EIO) is given back, and the other ranges have been tried all the same.
+ * An 8-byte store is one store, never two.
  */
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -68,78 +70,128 @@ static void add_pages(struct batch *batch, const char *address, size_t length)
 	batch->count++;
 }
 
-/* One range of the list; 0 or a negative errno. */
-static int read_range(const int32_t *words, char **address, size_t *length)
-{
-	int32_t mapping = words[0], offset = words[1], bytes = words[2];
+/* Carries out steps one after the other, and makes what they touch durable in the way of one kind of memory. */
+struct persister {
+	int64_t how;
+	struct batch batch;
+};
 
-	*length = bytes;
-	return reach(mapping, offset, bytes, TO_READ, address);
+/* The spans stay as they are: clearing them would cost more than most lists. */
+static void start_persister(struct persister *persister, int64_t how)
+{
+	persister->how = how;
+	persister->batch.count = 0;
+	persister->batch.error = 0;
+	persister->batch.page_bytes = sysconf(_SC_PAGESIZE);
 }
 
-static int persist_pages(const int32_t *list, size_t count)
+static void make_durable(struct persister *persister, const char *address, size_t length)
 {
-	struct batch batch = { .count = 0, .page_bytes = sysconf(_SC_PAGESIZE) };
-
-	/* Non-temporal stores must have arrived before the kernel reads the pages. */
-	fence_stores();
-	for (size_t i = 0; i < count; i++) {
-		size_t length;
-		char *address;
-		int error = read_range(list + i * RANGE_WORDS, &address, &length);
-
-		if (error)
-			return error;
-		if (length)
-			add_pages(&batch, address, length);
-	}
-	sync_batch(&batch);
-	return batch.error;
+	if (!length)
+		return;
+	if (persister->how == PERSIST_CACHE_LINES)
+		flush_lines(address, length);
+	else if (persister->how == PERSIST_PAGES)
+		add_pages(&persister->batch, address, length);
 }
 
-static int persist_lines(const int32_t *list, size_t count, bool flush)
+static int flush_step(struct persister *persister, int64_t mapping, int64_t offset, int64_t length)
 {
-	for (size_t i = 0; i < count; i++) {
-		size_t length;
-		char *address;
-		int error = read_range(list + i * RANGE_WORDS, &address, &length);
+	char *address;
+	int error = reach(mapping, offset, length, TO_READ, &address);
 
-		if (error)
-			return error;
-		if (flush && length)
-			flush_lines(address, length);
+	if (!error)
+		make_durable(persister, address, length);
+	return error;
+}
+
+static int copy_step(struct persister *persister, const int32_t *step, int64_t mapping, int64_t offset)
+{
+	int32_t length = step[3], from_mapping = step[4], from_offset = step[5];
+	char *to, *from;
+	int error = reach(mapping, offset, length, TO_WRITE, &to);
+
+	if (!error)
+		error = reach(from_mapping, from_offset, length, TO_READ, &from);
+	if (error)
+		return error;
+	if (persister->how == PERSIST_PAGES) {
+		memmove(to, from, length);
+		make_durable(persister, to, length);
+	} else {
+		nontemporal_copy(to, from, length);
 	}
 	return 0;
 }
 
+static int store64_step(struct persister *persister, const int32_t *step, int64_t mapping, int64_t offset)
+{
+	uint64_t value = (uint64_t)(uint32_t)step[4] << 32 | (uint32_t)step[3];
+	char *to;
+	int error = offset & 7 ? -EINVAL : reach(mapping, offset, sizeof(value), TO_WRITE, &to);
+
+	if (error)
+		return error;
+	__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);
+	make_durable(persister, to, sizeof(value));
+	return 0;
+}
+
+static int carry_out(struct persister *persister, const int32_t *step)
+{
+	/* Read once: the list may lie in memory that others can write. */
+	int32_t kind = step[0], mapping = step[1], offset = step[2];
+
+	switch (kind) {
+	case STEP_FLUSH:
+		return flush_step(persister, mapping, offset, step[3]);
+	case STEP_COPY:
+		return copy_step(persister, step, mapping, offset);
+	case STEP_STORE64:
+		return store64_step(persister, step, mapping, offset);
+	default:
+		return -EINVAL;
+	}
+}
+
 CALL(call_persist)
 {
-	int64_t arguments[5], count;
-	char *list;
+	struct persister persister;
+	int64_t arguments[2], count;
 	int error;
+	char *list;
 
-	if (!read_words(env, info, arguments, 5))
+	if (!read_words(env, info, arguments, 2))
 		return NULL;
-	count = arguments[2];
-	if (count < 0 || arguments[1] & 3)
+	if (arguments[1] & 3)
 		return give(env, -EINVAL);
-	error = reach(arguments[0], arguments[1], count * RANGE_WORDS * 4, TO_READ, &list);
+	error = reach(arguments[0], arguments[1], LIST_HEADER_WORDS * 4, TO_READ, &list);
 	if (error)
 		return give(env, error);
-	switch (arguments[3]) {
-	case PERSIST_CACHE_LINES:
-		error = persist_lines((const int32_t *)list, count, true);
-		break;
-	case PERSIST_FENCE_ONLY:
-		error = persist_lines((const int32_t *)list, count, false);
-		break;
-	case PERSIST_PAGES:
-		return give(env, persist_pages((const int32_t *)list, count));
-	default:
+	count = ((const int32_t *)list)[0];
+	start_persister(&persister, ((const int32_t *)list)[1]);
+	if (count < 0 || persister.how < PERSIST_CACHE_LINES || persister.how > PERSIST_PAGES)
 		return give(env, -EINVAL);
-	}
-	if (!error && arguments[4])
-		fence_stores();
+	error = reach(arguments[0], arguments[1], (LIST_HEADER_WORDS + count * STEP_WORDS) * 4, TO_READ, &list);
+	for (int64_t i = 0; i < count && !error; i++)
+		error = carry_out(&persister, (const int32_t *)list + LIST_HEADER_WORDS + i * STEP_WORDS);
+	/* Also before msync: non-temporal stores must have arrived before the kernel reads the pages. */
+	fence_stores();
+	sync_batch(&persister.batch);
+	return give(env, error ? error : persister.batch.error);
+}
+
+CALL(call_zero)
+{
+	int64_t arguments[3];
+	char *to;
+	int error;
+
+	if (!read_words(env, info, arguments, 3))
+		return NULL;
+	error = reach(arguments[0], arguments[1], arguments[2], TO_WRITE, &to);
+	if (!error)
+		nontemporal_zero(to, arguments[2]);
 	return give(env, error);
 }
 

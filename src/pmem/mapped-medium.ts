@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The medium proper: mapped windows of the devices. Ranges to flush are collected in a list, and a fence hands the
- * list to the native helper: one crossing makes everything since the last fence durable.
+ * The medium proper: mapped windows of the devices. Copies, 8-byte stores and ranges to flush are collected in a list,
+ * and a fence hands the list to the native helper: one crossing carries out and makes durable all since the last fence.
  */
 import {
   blockShift,
@@ -12,12 +12,13 @@ import {
   windowShift,
 } from '../../layout/geometry.js'
 import {
-  COPY_NON_TEMPORAL,
-  COPY_PLAIN,
-  COPY_WORDS,
+  LIST_HEADER_WORDS,
   type Mapping,
   PERSIST_PAGES,
-  RANGE_WORDS,
+  STEP_COPY,
+  STEP_FLUSH,
+  STEP_STORE64,
+  STEP_WORDS,
   native,
 } from '../native/index.js'
 import { Medium } from './medium.js'
@@ -26,8 +27,7 @@ import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from
 
 const lineBytes = 64
 const lineMask = ~(lineBytes - 1)
-const mostRanges = 1024
-const copyListWord = mostRanges * RANGE_WORDS
+const mostSteps = 1024
 
 /** What a worker needs to see a medium that another thread mapped. */
 export interface MediumDescription {
@@ -47,7 +47,6 @@ export class MappedMedium extends Medium {
   readonly #words: (Uint32Array | undefined)[]
   readonly #bytes: (Uint8Array | undefined)[]
   readonly #how: number
-  readonly #copyHow: number
   readonly #list: TransferBuffer
   #count = 0
 
@@ -59,8 +58,8 @@ export class MappedMedium extends Medium {
     this.#words = description.windows.map(() => undefined)
     this.#bytes = description.windows.map(() => undefined)
     this.#how = description.persistHow
-    this.#copyHow = description.persistHow === PERSIST_PAGES ? COPY_PLAIN : COPY_NON_TEMPORAL
-    this.#list = createTransferBuffer('pmfs2 lists', (copyListWord + COPY_WORDS) * 4)
+    this.#list = createTransferBuffer('pmfs2 lists', (LIST_HEADER_WORDS + mostSteps * STEP_WORDS) * 4)
+    this.#list.words[1] = description.persistHow
   }
 
   wordsOf(block: number): Uint32Array {
@@ -77,9 +76,12 @@ export class MappedMedium extends Medium {
   }
 
   store64(block: number, word: number, low: number, high: number): void {
-    const at = ((block & windowBlockMask) << blockShift) + word * 4
-    // Signed words are passed as they are; one beyond 2³¹ would be boxed.
-    native.store64(this.windows[block >>> windowShift]!, at, low | 0, high | 0)
+    const list = this.#list.words
+    const step = this.#step(STEP_STORE64)
+    list[step + 1] = this.windows[block >>> windowShift]!
+    list[step + 2] = ((block & windowBlockMask) << blockShift) + word * 4
+    list[step + 3] = low
+    list[step + 4] = high
   }
 
   setBits(block: number, word: number, mask: number): void {
@@ -97,13 +99,12 @@ export class MappedMedium extends Medium {
       const window = block >>> windowShift
       const at = ((block & windowBlockMask) << blockShift) + offset
       const part = Math.min(length - done, windowBytes - at)
-      list[copyListWord] = this.windows[window]!
-      list[copyListWord + 1] = at
-      list[copyListWord + 2] = from.mapping
-      list[copyListWord + 3] = start + done
-      list[copyListWord + 4] = part
-      this.#check(native.copy(this.#list.mapping, copyListWord * 4, 1, this.#copyHow))
-      if (this.#copyHow === COPY_PLAIN) this.#queue(window, at, part)
+      const step = this.#step(STEP_COPY)
+      list[step + 1] = this.windows[window]!
+      list[step + 2] = at
+      list[step + 3] = part
+      list[step + 4] = from.mapping
+      list[step + 5] = start + done
       done += part
       block = (window + 1) * windowBlocks
       offset = 0
@@ -116,8 +117,8 @@ export class MappedMedium extends Medium {
       const window = block >>> windowShift
       const at = ((block & windowBlockMask) << blockShift) + offset
       const part = Math.min(length - done, windowBytes - at)
-      this.#check(native.zero(this.windows[window]!, at, part))
-      if (this.#copyHow === COPY_PLAIN) this.#queue(window, at, part)
+      if (native.zero(this.windows[window]!, at, part) < 0) throw new Error('zeros beyond the medium')
+      if (this.#how === PERSIST_PAGES) this.#flush(window, at, part)
       done += part
       block = (window + 1) * windowBlocks
       offset = 0
@@ -126,16 +127,21 @@ export class MappedMedium extends Medium {
 
   flush(block: number, offset: number, length: number): void {
     const start = ((block & windowBlockMask) << blockShift) + (offset & lineMask)
-    this.#queue(block >>> windowShift, start, offset + length - (offset & lineMask))
+    this.#flush(block >>> windowShift, start, offset + length - (offset & lineMask))
   }
 
   fence(): void {
-    this.#check(native.persist(this.#list.mapping, 0, this.#count, this.#how, 1))
+    const list = this.#list
+    list.words[0] = this.#count
     this.#count = 0
+    const error = native.persist(list.mapping, 0)
+    // A store refused (EIO of msync, a range out of bounds) leaves no safe way on.
+    if (error < 0) throw new PmemError('the medium did not take a store', error)
   }
 
-  /** Gives back this thread's list. The windows stay mapped: they belong to the devices. */
+  /** Fences, and gives back this thread's list. The windows stay mapped: they belong to the devices. */
   release(): void {
+    this.fence()
     releaseTransferBuffer(this.#list)
   }
 
@@ -147,31 +153,30 @@ export class MappedMedium extends Medium {
     return words
   }
 
-  #queue(window: number, at: number, length: number): void {
+  #flush(window: number, at: number, length: number): void {
     const list = this.#list.words
     const mapping = this.windows[window]!
     // Stores come in runs of neighbours: what touches the last range widens it.
-    const last = (this.#count - 1) * RANGE_WORDS
-    if (last >= 0 && list[last] === mapping) {
-      const from = list[last + 1]!
-      const to = from + list[last + 2]!
+    const last = LIST_HEADER_WORDS + (this.#count - 1) * STEP_WORDS
+    if (this.#count > 0 && list[last] === STEP_FLUSH && list[last + 1] === mapping) {
+      const from = list[last + 2]!
+      const to = from + list[last + 3]!
       if (at >= from && at <= to) {
-        if (at + length > to) list[last + 2] = at + length - from
+        if (at + length > to) list[last + 3] = at + length - from
         return
       }
     }
-    if (this.#count === mostRanges) {
-      this.#check(native.persist(this.#list.mapping, 0, this.#count, this.#how, 0))
-      this.#count = 0
-    }
-    const next = this.#count++ * RANGE_WORDS
-    list[next] = mapping
-    list[next + 1] = at
-    list[next + 2] = length
+    const step = this.#step(STEP_FLUSH)
+    list[step + 1] = mapping
+    list[step + 2] = at
+    list[step + 3] = length
   }
 
-  /** The medium refusing a store (EIO of msync, a range out of bounds) leaves no safe way on. */
-  #check(result: number): void {
-    if (result < 0) throw new PmemError('the medium did not take a store', result)
+  /** @returns the first word of the list's next step; a full list is carried out first */
+  #step(kind: number): number {
+    if (this.#count === mostSteps) this.fence()
+    const step = LIST_HEADER_WORDS + this.#count++ * STEP_WORDS
+    this.#list.words[step] = kind
+    return step
   }
 }

@@ -4,7 +4,8 @@
  * so that a recording medium can take this one's place and rebuild what a power failure would leave.
  *
  * An address is a block number and an offset in that block. What was stored is durable once it was flushed and a
- * fence has followed; `copyIn` and `zero` need the fence only. The order within one cache line is kept.
+ * fence has followed. `zero` needs the fence only. So do `copyIn` and `store64`, which are carried out, in their order,
+ * as late as at the fence: until then, loads give what was there before. The order within one cache line is kept.
  */
 import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'

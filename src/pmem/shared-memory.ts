@@ -3,6 +3,8 @@
 import { native } from '../native/index.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
+export { LOCK_WAITED } from '../native/index.js'
+
 /** Sleeps while the word holds `expected`, or `timeoutMs` have passed; may wake early. */
 export function waitWhile(memory: TransferBuffer, word: number, expected: number, timeoutMs: number): void {
   native.futexWait(memory.mapping, word * 4, expected, timeoutMs)

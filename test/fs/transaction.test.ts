@@ -36,6 +36,7 @@ function bench(generationLow = 0, generationHigh = 0): Bench {
   setPersistentBits(medium, geometry, 256, 32768 - 256)
   for (let lane = 0; lane < laneCount; lane++) {
     medium.store64(laneStart + lane * laneBlocks, 0, generationLow, generationHigh)
+    medium.fence()
   }
   for (let block = firstShared; block < firstShared + sharedBlocks; block++) {
     for (let word = 0; word < 1024; word++) medium.store32(block, word, block * 10_000 + word)

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Copies, zeroes and the 8-byte store, against JavaScript's own, at all alignments; and what is refused. */
+/** Copies, zeroes and 8-byte stores, against JavaScript's own, at all alignments; and what is refused. */
 import { test } from 'tap'
-import { COPY_NON_TEMPORAL, COPY_PLAIN, COPY_WORDS, type Mapping, native } from '../../src/native/index.js'
-import { type Memory, anonymous, errno } from './memory.js'
+import {
+  LIST_HEADER_WORDS,
+  PERSIST_CACHE_LINES,
+  PERSIST_FENCE_ONLY,
+  PERSIST_PAGES,
+  STEP_WORDS,
+  native,
+} from '../../src/native/index.js'
+import { anonymous, copied, errno, persist, stored64 } from './memory.js'
 import { startNativeWorker } from './native-worker.js'
 
 const room = 8192
@@ -17,22 +24,9 @@ function fillPattern(bytes: Uint8Array, seed: number): void {
   for (let i = 0; i < bytes.length; i++) bytes[i] = 1 + ((i * 31 + (i >> 8) * 7 + seed) % 255)
 }
 
-function copyOnce(
-  list: Memory,
-  to: Mapping,
-  toOffset: number,
-  from: Mapping,
-  fromOffset: number,
-  length: number,
-  how: number,
-) {
-  list.words.set([to, toOffset, from, fromOffset, length])
-  return native.copy(list.mapping, 0, 1, how)
-}
-
 for (const [name, how] of [
-  ['plain', COPY_PLAIN],
-  ['non-temporal', COPY_NON_TEMPORAL],
+  ['plain', PERSIST_PAGES],
+  ['non-temporal', PERSIST_CACHE_LINES],
 ] as const) {
   void test(`${name} copies store all of the bytes and no others, at every alignment`, (t) => {
     const to = anonymous(t, room)
@@ -47,7 +41,8 @@ for (const [name, how] of [
           to.bytes.fill(0)
           expected.fill(0)
           expected.set(from.bytes.subarray(fromAlign, fromAlign + length), margin + toAlign)
-          const result = copyOnce(list, to.mapping, margin + toAlign, from.mapping, fromAlign, length, how)
+          const step = copied(to.mapping, margin + toAlign, from.mapping, fromAlign, length)
+          const result = persist(list, how, step)
           if (result !== 0 || Buffer.compare(to.bytes, expected) !== 0) wrong++
         }
     t.equal(wrong, 0)
@@ -67,7 +62,7 @@ for (const [name, how] of [
     ] as const) {
       fillPattern(memory.bytes, to)
       const expected = Uint8Array.from(memory.bytes).copyWithin(to, from, from + 2000)
-      t.equal(copyOnce(list, memory.mapping, to, memory.mapping, from, 2000, how), 0)
+      t.equal(persist(list, how, copied(memory.mapping, to, memory.mapping, from, 2000)), 0)
       t.equal(Buffer.compare(memory.bytes, expected), 0, `${from} to ${to}`)
     }
     t.end()
@@ -90,21 +85,21 @@ void test('zero stores zeros to all of the bytes and to no others, at every alig
   t.end()
 })
 
-void test('one list copies between several mappings, in order', (t) => {
+void test('one list stores to several mappings, in order', (t) => {
   const [one, two, list] = [anonymous(t, room), anonymous(t, room), anonymous(t, 4096)]
   one.bytes.fill(1)
   two.bytes.fill(2)
-  const entries = [
-    [one.mapping, 0, two.mapping, 0, 100],
-    [two.mapping, 4000, one.mapping, 50, 1000],
-    [one.mapping, 8000, two.mapping, 4000, 192],
-  ].flat()
-  list.words.set(entries, 64)
-  t.equal(native.copy(list.mapping, 256, 3, COPY_NON_TEMPORAL), 0)
+  const steps = [
+    copied(one.mapping, 0, two.mapping, 0, 100),
+    copied(two.mapping, 4000, one.mapping, 50, 1000),
+    copied(one.mapping, 8000, two.mapping, 4000, 192),
+    stored64(one.mapping, 8184, 7, 9),
+  ]
+  t.equal(persist(list, PERSIST_CACHE_LINES, ...steps), 0)
   t.equal(one.bytes[99], 2)
   t.equal(one.bytes[100], 1)
   t.strictSame([...two.bytes.subarray(4000, 4051)], [...new Array<number>(50).fill(2), 1])
-  t.equal(one.bytes[8191], 1)
+  t.strictSame([...one.words.subarray(2046)], [7, 9])
   t.equal(one.bytes[8049], 2, 'the third copy sees what the second one stored')
   t.end()
 })
@@ -127,20 +122,16 @@ void test('copies and zeroes past the ends are refused, and store nothing', (t) 
     [-(2 ** 31), 0, 8],
     [0, 0, -(2 ** 31)],
   ] as const)
-    for (const how of [COPY_PLAIN, COPY_NON_TEMPORAL])
+    for (const how of [PERSIST_PAGES, PERSIST_CACHE_LINES])
       t.equal(
-        copyOnce(list, to.mapping, toOffset, from.mapping, fromOffset, length, how),
+        persist(list, how, copied(to.mapping, toOffset, from.mapping, fromOffset, length)),
         -errno.EINVAL,
         `${fromOffset} to ${toOffset}, ${length} bytes`,
       )
   for (const bad of [0, -1, 32_000, most])
-    t.equal(
-      copyOnce(list, bad as Mapping, 0, from.mapping, 0, 8, COPY_PLAIN),
-      -errno.EINVAL,
-      `mapping ${bad}`,
-    )
+    t.equal(persist(list, PERSIST_PAGES, copied(bad, 0, from.mapping, 0, 8)), -errno.EINVAL, `mapping ${bad}`)
   t.equal(
-    copyOnce(list, to.mapping, room, from.mapping, room, 0, COPY_PLAIN),
+    persist(list, PERSIST_PAGES, copied(to.mapping, room, from.mapping, room, 0)),
     0,
     'nothing at the very end is well',
   )
@@ -162,46 +153,47 @@ void test('copies and zeroes past the ends are refused, and store nothing', (t) 
   t.end()
 })
 
-void test('a list that does not lie in its mapping is refused', (t) => {
+void test('a list that does not lie in its mapping, or makes no sense, is refused', (t) => {
   const list = anonymous(t, 4096)
+  const most = Math.floor((1024 - LIST_HEADER_WORDS) / STEP_WORDS)
   for (const [offset, count] of [
-    [-4, 1],
-    [2, 1],
-    [4096, 1],
-    [4096 - COPY_WORDS * 4 + 4, 1],
-    [0, 1000],
+    [-4, 0],
+    [2, 0],
+    [4096, 0],
+    [4092, 0],
+    [0, most + 1],
+    [8, most],
     [0, -1],
     [0, 2 ** 31 - 1],
-    [0, 2 ** 32 - 1],
   ] as const) {
-    t.equal(native.copy(list.mapping, offset, count, COPY_PLAIN), -errno.EINVAL, `copy ${count} at ${offset}`)
-    t.equal(
-      native.persist(list.mapping, offset, count === 1 ? 400 : count, 0, 1),
-      -errno.EINVAL,
-      `persist ${count}`,
-    )
+    if (offset >= 0 && offset % 4 === 0 && offset < 4088) list.words[offset / 4] = count
+    t.equal(native.persist(list.mapping, offset), -errno.EINVAL, `${count} steps at ${offset}`)
   }
-  t.equal(native.copy(list.mapping, 0, 0, COPY_PLAIN), 0)
-  t.equal(native.copy(list.mapping, 0, 0, 7), -errno.EINVAL)
-  t.equal(native.persist(list.mapping, 0, 0, 7, 1), -errno.EINVAL)
+  list.words.fill(0)
+  t.equal(native.persist(list.mapping, 4088), 0)
+  for (const how of [-1, 7]) t.equal(persist(list, how), -errno.EINVAL, `how ${how}`)
+  for (const kind of [-1, 3, 2 ** 31 - 1])
+    t.equal(persist(list, PERSIST_FENCE_ONLY, [kind, list.mapping, 0, 0]), -errno.EINVAL, `kind ${kind}`)
   t.end()
 })
 
-void test('store64 stores two words, low first', (t) => {
+void test('an 8-byte store stores two words, low first', (t) => {
   const { mapping, words } = anonymous(t, 4096)
-  t.equal(native.store64(mapping, 8, 0x12345678, -2), 0)
-  t.strictSame([...words.subarray(0, 6)], [0, 0, 0x12345678, -2, 0, 0])
-  t.equal(native.store64(mapping, 4088, 2 ** 32 - 1, 2 ** 31), 0)
-  t.strictSame([...words.subarray(1020)], [0, 0, -1, -(2 ** 31)])
-  for (const offset of [-8, 4, 1, 4096, 2 ** 32])
-    t.equal(native.store64(mapping, offset, 1, 1), -errno.EINVAL)
-  t.equal(native.store64(mapping, 0, 2 ** 32, 0), -errno.EINVAL)
-  t.equal(native.store64(mapping, 0, 0, 0.5), -errno.EINVAL)
-  t.equal(words[0], 0)
+  const list = anonymous(t, 4096)
+  for (const how of [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES]) {
+    words.fill(0)
+    t.equal(persist(list, how, stored64(mapping, 8, 0x12345678, -2)), 0)
+    t.strictSame([...words.subarray(0, 6)], [0, 0, 0x12345678, -2, 0, 0])
+    t.equal(persist(list, how, stored64(mapping, 4088, 2 ** 32 - 1, 2 ** 31)), 0)
+    t.strictSame([...words.subarray(1020)], [0, 0, -1, -(2 ** 31)])
+    for (const offset of [-8, 4, 1, 4096])
+      t.equal(persist(list, how, stored64(mapping, offset, 1, 1)), -errno.EINVAL)
+    t.equal(words[0], 0)
+  }
   t.end()
 })
 
-void test('store64 is never seen in halves by another thread', async (t) => {
+void test('an 8-byte store is never seen in halves by another thread', async (t) => {
   const { mapping, words } = anonymous(t, 4096)
   const worker = await startNativeWorker(t)
   const pairs = new BigUint64Array(words.buffer, 0, 1)

@@ -5,9 +5,18 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
-import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../../src/native/index.js'
+import {
+  MAP_COPY_ON_WRITE,
+  MAP_READ_ONLY,
+  MAP_SYNC,
+  type Mapping,
+  PERSIST_CACHE_LINES,
+  PERSIST_FENCE_ONLY,
+  PERSIST_PAGES,
+  native,
+} from '../../src/native/index.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { anonymous, errno, memoryOf } from './memory.js'
+import { anonymous, copied, errno, memoryOf, persist, stored64 } from './memory.js'
 import { startNativeWorker } from './native-worker.js'
 
 const page = 4096
@@ -45,14 +54,14 @@ void test('every store to a read-only mapping is refused', async (t) => {
   t.teardown(() => closeSync(fd))
   writeSync(fd, Buffer.alloc(page, 1))
   const { mapping } = memoryOf(t, native.map(fd, 0, page, MAP_READ_ONLY))
-  const { mapping: list, words } = anonymous(t, page)
-  t.equal(native.store64(mapping, 0, 1, 1), -errno.EACCES)
+  const list = anonymous(t, page)
   t.equal(native.zero(mapping, 0, 8), -errno.EACCES)
   t.equal(native.now(mapping, 0), -errno.EACCES)
   t.equal(native.exchange(mapping, 0), -errno.EACCES)
-  words.set([mapping, 0, list, 0, 8])
-  t.equal(native.copy(list, 0, 1, 0), -errno.EACCES)
-  t.equal(native.copy(list, 0, 1, 1), -errno.EACCES)
+  for (const how of [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES]) {
+    t.equal(persist(list, how, stored64(mapping, 0, 1, 1)), -errno.EACCES)
+    t.equal(persist(list, how, copied(mapping, 0, list.mapping, 0, 8)), -errno.EACCES)
+  }
   t.strictSame(readFileSync(path), Buffer.alloc(page, 1))
 })
 

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mapped memory for a test, unmapped when the test is over; and errno numbers by name. */
 import { constants } from 'node:os'
-import { type Mapping, native } from '../../src/native/index.js'
+import {
+  LIST_HEADER_WORDS,
+  type Mapping,
+  STEP_COPY,
+  STEP_FLUSH,
+  STEP_STORE64,
+  STEP_WORDS,
+  native,
+} from '../../src/native/index.js'
 import type { TearsDown } from '../support/temporary.js'
 
 export const { errno } = constants
@@ -23,4 +31,37 @@ export function memoryOf(t: TearsDown, mapping: number): Memory {
 
 export function anonymous(t: TearsDown, lengthBytes: number): Memory {
   return memoryOf(t, native.mapAnonymous('pmfs2-test', lengthBytes))
+}
+
+/** What a step of {@link persist} stores or names: its kind and the words that follow. */
+export type Step = readonly [kind: number, mapping: number, offset: number, ...rest: number[]]
+
+export const flushed = (mapping: number, offset: number, length: number): Step => [
+  STEP_FLUSH,
+  mapping,
+  offset,
+  length,
+]
+
+export const copied = (
+  to: number,
+  toOffset: number,
+  from: number,
+  fromOffset: number,
+  length: number,
+): Step => [STEP_COPY, to, toOffset, length, from, fromOffset]
+
+export const stored64 = (mapping: number, offset: number, low: number, high: number): Step => [
+  STEP_STORE64,
+  mapping,
+  offset,
+  low,
+  high,
+]
+
+/** Lays the steps out in a list and has them carried out. @param how PERSIST_* */
+export function persist(list: Memory, how: number, ...steps: readonly Step[]): number {
+  list.words.set([steps.length, how])
+  steps.forEach((step, n) => list.words.set(step, LIST_HEADER_WORDS + n * STEP_WORDS))
+  return native.persist(list.mapping, 0)
 }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A worker thread that makes native calls for a test: each message names one, each answer is its result. */
 import { parentPort, Worker, workerData } from 'node:worker_threads'
-import { type Mapping, native } from '../../src/native/index.js'
+import {
+  LIST_HEADER_WORDS,
+  type Mapping,
+  PERSIST_FENCE_ONLY,
+  STEP_STORE64,
+  native,
+} from '../../src/native/index.js'
 import type { TearsDown } from '../support/temporary.js'
 
 /** One task of the worker; `mapping` is a number that another thread got. */
@@ -48,8 +54,17 @@ export async function startNativeWorker(t: TearsDown): Promise<NativeWorker> {
 
 /** Stores all ones and all zeros in turn; then 1 to the word 256 bytes further on. */
 function toggle64(mapping: Mapping, offset: number, rounds: number): number {
-  for (let n = 0; n < rounds; n++) native.store64(mapping, offset, -(n & 1), -(n & 1))
-  return native.store64(mapping, offset + 256, 1, 0)
+  const list = native.mapAnonymous('pmfs2-test', 4096) as Mapping
+  const words = new Int32Array(native.view(list))
+  words.set([1, PERSIST_FENCE_ONLY, STEP_STORE64, mapping, offset])
+  for (let n = 0; n < rounds; n++) {
+    words.fill(-(n & 1), LIST_HEADER_WORDS + 3, LIST_HEADER_WORDS + 5)
+    native.persist(list, 0)
+  }
+  words.set([offset + 256, 1, 0], LIST_HEADER_WORDS + 2)
+  const result = native.persist(list, 0)
+  native.unmap(list, null)
+  return result
 }
 
 function perform(task: Task): number {

@@ -5,15 +5,9 @@ import { closeSync, ftruncateSync, openSync, readFileSync, readSync, writeSync }
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import {
-  PERSIST_CACHE_LINES,
-  PERSIST_FENCE_ONLY,
-  PERSIST_PAGES,
-  RANGE_WORDS,
-  native,
-} from '../../src/native/index.js'
+import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { anonymous, errno, memoryOf } from './memory.js'
+import { anonymous, errno, flushed, memoryOf, persist } from './memory.js'
 
 const page = 4096
 
@@ -42,20 +36,13 @@ void test('ranges are flushed and fenced, and keep their bytes', (t) => {
   for (let i = 0; i < memory.bytes.length; i++) memory.bytes[i] = i % 251
   const before = Uint8Array.from(memory.bytes)
   for (let align = 0; align < 130; align++) {
-    list.words.set([
-      memory.mapping,
-      align,
-      3 * align + 1,
-      memory.mapping,
-      4 * page - align,
-      align,
-      memory.mapping,
-      align,
-      0,
-    ])
+    const steps = [
+      flushed(memory.mapping, align, 3 * align + 1),
+      flushed(memory.mapping, 4 * page - align, align),
+      flushed(memory.mapping, align, 0),
+    ]
     for (const how of [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES])
-      for (const fence of [0, 1])
-        if (native.persist(list.mapping, 0, 3, how, fence) !== 0) t.fail(`at ${align}`)
+      if (persist(list, how, ...steps) !== 0) t.fail(`at ${align}`)
   }
   t.equal(Buffer.compare(memory.bytes, before), 0)
   t.end()
@@ -73,11 +60,10 @@ void test('ranges past the ends are refused in every domain', (t) => {
     [-(2 ** 31), 64],
   ] as const)
     for (const how of [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES]) {
-      list.words.set([memory.mapping, 0, 8, memory.mapping, offset, length])
-      t.equal(native.persist(list.mapping, 0, 2, how, 1), -errno.EINVAL, `${length} at ${offset}`)
+      const steps = [flushed(memory.mapping, 0, 8), flushed(memory.mapping, offset, length)]
+      t.equal(persist(list, how, ...steps), -errno.EINVAL, `${length} at ${offset}`)
     }
-  list.words.set([0, 0, 8])
-  t.equal(native.persist(list.mapping, 0, 1, PERSIST_CACHE_LINES, 1), -errno.EINVAL)
+  t.equal(persist(list, PERSIST_CACHE_LINES, flushed(0, 0, 8)), -errno.EINVAL)
   t.end()
 })
 
@@ -90,27 +76,25 @@ void test('msync writes the pages that the ranges touch, and no others', async (
   const file = memoryOf(t, native.map(fd, 0, pages * page, 0))
   const list = anonymous(t, 4 * page)
   const touch = (at: number) => (file.bytes[at * page + 17] = 1)
-  const persist = (...ranges: readonly (readonly [number, number])[]) => {
-    ranges.forEach(([offset, length], n) => list.words.set([file.mapping, offset, length], n * RANGE_WORDS))
-    return native.persist(list.mapping, 0, ranges.length, PERSIST_PAGES, 1)
-  }
+  const sync = (...ranges: readonly (readonly [number, number])[]) =>
+    persist(list, PERSIST_PAGES, ...ranges.map(([offset, length]) => flushed(file.mapping, offset, length)))
 
   for (const at of [0, 1, 2, 7, 9]) touch(at)
   t.equal(dirtyKib(path), 20)
-  t.equal(persist([2 * page - 1, 2]), 0, 'the last byte of a page and the first of the next')
+  t.equal(sync([2 * page - 1, 2]), 0, 'the last byte of a page and the first of the next')
   t.equal(dirtyKib(path), 12, 'pages 0, 7 and 9 are left')
-  t.equal(persist([9 * page, 1], [0, page], [page, 5]), 0, 'not in order, two that touch')
+  t.equal(sync([9 * page, 1], [0, page], [page, 5]), 0, 'not in order, two that touch')
   t.equal(dirtyKib(path), 4, 'page 7 is left')
-  t.equal(persist([0, 0], [7 * page, 0]), 0, 'nothing')
+  t.equal(sync([0, 0], [7 * page, 0]), 0, 'nothing')
   t.equal(dirtyKib(path), 4)
 
   // More ranges than one batch holds, backwards, each of them on its own.
   const odd = Array.from({ length: pages / 2 }, (_, n) => pages - 1 - 2 * n)
   odd.forEach(touch)
   touch(200)
-  t.equal(persist(...odd.map((at) => [at * page + 100, 8] as const)), 0)
+  t.equal(sync(...odd.map((at) => [at * page + 100, 8] as const)), 0)
   t.equal(dirtyKib(path), 4, 'page 200 is left')
-  t.equal(persist([200 * page + 4095, 1]), 0)
+  t.equal(sync([200 * page + 4095, 1]), 0)
   t.equal(dirtyKib(path), 0)
 })
 
@@ -136,11 +120,10 @@ void test('an error of the medium is given back, and the other ranges are writte
   const list = anonymous(t, page)
   disk.bytes.fill(1, 4 << 20, 6 << 20)
   disk.bytes.fill(2, last)
-  list.words.set([disk.mapping, 4 << 20, 2 << 20, disk.mapping, last, page])
-  t.equal(native.persist(list.mapping, 0, 2, PERSIST_PAGES, 1), -errno.EIO)
+  const both = [flushed(disk.mapping, 4 << 20, 2 << 20), flushed(disk.mapping, last, page)]
+  t.equal(persist(list, PERSIST_PAGES, ...both), -errno.EIO)
   const stored = Buffer.alloc(page)
   readSync(backingFd, stored, 0, page, last)
   t.ok(stored.every((byte) => byte === 2))
-  list.words.set([disk.mapping, last, page])
-  t.equal(native.persist(list.mapping, 0, 1, PERSIST_PAGES, 1), 0, 'the error is told once')
+  t.equal(persist(list, PERSIST_PAGES, flushed(disk.mapping, last, page)), 0, 'the error is told once')
 })

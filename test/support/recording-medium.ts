@@ -35,6 +35,8 @@ export class RecordingMedium extends Medium {
   fences = 0
   #base: readonly Uint8Array[] = []
   #events: RecordedEvent[] | null = null
+  /** What the next fence has to carry out first: copies and 8-byte stores. */
+  #steps: (() => void)[] = []
 
   /** @param windows bytes of each window; all but a device's last are 1 GiB */
   constructor(windows: readonly Uint8Array[]) {
@@ -86,10 +88,13 @@ export class RecordingMedium extends Medium {
 
   store64(block: number, word: number, low: number, high: number): void {
     if (word % 2 !== 0) throw new Error('an 8-byte store at an odd word')
-    const at = this.wordOf(block) + word
-    this.wordsOf(block)[at] = low
-    this.wordsOf(block)[at + 1] = high
-    this.#record('ordered', block, word * 4, 8)
+    this.#steps.push(() => {
+      const at = this.wordOf(block) + word
+      this.wordsOf(block)[at] = low
+      this.wordsOf(block)[at + 1] = high
+      this.#record('ordered', block, word * 4, 8)
+      this.flush(block, word * 4, 8)
+    })
   }
 
   setBits(block: number, word: number, mask: number): void {
@@ -102,8 +107,11 @@ export class RecordingMedium extends Medium {
 
   copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void {
     if (start + length > from.bytes.length) throw new Error('the copy reads beyond its buffer')
-    this.#stream(block, offset, length, (bytes, at, done, part) =>
-      bytes.set(from.bytes.subarray(start + done, start + done + part), at),
+    if (length < 0) throw new Error(`a copy of ${length} bytes`)
+    this.#steps.push(() =>
+      this.#stream(block, offset, length, (bytes, at, done, part) =>
+        bytes.set(from.bytes.subarray(start + done, start + done + part), at),
+      ),
     )
   }
 
@@ -117,6 +125,8 @@ export class RecordingMedium extends Medium {
   }
 
   fence(): void {
+    for (const step of this.#steps) step()
+    this.#steps = []
     this.fences++
     this.#events?.push({ kind: 'fence', at: 0, length: 0, bytes: null })
   }

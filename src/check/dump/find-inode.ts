@@ -25,8 +25,6 @@ export function findInode(view: VolumeView, number: number): Inode | string {
   }
   if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
   const inode = new Inode(view.medium)
-  inode.number = number
-  inode.block = block
-  inode.word = wordOfInode(number)
+  inode.point(number, block, wordOfInode(number))
   return inode
 }

@@ -13,6 +13,7 @@
         "src/native/mount.c",
         "src/native/nontemporal.c",
         "src/native/persist.c",
+        "src/native/ring.c",
         "src/native/thread.c",
         "src/native/view.c"
       ],

@@ -5,10 +5,16 @@ import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
 import { leaveStarter, startInBackground } from '../daemon/background.js'
 import { runMount } from '../daemon/daemon.js'
+import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
 import { MountError } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { chosenCpus } from './cpu-list.js'
+
+/** Lanes of the undo log that a volume has at the most. */
+const mostWorkers = 256
+/** A tenth of a second: more would be no polling any more. */
+const mostPollMicroseconds = 100_000
 
 interface MountArguments {
   readonly device: string
@@ -17,6 +23,10 @@ interface MountArguments {
   readonly foreground: boolean
   readonly debug: boolean
   readonly cpus: string | undefined
+  readonly channel: ChannelName
+  readonly 'enable-uring': boolean
+  readonly workers: string | undefined
+  readonly poll: string
 }
 
 function describe(parser: Argv): Argv<MountArguments> {
@@ -43,6 +53,27 @@ function describe(parser: Argv): Argv<MountArguments> {
       requiresArg: true,
       describe: 'processors that workers stay on, such as 0 or 0,2-3',
     })
+    .option('channel', {
+      choices: channelNames,
+      default: 'auto' as const,
+      describe: 'how requests come; auto takes io_uring where the kernel offers it',
+    })
+    .option('enable-uring', {
+      type: 'boolean',
+      default: false,
+      describe: "turn the kernel's FUSE over io_uring on (root)",
+    })
+    .option('workers', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'how many threads serve; by default one per processor',
+    })
+    .option('poll', {
+      type: 'string',
+      default: 'auto',
+      requiresArg: true,
+      describe: 'how long a worker looks for the next request before it sleeps: auto, off or microseconds',
+    })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
     .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'look at it only; Ctrl-C unmounts')
 }
@@ -54,6 +85,10 @@ async function mount(args: MountArguments): Promise<void> {
     mountpoint: resolve(args.mountpoint),
     options,
     cpus: chosenCpus(args.cpus),
+    channel: args.channel,
+    enableUring: args['enable-uring'],
+    workers: chosenWorkers(args.workers),
+    pollMicroseconds: chosenPoll(args.poll),
   }
   if (args.debug) createDebug.enable('pmfs2:*')
   if (!args.foreground && !args.debug) {
@@ -78,9 +113,35 @@ async function background(args: MountArguments): Promise<void> {
   const again = ['mount', resolve(args.device), resolve(args.mountpoint), '--foreground']
   for (const list of args.o ?? []) again.push('-o', list)
   if (args.cpus !== undefined) again.push('--cpus', args.cpus)
+  if (args.workers !== undefined) again.push('--workers', args.workers)
+  again.push('--channel', args.channel, '--poll', args.poll)
+  if (args['enable-uring']) again.push('--enable-uring')
   const { exitCode, signal } = await startInBackground(process.argv[1]!, again)
   if (signal !== null) throw new CommandError(`the server was ended by ${signal} before the mount was live`)
   process.exitCode = exitCode
+}
+
+/** @returns 0 where the number is left to the mount @throws UsageError */
+function chosenWorkers(text: string | undefined): number {
+  if (text === undefined) return 0
+  const count = wholeNumber(text)
+  if (count === null || count < 1 || count > mostWorkers)
+    throw new UsageError(`--workers ${text}: a number from 1 to ${mostWorkers} is needed`)
+  return count
+}
+
+/** @returns microseconds, -1 for auto @throws UsageError */
+function chosenPoll(text: string): number {
+  if (text === 'auto') return -1
+  if (text === 'off') return 0
+  const microseconds = wholeNumber(text)
+  if (microseconds === null || microseconds > mostPollMicroseconds)
+    throw new UsageError(`--poll ${text}: auto, off, or microseconds up to ${mostPollMicroseconds} are needed`)
+  return microseconds
+}
+
+function wholeNumber(text: string): number | null {
+  return /^\d{1,9}$/.test(text) ? Number(text) : null
 }
 
 function optionsOf(lists: readonly string[]): ReturnType<typeof parseMountOptions> {

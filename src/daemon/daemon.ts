@@ -13,7 +13,8 @@ import { attach, checkMountpoint, detach } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
-import { WorkerThread } from './worker-thread.js'
+import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
+import { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -23,6 +24,12 @@ export interface MountRequest {
   readonly options: MountOptions
   /** Processors that workers stay on; empty for any. */
   readonly cpus: readonly number[]
+  readonly channel: ChannelName
+  /** Turn FUSE over io_uring on in the kernel if it is off. */
+  readonly enableUring: boolean
+  /** 0: as many as there are processors. */
+  readonly workers: number
+  readonly pollMicroseconds: number
 }
 
 /** Mounts, calls `live` when programs can use the mount, and resolves when it is over. @throws MountError and others */
@@ -31,12 +38,13 @@ export async function runMount(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const mountpoint = checkMountpoint(request.mountpoint)
+  const choice = chooseChannel(request.channel, request.enableUring)
   const opened = await openForMount(request.device, request.options.readOnly)
   const signals = new EndingSignals()
   try {
     const fd = attachOrClose(request, mountpoint, opened)
     trace('attached %s to %s', request.device, mountpoint)
-    await serveAndClose(request, { mountpoint, opened, fd, signals }, live)
+    await serveAndClose(request, { mountpoint, opened, fd, signals, choice }, live)
   } finally {
     signals.release()
   }
@@ -49,9 +57,14 @@ async function serveAndClose(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const { mountpoint, opened, fd } = mounted
+  const statistics = Statistics.create()
+  const workers = startWorkers(request, mounted, statistics)
   try {
-    await serve(request, mounted, live)
+    await serve(request, mounted, workers, statistics, live)
   } catch (error) {
+    opened.volume.state.markFailed()
+    workers.stop()
+    await workers.gone()
     // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
     closeSync(fd)
     detach(mountpoint)
@@ -60,6 +73,29 @@ async function serveAndClose(
   }
   closeSync(fd)
   opened.close()
+}
+
+function startWorkers(
+  request: MountRequest,
+  { opened, fd, choice }: Mounted,
+  statistics: Statistics,
+): Workers {
+  const { setting } = opened.volume
+  const plan = {
+    channel: choice.channel,
+    count: request.workers,
+    cpus: request.cpus,
+    laneCount: setting.geometry.laneCount,
+  }
+  return new Workers(plan, {
+    fd,
+    medium: opened.description,
+    state: opened.volume.state.description,
+    engine: setting,
+    statistics: statistics.buffer.mapping,
+    options: { ...request.options, overRing: false },
+    pollMicroseconds: request.pollMicroseconds,
+  })
 }
 
 function attachOrClose(request: MountRequest, mountpoint: string, opened: OpenedVolume): number {
@@ -83,38 +119,30 @@ interface Mounted {
   /** Of /dev/fuse. */
   readonly fd: number
   readonly signals: EndingSignals
+  readonly choice: ChannelChoice
 }
 
 /** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  { mountpoint, opened, fd, signals }: Mounted,
+  { mountpoint, opened, signals, choice }: Mounted,
+  workers: Workers,
+  statistics: Statistics,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const statistics = Statistics.create()
-  const worker = new WorkerThread({
-    worker: 0,
-    cpu: request.cpus[0] ?? null,
-    fd,
-    medium: opened.description,
-    state: opened.volume.state.description,
-    engine: opened.volume.setting,
-    statistics: statistics.buffer.mapping,
-    options: request.options,
-  })
   signals.action = () => {
     // Once: detached a second time would be what somebody else has mounted there since.
     signals.action = null
-    if (!detach(mountpoint)) worker.stop()
+    if (!detach(mountpoint)) workers.stop()
   }
   try {
-    await Promise.race([worker.live, worker.ended])
+    await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
-    const root = await Promise.race([stat(mountpoint).catch(() => worker.ended), worker.ended])
-    const control =
-      root === undefined ? null : openControl(root.dev, () => report(request, mountpoint, statistics))
-    live(opened.notices)
-    await worker.ended
+    const root = await Promise.race([stat(mountpoint).catch(() => workers.ended), workers.ended])
+    const tell = () => report(request, mountpoint, choice, workers, statistics)
+    const control = root === undefined ? null : openControl(root.dev, tell)
+    live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
+    await workers.ended
     control?.close()
   } finally {
     // The mount is gone: what is mounted there from now on is another's.
@@ -124,13 +152,19 @@ async function serve(
 
 const startedAt = new Date().toISOString()
 
-function report(request: MountRequest, mountpoint: string, statistics: Statistics): DaemonReport {
+function report(
+  request: MountRequest,
+  mountpoint: string,
+  choice: ChannelChoice,
+  workers: Workers,
+  statistics: Statistics,
+): DaemonReport {
   return {
     pid: process.pid,
     device: request.device,
     mountpoint,
-    channel: 'devfuse',
-    workers: 1,
+    channel: choice.channel,
+    workers: workers.count,
     startedAt,
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What the main thread and a worker tell each other. */
-import type { ChannelEnd } from '../fuse/channel.js'
+import type { ChannelEnd, StopPlace } from '../fuse/channel.js'
 import type { ServerOptions } from '../fuse/server.js'
 import type { EngineSetting } from '../fs/engine.js'
 import type { SharedStateDescription } from '../fs/shared-state.js'
@@ -20,11 +20,14 @@ export interface WorkerSetting {
   readonly engine: EngineSetting
   readonly statistics: Mapping
   readonly options: ServerOptions
+  /** Processors whose queues it serves over io_uring; null: it reads /dev/fuse. */
+  readonly queues: readonly number[] | null
+  readonly pollMicroseconds: number
 }
 
 export type WorkerMessage =
-  /** It is about to serve; this is how to stop it. */
-  | { readonly type: 'started'; readonly threadId: number; readonly stop: { mapping: Mapping; word: number } }
-  /** The kernel's first request has been answered. */
+  /** It has all that it needs and waits to be told to serve; this is how to stop it. */
+  | { readonly type: 'started'; readonly threadId: number; readonly stop: StopPlace }
+  /** The kernel's first request has been answered, or the ring's entries have been offered. */
   | { readonly type: 'live' }
   | { readonly type: 'ended'; readonly end: ChannelEnd }

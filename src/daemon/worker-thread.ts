@@ -9,7 +9,9 @@ import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
 const interruptEveryMs = 10
 
 export class WorkerThread {
-  /** Resolves when the worker has answered the kernel's first request. */
+  /** Resolves when the worker has all that it needs to serve. */
+  readonly ready: Promise<void>
+  /** Resolves when the worker has answered the kernel's first request, or offered its queues. */
   readonly live: Promise<void>
   /** Resolves when it has ended in order; rejects with its error otherwise. */
   readonly ended: Promise<void>
@@ -23,6 +25,10 @@ export class WorkerThread {
       workerData: setting,
       name: `pmfs2 worker ${setting.worker}`,
     })
+    let becomeReady: () => void
+    this.ready = new Promise((resolve) => {
+      becomeReady = resolve
+    })
     let becomeLive: () => void
     this.live = new Promise((resolve) => {
       becomeLive = resolve
@@ -34,6 +40,7 @@ export class WorkerThread {
           this.#threadId = message.threadId
           this.#stop = message.stop
           if (this.#timer !== null) this.#tellToStop()
+          becomeReady()
         } else if (message.type === 'live') becomeLive()
         else inOrder = true
       })
@@ -49,9 +56,16 @@ export class WorkerThread {
     this.ended.catch(() => undefined)
   }
 
+  /** Makes it serve, once it is ready. */
+  serve(): void {
+    this.#worker.postMessage('serve')
+  }
+
   /** Makes it finish the request in hand and end. */
   stop(): void {
     if (this.#timer !== null) return
+    // One that was never told to serve does so now, finds the stop word, and ends.
+    this.serve()
     this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)
     this.#tellToStop()
   }

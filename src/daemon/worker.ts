@@ -3,8 +3,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Engine } from '../fs/engine.js'
 import { SharedState } from '../fs/shared-state.js'
+import type { Channel } from '../fuse/channel.js'
 import { DevfuseChannel } from '../fuse/devfuse.js'
 import { Statistics } from '../fuse/statistics.js'
+import { UringChannel } from '../fuse/uring.js'
 import { native } from '../native/index.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
@@ -13,18 +15,36 @@ function tell(message: WorkerMessage): void {
   parentPort!.postMessage(message)
 }
 
-function serve(setting: WorkerSetting): void {
+function prepare(setting: WorkerSetting): void {
   if (setting.cpu !== null) native.pin(setting.cpu)
   native.nameThread(`pmfs2-${setting.worker}`)
+  const { fd, options } = setting
   const medium = new MappedMedium(setting.medium)
   const engine = new Engine(medium, SharedState.view(setting.state), setting.engine, setting.worker)
   const statistics = Statistics.view(setting.statistics)
-  const channel = new DevfuseChannel({ fd: setting.fd, engine, medium, statistics, options: setting.options })
+  const parts = { fd, engine, medium, statistics, options }
+  const channel =
+    setting.queues === null
+      ? new DevfuseChannel(parts)
+      : new UringChannel({
+          ...parts,
+          queues: setting.queues,
+          pollMicroseconds: setting.pollMicroseconds,
+        })
+  parentPort!.once('message', () => serve(channel, medium))
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
-  const end = channel.serve(() => tell({ type: 'live' }))
-  channel.release()
+}
+
+function serve(channel: Channel, medium: MappedMedium): void {
+  let end
+  try {
+    end = channel.serve(() => tell({ type: 'live' }))
+  } finally {
+    // Also of a worker that failed: its ring keeps the mount alive, and programs waiting.
+    channel.release()
+  }
   medium.release()
   tell({ type: 'ended', end })
 }
 
-serve(workerData as WorkerSetting)
+prepare(workerData as WorkerSetting)

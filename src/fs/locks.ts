@@ -8,6 +8,7 @@
 import { LOCK_WAITED as WAITED, wake, waitWhile } from '../pmem/shared-memory.js'
 import {
   ALLOCATOR_LOCK,
+  FAILED,
   INODE_LOCKS,
   METADATA_LOCK,
   type SharedState,
@@ -133,8 +134,17 @@ export class Locks {
     const marked = seen | WAITED
     if (seen === marked || Atomics.compareExchange(this.#words, at, seen, marked) === seen) {
       waitWhile(this.#state.memory, at, marked, recheckMs)
+      if (Atomics.load(this.#words, FAILED) !== 0) throw new Error(`waiting for ${describe(at, seen)}`)
     }
   }
+}
+
+/** A lock and its holder, for people. */
+function describe(at: number, seen: number): string {
+  const name =
+    at === METADATA_LOCK ? 'the metadata lock' : at === ALLOCATOR_LOCK ? "the allocator's lock" : 'an inode lock'
+  const isShared = at >= INODE_LOCKS && (seen & WRITER) === 0
+  return isShared ? `${name}, which readers hold` : `${name}, which worker ${(seen & 0xffff) - 1} holds`
 }
 
 function lockIndex(inode: number): number {

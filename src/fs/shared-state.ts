@@ -18,6 +18,8 @@ export const FREE_BLOCKS = 0
 export const METADATA_LOCK = 1
 export const ALLOCATOR_LOCK = 2
 export const SEARCH_HINT = 3
+/** Non-zero: a worker has failed, and whatever it held will not be let go of. */
+export const FAILED = 4
 /** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024
@@ -94,6 +96,11 @@ export class SharedState {
   forget(inode: number, count: number): number {
     const counts = this.#counts[inode >>> inodeWindowShift]!
     return Atomics.sub(counts, inode & (inodesPerWindow - 1), count) - count
+  }
+
+  /** Tells workers that wait for a lock that nobody may ever let go of it. */
+  markFailed(): void {
+    Atomics.store(this.words, FAILED, 1)
   }
 
   release(): void {

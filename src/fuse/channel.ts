@@ -1,15 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A channel carries requests from the kernel to a worker and replies back. */
+import type { Engine } from '../fs/engine.js'
+import type { Mapping } from '../native/index.js'
+import type { MappedMedium } from '../pmem/mapped-medium.js'
+import type { ServerOptions } from './server.js'
+import type { Statistics } from './statistics.js'
 
 /** Why a channel ended: the file system was unmounted, or the worker was told to stop. */
 export type ChannelEnd = 'unmounted' | 'stopped'
 
+/** What every channel is made of. */
+export interface ChannelParts {
+  /** Descriptor of /dev/fuse, mounted. */
+  readonly fd: number
+  readonly engine: Engine
+  readonly medium: MappedMedium
+  readonly statistics: Statistics
+  readonly options: ServerOptions
+}
+
+/** Where another thread asks a channel to stop: set the word, then interrupt the channel's thread. */
+export interface StopPlace {
+  readonly mapping: Mapping
+  readonly word: number
+}
+
 export interface Channel {
+  readonly stopPlace: StopPlace
   /**
    * Serves until the mount ends; blocks the thread all the while. `live` is called once, when the kernel's first
-   * request has been understood.
+   * request has been answered.
    * @throws Error where the kernel and this server do not understand each other
    */
   serve(live: () => void): ChannelEnd
+  /** Lets go of all but the memory of the stop word, which whoever may still set it unmaps. */
   release(): void
 }

@@ -11,15 +11,13 @@
  */
 import type { Engine } from '../fs/engine.js'
 import { EINTR, ENODEV, EPROTO } from '../fs/errno.js'
-import { type Mapping, exchangeBlock, native } from '../native/index.js'
-import type { MappedMedium } from '../pmem/mapped-medium.js'
+import { exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
-import type { Channel, ChannelEnd } from './channel.js'
+import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
-import { NO_REPLY, Server, type ServerOptions } from './server.js'
-import type { Statistics } from './statistics.js'
+import { NO_REPLY, Server } from './server.js'
 import { traceRefusal, traced } from './trace.js'
 
 const pageBytes = 4096
@@ -31,15 +29,6 @@ const totalBytes = dataBytes + maxWriteBytes + pageBytes
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
-export interface DevfuseParts {
-  /** Descriptor of /dev/fuse, mounted. */
-  readonly fd: number
-  readonly engine: Engine
-  readonly medium: MappedMedium
-  readonly statistics: Statistics
-  readonly options: ServerOptions
-}
-
 export class DevfuseChannel implements Channel {
   readonly #engine: Engine
   readonly #buffer: TransferBuffer
@@ -47,20 +36,21 @@ export class DevfuseChannel implements Channel {
   readonly #message: Message
   readonly #server: Server
 
-  constructor(parts: DevfuseParts) {
+  constructor(parts: ChannelParts) {
     this.#engine = parts.engine
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    const replyWord = block.reply + fuse_out_header.lengthWords
     this.#message = new Message(parts.medium, {
       buffer: this.#buffer,
-      headerWord: requestBytes / 4,
-      argumentWord: (requestBytes + fuse_in_header.lengthBytes) / 4,
-      replyWord,
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(parts.engine, this.#message, replyWord, parts.statistics, parts.options)
+    this.#message.place(
+      requestBytes / 4,
+      (requestBytes + fuse_in_header.lengthBytes) / 4,
+      block.reply + fuse_out_header.lengthWords,
+    )
+    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options)
     const { words, mapping } = this.#buffer
     words[block.fd] = parts.fd
     words[block.pieceListOffset] = pieceBytes
@@ -69,8 +59,7 @@ export class DevfuseChannel implements Channel {
     words[block.requestCapacity] = totalBytes - requestBytes
   }
 
-  /** Where another thread asks this channel to stop: set the word, then interrupt the thread. */
-  get stopPlace(): { mapping: Mapping; word: number } {
+  get stopPlace(): StopPlace {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
 
@@ -94,6 +83,7 @@ export class DevfuseChannel implements Channel {
       this.#describeReply(result)
       if (!announced && server.initialized) {
         announced = true
+        this.#sendNow()
         live()
       }
       if (result === -EPROTO) this.#refuse()
@@ -128,9 +118,16 @@ export class DevfuseChannel implements Channel {
     words[block.releaseOffset] = message.lockOffset
   }
 
+  /** Sends the reply without waiting for the next request. */
+  #sendNow(): void {
+    const { words, mapping } = this.#buffer
+    words[block.replyOnly] = 1
+    native.exchange(mapping, 0)
+    words[block.replyOnly] = 0
+  }
+
   #refuse(): never {
-    this.#buffer.words[block.stop] = 1
-    native.exchange(this.#buffer.mapping, 0)
+    this.#sendNow()
     throw new Error('the kernel speaks a FUSE protocol older than 7.31 (Linux 5.4)')
   }
 

@@ -25,6 +25,7 @@ const FUSE_HANDLE_KILLPRIV_V2 = 1 << 28
 const FUSE_INIT_EXT = 1 << 30
 /** Bits of flags2, which are bits 32 and up of the 64. */
 const FUSE_DIRECT_IO_ALLOW_MMAP = 1 << 4
+const FUSE_OVER_IO_URING = 1 << 9
 
 /** READDIRPLUS always, not adaptively: entries stay valid for ever, so what it brings is never wasted. */
 const wanted =
@@ -51,8 +52,11 @@ const congestionThreshold = 48
 const offered = fuse_init_in.word
 const answer = fuse_init_out.word
 
-/** @returns the answer's bytes, or -EPROTO for a kernel that is too old */
-export function answerInit(message: Message): number {
+/**
+ * @param overRing rings will be offered for every queue; the kernel holds all requests back until they are
+ * @returns the answer's bytes, or -EPROTO for a kernel that is too old
+ */
+export function answerInit(message: Message, overRing: boolean): number {
   const minor = message.argument(offered.minor)
   if (message.argument(offered.major) !== FUSE_KERNEL_VERSION || minor < oldestMinorVersion) return -EPROTO
   const flags = message.argument(offered.flags)
@@ -62,7 +66,7 @@ export function answerInit(message: Message): number {
   message.put(answer.minor, Math.min(minor, FUSE_KERNEL_MINOR_VERSION))
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
   message.put(answer.flags, flags & wanted)
-  message.put(answer.flags2, flags2 & wanted2)
+  message.put(answer.flags2, flags2 & (overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)
   message.put(answer.time_gran, 1)

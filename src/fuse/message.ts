@@ -20,12 +20,6 @@ export const mostPieces = 1000
 export interface MessageMemory {
   /** Holds the request's header and struct, and the reply. */
   readonly buffer: TransferBuffer
-  /** First word of the request's header. */
-  readonly headerWord: number
-  /** First word of the request's struct. */
-  readonly argumentWord: number
-  /** First word of the reply's struct. */
-  readonly replyWord: number
   /** First word of the list of pieces that follow the reply's struct. */
   readonly pieceWord: number
   /** Zeros, as many bytes as a request can ask for. */
@@ -44,51 +38,68 @@ export class Message implements ExtentSink {
   lockMemory = 0
   lockOffset = 0
   readonly #medium: MappedMedium
-  readonly #memory: MessageMemory
   readonly #words: Int32Array
+  readonly #pieceWord: number
+  readonly #zeros: TransferBuffer
+  #headerWord = 0
+  #argumentWord = 0
+  #replyWord = 0
 
   constructor(medium: MappedMedium, memory: MessageMemory) {
     this.#medium = medium
-    this.#memory = memory
     this.#words = memory.buffer.words
+    this.#pieceWord = memory.pieceWord
+    this.#zeros = memory.zeros
     this.payload = memory.buffer
   }
 
+  /** Says where the next request lies, by the first words of its header and its struct, and where its reply's struct goes. */
+  place(headerWord: number, argumentWord: number, replyWord: number): void {
+    this.#headerWord = headerWord
+    this.#argumentWord = argumentWord
+    this.#replyWord = replyWord
+  }
+
+  /** First word of the reply's struct. */
+  get replyWord(): number {
+    return this.#replyWord
+  }
+
   get opcode(): number {
-    return this.#words[this.#memory.headerWord + header.opcode]!
+    return this.#words[this.#headerWord + header.opcode]!
   }
   get uniqueLow(): number {
-    return this.#words[this.#memory.headerWord + header.unique]!
+    return this.#words[this.#headerWord + header.unique]!
   }
   get uniqueHigh(): number {
-    return this.#words[this.#memory.headerWord + header.unique + 1]!
+    return this.#words[this.#headerWord + header.unique + 1]!
   }
   /** The inode; numbers stay below 2³¹. */
   get nodeid(): number {
-    return this.#words[this.#memory.headerWord + header.nodeid]!
+    return this.#words[this.#headerWord + header.nodeid]!
   }
   get uid(): number {
-    return this.#words[this.#memory.headerWord + header.uid]!
+    return this.#words[this.#headerWord + header.uid]!
   }
   get gid(): number {
-    return this.#words[this.#memory.headerWord + header.gid]!
+    return this.#words[this.#headerWord + header.gid]!
   }
   get pid(): number {
-    return this.#words[this.#memory.headerWord + header.pid]!
+    return this.#words[this.#headerWord + header.pid]!
   }
 
   /** A word of the request's struct, signed. */
   argument(word: number): number {
-    return this.#words[this.#memory.argumentWord + word]!
+    return this.#words[this.#argumentWord + word]!
   }
 
   /** Sets a word of the reply's struct. */
   put(word: number, value: number): void {
-    this.#words[this.#memory.replyWord + word] = value
+    this.#words[this.#replyWord + word] = value
   }
 
   clear(words: number): void {
-    const start = this.#memory.replyWord
+    const start = this.#replyWord
     for (let n = 0; n < words; n++) this.#words[start + n] = 0
   }
 
@@ -116,20 +127,20 @@ export class Message implements ExtentSink {
   }
 
   hole(length: number): void {
-    this.piece(this.#memory.zeros.mapping, 0, length)
+    this.piece(this.#zeros.mapping, 0, length)
   }
 
   /** Adds mapped memory to the reply; what continues the last piece widens it. */
   piece(mapping: number, offset: number, length: number): void {
     const words = this.#words
-    const last = this.#memory.pieceWord + (this.pieceCount - 1) * PIECE_WORDS
+    const last = this.#pieceWord + (this.pieceCount - 1) * PIECE_WORDS
     this.pieceBytes += length
     if (this.pieceCount > 0 && words[last] === mapping && words[last + 1]! + words[last + 2]! === offset) {
       words[last + 2]! += length
       return
     }
     if (this.pieceCount === mostPieces) throw new Error('too many pieces in one reply')
-    const next = this.#memory.pieceWord + this.pieceCount++ * PIECE_WORDS
+    const next = this.#pieceWord + this.pieceCount++ * PIECE_WORDS
     words[next] = mapping
     words[next + 1] = offset
     words[next + 2] = length

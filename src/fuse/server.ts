@@ -40,6 +40,8 @@ export interface ServerOptions {
   readonly readOnly: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
+  /** Tell the kernel that rings will be offered for every processor's queue. */
+  readonly overRing: boolean
 }
 
 const entryBytes = fuse.fuse_entry_out.lengthBytes
@@ -53,11 +55,11 @@ export class Server {
   readonly #engine: Engine
   readonly #message: Message
   readonly #words: Int32Array
-  readonly #replyWord: number
   readonly #statistics: Statistics
   readonly #openFlags: number
   readonly #accessTimes: boolean
   readonly #readOnly: boolean
+  readonly #overRing: boolean
   readonly #listing: DirectoryReply
   readonly #name = new Name()
   readonly #newName = new Name()
@@ -66,21 +68,19 @@ export class Server {
   readonly #time = new Clock()
   readonly #attributes = new Uint32Array(attributeWords)
 
-  /** @param replyWord where in the message's memory the reply's struct begins */
   constructor(
     engine: Engine,
     message: Message,
-    replyWord: number,
     statistics: Statistics,
     options: ServerOptions,
   ) {
     this.#engine = engine
     this.#message = message
     this.#words = message.payload.words
-    this.#replyWord = replyWord
     this.#statistics = statistics
     this.#accessTimes = options.accessTimes
     this.#readOnly = options.readOnly
+    this.#overRing = options.overRing
     this.#openFlags =
       fuse.FOPEN_NOFLUSH |
       fuse.FOPEN_PARALLEL_DIRECT_WRITES |
@@ -171,7 +171,7 @@ export class Server {
   }
 
   #init(): number {
-    const bytes = answerInit(this.#message)
+    const bytes = answerInit(this.#message, this.#overRing)
     this.initialized = bytes > 0
     return bytes
   }
@@ -203,21 +203,21 @@ export class Server {
   #answerMissing(error: number): number {
     if (error !== -ENOENT) return error
     this.#message.clear(entryWords)
-    putForever(this.#words, this.#replyWord + fuse.fuse_entry_out.word.entry_valid)
+    putForever(this.#words, this.#message.replyWord + fuse.fuse_entry_out.word.entry_valid)
     return entryBytes
   }
 
   #answerEntry(number: number): number {
     const error = this.#engine.getattr(number, this.#attributes)
     if (error !== 0) return error
-    putEntry(this.#words, this.#replyWord, number, this.#attributes)
+    putEntry(this.#words, this.#message.replyWord, number, this.#attributes)
     return entryBytes
   }
 
   #answerAttr(number: number): number {
     const error = this.#engine.getattr(number, this.#attributes)
     if (error !== 0) return error
-    const to = this.#replyWord
+    const to = this.#message.replyWord
     putForever(this.#words, to + fuse.fuse_attr_out.word.attr_valid)
     this.#message.put(fuse.fuse_attr_out.word.attr_valid_nsec, 0)
     this.#message.put(fuse.fuse_attr_out.word.dummy, 0)
@@ -234,8 +234,8 @@ export class Server {
     const error = this.#engine.getattr(number, this.#attributes)
     if (error !== 0) return error
     this.#message.clear(fuse.fuse_statx_out.lengthWords)
-    putForever(this.#words, this.#replyWord + fuse.fuse_statx_out.word.attr_valid)
-    putStatx(this.#words, this.#replyWord, number, this.#attributes)
+    putForever(this.#words, this.#message.replyWord + fuse.fuse_statx_out.word.attr_valid)
+    putStatx(this.#words, this.#message.replyWord, number, this.#attributes)
     return fuse.fuse_statx_out.lengthBytes
   }
 

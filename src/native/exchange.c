@@ -31,6 +31,7 @@ enum {
 	REPLY_ERRNO,
 	RELEASE_MAPPING,
 	RELEASE_OFFSET,
+	REPLY_ONLY,
 	REPLY = 16,
 };
 
@@ -44,7 +45,7 @@ struct request {
 	size_t capacity;
 };
 
-static void put_time(int32_t *words)
+void put_time(int32_t *words)
 {
 	struct timespec now;
 	uint64_t seconds;
@@ -136,22 +137,6 @@ static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 	return 0;
 }
 
-/* Lets go of the lock under which the pieces were read, if any. Returns 0, or -EINVAL: a bad block. */
-static int release_lock(int32_t *block)
-{
-	char *word;
-	int error;
-
-	if (!block[RELEASE_MAPPING])
-		return 0;
-	error = block[RELEASE_OFFSET] & 3 ? -EINVAL :
-		reach(block[RELEASE_MAPPING], block[RELEASE_OFFSET], 4, TO_WRITE, &word);
-	if (!error)
-		release_shared((int32_t *)word);
-	block[RELEASE_MAPPING] = 0;
-	return error;
-}
-
 /* Blocks for the next request. Returns its bytes or a negative errno. */
 static ssize_t receive(const struct request *request, const int32_t *block)
 {
@@ -206,8 +191,8 @@ CALL(call_exchange)
 	else
 		block[REPLY_ERRNO] = 0;
 	if (!error)
-		error = release_lock(block);
-	if (error)
+		error = release_lock(&block[RELEASE_MAPPING]);
+	if (error || block[REPLY_ONLY])
 		return give(env, error);
 	received = receive(&request, block);
 	if (received > 0)

@@ -16,12 +16,26 @@ static long futex(char *word, int operation, uint32_t value, const struct timesp
 	return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
 }
 
-void release_shared(int32_t *word)
+static void release_shared(int32_t *word)
 {
 	int32_t left = __atomic_sub_fetch(word, 1, __ATOMIC_SEQ_CST);
 
 	if (left == LOCK_WAITED && __atomic_compare_exchange_n(word, &left, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		futex((char *)word, FUTEX_WAKE, INT32_MAX, NULL);
+}
+
+int release_lock(int32_t *place)
+{
+	char *word;
+	int error;
+
+	if (!place[0])
+		return 0;
+	error = place[1] & 3 ? -EINVAL : reach(place[0], place[1], 4, TO_WRITE, &word);
+	if (!error)
+		release_shared((int32_t *)word);
+	place[0] = 0;
+	return error;
 }
 
 CALL(call_futex_wait)

@@ -83,9 +83,49 @@ export const exchangeBlock = {
    */
   releaseMapping: 12,
   releaseOffset: 13,
+  /** in: non-zero = send the reply, and return 0 without waiting for a request */
+  replyOnly: 14,
   /** where the reply begins */
   reply: 16,
 } as const
+
+/**
+ * The ring block: the same for a worker and {@link Native.exchangeRing}. Header and payload of every entry lie in the
+ * block's mapping. The header (struct fuse_uring_req_header, 288 bytes) has the request's fuse_in_header, which the
+ * reply's fuse_out_header replaces, at byte 0, and the opcode's struct at byte 128.
+ */
+export const ringBlock = {
+  /** in: descriptor of /dev/fuse */
+  fd: 0,
+  /** in: where the headers begin, {@link RING_HEADER_BYTES} each, in bytes from the start of the mapping */
+  headersOffset: 1,
+  /** in: where the payloads begin, and the bytes of each */
+  payloadsOffset: 2,
+  payloadBytes: 3,
+  /** in: pieces of mapped memory that follow the reply's struct in the payload, and where their list begins */
+  pieceCount: 4,
+  pieceListOffset: 5,
+  /** in: the entry whose reply is ready, -1 = none; it is -1 afterwards */
+  replyEntry: 6,
+  /** in: bytes of the reply's struct, which lies at the start of the entry's payload */
+  replyBytes: 7,
+  /** in: as in the exchange block */
+  releaseMapping: 8,
+  releaseOffset: 9,
+  /** out: as in the exchange block */
+  secondsLow: 10,
+  secondsHigh: 11,
+  nanoseconds: 12,
+  /** in: as in the exchange block */
+  stop: 13,
+  /** in: how long to look for the next request before the thread sleeps */
+  pollMicroseconds: 14,
+} as const
+
+/** From one entry's header to the next. */
+export const RING_HEADER_BYTES = 512
+/** Where the opcode's struct lies in a header, and where the bytes of the payload that came are told. */
+export const ringHeader = { argument: 128, payloadBytes: 272 } as const
 
 export interface Native {
   /**
@@ -154,6 +194,28 @@ export interface Native {
    * nothing has been sent; or what else read(2) gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
+  /**
+   * A ring of io_uring(7) for so many entries, to be used by the calling thread alone.
+   * @returns its number; -ENOSYS, -EPERM: not to be had (kernel.io_uring_disabled); -EINVAL: the kernel is too old
+   */
+  openRing(entries: number): number
+  /** Gives up a ring; requests that it still had are answered by the kernel when the mount ends. */
+  closeRing(ring: number): number
+  /** Offers an entry to the kernel's queue of a processor; told to the kernel by the next exchangeRing. */
+  registerEntry(
+    ring: number,
+    blockMapping: Mapping,
+    blockOffset: number,
+    entry: number,
+    queue: number,
+  ): number
+  /**
+   * Hands in the reply that the ring block describes (if any), and returns the entry of the next request: one that is
+   * at hand, else it enters the kernel with all replies since the last time, and blocks.
+   * @returns the entry; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, or the kernel
+   * refused an entry; or what else the kernel gives.
+   */
+  exchangeRing(ring: number, blockMapping: Mapping, blockOffset: number): number
   /** CLOCK_REALTIME: seconds (low, high) and nanoseconds, to three words at `offset`. */
   now(mapping: Mapping, offset: number): number
 

@@ -40,6 +40,10 @@ NAPI_MODULE_INIT()
 		{ "fusermount", call_fusermount },
 		{ "exchange", call_exchange },
 		{ "now", call_now },
+		{ "openRing", call_open_ring },
+		{ "closeRing", call_close_ring },
+		{ "registerEntry", call_register_entry },
+		{ "exchangeRing", call_exchange_ring },
 		{ "lockFile", call_lock_file },
 		{ "blockDeviceBytes", call_block_device_bytes },
 	};

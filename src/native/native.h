@@ -72,8 +72,16 @@ void accept_interrupts(void);
 
 /* --- futex.c --- */
 
-/* Lets go of a lock that has several holders, and wakes whoever sleeps on it if this was the last. */
-void release_shared(int32_t *word);
+/*
+ * Lets go of a lock that has several holders, and wakes whoever sleeps on it if this was the last. `place` is its
+ * mapping (0: none; it is 0 afterwards) and its offset. 0, or -EINVAL: there is no such word.
+ */
+int release_lock(int32_t *place);
+
+/* --- exchange.c --- */
+
+/* CLOCK_REALTIME to three words: seconds (low, high), nanoseconds. */
+void put_time(int32_t *words);
 
 /* --- the calls --- */
 
@@ -98,6 +106,10 @@ CALL(call_umount);
 CALL(call_fusermount);
 CALL(call_exchange);
 CALL(call_now);
+CALL(call_open_ring);
+CALL(call_close_ring);
+CALL(call_register_entry);
+CALL(call_exchange_ring);
 CALL(call_lock_file);
 CALL(call_block_device_bytes);
 

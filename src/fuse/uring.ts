@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The channel over io_uring (Linux 6.14): the kernel puts a request into the queue of the processor on which it was
+ * made, and the worker that serves this queue is woken there. INIT, FORGET and INTERRUPT do not come by it.
+ *
+ * One piece of memory holds it all; an *entry* is room for one request and its reply:
+ *
+ *     0           ring block
+ *     4 KiB       list of the reply's pieces
+ *     16 KiB      headers, one per entry
+ *     then        payloads, one per entry: names and data, in the end the reply
+ */
+import type { Engine } from '../fs/engine.js'
+import { EINTR, ENODEV } from '../fs/errno.js'
+import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
+import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
+import { maxWriteBytes } from './init.js'
+import { Message } from './message.js'
+import { fuse_out_header } from './protocol.js'
+import { NO_REPLY, Server } from './server.js'
+import { traced } from './trace.js'
+
+const pageBytes = 4096
+const pieceBytes = 1 * pageBytes
+const headerBytes = 4 * pageBytes
+/** Requests that the kernel may have in flight per queue; more of them wait in the kernel. */
+const entriesPerQueue = 4
+const noEntry = -1
+
+const block = ringBlock
+const replyHeader = fuse_out_header.word
+
+export interface UringParts extends ChannelParts {
+  /** Processors whose queues this worker serves. */
+  readonly queues: readonly number[]
+  /** How long to look for the next request before the thread sleeps. */
+  readonly pollMicroseconds: number
+}
+
+export class UringChannel implements Channel {
+  readonly #ring: number
+  readonly #queues: readonly number[]
+  readonly #engine: Engine
+  readonly #buffer: TransferBuffer
+  readonly #zeros: TransferBuffer
+  readonly #payloads: number
+  readonly #message: Message
+  readonly #server: Server
+
+  /** @throws Error where there is no ring to be had */
+  constructor(parts: UringParts) {
+    const entries = parts.queues.length * entriesPerQueue
+    this.#ring = native.openRing(entries)
+    if (this.#ring < 0) throw new Error(`io_uring_setup failed with errno ${-this.#ring}`)
+    this.#queues = parts.queues
+    this.#engine = parts.engine
+    const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
+    this.#payloads = headerBytes + headers
+    this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
+    this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
+    this.#message = new Message(parts.medium, {
+      buffer: this.#buffer,
+      pieceWord: pieceBytes / 4,
+      zeros: this.#zeros,
+    })
+    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options)
+    const { words } = this.#buffer
+    words[block.fd] = parts.fd
+    words[block.headersOffset] = headerBytes
+    words[block.payloadsOffset] = this.#payloads
+    words[block.payloadBytes] = maxWriteBytes
+    words[block.pieceListOffset] = pieceBytes
+    words[block.replyEntry] = noEntry
+    words[block.pollMicroseconds] = parts.pollMicroseconds
+  }
+
+  get stopPlace(): StopPlace {
+    return { mapping: this.#buffer.mapping, word: block.stop }
+  }
+
+  serve(live: () => void): ChannelEnd {
+    const { words, mapping } = this.#buffer
+    const { clock } = this.#engine
+    const ring = this.#ring
+    const message = this.#message
+    const server = this.#server
+    const handle = traced(server, message)
+    this.#register()
+    live()
+    for (;;) {
+      const entry = native.exchangeRing(ring, mapping, 0)
+      if (entry < 0) return endOf(entry)
+      clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+      this.#take(entry)
+      const result = handle === null ? server.handle() : handle()
+      if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
+      this.#describeReply(entry, result)
+    }
+  }
+
+  release(): void {
+    native.closeRing(this.#ring)
+    this.#server.release()
+    releaseTransferBuffer(this.#zeros)
+  }
+
+  #register(): void {
+    this.#queues.forEach((queue, index) => {
+      for (let n = 0; n < entriesPerQueue; n++) {
+        const error = native.registerEntry(
+          this.#ring,
+          this.#buffer.mapping,
+          0,
+          index * entriesPerQueue + n,
+          queue,
+        )
+        if (error < 0) throw new Error(`an entry of the ring was refused: errno ${-error}`)
+      }
+    })
+  }
+
+  /** Points the message at an entry's request. */
+  #take(entry: number): void {
+    const header = headerBytes + entry * RING_HEADER_BYTES
+    const payload = this.#payloads + entry * maxWriteBytes
+    const message = this.#message
+    message.begin()
+    message.place(header >>> 2, (header + ringHeader.argument) >>> 2, payload >>> 2)
+    message.payloadStart = payload
+    message.payloadBytes = this.#buffer.words[(header + ringHeader.payloadBytes) >>> 2]!
+  }
+
+  /** @param result of the handler: bytes of the reply's struct, or a negative errno */
+  #describeReply(entry: number, result: number): void {
+    const { words } = this.#buffer
+    const message = this.#message
+    const body = Math.max(result, 0)
+    const header = (headerBytes + entry * RING_HEADER_BYTES) >>> 2
+    // The reply's header takes the place of the request's, whose `unique` lies where the reply's belongs.
+    words[header + replyHeader.len] =
+      fuse_out_header.lengthBytes + body + (result < 0 ? 0 : message.pieceBytes)
+    words[header + replyHeader.error] = Math.min(result, 0)
+    words[block.replyEntry] = entry
+    words[block.replyBytes] = body
+    words[block.pieceCount] = result < 0 ? 0 : message.pieceCount
+    words[block.releaseMapping] = message.lockMemory
+    words[block.releaseOffset] = message.lockOffset
+  }
+}
+
+function endOf(errno: number): ChannelEnd {
+  if (errno === -ENODEV) return 'unmounted'
+  if (errno === -EINTR) return 'stopped'
+  throw new Error(`the ring of FUSE failed with errno ${-errno}`)
+}

@@ -135,7 +135,7 @@ static void fill_entry(struct fuse_entry_out *e, struct file *f)
 static int init(const struct fuse_init_in *in)
 {
 	struct fuse_init_out *o = &reply.body.init;
-	const uint32_t flags = FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_ASYNC_DIO |
+	const uint32_t flags = FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK |
 			       FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |
 			       FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
 

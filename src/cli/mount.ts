@@ -136,7 +136,9 @@ function chosenPoll(text: string): number {
   if (text === 'off') return 0
   const microseconds = wholeNumber(text)
   if (microseconds === null || microseconds > mostPollMicroseconds)
-    throw new UsageError(`--poll ${text}: auto, off, or microseconds up to ${mostPollMicroseconds} are needed`)
+    throw new UsageError(
+      `--poll ${text}: auto, off, or microseconds up to ${mostPollMicroseconds} are needed`,
+    )
   return microseconds
 }
 

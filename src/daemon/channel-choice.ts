@@ -9,7 +9,7 @@ export const channelNames = ['auto', 'uring', 'devfuse'] as const
 export type ChannelName = (typeof channelNames)[number]
 
 /** Y or N; there since Linux 6.14. Root may write it. */
-const switchPath = '/sys/module/fuse/parameters/enable_uring'
+export const ringSwitch = '/sys/module/fuse/parameters/enable_uring'
 
 export interface ChannelChoice {
   readonly channel: 'uring' | 'devfuse'
@@ -19,17 +19,20 @@ export interface ChannelChoice {
 
 /**
  * @param turnOn turn the kernel's switch on if it is off
+ * @param switchFile where the switch is
  * @throws MountError where what is asked for cannot be had
  */
-export function chooseChannel(wanted: ChannelName, turnOn: boolean): ChannelChoice {
+export function chooseChannel(
+  wanted: ChannelName,
+  turnOn: boolean,
+  switchFile: string = ringSwitch,
+): ChannelChoice {
   if (wanted === 'devfuse') return { channel: 'devfuse', notice: null }
-  const state = readSwitch()
-  let notice: string | null = null
-  if (state === 'off' && turnOn) {
-    turnSwitchOn()
-    notice = `turned FUSE over io_uring on (${switchPath})`
-  }
-  const obstacle = state === 'off' && turnOn ? ringObstacle() : obstacleOf(state)
+  const found = readSwitch(switchFile)
+  const turned = found === 'off' && turnOn
+  if (turned) turnSwitchOn(switchFile)
+  const notice = turned ? `turned FUSE over io_uring on (${switchFile})` : null
+  const obstacle = obstacleOf(turned ? 'on' : found)
   if (obstacle === null) return { channel: 'uring', notice }
   if (wanted === 'uring') throw new MountError(`the channel uring cannot be had: ${obstacle}`)
   return { channel: 'devfuse', notice: `serving over /dev/fuse: ${obstacle}` }
@@ -41,10 +44,10 @@ function obstacleOf(state: 'on' | 'off' | 'missing'): string | null {
   return ringObstacle()
 }
 
-function readSwitch(): 'on' | 'off' | 'missing' {
+function readSwitch(file: string): 'on' | 'off' | 'missing' {
   loadModule()
   try {
-    return readFileSync(switchPath, 'utf8').startsWith('Y') ? 'on' : 'off'
+    return readFileSync(file, 'utf8').startsWith('Y') ? 'on' : 'off'
   } catch {
     return 'missing'
   }
@@ -59,15 +62,12 @@ function loadModule(): void {
   }
 }
 
-function turnSwitchOn(): void {
+function turnSwitchOn(file: string): void {
   try {
-    writeFileSync(switchPath, 'Y')
+    writeFileSync(file, 'Y')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    throw new MountError(
-      `--enable-uring: ${switchPath} cannot be written (${code}); only root may`,
-      exitPermission,
-    )
+    throw new MountError(`--enable-uring: ${file} cannot be written (${code}); only root may`, exitPermission)
   }
 }
 

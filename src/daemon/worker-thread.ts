@@ -19,6 +19,7 @@ export class WorkerThread {
   #threadId = 0
   #stop: { mapping: Mapping; word: number } | null = null
   #timer: NodeJS.Timeout | null = null
+  #gone = false
 
   constructor(setting: WorkerSetting) {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -48,6 +49,8 @@ export class WorkerThread {
       this.#worker.on('exit', (code) => {
         if (this.#timer !== null) clearInterval(this.#timer)
         if (this.#stop !== null) native.unmap(this.#stop.mapping, null)
+        this.#stop = null
+        this.#gone = true
         if (inOrder) resolve()
         else reject(new Error(`a worker ended with exit code ${code}`))
       })
@@ -63,7 +66,7 @@ export class WorkerThread {
 
   /** Makes it finish the request in hand and end. */
   stop(): void {
-    if (this.#timer !== null) return
+    if (this.#gone || this.#timer !== null) return
     // One that was never told to serve does so now, finds the stop word, and ends.
     this.serve()
     this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)

@@ -59,6 +59,9 @@ export class Workers {
         })
       : null
     this.ended = Promise.all(this.#all.map((worker) => worker.ended)).then(() => undefined)
+    // One that ends, because the mount has or because it failed, leaves none behind that was not told to serve yet.
+    const stop = () => this.stop()
+    for (const worker of this.#all) worker.ended.then(stop, stop)
     // Whoever waits for the start hears of a failure by that.
     this.ended.catch(() => undefined)
   }
@@ -72,7 +75,8 @@ export class Workers {
     starter.serve()
     await this.#unlessEnded(starter.live)
     for (const worker of this.#servers) if (worker !== starter) worker.serve()
-    if (this.#reader !== null) await this.#unlessEnded(Promise.all(this.#servers.map((worker) => worker.live)))
+    if (this.#reader !== null)
+      await this.#unlessEnded(Promise.all(this.#servers.map((worker) => worker.live)))
   }
 
   /** Makes all of them finish what they have in hand and end. */

@@ -109,6 +109,15 @@ export class Engine {
     return result
   }
 
+  /** Refers to an inode by its number alone. @returns its number, with a reference; -ESTALE */
+  find(number: number): number {
+    this.#locks.readLockInode(number)
+    const error = this.#table.open(number, this.#inode)
+    if (error === 0) this.#state.retain(number)
+    this.#locks.readUnlockInode(number)
+    return error || number
+  }
+
   /** Takes one more reference to an inode that the caller refers to, or that an entry names under its lock. */
   retain(inode: number): void {
     this.#state.retain(inode)

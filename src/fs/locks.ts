@@ -59,7 +59,8 @@ export class Locks {
     if (Atomics.compareExchange(words, at, 0, 1) === 0) return
     for (;;) {
       const seen = Atomics.load(words, at)
-      if (seen & WRITER) this.#sleep(at, seen)
+      // Where someone waits, nobody overtakes: readers after readers would keep a writer out for ever.
+      if (seen & (WRITER | WAITED)) this.#sleep(at, seen)
       else if (Atomics.compareExchange(words, at, seen, seen + 1) === seen) return
     }
   }
@@ -142,7 +143,11 @@ export class Locks {
 /** A lock and its holder, for people. */
 function describe(at: number, seen: number): string {
   const name =
-    at === METADATA_LOCK ? 'the metadata lock' : at === ALLOCATOR_LOCK ? "the allocator's lock" : 'an inode lock'
+    at === METADATA_LOCK
+      ? 'the metadata lock'
+      : at === ALLOCATOR_LOCK
+        ? "the allocator's lock"
+        : 'an inode lock'
   const isShared = at >= INODE_LOCKS && (seen & WRITER) === 0
   return isShared ? `${name}, which readers hold` : `${name}, which worker ${(seen & 0xffff) - 1} holds`
 }

@@ -68,12 +68,7 @@ export class Server {
   readonly #time = new Clock()
   readonly #attributes = new Uint32Array(attributeWords)
 
-  constructor(
-    engine: Engine,
-    message: Message,
-    statistics: Statistics,
-    options: ServerOptions,
-  ) {
+  constructor(engine: Engine, message: Message, statistics: Statistics, options: ServerOptions) {
     this.#engine = engine
     this.#message = message
     this.#words = message.payload.words
@@ -186,17 +181,10 @@ export class Server {
     const name = this.#firstName()
     let number: number
     // NFS and open_by_handle_at(2) look up the dots by inode (EXPORT_SUPPORT).
-    if (name.isDot()) number = this.#referTo(message.nodeid)
+    if (name.isDot()) number = this.#engine.find(message.nodeid)
     else if (name.isDotDot()) number = this.#engine.parentOf(message.nodeid)
     else number = this.#engine.lookup(message.nodeid, name)
     return number > 0 ? this.#answerEntry(number) : this.#answerMissing(number)
-  }
-
-  #referTo(number: number): number {
-    const error = this.#engine.getattr(number, this.#attributes)
-    if (error !== 0) return error
-    this.#engine.retain(number)
-    return number
   }
 
   /** A name that is not there may be cached as such: an entry of inode 0. */

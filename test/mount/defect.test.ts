@@ -3,32 +3,14 @@
  * A worker that fails takes its mount with it, and nothing else: no program waits for ever, no mount stays behind that
  * nobody serves, and the device is left as after a loss of power.
  */
-import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { inode } from '../../layout/inode.js'
+import { damageMarkedFile, marks } from '../support/damaged-file.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
-
-const marks = { uid: 0x5a17_c0de, gid: 0x5bad_cafe }
-const atNoBlock = 0x7fff_fff0
-
-/** Points the block map of the marked file at a block far beyond the device. */
-async function damageMarkedFile(device: string): Promise<void> {
-  const mark = Buffer.alloc(8)
-  mark.writeUInt32LE(marks.uid, 0)
-  mark.writeUInt32LE(marks.gid, 4)
-  const found = (await readFile(device)).indexOf(mark)
-  if (found < 0) throw new Error('the inode is not on the device')
-  const root = Buffer.alloc(4)
-  root.writeUInt32LE(atNoBlock)
-  const file = await open(device, 'r+')
-  await file.write(root, 0, 4, found + (inode.word.root - inode.word.uid) * 4)
-  await file.close()
-}
 
 async function damagedMount(t: Parameters<typeof TestMount.make>[0]): Promise<[TestMount, System]> {
   const mount = await TestMount.mounted(t, '16M')

@@ -23,7 +23,7 @@ const rounds: readonly NodeJS.Signals[] = ['SIGKILL', 'SIGKILL', 'SIGTERM', 'SIG
 const longestLoadMs = 1000
 const clientLimitMs = 30_000
 /** What a call on a mount says whose server has gone, before or while it was made; or that the mount itself has. */
-const gone = ['ENOTCONN', 'ECONNABORTED', 'ENOENT']
+const gone = ['ENOTCONN', 'ECONNABORTED', 'ECANCELED', 'ENOENT']
 
 interface Round {
   readonly number: number

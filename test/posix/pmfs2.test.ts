@@ -3,4 +3,4 @@
 import { mountPmfs2 } from '../support/target.js'
 import { runSuites } from './run-suites.js'
 
-await runSuites(mountPmfs2)
+await runSuites(() => mountPmfs2('--channel', 'devfuse'))

@@ -76,7 +76,7 @@ const ext4: Recipe = {
   },
 }
 
-const pmfs2: Recipe = {
+const pmfs2 = (...options: readonly string[]): Recipe => ({
   name: 'pmfs2',
   lacks: {
     fallocate: 'EOPNOTSUPP',
@@ -85,7 +85,7 @@ const pmfs2: Recipe = {
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G')
-    await pmfs2Command(medium, directory)
+    await pmfs2Command(medium, directory, ...options)
   },
   async unmount(directory) {
     await pmfs2Command('umount', directory)
@@ -93,7 +93,7 @@ const pmfs2: Recipe = {
   async check(medium) {
     await pmfs2Command('fsck', medium)
   },
-}
+})
 
 /**
  * A child that unmounts and deletes when this process ends, in whatever way: even a test killed for its time
@@ -164,4 +164,5 @@ async function mountTarget(recipe: Recipe): Promise<Target> {
 
 export const mountTmpfs = () => mountTarget(tmpfs)
 export const mountExt4 = () => mountTarget(ext4)
-export const mountPmfs2 = () => mountTarget(pmfs2)
+/** @param options of the mount's command line */
+export const mountPmfs2 = (...options: readonly string[]) => mountTarget(pmfs2(...options))

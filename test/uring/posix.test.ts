@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The conformance suite on a mount that is served over io_uring, by one worker per processor. */
+import tap from 'tap'
+import { runSuites } from '../posix/run-suites.js'
+import { turnRingOn } from '../support/ring-switch.js'
+import { mountPmfs2 } from '../support/target.js'
+
+turnRingOn(tap)
+await runSuites(() => mountPmfs2())

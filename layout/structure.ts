@@ -82,6 +82,7 @@ export function structure<Name extends string>(
     lengthBytes,
     lengthWords: lengthBytes / 4,
     fields,
-    word: Object.freeze(word as Record<Name, number>),
+    // A copy, because an object that grew key by key is a dictionary to the engine: each access would be a search.
+    word: Object.freeze({ ...(word as Record<Name, number>) }),
   }
 }

@@ -50,7 +50,7 @@ void put_time(int32_t *words)
 	struct timespec now;
 	uint64_t seconds;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	seconds = (uint64_t)now.tv_sec;
 	words[0] = (int32_t)(uint32_t)seconds;
 	words[1] = (int32_t)(uint32_t)(seconds >> 32);
@@ -198,20 +198,4 @@ CALL(call_exchange)
 	if (received > 0)
 		put_time(&block[SECONDS_LOW]);
 	return give(env, received);
-}
-
-CALL(call_now)
-{
-	int64_t arguments[2];
-	char *words;
-	int error;
-
-	if (!read_words(env, info, arguments, 2))
-		return NULL;
-	if (arguments[1] & 3)
-		return give(env, -EINVAL);
-	error = reach(arguments[0], arguments[1], 12, TO_WRITE, &words);
-	if (!error)
-		put_time((int32_t *)words);
-	return give(env, error);
 }

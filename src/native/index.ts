@@ -66,7 +66,7 @@ export const exchangeBlock = {
   requestMapping: 4,
   requestOffset: 5,
   requestCapacity: 6,
-  /** out: CLOCK_REALTIME at the arrival of the request; seconds are a signed 64-bit number */
+  /** out: CLOCK_REALTIME_COARSE at the arrival of the request; seconds are a signed 64-bit number */
   secondsLow: 7,
   secondsHigh: 8,
   nanoseconds: 9,
@@ -216,8 +216,6 @@ export interface Native {
    * refused an entry; or what else the kernel gives.
    */
   exchangeRing(ring: number, blockMapping: Mapping, blockOffset: number): number
-  /** CLOCK_REALTIME: seconds (low, high) and nanoseconds, to three words at `offset`. */
-  now(mapping: Mapping, offset: number): number
 
   /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */
   lockFile(fd: number, exclusive: number): number

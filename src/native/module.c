@@ -39,7 +39,6 @@ NAPI_MODULE_INIT()
 		{ "umount", call_umount },
 		{ "fusermount", call_fusermount },
 		{ "exchange", call_exchange },
-		{ "now", call_now },
 		{ "openRing", call_open_ring },
 		{ "closeRing", call_close_ring },
 		{ "registerEntry", call_register_entry },

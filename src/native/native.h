@@ -80,7 +80,10 @@ int release_lock(int32_t *place);
 
 /* --- exchange.c --- */
 
-/* CLOCK_REALTIME to three words: seconds (low, high), nanoseconds. */
+/*
+ * CLOCK_REALTIME_COARSE to three words: seconds (low, high), nanoseconds. It moves on with the kernel's tick, as the
+ * times of the kernel's own file systems do, so that a file made there is never older than one made here before it.
+ */
 void put_time(int32_t *words);
 
 /* --- the calls --- */
@@ -105,7 +108,6 @@ CALL(call_mount);
 CALL(call_umount);
 CALL(call_fusermount);
 CALL(call_exchange);
-CALL(call_now);
 CALL(call_open_ring);
 CALL(call_close_ring);
 CALL(call_register_entry);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
 import { bytes, structure, time, u32, u64 } from '../../layout/structure.js'
 
@@ -20,6 +22,14 @@ void test('a structure tells where its fields lie', (t) => {
       ['fourth', 'time', 'eight more'],
     ],
   )
+  t.end()
+})
+
+void test('the words of a structure are constants to the compiler, however many they are', (t) => {
+  setFlagsFromString('--allow-natives-syntax')
+  const isFast = runInNewContext('(object) => %HasFastProperties(object)') as (object: object) => boolean
+  const declarations = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`field${n}`, u32('')]))
+  t.ok(isFast(structure('wide', 400, '', declarations).word))
   t.end()
 })
 

@@ -230,14 +230,3 @@ void test('a wrong exchange block is refused, and nothing is sent', (t) => {
     t.equal(native.exchange(memory.mapping, offset), -errno.EINVAL, `a block at ${offset}`)
   t.end()
 })
-
-void test('now tells the time of day', (t) => {
-  const { mapping, words } = anonymous(t, 4096)
-  const before = Date.now()
-  t.equal(native.now(mapping, 8), 0)
-  const milliseconds = (words[2]! >>> 0) * 1000 + words[3]! * 2 ** 32 * 1000 + words[4]! / 1e6
-  t.ok(milliseconds >= before && milliseconds <= Date.now() + 1)
-  t.equal(native.now(mapping, 4088), -errno.EINVAL)
-  t.equal(native.now(mapping, 2), -errno.EINVAL)
-  t.end()
-})

@@ -27,7 +27,8 @@ export function makePmfs2(packageRoot: string): Contender {
       mountpoint = await makeMountpoint('pmfs2')
       const device = join(folder, 'device')
       await pmfs2('mkfs', device, '--size', '512M')
-      await pmfs2(device, mountpoint, ...(cpu === undefined ? [] : ['--cpus', String(cpu)]))
+      // The floor's channel, so that the ratio is the server's alone.
+      await pmfs2(device, mountpoint, '--channel', 'devfuse', ...(cpu === undefined ? [] : ['--cpus', String(cpu)]))
       return mountpoint
     },
     async stop() {

@@ -28,7 +28,13 @@ export function makePmfs2(packageRoot: string): Contender {
       const device = join(folder, 'device')
       await pmfs2('mkfs', device, '--size', '512M')
       // The floor's channel, so that the ratio is the server's alone.
-      await pmfs2(device, mountpoint, '--channel', 'devfuse', ...(cpu === undefined ? [] : ['--cpus', String(cpu)]))
+      await pmfs2(
+        device,
+        mountpoint,
+        '--channel',
+        'devfuse',
+        ...(cpu === undefined ? [] : ['--cpus', String(cpu)]),
+      )
       return mountpoint
     },
     async stop() {

@@ -17,6 +17,7 @@ import {
 
 /** An inode lock is held for writing; the low bits are the owner, else the number of readers. */
 const WRITER = 0x2000_0000
+const ownerMask = 0xffff
 const everyone = 0x7fff_ffff
 /** A sleeper looks again after this long, whatever happens. */
 const recheckMs = 1000
@@ -132,6 +133,9 @@ export class Locks {
   }
 
   #sleep(at: number, seen: number): void {
+    const isShared = at >= INODE_LOCKS && (seen & WRITER) === 0
+    // After a call that threw in between: nobody else would ever let go of it.
+    if (!isShared && (seen & ownerMask) === this.#owner) throw new Error(`${describe(at, seen)} already`)
     const marked = seen | WAITED
     if (seen === marked || Atomics.compareExchange(this.#words, at, seen, marked) === seen) {
       waitWhile(this.#state.memory, at, marked, recheckMs)
@@ -149,7 +153,7 @@ function describe(at: number, seen: number): string {
         ? "the allocator's lock"
         : 'an inode lock'
   const isShared = at >= INODE_LOCKS && (seen & WRITER) === 0
-  return isShared ? `${name}, which readers hold` : `${name}, which worker ${(seen & 0xffff) - 1} holds`
+  return isShared ? `${name}, which readers hold` : `${name}, which worker ${(seen & ownerMask) - 1} holds`
 }
 
 function lockIndex(inode: number): number {

@@ -89,3 +89,21 @@ void test('a lock tells its owner, is taken once for inodes that share it, and i
   state.release()
   t.end()
 })
+
+void test('who would wait for ever is told so', (t) => {
+  const state = SharedState.create(256)
+  const [mine, other] = [new Locks(state, 0), new Locks(state, 6)]
+  mine.lockMetadata()
+  t.throws(() => mine.lockMetadata(), /the metadata lock, which worker 0 holds already/)
+  mine.lockInodes(5)
+  t.throws(() => mine.lockInodes(5), /an inode lock, which worker 0 holds already/)
+  t.throws(() => mine.readLockInode(5), /an inode lock, which worker 0 holds already/)
+  // A worker that failed lets go of nothing; the others are not to wait for it.
+  state.markFailed()
+  t.throws(() => other.lockMetadata(), /waiting for the metadata lock, which worker 0 holds/)
+  t.throws(() => other.readLockInode(5), /waiting for an inode lock, which worker 0 holds/)
+  mine.readLockInode(7)
+  t.throws(() => other.lockInodes(7), /waiting for an inode lock, which readers hold/)
+  state.release()
+  t.end()
+})

@@ -14,6 +14,7 @@
         "src/native/nontemporal.c",
         "src/native/persist.c",
         "src/native/ring.c",
+        "src/native/ring-wait.c",
         "src/native/thread.c",
         "src/native/view.c"
       ],

@@ -72,7 +72,7 @@ function turnSwitchOn(file: string): void {
 }
 
 function ringObstacle(): string | null {
-  const ring = native.openRing(1)
+  const ring = native.openRing(1, 0, 0)
   if (ring < 0) return `io_uring is refused here (${getSystemErrorName(ring)})`
   native.closeRing(ring)
   return null

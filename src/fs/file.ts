@@ -89,14 +89,9 @@ export class File {
     if (
       mode === inode.mode &&
       !endsBeyond(inode, index, within + length) &&
-      this.#isMapped(inode, index, blocks)
-    ) {
-      this.#copy(inode, index, within, length, from, start)
-      inode.storeTime(inodeField.mtime, this.#clock)
-      inode.storeTime(inodeField.ctime, this.#clock)
-      this.#medium.fence()
+      this.#overwrite(inode, index, within, length, from, start)
+    )
       return length
-    }
     let part = length
     let written = this.#extend(inode, index, within, part, from, start, mode)
     while (written === -ENOSPC) {
@@ -115,6 +110,28 @@ export class File {
     if (end <= sizeWithin) return
     const block = this.#map.lookup(inode.root, inode.height, sizeBlock)
     if (block !== 0) this.#medium.zero(block, sizeWithin, end - sizeWithin)
+  }
+
+  /** Copies over blocks that are all there, with no transaction. @returns false, having done nothing, where one is missing */
+  #overwrite(
+    inode: Inode,
+    index: number,
+    within: number,
+    length: number,
+    from: TransferBuffer,
+    start: number,
+  ): boolean {
+    const blocks = blocksOf(within, length)
+    const run = this.#map.run(inode.root, inode.height, index, blocks)
+    if (this.#map.runStart === 0) return false
+    if (run === blocks) this.#medium.copyIn(this.#map.runStart, within, from, start, length)
+    else if (this.#isMapped(inode, index + run, blocks - run))
+      this.#copy(inode, index, within, length, from, start)
+    else return false
+    inode.storeTime(inodeField.mtime, this.#clock)
+    inode.storeTime(inodeField.ctime, this.#clock)
+    this.#medium.fence()
+    return true
   }
 
   /** Whether the file has all of these blocks. */

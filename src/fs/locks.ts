@@ -101,7 +101,7 @@ export class Locks {
     let at = this.#heldCount
     while (at > 0 && held[at - 1]! > index) at--
     if (at > 0 && held[at - 1] === index) return
-    held.copyWithin(at + 1, at, this.#heldCount)
+    if (at < this.#heldCount) held.copyWithin(at + 1, at, this.#heldCount)
     held[at] = index
     this.#heldCount++
   }

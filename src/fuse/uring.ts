@@ -34,7 +34,7 @@ const replyHeader = fuse_out_header.word
 export interface UringParts extends ChannelParts {
   /** Processors whose queues this worker serves. */
   readonly queues: readonly number[]
-  /** How long to look for the next request before the thread sleeps. */
+  /** How long to look for the next request before the thread sleeps: 0 = not at all, -1 = while it is worth it. */
   readonly pollMicroseconds: number
 }
 
@@ -51,8 +51,6 @@ export class UringChannel implements Channel {
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
     const entries = parts.queues.length * entriesPerQueue
-    this.#ring = native.openRing(entries)
-    if (this.#ring < 0) throw new Error(`io_uring_setup failed with errno ${-this.#ring}`)
     this.#queues = parts.queues
     this.#engine = parts.engine
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
@@ -73,6 +71,8 @@ export class UringChannel implements Channel {
     words[block.pieceListOffset] = pieceBytes
     words[block.replyEntry] = noEntry
     words[block.pollMicroseconds] = parts.pollMicroseconds
+    this.#ring = native.openRing(entries, this.#buffer.mapping, 0)
+    if (this.#ring < 0) throw new Error(`io_uring_setup failed with errno ${-this.#ring}`)
   }
 
   get stopPlace(): StopPlace {
@@ -80,7 +80,7 @@ export class UringChannel implements Channel {
   }
 
   serve(live: () => void): ChannelEnd {
-    const { words, mapping } = this.#buffer
+    const { words } = this.#buffer
     const { clock } = this.#engine
     const ring = this.#ring
     const message = this.#message
@@ -89,7 +89,7 @@ export class UringChannel implements Channel {
     this.#register()
     live()
     for (;;) {
-      const entry = native.exchangeRing(ring, mapping, 0)
+      const entry = native.exchangeRing(ring)
       if (entry < 0) return endOf(entry)
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       this.#take(entry)
@@ -108,13 +108,7 @@ export class UringChannel implements Channel {
   #register(): void {
     this.#queues.forEach((queue, index) => {
       for (let n = 0; n < entriesPerQueue; n++) {
-        const error = native.registerEntry(
-          this.#ring,
-          this.#buffer.mapping,
-          0,
-          index * entriesPerQueue + n,
-          queue,
-        )
+        const error = native.registerEntry(this.#ring, index * entriesPerQueue + n, queue)
         if (error < 0) throw new Error(`an entry of the ring was refused: errno ${-error}`)
       }
     })

@@ -118,7 +118,7 @@ export const ringBlock = {
   nanoseconds: 12,
   /** in: as in the exchange block */
   stop: 13,
-  /** in: how long to look for the next request before the thread sleeps */
+  /** in: how long to look for the next request before the thread sleeps; 0 = not at all, -1 = while it is worth it */
   pollMicroseconds: 14,
 } as const
 
@@ -195,27 +195,22 @@ export interface Native {
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
   /**
-   * A ring of io_uring(7) for so many entries, to be used by the calling thread alone.
+   * A ring of io_uring(7) for so many entries, to be used by the calling thread alone. The ring block has to stay
+   * mapped until the ring is closed; mapping 0 is none, to see whether a ring can be had.
    * @returns its number; -ENOSYS, -EPERM: not to be had (kernel.io_uring_disabled); -EINVAL: the kernel is too old
    */
-  openRing(entries: number): number
+  openRing(entries: number, blockMapping: Mapping | 0, blockOffset: number): number
   /** Gives up a ring; requests that it still had are answered by the kernel when the mount ends. */
   closeRing(ring: number): number
   /** Offers an entry to the kernel's queue of a processor; told to the kernel by the next exchangeRing. */
-  registerEntry(
-    ring: number,
-    blockMapping: Mapping,
-    blockOffset: number,
-    entry: number,
-    queue: number,
-  ): number
+  registerEntry(ring: number, entry: number, queue: number): number
   /**
    * Hands in the reply that the ring block describes (if any), and returns the entry of the next request: one that is
-   * at hand, else it enters the kernel with all replies since the last time, and blocks.
+   * at hand, else it enters the kernel with all replies since the last time, and waits.
    * @returns the entry; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, or the kernel
    * refused an entry; or what else the kernel gives.
    */
-  exchangeRing(ring: number, blockMapping: Mapping, blockOffset: number): number
+  exchangeRing(ring: number): number
 
   /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */
   lockFile(fd: number, exclusive: number): number

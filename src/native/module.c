@@ -8,10 +8,11 @@
 #include "flush.h"
 #include "native.h"
 
-static void choose_instructions(void)
+static void learn_machine(void)
 {
 	choose_flush();
 	choose_nontemporal();
+	learn_page_size();
 }
 
 NAPI_MODULE_INIT()
@@ -47,7 +48,7 @@ NAPI_MODULE_INIT()
 		{ "blockDeviceBytes", call_block_device_bytes },
 	};
 
-	pthread_once(&once, choose_instructions);
+	pthread_once(&once, learn_machine);
 	accept_interrupts();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		napi_property_descriptor property = {

@@ -78,6 +78,11 @@ void accept_interrupts(void);
  */
 int release_lock(int32_t *place);
 
+/* --- persist.c --- */
+
+/* Once, before any call. */
+void learn_page_size(void);
+
 /* --- exchange.c --- */
 
 /*

@@ -19,6 +19,13 @@ struct span {
 	uintptr_t start, end;
 };
 
+static uintptr_t page_bytes;
+
+void learn_page_size(void)
+{
+	page_bytes = sysconf(_SC_PAGESIZE);
+}
+
 struct batch {
 	struct span spans[BATCH_SPANS];
 	size_t count;
@@ -70,9 +77,14 @@ static void add_pages(struct batch *batch, const char *address, size_t length)
 	batch->count++;
 }
 
-/* Carries out steps one after the other, and makes what they touch durable in the way of one kind of memory. */
+/*
+ * Carries out steps one after the other, and makes what they touch durable in the way of one kind of memory. Lines are
+ * flushed one step late: small stores come in runs to the same line, which then leaves the caches once.
+ */
 struct persister {
 	int64_t how;
+	const char *due;		/* lines from here on are still to be flushed */
+	const char *due_end;
 	struct batch batch;
 };
 
@@ -80,9 +92,35 @@ struct persister {
 static void start_persister(struct persister *persister, int64_t how)
 {
 	persister->how = how;
+	persister->due = persister->due_end = NULL;
 	persister->batch.count = 0;
 	persister->batch.error = 0;
-	persister->batch.page_bytes = sysconf(_SC_PAGESIZE);
+	persister->batch.page_bytes = page_bytes;
+}
+
+static const char *line_of(const char *address)
+{
+	return (const char *)((uintptr_t)address & ~(uintptr_t)(CACHE_LINE_BYTES - 1));
+}
+
+static void flush_due(struct persister *persister)
+{
+	flush_lines(persister->due, persister->due_end - persister->due);
+	persister->due = persister->due_end = NULL;
+}
+
+/* Flushes the lines of a range with the next one, or widens what is due by it. */
+static void flush_later(struct persister *persister, const char *address, size_t length)
+{
+	const char *start = line_of(address), *end = address + length;
+
+	if (start < persister->due || start > line_of(persister->due_end + CACHE_LINE_BYTES - 1)) {
+		flush_due(persister);
+		persister->due = start;
+		persister->due_end = end;
+	} else if (end > persister->due_end) {
+		persister->due_end = end;
+	}
 }
 
 static void make_durable(struct persister *persister, const char *address, size_t length)
@@ -90,7 +128,7 @@ static void make_durable(struct persister *persister, const char *address, size_
 	if (!length)
 		return;
 	if (persister->how == PERSIST_CACHE_LINES)
-		flush_lines(address, length);
+		flush_later(persister, address, length);
 	else if (persister->how == PERSIST_PAGES)
 		add_pages(&persister->batch, address, length);
 }
@@ -175,6 +213,7 @@ CALL(call_persist)
 	error = reach(arguments[0], arguments[1], (LIST_HEADER_WORDS + count * STEP_WORDS) * 4, TO_READ, &list);
 	for (int64_t i = 0; i < count && !error; i++)
 		error = carry_out(&persister, (const int32_t *)list + LIST_HEADER_WORDS + i * STEP_WORDS);
+	flush_due(&persister);
 	/* Also before msync: non-temporal stores must have arrived before the kernel reads the pages. */
 	fence_stores();
 	sync_batch(&persister.batch);

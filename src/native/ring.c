@@ -13,11 +13,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "native.h"
+#include "ring.h"
 
 /* The words of the ring block, as in index.ts. */
 enum {
@@ -110,19 +109,6 @@ enum { ENTER_GETEVENTS = 1, SQ_TASKRUN = 1 << 2, FEATURE_SINGLE_MMAP = 1 };
 enum { SYS_io_uring_setup = 425, SYS_io_uring_enter = 426 };
 #endif
 
-struct ring {
-	int fd;
-	char *memory;			/* both queues */
-	size_t memory_bytes;
-	struct submission *submissions;
-	size_t submissions_bytes;
-	uint32_t *sq_tail, *sq_flags, *cq_head, *cq_tail;
-	uint32_t sq_mask, cq_mask, to_submit, entries;
-	struct completion *completions;
-	uint16_t *queue_of;		/* by entry */
-	struct iovec (*places)[2];	/* by entry: header and payload, for the kernel to keep */
-};
-
 static struct ring *rings[MAX_RINGS];
 static pthread_mutex_t rings_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -190,36 +176,57 @@ static int set_up(struct ring *ring)
 	return 0;
 }
 
-CALL(call_open_ring)
+/* The ring's number, or -ENOSPC. */
+static int enter_ring(struct ring *ring)
 {
-	struct ring *ring;
-	int64_t entries;
-	int number, error;
+	int number;
 
-	if (!read_words(env, info, &entries, 1))
-		return NULL;
-	if (entries < 1 || entries > MAX_ENTRIES)
-		return give(env, -EINVAL);
-	ring = calloc(1, sizeof(*ring));
-	if (!ring)
-		return give(env, -ENOMEM);
-	ring->entries = entries;
-	error = set_up(ring);
-	if (error) {
-		free_ring(ring);
-		return give(env, error);
-	}
 	pthread_mutex_lock(&rings_mutex);
 	for (number = 0; number < MAX_RINGS && rings[number]; number++)
 		;
 	if (number < MAX_RINGS)
 		rings[number] = ring;
 	pthread_mutex_unlock(&rings_mutex);
-	if (number == MAX_RINGS) {
-		free_ring(ring);
-		return give(env, -ENOSPC);
+	return number < MAX_RINGS ? number : -ENOSPC;
+}
+
+/* Reaches the ring block; mapping 0 is none. Returns 0 or a negative errno. */
+static int take_block(struct ring *ring, int64_t mapping, int64_t offset)
+{
+	char *start;
+	int error;
+
+	if (!mapping)
+		return 0;
+	error = offset & 3 ? -EINVAL : reach(mapping, offset, BLOCK_WORDS * 4, TO_WRITE, &start);
+	if (!error) {
+		ring->block = (int32_t *)start;
+		ring->block_mapping = mapping;
 	}
-	return give(env, number);
+	return error;
+}
+
+CALL(call_open_ring)
+{
+	int64_t arguments[3], result;
+	struct ring *ring;
+
+	if (!read_words(env, info, arguments, 3))
+		return NULL;
+	if (arguments[0] < 1 || arguments[0] > MAX_ENTRIES)
+		return give(env, -EINVAL);
+	ring = calloc(1, sizeof(*ring));
+	if (!ring)
+		return give(env, -ENOMEM);
+	ring->entries = arguments[0];
+	result = set_up(ring);
+	if (!result)
+		result = take_block(ring, arguments[1], arguments[2]);
+	if (!result)
+		result = enter_ring(ring);
+	if (result < 0)
+		free_ring(ring);
+	return give(env, result);
 }
 
 CALL(call_close_ring)
@@ -257,112 +264,95 @@ static struct submission *submit(struct ring *ring, int fd, uint32_t what, uint3
 	return s;
 }
 
-/* Where an entry's header and payload lie. Returns 0 or a negative errno. */
-static int find_entry(const struct ring *ring, int64_t mapping, const int32_t *block, int64_t entry,
-		      struct entry_header **header, char **payload)
+/* Finds where an entry's header and payload lie. Returns 0 or a negative errno. */
+static int place_entry(struct ring *ring, int64_t entry)
 {
-	int64_t bytes = block[PAYLOAD_BYTES];
-	char *start;
+	const int32_t *block = ring->block;
+	int64_t bytes = block[PAYLOAD_BYTES], header_offset = block[HEADERS_OFFSET] + entry * HEADER_STRIDE_BYTES;
+	struct iovec *place = ring->places[entry];
+	char *header, *payload;
 	int error;
 
-	if (entry < 0 || entry >= ring->entries || block[HEADERS_OFFSET] & 7)
-		return -EINVAL;
-	error = reach(mapping, block[HEADERS_OFFSET] + entry * HEADER_STRIDE_BYTES, sizeof(**header), TO_WRITE,
-		      &start);
+	error = header_offset & 7 ? -EINVAL
+				  : reach(ring->block_mapping, header_offset, sizeof(struct entry_header), TO_WRITE,
+					  &header);
+	if (!error)
+		error = reach(ring->block_mapping, block[PAYLOADS_OFFSET] + entry * bytes, bytes, TO_WRITE, &payload);
 	if (error)
 		return error;
-	*header = (struct entry_header *)start;
-	return reach(mapping, block[PAYLOADS_OFFSET] + entry * bytes, bytes, TO_WRITE, payload);
-}
-
-/* The ring block of a call's second and third argument. Returns 0 or a negative errno. */
-static int find_block(int64_t mapping, int64_t offset, int32_t **block)
-{
-	char *start;
-	int error;
-
-	if (offset & 3)
-		return -EINVAL;
-	error = reach(mapping, offset, BLOCK_WORDS * 4, TO_WRITE, &start);
-	*block = (int32_t *)start;
-	return error;
+	place[0] = (struct iovec){ header, sizeof(struct entry_header) };
+	place[1] = (struct iovec){ payload, bytes };
+	return 0;
 }
 
 CALL(call_register_entry)
 {
-	int64_t arguments[5], entry, queue;
-	struct entry_header *header;
+	int64_t arguments[3], entry, queue;
 	struct submission *s;
 	struct ring *ring;
-	int32_t *block;
-	char *payload;
 	int error;
 
-	if (!read_words(env, info, arguments, 5))
+	if (!read_words(env, info, arguments, 3))
 		return NULL;
 	ring = ring_of(arguments[0]);
-	entry = arguments[3];
-	queue = arguments[4];
-	if (!ring || queue < 0 || queue > UINT16_MAX)
+	entry = arguments[1];
+	queue = arguments[2];
+	if (!ring || !ring->block || entry < 0 || entry >= ring->entries || queue < 0 || queue > UINT16_MAX)
 		return give(env, -EINVAL);
-	error = find_block(arguments[1], arguments[2], &block);
-	if (!error)
-		error = find_entry(ring, arguments[1], block, entry, &header, &payload);
+	error = place_entry(ring, entry);
 	if (error)
 		return give(env, error);
 	ring->queue_of[entry] = queue;
-	ring->places[entry][0] = (struct iovec){ header, sizeof(*header) };
-	ring->places[entry][1] = (struct iovec){ payload, block[PAYLOAD_BYTES] };
-	s = submit(ring, block[FD], COMMAND_REGISTER, entry);
+	s = submit(ring, ring->block[FD], COMMAND_REGISTER, entry);
 	s->address = (uintptr_t)ring->places[entry];
 	s->length = 2;
 	return give(env, 0);
 }
 
 /* Copies the reply's pieces behind its struct. Returns the payload's bytes or a negative errno. */
-static int64_t gather(int64_t mapping, const int32_t *block, char *payload)
+static int64_t gather(const struct ring *ring, const struct iovec *payload)
 {
-	int64_t bytes = block[REPLY_BYTES], pieces = block[PIECE_COUNT];
+	const int32_t *block = ring->block;
+	int64_t bytes = block[REPLY_BYTES], pieces = block[PIECE_COUNT], room = payload->iov_len;
 	char *list;
 	int error;
 
-	if (bytes < 0 || bytes > block[PAYLOAD_BYTES] || pieces < 0 || block[PIECE_LIST_OFFSET] & 3)
+	if (bytes < 0 || bytes > room || pieces < 0 || block[PIECE_LIST_OFFSET] & 3)
 		return -EINVAL;
-	error = reach(mapping, block[PIECE_LIST_OFFSET], pieces * PIECE_WORDS * 4, TO_READ, &list);
+	error = reach(ring->block_mapping, block[PIECE_LIST_OFFSET], pieces * PIECE_WORDS * 4, TO_READ, &list);
 	for (int64_t i = 0; i < pieces && !error; i++) {
 		const int32_t *piece = (const int32_t *)list + i * PIECE_WORDS;
 		int32_t length = piece[2];
 		char *start;
 
 		error = reach(piece[0], piece[1], length, TO_READ, &start);
-		if (!error && bytes + length > block[PAYLOAD_BYTES])
+		if (!error && bytes + length > room)
 			error = -EINVAL;
 		if (error)
 			break;
-		memcpy(payload + bytes, start, length);
+		memcpy((char *)payload->iov_base + bytes, start, length);
 		bytes += length;
 	}
 	return error ? error : bytes;
 }
 
 /* Hands in the reply that the block describes, if any. Returns 0 or -EINVAL: a bad block. */
-static int commit(struct ring *ring, int64_t mapping, int32_t *block)
+static int commit(struct ring *ring)
 {
+	int32_t *block = ring->block;
 	int32_t entry = block[REPLY_ENTRY];
 	struct entry_header *header;
 	struct submission *s;
 	int64_t bytes;
-	char *payload;
-	int error;
 
 	if (entry < 0)
 		return 0;
-	error = find_entry(ring, mapping, block, entry, &header, &payload);
-	if (error)
+	if (entry >= (int64_t)ring->entries || !ring->places[entry][0].iov_base)
 		return -EINVAL;
-	bytes = gather(mapping, block, payload);
+	bytes = gather(ring, &ring->places[entry][1]);
 	if (bytes < 0)
 		return -EINVAL;
+	header = ring->places[entry][0].iov_base;
 	header->payload_bytes = bytes;
 	s = submit(ring, block[FD], COMMAND_COMMIT_AND_FETCH, entry);
 	((struct fuse_command *)s->data)->commit_id = header->commit_id;
@@ -370,7 +360,12 @@ static int commit(struct ring *ring, int64_t mapping, int32_t *block)
 	return 0;
 }
 
-static int enter(struct ring *ring, uint32_t wait_for)
+bool ring_has_work(const struct ring *ring)
+{
+	return __atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & SQ_TASKRUN;
+}
+
+int ring_enter(struct ring *ring, uint32_t wait_for)
 {
 	int done = syscall(SYS_io_uring_enter, ring->fd, ring->to_submit, wait_for, ENTER_GETEVENTS, NULL, 0);
 
@@ -380,65 +375,19 @@ static int enter(struct ring *ring, uint32_t wait_for)
 	return 0;
 }
 
-static bool is_ready(const struct ring *ring)
+/* Blocks until there is a request. Returns 0 or a negative errno. */
+static int await(struct ring *ring)
 {
-	return __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE) != *ring->cq_head;
-}
+	while (!ring_is_ready(ring)) {
+		int error;
 
-static int64_t now_nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
-/* Looks for a request for so long, without sleeping. Returns 0 or a negative errno. */
-static int poll_ring(struct ring *ring, int32_t microseconds)
-{
-	int error = ring->to_submit ? enter(ring, 0) : 0;
-	int64_t end;
-
-	if (error || is_ready(ring))
-		return error;
-	end = now_nanoseconds() + microseconds * INT64_C(1000);
-	while (!is_ready(ring) && now_nanoseconds() < end) {
-		if (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & SQ_TASKRUN) {
-			error = enter(ring, 0);
-			if (error)
-				return error;
-		}
-		relax();
+		if (__atomic_load_n(&ring->block[STOP], __ATOMIC_SEQ_CST))
+			return -EINTR;
+		error = ring_wait(ring, ring->block[POLL_MICROSECONDS]);
+		if (error)
+			return error;
 	}
 	return 0;
-}
-
-/* Blocks until there is a request. Returns 0 or a negative errno. */
-static int await(struct ring *ring, const int32_t *block)
-{
-	for (;;) {
-		int error = 0;
-
-		if (__atomic_load_n(&block[STOP], __ATOMIC_SEQ_CST))
-			return -EINTR;
-		if (block[POLL_MICROSECONDS] > 0)
-			error = poll_ring(ring, block[POLL_MICROSECONDS]);
-		if (!error && !is_ready(ring))
-			error = enter(ring, 1);
-		if (error && error != -EINTR)
-			return error;
-		if (is_ready(ring))
-			return 0;
-	}
 }
 
 /* The next request's entry, or a negative errno. */
@@ -456,26 +405,23 @@ static int64_t take(struct ring *ring)
 
 CALL(call_exchange_ring)
 {
-	int64_t arguments[3], result;
+	int64_t number, result;
 	struct ring *ring;
-	int32_t *block;
 	int error;
 
-	if (!read_words(env, info, arguments, 3))
+	if (!read_words(env, info, &number, 1))
 		return NULL;
-	ring = ring_of(arguments[0]);
-	if (!ring)
+	ring = ring_of(number);
+	if (!ring || !ring->block)
 		return give(env, -EINVAL);
-	error = find_block(arguments[1], arguments[2], &block);
+	error = commit(ring);
 	if (!error)
-		error = commit(ring, arguments[1], block);
+		error = release_lock(&ring->block[RELEASE_MAPPING]);
 	if (!error)
-		error = release_lock(&block[RELEASE_MAPPING]);
-	if (!error && !is_ready(ring))
-		error = await(ring, block);
+		error = await(ring);
 	if (error)
 		return give(env, error);
 	result = take(ring);
-	put_time(&block[SECONDS_LOW]);
+	put_time(&ring->block[SECONDS_LOW]);
 	return give(env, result);
 }

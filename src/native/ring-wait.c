@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a worker waits for the next request. Asleep it costs nothing, but its processor may be idle then, and the
+ * scheduler moves a client there that is free to move, at every reply: waking an idle processor costs several times
+ * what a request does. So a worker first looks for a while, and offers its processor between two looks to whoever
+ * else can run there: that takes nothing from a client, or from any program, on the worker's own processor.
+ * Invariant: a worker that has had no request for a while sleeps.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <time.h>
+
+#include "ring.h"
+
+/*
+ * Whether to look at all is learned from what looking would have found: requests in a row that came later than the
+ * limit, or sooner while the worker slept. And where another program keeps the processor once it is offered, a worker
+ * that looks would have to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps:
+ * for `patience` requests, and for twice as many each time that it happens again.
+ */
+enum { LIMIT_NANOSECONDS = 200000, CONVINCED = 4, LEAST_PATIENCE = 64, MOST_PATIENCE = 8192 };
+
+static int64_t now_nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Looks for a request from `start` to `end`. *longest becomes the longest time that the processor was away. */
+static int look(struct ring *ring, int64_t start, int64_t end, int64_t *longest)
+{
+	int error = ring->to_submit ? ring_enter(ring, 0) : 0;
+	int64_t before = start;
+
+	*longest = 0;
+	while (!error && !ring_is_ready(ring) && before < end) {
+		int64_t after;
+
+		if (ring_has_work(ring))
+			error = ring_enter(ring, 0);
+		else
+			sched_yield();
+		after = now_nanoseconds();
+		if (after - before > *longest)
+			*longest = after - before;
+		before = after;
+	}
+	return error;
+}
+
+static int sleep_on(struct ring *ring)
+{
+	return ring_is_ready(ring) ? 0 : ring_enter(ring, 1);
+}
+
+static bool is_worth_looking(struct habit *habit)
+{
+	if (habit->sleeps_left > 0) {
+		habit->sleeps_left--;
+		return false;
+	}
+	return habit->late < CONVINCED;
+}
+
+/* After a look, by the longest time that the processor was away. */
+static void learn_of_others(struct habit *habit, int64_t longest)
+{
+	if (longest <= LIMIT_NANOSECONDS) {
+		if (habit->patience > 0)
+			habit->patience--;
+		return;
+	}
+	habit->patience = habit->patience < LEAST_PATIENCE ? LEAST_PATIENCE : habit->patience * 2;
+	if (habit->patience > MOST_PATIENCE)
+		habit->patience = MOST_PATIENCE;
+	habit->sleeps_left = habit->patience;
+}
+
+static void learn_of_requests(struct habit *habit, int64_t waited)
+{
+	if (waited > LIMIT_NANOSECONDS) {
+		habit->soon = 0;
+		if (habit->late < CONVINCED)
+			habit->late++;
+	} else if (habit->late < CONVINCED || ++habit->soon == CONVINCED) {
+		habit->late = 0;
+		habit->soon = 0;
+	}
+}
+
+static int wait_as_learned(struct ring *ring)
+{
+	int64_t start = now_nanoseconds(), longest;
+	bool looks = is_worth_looking(&ring->habit);
+	int error = 0;
+
+	if (looks) {
+		error = look(ring, start, start + LIMIT_NANOSECONDS, &longest);
+		learn_of_others(&ring->habit, longest);
+	}
+	if (!error)
+		error = sleep_on(ring);
+	learn_of_requests(&ring->habit, now_nanoseconds() - start);
+	return error;
+}
+
+static int wait_looking(struct ring *ring, int64_t nanoseconds)
+{
+	int64_t start = now_nanoseconds(), longest;
+	int error = look(ring, start, start + nanoseconds, &longest);
+
+	return error ? error : sleep_on(ring);
+}
+
+int ring_wait(struct ring *ring, int32_t poll_microseconds)
+{
+	int error;
+
+	if (poll_microseconds < 0)
+		error = wait_as_learned(ring);
+	else if (poll_microseconds > 0)
+		error = wait_looking(ring, poll_microseconds * INT64_C(1000));
+	else
+		error = sleep_on(ring);
+	return error == -EINTR ? 0 : error;
+}

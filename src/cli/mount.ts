@@ -66,13 +66,14 @@ function describe(parser: Argv): Argv<MountArguments> {
     .option('workers', {
       type: 'string',
       requiresArg: true,
-      describe: 'how many threads serve; by default one per processor',
+      describe: 'how many threads serve; by default one per processor over io_uring, else one',
     })
     .option('poll', {
       type: 'string',
       default: 'auto',
       requiresArg: true,
-      describe: 'how long a worker looks for the next request before it sleeps: auto, off or microseconds',
+      describe:
+        'how long a worker looks for the next request before it sleeps: auto (while that is worth it), off or microseconds',
     })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
     .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'look at it only; Ctrl-C unmounts')

@@ -14,6 +14,8 @@ import type { MountOptions } from './mount-options.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
+import { allowedCpus, possibleCpuCount } from './processors.js'
+import { type WorkersPlan, planWorkers } from './worker-plan.js'
 import { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -27,8 +29,9 @@ export interface MountRequest {
   readonly channel: ChannelName
   /** Turn FUSE over io_uring on in the kernel if it is off. */
   readonly enableUring: boolean
-  /** 0: as many as there are processors. */
+  /** 0: the default of the channel. */
   readonly workers: number
+  /** -1: while it is worth it. */
   readonly pollMicroseconds: number
 }
 
@@ -58,9 +61,12 @@ async function serveAndClose(
 ): Promise<void> {
   const { mountpoint, opened, fd } = mounted
   const statistics = Statistics.create()
-  const workers = startWorkers(request, mounted, statistics)
+  const plan = planOf(request, mounted)
+  const workers = startWorkers(request, mounted, plan, statistics)
   try {
-    await serve(request, mounted, workers, statistics, live)
+    await serve(request, mounted, workers, statistics, (notices) => {
+      live(plan.notice === null ? notices : [...notices, plan.notice])
+    })
   } catch (error) {
     opened.volume.state.markFailed()
     workers.stop()
@@ -75,23 +81,26 @@ async function serveAndClose(
   opened.close()
 }
 
+function planOf(request: MountRequest, { opened, choice }: Mounted): WorkersPlan {
+  const wish = { channel: choice.channel, count: request.workers, cpus: request.cpus }
+  return planWorkers(wish, {
+    allowedCpus: allowedCpus(),
+    queueCount: possibleCpuCount(),
+    laneCount: opened.volume.setting.geometry.laneCount,
+  })
+}
+
 function startWorkers(
   request: MountRequest,
-  { opened, fd, choice }: Mounted,
+  { opened, fd }: Mounted,
+  plan: WorkersPlan,
   statistics: Statistics,
 ): Workers {
-  const { setting } = opened.volume
-  const plan = {
-    channel: choice.channel,
-    count: request.workers,
-    cpus: request.cpus,
-    laneCount: setting.geometry.laneCount,
-  }
   return new Workers(plan, {
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
-    engine: setting,
+    engine: opened.volume.setting,
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,

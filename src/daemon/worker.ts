@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A worker thread: makes its engine and serves, without ever returning to its event loop meanwhile. */
+import { getSystemErrorName } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Engine } from '../fs/engine.js'
 import { SharedState } from '../fs/shared-state.js'
@@ -16,7 +17,7 @@ function tell(message: WorkerMessage): void {
 }
 
 function prepare(setting: WorkerSetting): void {
-  if (setting.cpu !== null) native.pin(setting.cpu)
+  if (setting.cpu !== null) pin(setting.cpu)
   native.nameThread(`pmfs2-${setting.worker}`)
   const { fd, options } = setting
   const medium = new MappedMedium(setting.medium)
@@ -33,6 +34,11 @@ function prepare(setting: WorkerSetting): void {
         })
   parentPort!.once('message', () => serve(channel, medium))
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
+}
+
+function pin(cpu: number): void {
+  const error = native.pin(cpu)
+  if (error < 0) throw new Error(`a worker cannot stay on processor ${cpu}: ${getSystemErrorName(error)}`)
 }
 
 function serve(channel: Channel, medium: MappedMedium): void {

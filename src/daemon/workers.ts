@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The workers of a mount. Over io_uring each serves the queues of some processors, by default those of the one that it
- * is pinned to, and one more reads from /dev/fuse what the kernel does not send by a ring. Without a ring all of them
- * read /dev/fuse.
+ * The workers of a mount. Over io_uring each serves the queues of some processors, and one more thread reads from
+ * /dev/fuse what the kernel does not send by a ring. Without a ring all of them read /dev/fuse.
  */
-import { readFileSync } from 'node:fs'
+import type { WorkersPlan } from './worker-plan.js'
 import type { WorkerSetting } from './worker-messages.js'
 import { WorkerThread } from './worker-thread.js'
-
-export interface WorkersPlan {
-  readonly channel: 'uring' | 'devfuse'
-  /** How many workers, 0 for the default: one per processor. */
-  readonly count: number
-  /** Processors that they are pinned to; empty for the default. */
-  readonly cpus: readonly number[]
-  /** Lanes of the volume's undo log: there are never more workers than that. */
-  readonly laneCount: number
-}
 
 /** What of a setting is the same for all. */
 export type CommonSetting = Omit<WorkerSetting, 'worker' | 'cpu' | 'queues'>
@@ -30,34 +19,19 @@ export class Workers {
   readonly #reader: WorkerThread | null
 
   constructor(plan: WorkersPlan, common: CommonSetting) {
-    const queues = possibleProcessors()
-    const onRing = plan.channel === 'uring'
-    const most = onRing ? Math.min(queues, plan.laneCount - 1) : plan.laneCount
-    const wanted = plan.count || plan.cpus.length || (onRing ? queues : 1)
-    this.count = Math.max(1, Math.min(wanted, most))
-    const cpuOf = (worker: number) => {
-      if (plan.cpus.length > 0) return plan.cpus[worker % plan.cpus.length]!
-      return onRing && this.count === queues ? worker : null
-    }
-    const cpus = Array.from({ length: this.count }, (_, worker) => cpuOf(worker))
-    this.#servers = cpus.map(
-      (cpu, worker) =>
-        new WorkerThread({
-          ...common,
-          worker,
-          cpu,
-          queues: onRing ? queuesOf(worker, cpus, queues) : null,
-        }),
-    )
-    this.#reader = onRing
-      ? new WorkerThread({
-          ...common,
-          options: { ...common.options, overRing: true },
-          worker: this.count,
-          cpu: null,
-          queues: null,
-        })
-      : null
+    const { servers } = plan
+    this.count = servers.length
+    this.#servers = servers.map((server, worker) => new WorkerThread({ ...common, ...server, worker }))
+    this.#reader =
+      servers[0]!.queues === null
+        ? null
+        : new WorkerThread({
+            ...common,
+            options: { ...common.options, overRing: true },
+            worker: this.count,
+            cpu: null,
+            queues: null,
+          })
     this.ended = Promise.all(this.#all.map((worker) => worker.ended)).then(() => undefined)
     // One that ends, because the mount has or because it failed, leaves none behind that was not told to serve yet.
     const stop = () => this.stop()
@@ -96,18 +70,4 @@ export class Workers {
   async #unlessEnded(promise: Promise<unknown>): Promise<void> {
     await Promise.race([promise, this.ended])
   }
-}
-
-/** Each queue goes to the worker that is pinned to its processor, if there is one. */
-function queuesOf(worker: number, cpus: readonly (number | null)[], queues: number): number[] {
-  return Array.from({ length: queues }, (_, queue) => queue).filter((queue) => {
-    const local = cpus.indexOf(queue)
-    return (local >= 0 ? local : queue % cpus.length) === worker
-  })
-}
-
-/** The kernel has a queue for each, also for one that is not there yet. */
-function possibleProcessors(): number {
-  const list = readFileSync('/sys/devices/system/cpu/possible', 'utf8')
-  return Number(/(\d+)\s*$/.exec(list)![1]) + 1
 }

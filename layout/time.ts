@@ -8,10 +8,10 @@
 export const earliestSeconds = -(2 ** 31)
 export const latestSeconds = 2 ** 31 + 3 * 2 ** 32 - 1
 
-/** The second word. @param secondsHigh the upper half of the signed 64-bit seconds */
+/** The second word, signed. @param secondsHigh the upper half of the signed 64-bit seconds */
 export function encodeTimeHigh(secondsLow: number, secondsHigh: number, nanoseconds: number): number {
   const extension = (secondsHigh + (secondsLow >>> 31)) & 3
-  return ((nanoseconds << 2) | extension) >>> 0
+  return (nanoseconds << 2) | extension
 }
 
 /** The upper half of the signed 64-bit seconds; the lower half is the first word itself. */

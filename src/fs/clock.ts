@@ -10,7 +10,7 @@ export class Clock {
   /** @param secondsHigh upper half of the signed 64-bit seconds since 1970 */
   set(secondsLow: number, secondsHigh: number, nanoseconds: number): void {
     this.low = secondsLow | 0
-    this.high = encodeTimeHigh(secondsLow >>> 0, secondsHigh, nanoseconds) | 0
+    this.high = encodeTimeHigh(secondsLow | 0, secondsHigh, nanoseconds)
   }
 
   /** @param seconds since 1970; beyond what the medium can tell, the earliest or latest that it can is taken */

@@ -139,7 +139,7 @@ export class Engine {
     this.#locks.readLockInode(number)
     const error = this.#table.open(number, inode)
     if (error === 0) {
-      for (let n = 0; n < attributeWords; n++) words[n] = inode.get(n)
+      for (let n = 0; n < attributeWords; n++) words[n] = inode.getSigned(n)
     }
     this.#locks.readUnlockInode(number)
     return error
@@ -385,19 +385,18 @@ export class Engine {
 
   /** relatime: only where the last access is older than the last change, or than a day. */
   #isAccessTimeDue(inode: Inode): boolean {
-    const low = inode.get(inodeField.atime)
-    const high = inode.get(inodeField.atime + 1)
-    if (!isLater(low, high, inode, inodeField.mtime) || !isLater(low, high, inode, inodeField.ctime))
-      return true
-    return ((this.clock.low - low) | 0) >= secondsPerDay
+    const { atime, mtime, ctime } = inodeField
+    if (!isLater(inode, atime, mtime) || !isLater(inode, atime, ctime)) return true
+    return ((this.clock.low - inode.getSigned(atime)) | 0) >= secondsPerDay
   }
 }
 
-/** Whether a time is later than one of the inode's (layout/time.ts). */
-function isLater(low: number, high: number, inode: Inode, field: number): boolean {
-  const otherLow = inode.get(field)
-  const otherHigh = inode.get(field + 1)
+/** Whether one of an inode's times is later than another (layout/time.ts). */
+function isLater(inode: Inode, field: number, than: number): boolean {
+  const high = inode.getSigned(field + 1)
+  const otherHigh = inode.getSigned(than + 1)
   if ((high & 3) !== (otherHigh & 3)) return (high & 3) > (otherHigh & 3)
-  if (low !== otherLow) return (low | 0) > (otherLow | 0)
-  return high > otherHigh
+  const low = inode.getSigned(field)
+  const otherLow = inode.getSigned(than)
+  return low === otherLow ? high >>> 0 > otherHigh >>> 0 : low > otherLow
 }

@@ -197,7 +197,8 @@ export class File {
     if (endsBeyond(inode, index, within + length)) {
       const endBlock = index + ((within + length) >>> blockShift)
       const endWithin = (within + length) & (blockBytes - 1)
-      inode.putSize(tx, ((endBlock << blockShift) | endWithin) >>> 0, endBlock >>> (32 - blockShift))
+      // Signed, as the clock's words are: a number beyond 2³¹ would be boxed on its way to the medium.
+      inode.putSize(tx, (endBlock << blockShift) | endWithin, endBlock >>> (32 - blockShift))
     }
     if (this.#added > 0) inode.put(tx, inodeField.blocks, inode.blocks + this.#added)
     inode.putModified(tx, this.#clock)

@@ -51,6 +51,11 @@ export class Inode {
     return this.#words[this.#start + field]!
   }
 
+  /** A word as a signed number. Beyond 2³¹ the unsigned one is boxed wherever the compiler leaves a call a call. */
+  getSigned(field: number): number {
+    return this.#words[this.#start + field]! | 0
+  }
+
   get mode(): number {
     return this.get(at.mode)
   }
@@ -109,10 +114,10 @@ export class Inode {
 
   /** Which block of the file the size ends in, and how many bytes of it belong to the file (0 = none of it). */
   get sizeBlock(): number {
-    return blockOf(this.sizeLow, this.sizeHigh)
+    return blockOf(this.getSigned(at.size), this.sizeHigh)
   }
   get sizeWithin(): number {
-    return this.sizeLow & 4095
+    return this.getSigned(at.size) & 4095
   }
 
   save(tx: Transaction, field: number, words: number): void {

@@ -83,8 +83,9 @@ function putTime(
   from: Uint32Array,
   field: number,
 ): void {
-  const low = from[field]!
-  const high = from[field + 1]!
+  // Signed: beyond 2³¹ they would be boxed wherever the compiler leaves a call a call.
+  const low = from[field]! | 0
+  const high = from[field + 1]! | 0
   words[seconds] = low
   words[seconds + 1] = decodeSecondsHigh(low, high)
   words[nanoseconds] = decodeNanoseconds(high)

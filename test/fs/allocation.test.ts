@@ -1,68 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The request path leaves no garbage: calls that warmed up take no memory of the JavaScript heap. */
-import { memoryUsage } from 'node:process'
 import { test } from 'tap'
+import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
 import { attributeWords } from '../../src/fs/engine.js'
-import type { Engine } from '../../src/fs/engine.js'
-import { Volume } from '../../src/fs/volume.js'
-import { format } from '../../src/fs/format.js'
-import { createMemoryDevice } from '../../src/pmem/device.js'
-import { deviceBlocks, mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
-import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
-import { epoch, root } from '../support/test-volume.js'
-import type { TearsDown } from '../support/temporary.js'
+import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'
+import { MemoryVolume } from '../support/memory-volume.js'
+import { root } from '../support/test-volume.js'
 
-const warmUp = 30_000
-const calls = 30_000
-const mostRounds = 20
-/** An object is 16 bytes at the least, and so is a boxed number. */
-const allowedBytesPerCall = 2
-
-function mountedEngine(t: TearsDown): Engine {
-  const device = createMemoryDevice(2 ** 24)
-  const description = mapDevices([device], 'read-write')
-  const medium = new MappedMedium(description)
-  format(medium, {
-    deviceBlocks: [deviceBlocks(device)],
-    uuid: new Uint8Array(16),
-    label: '',
-    hashKey: new Uint8Array(16).fill(7),
-    now: epoch,
-    uid: 0,
-    gid: 0,
-    zeroed: true,
-  })
-  const volume = Volume.open(medium, { readOnly: false, now: epoch })
-  t.teardown(() => {
-    volume.close()
-    medium.release()
-    unmapDevices(description)
-    device.close()
-  })
-  return volume.engine(0)
-}
-
-/**
- * Bytes of the heap that a call takes, in the best of some rounds: other parts of the process allocate too, and the
- * compiler, which gets rid of most boxes, takes its time on a busy machine.
- */
-function bytesPerCall(call: (n: number) => void): number {
-  for (let n = 0; n < warmUp; n++) call(n)
-  let best = Infinity
-  for (let round = 0; round < mostRounds && best >= allowedBytesPerCall; round++) {
-    const before = memoryUsage().heapUsed
-    for (let n = 0; n < calls; n++) call(n)
-    const grown = memoryUsage().heapUsed - before
-    // A collection in between shows as a heap that shrank, and says nothing.
-    if (grown >= 0) best = Math.min(best, grown / calls)
-  }
-  return best
-}
+/** Where the size in bytes no longer fits into a small integer of the JavaScript engine's. */
+const blocksOfThreeGiB = (3 * 2 ** 30) / 4096
 
 void test('calls on the request path allocate nothing', (t) => {
-  const engine = mountedEngine(t)
+  const volume = new MemoryVolume(2 ** 24)
+  t.teardown(() => volume.release())
+  const { engine } = volume
   const buffer = createTransferBuffer('test data', 4096)
   t.teardown(() => releaseTransferBuffer(buffer))
   const words = new Uint32Array(attributeWords)
@@ -72,6 +25,10 @@ void test('calls on the request path allocate nothing', (t) => {
   const other = nameOf('another')
   const file = engine.lookup(root, name)
   const made = newInode(0o100644, 0)
+  const large = engine.create(root, nameOf('large'), made)
+  const toThreeGiB = new AttributeChange()
+  toThreeGiB.mask = SET_SIZE
+  toThreeGiB.sizeLow = 3 * 2 ** 30
   for (let n = 0; n < 64; n++) engine.write(file, n, 0, 4096, buffer, 0, false)
   let told = 0
   const sink = {
@@ -107,6 +64,14 @@ void test('calls on the request path allocate nothing', (t) => {
       (n) => {
         tick(n)
         engine.write(file, n & 63, 0, 4096, buffer, 0, false)
+      },
+    ],
+    [
+      'write that makes a file of 3 GiB grow',
+      (n) => {
+        tick(n)
+        if ((n & 4095) === 0) engine.setattr(large, toThreeGiB)
+        engine.write(large, blocksOfThreeGiB, n & 4095, 1, buffer, 0, false)
       },
     ],
     [

@@ -4,18 +4,21 @@
  * not made is worth more than any tuning of one that is.
  */
 import { constants } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import tap from 'tap'
+import tap, { type Test } from 'tap'
+import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import type { TearsDown } from '../support/temporary.js'
 import { TestMount } from '../support/test-mount.js'
 import { pattern } from '../posix/fixture.js'
 
-tap.setTimeout(60_000)
+tap.setTimeout(120_000)
 
-const { O_CREAT, O_DIRECT, O_RDONLY, O_SYNC, O_WRONLY } = constants
+const { O_CREAT, O_DIRECT, O_RDONLY, O_RDWR, O_SYNC, O_WRONLY } = constants
 const block = pattern(4096)
+const mebibyte = 2 ** 20
 const quietMs = 25
 /** The kernel sends these when it likes; no program waits for them. */
 const unasked = new Set(['FORGET', 'BATCH_FORGET', 'INTERRUPT'])
@@ -27,6 +30,8 @@ interface Place {
   readonly system: System
   /** A directory whose name the kernel knows, below the root: what happens in it leaves the root's attributes alone. */
   readonly directory: string
+  /** Mounts anew, with further options: the kernel's caches are empty, but it knows what the server leaves to it. */
+  remount(...args: readonly string[]): Promise<void>
 }
 
 /** The counters once they stand still: RELEASE is sent when the program has gone on. */
@@ -51,14 +56,19 @@ async function cost({ mount }: Place, action: () => Promise<unknown>): Promise<C
   return Object.fromEntries(made.filter(([, count]) => count > 0))
 }
 
-async function place(t: TearsDown, ...args: readonly string[]): Promise<Place> {
-  const mount = await TestMount.mounted(t, '64M', ...args)
+async function place(t: TearsDown, channel: string): Promise<Place> {
+  const always = ['--channel', channel]
+  const mount = await TestMount.mounted(t, '64M', ...always)
   const system = await System.start()
   t.teardown(() => system.stop())
   const directory = `${mount.mountpoint}/directory`
   await system.mkdir(directory)
   await acquaint(system, directory)
-  return { mount, system, directory }
+  const remount = async (...args: readonly string[]): Promise<void> => {
+    await mount.remount(...always, ...args)
+    await acquaint(system, directory)
+  }
+  return { mount, system, directory, remount }
 }
 
 /** Once in the life of a mount the kernel asks for what this server leaves to it, and hears ENOSYS. */
@@ -71,9 +81,23 @@ async function acquaint(system: System, directory: string): Promise<void> {
   await system.list(directory)
 }
 
-const here = await place(tap)
+/** What Linux reads ahead of a program at the most, and so asks for at once. */
+async function readAheadBytes(system: System, mount: TestMount): Promise<number> {
+  const { dev } = await system.stat(mount.mountpoint)
+  // The major number of a mount without a device is 0.
+  return Number(await readFile(`/sys/class/bdi/0:${dev}/read_ahead_kb`, 'utf8')) * 1024
+}
 
-void tap.test('names and attributes that the kernel knows', async (t) => {
+const suites: readonly [what: string, suite: (t: Test, here: Place) => Promise<void>][] = [
+  ['names and attributes that the kernel knows', names],
+  ['reading what is cached, and what is not', cachedReads],
+  ['writing', writes],
+  ['synchronous and direct requests', directRequests],
+  ['with -o direct_io', withoutCache],
+  ['listing', listings],
+]
+
+async function names(t: Test, here: Place): Promise<void> {
   const { system, directory } = here
   await system.writeFile(`${directory}/known`, block)
   await system.stat(`${directory}/known`)
@@ -87,13 +111,13 @@ void tap.test('names and attributes that the kernel knows', async (t) => {
   await system.symlink('known', `${directory}/link`)
   await system.readlink(`${directory}/link`)
   t.same(await cost(here, () => system.readlink(`${directory}/link`)), {}, 'nor a symbolic link read before')
-})
+}
 
-void tap.test('reading', async (t) => {
-  const { system, directory } = here
+async function cachedReads(t: Test, here: Place): Promise<void> {
+  const { mount, system, directory } = here
   await system.writeFile(`${directory}/file`, block)
-  await here.mount.remount()
-  await acquaint(system, directory)
+  await system.writeFile(`${directory}/large`, pattern(4 * mebibyte))
+  await here.remount()
   await system.stat(`${directory}/file`)
 
   const once = await cost(here, () => system.readFile(`${directory}/file`))
@@ -101,9 +125,17 @@ void tap.test('reading', async (t) => {
   const fd = await system.open(`${directory}/file`, O_RDONLY)
   t.same(await cost(here, () => system.pread(fd, 4096, 0)), {}, 'cached from an earlier open')
   t.same(await cost(here, () => system.close(fd)), { RELEASE: 1 }, 'close flushes nothing')
-})
 
-void tap.test('writing', async (t) => {
+  // Linux asks for as much at once as it reads ahead, which is less than a request could be.
+  const large = await system.open(`${directory}/large`, O_RDONLY)
+  const perRequest = Math.min(await readAheadBytes(system, mount), mebibyte)
+  const cold = await cost(here, () => system.pread(large, 4 * mebibyte, 0))
+  t.same(cold, { READ: (4 * mebibyte) / perRequest }, `4 MiB by ${perRequest >>> 10} KiB`)
+  t.same(await cost(here, () => system.pread(large, 4 * mebibyte, 0)), {}, 'and again')
+  await system.close(large)
+}
+
+async function writes(t: Test, here: Place): Promise<void> {
   const { system, directory } = here
   const create = async (name: string): Promise<void> => {
     const fd = await system.open(`${directory}/${name}`, O_WRONLY | O_CREAT)
@@ -124,49 +156,113 @@ void tap.test('writing', async (t) => {
   await system.pwrite(fd, block, 0)
   t.same(await cost(here, () => system.fsync(fd)), {}, 'fsync after a write')
   t.same(await cost(here, () => system.fdatasync(fd)), {}, 'fdatasync after a write')
+  for (const [what, data] of [
+    ['new', pattern(4 * mebibyte)],
+    ['old', pattern(4 * mebibyte, 2)],
+  ] as const) {
+    const large = await cost(here, () => system.pwrite(fd, data, 0))
+    t.same(large, { WRITE: 4 }, `4 MiB of ${what} blocks: a request for each that max_pages allows`)
+  }
   await system.pwrite(fd, block, 0)
   t.same(await cost(here, () => system.close(fd)), { RELEASE: 1 }, 'close after a write')
-})
+}
 
-void tap.test('synchronous and direct writes', async (t) => {
-  for (const args of [[], ['-o', 'direct_io']]) {
-    const how = args.length === 0 ? 'by default' : 'with -o direct_io'
-    await here.mount.remount(...args)
-    const { system, directory } = here
-    await acquaint(system, directory)
-    const sync = await system.open(`${directory}/sync${args.length}`, O_WRONLY | O_CREAT | O_SYNC)
-    t.same(await cost(here, () => system.pwrite(sync, block, 0)), { WRITE: 1 }, `O_SYNC, new block, ${how}`)
-    const hundred = await cost(here, async () => {
-      for (let n = 0; n < 100; n++) await system.pwrite(sync, block, ((n * 37) % 64) * 4096)
-    })
-    t.same(hundred, { WRITE: 100 }, `a hundred of them here and there, ${how}`)
+async function directRequests(t: Test, here: Place): Promise<void> {
+  const { system, directory } = here
+  const sync = await system.open(`${directory}/sync`, O_WRONLY | O_CREAT | O_SYNC)
+  t.same(await cost(here, () => system.pwrite(sync, block, 0)), { WRITE: 1 }, 'O_SYNC, new block')
+  const hundred = await cost(here, async () => {
+    for (let n = 0; n < 100; n++) await system.pwrite(sync, block, ((n * 37) % 64) * 4096)
+  })
+  t.same(hundred, { WRITE: 100 }, 'a hundred of them here and there')
 
-    const direct = await system.open(`${directory}/direct`, O_WRONLY | O_CREAT | O_DIRECT)
-    t.same(await cost(here, () => system.directWrite(direct, block, 0)), { WRITE: 1 }, `O_DIRECT, ${how}`)
-    const both = await system.open(`${directory}/direct`, O_WRONLY | O_DIRECT | O_SYNC)
-    t.same(await cost(here, () => system.directWrite(both, block, 0)), { WRITE: 1 }, `both, ${how}`)
-    const large = await cost(here, () => system.directWrite(direct, pattern(2 ** 20), 0))
-    t.same(large, { WRITE: 1 }, `1 MiB at once, ${how}`)
-    for (const fd of [sync, direct, both]) await system.close(fd)
+  const direct = await system.open(`${directory}/direct`, O_RDWR | O_CREAT | O_DIRECT)
+  t.same(await cost(here, () => system.directWrite(direct, block, 0)), { WRITE: 1 }, 'O_DIRECT')
+  const both = await system.open(`${directory}/direct`, O_WRONLY | O_DIRECT | O_SYNC)
+  t.same(await cost(here, () => system.directWrite(both, block, 0)), { WRITE: 1 }, 'both')
+  await directTransfers(t, here, direct)
+  for (const fd of [sync, direct, both]) await system.close(fd)
+}
+
+/** Reads and writes that the page cache has no part in. The file is at least one block long. */
+async function directTransfers(t: Test, here: Place, fd: number): Promise<void> {
+  const { system } = here
+  t.same(await cost(here, () => system.directRead(fd, 4096, 0)), { READ: 1 }, 'a block is read')
+  t.same(await cost(here, () => system.directRead(fd, 4096, 0)), { READ: 1 }, 'and again: it was not kept')
+  for (const blocks of ['new', 'old']) {
+    const written = await cost(here, () => system.directWrite(fd, pattern(mebibyte), 0))
+    t.same(written, { WRITE: 1 }, `1 MiB of ${blocks} blocks is written at once`)
   }
-})
+  t.same(await cost(here, () => system.directRead(fd, mebibyte, 0)), { READ: 1 }, '1 MiB is read at once')
+  await system.directWrite(fd, pattern(4 * mebibyte), 0)
+  t.same(await cost(here, () => system.directRead(fd, 4 * mebibyte, 0)), { READ: 4 }, 'and 4 MiB in four')
+}
 
-void tap.test('ls -l', async (t) => {
+async function withoutCache(t: Test, here: Place): Promise<void> {
+  const { system, directory } = here
+  await here.remount('-o', 'direct_io')
+  await outcome(system.stat(`${directory}/uncached`))
+  const created = await cost(here, async () => {
+    const fd = await system.open(`${directory}/uncached`, O_WRONLY | O_CREAT)
+    await system.write(fd, block)
+    await system.fsync(fd)
+    await system.close(fd)
+  })
+  t.same(created, { CREATE: 1, WRITE: 1, RELEASE: 1 }, 'create, write, fsync, close')
+
+  const fd = await system.open(`${directory}/uncached`, O_RDWR)
+  t.same(await cost(here, () => system.pread(fd, 4096, 0)), { READ: 1 }, 'a block')
+  t.same(await cost(here, () => system.pwrite(fd, block, 0)), { WRITE: 1 }, 'the same written')
+  const small = await cost(here, () => system.pread(fd, 10, 4000))
+  t.same(small, { READ: 1 }, 'a few bytes, as they are')
+  await directTransfers(t, here, fd)
+  t.same(await cost(here, () => system.close(fd)), { RELEASE: 1 }, 'close')
+  t.same(
+    await cost(here, () => system.stat(`${directory}/uncached`)),
+    { GETATTR: 1 },
+    'a stat: reads moved atime',
+  )
+  t.same(await cost(here, () => system.stat(`${directory}/uncached`)), {}, 'names and attributes are kept')
+  await here.remount()
+}
+
+async function listings(t: Test, here: Place): Promise<void> {
   const { mount, system, directory } = here
   const entries = 1000
   await system.mkdir(`${directory}/many`)
   for (let n = 0; n < entries; n++) await system.writeFile(`${directory}/many/file-${n}`, '')
-  await mount.remount()
-  // What the kernel asks once, and the way there.
-  await run('ls', ['-l', directory])
-  let output = ''
-  const cold = await cost(here, async () => {
-    output = await run('ls', ['-l', `${directory}/many`])
-  })
-  t.equal(output.split('\n').length, entries + 1)
-  t.same(Object.keys(cold), ['READDIRPLUS'], 'a cold listing asks for nothing else')
-  t.ok((cold['READDIRPLUS'] ?? 0) <= entries / 100, `${cold['READDIRPLUS']} requests for ${entries} entries`)
-  const warm = await cost(here, () => run('ls', ['-l', `${directory}/many`]))
-  // Reading the directory made its time of access unknown to the kernel, and ls wants it.
-  t.same(warm, { GETATTR: 1 }, 'a warm one only for the attributes of the directory itself')
-})
+  for (const options of [['-l'], ['--sort=none', '--color=never']]) {
+    await mount.remount('--channel', (await mount.report()).channel)
+    // What the kernel asks once, and the way there.
+    await run('ls', ['-l', directory])
+    const list = () => run('ls', [...options, `${directory}/many`])
+    const how = `ls ${options.join(' ')}`
+    let output = ''
+    const cold = await cost(here, async () => {
+      output = await list()
+    })
+    t.equal(output.match(/file-/g)?.length, entries)
+    t.same(Object.keys(cold), ['READDIRPLUS'], `${how}, cold, asks for nothing else`)
+    t.ok(
+      (cold['READDIRPLUS'] ?? 0) <= entries / 100,
+      `${cold['READDIRPLUS']} requests for ${entries} entries`,
+    )
+    const warm = await cost(here, list)
+    // Reading the directory made its time of access unknown to the kernel, and ls wants it.
+    t.same(warm, { GETATTR: 1 }, `${how}, warm, only for the attributes of the directory itself`)
+    const all = await cost(here, async () => {
+      for (let n = 0; n < entries; n += 10) await system.stat(`${directory}/many/file-${n}`)
+    })
+    t.same(all, {}, 'what was listed is known')
+  }
+}
+
+async function runSuites(t: Test, channel: 'uring' | 'devfuse'): Promise<void> {
+  const here = await place(t, channel)
+  t.equal((await here.mount.report()).channel, channel)
+  for (const [what, suite] of suites) await t.test(what, (t) => suite(t, here))
+}
+
+void tap.test('over /dev/fuse', (t) => runSuites(t, 'devfuse'))
+// Kernels without a ring have had their turn.
+if (turnRingOn(tap) === 'uring') void tap.test('over io_uring', (t) => runSuites(t, 'uring'))

@@ -15,8 +15,8 @@ export class ForegroundServer {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
   readonly #ended: Promise<number | string>
 
-  private constructor(args: readonly string[]) {
-    this.#child = spawn('env', [...withoutRunner, process.execPath, program, ...args], {
+  private constructor(nodeOptions: readonly string[], args: readonly string[]) {
+    this.#child = spawn('env', [...withoutRunner, process.execPath, ...nodeOptions, program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -29,12 +29,21 @@ export class ForegroundServer {
 
   /** Starts one, and does not wait for anything. */
   static launch(mount: TestMount, ...args: readonly string[]): ForegroundServer {
-    return new ForegroundServer([mount.device, mount.mountpoint, ...args])
+    return new ForegroundServer([], [mount.device, mount.mountpoint, ...args])
   }
 
   /** Starts one, and waits until its mount is live. */
-  static async start(mount: TestMount, ...args: readonly string[]): Promise<ForegroundServer> {
-    const server = ForegroundServer.launch(mount, ...args)
+  static start(mount: TestMount, ...args: readonly string[]): Promise<ForegroundServer> {
+    return ForegroundServer.startUnder([], mount, ...args)
+  }
+
+  /** The same, with options of Node's own. */
+  static async startUnder(
+    nodeOptions: readonly string[],
+    mount: TestMount,
+    ...args: readonly string[]
+  ): Promise<ForegroundServer> {
+    const server = new ForegroundServer(nodeOptions, [mount.device, mount.mountpoint, ...args])
     const deadline = performance.now() + limitMs
     while (!(await isLive(mount))) {
       if (server.#child.exitCode !== null || performance.now() > deadline) {

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A new volume in anonymous memory, on the medium that a mount has: what the request path costs is seen here as it is. */
+import { Allocator } from '../../src/fs/allocator.js'
+import type { Engine } from '../../src/fs/engine.js'
+import { format } from '../../src/fs/format.js'
+import { Locks } from '../../src/fs/locks.js'
+import { Transaction } from '../../src/fs/transaction.js'
+import { Volume } from '../../src/fs/volume.js'
+import { createMemoryDevice } from '../../src/pmem/device.js'
+import { deviceBlocks, mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
+import { MappedMedium } from '../../src/pmem/mapped-medium.js'
+import { epoch } from './test-volume.js'
+
+export class MemoryVolume {
+  readonly medium: MappedMedium
+  readonly volume: Volume
+  /** Worker 0's. */
+  readonly engine: Engine
+  /** What an engine is made of, for worker 1. */
+  readonly allocator: Allocator
+  readonly tx: Transaction
+  readonly #release: () => void
+
+  constructor(sizeBytes: number) {
+    const device = createMemoryDevice(sizeBytes)
+    const description = mapDevices([device], 'read-write')
+    this.medium = new MappedMedium(description)
+    const { geometry } = format(this.medium, {
+      deviceBlocks: [deviceBlocks(device)],
+      uuid: new Uint8Array(16),
+      label: '',
+      hashKey: new Uint8Array(16).fill(7),
+      now: epoch,
+      uid: 0,
+      gid: 0,
+      zeroed: true,
+    })
+    this.volume = Volume.open(this.medium, { readOnly: false, now: epoch })
+    this.engine = this.volume.engine(0)
+    const { state } = this.volume
+    this.allocator = new Allocator(this.medium, state, new Locks(state, 1), geometry)
+    this.tx = new Transaction(this.medium, this.allocator, geometry, 1)
+    this.#release = () => {
+      unmapDevices(description)
+      device.close()
+    }
+  }
+
+  release(): void {
+    this.volume.close()
+    this.medium.release()
+    this.#release()
+  }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Puts requests into memory as a channel's kernel does, and has a server handle them: a mount without a kernel. */
+import { Message } from '../../src/fuse/message.js'
+import * as fuse from '../../src/fuse/protocol.js'
+import { Server } from '../../src/fuse/server.js'
+import { Statistics } from '../../src/fuse/statistics.js'
+import { PIECE_WORDS, RING_HEADER_BYTES, ringHeader } from '../../src/native/index.js'
+import {
+  type TransferBuffer,
+  createTransferBuffer,
+  releaseTransferBuffer,
+} from '../../src/pmem/transfer-buffer.js'
+import { mostPieces } from '../../src/fuse/message.js'
+import type { MemoryVolume } from './memory-volume.js'
+
+/** Where the parts of a request lie: in a row (devfuse), or header and payload apart, in several entries (uring). */
+export type MessageLayout = 'devfuse' | 'uring'
+
+const pageBytes = 4096
+const dataBytes = 2 ** 20
+const headerStart = Math.ceil((mostPieces * PIECE_WORDS * 4) / pageBytes) * pageBytes
+const payloadStart = headerStart + pageBytes
+/** Entries take turns: the compiler must not know where a message lies. */
+const entries = 4
+const inHeader = fuse.fuse_in_header
+const readIn = fuse.fuse_read_in.word
+const writeIn = fuse.fuse_write_in.word
+
+export class RequestDriver {
+  readonly statistics = Statistics.create()
+  readonly message: Message
+  readonly #volume: MemoryVolume
+  readonly #layout: MessageLayout
+  readonly #buffer: TransferBuffer
+  readonly #zeros: TransferBuffer
+  readonly #server: Server
+  #turn = 0
+  #argument = 0
+
+  constructor(volume: MemoryVolume, layout: MessageLayout) {
+    this.#volume = volume
+    this.#layout = layout
+    this.#buffer = createTransferBuffer('test requests', payloadStart + entries * (dataBytes + pageBytes))
+    this.#zeros = createTransferBuffer('test zeros', dataBytes)
+    this.message = new Message(volume.medium, { buffer: this.#buffer, pieceWord: 0, zeros: this.#zeros })
+    this.#server = new Server(volume.engine, this.message, this.statistics, {
+      directIo: false,
+      readOnly: false,
+      accessTimes: true,
+      overRing: false,
+    })
+  }
+
+  release(): void {
+    this.#server.release()
+    for (const buffer of [this.#buffer, this.#zeros, this.statistics.buffer]) releaseTransferBuffer(buffer)
+  }
+
+  /** @returns the inode, with a reference, or 0 where there is none; or a negative errno */
+  lookup(parent: number, name: Uint8Array): number {
+    this.#begin(fuse.FUSE_LOOKUP, parent)
+    const { bytes } = this.#buffer
+    const at = this.message.payloadStart
+    for (let n = 0; n < name.length; n++) bytes[at + n] = name[n]!
+    bytes[at + name.length] = 0
+    this.message.payloadBytes = name.length + 1
+    const result = this.#server.handle()
+    return result < 0 ? result : this.#reply(fuse.fuse_entry_out.word.nodeid)
+  }
+
+  /** Gives back one reference. */
+  forget(inode: number): void {
+    this.#begin(fuse.FUSE_FORGET, inode)
+    this.#put(fuse.fuse_forget_in.word.nlookup, 1)
+    this.#server.handle()
+  }
+
+  /** @returns the size in bytes, its low word; or a negative errno */
+  getattr(inode: number): number {
+    this.#begin(fuse.FUSE_GETATTR, inode)
+    const result = this.#server.handle()
+    return result < 0 ? result : this.#reply(fuse.fuse_attr_out.word.attr + fuse.fuse_attr.word.size)
+  }
+
+  /** @param offset below 2³¹ @returns the bytes told, or a negative errno */
+  read(inode: number, offset: number, length: number): number {
+    this.#begin(fuse.FUSE_READ, inode)
+    this.#put(readIn.offset, offset)
+    this.#put(readIn.offset + 1, 0)
+    this.#put(readIn.size, length)
+    const result = this.#server.handle()
+    if (this.message.lockMemory !== 0) this.#volume.engine.endRead(inode)
+    return result < 0 ? result : this.message.pieceBytes
+  }
+
+  /** Writes whatever the payload holds. @param offset below 2³¹ @returns the bytes written, or a negative errno */
+  write(inode: number, offset: number, length: number): number {
+    this.#begin(fuse.FUSE_WRITE, inode)
+    this.#put(writeIn.offset, offset)
+    this.#put(writeIn.offset + 1, 0)
+    this.#put(writeIn.size, length)
+    this.#put(writeIn.write_flags, 0)
+    this.message.payloadBytes = length
+    const result = this.#server.handle()
+    return result < 0 ? result : this.#reply(fuse.fuse_write_out.word.size)
+  }
+
+  /** Makes a message of the next request: its header is there, its struct and payload are not yet. */
+  #begin(opcode: number, inode: number): void {
+    const { message } = this
+    const { words } = this.#buffer
+    const entry = this.#turn
+    this.#turn = (entry + 1) % entries
+    const payload = payloadStart + entry * (dataBytes + pageBytes)
+    let header = headerStart + entry * RING_HEADER_BYTES
+    let argument = header + ringHeader.argument
+    let reply = payload
+    message.payloadStart = payload
+    if (this.#layout === 'devfuse') {
+      header = payload
+      argument = header + inHeader.lengthBytes
+      reply = headerStart
+      message.payloadStart = argument + fuse.structBytes[opcode]!
+    }
+    message.begin()
+    message.place(header >>> 2, argument >>> 2, reply >>> 2)
+    words[(header >>> 2) + inHeader.word.opcode] = opcode
+    words[(header >>> 2) + inHeader.word.nodeid] = inode
+    this.#argument = argument >>> 2
+  }
+
+  #put(word: number, value: number): void {
+    this.#buffer.words[this.#argument + word] = value
+  }
+
+  #reply(word: number): number {
+    return this.#buffer.words[this.message.replyWord + word]!
+  }
+}

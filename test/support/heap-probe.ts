@@ -29,8 +29,8 @@ native.exchange = (mapping, offset) => {
   if (++calls % probedRequests === 0) tell()
   return result
 }
-native.exchangeRing = (ring, mapping, offset) => {
-  const result = original.exchangeRing(ring, mapping, offset)
+native.exchangeRing = (ring) => {
+  const result = original.exchangeRing(ring)
   if (++calls % probedRequests === 0) tell()
   return result
 }

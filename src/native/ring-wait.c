@@ -15,10 +15,10 @@
 /*
  * Whether to look at all is learned from what looking would have found: requests in a row that came later than the
  * limit, or sooner while the worker slept. And where another program keeps the processor once it is offered, a worker
- * that looks would have to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps:
- * for `patience` requests, and for twice as many each time that it happens again.
+ * that looks would have to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps for
+ * many times as long as it had to wait, and for twice as long each time that it happens again.
  */
-enum { LIMIT_NANOSECONDS = 200000, CONVINCED = 4, LEAST_PATIENCE = 64, MOST_PATIENCE = 8192 };
+enum { LIMIT_NANOSECONDS = 200000, CONVINCED = 4, TIMES_AS_LONG = 64, LONGEST_REST_NANOSECONDS = 1000000000 };
 
 static int64_t now_nanoseconds(void)
 {
@@ -55,27 +55,19 @@ static int sleep_on(struct ring *ring)
 	return ring_is_ready(ring) ? 0 : ring_enter(ring, 1);
 }
 
-static bool is_worth_looking(struct habit *habit)
-{
-	if (habit->sleeps_left > 0) {
-		habit->sleeps_left--;
-		return false;
-	}
-	return habit->late < CONVINCED;
-}
-
-/* After a look, by the longest time that the processor was away. */
-static void learn_of_others(struct habit *habit, int64_t longest)
+/* After a look that began at `now`, by the longest time that the processor was away. */
+static void learn_of_others(struct habit *habit, int64_t longest, int64_t now)
 {
 	if (longest <= LIMIT_NANOSECONDS) {
-		if (habit->patience > 0)
-			habit->patience--;
+		habit->rest -= habit->rest >> 4;
 		return;
 	}
-	habit->patience = habit->patience < LEAST_PATIENCE ? LEAST_PATIENCE : habit->patience * 2;
-	if (habit->patience > MOST_PATIENCE)
-		habit->patience = MOST_PATIENCE;
-	habit->sleeps_left = habit->patience;
+	habit->rest *= 2;
+	if (habit->rest < longest * TIMES_AS_LONG)
+		habit->rest = longest * TIMES_AS_LONG;
+	if (habit->rest > LONGEST_REST_NANOSECONDS)
+		habit->rest = LONGEST_REST_NANOSECONDS;
+	habit->rests_until = now + habit->rest;
 }
 
 static void learn_of_requests(struct habit *habit, int64_t waited)
@@ -92,17 +84,17 @@ static void learn_of_requests(struct habit *habit, int64_t waited)
 
 static int wait_as_learned(struct ring *ring)
 {
+	struct habit *habit = &ring->habit;
 	int64_t start = now_nanoseconds(), longest;
-	bool looks = is_worth_looking(&ring->habit);
 	int error = 0;
 
-	if (looks) {
+	if (habit->late < CONVINCED && start >= habit->rests_until) {
 		error = look(ring, start, start + LIMIT_NANOSECONDS, &longest);
-		learn_of_others(&ring->habit, longest);
+		learn_of_others(habit, longest, start);
 	}
 	if (!error)
 		error = sleep_on(ring);
-	learn_of_requests(&ring->habit, now_nanoseconds() - start);
+	learn_of_requests(habit, now_nanoseconds() - start);
 	return error;
 }
 

@@ -15,7 +15,8 @@ struct completion;
 
 /* What a worker has learned of how soon requests come; see ring-wait.c. */
 struct habit {
-	int32_t late, soon, patience, sleeps_left;
+	int32_t late, soon;		/* requests in a row */
+	int64_t rest, rests_until;	/* nanoseconds */
 };
 
 struct ring {

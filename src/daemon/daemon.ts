@@ -91,7 +91,7 @@ function startWorkers(
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
-    engine: setting,
+    engine: { ...setting, checkLocks: process.env['PMFS2_CHECK_LOCKS'] === '1' },
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,

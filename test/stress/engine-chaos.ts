@@ -31,6 +31,8 @@ const S_IFLNK = 0o120000
 const S_IFIFO = 0o010000
 const mostHeld = 24
 const mostNames = 40
+/** Names that most calls are about, so that threads meet on them. */
+const hotNames = 4
 const mostWriteBytes = 2 ** 16
 const usualFileBytes = 2 ** 19
 const fatBytes = 6 * 2 ** 20
@@ -99,12 +101,12 @@ export class EngineChaos {
 
   #directory(): number {
     const directory = this.#random.below(4) === 0 ? this.#anyHeld(S_IFDIR) : null
-    return directory?.number ?? this.#random.of(this.#arena.directories)
+    return directory?.number ?? this.#arena.directories[this.#random.below(5)] ?? this.#arena.directories[0]!
   }
 
   #name(): string {
     // Some are long, so that leaves fill up.
-    const n = this.#random.below(mostNames)
+    const n = this.#random.below(this.#random.of([hotNames, hotNames, mostNames]))
     return n % 3 === 0 ? `name-${n}`.padEnd(100 + n, '-') : `name-${n}`
   }
 

@@ -11,7 +11,7 @@ import { type Arena, EngineChaos } from './engine-chaos.js'
 import { EngineClient } from './engine-client.js'
 import { EnginePrivateFiles } from './engine-private-files.js'
 import { EngineSharedFiles, type SharedFiles } from './engine-shared-files.js'
-import { JitteryMedium } from './jittery-medium.js'
+import { JitteryMedium, Stops } from './stops.js'
 
 export interface EngineWorkerSetting {
   readonly worker: number
@@ -37,9 +37,7 @@ const callsPerTick = 64
 function run(setting: EngineWorkerSetting): void {
   const { worker, workers } = setting
   const random = new Random(setting.seed)
-  const medium = setting.jittery
-    ? new JitteryMedium(setting.medium, random)
-    : new MappedMedium(setting.medium)
+  const medium = setting.jittery ? jitteryMedium(setting, random) : new MappedMedium(setting.medium)
   const state = SharedState.view(setting.state)
   const engine = new Engine(medium, state, setting.engine, worker)
   const client = new EngineClient(engine, medium, setting.buffer)
@@ -65,6 +63,12 @@ function run(setting: EngineWorkerSetting): void {
     throw error
   }
   medium.release()
+}
+
+function jitteryMedium(setting: EngineWorkerSetting, random: Random): MappedMedium {
+  const stops = new Stops(random)
+  stops.install()
+  return new JitteryMedium(setting.medium, stops)
 }
 
 run(workerData as EngineWorkerSetting)

@@ -57,7 +57,7 @@ async function serveAndClose(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const { mountpoint, opened, fd } = mounted
-  const statistics = Statistics.create()
+  const statistics = Statistics.create(opened.volume.setting.geometry.laneCount)
   const workers = startWorkers(request, mounted, statistics)
   try {
     await serve(request, mounted, workers, statistics, live)

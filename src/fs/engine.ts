@@ -114,10 +114,11 @@ export class Engine {
 
   /** Refers to an inode by its number alone. @returns its number, with a reference; -ESTALE */
   find(number: number): number {
-    this.#locks.readLockInode(number)
+    // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
+    this.#locks.lockMetadata()
     const error = this.#table.open(number, this.#inode)
     if (error === 0) this.#state.retain(number)
-    this.#locks.readUnlockInode(number)
+    this.#locks.unlockMetadata()
     return error || number
   }
 

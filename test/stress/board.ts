@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What the threads of a round tell each other, in shared memory: the numbers of writes, which of them are under way,
- * what each thread has done, and what readers may rely on. It outlives a thread that is ended in the midst of a call.
+ * What the clients of a round, threads or processes, tell each other in shared memory: the numbers of writes, which of
+ * them are under way, what each client has done, and what readers may rely on. It outlives a client that is ended in the
+ * midst of a call.
  */
+import { closeSync, constants, ftruncateSync, openSync } from 'node:fs'
+import { type Mapping, native } from '../../src/native/index.js'
 import { cellCount, cutAtoms, cutFiles } from './shared-files-plan.js'
 
 export const mostWorkers = 8
@@ -15,18 +18,35 @@ const CALLS = 16
 const UNDER_WAY = CALLS + mostWorkers
 const BEGUN = UNDER_WAY + mostWorkers
 const DONE = BEGUN + mostWorkers
-const ACKNOWLEDGED = DONE + mostWorkers
+const APPENDED = DONE + mostWorkers
+const ACKNOWLEDGED = APPENDED + mostWorkers
 const FLOORS = ACKNOWLEDGED + cellCount
 const OUTCOMES = FLOORS + cutFiles * cutAtoms
 const total = OUTCOMES + mostWorkers * mostPrivateCalls
 
 export class Board {
-  readonly memory: SharedArrayBuffer
   readonly #words: Int32Array
 
-  constructor(memory = new SharedArrayBuffer(total * 4)) {
-    this.memory = memory
-    this.#words = new Int32Array(memory)
+  constructor(words: Int32Array) {
+    this.#words = words
+  }
+
+  /** Memory for a board that the threads of this process share. */
+  static memory(): SharedArrayBuffer {
+    return new SharedArrayBuffer(total * 4)
+  }
+
+  /** A board in a file, for processes to share, which is made where it is not there. */
+  static inFile(path: string): Board {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT)
+    try {
+      ftruncateSync(fd, total * 4)
+      const mapping = native.map(fd, 0, total * 4, 0)
+      if (mapping < 0) throw new Error(`mapping ${path} gave ${mapping}`)
+      return new Board(new Int32Array(native.view(mapping as Mapping), 0, total))
+    } finally {
+      closeSync(fd)
+    }
   }
 
   get stopped(): boolean {
@@ -93,6 +113,15 @@ export class Board {
   copyFloors(file: number, atom: number, count: number, to: Int32Array): void {
     const start = FLOORS + file * cutAtoms + atom
     to.set(this.#words.subarray(start, start + count))
+  }
+
+  /** Records that a client was told are appended. */
+  appended(client: number): number {
+    return Atomics.load(this.#words, APPENDED + client)
+  }
+
+  noteAppended(client: number, records: number): void {
+    Atomics.store(this.#words, APPENDED + client, records)
   }
 
   /** Calls on private files that a thread has begun, and of how many it knows the outcome. */

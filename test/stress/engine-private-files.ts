@@ -4,16 +4,10 @@
  * knows the seed and the outcomes can tell what the files have to be, also when the thread ended in the midst of a call.
  */
 import { Random } from '../support/random.js'
-import {
-  type Call,
-  type Files,
-  type Journal,
-  applyCall,
-  chooseCall,
-  firstDifference,
-} from '../support/load-model.js'
+import { type Call, type Files, chooseCall, firstDifference } from '../support/load-model.js'
 import { pattern } from '../posix/fixture.js'
 import { type Board, mostPrivateCalls } from './board.js'
+import { applyOutcome } from './private-journal.js'
 import type { EngineClient } from './engine-client.js'
 
 const S_IFREG = 0o100000
@@ -82,33 +76,6 @@ export class EnginePrivateFiles {
     this.#client.buffer.bytes.set(pattern(bytes, seed), start)
     return this.#client.write(number, offset, bytes, start)
   }
-}
-
-/** What a thread's private calls were, from its seed and what the board has. */
-export function privateJournal(board: Board, worker: number, seed: number): Journal {
-  const random = new Random(seed)
-  const { begun, done } = board.privateCalls(worker)
-  const calls: Call[] = []
-  let files: Files = new Map()
-  for (let n = 0; n < done; n++) {
-    const call = chooseCall(random, files)
-    const effect = effectOf(call, board.outcome(worker, n))
-    if (effect === null) continue
-    calls.push(effect)
-    files = applyCall(files, effect)
-  }
-  return { done: calls, inFlight: begun > done ? chooseCall(random, files) : null }
-}
-
-function applyOutcome(files: Files, call: Call, outcome: number): Files {
-  const effect = effectOf(call, outcome)
-  return effect === null ? files : applyCall(files, effect)
-}
-
-/** The call that was done, null for none: a full device refuses calls, and cuts writes short. */
-function effectOf(call: Call, outcome: number): Call | null {
-  if (outcome < 0) return null
-  return call.kind === 'write' ? { ...call, bytes: outcome } : call
 }
 
 export function readWhole(client: EngineClient, directory: number, name: string): Buffer {

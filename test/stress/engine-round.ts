@@ -9,11 +9,13 @@ import { judge } from '../support/load-model.js'
 import { Random } from '../support/random.js'
 import { atomBytes, fileIdOf, fillAtoms, firstForeign } from './atoms.js'
 import { Board } from './board.js'
+import { checkCells, checkCut } from './checks.js'
 import { type Arena, targetOf } from './engine-chaos.js'
-import { privateJournal, readWhole } from './engine-private-files.js'
-import { type SharedFile, type SharedFiles, checkCells, checkCut } from './engine-shared-files.js'
+import { readWhole } from './engine-private-files.js'
+import type { SharedFile, SharedFiles } from './engine-shared-files.js'
 import { EngineVolume } from './engine-volume.js'
 import type { EngineWorkerSetting } from './engine-worker.js'
+import { privateJournal } from './private-journal.js'
 import { cellCount, cellStarts, cutAtoms, cutFiles } from './shared-files-plan.js'
 
 const root = 1
@@ -66,14 +68,15 @@ export class EngineStress {
 
   async round(plan: RoundPlan): Promise<RoundResult> {
     const round = this.#round++
-    const board = new Board()
+    const memory = Board.memory()
+    const board = new Board(new Int32Array(memory))
     const shared = this.#makeShared(round)
     // A write that finds no space is cut short, and a cell would be torn; one that is there is not.
     if (plan.fill) this.#fillCells(board, shared.cells)
     const homes = Array.from({ length: plan.workers }, (_, worker) =>
       this.#make(root, `round-${round}-worker-${worker}`, S_IFDIR),
     )
-    const settings = homes.map((home, worker) => this.#setting(plan, board, shared, home, worker))
+    const settings = homes.map((home, worker) => this.#setting(plan, memory, shared, home, worker))
     const problems = await this.#run(plan, board, settings)
     if (problems.length > 0) return { calls: board.calls, problems }
     if (plan.end === 'order') problems.push(...this.#volume.residue())
@@ -93,7 +96,7 @@ export class EngineStress {
 
   #setting(
     plan: RoundPlan,
-    board: Board,
+    board: SharedArrayBuffer,
     shared: SharedFiles,
     home: number,
     worker: number,
@@ -108,7 +111,7 @@ export class EngineStress {
       medium: description,
       state: volume.state.description,
       engine: volume.setting,
-      board: board.memory,
+      board,
       buffer: buffers[worker]!.mapping,
       arena: { ...this.#arena, fill: plan.fill },
       shared,
@@ -181,7 +184,8 @@ export class EngineStress {
     const floors = new Int32Array(cutAtoms)
     for (const [n, file] of cut.entries()) {
       board.copyFloors(n, 0, cutAtoms, floors)
-      checkCut(client.words, file.id, 0, this.#readAll(file, cutAtoms), floors)
+      const problem = checkCut(client.words, file.id, 0, this.#readAll(file, cutAtoms), floors)
+      if (problem !== null) throw new Error(problem)
     }
   }
 

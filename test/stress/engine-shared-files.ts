@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The calls of one thread on the files that all share (shared-files-plan.ts), and what it sees there. */
 import type { Random } from '../support/random.js'
-import { atomBytes, fillAtoms, firstForeign, sequenceAt } from './atoms.js'
+import { atomBytes, fillAtoms } from './atoms.js'
 import type { Board } from './board.js'
+import { checkCells, checkCut } from './checks.js'
 import type { EngineClient } from './engine-client.js'
 import { cellCount, cellStarts, cutAtoms, mostCellAtoms } from './shared-files-plan.js'
 
@@ -102,7 +103,8 @@ export class EngineSharedFiles {
     this.#board.copyFloors(which, from, count, this.#floors)
     const read = this.#client.read(file.number, from * atomBytes, count * atomBytes)
     if (read < 0) throw new Error(`reading a cut file gave ${read}`)
-    checkCut(this.#client.words, file.id, from, read / atomBytes, this.#floors)
+    const problem = checkCut(this.#client.words, file.id, from, read / atomBytes, this.#floors)
+    if (problem !== null) throw new Error(problem)
   }
 
   #cut(): void {
@@ -118,44 +120,4 @@ export class EngineSharedFiles {
 function isFull(written: number, length: number): boolean {
   const ENOSPC = 28
   return written === -ENOSPC || (written > 0 && written < length)
-}
-
-/** Every cell of those that were read is of one write, and of none before the one that was acknowledged. */
-export function checkCells(
-  words: Int32Array,
-  id: number,
-  from: number,
-  count: number,
-  acknowledged: (cell: number) => number,
-): void {
-  const foreign = firstForeign(words, id, from, count)
-  if (foreign >= 0) throw new Error(`atom ${foreign} of the cells is not of that file and place`)
-  let cell = cellStarts.findIndex((start) => start > from) - 1
-  for (let atom = from; atom < from + count; cell++) {
-    const end = Math.min(cellStarts[cell + 1]!, from + count)
-    const first = sequenceAt(words, 2 * (atom - from), id, atom)
-    if (first < acknowledged(cell))
-      throw new Error(`cell ${cell} has write ${first}, but ${acknowledged(cell)} was done before`)
-    for (let n = atom; n < end; n++) {
-      const sequence = sequenceAt(words, 2 * (n - from), id, n)
-      if (sequence !== first) throw new Error(`cell ${cell} is torn: of writes ${first} and ${sequence}`)
-    }
-    atom = end
-  }
-}
-
-/** Nothing that was cut off is there. @param floors the lowest number that each atom may have */
-export function checkCut(
-  words: Int32Array,
-  id: number,
-  from: number,
-  count: number,
-  floors: Int32Array,
-): void {
-  for (let n = 0; n < count; n++) {
-    const sequence = sequenceAt(words, 2 * n, id, from + n)
-    if (sequence < 0) throw new Error(`atom ${from + n} of a cut file is not of that file and place`)
-    if (sequence > 0 && sequence < floors[n]!)
-      throw new Error(`atom ${from + n} is of write ${sequence}, which a cut after it took away`)
-  }
 }

@@ -41,7 +41,7 @@ function run(setting: EngineWorkerSetting): void {
   const state = SharedState.view(setting.state)
   const engine = new Engine(medium, state, setting.engine, worker)
   const client = new EngineClient(engine, medium, setting.buffer)
-  const board = new Board(setting.board)
+  const board = new Board(new Int32Array(setting.board))
   const chaos = new EngineChaos(client, board, random, setting.arena, worker)
   const shared = new EngineSharedFiles(client, board, random, setting.shared, worker, workers)
   const own = new EnginePrivateFiles(client, board, worker, setting.privateDirectory, setting.privateSeed)

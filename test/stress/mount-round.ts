@@ -3,7 +3,7 @@
  * Rounds of client processes on a mount. A round ends in order, or with the server killed or told to end; then fsck, and
  * a look at every byte after the next mount.
  */
-import { lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -35,6 +35,9 @@ import { cellCount, cellStarts, cutAtoms } from './shared-files-plan.js'
 
 const clientProgram = fileURLToPath(new URL('./mount-client.js', import.meta.url))
 const clientLimitMs = 60_000
+/** What is looked at of a mapping at a time, and how often before it is wrong for good. */
+const mappedAtoms = 300
+const mostReadings = 50
 
 export interface MountRoundPlan {
   readonly seed: number
@@ -105,25 +108,40 @@ export class MountStress {
     else process.kill(pid, plan.end)
     await Promise.all(running)
     board.stop()
-    await exchanging
+    problems.push(...(await exchanging))
     if (plan.end === 'order') await this.#mount.unmount()
     if (!(await hasEnded(pid))) problems.push(`the server did not end (${plan.end})`)
     await this.#mount.cutOff()
     return problems
   }
 
-  /** Exchanges names that are there throughout, which Node has no call for, and looks at a mapping of the cells. */
-  async #exchange(plan: MountRoundPlan, board: Board): Promise<void> {
+  /**
+   * Does what Node has no calls for: exchanges names that are there throughout, and looks at the cells in a mapping.
+   * @returns what was wrong with those
+   */
+  async #exchange(plan: MountRoundPlan, board: Board): Promise<string[]> {
     const random = new Random(plan.seed)
     const system = await System.start()
     const path = (): string => join(this.#mount.mountpoint, random.of(arenas), random.of(permanent))
+    let problem: string | null = null
     try {
-      while (!board.stopped) await system.rename(path(), path(), RENAME_EXCHANGE)
+      const fd = await system.open(join(this.#mount.mountpoint, cells), constants.O_RDWR)
+      const mapping = await system.map(fd, cellStarts[cellCount]! * atomBytes)
+      while (!board.stopped && problem === null) {
+        await system.rename(path(), path(), RENAME_EXCHANGE)
+        const first = random.below(cellStarts[cellCount]! - mappedAtoms)
+        for (let n = 0; n === 0 || (problem !== null && n < mostReadings); n++) {
+          const read = await system.mapRead(mapping, first * atomBytes, mappedAtoms * atomBytes)
+          const foreign = firstForeign(wordsOf(read), cellsId, first, mappedAtoms)
+          problem = foreign < 0 ? null : `atom ${foreign} of the mapped cells is not of that file and place`
+        }
+      }
     } catch {
       // The server has gone. If it has not, the names are found to be missing.
     } finally {
       await system.stop()
     }
+    return problem === null ? [] : [problem]
   }
 
   #makeArenas(): void {

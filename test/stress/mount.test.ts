@@ -16,7 +16,7 @@ const durationMs = 40_000
 turnRingOn(tap)
 
 void tap.test(`clients of mounts, seed ${seed}`, async (t) => {
-  const result = await stressMount(t, { seed, durationMs, progress: ({ what }) => t.comment(what) })
+  const result = await stressMount({ seed, durationMs, progress: ({ what }) => t.comment(what) })
   t.same(result.problems, [])
   t.ok(result.rounds > 0 && result.calls > 0, `${result.rounds} rounds, ${result.calls} calls`)
 })

@@ -10,6 +10,7 @@ import { turnRingOn } from '../support/ring-switch.js'
 import { stressEngine } from './stress-engine.js'
 import { stressMount } from './stress-mount.js'
 import type { StressOptions, StressResult } from './stress-options.js'
+import { Teardowns } from './teardowns.js'
 
 const partMs = 60_000
 const badUsage = 2
@@ -34,19 +35,6 @@ async function readSettings(): Promise<{ minutes: number; seed: number }> {
     })
     .parseAsync()
   return { minutes, seed }
-}
-
-/** Whatever was begun is undone at the end, last things first. */
-class Teardowns {
-  readonly #handlers: (() => unknown)[] = []
-
-  teardown(handler: () => unknown): void {
-    this.#handlers.unshift(handler)
-  }
-
-  async run(): Promise<void> {
-    for (const handler of this.#handlers) await handler()
-  }
 }
 
 async function main(): Promise<number> {
@@ -81,7 +69,7 @@ async function main(): Promise<number> {
     let isClean = true
     while (isClean && performance.now() < end) {
       isClean = await part(stressEngine)
-      if (isClean) isClean = await part((options) => stressMount(teardowns, options))
+      if (isClean) isClean = await part(stressMount)
     }
     console.log(
       `${isClean ? 'nothing was found' : 'found with'} seed ${seed}: ${total.calls} calls in ${total.rounds} rounds`,

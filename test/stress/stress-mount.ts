@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Stress of mounts: client processes over either channel, with 2, 4 and 8 workers, for a given time. */
 import { Random } from '../support/random.js'
-import type { TearsDown } from '../support/temporary.js'
 import { TestMount } from '../support/test-mount.js'
 import { type MountRoundPlan, MountStress } from './mount-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
+import { Teardowns } from './teardowns.js'
 
 const roundsPerVolume = 8
 const size = '256M'
@@ -21,29 +21,38 @@ const variants: readonly (readonly string[])[] = [
 ]
 
 /** Ends at the first problem, or when the time is over. The ring should be on. */
-export async function stressMount(t: TearsDown, options: StressOptions): Promise<StressResult> {
+export async function stressMount(options: StressOptions): Promise<StressResult> {
   const random = new Random(options.seed)
   const deadline = performance.now() + options.durationMs
   let calls = 0
   let rounds = 0
   while (performance.now() < deadline) {
     const fill = random.below(4) === 0
-    const stress = new MountStress(await TestMount.make(t, fill ? smallSize : size))
-    for (let n = 0; n < roundsPerVolume && performance.now() < deadline; n++) {
-      const plan = {
-        seed: random.below(2 ** 31),
-        clients: random.of([2, 4, 6]),
-        durationMs: 300 + random.below(longestRoundMs),
-        end: random.of(['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
-        arguments: variants[rounds % variants.length]!,
-        fill,
+    const teardowns = new Teardowns()
+    try {
+      const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
+      for (let n = 0; n < roundsPerVolume && performance.now() < deadline; n++) {
+        const plan = {
+          seed: random.below(2 ** 31),
+          clients: random.of([2, 4, 6]),
+          durationMs: 300 + random.below(longestRoundMs),
+          end: random.of(['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
+          arguments: variants[rounds % variants.length]!,
+          fill,
+        }
+        const result = await stress.round(plan)
+        calls += result.calls
+        rounds++
+        options.progress({ calls, rounds, what: describe(plan) })
+        if (result.problems.length > 0)
+          return {
+            calls,
+            rounds,
+            problems: result.problems.map((problem) => `${describe(plan)}: ${problem}`),
+          }
       }
-      const result = await stress.round(plan)
-      calls += result.calls
-      rounds++
-      options.progress({ calls, rounds, what: describe(plan) })
-      if (result.problems.length > 0)
-        return { calls, rounds, problems: result.problems.map((problem) => `${describe(plan)}: ${problem}`) }
+    } finally {
+      await teardowns.run()
     }
   }
   return { calls, rounds, problems: [] }

@@ -60,7 +60,7 @@ async function serveAndClose(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const { mountpoint, opened, fd } = mounted
-  const statistics = Statistics.create()
+  const statistics = Statistics.create(opened.volume.setting.geometry.laneCount)
   const plan = planOf(request, mounted)
   const workers = startWorkers(request, mounted, plan, statistics)
   try {
@@ -100,7 +100,7 @@ function startWorkers(
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
-    engine: opened.volume.setting,
+    engine: { ...opened.volume.setting, checkLocks: process.env['PMFS2_CHECK_LOCKS'] === '1' },
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,

@@ -22,7 +22,7 @@ function prepare(setting: WorkerSetting): void {
   const { fd, options } = setting
   const medium = new MappedMedium(setting.medium)
   const engine = new Engine(medium, SharedState.view(setting.state), setting.engine, setting.worker)
-  const statistics = Statistics.view(setting.statistics)
+  const statistics = Statistics.view(setting.statistics, setting.worker)
   const parts = { fd, engine, medium, statistics, options }
   const channel =
     setting.queues === null

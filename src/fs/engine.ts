@@ -13,6 +13,7 @@ import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { Allocator } from './allocator.js'
 import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
+import { CheckedLocks } from './checked-locks.js'
 import { Clock } from './clock.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
@@ -39,6 +40,8 @@ export interface EngineSetting {
   readonly geometry: Geometry
   readonly hashKey0: number
   readonly hashKey1: number
+  /** Hold every call to the order of locks (checked-locks.ts). */
+  readonly checkLocks: boolean
 }
 
 /** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
@@ -77,7 +80,7 @@ export class Engine {
     const clock = this.clock
     this.#state = state
     this.#geometry = geometry
-    this.#locks = new Locks(state, worker)
+    this.#locks = setting.checkLocks ? new CheckedLocks(state, worker) : new Locks(state, worker)
     this.#allocator = new Allocator(medium, state, this.#locks, geometry)
     this.#tx = new Transaction(medium, this.#allocator, geometry, worker)
     this.#table = new InodeTable(medium, map)
@@ -111,10 +114,11 @@ export class Engine {
 
   /** Refers to an inode by its number alone. @returns its number, with a reference; -ESTALE */
   find(number: number): number {
-    this.#locks.readLockInode(number)
+    // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
+    this.#locks.lockMetadata()
     const error = this.#table.open(number, this.#inode)
     if (error === 0) this.#state.retain(number)
-    this.#locks.readUnlockInode(number)
+    this.#locks.unlockMetadata()
     return error || number
   }
 
@@ -247,8 +251,8 @@ export class Engine {
 
   /**
    * Tells where bytes of a file lie: `length` of them, from byte `within` of block `index` of the file on. What it
-   * tells holds until {@link endRead}, which must follow (or who reads the bytes lets go of the lock that
-   * {@link readLockOffset} tells of), and between the two there is no other call.
+   * tells holds until {@link endRead} or {@link handOverReadLock}, one of which must follow, and between the two there
+   * is no other call.
    * @param noteAccess keeps the time of the last access as relatime does (mount(8))
    * @returns the bytes there are, or -EISDIR, -EINVAL, -ESTALE
    */
@@ -267,9 +271,12 @@ export class Engine {
     return this.#file.read(this.#inode, index, within, length, sink)
   }
 
-  /** Where the lock that beginRead takes lies, in bytes from the start of {@link lockMemory}. */
-  readLockOffset(number: number): number {
-    return this.#locks.inodeLockOffset(number)
+  /**
+   * In place of {@link endRead}: where the lock that beginRead took lies, in bytes from the start of {@link lockMemory},
+   * for the caller to let go of it there.
+   */
+  handOverReadLock(number: number): number {
+    return this.#locks.handOverReadLock(number)
   }
 
   get lockMemory(): Mapping {
@@ -300,6 +307,16 @@ export class Engine {
       this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
     this.#locks.unlockInodes()
     return result
+  }
+
+  /** Whether every call is held to the order of locks. */
+  get checksLocks(): boolean {
+    return this.#locks instanceof CheckedLocks
+  }
+
+  /** Throws where a call that is over has left a lock held, if locks are checked. */
+  settle(): void {
+    this.#locks.settle()
   }
 
   usage(): VolumeUsage {

@@ -3,7 +3,8 @@
  * Locks between workers: words of the shared state, taken by compare-and-exchange and slept on by futex.
  * A word holds its owner, so that a waiter can tell whom it waits for.
  *
- * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock.
+ * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock. checked-locks.ts
+ * sees to it where tests run.
  */
 import { LOCK_WAITED as WAITED, wake, waitWhile } from '../pmem/shared-memory.js'
 import {
@@ -38,25 +39,25 @@ export class Locks {
   }
 
   lockMetadata(): void {
-    this.#lock(METADATA_LOCK)
+    this.acquire(METADATA_LOCK)
   }
 
   unlockMetadata(): void {
-    this.#unlock(METADATA_LOCK)
+    this.release(METADATA_LOCK)
   }
 
   lockAllocator(): void {
-    this.#lock(ALLOCATOR_LOCK)
+    this.acquire(ALLOCATOR_LOCK)
   }
 
   unlockAllocator(): void {
-    this.#unlock(ALLOCATOR_LOCK)
+    this.release(ALLOCATOR_LOCK)
   }
 
   /** For reading an inode, its blocks or its entries. Held alone: release it before taking another. */
   readLockInode(inode: number): void {
     const words = this.#words
-    const at = INODE_LOCKS + lockIndex(inode)
+    const at = inodeLock(inode)
     if (Atomics.compareExchange(words, at, 0, 1) === 0) return
     for (;;) {
       const seen = Atomics.load(words, at)
@@ -66,13 +67,16 @@ export class Locks {
     }
   }
 
-  /** Where the lock of {@link readLockInode} lies in the shared state's memory, in bytes. */
-  inodeLockOffset(inode: number): number {
-    return (INODE_LOCKS + lockIndex(inode)) * 4
+  /**
+   * Where the lock of {@link readLockInode} lies in the shared state's memory, in bytes. Who asks lets go of it there,
+   * and does not call {@link readUnlockInode}.
+   */
+  handOverReadLock(inode: number): number {
+    return inodeLock(inode) * 4
   }
 
   readUnlockInode(inode: number): void {
-    const at = INODE_LOCKS + lockIndex(inode)
+    const at = inodeLock(inode)
     const left = Atomics.sub(this.#words, at, 1) - 1
     if (left === WAITED && Atomics.compareExchange(this.#words, at, WAITED, 0) === WAITED) {
       wake(this.#state.memory, at, everyone)
@@ -86,12 +90,17 @@ export class Locks {
     this.#add(second)
     this.#add(third)
     this.#add(fourth)
-    for (let n = 0; n < this.#heldCount; n++) this.#writeLock(this.#held[n]!)
+    for (let n = 0; n < this.#heldCount; n++) this.acquireInode(INODE_LOCKS + this.#held[n]!)
   }
 
   unlockInodes(): void {
-    for (let n = this.#heldCount - 1; n >= 0; n--) this.#unlock(INODE_LOCKS + this.#held[n]!)
+    for (let n = this.#heldCount - 1; n >= 0; n--) this.release(INODE_LOCKS + this.#held[n]!)
     this.#heldCount = 0
+  }
+
+  /** A call is over, so nothing may be held. Checked locks look, and throw. */
+  settle(): void {
+    // Nothing was written down.
   }
 
   #add(inode: number): void {
@@ -106,9 +115,9 @@ export class Locks {
     this.#heldCount++
   }
 
-  #writeLock(index: number): void {
+  /** Takes an inode lock for writing, by the word that it is. */
+  protected acquireInode(at: number): void {
     const words = this.#words
-    const at = INODE_LOCKS + index
     const mine = WRITER | this.#owner
     if (Atomics.compareExchange(words, at, 0, mine) === 0) return
     for (;;) {
@@ -118,7 +127,7 @@ export class Locks {
     }
   }
 
-  #lock(at: number): void {
+  protected acquire(at: number): void {
     const words = this.#words
     if (Atomics.compareExchange(words, at, 0, this.#owner) === 0) return
     for (;;) {
@@ -128,7 +137,7 @@ export class Locks {
     }
   }
 
-  #unlock(at: number): void {
+  protected release(at: number): void {
     if (Atomics.exchange(this.#words, at, 0) & WAITED) wake(this.#state.memory, at, everyone)
   }
 
@@ -146,14 +155,19 @@ export class Locks {
 
 /** A lock and its holder, for people. */
 function describe(at: number, seen: number): string {
-  const name =
-    at === METADATA_LOCK
-      ? 'the metadata lock'
-      : at === ALLOCATOR_LOCK
-        ? "the allocator's lock"
-        : 'an inode lock'
+  const name = lockName(at)
   const isShared = at >= INODE_LOCKS && (seen & WRITER) === 0
   return isShared ? `${name}, which readers hold` : `${name}, which worker ${(seen & ownerMask) - 1} holds`
+}
+
+export function lockName(at: number): string {
+  if (at === METADATA_LOCK) return 'the metadata lock'
+  return at === ALLOCATOR_LOCK ? "the allocator's lock" : 'an inode lock'
+}
+
+/** The word of an inode's lock. */
+export function inodeLock(inode: number): number {
+  return INODE_LOCKS + lockIndex(inode)
 }
 
 function lockIndex(inode: number): number {

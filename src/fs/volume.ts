@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly readOnly: boolean
   /** Milliseconds since 1970 */
   readonly now: number
+  /** Have the engines check the order of locks. */
+  readonly checkLocks?: boolean
 }
 
 export class Volume {
@@ -30,7 +32,7 @@ export class Volume {
   /** Transactions that recovery undid. */
   readonly undone: number
   readonly #medium: Medium
-  readonly #readOnly: boolean
+  readonly #options: OpenOptions
 
   private constructor(
     medium: Medium,
@@ -38,14 +40,14 @@ export class Volume {
     state: SharedState,
     notices: readonly string[],
     undone: number,
-    readOnly: boolean,
+    options: OpenOptions,
   ) {
     this.#medium = medium
     this.superblock = superblock
     this.state = state
     this.notices = notices
     this.undone = undone
-    this.#readOnly = readOnly
+    this.#options = options
   }
 
   /** @throws VolumeError where the medium holds no volume that can be served */
@@ -58,7 +60,7 @@ export class Volume {
     const undone = recover(medium, geometry, Volume.wasClean(superblock))
     const state = SharedState.create(geometry.blockCount)
     new Allocator(medium, state, new Locks(state, 0), geometry).load()
-    const volume = new Volume(medium, superblock, state, damage, undone, options.readOnly)
+    const volume = new Volume(medium, superblock, state, damage, undone, options)
     volume.engine(0).finishOrphans()
     if (!options.readOnly) volume.#markDirty(options.now)
     return volume
@@ -74,6 +76,7 @@ export class Volume {
       geometry: this.superblock.geometry,
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
+      checkLocks: this.#options.checkLocks ?? false,
     }
   }
 
@@ -85,7 +88,7 @@ export class Volume {
   /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */
   close(): void {
     this.engine(0).finishOrphans()
-    if (!this.#readOnly) {
+    if (!this.#options.readOnly) {
       this.superblock.set(at.state, stateClean)
       writeSuperblock(this.#medium, this.superblock)
     }

@@ -126,6 +126,17 @@ export class Server {
     }
   }
 
+  get checksLocks(): boolean {
+    return this.#engine.checksLocks
+  }
+
+  /** As {@link handle}, and no lock may be held afterwards but one that goes with the reply. @throws Error */
+  handleChecked(): number {
+    const result = this.handle()
+    this.#engine.settle()
+    return result
+  }
+
   /** What comes seldom. FLUSH and FSYNC fall through to ENOSYS: all is durable, and the kernel stops asking. */
   #handleOther(opcode: number): number {
     switch (opcode) {
@@ -428,7 +439,7 @@ export class Server {
     )
     // The pieces are read when the reply is sent; the lock is let go of then.
     message.lockMemory = this.#engine.lockMemory
-    message.lockOffset = this.#engine.readLockOffset(number)
+    message.lockOffset = this.#engine.handOverReadLock(number)
     if (result < 0) return result
     this.#statistics.countRead(result)
     return 0

@@ -21,13 +21,13 @@ trace.log = (...words: unknown[]): void => {
   }
 }
 
-/** The server's handler with a line per request, or null where nobody listens. */
+/** The server's handler with a line per request, and with checks of the locks; null where nobody wants either. */
 export function traced(server: Server, message: Message): (() => number) | null {
-  if (!trace.enabled) return null
+  if (!trace.enabled) return server.checksLocks ? () => server.handleChecked() : null
   return () => {
     const { opcode, nodeid, pid } = message
     const unique = message.uniqueHigh * 2 ** 32 + (message.uniqueLow >>> 0)
-    const result = server.handle()
+    const result = server.handleChecked()
     const name = opcodeNames[opcode] ?? `opcode ${opcode}`
     trace('%s', `${unique} ${name} inode ${nodeid} pid ${pid} -> ${describe(result, message)}`)
     return result

@@ -3,17 +3,7 @@
  * Calls on the files of one directory: chosen at random, made on a mount, or applied to a model of it. What a client
  * was told is done has to be there, whatever became of the server afterwards.
  */
-import {
-  closeSync,
-  constants,
-  openSync,
-  readFileSync,
-  renameSync,
-  truncateSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
-import { readFile, readdir } from 'node:fs/promises'
+import { closeSync, constants, openSync, renameSync, truncateSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { pattern } from '../posix/fixture.js'
 import type { Random } from './random.js'
@@ -102,20 +92,6 @@ function resized(old: Buffer, bytes: number): Buffer {
 export interface Journal {
   readonly done: readonly Call[]
   readonly inFlight: Call | null
-}
-
-/** Of each call the client notes that it begins, and when it is done the line "done". */
-export function readJournal(path: string): Journal {
-  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
-  const calls = lines.filter((line) => line !== 'done').map((line) => JSON.parse(line) as Call)
-  const inFlight = lines.length > 0 && lines.at(-1) !== 'done' ? calls.pop() : undefined
-  return { done: calls, inFlight: inFlight ?? null }
-}
-
-export async function readFiles(directory: string): Promise<Files> {
-  const files = new Map<string, Buffer>()
-  for (const name of await readdir(directory)) files.set(name, await readFile(join(directory, name)))
-  return files
 }
 
 /** What is wrong with the files that are there; null if they are as the journal says. */

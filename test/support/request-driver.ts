@@ -27,7 +27,7 @@ const readIn = fuse.fuse_read_in.word
 const writeIn = fuse.fuse_write_in.word
 
 export class RequestDriver {
-  readonly statistics = Statistics.create()
+  readonly statistics = Statistics.create(1)
   readonly message: Message
   readonly #volume: MemoryVolume
   readonly #layout: MessageLayout

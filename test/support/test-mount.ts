@@ -25,9 +25,12 @@ const stepMs = 10
 /** Options of env(1): without what the test runner has Node load into every process that a test starts. */
 export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
 
+/** Options of env(1): servers hold every request to the order of locks. */
+const withChecks: readonly string[] = ['PMFS2_CHECK_LOCKS=1']
+
 /** Runs the program. */
 export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {
-  return finish('env', [...withoutRunner, process.execPath, program, ...args], limitMs)
+  return finish('env', [...withoutRunner, ...withChecks, process.execPath, program, ...args], limitMs)
 }
 
 /** Runs the program; anything but exit code 0 is an error. */

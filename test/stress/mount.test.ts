@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Client processes on mounts, over io_uring and /dev/fuse, while the server is killed, told to end, or unmounted: what
+ * clients were told is done is there after the next mount, every byte belongs where it is, and the device is clean.
+ * `npm run stress` does the same for longer. PMFS2_SEED repeats a run's choices, though not its timing.
+ */
+import tap from 'tap'
+import { seed } from '../support/random.js'
+import { turnRingOn } from '../support/ring-switch.js'
+import { stressMount } from './stress-mount.js'
+
+tap.setTimeout(240_000)
+
+const durationMs = 40_000
+
+turnRingOn(tap)
+
+void tap.test(`clients of mounts, seed ${seed}`, async (t) => {
+  const result = await stressMount({ seed, durationMs, progress: ({ what }) => t.comment(what) })
+  t.same(result.problems, [])
+  t.ok(result.rounds > 0 && result.calls > 0, `${result.rounds} rounds, ${result.calls} calls`)
+})

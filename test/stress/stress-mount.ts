@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Stress of mounts: client processes over either channel, with 2, 4 and 8 workers, for a given time. */
+import { Random } from '../support/random.js'
+import { TestMount } from '../support/test-mount.js'
+import { type MountRoundPlan, MountStress } from './mount-round.js'
+import type { StressOptions, StressResult } from './stress-options.js'
+import { Teardowns } from './teardowns.js'
+
+const roundsPerVolume = 8
+const size = '256M'
+/** So small that it gets full. */
+const smallSize = '24M'
+const longestRoundMs = 3000
+const variants: readonly (readonly string[])[] = [
+  ['--channel', 'auto'],
+  ['--channel', 'devfuse', '--workers', '2'],
+  ['--channel', 'auto', '-o', 'direct_io'],
+  ['--channel', 'devfuse', '--workers', '4'],
+  ['--channel', 'auto', '--workers', '1'],
+  ['--channel', 'devfuse', '--workers', '8'],
+]
+
+/** Ends at the first problem, or when the time is over. The ring should be on. */
+export async function stressMount(options: StressOptions): Promise<StressResult> {
+  const random = new Random(options.seed)
+  const deadline = performance.now() + options.durationMs
+  let calls = 0
+  let rounds = 0
+  while (performance.now() < deadline) {
+    const fill = random.below(4) === 0
+    const teardowns = new Teardowns()
+    try {
+      const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
+      for (let n = 0; n < roundsPerVolume && performance.now() < deadline; n++) {
+        const plan = {
+          seed: random.below(2 ** 31),
+          clients: random.of([2, 4, 6]),
+          durationMs: 300 + random.below(longestRoundMs),
+          end: random.of(['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
+          arguments: variants[rounds % variants.length]!,
+          fill,
+        }
+        const result = await stress.round(plan)
+        calls += result.calls
+        rounds++
+        options.progress({ calls, rounds, what: describe(plan) })
+        if (result.problems.length > 0)
+          return {
+            calls,
+            rounds,
+            problems: result.problems.map((problem) => `${describe(plan)}: ${problem}`),
+          }
+      }
+    } finally {
+      await teardowns.run()
+    }
+  }
+  return { calls, rounds, problems: [] }
+}
+
+function describe(plan: MountRoundPlan): string {
+  const words = [`${plan.clients} clients`, plan.arguments.join(' ')]
+  words.push(plan.end === 'order' ? 'unmounted' : plan.end)
+  if (plan.fill) words.push('full device')
+  return words.join(', ')
+}

@@ -10,7 +10,7 @@ import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { type MountEntry, findMount, mountType, realMountpoint } from '../daemon/mount-table.js'
 import { native } from '../native/index.js'
-import { DeviceError, openDevice } from '../pmem/device.js'
+import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 
 const debug = createDebug('pmfs2:cli')
@@ -107,14 +107,4 @@ async function waitForServer({ source }: MountEntry): Promise<void> {
     await sleep(stepMs)
   }
   debug('waited %d ms for the server', Math.round(performance.now() - start))
-}
-
-/** Whether the device is in use. Where one may not know (another's device), or it is gone: no. */
-function isHeld(source: string): boolean {
-  try {
-    openDevice(source, { access: 'read-only', exclusive: true }).close()
-    return false
-  } catch (error) {
-    return error instanceof DeviceError && error.code === 'EBUSY'
-  }
 }

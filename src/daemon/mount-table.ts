@@ -2,6 +2,7 @@
 /** What is mounted where, as /proc/self/mountinfo tells it (proc(5)). */
 import { readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { unescapeField } from '../pmem/kernel-use.js'
 
 /** The type under which our mounts stand in the table. */
 export const mountType = 'fuse.pmfs2'
@@ -14,11 +15,6 @@ export interface MountEntry {
   readonly source: string
   /** Options of the mount and of the file system, such as `rw`. */
   readonly options: readonly string[]
-}
-
-/** Blank, tab, newline and backslash are written as \ooo in the table. */
-export function unescapeField(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }
 
 /** The entries in the order in which they were mounted; lines that are none are skipped. */

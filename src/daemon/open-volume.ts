@@ -16,7 +16,7 @@ export async function openForMount(path: string, readOnly: boolean): Promise<Ope
     try {
       return openVolume(path, readOnly)
     } catch (error) {
-      const isBusy = error instanceof DeviceError && error.code === 'EBUSY'
+      const isBusy = error instanceof DeviceError && error.code === 'EBUSY' && !error.outlasts
       if (!isBusy || Date.now() > deadline || isMounted(path)) throw error
       await sleep(busyRetryMs)
     }

@@ -45,6 +45,7 @@ NAPI_MODULE_INIT()
 		{ "exchangeRing", call_exchange_ring },
 		{ "lockFile", call_lock_file },
 		{ "blockDeviceBytes", call_block_device_bytes },
+		{ "isBehindLoop", call_is_behind_loop },
 	};
 
 	pthread_once(&once, choose_instructions);

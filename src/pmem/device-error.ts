@@ -4,10 +4,13 @@ export class DeviceError extends Error {
   override readonly name = 'DeviceError'
   /** The errno's name, such as EBUSY. */
   readonly code: string
+  /** Of EBUSY: whoever uses the device is not about to let go of it. */
+  readonly outlasts: boolean
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, options: ErrorOptions & { outlasts?: boolean } = {}) {
     super(message, options)
     this.code = code
+    this.outlasts = options.outlasts ?? false
   }
 }
 

@@ -60,6 +60,8 @@ async function serveAndClose(
   const statistics = Statistics.create()
   const workers = startWorkers(request, mounted, statistics)
   try {
+    // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
+    opened.markMounted()
     await serve(request, mounted, workers, statistics, live)
   } catch (error) {
     opened.volume.state.markFailed()

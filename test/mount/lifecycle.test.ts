@@ -3,6 +3,7 @@
 import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { fingerprint } from '../cli/cli.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { finish, run } from '../support/run-command.js'
 import { TestMount, hasEnded, pmfs2, program, withoutRunner } from '../support/test-mount.js'
@@ -111,6 +112,32 @@ void tap.test('what cannot be mounted', async (t) => {
     return refuses(t, [zeros, mountpoint, '-f'], 32, /^mount: \S+zeros: it holds no PMFS2 file system$/)
   })
 })
+
+/** Runs what follows, as root, where the kernel lets nobody mount. */
+const hindrances: readonly [what: string, command: readonly string[], line: RegExp][] = [
+  [
+    'no permission to mount',
+    ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
+    /^mount: \S+: mount\(2\) failed: EPERM$/m,
+  ],
+  [
+    'a /dev/fuse that is none',
+    ['unshare', '--mount', 'sh', '-c', 'mount --bind /dev/null /dev/fuse && exec "$@"', 'sh'],
+    /^mount: \S+: mount\(2\) failed: EINVAL$/m,
+  ],
+]
+
+for (const [what, command, line] of hindrances) {
+  void tap.test(`${what} leaves the device as it was`, async (t) => {
+    const { device, mountpoint } = await TestMount.make(t, '16M')
+    const before = fingerprint(device)
+    const mount = [...withoutRunner, ...command, process.execPath, program, device, mountpoint]
+    const { end, output } = await finish('env', mount)
+    t.equal(end, 2, output)
+    t.match(output, line)
+    t.equal(fingerprint(device), before, 'not a byte of it has changed')
+  })
+}
 
 void tap.test('what is mounted already', async (t) => {
   const { device, mountpoint, folder } = await TestMount.mounted(t, '16M')

@@ -8,9 +8,11 @@ import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { Statistics } from '../fuse/statistics.js'
 import { type DaemonReport, openControl } from './control.js'
+import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
-import { attach, checkMountpoint, detach } from './kernel-mount.js'
+import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
+import { findMount } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
@@ -44,7 +46,8 @@ export async function runMount(
   try {
     const fd = attachOrClose(request, mountpoint, opened)
     trace('attached %s to %s', request.device, mountpoint)
-    await serveAndClose(request, { mountpoint, opened, fd, signals, choice }, live)
+    const device = findMount(mountpoint)?.device ?? null
+    await serveAndClose(request, { mountpoint, device, opened, fd, signals, choice }, live)
   } finally {
     signals.release()
   }
@@ -56,7 +59,7 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { mountpoint, opened, fd } = mounted
+  const { device, opened, fd } = mounted
   const statistics = Statistics.create()
   const workers = startWorkers(request, mounted, statistics)
   try {
@@ -69,7 +72,7 @@ async function serveAndClose(
     await workers.gone()
     // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
     closeSync(fd)
-    detach(mountpoint)
+    if (device !== null) detachLazily(detach(device))
     opened.abandon()
     throw failure(error)
   }
@@ -117,6 +120,8 @@ function failure(cause: unknown): Error {
 /** What a mount holds. */
 interface Mounted {
   readonly mountpoint: string
+  /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
+  readonly device: string | null
   readonly opened: OpenedVolume
   /** Of /dev/fuse. */
   readonly fd: number
@@ -127,16 +132,13 @@ interface Mounted {
 /** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  { mountpoint, opened, signals, choice }: Mounted,
+  { mountpoint, device, opened, signals, choice }: Mounted,
   workers: Workers,
   statistics: Statistics,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  signals.action = () => {
-    // Once: detached a second time would be what somebody else has mounted there since.
-    signals.action = null
-    if (!detach(mountpoint)) workers.stop()
-  }
+  const ending = new Ending(device, workers)
+  signals.action = () => ending.ask()
   try {
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
@@ -147,8 +149,8 @@ async function serve(
     await workers.ended
     control?.close()
   } finally {
-    // The mount is gone: what is mounted there from now on is another's.
     signals.action = null
+    ending.release()
   }
 }
 

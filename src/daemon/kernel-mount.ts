@@ -7,9 +7,11 @@ import { EBUSY, ENOENT } from '../fs/errno.js'
 import { native } from '../native/index.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
-import { findMount, mountType } from './mount-table.js'
+import { findMount, mountType, placesOf } from './mount-table.js'
 
+/** linux/fs.h, for umount2(2) */
 const MNT_DETACH = 2
+const UMOUNT_NOFOLLOW = 8
 const EPERM = 1
 
 /** @returns the mount point's real path @throws MountError where nothing can be mounted there */
@@ -92,14 +94,24 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions)
   throw new MountError(`fusermount3 cannot be run: ${getSystemErrorName(fd)}`, exitSystem)
 }
 
-/** Unmounts. Where the mount is busy it is detached: it goes when its last user does. @returns whether it is gone */
-export function detach(mountpoint: string): boolean {
+/**
+ * Unmounts a file system wherever one sees it. What else lies at its mount points by now is left alone.
+ * @param device as the mount table has it @returns where it could not be, as it is in use
+ */
+export function detach(device: string): string[] {
+  return placesOf(device).filter((place) => !unmount(place, false))
+}
+
+/** Takes what is in use out of sight; it goes when its last user does. */
+export function detachLazily(places: readonly string[]): void {
+  for (const place of places) unmount(place, true)
+}
+
+/** @returns whether it is gone, or never was there; false where it is in use */
+function unmount(place: string, lazily: boolean): boolean {
   if (process.geteuid?.() !== 0) {
-    if (spawnSync('fusermount3', ['-u', mountpoint], { stdio: 'ignore' }).status === 0) return true
-    spawnSync('fusermount3', ['-u', '-z', mountpoint], { stdio: 'ignore' })
-    return false
+    const args = ['-u', ...(lazily ? ['-z'] : []), '--', place]
+    return spawnSync('fusermount3', args, { stdio: 'ignore' }).status === 0
   }
-  const error = native.umount(mountpoint, 0)
-  if (error === -EBUSY) native.umount(mountpoint, MNT_DETACH)
-  return error !== -EBUSY
+  return native.umount(place, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) !== -EBUSY
 }

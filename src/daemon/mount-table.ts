@@ -8,6 +8,8 @@ import { unescapeField } from '../pmem/kernel-use.js'
 export const mountType = 'fuse.pmfs2'
 
 export interface MountEntry {
+  /** Device number of the file system, as `major:minor`: one and the same wherever else it is mounted too. */
+  readonly device: string
   /** Absolute path of the mount point. */
   readonly mountpoint: string
   readonly type: string
@@ -26,6 +28,7 @@ export function parseMountTable(text: string): MountEntry[] {
     const dash = fields.indexOf('-', 6)
     if (dash < 0 || fields.length < dash + 4) continue
     entries.push({
+      device: fields[2]!,
       mountpoint: unescapeField(fields[4]!),
       type: unescapeField(fields[dash + 1]!),
       source: unescapeField(fields[dash + 2]!),
@@ -42,6 +45,12 @@ export function readMountTable(): MountEntry[] {
 /** What one sees at the mount point: of several mounts there, the last. */
 export function findMount(mountpoint: string, table = readMountTable()): MountEntry | null {
   return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
+}
+
+/** Where one sees the file system of a device number: its mount points that nothing else is mounted on. */
+export function placesOf(device: string, table = readMountTable()): string[] {
+  const places = new Set(table.filter((entry) => entry.device === device).map(({ mountpoint }) => mountpoint))
+  return [...places].filter((place) => findMount(place, table)?.device === device)
 }
 
 /** The path as the mount table has it. The mount point itself is not looked at: its server may be dead. */

@@ -15,6 +15,7 @@ import { TestMount, hasEnded, succeed, until } from '../support/test-mount.js'
 tap.setTimeout(120_000)
 
 const { O_CREAT, O_RDWR } = constants
+const mappedBytes = 3 * 2 ** 20 + 5000
 const signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
 
 /** Holds a device to have been left in order. */
@@ -75,6 +76,23 @@ void tap.test('a mount in use', async (t) => {
   await mount.mount()
   t.equal((await system.readFile(join(mount.mountpoint, 'file'))).toString(), 'contents')
   t.same(await system.names(mount.mountpoint), ['file'])
+})
+
+void tap.test('stores to a mapping that is in use are written', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  const path = join(mount.mountpoint, 'mapped')
+  await system.writeFile(path, Buffer.alloc(mappedBytes))
+  const map = await system.map(await system.open(path, O_RDWR), mappedBytes)
+  const written = Buffer.alloc(mappedBytes, 'over and over ')
+  await system.mapWrite(map, 0, written)
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  await isLeftInOrder(t, mount)
+  await mount.mount()
+  t.ok((await system.readFile(path)).equals(written))
 })
 
 void tap.test('what somebody has mounted over it stays', async (t) => {

@@ -47,6 +47,12 @@ export function findMount(mountpoint: string, table = readMountTable()): MountEn
   return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
 }
 
+/** A device number as stat(2) gives it (st_dev), of one as the table has it (bits as in glibc's makedev(3)). */
+export function deviceNumber(device: string): number {
+  const [major, minor] = device.split(':').map(Number)
+  return (major! & 0xfff) * 2 ** 8 + (minor! & 0xff) + (minor! >>> 8) * 2 ** 20
+}
+
 /** Where one sees the file system of a device number: its mount points that nothing else is mounted on. */
 export function placesOf(device: string, table = readMountTable()): string[] {
   const places = new Set(table.filter((entry) => entry.device === device).map(({ mountpoint }) => mountpoint))

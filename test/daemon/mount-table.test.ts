@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The mount table, with all that proc(5) allows in it. */
+import { statSync } from 'node:fs'
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import {
+  deviceNumber,
   findMount,
   parseMountTable,
   placesOf,
@@ -53,6 +55,14 @@ void t.test('a file system is seen where nothing is mounted on it', (t) => {
   t.same(placesOf('0:39', more), ['/mnt/copy', '/mnt/part'])
   t.same(placesOf('0:40', more), ['/mnt/with blank'])
   t.same(placesOf('0:99', more), [])
+  t.end()
+})
+
+void t.test("a file system's number is that of stat(2)", (t) => {
+  t.equal(deviceNumber('0:39'), 39)
+  t.equal(deviceNumber('0:300'), 0x10002c)
+  t.equal(deviceNumber('8:1'), 0x801)
+  t.equal(deviceNumber(findMount('/proc')!.device), statSync('/proc').dev)
   t.end()
 })
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Attaching to the kernel and detaching: mount(2) as root, fusermount3 for everybody else. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, openSync, realpathSync, statSync, statfsSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { EBUSY, ENOENT } from '../fs/errno.js'
 import { native } from '../native/index.js'
@@ -24,15 +24,25 @@ export function checkMountpoint(path: string): string {
     throw mountpointError(path, error)
   }
   const there = findMount(mountpoint)
+  if (there?.type === mountType) askServer(path)
   if (there !== null)
     throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
   return mountpoint
 }
 
+/** What the kernel has cached of a mount outlives its server; statfs(2) always asks. @throws MountError */
+function askServer(path: string): void {
+  try {
+    statfsSync(path)
+  } catch (error) {
+    throw mountpointError(path, error)
+  }
+}
+
 function mountpointError(path: string, error: unknown): unknown {
   if (error instanceof MountError || !(error instanceof Error) || !('code' in error)) return error
   if (error.code === 'ENOENT') return new MountError(`${path}: the mount point does not exist`)
-  if (error.code === 'ENOTCONN') {
+  if (error.code === 'ENOTCONN' || error.code === 'ECONNABORTED') {
     return new MountError(`${path}: the server of the file system there has died; umount ${path} first`)
   }
   return new MountError(`${path}: ${error.message}`)

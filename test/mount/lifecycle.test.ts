@@ -151,6 +151,20 @@ void tap.test('what is mounted already', async (t) => {
   })
 })
 
+void tap.test('a mount point whose server was killed', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { device, mountpoint } = mount
+  // The kernel then knows the root directory.
+  await stat(mountpoint)
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGKILL')
+  t.ok(await hasEnded(pid))
+  const line = /^mount: (\S+mount): the server of the file system there has died; umount \1 first$/
+  await refuses(t, [device, mountpoint], 32, line)
+  await mount.unmount()
+  await mount.mount()
+})
+
 void tap.test('a link to a device is the device, a link to a mount point the mount point', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const { folder, device, mountpoint } = mount

@@ -20,7 +20,7 @@ import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
-import { devdaxGeometry } from './device-facts.js'
+import { devdaxGeometry, isWriteProtected } from './device-facts.js'
 import {
   type Access,
   type OpenOptions,
@@ -85,7 +85,10 @@ interface Opened {
 
 /** Opens a device that exists. @throws DeviceError, with code EBUSY if it is in use */
 export function openDevice(path: string, options: OpenOptions): Device {
-  const kind = kindOf(path, statDevice(path))
+  const stats = statDevice(path)
+  const kind = kindOf(path, stats)
+  if (kind === 'block' && options.access === 'read-write' && isWriteProtected(stats.rdev))
+    throw deviceError('EROFS', `cannot write to ${path}`)
   const fd = openDescriptor(path, kind, options)
   return assembleOrClose(fd, path, options.access, () =>
     options.exclusive ? claimDevice(fd, path, kind) : [],

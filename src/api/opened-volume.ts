@@ -32,7 +32,7 @@ export function openVolume(path: string, readOnly: boolean, unmarked = false): O
     description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
     const medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked })
-    return assemble(device, description, medium, volume)
+    return assemble(device, description, medium, volume, readOnly)
   } catch (error) {
     if (description !== null) unmapDevices(description)
     device.close()
@@ -52,11 +52,13 @@ function assemble(
   description: MediumDescription,
   medium: MappedMedium,
   volume: Volume,
+  readOnly: boolean,
 ): OpenedVolume {
   const notices = volume.notices.map((notice) => `${device.path}: ${notice}`)
   if (volume.undone > 0)
     notices.push(`${device.path}: recovery undid ${volume.undone} unfinished operation(s)`)
-  if (device.notice !== null) notices.push(device.notice)
+  // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
+  if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
   const letGo = (): void => {
     medium.release()
     unmapDevices(description)

@@ -2,12 +2,13 @@
 /** What mount options do, as programs on the mount see it. */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { tick } from '../posix/fixture.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount } from '../support/test-mount.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -59,6 +60,18 @@ void tap.test('ro', async (t) => {
   t.notOk(await system.access(file, W_OK), 'access says that it cannot be written')
   await mount.unmount()
   t.equal(await digest(mount.device), before, 'not a byte of the device has changed')
+})
+
+void tap.test('ro does not tell what a change would cost', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const [device, mountpoint] = [`${folder}/device`, `${folder}/mount`]
+  await mkdir(mountpoint)
+  t.teardown(() => pmfs2(['umount', '--lazy', mountpoint]))
+  await succeed('mkfs', device, '--size', '16M')
+  t.match(await succeed(device, mountpoint), /each change waits for msync/)
+  await succeed('umount', mountpoint)
+  t.notMatch(await succeed(device, mountpoint, '-o', 'ro'), /msync/)
+  await succeed('umount', mountpoint)
 })
 
 void tap.test('ro leaves even what recovery would mend', async (t) => {

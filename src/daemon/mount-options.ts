@@ -56,6 +56,11 @@ const ignoredOptions = new Set([
   'silent',
 ])
 
+/** What mount(8) asks by an option, and this file system cannot do. */
+const refusedOptions: Readonly<Record<string, string>> = {
+  remount: 'a mount cannot be changed by remount: umount it, and mount it again',
+}
+
 export class UnknownOptionError extends Error {
   override readonly name = 'UnknownOptionError'
 }
@@ -74,7 +79,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
     else if (option !== '' && !ignoredOptions.has(option) && !option.startsWith('x-')) {
-      throw new UnknownOptionError(`unknown mount option ${option}`)
+      throw new UnknownOptionError(refusedOptions[option] ?? `unknown mount option ${option}`)
     }
   }
   return {

@@ -19,7 +19,10 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
+  /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
+  /** The same of directories. */
+  readonly directoryAccessTimes: boolean
 }
 
 /** Each option sets or clears a flag of mount(2). */
@@ -89,5 +92,6 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     allowOther,
     directIo,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
+    directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }
 }

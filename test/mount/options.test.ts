@@ -12,7 +12,7 @@ import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
-const { O_CREAT, O_RDONLY, O_WRONLY, W_OK } = constants
+const { O_CREAT, O_NOATIME, O_RDONLY, O_WRONLY, W_OK } = constants
 const hourNs = 3_600_000_000_000n
 
 async function actor(t: Test): Promise<System> {
@@ -129,6 +129,40 @@ void tap.test('times of access', async (t) => {
     const { atimeNs } = await system.stat(changed)
     await mount.remount()
     t.equal((await system.stat(changed)).atimeNs, atimeNs, `${option}: so it stays`)
+  }
+})
+
+void tap.test('times of access of directories, and with O_NOATIME', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await actor(t)
+  const now = BigInt(Date.now()) * 1_000_000n
+  const moves: readonly [option: string, file: boolean, directory: boolean][] = [
+    ['relatime', true, true],
+    ['nodiratime', true, false],
+    ['noatime', false, false],
+    ['ro', false, false],
+  ]
+  for (const [option] of moves) {
+    await system.mkdir(`${mount.mountpoint}/${option}`)
+    for (const file of ['file', 'quiet']) {
+      await system.writeFile(`${mount.mountpoint}/${option}/${file}`, 'contents')
+      await system.setTimes(`${mount.mountpoint}/${option}/${file}`, now - hourNs, now - 2n * hourNs)
+    }
+    await system.setTimes(`${mount.mountpoint}/${option}`, now - hourNs, now - 2n * hourNs)
+  }
+  for (const [option, file, directory] of moves) {
+    await mount.remount('-o', option)
+    const path = `${mount.mountpoint}/${option}`
+    const before = await system.stat(`${path}/quiet`)
+    await tick()
+    const fd = await system.open(`${path}/quiet`, O_RDONLY | O_NOATIME)
+    t.equal((await system.read(fd, 100)).toString(), 'contents')
+    t.equal((await system.stat(`${path}/quiet`)).atimeNs, before.atimeNs, `${option}: O_NOATIME`)
+    await system.close(fd)
+    t.equal(await readingMoves(system, `${path}/file`), file, `${option}: a file`)
+    const { atimeNs } = await system.stat(path)
+    t.same(await system.names(path), ['file', 'quiet'])
+    t.equal((await system.stat(path)).atimeNs !== atimeNs, directory, `${option}: a directory`)
   }
 })
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Runs every command that README.md shows, in its order, in a copy of the repository. One fenced `sh` block is one
- * shell; each command of it must succeed. `--done COMMAND` names what was run before and need not run again.
+ * shell, one `js` block one module; each command of it must succeed. `--done COMMAND` names what was run before and need not run again.
  *
  * A block under the comment "needs /dev/pmem0" gets a file in its place where there is no such device, and where there is
  * one too: a check must not erase what somebody keeps there. What stays in the foreground is interrupted once it is live.
@@ -33,14 +33,23 @@ const outside = ['/mnt/pmfs2']
 
 /** @returns {{ commands: string[], needsPmem: boolean }[]} */
 function blocksOf(text) {
-  const pattern = /(<!-- needs \/dev\/pmem0[^>]*-->\n+)?```sh\n([\s\S]*?)```/g
-  return [...text.matchAll(pattern)].map(([, needs, body]) => ({
-    commands: body
-      .replaceAll('\\\n', ' ')
-      .split('\n')
-      .filter((line) => line.trim() !== '' && !line.startsWith('#')),
+  const pattern = /(<!-- needs \/dev\/pmem0[^>]*-->\n+)?```(sh|js)\n([\s\S]*?)```/g
+  return [...text.matchAll(pattern)].map(([, needs, language, body]) => ({
+    commands: language === 'js' ? [moduleCommand(body)] : commandsOf(body),
     needsPmem: needs !== undefined,
   }))
+}
+
+function commandsOf(body) {
+  return body
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+}
+
+/** In the repository its own name leads to it, as that of a dependency would. */
+function moduleCommand(body) {
+  return `node --input-type=module <<'END'\n${body}END`
 }
 
 /** Each command says how it ended on descriptor 3. */

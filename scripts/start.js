@@ -107,7 +107,10 @@ async function serve(device, mountpoint, live) {
       server.disconnect()
       live()
     })
-    server.on('exit', (code) => resolve(code ?? 1))
+    server.on('exit', (code, signal) => {
+      if (signal !== null) console.error(`start: the server was ended by ${signal}`)
+      resolve(code ?? 1)
+    })
   })
 }
 
@@ -142,9 +145,16 @@ async function main(args) {
     process.exitCode = await serve(device, mountpoint, () => tellWhatToTry(mountpoint, device, mebibytes))
     if (process.exitCode === 0) console.log('\nUnmounted; the emulated device is deleted.')
   } finally {
+    unmountLeftOver(device, mountpoint)
     rmSync(folder, { recursive: true, force: true })
     if (made) removeMountpoint(mountpoint)
   }
+}
+
+/** A server that was killed leaves its mount behind, and nobody could mount there again. */
+function unmountLeftOver(device, mountpoint) {
+  if (!readFileSync('/proc/self/mountinfo', 'utf8').includes(` fuse.pmfs2 ${device} `)) return
+  spawnSync(process.execPath, [command, 'umount', '--lazy', mountpoint], { stdio: 'inherit' })
 }
 
 function removeMountpoint(path) {

@@ -11,6 +11,8 @@ export interface OpenedVolume {
   readonly volume: Volume
   /** What people should know, in sentences. */
   readonly notices: readonly string[]
+  /** Says on the medium that the volume is in use; where that was to wait, nothing may change before. */
+  markMounted(): void
   /** Writes what is left to write, and lets go of the device. */
   close(): void
   /** Lets go of the device as it is, for the next opening to recover. */
@@ -20,15 +22,17 @@ export interface OpenedVolume {
 /**
  * Opens the volume on a device, for this process alone. Read-only means that not even recovery writes: it works on
  * copies of the pages (devdax cannot be mapped so, and is recovered in place).
+ * @param unmarked the superblock is left as it is until markMounted
  * @throws DeviceError, VolumeError
  */
-export function openVolume(path: string, readOnly: boolean): OpenedVolume {
+export function openVolume(path: string, readOnly: boolean, unmarked = false): OpenedVolume {
   const device = openFor(path, readOnly)
   let description: MediumDescription | null = null
   try {
     description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
     const medium = new MappedMedium(description)
-    return assemble(device, description, medium, Volume.open(medium, { readOnly, now: Date.now() }))
+    const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked })
+    return assemble(device, description, medium, volume, readOnly)
   } catch (error) {
     if (description !== null) unmapDevices(description)
     device.close()
@@ -48,11 +52,13 @@ function assemble(
   description: MediumDescription,
   medium: MappedMedium,
   volume: Volume,
+  readOnly: boolean,
 ): OpenedVolume {
   const notices = volume.notices.map((notice) => `${device.path}: ${notice}`)
   if (volume.undone > 0)
     notices.push(`${device.path}: recovery undid ${volume.undone} unfinished operation(s)`)
-  if (device.notice !== null) notices.push(device.notice)
+  // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
+  if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
   const letGo = (): void => {
     medium.release()
     unmapDevices(description)
@@ -63,6 +69,9 @@ function assemble(
     description,
     volume,
     notices,
+    markMounted() {
+      volume.markMounted(Date.now())
+    },
     close() {
       volume.close()
       letGo()

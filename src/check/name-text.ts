@@ -15,6 +15,11 @@ export function nameText(bytes: Uint8Array): string {
   return `"${Array.from(text, (letter) => (unprintable.test(letter) ? escapeLetter(letter) : letter)).join('')}"`
 }
 
+/** As it is where it is harmless, else between quotes with what is not printable escaped. */
+export function shownText(text: string): string {
+  return unprintable.test(text) ? nameText(new TextEncoder().encode(text)) : text
+}
+
 function escapeLetter(letter: string): string {
   if (letter === '"' || letter === '\\') return `\\${letter}`
   return [...new TextEncoder().encode(letter)].map(escapeHex).join('')

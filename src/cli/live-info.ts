@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is known of a volume only while it is mounted: how full it is, and what its server says. */
-import type { DaemonReport } from '../daemon/control.js'
+import { shownText } from '../check/name-text.js'
+import type { DaemonReport } from '../daemon/daemon-report.js'
 import { formatSize } from './size.js'
 import type { Row } from './table.js'
 
@@ -42,11 +43,11 @@ function serverRows({
   const kinds = Object.entries(requests)
     .filter(([, count]) => count > 0)
     .toSorted(([, a], [, b]) => b - a)
-    .map(([name, count]) => `${name} ${count}`)
+    .map(([name, count]) => `${shownText(name)} ${count}`)
   return [
     [
       'server',
-      `process ${pid}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, ${channel}, since ${startedAt}`,
+      `process ${pid}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],

@@ -15,11 +15,10 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { blockBytes, superblockBlock } from '../../layout/geometry.js'
-import { type Device, DeviceError, createFileDevice, openDevice } from '../pmem/device.js'
+import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { CommandError } from './command-error.js'
 import { type ReadBytes, readerOf, superblockAt } from './device-reader.js'
-import { kernelUse } from './in-use.js'
 import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
 
@@ -48,8 +47,6 @@ export function openTarget(request: TargetRequest): Target {
   const stats = statSync(request.path, { throwIfNoEntry: false })
   if (stats === undefined) return createdTarget(request)
   if (!stats.isFile()) return deviceTarget(request)
-  const use = kernelUse(request.path)
-  if (use !== null) throw new DeviceError('EBUSY', `${request.path}: it is in use by ${use}`)
   return stats.size === 0 ? emptyTarget(request) : fileTarget(request)
 }
 

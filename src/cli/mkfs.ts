@@ -5,6 +5,7 @@ import { statSync, statfsSync } from 'node:fs'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
+import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
 import { type FormatOptions, format, plan } from '../fs/format.js'
 import type { Superblock } from '../fs/superblock.js'
@@ -14,6 +15,7 @@ import { UsageError, about } from './command-error.js'
 import { openTarget } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
 import { printTable } from './table.js'
+import { labelText } from './volume-info.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -56,7 +58,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
 async function mkfs(args: MkfsArguments): Promise<void> {
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
-    label: args.label,
+    label: parseLabel(args.label),
     hashKey: randomBytes(16),
     now: Date.now(),
     uid: process.getuid!(),
@@ -107,6 +109,12 @@ function wholeBlocks(text: string): number {
   return bytes - (bytes % blockBytes)
 }
 
+function parseLabel(text: string): string {
+  if (/\p{Cc}/u.test(text))
+    throw new UsageError(`--label ${shownText(text)} has control characters; a label is a line of text`)
+  return text
+}
+
 function parseUuid(text: string): Uint8Array {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
     throw new UsageError(`--uuid ${text} is no UUID, such as ${randomUUID()}`)
@@ -119,7 +127,7 @@ function summarise(device: Device, superblock: Superblock): void {
   console.log(`Made a PMFS2 file system on ${device.path}`)
   printTable([
     ['size', `${formatSize(blockCount * blockBytes)}, ${blockCount} blocks of ${formatSize(blockBytes)}`],
-    ['label', superblock.label === '' ? '(none)' : superblock.label],
+    ['label', labelText(superblock.label)],
     ['UUID', superblock.uuid],
     ['lanes', `${laneCount}`],
     ...(device.notice === null ? [] : [['note', device.notice] as const]),

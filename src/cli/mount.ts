@@ -3,13 +3,15 @@
 import { resolve } from 'node:path'
 import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
-import { leaveStarter, startInBackground } from '../daemon/background.js'
+import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { runMount } from '../daemon/daemon.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
 import { MountError } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
 import { CommandError, UsageError, about } from './command-error.js'
+import { mount as command } from './commands.js'
 import { chosenCpus } from './cpu-list.js'
+import { verdict } from './verdict.js'
 
 /** Lanes of the undo log that a volume has at the most. */
 const mostWorkers = 256
@@ -104,9 +106,10 @@ async function mount(args: MountArguments): Promise<void> {
       }),
     )
   } catch (error) {
-    throw error instanceof MountError
-      ? new CommandError(error.message, error.exitCode, { cause: error })
-      : error
+    const failure =
+      error instanceof MountError ? new CommandError(error.message, error.exitCode, { cause: error }) : error
+    tellIfAlone(`${request.device}: ${verdict(failure, command).line}`)
+    throw failure
   }
 }
 

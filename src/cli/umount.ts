@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * `umount`: unmounts, and waits until the server has put everything in order and let go of the device, so that the
- * next command of a script finds the device free and the file system clean.
+ * next command of a script finds the device free and the file system clean. It does not wait for a server that has to
+ * go on, because the file system is mounted at another place too.
  */
 import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
-import { type MountEntry, findMount, mountType, realMountpoint } from '../daemon/mount-table.js'
+import {
+  type MountEntry,
+  deviceNumber,
+  findMount,
+  mountType,
+  readMountTable,
+  realMountpoint,
+} from '../daemon/mount-table.js'
 import { native } from '../native/index.js'
-import { DeviceError, openDevice } from '../pmem/device.js'
+import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 
 const debug = createDebug('pmfs2:cli')
@@ -21,6 +29,8 @@ const UMOUNT_NOFOLLOW = 8
 
 /** How long a server may take to end; it has little to do, but the machine may be busy. */
 const patienceMs = 30_000
+/** A server that still answers after this long has not lost its mount. */
+const answerMs = 3000
 const stepMs = 10
 
 /** umount(8): system error */
@@ -96,25 +106,35 @@ function unmountAsUser(path: string, lazy: boolean): Failure | null {
   return { message: stderr.trim().replaceAll('\n', ' ') || `${program} failed`, exitCode: exitPermission }
 }
 
-/** Returns once nobody holds the device. */
-async function waitForServer({ source }: MountEntry): Promise<void> {
+/** Returns once nobody holds the device, or once it is clear that the server goes on. */
+async function waitForServer({ source, device }: MountEntry): Promise<void> {
+  const elsewhere = readMountTable().find((entry) => entry.device === device)
+  if (elsewhere !== undefined) {
+    say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
+    return
+  }
   const start = performance.now()
+  const waited = (): number => performance.now() - start
   while (isHeld(source)) {
-    if (performance.now() - start > patienceMs) {
-      const waited = `after ${patienceMs / 1000} seconds`
-      throw new CommandError(`${source}: it is unmounted, but ${waited} its server still holds it`)
+    if (waited() > answerMs && (await isServing(device))) {
+      say(`${source} is still mounted for others (in another mount namespace); its server goes on`)
+      return
+    }
+    if (waited() > patienceMs) {
+      const seconds = `after ${patienceMs / 1000} seconds`
+      throw new CommandError(`${source}: it is unmounted, but ${seconds} its server still holds it`)
     }
     await sleep(stepMs)
   }
-  debug('waited %d ms for the server', Math.round(performance.now() - start))
+  debug('waited %d ms for the server', Math.round(waited()))
 }
 
-/** Whether the device is in use. Where one may not know (another's device), or it is gone: no. */
-function isHeld(source: string): boolean {
-  try {
-    openDevice(source, { access: 'read-only', exclusive: true }).close()
-    return false
-  } catch (error) {
-    return error instanceof DeviceError && error.code === 'EBUSY'
-  }
+function say(line: string): void {
+  console.error(`umount: ${line}`)
+}
+
+/** A server whose mount has ended answers no more, though it may still have to close the volume. */
+async function isServing(device: string): Promise<boolean> {
+  const { queryDaemonOf } = await import('../daemon/control.js')
+  return (await queryDaemonOf(deviceNumber(device))) !== null
 }

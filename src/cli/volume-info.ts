@@ -2,6 +2,7 @@
 /** The facts of a volume, as data and as lines for people. */
 import { blockBytes } from '../../layout/geometry.js'
 import { deviceEntryWords, stateClean, superblock as layout } from '../../layout/superblock.js'
+import { shownText } from '../check/name-text.js'
 import type { MountEntry } from '../daemon/mount-table.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
@@ -86,7 +87,7 @@ function devicesOf(superblock: Superblock): VolumeInfo['devices'] {
 export function volumeRows(volume: VolumeInfo): Row[] {
   const { features, devices, persistence } = volume
   const rows: Row[] = [
-    ['label', volume.label === '' ? '(none)' : volume.label],
+    ['label', labelText(volume.label)],
     ['UUID', volume.uuid],
     ['size', `${formatSize(volume.sizeBytes)}, ${volume.blocks} blocks of ${formatSize(volume.blockBytes)}`],
     ['state', stateText(volume)],
@@ -100,6 +101,11 @@ export function volumeRows(volume: VolumeInfo): Row[] {
   }
   rows.push(['durable by', domainText(persistence.domain)])
   return rows
+}
+
+/** A volume may be a stranger's, and a terminal must not obey it. */
+export function labelText(label: string): string {
+  return label === '' ? '(none)' : shownText(label)
 }
 
 /** What one should know. */

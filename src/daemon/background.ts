@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Going to the background: the caller starts the server as a process of its own, passes on what it prints, waits until
- * the mount is live, and leaves it alone. A server that fails has said why, and its exit code is the caller's.
+ * the mount is live, and leaves it alone. A server that fails before has said why, and its exit code is the caller's;
+ * one that fails afterwards tells the system log.
  */
 import { spawn } from 'node:child_process'
+import { logToSystem } from './system-log.js'
 
 const exitKilled = 32
 
@@ -34,10 +36,19 @@ export async function startInBackground(program: string, args: readonly string[]
   })
 }
 
+let isAlone = false
+
 /** In the server: lets go of whoever started it in the background, if anybody did. */
 export function leaveStarter(): void {
   if (process.send === undefined) return
   // Nobody reads this process's messages any more.
   process.stderr.on('error', () => undefined)
   process.send('live')
+  isAlone = true
+  process.on('uncaughtExceptionMonitor', (error) => tellIfAlone(`it ended on ${String(error)}`))
+}
+
+/** In the server: what went wrong, for the system log, if there is nobody else to tell. */
+export function tellIfAlone(line: string): void {
+  if (isAlone) logToSystem(line)
 }

@@ -2,41 +2,36 @@
 /**
  * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
  * name is abstract (unix(7)) and made of the mount's device number, so that nothing is left behind when a server dies.
+ * Anybody may take such a name, so who asks believes only the process that it belongs to.
  */
 import { type Server, connect, createServer } from 'node:net'
 import { statSync } from 'node:fs'
 import debug from 'debug'
+import { type DaemonReport, parseReport } from './daemon-report.js'
+import { deviceNumber, readMountTable } from './mount-table.js'
+import { isListener } from './socket-owner.js'
+
+export type { DaemonReport } from './daemon-report.js'
 
 const trace = debug('pmfs2:daemon')
 
 const answerTimeoutMs = 2000
+/** No report is as long. */
+const mostLetters = 65_536
 
-export interface DaemonReport {
-  readonly pid: number
-  readonly device: string
-  readonly mountpoint: string
-  readonly channel: string
-  readonly workers: number
-  readonly startedAt: string
-  /** Requests served, by the protocol's names. */
-  readonly requests: Readonly<Record<string, number>>
-  readonly bytesRead: number
-  readonly bytesWritten: number
+function socketName(device: number): string {
+  return `\0pmfs2-fuse/${device}`
 }
 
-function socketName(deviceNumber: number): string {
-  return `\0pmfs2-fuse/${deviceNumber}`
-}
-
-/** Answers until it is closed. @param deviceNumber of the mount (st_dev) */
-export function openControl(deviceNumber: number, report: () => DaemonReport): Server {
+/** Answers until it is closed. @param device number of the mount (st_dev) */
+export function openControl(device: number, report: () => DaemonReport): Server {
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy())
     socket.end(JSON.stringify(report()))
   })
   // Another server that ends just now may still hold the name. A mount that nobody can ask is better than none.
   server.on('error', (error) => trace('no control socket: %s', error.message))
-  server.listen(socketName(deviceNumber))
+  server.listen(socketName(device))
   server.unref()
   return server
 }
@@ -47,16 +42,28 @@ export async function queryDaemon(mountpoint: string): Promise<DaemonReport | nu
 }
 
 /** The same for who knows the mount's device number (st_dev): the mount itself is left alone, so it costs no request. */
-export async function queryDaemonOf(deviceNumber: number): Promise<DaemonReport | null> {
+export async function queryDaemonOf(device: number): Promise<DaemonReport | null> {
   return new Promise((resolve) => {
-    const socket = connect(socketName(deviceNumber))
+    const socket = connect(socketName(device))
     let text = ''
     socket.setTimeout(answerTimeoutMs, () => socket.destroy())
     socket.setEncoding('utf8')
     socket.on('data', (part: string) => {
       text += part
+      if (text.length > mostLetters) socket.destroy()
     })
     socket.on('error', () => resolve(null))
-    socket.on('close', () => resolve(text === '' ? null : (JSON.parse(text) as DaemonReport)))
+    socket.on('close', () => resolve(believed(parseReport(text), device)))
   })
+}
+
+function believed(report: DaemonReport | null, device: number): DaemonReport | null {
+  return report !== null && isListener(report.pid, socketName(device), ownerOf(device)) ? report : null
+}
+
+/** Who mounted it; null where it is mounted no more. */
+function ownerOf(device: number): number | null {
+  const entry = readMountTable().find((entry) => deviceNumber(entry.device) === device)
+  const option = entry?.options.find((option) => option.startsWith('user_id='))
+  return option === undefined ? null : Number(option.slice('user_id='.length))
 }

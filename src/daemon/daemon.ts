@@ -8,9 +8,11 @@ import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { Statistics } from '../fuse/statistics.js'
 import { type DaemonReport, openControl } from './control.js'
+import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
-import { attach, checkMountpoint, detach } from './kernel-mount.js'
+import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
+import { findMount } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
@@ -47,7 +49,8 @@ export async function runMount(
   try {
     const fd = attachOrClose(request, mountpoint, opened)
     trace('attached %s to %s', request.device, mountpoint)
-    await serveAndClose(request, { mountpoint, opened, fd, signals, choice }, live)
+    const device = findMount(mountpoint)?.device ?? null
+    await serveAndClose(request, { mountpoint, device, opened, fd, signals, choice }, live)
   } finally {
     signals.release()
   }
@@ -59,11 +62,13 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { mountpoint, opened, fd } = mounted
+  const { device, opened, fd } = mounted
   const statistics = Statistics.create(opened.volume.setting.geometry.laneCount)
   const plan = planOf(request, mounted)
   const workers = startWorkers(request, mounted, plan, statistics)
   try {
+    // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
+    opened.markMounted()
     await serve(request, mounted, workers, statistics, (notices) => {
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
@@ -73,7 +78,7 @@ async function serveAndClose(
     await workers.gone()
     // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
     closeSync(fd)
-    detach(mountpoint)
+    if (device !== null) detachLazily(detach(device))
     opened.abandon()
     throw failure(error)
   }
@@ -124,6 +129,8 @@ function failure(cause: unknown): Error {
 /** What a mount holds. */
 interface Mounted {
   readonly mountpoint: string
+  /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
+  readonly device: string | null
   readonly opened: OpenedVolume
   /** Of /dev/fuse. */
   readonly fd: number
@@ -134,16 +141,13 @@ interface Mounted {
 /** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  { mountpoint, opened, signals, choice }: Mounted,
+  { mountpoint, device, opened, signals, choice }: Mounted,
   workers: Workers,
   statistics: Statistics,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  signals.action = () => {
-    // Once: detached a second time would be what somebody else has mounted there since.
-    signals.action = null
-    if (!detach(mountpoint)) workers.stop()
-  }
+  const ending = new Ending(device, workers)
+  signals.action = () => ending.ask()
   try {
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
@@ -154,8 +158,8 @@ async function serve(
     await workers.ended
     control?.close()
   } finally {
-    // The mount is gone: what is mounted there from now on is another's.
     signals.action = null
+    ending.release()
   }
 }
 

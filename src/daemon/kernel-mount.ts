@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Attaching to the kernel and detaching: mount(2) as root, fusermount3 for everybody else. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, openSync, realpathSync, statSync, statfsSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { EBUSY, ENOENT } from '../fs/errno.js'
 import { native } from '../native/index.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
-import { findMount, mountType } from './mount-table.js'
+import { findMount, mountType, placesOf } from './mount-table.js'
 
+/** linux/fs.h, for umount2(2) */
 const MNT_DETACH = 2
+const UMOUNT_NOFOLLOW = 8
 const EPERM = 1
 
 /** @returns the mount point's real path @throws MountError where nothing can be mounted there */
@@ -22,15 +24,25 @@ export function checkMountpoint(path: string): string {
     throw mountpointError(path, error)
   }
   const there = findMount(mountpoint)
+  if (there?.type === mountType) askServer(path)
   if (there !== null)
     throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
   return mountpoint
 }
 
+/** What the kernel has cached of a mount outlives its server; statfs(2) always asks. @throws MountError */
+function askServer(path: string): void {
+  try {
+    statfsSync(path)
+  } catch (error) {
+    throw mountpointError(path, error)
+  }
+}
+
 function mountpointError(path: string, error: unknown): unknown {
   if (error instanceof MountError || !(error instanceof Error) || !('code' in error)) return error
   if (error.code === 'ENOENT') return new MountError(`${path}: the mount point does not exist`)
-  if (error.code === 'ENOTCONN') {
+  if (error.code === 'ENOTCONN' || error.code === 'ECONNABORTED') {
     return new MountError(`${path}: the server of the file system there has died; umount ${path} first`)
   }
   return new MountError(`${path}: ${error.message}`)
@@ -92,14 +104,24 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions)
   throw new MountError(`fusermount3 cannot be run: ${getSystemErrorName(fd)}`, exitSystem)
 }
 
-/** Unmounts. Where the mount is busy it is detached: it goes when its last user does. @returns whether it is gone */
-export function detach(mountpoint: string): boolean {
+/**
+ * Unmounts a file system wherever one sees it. What else lies at its mount points by now is left alone.
+ * @param device as the mount table has it @returns where it could not be, as it is in use
+ */
+export function detach(device: string): string[] {
+  return placesOf(device).filter((place) => !unmount(place, false))
+}
+
+/** Takes what is in use out of sight; it goes when its last user does. */
+export function detachLazily(places: readonly string[]): void {
+  for (const place of places) unmount(place, true)
+}
+
+/** @returns whether it is gone, or never was there; false where it is in use */
+function unmount(place: string, lazily: boolean): boolean {
   if (process.geteuid?.() !== 0) {
-    if (spawnSync('fusermount3', ['-u', mountpoint], { stdio: 'ignore' }).status === 0) return true
-    spawnSync('fusermount3', ['-u', '-z', mountpoint], { stdio: 'ignore' })
-    return false
+    const args = ['-u', ...(lazily ? ['-z'] : []), '--', place]
+    return spawnSync('fusermount3', args, { stdio: 'ignore' }).status === 0
   }
-  const error = native.umount(mountpoint, 0)
-  if (error === -EBUSY) native.umount(mountpoint, MNT_DETACH)
-  return error !== -EBUSY
+  return native.umount(place, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) !== -EBUSY
 }

@@ -19,7 +19,10 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
+  /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
+  /** The same of directories. */
+  readonly directoryAccessTimes: boolean
 }
 
 /** Each option sets or clears a flag of mount(2). */
@@ -56,6 +59,11 @@ const ignoredOptions = new Set([
   'silent',
 ])
 
+/** What mount(8) asks by an option, and this file system cannot do. */
+const refusedOptions: Readonly<Record<string, string>> = {
+  remount: 'a mount cannot be changed by remount: umount it, and mount it again',
+}
+
 export class UnknownOptionError extends Error {
   override readonly name = 'UnknownOptionError'
 }
@@ -74,7 +82,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
     else if (option !== '' && !ignoredOptions.has(option) && !option.startsWith('x-')) {
-      throw new UnknownOptionError(`unknown mount option ${option}`)
+      throw new UnknownOptionError(refusedOptions[option] ?? `unknown mount option ${option}`)
     }
   }
   return {
@@ -84,5 +92,6 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     allowOther,
     directIo,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
+    directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }
 }

@@ -2,11 +2,14 @@
 /** What is mounted where, as /proc/self/mountinfo tells it (proc(5)). */
 import { readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { unescapeField } from '../pmem/kernel-use.js'
 
 /** The type under which our mounts stand in the table. */
 export const mountType = 'fuse.pmfs2'
 
 export interface MountEntry {
+  /** Device number of the file system, as `major:minor`: one and the same wherever else it is mounted too. */
+  readonly device: string
   /** Absolute path of the mount point. */
   readonly mountpoint: string
   readonly type: string
@@ -14,11 +17,6 @@ export interface MountEntry {
   readonly source: string
   /** Options of the mount and of the file system, such as `rw`. */
   readonly options: readonly string[]
-}
-
-/** Blank, tab, newline and backslash are written as \ooo in the table. */
-export function unescapeField(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }
 
 /** The entries in the order in which they were mounted; lines that are none are skipped. */
@@ -30,6 +28,7 @@ export function parseMountTable(text: string): MountEntry[] {
     const dash = fields.indexOf('-', 6)
     if (dash < 0 || fields.length < dash + 4) continue
     entries.push({
+      device: fields[2]!,
       mountpoint: unescapeField(fields[4]!),
       type: unescapeField(fields[dash + 1]!),
       source: unescapeField(fields[dash + 2]!),
@@ -46,6 +45,18 @@ export function readMountTable(): MountEntry[] {
 /** What one sees at the mount point: of several mounts there, the last. */
 export function findMount(mountpoint: string, table = readMountTable()): MountEntry | null {
   return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
+}
+
+/** A device number as stat(2) gives it (st_dev), of one as the table has it (bits as in glibc's makedev(3)). */
+export function deviceNumber(device: string): number {
+  const [major, minor] = device.split(':').map(Number)
+  return (major! & 0xfff) * 2 ** 8 + (minor! & 0xff) + (minor! >>> 8) * 2 ** 20
+}
+
+/** Where one sees the file system of a device number: its mount points that nothing else is mounted on. */
+export function placesOf(device: string, table = readMountTable()): string[] {
+  const places = new Set(table.filter((entry) => entry.device === device).map(({ mountpoint }) => mountpoint))
+  return [...places].filter((place) => findMount(place, table)?.device === device)
 }
 
 /** The path as the mount table has it. The mount point itself is not looked at: its server may be dead. */

@@ -9,14 +9,14 @@ import { readMountTable } from './mount-table.js'
 const busyPatienceMs = 5000
 const busyRetryMs = 20
 
-/** @throws DeviceError, VolumeError */
+/** Its superblock is not marked as mounted yet: a mount that fails leaves it as it was. @throws DeviceError, VolumeError */
 export async function openForMount(path: string, readOnly: boolean): Promise<OpenedVolume> {
   const deadline = Date.now() + busyPatienceMs
   for (;;) {
     try {
-      return openVolume(path, readOnly)
+      return openVolume(path, readOnly, true)
     } catch (error) {
-      const isBusy = error instanceof DeviceError && error.code === 'EBUSY'
+      const isBusy = error instanceof DeviceError && error.code === 'EBUSY' && !error.outlasts
       if (!isBusy || Date.now() > deadline || isMounted(path)) throw error
       await sleep(busyRetryMs)
     }

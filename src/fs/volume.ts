@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly now: number
   /** Have the engines check the order of locks. */
   readonly checkLocks?: boolean
+  /** The superblock is left as it is until {@link Volume.markMounted}; before that, no engine may change anything. */
+  readonly unmarked?: boolean
 }
 
 export class Volume {
@@ -33,6 +35,7 @@ export class Volume {
   readonly undone: number
   readonly #medium: Medium
   readonly #options: OpenOptions
+  #marked = false
 
   private constructor(
     medium: Medium,
@@ -62,7 +65,7 @@ export class Volume {
     new Allocator(medium, state, new Locks(state, 0), geometry).load()
     const volume = new Volume(medium, superblock, state, damage, undone, options)
     volume.engine(0).finishOrphans()
-    if (!options.readOnly) volume.#markDirty(options.now)
+    if (options.unmarked !== true) volume.markMounted(options.now)
     return volume
   }
 
@@ -88,7 +91,7 @@ export class Volume {
   /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */
   close(): void {
     this.engine(0).finishOrphans()
-    if (!this.#options.readOnly) {
+    if (this.#marked) {
       this.superblock.set(at.state, stateClean)
       writeSuperblock(this.#medium, this.superblock)
     }
@@ -100,7 +103,10 @@ export class Volume {
     this.state.release()
   }
 
-  #markDirty(now: number): void {
+  /** Says on the medium that the volume is in use, unless it is open for reading only. @param now ms since 1970 */
+  markMounted(now: number): void {
+    if (this.#options.readOnly) return
+    this.#marked = true
     const { superblock } = this
     superblock.set(at.state, stateDirty)
     superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))

@@ -216,6 +216,7 @@ export const fuse_open_in = structure('fuse_open_in', 8, 'OPEN', {
 })
 
 export const O_TRUNC = 0o1000
+export const O_NOATIME = 0o1000000
 export const FUSE_OPEN_KILL_SUIDGID = 1 << 0
 
 export const fuse_create_in = structure('fuse_create_in', 16, 'CREATE and TMPFILE; a name follows.', {

@@ -40,6 +40,8 @@ export interface ServerOptions {
   readonly readOnly: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
+  /** The same of directories. */
+  readonly directoryAccessTimes: boolean
   /** Tell the kernel that rings will be offered for every processor's queue. */
   readonly overRing: boolean
 }
@@ -58,6 +60,7 @@ export class Server {
   readonly #statistics: Statistics
   readonly #openFlags: number
   readonly #accessTimes: boolean
+  readonly #directoryAccessTimes: boolean
   readonly #readOnly: boolean
   readonly #overRing: boolean
   readonly #listing: DirectoryReply
@@ -74,6 +77,7 @@ export class Server {
     this.#words = message.payload.words
     this.#statistics = statistics
     this.#accessTimes = options.accessTimes
+    this.#directoryAccessTimes = options.directoryAccessTimes
     this.#readOnly = options.readOnly
     this.#overRing = options.overRing
     this.#openFlags =
@@ -414,7 +418,13 @@ export class Server {
     listing.begin(message.argument(at.size), plus)
     const cookieLow = message.argument(at.offset) >>> 0
     const cookieHigh = message.argument(at.offset + 1)
-    const error = this.#engine.readdir(message.nodeid, cookieLow, cookieHigh, listing, this.#accessTimes)
+    const error = this.#engine.readdir(
+      message.nodeid,
+      cookieLow,
+      cookieHigh,
+      listing,
+      this.#directoryAccessTimes && this.#wantsAccessNoted(),
+    )
     if (error !== 0) return error
     listing.finish()
     if (listing.bytes > 0) message.piece(listing.buffer.mapping, 0, listing.bytes)
@@ -435,7 +445,7 @@ export class Server {
       low & 4095,
       size,
       message,
-      this.#accessTimes,
+      this.#accessTimes && this.#wantsAccessNoted(),
     )
     // The pieces are read when the reply is sent; the lock is let go of then.
     message.lockMemory = this.#engine.lockMemory
@@ -443,6 +453,11 @@ export class Server {
     if (result < 0) return result
     this.#statistics.countRead(result)
     return 0
+  }
+
+  /** Of a READ or READDIR: not by who opened it with O_NOATIME. */
+  #wantsAccessNoted(): boolean {
+    return (this.#message.argument(fuse.fuse_read_in.word.flags) & fuse.O_NOATIME) === 0
   }
 
   #write(): number {

@@ -5,8 +5,10 @@
  */
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "native.h"
 
@@ -31,4 +33,23 @@ CALL(call_block_device_bytes)
 	if (fd < 0 || fd > INT_MAX)
 		return give(env, -EBADF);
 	return give(env, ioctl((int)fd, BLKGETSIZE64, &bytes) ? -errno : (int64_t)bytes);
+}
+
+/* Whether what is open as the second descriptor lies behind the loop device that is open as the first: 1 or 0. */
+CALL(call_is_behind_loop)
+{
+	struct loop_info64 loop;
+	int64_t arguments[2];
+	struct stat file;
+
+	if (!read_words(env, info, arguments, 2))
+		return NULL;
+	for (int i = 0; i < 2; i++)
+		if (arguments[i] < 0 || arguments[i] > INT_MAX)
+			return give(env, -EBADF);
+	if (ioctl((int)arguments[0], LOOP_GET_STATUS64, &loop) || fstat((int)arguments[1], &file))
+		return give(env, -errno);
+	if (S_ISBLK(file.st_mode))
+		return give(env, loop.lo_rdevice == file.st_rdev);
+	return give(env, loop.lo_device == file.st_dev && loop.lo_inode == file.st_ino);
 }

@@ -216,6 +216,11 @@ export interface Native {
   lockFile(fd: number, exclusive: number): number
   /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
   blockDeviceBytes(fd: number): number
+  /**
+   * Whether the file or block device that is open as `fd` lies behind a loop device (ioctl LOOP_GET_STATUS64).
+   * @returns 1 or 0, or a negative errno (-ENXIO: nothing lies behind it; -ENOTTY: it is no loop device)
+   */
+  isBehindLoop(loopFd: number, fd: number): number
 }
 
 const require = createRequire(import.meta.url)

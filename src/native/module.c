@@ -46,6 +46,7 @@ NAPI_MODULE_INIT()
 		{ "exchangeRing", call_exchange_ring },
 		{ "lockFile", call_lock_file },
 		{ "blockDeviceBytes", call_block_device_bytes },
+		{ "isBehindLoop", call_is_behind_loop },
 	};
 
 	pthread_once(&once, learn_machine);

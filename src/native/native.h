@@ -119,5 +119,6 @@ CALL(call_register_entry);
 CALL(call_exchange_ring);
 CALL(call_lock_file);
 CALL(call_block_device_bytes);
+CALL(call_is_behind_loop);
 
 #endif

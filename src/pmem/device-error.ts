@@ -4,31 +4,40 @@ export class DeviceError extends Error {
   override readonly name = 'DeviceError'
   /** The errno's name, such as EBUSY. */
   readonly code: string
+  /** Of EBUSY: whoever uses the device is not about to let go of it. */
+  readonly outlasts: boolean
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, options: ErrorOptions & { outlasts?: boolean } = {}) {
     super(message, options)
     this.code = code
+    this.outlasts = options.outlasts ?? false
   }
 }
 
 /** What helps against the errors that opening a device meets. */
 const advice: Readonly<Record<string, string>> = {
   EACCES: 'no permission: run as root, or let yourself read and write it',
-  EPERM: 'not permitted: run as root',
   ENOENT: 'there is no such file or device',
   ENXIO: 'the device behind it is missing: is its driver loaded?',
   ENODEV: 'it cannot be mapped to memory: use a device or file system that mmap(2) works on',
-  EROFS: 'it can only be read: open it read-only, or make it writable',
+  EROFS: 'it is write-protected: mount it with -o ro, or make it writable',
   EBUSY: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   EAGAIN: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   ENOSPC: 'the disk is full',
   ENOMEM: 'there is no memory left',
 }
 
+function adviceOn(code: string): string {
+  if (code !== 'EPERM') return advice[code] ?? code
+  return process.geteuid?.() === 0
+    ? 'not permitted, not even to root: it may be immutable (lsattr shows it, chattr -i ends it)'
+    : 'not permitted: run as root'
+}
+
 /** The error for `code` met while `doing` something, such as `cannot open /dev/pmem0`. */
 export function deviceError(code: string, doing: string, cause?: unknown): DeviceError {
   const shown = code === 'EAGAIN' ? 'EBUSY' : code
-  return new DeviceError(shown, `${doing}: ${advice[code] ?? code}`, cause === undefined ? {} : { cause })
+  return new DeviceError(shown, `${doing}: ${adviceOn(code)}`, cause === undefined ? {} : { cause })
 }
 
 /** The errno's name of an exception of node:fs, or 'EIO' of another. */

@@ -36,6 +36,12 @@ export function deviceFolder(type: 'block' | 'char', device: bigint, sys = '/sys
   return resolve(join(sys, 'dev', type, deviceNumbers(device)))
 }
 
+/** Whether a block device refuses every write. It can be opened for writing all the same. */
+export function isWriteProtected(device: bigint, sys = '/sys'): boolean {
+  const folder = deviceFolder('block', device, sys)
+  return folder !== null && readLine(join(folder, 'ro')) === '1'
+}
+
 /** Whether a character device is devdax: persistent (or special) memory, mapped without a page cache. */
 export function isDevdax(device: bigint, sys = '/sys'): boolean {
   const subsystem = resolve(join(sys, 'dev/char', deviceNumbers(device), 'subsystem'))

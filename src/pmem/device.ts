@@ -20,12 +20,12 @@ import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
-import { devdaxGeometry } from './device-facts.js'
+import { devdaxGeometry, isWriteProtected } from './device-facts.js'
 import {
   type Access,
   type OpenOptions,
+  claimDevice,
   kindOf,
-  lockDevice,
   openDescriptor,
   statDevice,
 } from './device-open.js'
@@ -39,6 +39,7 @@ import {
 } from './persistence-domain.js'
 
 export { DeviceError } from './device-error.js'
+export { isHeld } from './device-open.js'
 export type { Access, OpenOptions } from './device-open.js'
 export type { DeviceKind, PersistenceDomain } from './persistence-domain.js'
 
@@ -84,11 +85,14 @@ interface Opened {
 
 /** Opens a device that exists. @throws DeviceError, with code EBUSY if it is in use */
 export function openDevice(path: string, options: OpenOptions): Device {
-  const kind = kindOf(path, statDevice(path))
+  const stats = statDevice(path)
+  const kind = kindOf(path, stats)
+  if (kind === 'block' && options.access === 'read-write' && isWriteProtected(stats.rdev))
+    throw deviceError('EROFS', `cannot write to ${path}`)
   const fd = openDescriptor(path, kind, options)
-  return assembleOrClose(fd, path, options.access, () => {
-    if (options.exclusive) lockDevice(fd, path, kind)
-  })
+  return assembleOrClose(fd, path, options.access, () =>
+    options.exclusive ? claimDevice(fd, path, kind) : [],
+  )
 }
 
 /**
@@ -111,9 +115,10 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   }
   try {
     return assembleOrClose(fd, path, 'read-write', () => {
-      lockDevice(fd, path, 'file')
+      const claimed = claimDevice(fd, path, 'file')
       extend(fd, path, sizeBytes)
       if (isNew) syncFolder(dirname(path))
+      return claimed
     })
   } catch (error) {
     if (isNew) unlinkSync(path)
@@ -126,16 +131,17 @@ export function createMemoryDevice(sizeBytes: number): Device {
   const fd = native.memoryFile('pmfs2-device', sizeBytes)
   if (fd < 0)
     throw deviceError(getSystemErrorName(fd), `cannot create a device of ${sizeBytes} bytes in memory`)
-  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => undefined)
+  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [])
 }
 
-/** Does `prepare`, then makes a Device of the descriptor; closes it if either fails. */
-function assembleOrClose(fd: number, path: string, access: Access, prepare: () => void): Device {
+/** Does `prepare`, which may claim further descriptors, then makes a Device; closes all of them if either fails. */
+function assembleOrClose(fd: number, path: string, access: Access, prepare: () => number[]): Device {
+  const descriptors = [fd]
   try {
-    prepare()
-    return assemble(measure(fd, path, access))
+    descriptors.push(...prepare())
+    return assemble(measure(fd, path, access), descriptors)
   } catch (error) {
-    closeSync(fd)
+    for (const descriptor of descriptors) closeSync(descriptor)
     throw error
   }
 }
@@ -209,7 +215,8 @@ function tryMapping(opened: Opened, flags: number): boolean {
   throw deviceError(code, `cannot map ${path}`)
 }
 
-function assemble(opened: Opened): Device {
+/** @param descriptors what is open for it, to be closed with it */
+function assemble(opened: Opened, descriptors: readonly number[]): Device {
   const { fd, path, kind, access, number, sizeBytes, alignBytes } = opened
   const syncs = tryMapping(opened, MAP_SYNC)
   if (!syncs) tryMapping(opened, 0)
@@ -238,7 +245,7 @@ function assemble(opened: Opened): Device {
       return mapping as Mapping
     },
     close() {
-      if (isOpen) closeSync(fd)
+      if (isOpen) for (const descriptor of descriptors) closeSync(descriptor)
       isOpen = false
     },
   }

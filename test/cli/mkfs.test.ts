@@ -149,7 +149,23 @@ void t.test('wrong values', async (t) => {
   }
   await refused('--label', 'x'.repeat(65), `mkfs: ${device}: the label is longer than 64 bytes`)
   await refused('--label', 'ä'.repeat(33), `mkfs: ${device}: the label is longer than 64 bytes`)
+  await refused(
+    '--label',
+    'red\u001b[31m\nline',
+    'mkfs: --label "red\\x1b[31m\\x0aline" has control characters; a label is a line of text; try pmfs2-fuse mkfs --help',
+  )
   await succeed(t, ['mkfs', device, '--label', 'ä'.repeat(32)])
+})
+
+void t.test('a label that a stranger has made is not obeyed', async (t) => {
+  const device = place('strange')
+  await succeed(t, ['mkfs', device, '--size', '1M', '--label', 'plain words'])
+  t.match(await succeed(t, ['info', device]), /^ +label +plain words$/m)
+  editSuperblocks(device, (words) => {
+    const bytes = new Uint8Array(words.buffer, words.byteOffset + superblock.word.label * 4, 64)
+    bytes.fill(0).set(Buffer.from('red\u001b[31m\nline'))
+  })
+  t.match(await succeed(t, ['info', device]), /^ +label +"red\\x1b\[31m\\x0aline"$/m)
 })
 
 void t.test('a file that could not be made leaves nothing', async (t) => {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** umount and info with a mount of our own. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -68,8 +70,42 @@ void t.test('a busy one', async (t) => {
   closeSync(fd)
 })
 
-void t.test('a server that was killed', async (t) => {
+void t.test('one that is mounted at a second place, too', async (t) => {
+  await settled()
+  await mount(t)
+  const second = join(folder, 'second')
+  mkdirSync(second)
+  t.teardown(() => start('umount', ['-l', second]))
+  await start('mount', ['--bind', mountpoint, second])
+  const { end, stderr } = await pmfs2(['umount', mountpoint])
+  t.equal(end, 0)
+  t.equal(stderr, `umount: ${device} is still mounted at ${second}; its server goes on\n`)
+  writeFileSync(join(second, 'file'), 'served')
+  await succeed(t, ['umount', second])
+  t.match(await succeed(t, ['fsck', device]), /clean/, 'the last one is waited for')
+})
+
+void t.test('one that another mount namespace has, too', async (t) => {
+  await mount(t)
+  const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', 'echo; cat'])
+  await once(holder.stdout, 'data')
+  const { end, stderr } = await pmfs2(['umount', mountpoint])
+  t.equal(end, 0)
+  t.match(
+    stderr,
+    /^umount: .*device is still mounted for others \(in another mount namespace\); its server goes on\n$/,
+  )
+  await refuse(t, ['fsck', device], 8, /it is in use/)
+  holder.stdin.end()
+  await settled()
+})
+
+/** Waits for the server of a mount that was not waited for. */
+async function settled(): Promise<void> {
   for (let tries = 0; (await pmfs2(['fsck', device])).end !== 0 && tries < 50; tries++);
+}
+
+void t.test('a server that was killed', async (t) => {
   await mount(t)
   const { server } = JSON.parse(await succeed(t, ['info', mountpoint, '--json'])) as {
     server: { pid: number }

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The mount table, with all that proc(5) allows in it. */
+import { statSync } from 'node:fs'
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { findMount, parseMountTable, readMountTable, realMountpoint } from '../../src/daemon/mount-table.js'
+import {
+  deviceNumber,
+  findMount,
+  parseMountTable,
+  placesOf,
+  readMountTable,
+  realMountpoint,
+} from '../../src/daemon/mount-table.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 const text = String.raw`21 26 0:20 / /proc rw,nosuid - proc proc rw
@@ -15,9 +23,16 @@ const text = String.raw`21 26 0:20 / /proc rw,nosuid - proc proc rw
 
 void t.test('parses', (t) => {
   const table = parseMountTable(text)
-  t.same(table[0], { mountpoint: '/proc', type: 'proc', source: 'proc', options: ['rw', 'nosuid', 'rw'] })
+  t.same(table[0], {
+    device: '0:20',
+    mountpoint: '/proc',
+    type: 'proc',
+    source: 'proc',
+    options: ['rw', 'nosuid', 'rw'],
+  })
   t.equal(table[1]?.type, 'ext3', 'behind any number of optional fields')
   t.same(table[2], {
+    device: '0:39',
     mountpoint: '/mnt/with blank',
     type: 'fuse.pmfs2',
     source: '/dev/pm\t\\\nem',
@@ -30,6 +45,24 @@ void t.test('of two mounts at one place the last is seen', (t) => {
   const table = parseMountTable(text)
   t.equal(findMount('/mnt/with blank', table)?.type, 'tmpfs')
   t.equal(findMount('/mnt', table), null)
+  t.end()
+})
+
+void t.test('a file system is seen where nothing is mounted on it', (t) => {
+  const more = parseMountTable(
+    `${text}45 26 0:39 / /mnt/copy rw - fuse.pmfs2 /dev/pm rw\n46 26 0:39 /a /mnt/part rw - fuse.pmfs2 /dev/pm rw\n`,
+  )
+  t.same(placesOf('0:39', more), ['/mnt/copy', '/mnt/part'])
+  t.same(placesOf('0:40', more), ['/mnt/with blank'])
+  t.same(placesOf('0:99', more), [])
+  t.end()
+})
+
+void t.test("a file system's number is that of stat(2)", (t) => {
+  t.equal(deviceNumber('0:39'), 39)
+  t.equal(deviceNumber('0:300'), 0x10002c)
+  t.equal(deviceNumber('8:1'), 0x801)
+  t.equal(deviceNumber(findMount('/proc')!.device), statSync('/proc').dev)
   t.end()
 })
 

@@ -3,12 +3,16 @@
  * A worker that fails takes its mount with it, and nothing else: no program waits for ever, no mount stays behind that
  * nobody serves, and the device is left as after a loss of power.
  */
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
+import { logToSystem } from '../../src/daemon/system-log.js'
 import { damageMarkedFile, marks } from '../support/damaged-file.js'
 import { ForegroundServer } from '../support/foreground-server.js'
+import { finish } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount, hasEnded, succeed } from '../support/test-mount.js'
+import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
+import { TestMount, hasEnded, program, succeed, withoutRunner } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -42,9 +46,36 @@ void tap.test('in the foreground', async (t) => {
 
 void tap.test('in the background', async (t) => {
   const [mount, system] = await damagedMount(t)
-  await mount.mount()
-  const { pid } = await mount.report()
+  const log = join(mount.folder, 'log')
+  const path = await withLogger(t, `printf '%s\\n' "$*" >> '${log}'`)
+  const started = await finish('env', [...path, process.execPath, program, mount.device, mount.mountpoint])
+  t.equal(started.end, 0, started.output)
+  const { pid } = await mount.adopt()
   t.not(await outcome(system.readFile(join(mount.mountpoint, 'damaged'))), 'OK')
   t.ok(await hasEnded(pid), 'the server ends')
   t.notOk(mount.isMounted())
+  const lines = (await readFile(log, 'utf8')).trimEnd().split('\n')
+  t.equal(lines.length, 1, 'the system log hears of it, once')
+  t.match(lines[0], `--tag pmfs2-fuse --id=${pid} --priority daemon.err -- ${mount.device}: `)
+  t.match(lines[0], /a worker failed, and the mount with it: /)
+})
+
+/** Puts a program that passes for logger(1) into the path. @returns arguments of env(1) */
+async function withLogger(t: TearsDown, script: string): Promise<string[]> {
+  const folder = await temporaryDirectory(t)
+  await writeFile(join(folder, 'logger'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  return [...withoutRunner, `PATH=${folder}:${process.env['PATH'] ?? ''}`]
+}
+
+void tap.test('where no syslog answers, the kernel takes the line', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const kernelLog = join(folder, 'kmsg')
+  await writeFile(kernelLog, '')
+  const line = `<27>pmfs2-fuse[${process.pid}]: what happened\n`
+  t.ok(logToSystem('what happened', { logger: '/bin/false', kernelLog }))
+  t.equal(await readFile(kernelLog, 'utf8'), line)
+  t.ok(logToSystem('what happened', { logger: join(folder, 'missing'), kernelLog }))
+  t.equal(await readFile(kernelLog, 'utf8'), line, 'nor where there is no logger')
+  t.ok(logToSystem('what happened', { logger: '/bin/true', kernelLog: join(folder, 'missing', 'kmsg') }))
+  t.notOk(logToSystem('what happened', { logger: '/bin/false', kernelLog: join(folder, 'missing', 'kmsg') }))
 })

@@ -3,9 +3,11 @@
 import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { fingerprint } from '../cli/cli.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { finish, run } from '../support/run-command.js'
-import { TestMount, hasEnded, pmfs2, program, withoutRunner } from '../support/test-mount.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { TestMount, hasEnded, packageRoot, pmfs2, program, withoutRunner } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -112,6 +114,65 @@ void tap.test('what cannot be mounted', async (t) => {
   })
 })
 
+/** Runs what follows, as root, where the kernel lets nobody mount. */
+const hindrances: readonly [what: string, command: readonly string[], line: RegExp][] = [
+  [
+    'no permission to mount',
+    ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
+    /^mount: \S+: mount\(2\) failed: EPERM$/m,
+  ],
+  [
+    'a /dev/fuse that is none',
+    ['unshare', '--mount', 'sh', '-c', 'mount --bind /dev/null /dev/fuse && exec "$@"', 'sh'],
+    /^mount: \S+: mount\(2\) failed: EINVAL$/m,
+  ],
+]
+
+for (const [what, command, line] of hindrances) {
+  void tap.test(`${what} leaves the device as it was`, async (t) => {
+    const { device, mountpoint } = await TestMount.make(t, '16M')
+    const before = fingerprint(device)
+    const mount = [...withoutRunner, ...command, process.execPath, program, device, mountpoint]
+    const { end, output } = await finish('env', mount)
+    t.equal(end, 2, output)
+    t.match(output, line)
+    t.equal(fingerprint(device), before, 'not a byte of it has changed')
+  })
+}
+
+/** mount(8) gives helpers no PATH, so that only the usual places count. $0: a directory with the command, then DEVICE DIR */
+const byMount = [
+  'set -e',
+  'mount --bind "$0" /usr/local/bin',
+  'mount -t fuse.pmfs2 -o noatime "$1" "$2"',
+  'grep " $2 " /proc/self/mountinfo',
+  'mount -o remount,ro "$2" || echo "remount: $?"',
+  'umount "$2"',
+  'echo "$1 $2 fuse.pmfs2 noauto,ro,nofail,x-systemd.automount,_netdev 0 0" > "$0/fstab"',
+  'mount --fstab "$0/fstab" "$2"',
+  'grep " $2 " /proc/self/mountinfo',
+  'umount "$2"',
+].join('\n')
+
+void tap.test('mount(8) and fstab know it as fuse.pmfs2', async (t) => {
+  const { device, mountpoint } = await TestMount.make(t, '16M')
+  const folder = await temporaryDirectory(t)
+  const { bin } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
+    bin: Record<string, string>
+  }
+  // The shim asks for node by name, which need not lie where mount(8) looks.
+  for (const [name, file] of Object.entries(bin)) {
+    const script = `#!/bin/sh\nexec '${process.execPath}' '${join(packageRoot, file)}' "$@"\n`
+    await writeFile(join(folder, name), script, { mode: 0o755 })
+  }
+  const shell = ['--mount', '--propagation', 'private', 'sh', '-c', byMount, folder, device, mountpoint]
+  const { end, output } = await finish('env', [...withoutRunner, 'unshare', ...shell])
+  t.equal(end, 0, output)
+  t.match(output, new RegExp(` ${mountpoint} rw,noatime - fuse\\.pmfs2 ${device} `))
+  t.match(output, /^mount: a mount cannot be changed by remount: umount it, .*\nremount: 1$/m)
+  t.match(output, new RegExp(` ${mountpoint} ro\\S* - fuse\\.pmfs2 ${device} ro,`))
+})
+
 void tap.test('what is mounted already', async (t) => {
   const { device, mountpoint, folder } = await TestMount.mounted(t, '16M')
   const other = join(folder, 'other')
@@ -122,6 +183,20 @@ void tap.test('what is mounted already', async (t) => {
   await t.test('the same device at another', (t) => {
     return refuses(t, [device, other], 32, /^mount: .*medium: it is in use: unmount it/)
   })
+})
+
+void tap.test('a mount point whose server was killed', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { device, mountpoint } = mount
+  // The kernel then knows the root directory.
+  await stat(mountpoint)
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGKILL')
+  t.ok(await hasEnded(pid))
+  const line = /^mount: (\S+mount): the server of the file system there has died; umount \1 first$/
+  await refuses(t, [device, mountpoint], 32, line)
+  await mount.unmount()
+  await mount.mount()
 })
 
 void tap.test('a link to a device is the device, a link to a mount point the mount point', async (t) => {

@@ -2,16 +2,17 @@
 /** What mount options do, as programs on the mount see it. */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { tick } from '../posix/fixture.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount } from '../support/test-mount.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
-const { O_CREAT, O_RDONLY, O_WRONLY, W_OK } = constants
+const { O_CREAT, O_NOATIME, O_RDONLY, O_WRONLY, W_OK } = constants
 const hourNs = 3_600_000_000_000n
 
 async function actor(t: Test): Promise<System> {
@@ -59,6 +60,18 @@ void tap.test('ro', async (t) => {
   t.notOk(await system.access(file, W_OK), 'access says that it cannot be written')
   await mount.unmount()
   t.equal(await digest(mount.device), before, 'not a byte of the device has changed')
+})
+
+void tap.test('ro does not tell what a change would cost', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const [device, mountpoint] = [`${folder}/device`, `${folder}/mount`]
+  await mkdir(mountpoint)
+  t.teardown(() => pmfs2(['umount', '--lazy', mountpoint]))
+  await succeed('mkfs', device, '--size', '16M')
+  t.match(await succeed(device, mountpoint), /each change waits for msync/)
+  await succeed('umount', mountpoint)
+  t.notMatch(await succeed(device, mountpoint, '-o', 'ro'), /msync/)
+  await succeed('umount', mountpoint)
 })
 
 void tap.test('ro leaves even what recovery would mend', async (t) => {
@@ -116,6 +129,40 @@ void tap.test('times of access', async (t) => {
     const { atimeNs } = await system.stat(changed)
     await mount.remount()
     t.equal((await system.stat(changed)).atimeNs, atimeNs, `${option}: so it stays`)
+  }
+})
+
+void tap.test('times of access of directories, and with O_NOATIME', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await actor(t)
+  const now = BigInt(Date.now()) * 1_000_000n
+  const moves: readonly [option: string, file: boolean, directory: boolean][] = [
+    ['relatime', true, true],
+    ['nodiratime', true, false],
+    ['noatime', false, false],
+    ['ro', false, false],
+  ]
+  for (const [option] of moves) {
+    await system.mkdir(`${mount.mountpoint}/${option}`)
+    for (const file of ['file', 'quiet']) {
+      await system.writeFile(`${mount.mountpoint}/${option}/${file}`, 'contents')
+      await system.setTimes(`${mount.mountpoint}/${option}/${file}`, now - hourNs, now - 2n * hourNs)
+    }
+    await system.setTimes(`${mount.mountpoint}/${option}`, now - hourNs, now - 2n * hourNs)
+  }
+  for (const [option, file, directory] of moves) {
+    await mount.remount('-o', option)
+    const path = `${mount.mountpoint}/${option}`
+    const before = await system.stat(`${path}/quiet`)
+    await tick()
+    const fd = await system.open(`${path}/quiet`, O_RDONLY | O_NOATIME)
+    t.equal((await system.read(fd, 100)).toString(), 'contents')
+    t.equal((await system.stat(`${path}/quiet`)).atimeNs, before.atimeNs, `${option}: O_NOATIME`)
+    await system.close(fd)
+    t.equal(await readingMoves(system, `${path}/file`), file, `${option}: a file`)
+    const { atimeNs } = await system.stat(path)
+    t.same(await system.names(path), ['file', 'quiet'])
+    t.equal((await system.stat(path)).atimeNs !== atimeNs, directory, `${option}: a directory`)
   }
 })
 

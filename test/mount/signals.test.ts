@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** SIGTERM and SIGINT unmount: the device is clean afterwards, whether the mount was in use or not. */
+import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
+import { findMount } from '../../src/daemon/mount-table.js'
 import { ForegroundServer } from '../support/foreground-server.js'
+import { finish, run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
 const { O_CREAT, O_RDWR } = constants
+const mappedBytes = 3 * 2 ** 20 + 5000
 const signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
 
 /** Holds a device to have been left in order. */
@@ -72,6 +76,64 @@ void tap.test('a mount in use', async (t) => {
   await mount.mount()
   t.equal((await system.readFile(join(mount.mountpoint, 'file'))).toString(), 'contents')
   t.same(await system.names(mount.mountpoint), ['file'])
+})
+
+void tap.test('stores to a mapping that is in use are written', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  const path = join(mount.mountpoint, 'mapped')
+  await system.writeFile(path, Buffer.alloc(mappedBytes))
+  const map = await system.map(await system.open(path, O_RDWR), mappedBytes)
+  const written = Buffer.alloc(mappedBytes, 'over and over ')
+  await system.mapWrite(map, 0, written)
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  await isLeftInOrder(t, mount)
+  await mount.mount()
+  t.ok((await system.readFile(path)).equals(written))
+})
+
+void tap.test('what somebody has mounted over it stays', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { pid } = await mount.report()
+  await run('mount', ['-t', 'tmpfs', 'pmfs2-test', mount.mountpoint])
+  const file = join(mount.mountpoint, 'file')
+  await writeFile(file, 'of another')
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  t.equal(findMount(mount.mountpoint)?.type, 'tmpfs')
+  t.equal(await readFile(file, 'utf8'), 'of another')
+  await mount.cutOff()
+  await isLeftInOrder(t, mount)
+})
+
+void tap.test('a mount that has a second place', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const second = join(mount.folder, 'second')
+  await mkdir(second)
+  t.teardown(() => finish('umount', ['-l', second]))
+  await run('mount', ['--bind', mount.mountpoint, second])
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  t.equal(findMount(second), null, 'nothing is left there that nobody serves')
+  await isLeftInOrder(t, mount)
+})
+
+void tap.test('a mount that another mount namespace has too', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'cat'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  t.teardown(() => holder.stdin.end())
+  const own = await readlink('/proc/self/ns/mnt')
+  await until(async () => (await readlink(`/proc/${holder.pid}/ns/mnt`)) !== own)
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  await isLeftInOrder(t, mount)
 })
 
 void tap.test('several signals at once', async (t) => {

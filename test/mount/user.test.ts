@@ -4,6 +4,7 @@ import { chmod, chown, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
+import { fingerprint } from '../cli/cli.js'
 import { System, outcome } from '../support/system.js'
 import { type Finished, finish } from '../support/run-command.js'
 import { TestMount, hasEnded, program, withoutRunner } from '../support/test-mount.js'
@@ -105,21 +106,25 @@ async function isRefused(t: Test): Promise<void> {
   await t.test("at another's directory", async (t) => {
     const mount = await ownedByNobody(t)
     await chown(mount.mountpoint, 0, 0)
+    const before = fingerprint(mount.device)
     const { end, output } = await asNobody([mount.device, mount.mountpoint])
     t.equal(end, 1)
     t.match(output, /^fusermount3: .*\nmount: \S+mount: fusermount3 refused to mount/)
     t.notOk(mount.isMounted())
+    t.equal(fingerprint(mount.device), before, 'not a byte of the device has changed')
   })
 
   await t.test('anything, without fusermount3', async (t) => {
     const mount = await ownedByNobody(t)
     const path = await temporaryDirectory(t)
+    const before = fingerprint(mount.device)
     const hidden = await asNobody([mount.device, mount.mountpoint], path)
     t.same(hidden, { end: 2, output: 'mount: fusermount3 cannot be run: EACCES' })
     await chmod(path, 0o755)
     const { end, output } = await asNobody([mount.device, mount.mountpoint], path)
     t.equal(end, 1)
     t.equal(output, 'mount: you are not root, and fusermount3 is not installed (Debian package fuse3)')
+    t.equal(fingerprint(mount.device), before, 'not a byte of the device has changed')
   })
 }
 

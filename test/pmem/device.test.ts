@@ -25,6 +25,7 @@ import {
   openDevice,
   windowLimitBytes,
 } from '../../src/pmem/device.js'
+import { deviceError } from '../../src/pmem/device-error.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 
 const mib = 2 ** 20
@@ -155,6 +156,28 @@ void test('a block device is held by one, and by no mount', async (t) => {
   t.equal(errorOf(() => openDevice(disk, exclusively)).code, 'EBUSY')
   t.equal(native.umount(folder, 0), 0)
   openDevice(disk, exclusively).close()
+})
+
+void test('what may not be written to is told of so', async (t) => {
+  const backing = join(await temporaryDirectory(t), 'disk')
+  writeFileSync(backing, '')
+  truncateSync(backing, 3 * mib)
+  const losetup = ['--read-only', '--find', '--show', backing]
+  const disk = execFileSync('losetup', losetup, { encoding: 'utf8' }).trim()
+  t.teardown(() => execFileSync('losetup', ['--detach', disk]))
+  const error = errorOf(() => openDevice(disk, exclusively))
+  t.equal(error.code, 'EROFS')
+  t.equal(
+    error.message,
+    `cannot write to ${disk}: it is write-protected: mount it with -o ro, or make it writable`,
+  )
+  closing(t, openDevice(disk, { access: 'read-only', exclusive: true }))
+
+  // What root meets with an immutable file; to make one takes a file system and a capability that not all have.
+  t.match(
+    deviceError('EPERM', 'cannot open file').message,
+    /not permitted, not even to root: it may be immutable/,
+  )
 })
 
 void test('a short look at a block device by another does not disturb', async (t) => {

@@ -47,6 +47,7 @@ export class RequestDriver {
       directIo: false,
       readOnly: false,
       accessTimes: true,
+      directoryAccessTimes: true,
       overRing: false,
     })
   }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * How a mount ends when a signal asks for it: it is unmounted wherever it is seen, and where that does not end it (it
+ * is in use, something else is mounted over it, another mount namespace has it too) its workers are stopped, so that the
+ * server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not ours, whatever lies at the mount point by now.
+ */
+import { spawn } from 'node:child_process'
+import debug from 'debug'
+import { detach, detachLazily } from './kernel-mount.js'
+import type { Workers } from './workers.js'
+
+const trace = debug('pmfs2:daemon')
+
+/** How long an unmounted file system that is in use nowhere may take to end by itself. */
+const graceMs = 1000
+/** How long the stores in mappings of a mount in use are written. */
+const flushLimitMs = 10_000
+
+export class Ending {
+  readonly #device: string | null
+  readonly #workers: Workers
+  #asked = false
+  #timer: NodeJS.Timeout | null = null
+
+  /** @param device of the mount, as the mount table has it; null where it was gone at once */
+  constructor(device: string | null, workers: Workers) {
+    this.#device = device
+    this.#workers = workers
+  }
+
+  /** To be called at each signal; the second one waits for nothing. */
+  ask(): void {
+    if (this.#asked) {
+      trace('asked again')
+      this.#workers.stop()
+      return
+    }
+    this.#asked = true
+    this.#begin()
+  }
+
+  /** The mount is over. */
+  release(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+  }
+
+  #begin(): void {
+    const busy = this.#device === null ? [] : detach(this.#device)
+    if (busy.length === 0) {
+      this.#timer = setTimeout(() => this.#workers.stop(), graceMs)
+      return
+    }
+    trace('in use: %o', busy)
+    void flush(busy[0]!).then(() => {
+      detachLazily(busy)
+      this.#workers.stop()
+    })
+  }
+}
+
+/**
+ * What programs have stored to shared mappings lies in the page cache; syncfs(2) has the kernel write it, while workers
+ * still serve. A program of its own does that, as a thread of this process would have to be waited for in any case.
+ */
+async function flush(place: string): Promise<void> {
+  const child = spawn('sync', ['--file-system', '--', place], { stdio: 'ignore', timeout: flushLimitMs })
+  await new Promise<void>((resolve) => {
+    child.on('error', () => resolve())
+    child.on('exit', (code, signal) => {
+      trace('sync ended with %s', code ?? signal)
+      resolve()
+    })
+    // One that cannot even be killed is not waited for.
+    child.unref()
+    setTimeout(resolve, flushLimitMs).unref()
+  })
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What all FUSE programs of others have in common: a Debian package, its programs, and defaults. */
+import type { Contender, Demand, Instance } from './contender.js'
+import { missingPrograms, packageVersion } from './packages.js'
+
+export interface PeerFacts {
+  /** Also the name of the program that mounts. */
+  readonly name: string
+  readonly title: string
+  readonly how: string
+  readonly packageName: string
+  readonly programs: readonly string[]
+}
+
+export function makePeer(facts: PeerFacts, make: (demand: Demand) => Instance): Contender {
+  const { name, title, how } = facts
+  return {
+    name,
+    title,
+    kind: 'peer',
+    how,
+    holdsFiles: true,
+    pins: true,
+    obstacle: () => missingPrograms(facts.programs, facts.packageName),
+    version: () => packageVersion(facts.packageName),
+    make,
+  }
+}

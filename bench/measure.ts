@@ -22,8 +22,8 @@ export interface Run {
   readonly session: Session
   readonly packageRoot: string
   readonly signal: AbortSignal
-  /** Takes lines for people. */
-  readonly say: (line: string) => void
+  /** Takes text for people, whose lines end with a newline. */
+  readonly say: (text: string) => void
 }
 
 /** @throws BenchError when the signal says so */
@@ -37,14 +37,18 @@ export async function measure(run: Run): Promise<Outcome> {
     if (!isOut) {
       const start = performance.now()
       const left = minutesAndSeconds(clock.secondsLeft(steps.slice(index)))
-      const outcome = await takeTurn(run, step)
+      run.say(`${left} left  ${describe(step, run.settings)}`)
+      const outcome = await takeTurn(run, step).catch((error: unknown) => {
+        run.say('\n')
+        throw error
+      })
       if (typeof outcome === 'string') {
         failures.push({ ...namesOf(step), message: outcome })
-        run.say(`${left} left  ${describe(step, run.settings)}  failed: ${outcome}`)
+        run.say(`  failed: ${outcome}\n`)
         await run.session.closeOf(step.contender.name)
       } else {
         measurements.push(...outcome)
-        run.say(`${left} left  ${describe(step, run.settings)}  ${outcome.map(inShort).join('  ')}`)
+        run.say(`  ${outcome.map(inShort).join('  ')}\n`)
       }
       clock.note(step, (performance.now() - start) / 1000)
     }

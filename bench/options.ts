@@ -26,9 +26,9 @@ const full: Settings = {
 const quick: Settings = {
   quick: true,
   rounds: 1,
-  fioMilliseconds: 250,
+  fioMilliseconds: 200,
   files: 1000,
-  mountedFiles: 10_000,
+  mountedFiles: 5000,
 }
 
 /** Exported for its test. @param args without the program's own name */

@@ -23,8 +23,8 @@ import { workloads } from './workloads/index.js'
 const interruptedExitCode = 130
 const packageRoot = findPackageRoot(import.meta.dirname)
 
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+function say(text: string): void {
+  process.stderr.write(text)
 }
 
 /** The first signal ends the run in order: what is mounted goes in bench()'s `finally`. */
@@ -45,7 +45,8 @@ async function bench(options: Options, signal: AbortSignal): Promise<Results> {
   const session = await Session.begin()
   try {
     const facts = await Promise.all(options.contenders.map(factsOf))
-    for (const { title, missing } of facts) if (missing !== undefined) say(`${title} is left out: ${missing}`)
+    for (const { title, missing } of facts)
+      if (missing !== undefined) say(`${title} is left out: ${missing}\n`)
     const present = options.contenders.filter((_, index) => facts[index]!.missing === undefined)
     const outcome = await measure({ ...options, contenders: present, session, packageRoot, signal, say })
     return resultsOf(options, facts, outcome, startedAt, await machineFacts(fioVersion))

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Workloads that are a fio command. A run with any I/O error counts as no run at all. */
 import { BenchError, run } from '../command.js'
+import type { Instance } from '../contenders/contender.js'
 import type { Metric } from '../results.js'
 import { type Workload, commonFiles } from './workload.js'
 
 export interface FioLine {
   readonly name: string
   readonly title: string
-  /** fio's options, without those that say where and for how long. */
+  /** fio's options, without those that say where, how large (64 MiB to a job) and for how long. */
   readonly options: readonly string[]
   /** The processor that fio and, where it can be, the server are pinned to. */
   readonly cpu?: number
+  readonly jobs?: number
   /** Whether latencies are of interest too. */
   readonly latencies?: boolean
 }
@@ -27,10 +29,11 @@ interface FioOutput {
   }[]
 }
 
+const fileSize = '64M'
 const bytesPerMebibyte = 2 ** 20
 /** fio takes that long to start and to end. */
 const fioOverheadSeconds = 0.5
-/** For fio to lay out its files, on top of the runtime; a server is hung that needs longer. */
+/** For fio to lay out its files, or to end after the runtime; a server is hung that needs longer. */
 const layoutTimeoutMs = 60_000
 
 const bandwidth: Metric = { name: 'bandwidth', title: 'bandwidth', unit: 'MiB/s' }
@@ -57,15 +60,14 @@ export function fioWorkload(line: FioLine): Workload {
     name: line.name,
     title: line.title,
     metrics: [bandwidth, ...latencies],
-    text: () => `\`fio ${options.join(' ')}\``,
+    text: () => `\`fio --size=${fileSize} --fallocate=none ${options.join(' ')}\``,
     suits: () => true,
     guessSeconds: ({ fioMilliseconds }) => fioMilliseconds / 1000 + fioOverheadSeconds,
     async run({ contender, session, settings, signal }) {
-      const { directory } = await session.common(contender, commonFiles, line.cpu)
+      const instance = await session.common(contender, commonFiles, line.cpu)
+      await layOut(instance, line.jobs ?? 1, signal)
       const args = [
-        // The same name everywhere: a file that an earlier workload laid out is used again.
-        '--name=seed',
-        `--directory=${directory}`,
+        ...placeOf(instance),
         ...options,
         '--time_based',
         `--runtime=${settings.fioMilliseconds}ms`,
@@ -78,6 +80,22 @@ export function fioWorkload(line: FioLine): Workload {
       return parseFio((await run('fio', args, { timeoutMs, signal })).stdout)
     },
   }
+}
+
+/** The same names everywhere, so that files are laid out once. */
+function placeOf({ directory }: Instance): readonly string[] {
+  return ['--name=seed', `--directory=${directory}`, `--size=${fileSize}`, '--fallocate=none']
+}
+
+/** By how many jobs files were laid out for. */
+const laidOut = new WeakMap<Instance, number>()
+
+/** fio would do so by itself, but in requests as small as those that it is about to time, and that takes long. */
+async function layOut(instance: Instance, jobs: number, signal: AbortSignal): Promise<void> {
+  if ((laidOut.get(instance) ?? 0) >= jobs) return
+  const args = [...placeOf(instance), `--numjobs=${jobs}`, '--bs=1M', '--rw=read', '--create_only=1']
+  await run('fio', args, { timeoutMs: layoutTimeoutMs, signal })
+  laidOut.set(instance, jobs)
 }
 
 /**

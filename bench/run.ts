@@ -41,7 +41,8 @@ async function bench(options: Options, signal: AbortSignal): Promise<Results> {
   const fioVersion = await requireFio()
   if (!options.settings.quick) requireMemory()
   const startedAt = new Date()
-  const restoreRing = await turnRingOn()
+  const needsRing = options.contenders.some((contender) => contender.needsRing)
+  const restoreRing = needsRing ? await turnRingOn() : (): void => undefined
   const session = await Session.begin()
   try {
     const facts = await Promise.all(options.contenders.map(factsOf))
@@ -63,7 +64,7 @@ function resultsOf(
   machine: Results['machine'],
 ): Results {
   return {
-    command: ['npm run bench', ...hideBin(process.argv)].join(' -- '),
+    command: commandLine(hideBin(process.argv)),
     startedAt: startedAt.toISOString(),
     minutes: (Date.now() - startedAt.getTime()) / 60_000,
     machine,
@@ -75,6 +76,10 @@ function resultsOf(
     }),
     ...outcome,
   }
+}
+
+function commandLine(args: readonly string[]): string {
+  return ['npm run bench', ...(args.length === 0 ? [] : ['--', ...args])].join(' ')
 }
 
 async function factsOf(contender: Contender): Promise<ContenderFacts> {

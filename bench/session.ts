@@ -35,7 +35,7 @@ export class Session {
   }
 
   static async begin(): Promise<Session> {
-    return new Session(await mkdtemp('/dev/shm/pmfs2-bench-'))
+    return new Session(await mkdtemp(`/dev/shm/pmfs2-bench-${process.pid}-`))
   }
 
   /** Mounted, as others use it too; pinned where asked for and where that makes a difference. */

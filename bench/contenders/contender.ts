@@ -21,6 +21,8 @@ export interface Contender {
   readonly holdsFiles: boolean
   /** Whether there is a server that can be pinned to one processor. */
   readonly pins: boolean
+  /** Whether the kernel's switch of FUSE over io_uring has to be on for it. */
+  readonly needsRing: boolean
   /** What is missing here to measure it, and what to do about it. */
   obstacle(): Promise<string | undefined>
   version(): Promise<string>

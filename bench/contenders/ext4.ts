@@ -19,6 +19,7 @@ export function makeExt4(): Contender {
     how: 'mount -t ext4 -o loop IMAGE MOUNTPOINT',
     holdsFiles: true,
     pins: false,
+    needsRing: false,
     obstacle: () => missingPrograms(['mkfs.ext4', 'losetup'], 'e2fsprogs mount'),
     version: () => Promise.resolve(`Linux ${release()}`),
     make: (demand) => new Ext4Instance(demand),

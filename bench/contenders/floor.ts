@@ -31,7 +31,7 @@ class FloorInstance extends Instance {
 function makeFloor(
   packageRoot: string,
   program: ProgramName,
-  facts: Pick<Contender, 'title' | 'how' | 'pins'>,
+  facts: Pick<Contender, 'title' | 'how' | 'pins' | 'needsRing'>,
   obstacle: () => Promise<string | undefined>,
 ): Contender {
   return {
@@ -47,13 +47,21 @@ function makeFloor(
 
 export function makeUringFloor(packageRoot: string): Contender {
   const how = 'bench/floor/uring-floor.c: one pinned thread and one ring for each processor'
-  return makeFloor(packageRoot, 'uring-floor', { title: 'floor of io_uring', how, pins: false }, ringObstacle)
+  return makeFloor(
+    packageRoot,
+    'uring-floor',
+    { title: 'floor of io_uring', how, pins: false, needsRing: true },
+    ringObstacle,
+  )
 }
 
 export function makeDevfuseFloor(packageRoot: string): Contender {
   const how = 'bench/floor/devfuse-floor.c: one thread'
-  return makeFloor(packageRoot, 'devfuse-floor', { title: 'floor of /dev/fuse', how, pins: true }, () =>
-    Promise.resolve(undefined),
+  return makeFloor(
+    packageRoot,
+    'devfuse-floor',
+    { title: 'floor of /dev/fuse', how, pins: true, needsRing: false },
+    () => Promise.resolve(undefined),
   )
 }
 

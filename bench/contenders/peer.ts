@@ -21,6 +21,7 @@ export function makePeer(facts: PeerFacts, make: (demand: Demand) => Instance): 
     how,
     holdsFiles: true,
     pins: true,
+    needsRing: false,
     obstacle: () => missingPrograms(facts.programs, facts.packageName),
     version: () => packageVersion(facts.packageName),
     make,

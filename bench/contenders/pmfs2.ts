@@ -37,7 +37,7 @@ class Pmfs2Instance extends Instance {
 
 function makePmfs2(
   packageRoot: string,
-  facts: Pick<Contender, 'name' | 'title' | 'pins' | 'obstacle'>,
+  facts: Pick<Contender, 'name' | 'title' | 'pins' | 'needsRing' | 'obstacle'>,
   channelOptions: readonly string[],
 ): Contender {
   const shim = join(packageRoot, 'bin/pmfs2-fuse.js')
@@ -53,13 +53,25 @@ function makePmfs2(
 
 /** Its workers are pinned anyway, one to each processor. */
 export function makePmfs2Uring(packageRoot: string): Contender {
-  const facts = { name: 'pmfs2-uring', title: 'PMFS2 over io_uring', pins: false, obstacle: ringObstacle }
+  const facts = {
+    name: 'pmfs2-uring',
+    title: 'PMFS2 over io_uring',
+    pins: false,
+    needsRing: true,
+    obstacle: ringObstacle,
+  }
   return makePmfs2(packageRoot, facts, ['--channel', 'uring', '--enable-uring'])
 }
 
 export function makePmfs2Devfuse(packageRoot: string): Contender {
   const obstacle = (): Promise<undefined> => Promise.resolve(undefined)
-  const facts = { name: 'pmfs2-devfuse', title: 'PMFS2 over /dev/fuse', pins: true, obstacle }
+  const facts = {
+    name: 'pmfs2-devfuse',
+    title: 'PMFS2 over /dev/fuse',
+    pins: true,
+    needsRing: false,
+    obstacle,
+  }
   return makePmfs2(packageRoot, facts, ['--channel', 'devfuse'])
 }
 

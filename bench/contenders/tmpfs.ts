@@ -17,6 +17,7 @@ export function makeTmpfs(): Contender {
     how: 'mount -t tmpfs tmpfs MOUNTPOINT',
     holdsFiles: true,
     pins: false,
+    needsRing: false,
     obstacle: () => Promise.resolve(undefined),
     version: () => Promise.resolve(`Linux ${release()}`),
     make: (demand) => new TmpfsInstance(demand),

@@ -2,7 +2,7 @@
 /** docs/benchmarks.md, made of the results alone. */
 import { type ContenderFacts, Figures, type Results } from '../results.js'
 import { type Verdict, judge, targets } from '../targets.js'
-import { number, ratio, ratioSpread, spread } from './format.js'
+import { number, ratio, spread } from './format.js'
 import { type Column, type Group, columnTitle, groups } from './groups.js'
 
 /** The contender whose ratios are shown. */
@@ -13,7 +13,7 @@ export function page(results: Results, plots: ReadonlySet<string>): string {
   const figures = new Figures(results)
   return [
     head(results),
-    howToRead(results),
+    howToRead(),
     verdictSection(figures),
     ...groups.flatMap((group) => groupSection(group, figures, plots.has(group.name))),
     contenderSection(results),
@@ -24,17 +24,17 @@ export function page(results: Results, plots: ReadonlySet<string>): string {
 }
 
 function head({ settings, command, startedAt, minutes }: Results): string {
-  const rounds = settings.rounds === 1 ? '1 round' : `${settings.rounds} rounds`
+  const rounds = settings.rounds === 1 ? 'one round' : `${settings.rounds} rounds`
+  const remark = settings.quick ? '; short ones, not to be relied on' : ''
   return `# Benchmarks
 
-PMFS2 beside what bounds it, what people use today, and what the kernel does without FUSE. \`${command}\` measured all of
-this on ${startedAt.slice(0, 10)} in ${minutes.toFixed(0)} minutes and wrote this page; every single figure is in
-[benchmarks.json](benchmarks.json). ${rounds} of each workload on each contender${
-    settings.quick ? ', short ones (`--quick`): not to be relied on' : ''
-  }.`
+PMFS2 beside what bounds it, what people use today, and what the kernel does without FUSE.
+
+This page and its plots were written by \`${command}\`, on ${startedAt.slice(0, 10)} in ${minutes.toFixed(0)} minutes:
+${rounds} of each workload on each contender${remark}. Every single figure is in [benchmarks.json](benchmarks.json).`
 }
 
-function howToRead({ settings }: Results): string {
+function howToRead(): string {
   return `## How to read this
 
 - Everything lies in RAM, so what is compared is the way from a program to a file system and back, not a disk.
@@ -45,8 +45,8 @@ function howToRead({ settings }: Results): string {
   is needed; they tell what FUSE costs.
 - Contenders take turns within each workload (A B C …, A B C …). What else the machine does falls on all of them, so
   **ratios** within a run mean more than figures, and can be compared from one machine to another.
-- Figures are medians of ${settings.rounds} rounds, with the least and the greatest in small print. Ratios are those of the medians;
-  in small print the least and the greatest ratio within a round.`
+- Figures are medians of the rounds, with the least and the greatest in small print. Ratios are those of the medians; in
+  small print the least and the greatest ratio within a round.`
 }
 
 function verdictSection(figures: Figures): string {
@@ -56,7 +56,7 @@ function verdictSection(figures: Figures): string {
     verdict.limit,
     verdict.reached === undefined
       ? 'not measured'
-      : withSmall(ratio(verdict.reached), ratioSpread(verdict.reached)),
+      : withSmall(ratio(verdict.reached), spread(verdict.reached)),
     verdict.isReached === undefined ? '' : verdict.isReached ? 'yes' : '**no**',
     titleOf(verdict, figures),
   ])
@@ -94,7 +94,7 @@ function groupSection(group: Group, figures: Figures, hasPlot: boolean): string[
   const picture = hasPlot ? [`![${group.title}, as bars](img/bench-${group.name}.svg)`] : []
   return [
     `## ${group.title}`,
-    group.lead,
+    group.lead(figures.results.settings),
     ...picture,
     figureTable(columns, figures),
     ...ratioTable(columns, figures),
@@ -104,8 +104,7 @@ function groupSection(group: Group, figures: Figures, hasPlot: boolean): string[
 function figureTable(columns: readonly Column[], figures: Figures): string {
   const rows = linesOf(columns, figures.contenders, (column, contender) => {
     const summary = figures.summary({ ...column, contender })
-    if (summary === undefined) return ''
-    return summary.count === 1 ? number(summary.median) : withSmall(number(summary.median), spread(summary))
+    return summary === undefined ? '' : withSmall(number(summary.median), spread(summary))
   })
   return table(['', ...columns.map((column) => columnTitle(column, figures))], rows)
 }
@@ -115,7 +114,7 @@ function ratioTable(columns: readonly Column[], figures: Figures): string[] {
   const others = figures.contenders.filter(({ name }) => name !== ours)
   const rows = linesOf(columns, others, (column, contender) => {
     const compared = figures.compare({ ...column, contender: ours }, { ...column, contender })
-    return compared === undefined ? '' : withSmall(ratio(compared), ratioSpread(compared))
+    return compared === undefined ? '' : withSmall(ratio(compared), spread(compared))
   })
   if (rows.length === 0) return []
   const heads = columns.map((column) => columnTitle(column, figures).replace(/, [^,]+$/, ''))
@@ -169,7 +168,7 @@ function machineSection({ machine }: Results): string {
 }
 
 function withSmall(text: string, small: string): string {
-  return `${text} <sub>${small}</sub>`
+  return small === '' ? text : `${text} <sub>${small}</sub>`
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -11,7 +11,7 @@ export function textReport(results: Results): string {
     const rows = rowsOf(group, figures)
     return rows.length === 0 ? [] : [`${group.title}\n\n${layOut(rows)}`]
   })
-  return [...sections, verdicts(figures), ...remarks(results)].join('\n\n')
+  return [...sections, ...verdicts(figures), ...remarks(results)].join('\n\n')
 }
 
 /** A head line and a line for each contender; medians, with the spread behind. */
@@ -28,13 +28,13 @@ function rowsOf({ columns }: Group, figures: Figures): string[][] {
     ...measured.map(({ workload, metric }) => {
       const summary = figures.summary({ workload, metric, contender: name })
       if (summary === undefined) return ''
-      return summary.count === 1 ? number(summary.median) : `${number(summary.median)} (${spread(summary)})`
+      return [number(summary.median), spread(summary)].join(' ').trimEnd()
     }),
   ])
   return [['', ...head], ...lines.filter((line) => line.slice(1).some((cell) => cell !== ''))]
 }
 
-function verdicts(figures: Figures): string {
+function verdicts(figures: Figures): string[] {
   const rows = targets
     .filter(({ numerator }) => figures.workload(numerator.workload) !== undefined)
     .map((target) => judge(target, figures))
@@ -45,7 +45,8 @@ function verdicts(figures: Figures): string {
       isReached === undefined ? '' : isReached ? 'yes' : 'no',
       against ?? '',
     ])
-  return `What has to be reached\n\n${layOut([['', 'has to be', 'is', 'reached', 'against'], ...rows])}`
+  if (rows.length === 0) return []
+  return [`What has to be reached\n\n${layOut([['', 'has to be', 'is', 'reached', 'against'], ...rows])}`]
 }
 
 function remarks({ contenders, failures }: Results): string[] {

@@ -19,7 +19,7 @@ export const mountTime: Workload = {
     { name: 'filled', title: 'mount, many files', unit: 's' },
   ],
   text: ({ mountedFiles }) =>
-    `the mount command and a first \`stat\`, on a volume without files and on one with ${count(mountedFiles)}`,
+    `the mount command and a first \`stat\`, on a volume without files and on one with ${mountedFiles.toLocaleString('en')}`,
   suits: ({ name }) => name !== 'tmpfs',
   guessSeconds: ({ mountedFiles, rounds }) => 1 + (mountedFiles * 30e-6) / rounds,
   async run(turn) {
@@ -53,8 +53,4 @@ async function timeMount(instance: Instance): Promise<number> {
   const seconds = (performance.now() - start) / 1000
   await instance.unmount()
   return seconds
-}
-
-function count(files: number): string {
-  return files.toLocaleString('en')
 }

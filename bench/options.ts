@@ -19,14 +19,16 @@ export interface Options {
 const full: Settings = {
   quick: false,
   rounds: 5,
-  fioMilliseconds: 2000,
+  fioMilliseconds: 1500,
+  fileMebibytes: 64,
   files: 10_000,
   mountedFiles: 1_000_000,
 }
 const quick: Settings = {
   quick: true,
   rounds: 1,
-  fioMilliseconds: 200,
+  fioMilliseconds: 150,
+  fileMebibytes: 16,
   files: 1000,
   mountedFiles: 5000,
 }

@@ -55,6 +55,8 @@ export interface Settings {
   readonly quick: boolean
   readonly rounds: number
   readonly fioMilliseconds: number
+  /** Of each file that fio works on. */
+  readonly fileMebibytes: number
   /** In the workloads that make, list and remove files. */
   readonly files: number
   /** On the volumes whose mounting is timed. */

@@ -48,7 +48,7 @@ function filesWorkload(
     text: (settings) =>
       `${what(settings)}, one call after the other (\`bench/client/files-client.c\`); lists with the kernel's names dropped before`,
     suits: ({ holdsFiles }) => holdsFiles,
-    guessSeconds: ({ files }) => files / 1000,
+    guessSeconds: ({ files }) => files / 1500,
     async run({ contender, session, settings, packageRoot, signal }) {
       const { directory } = await session.common(contender, commonFiles, undefined)
       const count = [String(settings.files), String(perDirectory(settings))]

@@ -2,13 +2,13 @@
 /** Workloads that are a fio command. A run with any I/O error counts as no run at all. */
 import { BenchError, run } from '../command.js'
 import type { Instance } from '../contenders/contender.js'
-import type { Metric } from '../results.js'
+import type { Metric, Settings } from '../results.js'
 import { type Workload, commonFiles } from './workload.js'
 
 export interface FioLine {
   readonly name: string
   readonly title: string
-  /** fio's options, without those that say where, how large (64 MiB to a job) and for how long. */
+  /** fio's options, without those that say where, how large and for how long. */
   readonly options: readonly string[]
   /** The processor that fio and, where it can be, the server are pinned to. */
   readonly cpu?: number
@@ -29,7 +29,6 @@ interface FioOutput {
   }[]
 }
 
-const fileSize = '64M'
 const bytesPerMebibyte = 2 ** 20
 /** fio takes that long to start and to end. */
 const fioOverheadSeconds = 0.5
@@ -60,14 +59,14 @@ export function fioWorkload(line: FioLine): Workload {
     name: line.name,
     title: line.title,
     metrics: [bandwidth, ...latencies],
-    text: () => `\`fio --size=${fileSize} --fallocate=none ${options.join(' ')}\``,
+    text: (settings) => `\`fio ${[...fileOptions(settings), ...options].join(' ')}\``,
     suits: () => true,
     guessSeconds: ({ fioMilliseconds }) => fioMilliseconds / 1000 + fioOverheadSeconds,
     async run({ contender, session, settings, signal }) {
       const instance = await session.common(contender, commonFiles, line.cpu)
-      await layOut(instance, line.jobs ?? 1, signal)
+      await layOut(instance, line.jobs ?? 1, settings, signal)
       const args = [
-        ...placeOf(instance),
+        ...placeOf(instance, settings),
         ...options,
         '--time_based',
         `--runtime=${settings.fioMilliseconds}ms`,
@@ -83,17 +82,32 @@ export function fioWorkload(line: FioLine): Workload {
 }
 
 /** The same names everywhere, so that files are laid out once. */
-function placeOf({ directory }: Instance): readonly string[] {
-  return ['--name=seed', `--directory=${directory}`, `--size=${fileSize}`, '--fallocate=none']
+function placeOf({ directory }: Instance, settings: Settings): readonly string[] {
+  return ['--name=seed', `--directory=${directory}`, ...fileOptions(settings)]
+}
+
+function fileOptions({ fileMebibytes }: Settings): readonly string[] {
+  return [`--size=${fileMebibytes}M`, '--fallocate=none']
 }
 
 /** By how many jobs files were laid out for. */
 const laidOut = new WeakMap<Instance, number>()
 
 /** fio would do so by itself, but in requests as small as those that it is about to time, and that takes long. */
-async function layOut(instance: Instance, jobs: number, signal: AbortSignal): Promise<void> {
+async function layOut(
+  instance: Instance,
+  jobs: number,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<void> {
   if ((laidOut.get(instance) ?? 0) >= jobs) return
-  const args = [...placeOf(instance), `--numjobs=${jobs}`, '--bs=1M', '--rw=read', '--create_only=1']
+  const args = [
+    ...placeOf(instance, settings),
+    `--numjobs=${jobs}`,
+    '--bs=1M',
+    '--rw=read',
+    '--create_only=1',
+  ]
   await run('fio', args, { timeoutMs: layoutTimeoutMs, signal })
   laidOut.set(instance, jobs)
 }

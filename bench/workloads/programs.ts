@@ -3,11 +3,10 @@
 import { join } from 'node:path'
 import { run } from '../command.js'
 import { dropNames } from './files.js'
-import { git, sourceArchive, sourceRepository } from './source-tree.js'
+import { describeTree, git, sourceArchive, sourceRepository } from './source-tree.js'
 import { type Workload, commonFiles } from './workload.js'
 
 const timeoutMs = 120_000
-const tree = "this project's sources, eslint and @typescript-eslint of node_modules"
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
@@ -19,12 +18,12 @@ export const tar: Workload = {
   name: 'tar',
   title: '`tar -x`',
   metrics: [{ name: 'unpack', title: '`tar -x`', unit: 's' }],
-  text: () => `\`tar -xf\` of a source tree (${tree})`,
+  text: (settings) => `\`tar -xf\` of a source tree (${describeTree(settings)})`,
   suits: ({ holdsFiles }) => holdsFiles,
   guessSeconds: () => 1.5,
-  async run({ contender, session, packageRoot, signal }) {
+  async run({ contender, session, settings, packageRoot, signal }) {
     const { directory } = await session.common(contender, commonFiles, undefined)
-    const archive = await sourceArchive(packageRoot, session.folder)
+    const archive = await sourceArchive(packageRoot, session.folder, settings)
     const target = join(directory, 'unpacked')
     await run('mkdir', [target], { timeoutMs, signal })
     const unpack = await timed(() =>
@@ -47,13 +46,13 @@ export const gitStatus: Workload = {
     'warm as its last run left the caches',
   suits: ({ holdsFiles }) => holdsFiles,
   guessSeconds: () => 0.5,
-  async run({ contender, session, packageRoot, signal }) {
+  async run({ contender, session, settings, packageRoot, signal }) {
     const { directory } = await session.common(contender, commonFiles, undefined)
     const clone = join(directory, 'clone')
     const status = (): Promise<unknown> =>
       run('env', [...git, '-C', clone, 'status', '--porcelain'], { timeoutMs, signal })
     if (!(await isThere(clone))) {
-      const repository = await sourceRepository(packageRoot, session.folder)
+      const repository = await sourceRepository(packageRoot, session.folder, settings)
       const options = ['clone', '--quiet', '--no-hardlinks', repository, clone]
       await run('env', [...git, ...options], { timeoutMs, signal })
       // The first one writes an index that it need not doubt any more.

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A source tree for programs to work on: this project's own sources, and two packages that it is built with, as
+ * A source tree for programs to work on: this project's own sources, and packages that it is built with, as
  * package-lock.json pins them. It comes as an archive and as a repository, both in shared memory, made at first use.
  */
 import { access, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../command.js'
+import type { Settings } from '../results.js'
 
-const parts = [
-  'src',
-  'layout',
-  'test',
-  'docs',
-  'bench',
-  'node_modules/eslint',
-  'node_modules/@typescript-eslint',
-]
+const ownParts = ['src', 'layout', 'test', 'docs', 'bench']
+
+function packagesOf({ quick }: Settings): readonly string[] {
+  return quick ? ['eslint'] : ['eslint', '@typescript-eslint']
+}
+
+/** What the tree is, in words. */
+export function describeTree(settings: Settings): string {
+  return `this project's sources and ${packagesOf(settings).join(', ')} of node_modules`
+}
+
 const timeoutMs = 120_000
 
 /** git without the user's settings, and with a name for commits. */
@@ -32,18 +35,28 @@ export const git: readonly string[] = [
   'safe.directory=*',
 ]
 
-export async function sourceArchive(packageRoot: string, folder: string): Promise<string> {
+export async function sourceArchive(
+  packageRoot: string,
+  folder: string,
+  settings: Settings,
+): Promise<string> {
+  const parts = [...ownParts, ...packagesOf(settings).map((name) => `node_modules/${name}`)]
+
   const archive = join(folder, 'tree.tar')
   if (await exists(archive)) return archive
   await run('tar', ['-cf', archive, '-C', packageRoot, ...parts], { timeoutMs })
   return archive
 }
 
-export async function sourceRepository(packageRoot: string, folder: string): Promise<string> {
+export async function sourceRepository(
+  packageRoot: string,
+  folder: string,
+  settings: Settings,
+): Promise<string> {
   const repository = join(folder, 'tree.git')
   if (await exists(repository)) return repository
   await mkdir(repository)
-  const archive = await sourceArchive(packageRoot, folder)
+  const archive = await sourceArchive(packageRoot, folder, settings)
   await run('tar', ['-xf', archive, '-C', repository, '--no-same-owner'], { timeoutMs })
   for (const command of [
     ['init', '--quiet'],

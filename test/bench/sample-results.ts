@@ -11,7 +11,14 @@ export function sampleResults(unit: Unit, values: Readonly<Record<string, readon
     startedAt: '2026-01-02T03:04:05.000Z',
     minutes: 7,
     machine: { kernel: 'Linux' },
-    settings: { quick: false, rounds: 3, fioMilliseconds: 1000, files: 10, mountedFiles: 10 },
+    settings: {
+      quick: false,
+      rounds: 3,
+      fioMilliseconds: 1000,
+      fileMebibytes: 1,
+      files: 10,
+      mountedFiles: 10,
+    },
     contenders: Object.keys(values).map((name) => ({
       name,
       title: `the ${name}`,

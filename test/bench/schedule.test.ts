@@ -7,7 +7,14 @@ import { Clock, minutesAndSeconds, plan } from '../../bench/schedule.js'
 import { workloads } from '../../bench/workloads/index.js'
 import type { Workload } from '../../bench/workloads/workload.js'
 
-const settings = { quick: false, rounds: 2, fioMilliseconds: 1000, files: 10, mountedFiles: 10 }
+const settings = {
+  quick: false,
+  rounds: 2,
+  fioMilliseconds: 1000,
+  fileMebibytes: 1,
+  files: 10,
+  mountedFiles: 10,
+}
 const contenders = allContenders('/nowhere')
 
 function contender(name: string): Contender {

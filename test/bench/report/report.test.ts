@@ -17,7 +17,14 @@ const contenders = [
   { name: 'bindfs', title: 'bindfs', kind: 'peer', how: 'bindfs', missing: 'bindfs is not installed' },
 ] as const
 
-const settings = { quick: false, rounds: 2, fioMilliseconds: 1000, files: 10, mountedFiles: 10 }
+const settings = {
+  quick: false,
+  rounds: 2,
+  fioMilliseconds: 1000,
+  fileMebibytes: 1,
+  files: 10,
+  mountedFiles: 10,
+}
 /** By contender, of the first two rounds. */
 const bandwidths: Readonly<Record<string, readonly number[]>> = {
   'pmfs2-uring': [90, 110],

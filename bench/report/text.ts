@@ -35,16 +35,13 @@ function rowsOf({ columns }: Group, figures: Figures): string[][] {
 }
 
 function verdicts(figures: Figures): string[] {
-  const rows = targets
-    .filter(({ numerator }) => figures.workload(numerator.workload) !== undefined)
-    .map((target) => judge(target, figures))
-    .map(({ what, limit, against, reached, isReached }) => [
-      what.replaceAll('`', ''),
-      limit,
-      reached === undefined ? 'not measured' : ratio(reached),
-      isReached === undefined ? '' : isReached ? 'yes' : 'no',
-      against ?? '',
-    ])
+  const rows = targets.flatMap((target) => {
+    const { what, limit, against, reached, isReached } = judge(target, figures)
+    if (reached === undefined) return []
+    return [
+      [what.replaceAll('`', ''), limit, ratio(reached), isReached === true ? 'yes' : 'no', against ?? ''],
+    ]
+  })
   if (rows.length === 0) return []
   return [`What has to be reached\n\n${layOut([['', 'has to be', 'is', 'reached', 'against'], ...rows])}`]
 }

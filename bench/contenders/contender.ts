@@ -19,6 +19,8 @@ export interface Contender {
   readonly how: string
   /** Whether it is a file system: a floor knows a handful of files and no directories. */
   readonly holdsFiles: boolean
+  /** Whether a million files are made in a minute or so; a run has no time for more. */
+  readonly fillsQuickly: boolean
   /** Whether there is a server that can be pinned to one processor. */
   readonly pins: boolean
   /** Whether the kernel's switch of FUSE over io_uring has to be on for it. */
@@ -36,6 +38,15 @@ export interface Demand {
   readonly cpu: number | undefined
   /** How many files it has to have room for. */
   readonly files: number
+}
+
+/** Many files, of a few thousand to a directory. */
+export interface Filling {
+  readonly files: number
+  readonly filesPerDirectory: number
+  readonly signal: AbortSignal
+  /** Makes them by system calls. */
+  make(directory: string): Promise<void>
 }
 
 /** A contender in a folder of its own. Whatever becomes of it, remove() leaves no mount, process or file. */
@@ -63,10 +74,10 @@ export abstract class Instance {
   }
 
   /** Has files made in the quickest way there is; it is not mounted before or after. */
-  async fill(make: (directory: string) => Promise<void>): Promise<void> {
+  async fill(filling: Filling): Promise<void> {
     await this.mount()
     try {
-      await make(this.directory)
+      await filling.make(this.directory)
     } finally {
       await this.unmount()
     }

@@ -18,6 +18,7 @@ export function makeExt4(): Contender {
     kind: 'kernel',
     how: 'mount -t ext4 -o loop IMAGE MOUNTPOINT',
     holdsFiles: true,
+    fillsQuickly: true,
     pins: false,
     needsRing: false,
     obstacle: () => missingPrograms(['mkfs.ext4', 'losetup'], 'e2fsprogs mount'),

@@ -39,6 +39,7 @@ function makeFloor(
     name: program,
     kind: 'floor',
     holdsFiles: false,
+    fillsQuickly: false,
     obstacle: async () => (await obstacle()) ?? (await compileObstacle(packageRoot, program)),
     version: () => Promise.resolve('as in bench/floor/'),
     make: (demand) => new FloorInstance(demand, compiled(packageRoot, program)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** fuse2fs: ext4 in user space, on an image in /dev/shm. */
-import { type Contender, command } from './contender.js'
+import { type Contender, type Filling, command } from './contender.js'
 import { Ext4Image } from './image.js'
 import { makePeer } from './peer.js'
 
@@ -9,10 +9,10 @@ class Fuse2fsInstance extends Ext4Image {
     await command(['fuse2fs', this.image, this.directory], this.demand.cpu)
   }
 
-  override async fill(make: (directory: string) => Promise<void>): Promise<void> {
+  override async fill(filling: Filling): Promise<void> {
     await this.mountByKernel()
     try {
-      await make(this.directory)
+      await filling.make(this.directory)
     } finally {
       await this.unmount()
     }
@@ -27,6 +27,7 @@ export function makeFuse2fs(): Contender {
       how: 'fuse2fs IMAGE MOUNTPOINT',
       packageName: 'fuse2fs',
       programs: ['fuse2fs', 'mkfs.ext4'],
+      fillsQuickly: true,
     },
     (demand) => new Fuse2fsInstance(demand),
   )

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** mergerfs and bindfs: they pass requests on to a directory, which lies in /dev/shm here. */
 import { mkdir } from 'node:fs/promises'
-import { type Contender, type Demand, Instance, command } from './contender.js'
+import { type Contender, type Demand, type Filling, Instance, command } from './contender.js'
 import { makePeer } from './peer.js'
 
 class PassthroughInstance extends Instance {
@@ -21,8 +21,8 @@ class PassthroughInstance extends Instance {
     await command([this.#program, this.path('source'), this.directory], this.demand.cpu)
   }
 
-  override async fill(make: (directory: string) => Promise<void>): Promise<void> {
-    await make(this.path('source'))
+  override async fill(filling: Filling): Promise<void> {
+    await filling.make(this.path('source'))
   }
 }
 
@@ -34,6 +34,7 @@ function makePassthrough(program: string, title: string): Contender {
       how: `${program} DIRECTORY MOUNTPOINT`,
       packageName: program,
       programs: [program],
+      fillsQuickly: true,
     },
     (demand) => new PassthroughInstance(demand, program),
   )

@@ -10,16 +10,18 @@ export interface PeerFacts {
   readonly how: string
   readonly packageName: string
   readonly programs: readonly string[]
+  readonly fillsQuickly: boolean
 }
 
 export function makePeer(facts: PeerFacts, make: (demand: Demand) => Instance): Contender {
-  const { name, title, how } = facts
+  const { name, title, how, fillsQuickly } = facts
   return {
     name,
     title,
     kind: 'peer',
     how,
     holdsFiles: true,
+    fillsQuickly,
     pins: true,
     needsRing: false,
     obstacle: () => missingPrograms(facts.programs, facts.packageName),

@@ -4,8 +4,10 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ringSwitch } from '../../src/daemon/channel-choice.js'
 import { run } from '../command.js'
-import { type Contender, type Demand, Instance, command } from './contender.js'
+import { type Contender, type Demand, type Filling, Instance, command } from './contender.js'
 import { mediumBytes } from './medium-size.js'
+
+const fillTimeoutMs = 300_000
 
 class Pmfs2Instance extends Instance {
   readonly #program: readonly string[]
@@ -20,6 +22,12 @@ class Pmfs2Instance extends Instance {
   override async format(): Promise<void> {
     await super.format()
     await command([...this.#program, 'mkfs', this.path('device'), '--size', String(mediumBytes(this.demand))])
+  }
+
+  override async fill({ files, filesPerDirectory, signal }: Filling): Promise<void> {
+    const program = join(import.meta.dirname, 'fill-volume.js')
+    const args = [program, this.path('device'), String(files), String(filesPerDirectory)]
+    await run(process.execPath, args, { timeoutMs: fillTimeoutMs, signal })
   }
 
   override async mount(): Promise<void> {
@@ -46,6 +54,7 @@ function makePmfs2(
     kind: 'ours',
     how: `pmfs2-fuse DEVICE MOUNTPOINT ${channelOptions.join(' ')}`,
     holdsFiles: true,
+    fillsQuickly: true,
     version: () => ownVersion(packageRoot),
     make: (demand) => new Pmfs2Instance(demand, [process.execPath, shim], channelOptions),
   }

@@ -16,6 +16,7 @@ export function makeTmpfs(): Contender {
     kind: 'kernel',
     how: 'mount -t tmpfs tmpfs MOUNTPOINT',
     holdsFiles: true,
+    fillsQuickly: true,
     pins: false,
     needsRing: false,
     obstacle: () => Promise.resolve(undefined),

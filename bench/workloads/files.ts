@@ -2,6 +2,7 @@
 /** Many files made, listed, renamed and removed by a small client in C: in one directory, and in a tree. */
 import { BenchError, run } from '../command.js'
 import { compile, compiled } from '../compile.js'
+import type { Filling } from '../contenders/contender.js'
 import type { Metric, Settings } from '../results.js'
 import { type Workload, commonFiles } from './workload.js'
 
@@ -76,13 +77,11 @@ export function filesPerSecond(stdout: string, files: number): Record<string, nu
 export async function makeFiles(
   packageRoot: string,
   directory: string,
-  files: number,
-  signal: AbortSignal,
+  { files, filesPerDirectory, signal }: Omit<Filling, 'make'>,
 ): Promise<void> {
   await compile(packageRoot, 'files-client')
   const client = compiled(packageRoot, 'files-client')
-  const perDirectory = String(commonFiles / 2)
-  const args = ['-c', '0', client, directory, String(files), perDirectory, 'create']
+  const args = ['-c', '0', client, directory, String(files), String(filesPerDirectory), 'create']
   await run('taskset', args, { timeoutMs: 10 * timeoutMs, signal })
 }
 

@@ -19,6 +19,7 @@ void t.test('a peer without its program is an obstacle, not an error', async (t)
     how: 'peer',
     packageName: 'peer-package',
     programs: ['no-peer'],
+    fillsQuickly: true,
   }
   const peer = makePeer(facts, () => {
     throw new Error('not to be made')

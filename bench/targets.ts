@@ -3,17 +3,12 @@
  * What has to be reached, as quotients of figures of one run, and the verdicts. A target that is missed says in
  * `bound` what bounds it: that is kept here, beside the target, and finds its way onto the page.
  */
-import type { Figures } from './results.js'
-
-interface Measured {
-  readonly workload: string
-  readonly metric: string
-  readonly contender: string
-}
+import type { Cell, Figures } from './results.js'
+import type { Comparison } from './statistics.js'
 
 export interface Target {
   readonly what: string
-  readonly numerator: Measured
+  readonly numerator: Cell
   /** Of several contenders, the best that was measured. */
   readonly denominator: {
     readonly workload: string
@@ -29,7 +24,7 @@ export interface Verdict {
   readonly what: string
   readonly limit: string
   /** Undefined where one of the two was not measured. */
-  readonly reached?: { readonly ratio: number; readonly minimum: number; readonly maximum: number }
+  readonly reached?: Comparison
   readonly against?: string
   readonly isReached?: boolean
   readonly bound?: string

@@ -13,8 +13,6 @@ export interface FioLine {
   /** The processor that fio and, where it can be, the server are pinned to. */
   readonly cpu?: number
   readonly jobs?: number
-  /** Whether latencies are of interest too. */
-  readonly latencies?: boolean
 }
 
 /** The part of fio's JSON that we read. */
@@ -52,13 +50,12 @@ export async function requireFio(): Promise<string> {
 }
 
 export function fioWorkload(line: FioLine): Workload {
-  const latencies = line.latencies === true ? percentiles.map(({ metric }) => metric) : []
   const pinning = line.cpu === undefined ? [] : [`--cpus_allowed=${line.cpu}`]
   const options = [...line.options, ...pinning]
   return {
     name: line.name,
     title: line.title,
-    metrics: [bandwidth, ...latencies],
+    metrics: [bandwidth, ...percentiles.map(({ metric }) => metric)],
     text: (settings) => `\`fio ${[...fileOptions(settings), ...options].join(' ')}\``,
     suits: () => true,
     guessSeconds: ({ fioMilliseconds }) => fioMilliseconds / 1000 + fioOverheadSeconds,

@@ -6,8 +6,9 @@
 import type { Instance } from '../contenders/contender.js'
 import { run } from '../command.js'
 import type { Settings } from '../results.js'
+import type { Wish } from '../session.js'
 import { makeFiles } from './files.js'
-import { type Turn, type Workload } from './workload.js'
+import type { Turn, Workload } from './workload.js'
 
 const filesPerDirectory = 10_000
 const answerTimeoutMs = 60_000
@@ -30,7 +31,7 @@ export const mountTime: Workload = {
   },
 }
 
-function wish(purpose: string, { mountedFiles }: Settings): Parameters<Turn['session']['own']>[1] {
+function wish(purpose: string, { mountedFiles }: Settings): Wish {
   return { purpose, files: mountedFiles, unmounted: true }
 }
 

@@ -78,8 +78,10 @@ function resultsOf(
   }
 }
 
+/** What was asked for, without where figures went. */
 function commandLine(args: readonly string[]): string {
-  return ['npm run bench', ...(args.length === 0 ? [] : ['--', ...args])].join(' ')
+  const asked = args.filter((arg, index) => !arg.startsWith('--json') && args[index - 1] !== '--json')
+  return ['npm run bench', ...(asked.length === 0 ? [] : ['--', ...asked])].join(' ')
 }
 
 async function factsOf(contender: Contender): Promise<ContenderFacts> {

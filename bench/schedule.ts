@@ -5,7 +5,6 @@
  */
 import type { Contender } from './contenders/contender.js'
 import type { Settings } from './results.js'
-import { median } from './statistics.js'
 import type { Workload } from './workloads/workload.js'
 
 export interface Step {
@@ -27,24 +26,22 @@ export function plan(
   })
 }
 
-/** Learns how long turns take. */
+/** Learns how long turns take: as long as the last one did, because the first also prepares what later ones use. */
 export class Clock {
   readonly #settings: Settings
-  readonly #taken = new Map<string, number[]>()
+  readonly #taken = new Map<string, number>()
 
   constructor(settings: Settings) {
     this.#settings = settings
   }
 
   note(step: Step, seconds: number): void {
-    const taken = this.#taken.get(keyOf(step)) ?? []
-    this.#taken.set(keyOf(step), [...taken, seconds])
+    this.#taken.set(keyOf(step), seconds)
   }
 
   secondsLeft(steps: readonly Step[]): number {
     return steps.reduce((sum, step) => {
-      const taken = this.#taken.get(keyOf(step))
-      return sum + (taken === undefined ? step.workload.guessSeconds(this.#settings) : median(taken))
+      return sum + (this.#taken.get(keyOf(step)) ?? step.workload.guessSeconds(this.#settings))
     }, 0)
   }
 }

@@ -1,121 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The bench: every workload, in every variant, on every contender, in rounds that interleave the contenders,
- * so that whatever else the machine does falls on all of them alike. Progress goes to stderr, the table to
- * stdout. One failed run fails the bench: a figure with errors in it compares nothing.
+ * The bench: every workload on every contender, in rounds. Progress goes to stderr, tables to stdout; a full run also
+ * writes docs/benchmarks.md with its plots and figures. Whatever happens, nothing is left mounted or running.
  */
-import { writeFile } from 'node:fs/promises'
-import yargs from 'yargs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { hideBin } from 'yargs/helpers'
 import { findPackageRoot } from '../src/native/package-root.js'
 import { BenchError } from './command.js'
 import type { Contender } from './contenders/contender.js'
-import { contenders } from './contenders/index.js'
-import { requireFio, runFio } from './fio.js'
-import { report, type Measurement } from './report.js'
-import { variants, workloads, type Variant, type Workload } from './workloads.js'
+import { allContenders } from './contenders/index.js'
+import { turnRingOn } from './contenders/ring-switch.js'
+import { machineFacts, requireMemory } from './machine.js'
+import { type Outcome, measure } from './measure.js'
+import { type Options, readOptions } from './options.js'
+import { toJson, writeDocuments } from './report/documents.js'
+import { textReport } from './report/text.js'
+import type { ContenderFacts, Results } from './results.js'
+import { Session } from './session.js'
+import { requireFio } from './workloads/fio.js'
+import { workloads } from './workloads/index.js'
 
-interface Settings {
-  readonly rounds: number
-  readonly runtimeSeconds: number
-  readonly only: readonly string[]
-  readonly jsonFile: string | undefined
-}
-
-interface Step {
-  readonly round: number
-  readonly workload: Workload
-  readonly variant: Variant
-  readonly contender: Contender
-}
-
-/** What a run takes besides fio's own runtime: mounting, laying out the file, unmounting. For the time left only. */
-const overheadSeconds = 1.5
 const interruptedExitCode = 130
+const packageRoot = findPackageRoot(import.meta.dirname)
 
-async function readSettings(): Promise<Settings> {
-  const argv = await yargs(hideBin(process.argv))
-    .scriptName('bench')
-    .usage(
-      '$0 [options]\n\nCompares a pmfs2 mount with the floor under it and with tmpfs. Needs root and fio.',
-    )
-    .option('rounds', { type: 'number', default: 3, describe: 'How often every contender runs' })
-    .option('runtime', { type: 'number', default: 20, describe: 'Seconds of every run' })
-    .option('quick', { type: 'boolean', default: false, describe: 'Two rounds of three seconds' })
-    .option('only', { type: 'array', string: true, choices: Object.keys(contenders), describe: 'Contenders' })
-    .option('json', { type: 'string', requiresArg: true, describe: 'Also write every figure to this file' })
-    .check(({ rounds, runtime }) => {
-      if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1')
-      if (!Number.isInteger(runtime) || runtime < 1) throw new Error('--runtime is whole seconds from 1')
-      return true
-    })
-    .strict()
-    .help()
-    .parseAsync()
-  return {
-    rounds: argv.quick ? 2 : argv.rounds,
-    runtimeSeconds: argv.quick ? 3 : argv.runtime,
-    only: Object.keys(contenders).filter((name) => argv.only?.includes(name) ?? true),
-    jsonFile: argv.json,
-  }
+function say(text: string): void {
+  process.stderr.write(text)
 }
 
-/** Contenders change fastest: A B C, A B C, … */
-function plan(settings: Settings, entered: readonly Contender[]): Step[] {
-  return Array.from({ length: settings.rounds }, (_, index) => index + 1).flatMap((round) =>
-    workloads.flatMap((workload) =>
-      variants.flatMap((variant) => entered.map((contender) => ({ round, workload, variant, contender }))),
-    ),
-  )
-}
-
-async function measure(step: Step, runtimeSeconds: number, signal: AbortSignal): Promise<Measurement> {
-  const { contender, variant, workload, round } = step
-  try {
-    const directory = await contender.start(variant.cpu)
-    const mebibytesPerSecond = await runFio({ directory, workload, runtimeSeconds, cpu: variant.cpu, signal })
-    return {
-      workload: workload.name,
-      variant: variant.name,
-      contender: contender.name,
-      round,
-      mebibytesPerSecond,
-    }
-  } catch (error) {
-    if (!(error instanceof BenchError)) throw error
-    throw new BenchError(`${contender.name}, ${variant.name}, round ${round}: ${error.message}`)
-  } finally {
-    await contender.stop()
-  }
-}
-
-async function bench(settings: Settings, signal: AbortSignal): Promise<Measurement[]> {
-  const root = findPackageRoot(import.meta.dirname)
-  const entered = settings.only.map((name) => contenders[name]!(root))
-  const steps = plan(settings, entered)
-  const measurements: Measurement[] = []
-  for (const [index, step] of steps.entries()) {
-    signal.throwIfAborted()
-    const secondsLeft = Math.ceil((steps.length - index) * (settings.runtimeSeconds + overheadSeconds))
-    process.stderr.write(
-      `round ${step.round}/${settings.rounds}  ${step.variant.name.padEnd(13)} ${step.contender.name.padEnd(6)}` +
-        `  ${clock(secondsLeft)} left `,
-    )
-    const one = await measure(step, settings.runtimeSeconds, signal).catch((error: unknown) => {
-      process.stderr.write('\n')
-      throw error
-    })
-    process.stderr.write(` ${one.mebibytesPerSecond.toFixed(1)} MiB/s\n`)
-    measurements.push(one)
-  }
-  return measurements
-}
-
-function clock(seconds: number): string {
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
-}
-
-/** The first signal ends the run in order, contenders stopped; measure()'s `finally` does that. */
+/** The first signal ends the run in order: what is mounted goes in bench()'s `finally`. */
 function abortOnSignals(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -124,21 +36,83 @@ function abortOnSignals(): AbortSignal {
   return controller.signal
 }
 
+async function bench(options: Options, signal: AbortSignal): Promise<Results> {
+  if (process.getuid?.() !== 0) throw new BenchError('mounting takes root: sudo npm run bench')
+  const fioVersion = await requireFio()
+  if (!options.settings.quick) requireMemory()
+  const startedAt = new Date()
+  const needsRing = options.contenders.some((contender) => contender.needsRing)
+  const restoreRing = needsRing ? await turnRingOn() : (): void => undefined
+  const session = await Session.begin()
+  try {
+    const facts = await Promise.all(options.contenders.map(factsOf))
+    for (const { title, missing } of facts)
+      if (missing !== undefined) say(`${title} is left out: ${missing}\n`)
+    const present = options.contenders.filter((_, index) => facts[index]!.missing === undefined)
+    const outcome = await measure({ ...options, contenders: present, session, packageRoot, signal, say })
+    return resultsOf(options, facts, outcome, startedAt, await machineFacts(fioVersion))
+  } finally {
+    await session.end().finally(restoreRing)
+  }
+}
+
+function resultsOf(
+  { settings, workloads }: Options,
+  contenders: readonly ContenderFacts[],
+  outcome: Outcome,
+  startedAt: Date,
+  machine: Results['machine'],
+): Results {
+  return {
+    command: commandLine(hideBin(process.argv)),
+    startedAt: startedAt.toISOString(),
+    minutes: (Date.now() - startedAt.getTime()) / 60_000,
+    machine,
+    settings,
+    contenders,
+    workloads: workloads.map((workload) => {
+      const { name, title, metrics } = workload
+      return { name, title, metrics, text: workload.text(settings) }
+    }),
+    ...outcome,
+  }
+}
+
+/** What was asked for, without where figures went. */
+function commandLine(args: readonly string[]): string {
+  const asked = args.filter((arg, index) => !arg.startsWith('--json') && args[index - 1] !== '--json')
+  return ['npm run bench', ...(asked.length === 0 ? [] : ['--', ...asked])].join(' ')
+}
+
+async function factsOf(contender: Contender): Promise<ContenderFacts> {
+  const { name, title, kind, how } = contender
+  const missing = await contender.obstacle()
+  if (missing !== undefined) return { name, title, kind, how, missing }
+  return { name, title, kind, how, version: await contender.version() }
+}
+
+async function run(options: Options, signal: AbortSignal): Promise<number> {
+  if (options.redraw !== undefined) {
+    const results = JSON.parse(await readFile(options.redraw, 'utf8')) as Results
+    await writeDocuments(packageRoot, results)
+    return 0
+  }
+  const results = await bench(options, signal)
+  console.log(textReport(results))
+  if (options.jsonFile !== undefined) await writeFile(options.jsonFile, toJson(results))
+  if (options.isFull) await writeDocuments(packageRoot, results)
+  const own = results.contenders.filter(({ kind }) => kind === 'ours').map(({ name }) => name)
+  return results.failures.some(({ contender }) => own.includes(contender)) ? 1 : 0
+}
+
 async function main(): Promise<number> {
-  const settings = await readSettings()
+  const options = await readOptions(hideBin(process.argv), {
+    contenders: allContenders(packageRoot),
+    workloads,
+  })
   const signal = abortOnSignals()
   try {
-    if (process.getuid?.() !== 0) throw new BenchError('mounting takes root: sudo npm run bench')
-    await requireFio()
-    const measurements = await bench(settings, signal)
-    for (const workload of workloads) {
-      const own = measurements.filter((one) => one.workload === workload.name)
-      console.log(report(`${workload.title}; ${settings.rounds} x ${settings.runtimeSeconds} s`, own))
-    }
-    if (settings.jsonFile !== undefined) {
-      await writeFile(settings.jsonFile, `${JSON.stringify({ settings, measurements }, undefined, 2)}\n`)
-    }
-    return 0
+    return await run(options, signal)
   } catch (error) {
     if (!(error instanceof BenchError)) throw error
     console.error(`bench: ${error.message}`)

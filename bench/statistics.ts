@@ -2,7 +2,7 @@
 /**
  * What a handful of repeated measurements is boiled down to. A benchmark on a shared machine has outliers
  * to one side only (something else ran), so the median speaks for the runs and the spread says how far to
- * trust it; means and deviations would pretend to a distribution that three runs do not have.
+ * trust it; means and deviations would pretend to a distribution that five runs do not have.
  */
 
 export interface Summary {
@@ -11,6 +11,14 @@ export interface Summary {
   readonly maximum: number
   /** How many values were summarised. */
   readonly count: number
+}
+
+export interface Comparison {
+  /** Of the medians. */
+  readonly ratio: number
+  /** Of the ratios within a round, where contenders ran one right after the other. */
+  readonly minimum: number
+  readonly maximum: number
 }
 
 /** Of an even number of values, the mean of the two in the middle. @throws RangeError when there is none. */
@@ -31,8 +39,21 @@ export function summarise(values: readonly number[]): Summary {
   }
 }
 
-/** How many times `of` the median of `measured` is; undefined where either was not measured or is nought. */
-export function ratio(measured: Summary | undefined, of: Summary | undefined): number | undefined {
-  if (measured === undefined || of === undefined || of.median === 0) return undefined
-  return measured.median / of.median
+/**
+ * How many times `of` what was measured is. Both are values by round.
+ * @returns undefined where they have no round in common, or `of` is nought
+ */
+export function compare(
+  measured: ReadonlyMap<number, number>,
+  of: ReadonlyMap<number, number>,
+): Comparison | undefined {
+  const rounds = [...measured.keys()].filter((round) => of.has(round))
+  const divisor = rounds.length === 0 ? 0 : median([...of.values()])
+  if (divisor === 0) return undefined
+  const ratios = rounds.map((round) => measured.get(round)! / of.get(round)!)
+  return {
+    ratio: median([...measured.values()]) / divisor,
+    minimum: Math.min(...ratios),
+    maximum: Math.max(...ratios),
+  }
 }

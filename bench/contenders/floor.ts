@@ -1,70 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The floor: the C null server on the same channel as ours. It is compiled here when missing or out of date. */
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
+/**
+ * The floors: null servers in C, one on each channel. What a server takes longer than the floor of its channel is its
+ * own; what both take is the kernel's. They are compiled here when missing or out of date.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { BenchError, run, terminate } from '../command.js'
-import type { Contender } from './contender.js'
-import { makeMountpoint, removeMountpoint } from './mountpoint.js'
+import { BenchError } from '../command.js'
+import { type ProgramName, compiled, compileObstacle } from '../compile.js'
+import { type Contender, type Demand, Instance } from './contender.js'
+import { ringObstacle } from './pmfs2.js'
 
 const readyTimeoutMs = 10_000
-const exitTimeoutMs = 5000
 
-type Server = ChildProcessByStdio<null, Readable, Readable>
+class FloorInstance extends Instance {
+  readonly #program: string
 
-export function makeFloor(packageRoot: string): Contender {
-  const source = join(packageRoot, 'bench/floor/devfuse-floor.c')
-  const binary = join(packageRoot, 'build/bench/devfuse-floor')
-  let mountpoint: string | undefined
-  let server: Server | undefined
-  return {
-    name: 'floor',
-    async start(cpu) {
-      await compile(source, binary)
-      mountpoint = await makeMountpoint('floor')
-      const args = cpu === undefined ? [mountpoint] : [mountpoint, String(cpu)]
-      server = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-      await ready(server)
-      return mountpoint
-    },
-    async stop() {
-      if (mountpoint !== undefined) await removeMountpoint(mountpoint)
-      mountpoint = undefined
-      if (server !== undefined) await exited(server)
-      server = undefined
-    },
+  constructor(demand: Demand, program: string) {
+    super(demand)
+    this.#program = program
+  }
+
+  override async mount(): Promise<void> {
+    const { cpu } = this.demand
+    const args = cpu === undefined ? [this.directory] : [this.directory, String(cpu)]
+    await ready(spawn(this.#program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true }))
   }
 }
 
-async function compile(source: string, binary: string): Promise<void> {
-  const [sourceStat, binaryStat] = await Promise.all([stat(source), stat(binary).catch(() => undefined)])
-  if (binaryStat !== undefined && binaryStat.mtimeMs > sourceStat.mtimeMs) return
-  await mkdir(dirname(binary), { recursive: true })
-  await run('cc', ['-O2', '-std=gnu11', '-Wall', '-Wextra', '-o', binary, source], { timeoutMs: 60_000 })
+function makeFloor(
+  packageRoot: string,
+  program: ProgramName,
+  facts: Pick<Contender, 'title' | 'how' | 'pins' | 'needsRing'>,
+  obstacle: () => Promise<string | undefined>,
+): Contender {
+  return {
+    ...facts,
+    name: program,
+    kind: 'floor',
+    holdsFiles: false,
+    fillsQuickly: false,
+    obstacle: async () => (await obstacle()) ?? (await compileObstacle(packageRoot, program)),
+    version: () => Promise.resolve('as in bench/floor/'),
+    make: (demand) => new FloorInstance(demand, compiled(packageRoot, program)),
+  }
+}
+
+export function makeUringFloor(packageRoot: string): Contender {
+  const how = 'bench/floor/uring-floor.c: one pinned thread and one ring for each processor'
+  return makeFloor(
+    packageRoot,
+    'uring-floor',
+    { title: 'floor of io_uring', how, pins: false, needsRing: true },
+    ringObstacle,
+  )
+}
+
+export function makeDevfuseFloor(packageRoot: string): Contender {
+  const how = 'bench/floor/devfuse-floor.c: one thread'
+  return makeFloor(
+    packageRoot,
+    'devfuse-floor',
+    { title: 'floor of /dev/fuse', how, pins: true, needsRing: false },
+    () => Promise.resolve(undefined),
+  )
 }
 
 /** The server says "ready" on stdout once its mount is live. */
-async function ready(server: Server): Promise<void> {
+async function ready(server: ChildProcessByStdio<null, Readable, Readable>): Promise<void> {
   let said = ''
   server.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
   const signal = AbortSignal.timeout(readyTimeoutMs)
   const ended = once(server, 'exit', { signal }).then(() => {
-    throw new BenchError(said.trim() || 'devfuse-floor ended before it served')
+    throw new BenchError(said.trim() || 'the floor ended before it served')
   })
   const live = once(server.stdout, 'data', { signal })
   // Whichever loses the race still settles, at the latest by the signal.
   ended.catch(() => undefined)
   live.catch(() => undefined)
   await Promise.race([live, ended])
-}
-
-/** An unmount ends the server; one that hangs is ended by its pid. */
-async function exited(server: Server): Promise<void> {
-  if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return
-  const exit = once(server, 'exit')
-  const deadline = setTimeout(() => terminate(server), exitTimeoutMs)
-  await exit
-  clearTimeout(deadline)
+  server.unref()
 }

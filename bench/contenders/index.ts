@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** All contenders, in the order in which a round runs them and the table shows them. */
-import type { MakeContender } from './contender.js'
-import { makeFloor } from './floor.js'
-import { makePmfs2 } from './pmfs2.js'
+/** All contenders, in the order in which a round runs them and tables show them. */
+import type { Contender } from './contender.js'
+import { makeExt4 } from './ext4.js'
+import { makeDevfuseFloor, makeUringFloor } from './floor.js'
+import { makeFuse2fs } from './fuse2fs.js'
+import { makeNtfs3g } from './ntfs-3g.js'
+import { makeBindfs, makeMergerfs } from './passthrough.js'
+import { makePmfs2Devfuse, makePmfs2Uring } from './pmfs2.js'
 import { makeTmpfs } from './tmpfs.js'
 
-export const contenders: Readonly<Record<string, MakeContender>> = {
-  pmfs2: makePmfs2,
-  floor: makeFloor,
-  tmpfs: makeTmpfs,
+export function allContenders(packageRoot: string): readonly Contender[] {
+  return [
+    makePmfs2Uring(packageRoot),
+    makePmfs2Devfuse(packageRoot),
+    makeUringFloor(packageRoot),
+    makeDevfuseFloor(packageRoot),
+    makeMergerfs(),
+    makeBindfs(),
+    makeFuse2fs(),
+    makeNtfs3g(),
+    makeExt4(),
+    makeTmpfs(),
+  ]
 }

@@ -1,84 +1,105 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Our own mount, used as a person would: mkfs and mount by command line, on a file in /dev/shm. */
-import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+/** Ours, used as a person would: mkfs and mount by command line with default options, on a file in /dev/shm. */
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError, run } from '../command.js'
-import type { Contender } from './contender.js'
-import { isMounted, makeMountpoint, removeMountpoint } from './mountpoint.js'
+import { ringSwitch } from '../../src/daemon/channel-choice.js'
+import { run } from '../command.js'
+import { type Contender, type Demand, type Filling, Instance, command } from './contender.js'
+import { mediumBytes } from './medium-size.js'
 
-const commandTimeoutMs = 30_000
-const exitTimeoutMs = 5000
+const fillTimeoutMs = 300_000
 
-export function makePmfs2(packageRoot: string): Contender {
-  const cli = join(packageRoot, 'bin/pmfs2-fuse.js')
-  const pmfs2 = async (...args: string[]): Promise<void> => {
-    await run(process.execPath, [cli, ...args], { timeoutMs: commandTimeoutMs })
+class Pmfs2Instance extends Instance {
+  readonly #program: readonly string[]
+  readonly #channelOptions: readonly string[]
+
+  constructor(demand: Demand, program: readonly string[], channelOptions: readonly string[]) {
+    super(demand)
+    this.#program = program
+    this.#channelOptions = channelOptions
   }
-  let folder: string | undefined
-  let mountpoint: string | undefined
+
+  override async format(): Promise<void> {
+    await super.format()
+    await command([...this.#program, 'mkfs', this.path('device'), '--size', String(mediumBytes(this.demand))])
+  }
+
+  override async fill({ files, filesPerDirectory, signal }: Filling): Promise<void> {
+    const program = join(import.meta.dirname, 'fill-volume.js')
+    const args = [program, this.path('device'), String(files), String(filesPerDirectory)]
+    await run(process.execPath, args, { timeoutMs: fillTimeoutMs, signal })
+  }
+
+  override async mount(): Promise<void> {
+    const { cpu } = this.demand
+    const pinning = cpu === undefined ? [] : ['--cpus', String(cpu)]
+    await command([
+      ...this.#program,
+      this.path('device'),
+      this.directory,
+      ...this.#channelOptions,
+      ...pinning,
+    ])
+  }
+}
+
+function makePmfs2(
+  packageRoot: string,
+  facts: Pick<Contender, 'name' | 'title' | 'pins' | 'needsRing' | 'obstacle'>,
+  channelOptions: readonly string[],
+): Contender {
+  const shim = join(packageRoot, 'bin/pmfs2-fuse.js')
   return {
-    name: 'pmfs2',
-    async start(cpu) {
-      await access(cli).catch(() => {
-        throw new BenchError(`${cli} is missing: npm run build; or leave it out: --only floor --only tmpfs`)
-      })
-      folder = await mkdtemp('/dev/shm/pmfs2-bench-')
-      mountpoint = await makeMountpoint('pmfs2')
-      const device = join(folder, 'device')
-      await pmfs2('mkfs', device, '--size', '512M')
-      // The floor's channel, so that the ratio is the server's alone.
-      await pmfs2(
-        device,
-        mountpoint,
-        '--channel',
-        'devfuse',
-        ...(cpu === undefined ? [] : ['--cpus', String(cpu)]),
-      )
-      return mountpoint
-    },
-    async stop() {
-      if (mountpoint !== undefined) {
-        // Where our own umount fails, the plain one below has still to leave nothing behind.
-        if (await isMounted(mountpoint)) await pmfs2('umount', mountpoint).catch(() => undefined)
-        await removeMountpoint(mountpoint)
-        mountpoint = undefined
-      }
-      if (folder === undefined) return
-      await endDaemon(folder)
-      await rm(folder, { recursive: true, force: true })
-      folder = undefined
-    },
+    ...facts,
+    kind: 'ours',
+    how: `pmfs2-fuse DEVICE MOUNTPOINT ${channelOptions.join(' ')}`,
+    holdsFiles: true,
+    fillsQuickly: true,
+    version: () => ownVersion(packageRoot),
+    make: (demand) => new Pmfs2Instance(demand, [process.execPath, shim], channelOptions),
   }
 }
 
-/**
- * The daemon runs in the background and ends by itself after the unmount. One that does not is killed: it
- * is known by the path of our own device, which no other process has on its command line.
- */
-async function endDaemon(folder: string): Promise<void> {
-  const deadline = Date.now() + exitTimeoutMs
-  let pids = await processesNaming(folder)
-  while (pids.length > 0 && Date.now() < deadline) {
-    await sleep(50)
-    pids = await processesNaming(folder)
+/** Its workers are pinned anyway, one to each processor. */
+export function makePmfs2Uring(packageRoot: string): Contender {
+  const facts = {
+    name: 'pmfs2-uring',
+    title: 'PMFS2 over io_uring',
+    pins: false,
+    needsRing: true,
+    obstacle: ringObstacle,
   }
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It ended in between.
-    }
-  }
+  return makePmfs2(packageRoot, facts, ['--channel', 'uring', '--enable-uring'])
 }
 
-async function processesNaming(text: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const named = await Promise.all(
-    pids.map(async (pid) => {
-      const commandLine = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')
-      return commandLine.includes(text) ? pid : undefined
-    }),
+export function makePmfs2Devfuse(packageRoot: string): Contender {
+  const obstacle = (): Promise<undefined> => Promise.resolve(undefined)
+  const facts = {
+    name: 'pmfs2-devfuse',
+    title: 'PMFS2 over /dev/fuse',
+    pins: true,
+    needsRing: false,
+    obstacle,
+  }
+  return makePmfs2(packageRoot, facts, ['--channel', 'devfuse'])
+}
+
+export async function ringObstacle(): Promise<string | undefined> {
+  return access(ringSwitch).then(
+    () => undefined,
+    () => 'FUSE over io_uring needs Linux 6.14 or newer',
   )
-  return named.filter((pid) => pid !== undefined)
+}
+
+async function ownVersion(packageRoot: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8')) as {
+    version: string
+  }
+  try {
+    const where = ['-C', packageRoot]
+    const { stdout } = await run('git', [...where, 'rev-parse', '--short', 'HEAD'], { timeoutMs: 10_000 })
+    return `${version}, commit ${stdout.trim()}`
+  } catch {
+    return version
+  }
 }

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The ceiling: a tmpfs of its own, reached by system call, with no server in between and nothing to pin. */
-import { run } from '../command.js'
-import type { Contender } from './contender.js'
-import { makeMountpoint, removeMountpoint } from './mountpoint.js'
+/** The limit: a tmpfs of its own, reached by system call, with no server in between and no medium below. */
+import { release } from 'node:os'
+import { type Contender, Instance, command } from './contender.js'
+
+class TmpfsInstance extends Instance {
+  override async mount(): Promise<void> {
+    await command(['mount', '-t', 'tmpfs', 'tmpfs', this.directory])
+  }
+}
 
 export function makeTmpfs(): Contender {
-  let mountpoint: string | undefined
   return {
     name: 'tmpfs',
-    async start() {
-      mountpoint = await makeMountpoint('tmpfs')
-      await run('mount', ['-t', 'tmpfs', '-o', 'size=512M', 'tmpfs', mountpoint], { timeoutMs: 10_000 })
-      return mountpoint
-    },
-    async stop() {
-      if (mountpoint === undefined) return
-      await removeMountpoint(mountpoint)
-      mountpoint = undefined
-    },
+    title: 'tmpfs',
+    kind: 'kernel',
+    how: 'mount -t tmpfs tmpfs MOUNTPOINT',
+    holdsFiles: true,
+    fillsQuickly: true,
+    pins: false,
+    needsRing: false,
+    obstacle: () => Promise.resolve(undefined),
+    version: () => Promise.resolve(`Linux ${release()}`),
+    make: (demand) => new TmpfsInstance(demand),
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The figures that the bench prints: medians, spreads and ratios, also at their edges. */
 import t from 'tap'
-import { median, ratio, summarise } from '../../bench/statistics.js'
+import { compare, median, summarise } from '../../bench/statistics.js'
 
 void t.test('median', (t) => {
   t.equal(median([7]), 7, 'of one value')
@@ -25,10 +25,21 @@ void t.test('summarise', (t) => {
   t.end()
 })
 
-void t.test('ratio', (t) => {
-  t.equal(ratio(summarise([150]), summarise([300])), 0.5)
-  t.equal(ratio(undefined, summarise([300])), undefined, 'what was not measured has no ratio')
-  t.equal(ratio(summarise([300]), undefined), undefined)
-  t.equal(ratio(summarise([300]), summarise([0])), undefined, 'nor has anything to nought')
+const byRound = (...values: number[]): Map<number, number> =>
+  new Map(values.map((value, index) => [index + 1, value]))
+
+void t.test('compare', (t) => {
+  const compared = compare(byRound(150, 100, 300), byRound(300, 200, 300))
+  t.same(compared, { ratio: 0.5, minimum: 0.5, maximum: 1 }, 'medians by medians, extremes by round')
+  t.equal(compare(new Map(), byRound(300)), undefined, 'what was not measured has no ratio')
+  t.equal(compare(byRound(300), new Map()), undefined)
+  t.equal(compare(byRound(300), byRound(0)), undefined, 'nor has anything to nought')
+  t.end()
+})
+
+void t.test('compare: a round that one of the two has missed', (t) => {
+  const compared = compare(new Map([[2, 90]]), byRound(10, 30, 20))
+  t.same(compared, { ratio: 4.5, minimum: 3, maximum: 3 })
+  t.equal(compare(new Map([[4, 90]]), byRound(10)), undefined, 'no round in common')
   t.end()
 })

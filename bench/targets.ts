@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What has to be reached, as quotients of figures of one run, and the verdicts. A target that is missed says in
+ * `bound` what bounds it: that is kept here, beside the target, and finds its way onto the page.
+ */
+import type { Cell, Figures } from './results.js'
+import type { Comparison } from './statistics.js'
+
+export interface Target {
+  readonly what: string
+  readonly numerator: Cell
+  /** Of several contenders, the best that was measured. */
+  readonly denominator: {
+    readonly workload: string
+    readonly metric: string
+    readonly contenders: readonly string[]
+  }
+  readonly limit: { readonly atLeast: number } | { readonly atMost: number }
+  /** Of a miss: what bounds it, and by how much. */
+  readonly bound?: string
+}
+
+export interface Verdict {
+  readonly what: string
+  readonly limit: string
+  /** Undefined where one of the two was not measured. */
+  readonly reached?: Comparison
+  readonly against?: string
+  readonly isReached?: boolean
+  readonly bound?: string
+}
+
+const ours = 'pmfs2-uring'
+const floor = ['uring-floor']
+const limit = ['tmpfs']
+const peers = ['mergerfs', 'bindfs', 'fuse2fs', 'ntfs-3g']
+
+/** The same figure of ours and of others. */
+function against(
+  what: string,
+  [workload, metric]: readonly [string, string],
+  contenders: readonly string[],
+  atLeast: number,
+): Target {
+  return {
+    what,
+    numerator: { workload, metric, contender: ours },
+    denominator: { workload, metric, contenders },
+    limit: { atLeast },
+  }
+}
+
+export const targets: readonly Target[] = [
+  against('fio line, pinned ÷ floor of io_uring', ['mixed-4k-pinned', 'bandwidth'], floor, 0.95),
+  against('fio line as it stands ÷ best peer', ['mixed-4k', 'bandwidth'], peers, 5),
+  against('fio line, 2 jobs ÷ best peer', ['mixed-4k-2-jobs', 'bandwidth'], peers, 5),
+  against('fio line, 2 jobs ÷ floor of io_uring', ['mixed-4k-2-jobs', 'bandwidth'], floor, 0.9),
+  against('4 KiB random write ÷ floor of io_uring', ['random-write-4k', 'bandwidth'], floor, 0.85),
+  against('1 MiB read ÷ tmpfs', ['read-1m', 'bandwidth'], limit, 0.5),
+  against('1 MiB write ÷ tmpfs', ['write-1m', 'bandwidth'], limit, 0.5),
+  against('re-read from the page cache ÷ tmpfs', ['reread', 'bandwidth'], limit, 0.9),
+  against('create in one directory ÷ best peer', ['files-flat', 'create'], peers, 3),
+  against('unlink in one directory ÷ best peer', ['files-flat', 'unlink'], peers, 3),
+  against('`ls -l` of one directory ÷ best peer', ['files-flat', 'stat'], peers, 2),
+  {
+    what: 'fio line with sync=1 ÷ with sync=0',
+    numerator: { workload: 'mixed-4k', metric: 'bandwidth', contender: ours },
+    denominator: { workload: 'mixed-4k-async', metric: 'bandwidth', contenders: [ours] },
+    limit: { atLeast: 0.95 },
+  },
+  {
+    what: 'seconds to mount with many files ÷ with none',
+    numerator: { workload: 'mount', metric: 'filled', contender: ours },
+    denominator: { workload: 'mount', metric: 'empty', contenders: [ours] },
+    limit: { atMost: 1.2 },
+  },
+]
+
+export function judge(target: Target, figures: Figures): Verdict {
+  const { what, numerator, denominator, bound } = target
+  const { workload, metric } = denominator
+  const atLeast = 'atLeast' in target.limit
+  const bar = 'atLeast' in target.limit ? target.limit.atLeast : target.limit.atMost
+  const open: Verdict = { what, limit: `${atLeast ? 'at least' : 'at most'} ${bar}` }
+  const contender = figures.best(workload, metric, denominator.contenders)
+  if (contender === undefined) return open
+  const reached = figures.compare(numerator, { workload, metric, contender })
+  if (reached === undefined) return { ...open, against: contender }
+  const isReached = atLeast ? reached.ratio >= bar : reached.ratio <= bar
+  return {
+    ...open,
+    against: contender,
+    reached,
+    isReached,
+    ...(isReached || bound === undefined ? {} : { bound }),
+  }
+}

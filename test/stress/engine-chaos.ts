@@ -16,6 +16,7 @@ import {
   EPERM,
   ESTALE,
 } from '../../src/fs/errno.js'
+import type { Name } from '../../src/fs/name.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import type { Random } from '../support/random.js'
 import { atomBytes, fileIdOf, fillAtoms, firstForeign } from './atoms.js'
@@ -29,8 +30,10 @@ const S_IFREG = 0o100000
 const S_IFDIR = 0o040000
 const S_IFLNK = 0o120000
 const S_IFIFO = 0o010000
-const mostHeld = 24
+/** Few, so that what loses its last name is often referred to by nobody. */
+const mostHeld = 6
 const mostNames = 40
+const crowd = 400
 /** Names that most calls are about, so that threads meet on them. */
 const hotNames = 4
 const mostWriteBytes = 2 ** 16
@@ -91,6 +94,7 @@ export class EngineChaos {
     else if (choice < 96) this.#find()
     else if (choice < 97) this.#exchangePermanent()
     else if (choice < 98 && this.#random.below(10) === 0) this.#fatten()
+    else if (choice < 99 && this.#random.below(10) === 0) this.#crowd()
     else this.#drop()
   }
 
@@ -303,6 +307,21 @@ export class EngineChaos {
     if ((mode & typeMask) !== (attributes[at.mode]! & typeMask))
       throw new Error(`inode ${number} has changed its type`)
     engine.forget(number, 1)
+  }
+
+  /** So many names of its own at a time that leaves of an arena split, and are compacted later on. */
+  #crowd(): void {
+    const { engine } = this.#client
+    const directory = this.#random.of(this.#arena.directories)
+    const count = 1 + this.#random.below(crowd)
+    const name = (n: number): Name => this.#client.name(`crowd-${this.#worker}-${n}`)
+    let made = 0
+    for (; made < count && !this.#board.stopped; made++) {
+      const number = engine.create(directory, name(made), this.#client.newInode(S_IFREG | 0o600))
+      if (!allow('create', number, ENOSPC, EEXIST)) break
+      engine.forget(number, 1)
+    }
+    for (let n = 0; n < made; n++) allow('unlink', engine.unlink(directory, name(n)), ENOENT)
   }
 
   /** A file with more blocks than one transaction frees. */

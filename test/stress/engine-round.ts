@@ -27,6 +27,8 @@ const arenaDirectories = 3
 const permanentNames = Array.from({ length: 60 }, (_, n) => `permanent-${n}`.padEnd(20 + n, '.'))
 const readBytes = 2 ** 20
 const wakeEveryMs = 20
+const ballastStepBytes = 2 ** 15
+const spaceOfFullBlocks = 150
 
 export interface RoundPlan {
   readonly seed: number
@@ -72,7 +74,10 @@ export class EngineStress {
     const board = new Board(new Int32Array(memory))
     const shared = this.#makeShared(round)
     // A write that finds no space is cut short, and a cell would be torn; one that is there is not.
-    if (plan.fill) this.#fillCells(board, shared.cells)
+    if (plan.fill) {
+      this.#fillCells(board, shared.cells)
+      this.#loadBallast(round)
+    }
     const homes = Array.from({ length: plan.workers }, (_, worker) =>
       this.#make(root, `round-${round}-worker-${worker}`, S_IFDIR),
     )
@@ -90,7 +95,8 @@ export class EngineStress {
       )
     }
     if (problems.length === 0 && plan.seed % 2 === 0) this.#volume.reopen(true)
-    this.#clear(round, homes.length)
+    this.#clear(round, homes)
+    if (plan.fill) for (const directory of this.#arena.directories) this.#empty(directory, permanentNames)
     return { calls: board.calls, problems }
   }
 
@@ -174,6 +180,16 @@ export class EngineStress {
     }
   }
 
+  /** Leaves the round so little space that it runs out of it. */
+  #loadBallast(round: number): void {
+    const { client } = this.#volume
+    const number = this.#make(root, `round-${round}-ballast`, S_IFREG)
+    for (let offset = 0; ; offset += ballastStepBytes) {
+      if (client.engine.usage().freeBlocks < spaceOfFullBlocks) return
+      if (client.write(number, offset, ballastStepBytes) < 0) return
+    }
+  }
+
   /** @param whole nothing was cut off in the midst of a call */
   #checkShared(board: Board, { cells, cut }: SharedFiles, whole: boolean): void {
     const { client } = this.#volume
@@ -248,17 +264,23 @@ export class EngineStress {
   }
 
   /** Takes the round's own files away, so that the volume does not fill up with them. */
-  #clear(round: number, workers: number): void {
+  #clear(round: number, homes: readonly number[]): void {
     const { client } = this.#volume
+    for (const home of homes) this.#empty(home, [])
     for (const { name } of this.#entries(root)) {
-      if (name.startsWith(`round-${round}-c`)) client.engine.unlink(root, client.name(name))
+      if (!name.startsWith(`round-${round}-`)) continue
+      if (client.engine.unlink(root, client.name(name)) !== 0) client.engine.rmdir(root, client.name(name))
     }
-    for (let worker = 0; worker < workers; worker++) {
-      const home = client.name(`round-${round}-worker-${worker}`)
-      const number = client.engine.lookup(root, home)
-      for (const { name } of this.#entries(number)) client.engine.unlink(number, client.name(name))
-      client.engine.rmdir(root, home)
-      client.engine.forget(number, 1)
+  }
+
+  #empty(directory: number, kept: readonly string[]): void {
+    const { engine } = this.#volume.client
+    for (const { name, inode } of this.#entries(directory)) {
+      if (kept.includes(name)) continue
+      const bytes = this.#volume.client.name(name)
+      if (engine.unlink(directory, bytes) === 0) continue
+      this.#empty(inode, [])
+      engine.rmdir(directory, bytes)
     }
   }
 

@@ -33,6 +33,7 @@ const { O_CREAT, O_DIRECT, O_EXCL, O_RDWR } = constants
 const O_TMPFILE = 0o20200000
 const mostHeld = 8
 const mostNames = 30
+const crowd = 200
 const hotNames = 4
 const mostAtoms = 8192
 const usualFileAtoms = 2 ** 16
@@ -76,6 +77,7 @@ export class MountChaos {
     else if (choice < 91) this.#truncate()
     else if (choice < 93) this.#list()
     else if (choice < 94) this.#changeMode()
+    else if (choice < 95 && this.#random.below(20) === 0) this.#crowd()
     else this.#close()
   }
 
@@ -192,6 +194,18 @@ export class MountChaos {
 
   #changeMode(): void {
     if (this.#held.length > 0) fchmodSync(this.#random.of(this.#held).fd, 0o4755)
+  }
+
+  /** So many names of its own at a time that leaves of an arena split, and are compacted later on. */
+  #crowd(): void {
+    const arena = this.#random.of(arenas)
+    const count = 1 + this.#random.below(crowd)
+    const path = (n: number): string => join(arena, `crowd-${this.#client}-${n}`)
+    let made = 0
+    for (; made < count && !this.#board.stopped; made++) {
+      if (this.#try(() => mkdirSync(path(made)), 'EEXIST') === null) break
+    }
+    for (let n = 0; n < made; n++) rmdirSync(path(n))
   }
 
   /** What is there throughout is told exactly once, and nothing twice. */

@@ -3,7 +3,17 @@
  * Rounds of client processes on a mount. A round ends in order, or with the server killed or told to end; then fsck, and
  * a look at every byte after the next mount.
  */
-import { constants, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -38,6 +48,9 @@ const clientLimitMs = 60_000
 /** What is looked at of a mapping at a time, and how often before it is wrong for good. */
 const mappedAtoms = 300
 const mostReadings = 50
+const ballast = 'ballast'
+const ballastStepBytes = 2 ** 15
+const spaceOfFullBlocks = 150
 
 export interface MountRoundPlan {
   readonly seed: number
@@ -80,7 +93,7 @@ export class MountStress {
       await this.#mount.mount(...plan.arguments)
       const seen = this.#look(plan, board, settings)
       problems.push(...seen)
-      if (seen.length === 0) this.#clearRound(plan.clients)
+      if (seen.length === 0) this.#clearRound(plan)
       await this.#mount.unmount()
       problems.push(...(await this.#check()))
     }
@@ -136,8 +149,9 @@ export class MountStress {
           problem = foreign < 0 ? null : `atom ${foreign} of the mapped cells is not of that file and place`
         }
       }
-    } catch {
-      // The server has gone. If it has not, the names are found to be missing.
+    } catch (error) {
+      // Otherwise the server may have gone.
+      if (plan.end === 'order') problem = `exchanging names: ${String(error)}`
     } finally {
       await system.stop()
     }
@@ -151,7 +165,7 @@ export class MountStress {
     }
   }
 
-  #makeRound({ clients }: MountRoundPlan, board: Board): void {
+  #makeRound({ clients, fill }: MountRoundPlan, board: Board): void {
     const { mountpoint } = this.#mount
     for (let client = 0; client < clients; client++) mkdirSync(join(mountpoint, home(client)))
     for (const name of [...cuts, appended]) writeFileSync(join(mountpoint, name), '')
@@ -164,11 +178,31 @@ export class MountStress {
       board.acknowledge(cell, sequence)
     }
     writeFileSync(join(mountpoint, cells), words)
+    if (fill) this.#loadBallast()
   }
 
-  #clearRound(clients: number): void {
+  /** Leaves the round so little space that it runs out of it. */
+  #loadBallast(): void {
+    const step = Buffer.alloc(ballastStepBytes)
+    const path = join(this.#mount.mountpoint, ballast)
+    writeFileSync(path, '')
+    while (statfsSync(this.#mount.mountpoint).bfree > spaceOfFullBlocks) appendFileSync(path, step)
+  }
+
+  #clearRound({ clients, fill }: MountRoundPlan): void {
+    if (fill) {
+      rmSync(join(this.#mount.mountpoint, ballast))
+      for (const arena of arenas) this.#empty(arena)
+    }
     const names = [cells, appended, ...cuts, ...Array.from({ length: clients }, (_, client) => home(client))]
     for (const name of names) rmSync(join(this.#mount.mountpoint, name), { recursive: true })
+  }
+
+  #empty(arena: string): void {
+    const path = join(this.#mount.mountpoint, arena)
+    for (const name of readdirSync(path)) {
+      if (!permanent.includes(name)) rmSync(join(path, name), { recursive: true })
+    }
   }
 
   #look(plan: MountRoundPlan, board: Board, settings: readonly MountClientSetting[]): string[] {

@@ -12,8 +12,10 @@ import type { Random } from '../support/random.js'
 /** How many accesses pass between two stops, at the most. */
 const mostBetween = 6000
 /** How many accesses a place between locks counts for. */
-const placeWeight = 100
-const longestStopMs = 0.2
+const placeWeight = 300
+/** Of most stops, and of one in eight. */
+const shortStopMs = 0.2
+const longStopMs = 1
 
 export class Stops {
   readonly #random: Random
@@ -29,7 +31,8 @@ export class Stops {
     this.#left -= weight
     if (this.#left > 0) return
     this.#left = this.#random.below(mostBetween)
-    Atomics.wait(this.#place, 0, 0, (this.#random.below(100) / 100) * longestStopMs)
+    const longestMs = this.#random.below(8) === 0 ? longStopMs : shortStopMs
+    Atomics.wait(this.#place, 0, 0, (this.#random.below(100) / 100) * longestMs)
   }
 
   /** Has this thread's locks and references stop as well. Every thread has classes of its own. */

@@ -5,9 +5,9 @@ import { EngineStress } from './engine-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
 
 const roundsPerVolume = 6
-const plainBlocks = 98_304
+const plainBlocks = 65_536
 /** So small that it gets full, and with lanes for so many workers. */
-const smallBlocks = 8192
+const smallBlocks = 4096
 const smallWorkers = [2, 3, 4]
 const workers = [2, 4, 8]
 const roundMs = 2500

@@ -9,7 +9,7 @@ import { Teardowns } from './teardowns.js'
 const roundsPerVolume = 8
 const size = '256M'
 /** So small that it gets full. */
-const smallSize = '24M'
+const smallSize = '16M'
 const longestRoundMs = 3000
 const variants: readonly (readonly string[])[] = [
   ['--channel', 'auto'],

@@ -78,7 +78,7 @@ async function serveAndClose(
     await workers.gone()
     // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
     closeSync(fd)
-    if (device !== null) detachLazily(detach(device))
+    if (device !== null && detach(device).length > 0) detachLazily(device)
     opened.abandon()
     throw failure(error)
   }
@@ -146,7 +146,7 @@ async function serve(
   statistics: Statistics,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const ending = new Ending(device, workers)
+  const ending = new Ending(device, workers, statistics)
   signals.action = () => ending.ask()
   try {
     await workers.serve()

@@ -2,10 +2,13 @@
 /**
  * How a mount ends when a signal asks for it: it is unmounted wherever it is seen, and where that does not end it (it
  * is in use, something else is mounted over it, another mount namespace has it too) its workers are stopped, so that the
- * server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not ours, whatever lies at the mount point by now.
+ * server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not ours,
+ * whatever lies at the mount point by now.
  */
 import { spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
+import type { Statistics } from '../fuse/statistics.js'
 import { detach, detachLazily } from './kernel-mount.js'
 import type { Workers } from './workers.js'
 
@@ -13,26 +16,31 @@ const trace = debug('pmfs2:daemon')
 
 /** How long an unmounted file system that is in use nowhere may take to end by itself. */
 const graceMs = 1000
-/** How long the stores in mappings of a mount in use are written. */
-const flushLimitMs = 10_000
+/** How long the kernel may take to find what is to be written of a mount in use, and then to write it. */
+const flushLimitMs = 5000
+/** Nothing written for so long: all has been. */
+const quietMs = 500
 
 export class Ending {
   readonly #device: string | null
   readonly #workers: Workers
+  readonly #statistics: Statistics
   #asked = false
+  #over = false
   #timer: NodeJS.Timeout | null = null
 
   /** @param device of the mount, as the mount table has it; null where it was gone at once */
-  constructor(device: string | null, workers: Workers) {
+  constructor(device: string | null, workers: Workers, statistics: Statistics) {
     this.#device = device
     this.#workers = workers
+    this.#statistics = statistics
   }
 
   /** To be called at each signal; the second one waits for nothing. */
   ask(): void {
     if (this.#asked) {
       trace('asked again')
-      this.#workers.stop()
+      this.#stop()
       return
     }
     this.#asked = true
@@ -41,20 +49,40 @@ export class Ending {
 
   /** The mount is over. */
   release(): void {
+    this.#over = true
     if (this.#timer !== null) clearTimeout(this.#timer)
   }
 
   #begin(): void {
     const busy = this.#device === null ? [] : detach(this.#device)
     if (busy.length === 0) {
-      this.#timer = setTimeout(() => this.#workers.stop(), graceMs)
+      this.#timer = setTimeout(() => this.#stop(), graceMs)
       return
     }
     trace('in use: %o', busy)
-    void flush(busy[0]!).then(() => {
-      detachLazily(busy)
-      this.#workers.stop()
-    })
+    void this.#endInUse(busy)
+  }
+
+  async #endInUse(busy: readonly string[]): Promise<void> {
+    await flush(busy[0]!)
+    await this.#writesServed()
+    this.#stop()
+  }
+
+  /** What is still mounted then is out of sight, but for what others have mounted over it. */
+  #stop(): void {
+    if (this.#over) return
+    if (this.#device !== null) detachLazily(this.#device)
+    this.#workers.stop()
+  }
+
+  /** syncfs(2) on a FUSE mount starts the writing, but need not wait for its end. The kernel says nowhere when that is. */
+  async #writesServed(): Promise<void> {
+    const deadline = performance.now() + flushLimitMs
+    for (let before = -1; before !== this.#statistics.bytesWritten && performance.now() < deadline;) {
+      before = this.#statistics.bytesWritten
+      await sleep(quietMs)
+    }
   }
 }
 

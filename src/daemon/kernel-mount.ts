@@ -112,9 +112,9 @@ export function detach(device: string): string[] {
   return placesOf(device).filter((place) => !unmount(place, false))
 }
 
-/** Takes what is in use out of sight; it goes when its last user does. */
-export function detachLazily(places: readonly string[]): void {
-  for (const place of places) unmount(place, true)
+/** The same of one that is in use: it is taken out of sight, and goes when its last user does. */
+export function detachLazily(device: string): void {
+  for (const place of placesOf(device)) unmount(place, true)
 }
 
 /** @returns whether it is gone, or never was there; false where it is in use */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import type { Clock } from './clock.js'
-import { EFBIG, EINVAL, EISDIR } from './errno.js'
+import { EFBIG, EINVAL, EISDIR, EUCLEAN } from './errno.js'
 import type { File } from './file.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
@@ -42,6 +42,7 @@ export function checkChange(inode: Inode, change: AttributeChange): number {
   const type = inode.mode & S_IFMT
   if (type === S_IFDIR) return -EISDIR
   if (type !== S_IFREG) return -EINVAL
+  if (isLargerThanAnyFile(inode.sizeLow, inode.sizeHigh)) return -EUCLEAN
   return isLargerThanAnyFile(change.sizeLow, change.sizeHigh) ? -EFBIG : 0
 }
 

@@ -23,3 +23,5 @@ export const EPROTO = 71
 export const ELOOP = 40
 export const EOPNOTSUPP = 95
 export const ESTALE = 116
+/** The volume is damaged: "Structure needs cleaning". */
+export const EUCLEAN = 117

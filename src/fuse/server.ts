@@ -195,9 +195,13 @@ export class Server {
     return entryBytes
   }
 
+  /** Hands the kernel an inode, with the reference that the engine gave. */
   #answerEntry(number: number): number {
     const error = this.#engine.getattr(number, this.#attributes)
-    if (error !== 0) return error
+    if (error !== 0) {
+      this.#engine.forget(number, 1)
+      return error
+    }
     putEntry(this.#words, this.#message.replyWord, number, this.#attributes)
     return entryBytes
   }
@@ -341,8 +345,8 @@ export class Server {
       : this.#engine.create(message.nodeid, this.#firstName(), made)
     if (number < 0) return number
     this.#putOpen(entryWords)
-    this.#answerEntry(number)
-    return entryBytes + fuse.fuse_open_out.lengthBytes
+    const bytes = this.#answerEntry(number)
+    return bytes < 0 ? bytes : bytes + fuse.fuse_open_out.lengthBytes
   }
 
   #mkdir(): number {

@@ -15,7 +15,7 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
+import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import { Clock } from './clock.js'
 import { DataArea } from './data-area.js'
@@ -37,6 +37,7 @@ import { Orphans } from './orphans.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
 import type { SharedState } from './shared-state.js'
+import { Space } from './space.js'
 import { readTarget } from './symlink.js'
 import { Transaction } from './transaction.js'
 import { VolumeError } from './volume-error.js'
@@ -59,6 +60,8 @@ export interface VolumeUsage {
 
 export class Engine {
   readonly clock = new Clock()
+  /** Space that is about to come back. */
+  readonly space: Space
   readonly #state: SharedState
   readonly #geometry: Geometry
   readonly #locks: Locks
@@ -84,6 +87,7 @@ export class Engine {
     const map = new BlockMap(medium, area)
     const clock = this.clock
     this.#state = state
+    this.space = new Space(state)
     this.#geometry = geometry
     this.#locks = new Locks(state, worker)
     this.#allocator = new Allocator(medium, state, this.#locks, geometry)
@@ -177,6 +181,7 @@ export class Engine {
     } catch (damage) {
       error = this.#giveUp(damage)
     }
+    if (change.mask & SET_SIZE) this.space.noteFreed()
     this.#locks.unlockInodes()
     this.#locks.unlockMetadata()
     return error
@@ -394,6 +399,14 @@ export class Engine {
     return error
   }
 
+  /** An inode whose space will come back, 0 for none: then all that has come back has been counted. */
+  firstOrphan(): number {
+    this.#locks.lockMetadata()
+    const first = this.#orphans.first
+    this.#locks.unlockMetadata()
+    return first
+  }
+
   /** @throws VolumeError where there is no root directory to serve */
   verify(): void {
     this.#table.verify(this.#geometry.blockCount, this.#inode)
@@ -452,8 +465,10 @@ export class Engine {
     this.#locks.lockInodes(number)
     const inode = this.#inode
     try {
-      if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0)
+      if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
         this.#reclaim.evict(inode)
+        this.space.noteFreed()
+      }
     } catch (error) {
       // Nobody asked for it, so nobody is told: what could not be freed stays on the orphan list.
       this.#giveUp(error)

@@ -38,6 +38,8 @@ export const blocksPerBitmapBlock = blockBytes * 8
 export const smallestVolumeBlocks = 256
 /** 16 TiB less one block: block numbers are 32-bit and 0 means "none". */
 export const largestVolumeBlocks = 2 ** 32 - 1
+/** The same for a file: the index of a block, and of the one after it, is a 32-bit number. */
+export const largestFileBlocks = 2 ** 32 - 1
 
 /** Lanes for a volume: one per worker, and never more than a few parts in a hundred of the volume. */
 export function laneCountFor(blockCount: number): number {

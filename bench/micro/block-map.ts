@@ -20,21 +20,27 @@ const firstBlocks = [
 ] as const
 
 /** A file with `blocks` blocks from `first` on, each a neighbour of the one before, or none. */
-function makeFile({ engine, medium }: MemoryVolume, name: string, first: number, neighbours: boolean): Inode {
+function makeFile(
+  { area, engine, medium }: MemoryVolume,
+  name: string,
+  first: number,
+  neighbours: boolean,
+): Inode {
   const data = createTransferBuffer('bench data', blocks * blockBytes)
   const number = engine.create(root, nameOf(name), newInode(0o100644, 0))
   if (neighbours) engine.write(number, first, 0, blocks * blockBytes, data, 0, false)
   else for (let n = 0; n < blocks; n++) engine.write(number, first + (n ^ 1), 0, blockBytes, data, 0, false)
   releaseTransferBuffer(data)
   const inode = new Inode(medium)
-  if (new InodeTable(medium, new BlockMap(medium)).open(number, inode) !== 0) throw new Error('no such file')
+  if (new InodeTable(medium, new BlockMap(medium, area)).open(number, inode) !== 0)
+    throw new Error('no such file')
   return inode
 }
 
 export const blockMap: Subject = {
   title: 'block map',
   prepare(volume) {
-    const map = new BlockMap(volume.medium)
+    const map = new BlockMap(volume.medium, volume.area)
     const inRun = makeFile(volume, 'run', 0, true)
     const scattered = makeFile(volume, 'scattered', 0, false)
     let n = 0

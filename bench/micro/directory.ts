@@ -31,11 +31,11 @@ function fill({ engine }: MemoryVolume, entries: number): number {
 }
 
 function casesOf(volume: MemoryVolume, entries: number): Case[] {
-  const { medium, tx } = volume
+  const { medium, area, tx } = volume
   const { hashKey0, hashKey1 } = volume.volume.setting
-  const directory = new Directory(medium, new NameHash(hashKey0, hashKey1))
+  const directory = new Directory(medium, area, new NameHash(hashKey0, hashKey1))
   const inode = new Inode(medium)
-  new InodeTable(medium, new BlockMap(medium)).open(fill(volume, entries), inode)
+  new InodeTable(medium, new BlockMap(medium, area)).open(fill(volume, entries), inode)
   const known = makeNames('file', entries)
   const missing = makeNames('none', mostNames)
   let n = 0

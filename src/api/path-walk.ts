@@ -8,6 +8,7 @@ import { ELOOP, ENOENT, ENOTDIR } from '../fs/errno.js'
 import type { ExtentSink } from '../fs/extent.js'
 import { Name } from '../fs/name.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
+import { apiError } from './api-error.js'
 import { VolumeStats } from './volume-stats.js'
 
 const mostLinks = 40
@@ -71,10 +72,10 @@ export class PathWalk {
       }
       const parent = parents.at(-1)!
       const inode = this.#lookup(parent, part)
-      const stats = inode > 0 ? this.stat(inode) : null
+      const stats = inode > 0 ? this.stat(inode, path) : null
       if (stats?.isSymbolicLink() === true && (names.length > 0 || followLast)) {
         if (++links > mostLinks) return -ELOOP
-        const target = this.readlink(inode)
+        const target = this.readlink(inode, path)
         if (target.startsWith('/')) parents.length = 1
         names.unshift(...target.split('/').filter((piece) => piece !== '' && piece !== '.'))
         continue
@@ -89,16 +90,18 @@ export class PathWalk {
     return last
   }
 
-  stat(inode: number): VolumeStats {
+  /** @param path for the error, which a damaged volume may give */
+  stat(inode: number, path: string): VolumeStats {
     const error = this.#engine.getattr(inode, this.#words)
-    if (error !== 0) throw new Error(`inode ${inode} has gone while a path led to it`)
+    if (error !== 0) throw apiError(error, 'stat', path)
     return new VolumeStats(inode, this.#words)
   }
 
-  readlink(inode: number): string {
+  readlink(inode: number, path: string): string {
     const target = new Collector(this.#medium, blockBytes)
     const length = this.#engine.readlink(inode, target)
-    return new TextDecoder().decode(target.bytes.subarray(0, Math.max(0, length)))
+    if (length < 0) throw apiError(length, 'readlink', path)
+    return new TextDecoder().decode(target.bytes.subarray(0, length))
   }
 
   /** The engine hands out a reference; calls here do not overlap, so it need not be kept. */

@@ -56,11 +56,11 @@ export class VolumeFiles {
   }
 
   stat(path: string): Promise<VolumeStats> {
-    return this.#run(() => this.#walk.stat(this.#inode('stat', path, true)))
+    return this.#run(() => this.#walk.stat(this.#inode('stat', path, true), path))
   }
 
   lstat(path: string): Promise<VolumeStats> {
-    return this.#run(() => this.#walk.stat(this.#inode('lstat', path, false)))
+    return this.#run(() => this.#walk.stat(this.#inode('lstat', path, false), path))
   }
 
   readFile(path: string): Promise<Uint8Array>
@@ -68,7 +68,7 @@ export class VolumeFiles {
   readFile(path: string, encoding?: 'utf8'): Promise<Uint8Array | string> {
     return this.#run(() => {
       const inode = this.#inode('open', path, true)
-      const { size } = this.#walk.stat(inode)
+      const { size } = this.#walk.stat(inode, path)
       const bytes = this.#read(inode, size, path)
       return encoding === undefined ? bytes : new TextDecoder(encoding).decode(bytes)
     })
@@ -122,8 +122,8 @@ export class VolumeFiles {
   readlink(path: string): Promise<string> {
     return this.#run(() => {
       const inode = this.#inode('readlink', path, false)
-      if (!this.#walk.stat(inode).isSymbolicLink()) throw apiError(-EINVAL, 'readlink', path)
-      return this.#walk.readlink(inode)
+      if (!this.#walk.stat(inode, path).isSymbolicLink()) throw apiError(-EINVAL, 'readlink', path)
+      return this.#walk.readlink(inode, path)
     })
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Checks one inode in use: its fields, each by itself and against its type, and all blocks that it holds. */
-import { blockBytes } from '../../layout/geometry.js'
+import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { flagInlineData, flagOrphan, inlineBytes, inode as layout, rootInode } from '../../layout/inode.js'
 import { decodeNanoseconds } from '../../layout/time.js'
 import { Inode } from '../fs/inode.js'
@@ -17,8 +17,7 @@ import type { VolumeView } from './volume-view.js'
 const at = layout.word
 const timeFields = { atime: at.atime, mtime: at.mtime, ctime: at.ctime, btime: at.btime }
 const knownFlags = flagInlineData | flagOrphan
-/** Files have 2³² blocks at the most. */
-const sizeHighLimit = 2 ** 12
+const mostBytes = largestFileBlocks * blockBytes
 
 /** How many inodes of which type there are. */
 export interface InodeCounts {
@@ -99,8 +98,8 @@ export class InodeCheck {
   }
 
   #checkFile(inode: Inode): number {
-    if (inode.sizeHigh >= sizeHighLimit) {
-      this.#tell('inode-size', `size is ${sizeOf(inode)}, should be below ${sizeHighLimit * 2 ** 32}`)
+    if (sizeOf(inode) > mostBytes) {
+      this.#tell('inode-size', `size is ${sizeOf(inode)}, should be ${mostBytes} at most`)
       return this.#claimMap(inode)
     }
     const end = Math.ceil(sizeOf(inode) / blockBytes)

@@ -60,6 +60,18 @@ export class Allocator {
     }
     Atomics.store(this.#words, FREE_BLOCKS, total)
     Atomics.store(this.#words, SEARCH_HINT, dataStart)
+    this.#withhold()
+  }
+
+  /** Whatever a damaged bitmap says: what may not hold data is never handed out. */
+  #withhold(): void {
+    const { bitmapBlocks, blockCount, dataStart, excluded } = this.#geometry
+    this.#mark(0, dataStart)
+    for (let n = 0; n < excluded.length; n += 2) {
+      const end = Math.min(excluded[n + 1]!, blockCount)
+      if (excluded[n]! < end) this.#mark(excluded[n]!, end - excluded[n]!)
+    }
+    this.#mark(blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
   }
 
   /**
@@ -78,18 +90,23 @@ export class Allocator {
     return found
   }
 
-  /** Makes blocks findable again. */
+  /** Makes blocks findable again. Those of a damaged volume may be told twice, and count once. */
   release(first: number, count: number): void {
     this.#locks.lockAllocator()
     const words = this.#words
+    let released = 0
     for (let done = 0; done < count;) {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
-      words[this.#bitmap + (block >>> 5)]! &= ~bitMask(block & 31, part)
-      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! += part
+      const index = this.#bitmap + (block >>> 5)
+      const used = words[index]! & bitMask(block & 31, part)
+      const changed = popCount(used)
+      words[index]! ^= used
+      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! += changed
+      released += changed
       done += part
     }
-    words[FREE_BLOCKS]! += count
+    words[FREE_BLOCKS]! += released
     this.#locks.unlockAllocator()
   }
 
@@ -170,17 +187,22 @@ export class Allocator {
 
   #mark(first: number, count: number): void {
     const words = this.#words
+    let marked = 0
     for (let done = 0; done < count;) {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
-      words[this.#bitmap + (block >>> 5)]! |= bitMask(block & 31, part)
-      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! -= part
+      const index = this.#bitmap + (block >>> 5)
+      const free = ~words[index]! & bitMask(block & 31, part)
+      const changed = popCount(free)
+      words[index]! |= free
+      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! -= changed
+      marked += changed
       done += part
     }
-    words[FREE_BLOCKS]! -= count
+    words[FREE_BLOCKS]! -= marked
   }
 
-  /** Whether the working bitmap has the block in use. For checks. */
+  /** Whether the working bitmap has the block in use. */
   isUsed(block: number): boolean {
     return !this.#isFree(block)
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import type { Clock } from './clock.js'
-import { EFBIG, EINVAL, EISDIR } from './errno.js'
+import { EFBIG, EINVAL, EISDIR, EUCLEAN } from './errno.js'
 import type { File } from './file.js'
-import { type Inode, blockOf, inodeField } from './inode.js'
+import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
 import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
@@ -36,16 +36,14 @@ export class AttributeChange {
   ctimeHigh = 0
 }
 
-/** 16 TiB: a block index is a 32-bit number. */
-const sizeHighLimit = 2 ** 12
-
 /** @returns 0 or the errno that forbids the change, before anything is touched */
 export function checkChange(inode: Inode, change: AttributeChange): number {
   if ((change.mask & SET_SIZE) === 0) return 0
   const type = inode.mode & S_IFMT
   if (type === S_IFDIR) return -EISDIR
   if (type !== S_IFREG) return -EINVAL
-  return change.sizeHigh >= sizeHighLimit ? -EFBIG : 0
+  if (isLargerThanAnyFile(inode.sizeLow, inode.sizeHigh)) return -EUCLEAN
+  return isLargerThanAnyFile(change.sizeLow, change.sizeHigh) ? -EFBIG : 0
 }
 
 /** Makes a checked change. The caller holds the metadata lock and the inode's. */

@@ -3,6 +3,8 @@
  * A block map: the radix tree from a file's block index to its block. Its root and height lie side by side in the
  * inode (or, for the inode table, in the roots); a *holder* is where: a block and the word of the root in it.
  *
+ * Where a map leads to a block that can hold no data, calls here throw a VolumeError.
+ *
  * Freeing goes from the end towards the front in steps that each fit into one transaction, so what is left after any
  * of them is a whole, shorter map.
  */
@@ -10,8 +12,10 @@ import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { undoDataWords } from '../../layout/lane.js'
 import { mapEntryWords, mapFanout, mapFanoutShift, mapIndexMask, tallestMap } from '../../layout/map-node.js'
 import type { Medium } from '../pmem/medium.js'
+import type { DataArea } from './data-area.js'
 import { ENOSPC } from './errno.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 /** Entries of the log that freeing one lowest node may take: its runs, its entries, its parent's entry, its own block. */
 const roomForOneNode = Math.ceil(mapFanout / 5) * 2 + 16
@@ -27,9 +31,11 @@ export class BlockMap {
   /** Data blocks that the last {@link cut} freed. */
   dataCount = 0
   readonly #medium: Medium
+  readonly #area: DataArea
 
-  constructor(medium: Medium) {
+  constructor(medium: Medium, area: DataArea) {
     this.#medium = medium
+    this.#area = area
   }
 
   /** @returns the block at `index`, 0 for a hole */
@@ -37,8 +43,10 @@ export class BlockMap {
     if (!covers(height, index)) return 0
     let block = root
     for (let level = height - 1; level >= 0 && block !== 0; level--) {
+      this.#area.check(block)
       block = this.#medium.load32(block, childIndex(index, level) * mapEntryWords)
     }
+    if (block !== 0) this.#area.check(block)
     return block
   }
 
@@ -51,18 +59,21 @@ export class BlockMap {
     if (root === 0) return want
     if (height === 0) {
       if (index > 0) return want
+      this.#area.check(root)
       this.runStart = root
       return 1
     }
     if (!covers(height, index)) return want
     let node = root
     for (let level = height - 1; level > 0; level--) {
+      this.#area.check(node)
       node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
       if (node === 0) {
         const span = coverage[level]!
         return Math.min(want, span - (index % span))
       }
     }
+    this.#area.check(node)
     const words = this.#medium.wordsOf(node)
     const first = index & mapIndexMask
     const base = this.#medium.wordOf(node) + first * mapEntryWords
@@ -71,6 +82,7 @@ export class BlockMap {
     const step = start === 0 ? 0 : 1
     let length = 1
     while (length < most && words[base + length * mapEntryWords] === start + length * step) length++
+    if (start !== 0) this.#area.checkRun(start, length)
     this.runStart = start
     return length
   }
@@ -114,8 +126,10 @@ export class BlockMap {
       const part = Math.min(count - done, mapFanout - slot)
       let node = root
       for (let level = height - 1; level > 0; level--) {
+        this.#area.check(node)
         node = this.#medium.load32(node, childIndex(index + done, level) * mapEntryWords)
       }
+      this.#area.check(node)
       tx.putRun(node, slot * mapEntryWords, part, first + done)
       done += part
     }
@@ -135,8 +149,9 @@ export class BlockMap {
       if (from > 0) return true
       tx.free(root, 1)
       this.dataCount = 1
-    } else if (!this.#cutBelow(tx, root, height - 1, 0, from)) {
-      return false
+    } else {
+      checkHeight(height)
+      if (!this.#cutBelow(tx, root, height - 1, 0, from)) return false
     }
     if (from === 0) {
       if (height > 0) this.#freeNode(tx, root)
@@ -153,7 +168,7 @@ export class BlockMap {
     if (covers(height, index)) return 0
     let top = root
     while (!covers(height, index)) {
-      if (height === tallestMap) throw new Error(`no block map reaches block ${index}`)
+      if (height >= tallestMap) throw new Error(`no block map reaches block ${index}`)
       height++
       if (root === 0) continue
       const node = this.#newNode(tx)
@@ -182,12 +197,14 @@ export class BlockMap {
     let level = height - 1
     let node = medium.load32(linkBlock, linkWord)
     while (level > 0 && node !== 0) {
+      this.#area.check(node)
       linkBlock = node
       linkWord = childIndex(index, level) * mapEntryWords
       node = medium.load32(linkBlock, linkWord)
       level--
     }
     if (node !== 0) {
+      this.#area.check(node)
       tx.saveFill(node, (index & mapIndexMask) * mapEntryWords, count)
       return 0
     }
@@ -223,6 +240,7 @@ export class BlockMap {
 
   /** Frees from the end what a node at `level` (0 = lowest) holds at `from` and beyond. */
   #cutBelow(tx: Transaction, node: number, level: number, base: number, from: number): boolean {
+    this.#area.check(node)
     if (level === 0) return this.#cutLowest(tx, node, Math.max(0, from - base))
     const span = coverage[level]!
     const firstChild = Math.max(0, Math.floor((from - base) / span))
@@ -230,6 +248,8 @@ export class BlockMap {
       const word = child * mapEntryWords
       const below = this.#medium.load32(node, word)
       if (below === 0) continue
+      // Nodes may be empty: then freeing them is all that the log is needed for.
+      if (tx.room < roomForOneNode) return false
       const start = base + child * span
       if (!this.#cutBelow(tx, below, level - 1, start, from)) return false
       if (start < from) continue
@@ -273,7 +293,13 @@ export function childIndex(index: number, level: number): number {
 }
 
 function covers(height: number, index: number): boolean {
-  return index < coverage[height]!
+  if (index < coverage[height]!) return true
+  checkHeight(height)
+  return false
+}
+
+function checkHeight(height: number): void {
+  if (height > tallestMap) damaged(`height of a block map is ${height}`)
 }
 
 function lastUsed(medium: Medium, node: number, from: number): number {

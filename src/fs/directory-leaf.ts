@@ -6,6 +6,7 @@
 import { blockBytes, blockWords } from '../../layout/geometry.js'
 import {
   hashBits,
+  hashBitsPerLevel,
   leafHeader,
   leafRecord,
   leafSlot,
@@ -20,11 +21,13 @@ import {
 import type { Medium } from '../pmem/medium.js'
 import type { Name } from './name.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 const head = leafHeader.word
 const slotAt = leafSlot.word
 const firstSlot = leafHeader.lengthWords
 const slotWords = leafSlot.lengthWords
+/** A slot is used for the first time with a record of at least two words. */
 export const mostSlots = (blockWords - firstSlot) / (slotWords + 2)
 
 export class DirectoryLeaf {
@@ -44,6 +47,22 @@ export class DirectoryLeaf {
     this.#medium.store32(leaf, head.recordStart, blockWords)
     this.#medium.store32(leaf, head.depth, depth)
     this.#medium.flush(leaf, 0, leafHeader.lengthBytes)
+  }
+
+  /**
+   * Looks at the header of a leaf below a node of this level (-1: at the root).
+   * @throws VolumeError for what leads out of the leaf, or out of its place in the tree
+   */
+  check(leaf: number, level: number): void {
+    const slots = this.slots(leaf)
+    const recordStart = this.#medium.load32(leaf, head.recordStart)
+    const depth = this.depth(leaf)
+    if (slots > mostSlots || slotWord(slots) > recordStart || recordStart > blockWords)
+      damaged(`leaf ${leaf} of a directory has ${slots} slots, and records from word ${recordStart} on`)
+    const bitsAbove = Math.max(0, level * hashBitsPerLevel)
+    const isInPlace =
+      level < 0 ? depth === 0 : depth > bitsAbove && depth <= Math.min(hashBits, bitsAbove + hashBitsPerLevel)
+    if (!isInPlace) damaged(`leaf ${leaf} of a directory has depth ${depth} below a node of level ${level}`)
   }
 
   slots(leaf: number): number {
@@ -134,13 +153,19 @@ export class DirectoryLeaf {
     tx.put32(leaf, slotWord(slot) + slotAt.place, typed >>> 0)
   }
 
-  /** Words that the entries of a leaf would take without garbage and emptied slots. */
+  /**
+   * Words that the entries of a leaf would take without garbage and emptied slots.
+   * @throws VolumeError where they cannot be taken over by {@link copyTo}
+   */
   liveWords(leaf: number): number {
     let live = firstSlot
     for (let slot = this.slots(leaf) - 1; slot >= 0; slot--) {
       const place = this.place(leaf, slot)
-      if (place !== 0) live += slotWords + recordWords(nameLength(place))
+      if (place === 0) continue
+      if (!isWithinLeaf(place)) damaged(`a record of leaf ${leaf} of a directory reaches beyond it`)
+      live += slotWords + recordWords(nameLength(place))
     }
+    if (live > blockWords) damaged(`the records of leaf ${leaf} of a directory overlap`)
     return live
   }
 
@@ -202,6 +227,11 @@ export function nameLength(place: number): number {
 /** Where an entry's name begins, in bytes of its leaf. */
 export function nameOffset(place: number): number {
   return ((place & placeWordMask) + leafRecord.lengthWords) * 4
+}
+
+/** Whether an entry's name lies within its leaf. */
+export function isWithinLeaf(place: number): boolean {
+  return (place & placeWordMask) + recordWords(nameLength(place)) <= blockWords
 }
 
 export function entryType(place: number): number {

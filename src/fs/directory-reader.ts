@@ -3,20 +3,26 @@
  * Listing a directory. The order is that of the hashes, and a cookie is the hash and twin number of the last entry
  * told: a value, not a place. So entries may come and go and leaves may split between two calls, and whatever was there
  * all the time is told exactly once.
+ *
+ * Entries that can have no such name, or do not belong where they stand, are left out; a damaged tree is an error only
+ * where nothing comes before it, so that all that can be told is told.
  */
 import { hashBits } from '../../layout/directory.js'
-import { S_IFDIR, typeOfMode } from './mode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Directory } from './directory.js'
 import {
   type DirectoryLeaf,
   entryTwin,
   entryType,
+  isWithinLeaf,
   mostSlots,
   nameLength,
   nameOffset,
 } from './directory-leaf.js'
 import type { Inode } from './inode.js'
+import { S_IFDIR, typeOfMode } from './mode.js'
+import { Name } from './name.js'
+import { damaged } from './volume-error.js'
 
 /** Takes entries one by one. */
 export interface DirectorySink {
@@ -44,11 +50,14 @@ const cookieOfDotDot = 2
 export const firstTwinCookie = 3
 
 export class DirectoryReader {
+  /** Entries that the last {@link read} told. */
+  told = 0
   readonly #medium: Medium
   readonly #directory: Directory
   readonly #leaf: DirectoryLeaf
   /** Slots of one leaf that are still to be told, in order. */
   readonly #order = new Int32Array(mostSlots)
+  readonly #name = new Name()
 
   constructor(medium: Medium, directory: Directory) {
     this.#medium = medium
@@ -56,8 +65,9 @@ export class DirectoryReader {
     this.#leaf = directory.leaf
   }
 
-  /** Tells the entries that follow a cookie (0, 0: all) until the sink refuses one. */
+  /** Tells the entries that follow a cookie (0, 0: all) until the sink refuses one. @throws VolumeError */
   read(directory: Inode, cookieLow: number, cookieHigh: number, sink: DirectorySink): void {
+    this.told = 0
     if (cookieHigh === 0 && cookieLow < cookieOfDotDot) {
       if (cookieLow < cookieOfDot && !sink.entry(directory.number, directoryType, dots, 0, 1, cookieOfDot, 0))
         return
@@ -65,7 +75,9 @@ export class DirectoryReader {
     }
     let hash = cookieHigh
     let after = cookieLow
-    for (;;) {
+    for (let leaves = 0; ; leaves++) {
+      // Nodes that name each other would lead through the same leaves for hours.
+      if (leaves > directory.blocks) damaged(`directory ${directory.number} has more leaves than blocks`)
       this.#directory.walk(directory, hash)
       const leaf = this.#directory.leafBlock
       if (leaf === 0) return
@@ -83,26 +95,35 @@ export class DirectoryReader {
 
   #tell(leaf: number, slot: number, sink: DirectorySink): boolean {
     const place = this.#leaf.place(leaf, slot)
-    return sink.entry(
+    if (!isWithinLeaf(place)) return true
+    const name = this.#name
+    name.set(this.#medium.bytesOf(leaf), this.#medium.byteOf(leaf) + nameOffset(place), nameLength(place))
+    if (name.check() !== 0) return true
+    const isTaken = sink.entry(
       this.#leaf.inode(leaf, place),
       entryType(place),
-      this.#medium.bytesOf(leaf),
-      this.#medium.byteOf(leaf) + nameOffset(place),
-      nameLength(place),
+      name.bytes,
+      name.start,
+      name.length,
       entryTwin(place) + firstTwinCookie,
       this.#leaf.hash(leaf, slot),
     )
+    if (isTaken) this.told++
+    return isTaken
   }
 
   /** Puts the slots that follow the cookie in order. @returns how many they are */
   #sort(leaf: number, cookieHash: number, cookieLow: number): number {
     const order = this.#order
     const slots = this.#leaf.slots(leaf)
+    const unused = hashBits - this.#leaf.depth(leaf)
     let count = 0
     for (let slot = 0; slot < slots; slot++) {
       if (this.#leaf.place(leaf, slot) === 0) continue
       if (!this.#follows(leaf, slot, cookieHash, cookieLow)) continue
       const hash = this.#leaf.hash(leaf, slot)
+      // Told out of order, it would lead the reader back.
+      if ((hash ^ cookieHash) >>> unused !== 0) continue
       const low = this.#cookieLow(leaf, slot)
       let at = count++
       while (at > 0 && !this.#before(leaf, order[at - 1]!, hash, low)) {

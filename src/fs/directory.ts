@@ -2,18 +2,20 @@
 /**
  * Directories: a trie over the names' hashes, with the entries in its leaves (layout/directory.ts). A look-up is a
  * few loads and one leaf, whatever the directory's size; a full leaf is written anew as one compacted or two halves,
- * and published by repointing its run of entries in the node above.
+ * and published by repointing its run of entries in the node above. Where a tree is damaged, calls throw a VolumeError.
  */
 import { childIsNode, hashBits, hashBitsPerLevel, tallestDirectory } from '../../layout/directory.js'
 import { blockBytes } from '../../layout/geometry.js'
 import { mapEntryWords, mapFanout } from '../../layout/map-node.js'
 import type { Medium } from '../pmem/medium.js'
+import type { DataArea } from './data-area.js'
 import { DirectoryLeaf, entryType } from './directory-leaf.js'
 import { ENOSPC } from './errno.js'
 import { type Inode, inodeField } from './inode.js'
 import type { Name } from './name.js'
 import type { NameHash } from './name-hash.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 /** A leaf with less than this alive is compacted rather than split. */
 const compactBelowWords = 640
@@ -32,10 +34,12 @@ export class Directory {
   #slot = 0
   #hash = 0
   readonly #medium: Medium
+  readonly #area: DataArea
   readonly #nameHash: NameHash
 
-  constructor(medium: Medium, nameHash: NameHash) {
+  constructor(medium: Medium, area: DataArea, nameHash: NameHash) {
     this.#medium = medium
+    this.#area = area
     this.#nameHash = nameHash
     this.leaf = new DirectoryLeaf(medium)
   }
@@ -48,7 +52,9 @@ export class Directory {
     if (this.#slot < 0) return 0
     const place = this.leaf.place(this.leafBlock, this.#slot)
     this.foundType = entryType(place)
-    return this.leaf.inode(this.leafBlock, place)
+    const inode = this.leaf.inode(this.leafBlock, place)
+    if (inode === 0) damaged(`an entry of directory ${directory.number} names no inode`)
+    return inode
   }
 
   /**
@@ -90,16 +96,20 @@ export class Directory {
     this.#node = 0
     this.#index = 0
     this.#level = -1
+    this.leafBlock = 0
     if (directory.height > 0) {
       let isNode = childIsNode
-      while (isNode === childIsNode && this.#level + 1 < tallestDirectory) {
-        this.#level++
+      while (isNode === childIsNode) {
+        if (++this.#level === tallestDirectory) damaged(`directory ${directory.number} is too deep`)
+        this.#area.check(child)
         this.#node = child
         this.#index = nodeIndex(hash, this.#level)
         child = this.#medium.load32(this.#node, this.#index * mapEntryWords)
         isNode = this.#medium.load32(this.#node, this.#index * mapEntryWords + 1)
       }
-    }
+    } else if (child === 0) return
+    this.#area.check(child)
+    this.leaf.check(child, this.#level)
     this.leafBlock = child
   }
 
@@ -110,6 +120,7 @@ export class Directory {
   cut(tx: Transaction, directory: Inode): boolean {
     const root = directory.root
     if (root === 0) return true
+    this.#area.check(root)
     let freed = 1
     if (directory.height > 0) {
       let step = this.#cutLowestNode(tx, root)
@@ -134,10 +145,13 @@ export class Directory {
     let parent = 0
     let entry = 0
     let node = root
+    let level = 0
     for (let next = lastChildNode(this.#medium, node); next >= 0; next = lastChildNode(this.#medium, node)) {
       parent = node
       entry = next * mapEntryWords
       node = this.#medium.load32(parent, entry)
+      if (++level === tallestDirectory) damaged(`the tree of a directory is too deep at node ${parent}`)
+      this.#area.check(node)
     }
     if (parent === 0) return 0
     const freed = this.#freeLeaves(tx, node) + 1

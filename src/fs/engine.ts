@@ -5,23 +5,28 @@
  *
  * Who is handed an inode number by lookup, create and the like holds a reference to it until `forget`: an inode
  * without names lives as long as someone refers to it.
+ *
+ * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
+ * before in several transactions.
  */
 import { inode as inodeLayout } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
+import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
 import { Clock } from './clock.js'
+import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EISDIR, ENOENT, ENOTDIR, ESTALE } from './errno.js'
+import { EINVAL, EISDIR, ENOENT, ENOTDIR, ESTALE, EUCLEAN } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import type { Geometry } from './geometry.js'
-import { Inode, inodeField } from './inode.js'
+import { Inode, isLargerThanAnyFile } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
 import { S_IFMT, S_IFREG, isDirectory } from './mode.js'
@@ -33,8 +38,10 @@ import { Orphans } from './orphans.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
 import type { SharedState } from './shared-state.js'
+import { Space } from './space.js'
 import { readTarget } from './symlink.js'
 import { Transaction } from './transaction.js'
+import { VolumeError } from './volume-error.js'
 
 export interface EngineSetting {
   readonly geometry: Geometry
@@ -54,10 +61,10 @@ export interface VolumeUsage {
   readonly usedInodes: number
 }
 
-const secondsPerDay = 86400
-
 export class Engine {
   readonly clock = new Clock()
+  /** Space that is about to come back. */
+  readonly space: Space
   readonly #state: SharedState
   readonly #geometry: Geometry
   readonly #locks: Locks
@@ -71,21 +78,26 @@ export class Engine {
   readonly #reclaim: Reclaim
   readonly #namespace: Namespace
   readonly #rename: Rename
+  readonly #area: DataArea
   readonly #inode: Inode
+  /** What an entry or a directory names, while #inode is still needed. */
+  readonly #named: Inode
 
   /** @param worker from 0; one engine per worker and thread */
   constructor(medium: Medium, state: SharedState, setting: EngineSetting, worker: number) {
     const { geometry } = setting
-    const map = new BlockMap(medium)
+    const area = new DataArea(geometry)
+    const map = new BlockMap(medium, area)
     const clock = this.clock
     this.#state = state
+    this.space = new Space(state)
     this.#geometry = geometry
     this.#locks = setting.checkLocks ? new CheckedLocks(state, worker) : new Locks(state, worker)
     this.#allocator = new Allocator(medium, state, this.#locks, geometry)
     this.#tx = new Transaction(medium, this.#allocator, geometry, worker)
     this.#table = new InodeTable(medium, map)
     this.#orphans = new Orphans(medium, this.#table)
-    this.#directory = new Directory(medium, new NameHash(setting.hashKey0, setting.hashKey1))
+    this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
     this.#reader = new DirectoryReader(medium, this.#directory)
     this.#file = new File(medium, map, this.#allocator, this.#tx, clock)
     this.#reclaim = new Reclaim(this.#tx, map, this.#directory, this.#table, this.#orphans)
@@ -100,14 +112,21 @@ export class Engine {
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
+    this.#area = area
     this.#inode = new Inode(medium)
+    this.#named = new Inode(medium)
   }
 
   /** Finds a name. @returns its inode, with a reference; -ENOENT, -ENOTDIR, -ESTALE */
   lookup(parent: number, name: Name): number {
+    let result: number
     this.#locks.readLockInode(parent)
-    const result = this.#lookup(parent, name)
-    if (result > 0) this.#state.retain(result)
+    try {
+      result = this.#lookup(parent, name)
+      if (result > 0) this.#state.retain(result)
+    } catch (error) {
+      result = this.#giveUp(error)
+    }
     this.#locks.readUnlockInode(parent)
     return result
   }
@@ -116,15 +135,20 @@ export class Engine {
   find(number: number): number {
     // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
     this.#locks.lockMetadata()
-    const error = this.#table.open(number, this.#inode)
+    const error = this.#open(number, this.#inode)
     if (error === 0) this.#state.retain(number)
     this.#locks.unlockMetadata()
     return error || number
   }
 
-  /** Takes one more reference to an inode that the caller refers to, or that an entry names under its lock. */
-  retain(inode: number): void {
-    this.#state.retain(inode)
+  /**
+   * Takes a reference to an inode that an entry names, under the lock of its directory.
+   * @returns whether there is such an inode, as there is but on a damaged volume
+   */
+  retain(number: number): boolean {
+    if (this.#open(number, this.#named) !== 0) return false
+    this.#state.retain(number)
+    return true
   }
 
   /** Gives back references; the last one frees an inode that has no names. */
@@ -132,7 +156,7 @@ export class Engine {
     if (this.#state.forget(number, count) > 0) return
     // Nearly always it still has names, and then nothing is to be done that others would have to wait for.
     this.#locks.readLockInode(number)
-    const isNamed = this.#table.open(number, this.#inode) === 0 && this.#inode.links > 0
+    const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
     this.#locks.readUnlockInode(number)
     if (!isNamed) this.#evictIfUnused(number)
   }
@@ -141,7 +165,7 @@ export class Engine {
   getattr(number: number, words: Uint32Array): number {
     const inode = this.#inode
     this.#locks.readLockInode(number)
-    const error = this.#table.open(number, inode)
+    const error = this.#open(number, inode)
     if (error === 0) {
       for (let n = 0; n < attributeWords; n++) words[n] = inode.getSigned(n)
     }
@@ -154,8 +178,14 @@ export class Engine {
     const inode = this.#inode
     this.#locks.lockMetadata()
     this.#locks.lockInodes(number)
-    const error = this.#table.open(number, inode) || checkChange(inode, change)
-    if (error === 0) changeAttributes(this.#tx, inode, change, this.clock, this.#file, this.#reclaim)
+    let error: number
+    try {
+      error = this.#table.open(number, inode) || checkChange(inode, change)
+      if (error === 0) changeAttributes(this.#tx, inode, change, this.clock, this.#file, this.#reclaim)
+    } catch (damage) {
+      error = this.#giveUp(damage)
+    }
+    if (change.mask & SET_SIZE) this.space.noteFreed()
     this.#locks.unlockInodes()
     this.#locks.unlockMetadata()
     return error
@@ -180,18 +210,28 @@ export class Engine {
 
   /** Makes a file without a name, which {@link link} can give it. @returns as {@link create} */
   createNameless(parent: number, made: NewInode): number {
+    let result: number
     this.#locks.lockMetadata()
-    const result = this.#namespace.createNameless(parent, made)
-    if (result > 0) this.#state.retain(result)
+    try {
+      result = this.#namespace.createNameless(parent, made)
+      if (result > 0) this.#state.retain(result)
+    } catch (error) {
+      result = this.#giveUp(error)
+    }
     this.#locks.unlockMetadata()
     return result
   }
 
   /** @returns 0, with a reference to `number`; or a negative errno */
   link(number: number, parent: number, name: Name): number {
+    let error: number
     this.#locks.lockMetadata()
-    const error = this.#namespace.link(number, parent, name)
-    if (error === 0) this.#state.retain(number)
+    try {
+      error = this.#namespace.link(number, parent, name)
+      if (error === 0) this.#state.retain(number)
+    } catch (damage) {
+      error = this.#giveUp(damage)
+    }
     this.#locks.unlockMetadata()
     return error
   }
@@ -208,8 +248,13 @@ export class Engine {
 
   /** @param flags RENAME_* of renameat2(2) @returns 0 or a negative errno */
   rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number {
+    let error: number
     this.#locks.lockMetadata()
-    const error = this.#rename.rename(from, oldName, to, newName, flags)
+    try {
+      error = this.#rename.rename(from, oldName, to, newName, flags)
+    } catch (damage) {
+      error = this.#giveUp(damage)
+    }
     this.#locks.unlockMetadata()
     const { replaced } = this.#rename
     if (error === 0 && replaced !== 0 && this.#state.lookups(replaced) === 0) this.#evictIfUnused(replaced)
@@ -230,12 +275,17 @@ export class Engine {
   ): number {
     const inode = this.#inode
     this.#locks.readLockInode(number)
-    let error = this.#table.open(number, inode)
+    let error = this.#open(number, inode)
     if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
     // A directory that was removed while open is empty, without even its dots.
     if (error === 0 && inode.links > 0) {
-      if (noteAccess && this.#isAccessTimeDue(inode)) inode.noteAccess(this.clock)
-      this.#reader.read(inode, cookieLow, cookieHigh, sink)
+      if (noteAccess && isAccessTimeDue(inode, this.clock)) inode.noteAccess(this.clock)
+      try {
+        this.#reader.read(inode, cookieLow, cookieHigh, sink)
+      } catch (damage) {
+        error = this.#giveUp(damage)
+        if (this.#reader.told > 0) error = 0
+      }
     }
     this.#locks.readUnlockInode(number)
     return error
@@ -243,8 +293,13 @@ export class Engine {
 
   /** @returns the target's length in bytes, -EINVAL, -ESTALE */
   readlink(number: number, sink: ExtentSink): number {
+    let result: number
     this.#locks.readLockInode(number)
-    const result = this.#table.open(number, this.#inode) || readTarget(this.#inode, sink)
+    try {
+      result = this.#table.open(number, this.#inode) || readTarget(this.#inode, this.#area, sink)
+    } catch (error) {
+      result = this.#giveUp(error)
+    }
     this.#locks.readUnlockInode(number)
     return result
   }
@@ -265,10 +320,14 @@ export class Engine {
     noteAccess: boolean,
   ): number {
     this.#locks.readLockInode(number)
-    const error = this.#openFile(number)
-    if (error !== 0) return error
-    if (noteAccess && this.#isAccessTimeDue(this.#inode)) this.#inode.noteAccess(this.clock)
-    return this.#file.read(this.#inode, index, within, length, sink)
+    try {
+      const error = this.#openFile(number)
+      if (error !== 0) return error
+      if (noteAccess && isAccessTimeDue(this.#inode, this.clock)) this.#inode.noteAccess(this.clock)
+      return this.#file.read(this.#inode, index, within, length, sink)
+    } catch (error) {
+      return this.#giveUp(error)
+    }
   }
 
   /**
@@ -301,10 +360,15 @@ export class Engine {
     start: number,
     killPrivileges: boolean,
   ): number {
+    let result: number
     this.#locks.lockInodes(number)
-    const result =
-      this.#openFile(number) ||
-      this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
+    try {
+      result =
+        this.#openFile(number) ||
+        this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
+    } catch (error) {
+      result = this.#giveUp(error)
+    }
     this.#locks.unlockInodes()
     return result
   }
@@ -330,20 +394,39 @@ export class Engine {
   /** The directory that holds a directory. @returns its inode, with a reference; -ENOTDIR, -ESTALE */
   parentOf(number: number): number {
     this.#locks.readLockInode(number)
-    let result = this.#table.open(number, this.#inode)
+    let result = this.#open(number, this.#inode)
     if (result === 0 && !isDirectory(this.#inode.mode)) result = -ENOTDIR
     // The parent of a removed directory may be gone too.
     if (result === 0) result = this.#inode.links === 0 ? -ESTALE : this.#inode.parent
-    if (result > 0) this.#state.retain(result)
+    if (result >= 0 && !this.retain(result)) result = -EUCLEAN
     this.#locks.readUnlockInode(number)
     return result
   }
 
-  /** Frees what the orphan list still holds, when nobody refers to inodes any more. */
-  finishOrphans(): void {
+  /** Frees what the orphan list still holds, when nobody refers to inodes any more. @returns 0 or -EUCLEAN */
+  finishOrphans(): number {
+    let error = 0
     this.#locks.lockMetadata()
-    this.#reclaim.finish(this.#inode)
+    try {
+      this.#reclaim.finish(this.#inode)
+    } catch (damage) {
+      error = this.#giveUp(damage)
+    }
     this.#locks.unlockMetadata()
+    return error
+  }
+
+  /** An inode whose space will come back, 0 for none: then all that has come back has been counted. */
+  firstOrphan(): number {
+    this.#locks.lockMetadata()
+    const first = this.#orphans.first
+    this.#locks.unlockMetadata()
+    return first
+  }
+
+  /** @throws VolumeError where there is no root directory to serve */
+  verify(): void {
+    this.#table.verify(this.#geometry.blockCount, this.#inode)
   }
 
   #lookup(parent: number, name: Name): number {
@@ -353,7 +436,10 @@ export class Engine {
     if (!isDirectory(inode.mode)) return -ENOTDIR
     const unfit = name.check()
     if (unfit !== 0) return unfit === -EINVAL ? -ENOENT : unfit
-    return this.#directory.lookup(inode, name) || -ENOENT
+    const number = this.#directory.lookup(inode, name)
+    if (number === 0) return -ENOENT
+    this.#table.follow(number, this.#named)
+    return number
   }
 
   #create(
@@ -364,16 +450,26 @@ export class Engine {
     start: number,
     length: number,
   ): number {
+    let result: number
     this.#locks.lockMetadata()
-    const result = this.#namespace.create(parent, name, made, target, start, length)
-    if (result > 0) this.#state.retain(result)
+    try {
+      result = this.#namespace.create(parent, name, made, target, start, length)
+      if (result > 0) this.#state.retain(result)
+    } catch (error) {
+      result = this.#giveUp(error)
+    }
     this.#locks.unlockMetadata()
     return result
   }
 
   #remove(parent: number, name: Name, directory: boolean): number {
+    let result: number
     this.#locks.lockMetadata()
-    const result = this.#namespace.unlink(parent, name, directory)
+    try {
+      result = this.#namespace.unlink(parent, name, directory)
+    } catch (error) {
+      result = this.#giveUp(error)
+    }
     this.#locks.unlockMetadata()
     if (result < 0) return result
     if (this.#state.lookups(result) === 0) this.#evictIfUnused(result)
@@ -385,11 +481,37 @@ export class Engine {
     this.#locks.lockMetadata()
     this.#locks.lockInodes(number)
     const inode = this.#inode
-    if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
-      this.#reclaim.evict(inode)
+    try {
+      if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
+        this.#reclaim.evict(inode)
+        this.space.noteFreed()
+      }
+    } catch (error) {
+      // Nobody asked for it, so nobody is told: what could not be freed stays on the orphan list.
+      this.#giveUp(error)
     }
     this.#locks.unlockInodes()
     this.#locks.unlockMetadata()
+  }
+
+  /**
+   * Ends a call that met damage: its transaction is taken back, and inodes that it changed are let go of. Whoever took
+   * another lock gives it back as after any call. @throws what is no damage @returns -EUCLEAN
+   */
+  #giveUp(error: unknown): number {
+    if (!(error instanceof VolumeError)) throw error
+    if (this.#tx.isOpen) this.#tx.abort()
+    this.#locks.unlockInodes()
+    return -EUCLEAN
+  }
+
+  /** Points `inode` at one in use. @returns 0, -ESTALE or -EUCLEAN */
+  #open(number: number, inode: Inode): number {
+    try {
+      return this.#table.open(number, inode)
+    } catch (error) {
+      return this.#giveUp(error)
+    }
   }
 
   #openFile(number: number): number {
@@ -397,23 +519,7 @@ export class Engine {
     if (error !== 0) return error
     const { mode } = this.#inode
     if (isDirectory(mode)) return -EISDIR
-    return (mode & S_IFMT) === S_IFREG ? 0 : -EINVAL
+    if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
+    return isLargerThanAnyFile(this.#inode.sizeLow, this.#inode.sizeHigh) ? -EUCLEAN : 0
   }
-
-  /** relatime: only where the last access is older than the last change, or than a day. */
-  #isAccessTimeDue(inode: Inode): boolean {
-    const { atime, mtime, ctime } = inodeField
-    if (!isLater(inode, atime, mtime) || !isLater(inode, atime, ctime)) return true
-    return ((this.clock.low - inode.getSigned(atime)) | 0) >= secondsPerDay
-  }
-}
-
-/** Whether one of an inode's times is later than another (layout/time.ts). */
-function isLater(inode: Inode, field: number, than: number): boolean {
-  const high = inode.getSigned(field + 1)
-  const otherHigh = inode.getSigned(than + 1)
-  if ((high & 3) !== (otherHigh & 3)) return (high & 3) > (otherHigh & 3)
-  const low = inode.getSigned(field)
-  const otherLow = inode.getSigned(than)
-  return low === otherLow ? high >>> 0 > otherHigh >>> 0 : low > otherLow
 }

@@ -5,6 +5,7 @@ export const EPERM = 1
 export const ENOENT = 2
 export const EINTR = 4
 export const EIO = 5
+export const EAGAIN = 11
 export const EBUSY = 16
 export const EEXIST = 17
 export const EXDEV = 18
@@ -23,3 +24,5 @@ export const EPROTO = 71
 export const ELOOP = 40
 export const EOPNOTSUPP = 95
 export const ESTALE = 116
+/** The volume is damaged: "Structure needs cleaning". */
+export const EUCLEAN = 117

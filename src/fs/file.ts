@@ -6,7 +6,7 @@
  * Bytes beyond a file's size, in its last block, have no meaning; they are made zeros when the size grows over them.
  * Fresh blocks are filled whole before they are published, so nobody's old bytes are ever seen.
  */
-import { blockBytes, blockShift, largestVolumeBlocks } from '../../layout/geometry.js'
+import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
@@ -71,7 +71,7 @@ export class File {
   /**
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @returns the bytes written, fewer than asked for on a full device; or -ENOSPC, -EFBIG
+   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG
    */
   write(
     inode: Inode,
@@ -83,8 +83,12 @@ export class File {
     killPrivileges: boolean,
   ): number {
     if (length === 0) return 0
-    const blocks = blocksOf(within, length)
-    if (index + blocks > largestVolumeBlocks) return -EFBIG
+    let blocks = blocksOf(within, length)
+    if (index + blocks > largestFileBlocks) {
+      blocks = largestFileBlocks - index
+      if (blocks === 0) return -EFBIG
+      length = blocks * blockBytes - within
+    }
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     if (
       mode === inode.mode &&

@@ -7,4 +7,6 @@ export interface Geometry {
   readonly bitmapStart: number
   readonly bitmapBlocks: number
   readonly dataStart: number
+  /** What is no data from there on, in rising order: pairs of first block and the one after the last. */
+  readonly excluded: readonly number[]
 }

@@ -4,13 +4,15 @@
  * on a list, last freed first taken. Everything here but `open` runs under the metadata lock.
  */
 import { blockBytes, rootsBlock } from '../../layout/geometry.js'
-import { inodesPerBlock, inode as layout, largestInode } from '../../layout/inode.js'
+import { inodesPerBlock, inode as layout, largestInode, rootInode } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
-import { ENOSPC, ESTALE } from './errno.js'
+import { ENOSPC, ESTALE, EUCLEAN } from './errno.js'
 import type { Inode } from './inode.js'
+import { isDirectory, isMode } from './mode.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 const at = roots.word
 const field = layout.word
@@ -37,18 +39,33 @@ export class InodeTable {
     return this.#roots(at.orphanInode)
   }
 
-  /** Points `inode` at one in use. @returns 0 or -ESTALE */
+  /** Points `inode` at one in use. @returns 0, -ESTALE, or -EUCLEAN where it is of no known type */
   open(number: number, inode: Inode): number {
     const index = number >>> inodeShift
     if (index === this.#foundIndex && number !== 0) {
       inode.point(number, this.#foundBlock, (number & (inodesPerBlock - 1)) * layout.lengthWords)
-      return inode.mode === 0 ? -ESTALE : 0
+    } else {
+      const error = this.locate(number, inode)
+      if (error !== 0) return error
+      this.#foundIndex = index
+      this.#foundBlock = inode.block
     }
-    const error = this.locate(number, inode)
-    if (error !== 0 || inode.mode === 0) return -ESTALE
-    this.#foundIndex = index
-    this.#foundBlock = inode.block
-    return 0
+    const { mode } = inode
+    if (isMode(mode)) return 0
+    return mode === 0 ? -ESTALE : -EUCLEAN
+  }
+
+  /** Points `inode` at one that an entry, a list or another inode names. @throws VolumeError where it is not in use */
+  follow(number: number, inode: Inode): void {
+    if (this.open(number, inode) !== 0) damaged(`inode ${number} is named, but not in use`)
+  }
+
+  /** Looks at what nothing can be served without. @throws VolumeError */
+  verify(blockCount: number, inode: Inode): void {
+    const blocks = this.#roots(at.tableBlocks)
+    if (blocks > blockCount || blocks * inodesPerBlock > largestInode + 1) damaged('its roots are damaged')
+    if (this.open(rootInode, inode) !== 0 || !isDirectory(inode.mode) || inode.links === 0)
+      damaged('its root directory is damaged')
   }
 
   /** Points `inode` at any inode of the table. @returns 0 or -ESTALE */
@@ -56,6 +73,7 @@ export class InodeTable {
     const index = number >>> inodeShift
     if (number === 0 || index >= this.#roots(at.tableBlocks)) return -ESTALE
     const block = this.#map.lookup(this.#roots(at.tableRoot), this.#roots(at.tableHeight), index)
+    if (block === 0) damaged(`the inode table has no block for inode ${number}`)
     inode.point(number, block, (number & (inodesPerBlock - 1)) * layout.lengthWords)
     return 0
   }
@@ -72,7 +90,7 @@ export class InodeTable {
     }
     const number = this.#roots(at.freeInode)
     if (this.locate(number, inode) !== 0 || inode.mode !== 0) {
-      throw new Error(`the list of free inodes names inode ${number}, which is not free`)
+      damaged(`the list of free inodes names inode ${number}, which is not free`)
     }
     inode.saveAttributes(tx)
     tx.put32(rootsBlock, at.freeInode, inode.next)

@@ -3,13 +3,15 @@
  * A reference to one inode on the medium: made once per worker, pointed at inode after inode. Getters are loads;
  * changing goes through a transaction, save before put.
  */
-import { blockShift } from '../../layout/geometry.js'
+import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry.js'
 import { inode as layout } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Clock } from './clock.js'
 import type { Transaction } from './transaction.js'
 
 const at = layout.word
+const largestLow = (largestFileBlocks * blockBytes) % 2 ** 32
+const largestHigh = Math.floor((largestFileBlocks * blockBytes) / 2 ** 32)
 /** size, blocks, flags, mtime, ctime, root and height: what changing contents changes; ten words, one log entry. */
 const contentsWords = at.height + 1 - at.size
 
@@ -177,6 +179,11 @@ export class Inode {
 /** Index of the block in which a 64-bit byte offset lies; below 2³² for files of at most 16 TiB. */
 export function blockOf(low: number, high: number): number {
   return ((high << (32 - blockShift)) | (low >>> blockShift)) >>> 0
+}
+
+/** Whether a size in bytes is beyond what a file can have: {@link largestFileBlocks}. */
+export function isLargerThanAnyFile(low: number, high: number): boolean {
+  return high > largestHigh || (high === largestHigh && low > largestLow)
 }
 
 /** Fields of the inode; a directory counts its entries where a device file has its number. */

@@ -14,6 +14,17 @@ export const S_ISGID = 0o2000
 export const S_IXGRP = 0o010
 export const permissionBits = 0o7777
 
+/** By mode >>> 12: one bit for each type that there is. */
+const types = [S_IFSOCK, S_IFLNK, S_IFREG, S_IFBLK, S_IFDIR, S_IFCHR, S_IFIFO].reduce(
+  (bits, type) => bits | (1 << (type >>> 12)),
+  0,
+)
+
+/** Whether a file that is there may have this mode. */
+export function isMode(mode: number): boolean {
+  return mode <= 0xffff && ((types >>> (mode >>> 12)) & 1) !== 0
+}
+
 /** The type as directory entries keep it (DT_* of readdir(3)). */
 export function typeOfMode(mode: number): number {
   return mode >>> 12

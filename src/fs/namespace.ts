@@ -20,6 +20,7 @@ import { type NewInode, putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import { checkTarget, putTarget } from './symlink.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 export interface NamespaceParts {
   readonly medium: Medium
@@ -147,7 +148,7 @@ export class Namespace {
     if (name.length > longestNameBytes) return -ENAMETOOLONG
     const number = this.#directory.lookup(parent, name)
     if (number === 0) return -ENOENT
-    this.#open(number, child)
+    this.#table.follow(number, child)
     const unfit = checkRemovable(child, wantDirectory)
     if (unfit !== 0) return unfit
     this.#locks.lockInodes(parentNumber, number)
@@ -161,12 +162,6 @@ export class Namespace {
     tx.end()
     this.#locks.unlockInodes()
     return number
-  }
-
-  /** Points `inode` at what an entry names; an entry that names a free inode is damage. */
-  #open(number: number, inode: Inode): void {
-    if (this.#table.open(number, inode) !== 0)
-      throw new Error(`an entry names inode ${number}, which is free`)
   }
 
   /** Takes an inode and fills it in, in the open transaction; it is then #child. */
@@ -229,8 +224,9 @@ export function checkRemovable(inode: Inode, wantDirectory: boolean): number {
   return inode.entries > 0 || inode.number === rootInode ? -ENOTEMPTY : 0
 }
 
-/** An inode has one name less; one without names becomes an orphan. */
+/** An inode has one name less; one without names becomes an orphan. @throws VolumeError where it had none */
 export function dropName(tx: Transaction, inode: Inode, clock: Clock, orphans: Orphans): void {
+  if (inode.links === 0) damaged(`inode ${inode.number} has a name, and no links`)
   const links = isDirectory(inode.mode) ? 0 : inode.links - 1
   inode.save(tx, inodeField.links, 1)
   inode.save(tx, inodeField.ctime, 2)

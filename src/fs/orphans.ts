@@ -2,13 +2,15 @@
 /**
  * The orphan list: inodes from which blocks still have to be freed, because their last name is gone or because they
  * were cut short by more than one transaction can free. A crash leaves them on the list; recovery goes on from there.
- * It is linked both ways through the inodes, and changes under the metadata lock only.
+ * It is linked both ways through the inodes, and changes under the metadata lock only. Where the links do not agree,
+ * calls throw a VolumeError.
  */
 import { flagOrphan, inode as layout } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 const field = layout.word
 /** next and previous lie side by side. */
@@ -27,14 +29,15 @@ export class Orphans {
     return this.#table.firstOrphan
   }
 
-  /** Puts an inode at the head of the list. */
+  /** Puts an inode at the head of the list, if it does not stand there yet. */
   add(tx: Transaction, inode: Inode): void {
+    if (inode.flags & flagOrphan) return
     const head = this.#table.firstOrphan
     this.#table.saveFirstOrphan(tx)
     inode.save(tx, field.next, linkWords)
     inode.save(tx, field.flags, 1)
     if (head !== 0) {
-      this.#open(head)
+      this.#follow(head)
       this.#neighbour.save(tx, field.previous, 1)
       this.#neighbour.put(tx, field.previous, inode.number)
     }
@@ -45,27 +48,39 @@ export class Orphans {
   }
 
   remove(tx: Transaction, inode: Inode): void {
+    this.verify(inode)
     const { next, previous } = inode
     inode.save(tx, field.flags, 1)
     if (next !== 0) {
-      this.#open(next)
+      this.#follow(next)
+      if (this.#neighbour.previous !== inode.number) disagreement(inode.number)
       this.#neighbour.save(tx, field.previous, 1)
       this.#neighbour.put(tx, field.previous, previous)
     }
     if (previous !== 0) {
-      this.#open(previous)
+      this.#follow(previous)
+      if (this.#neighbour.next !== inode.number || this.first === inode.number) disagreement(inode.number)
       this.#neighbour.save(tx, field.next, 1)
       this.#neighbour.put(tx, field.next, next)
     } else {
+      if (this.first !== inode.number) disagreement(inode.number)
       this.#table.saveFirstOrphan(tx)
       this.#table.putFirstOrphan(tx, next)
     }
     inode.put(tx, field.flags, inode.flags & ~flagOrphan)
   }
 
-  #open(number: number): void {
-    if (this.#table.open(number, this.#neighbour) !== 0) {
-      throw new Error(`the orphan list names inode ${number}, which is free`)
-    }
+  /** @throws VolumeError where the inode does not say of itself that it stands on the list */
+  verify(inode: Inode): void {
+    if ((inode.flags & flagOrphan) === 0) damaged(`inode ${inode.number} should stand on the orphan list`)
   }
+
+  #follow(number: number): void {
+    this.#table.follow(number, this.#neighbour)
+    this.verify(this.#neighbour)
+  }
+}
+
+function disagreement(number: number): never {
+  damaged(`the orphan list does not agree about inode ${number}`)
 }

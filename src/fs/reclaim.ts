@@ -42,6 +42,8 @@ export class Reclaim {
 
   /** Frees everything of an inode without names, and the inode. */
   evict(inode: Inode): void {
+    // An inode that lost its names by damage may still have them: it keeps what it holds.
+    this.#orphans.verify(inode)
     for (let done = false; !done;) {
       this.#tx.begin()
       inode.saveContents(this.#tx)
@@ -59,8 +61,8 @@ export class Reclaim {
   /** Finishes what a crash or an unmount left on the orphan list; nobody uses the inodes any more. */
   finish(inode: Inode): void {
     for (let number = this.#orphans.first; number !== 0; number = this.#orphans.first) {
-      if (this.#table.open(number, inode) !== 0)
-        throw new Error(`the orphan list names inode ${number}, which is free`)
+      this.#table.follow(number, inode)
+      this.#orphans.verify(inode)
       if (inode.links === 0) this.evict(inode)
       else while (!this.#shrinkOn(inode));
     }

@@ -3,6 +3,7 @@
  * rename(2) and renameat2(2), all flags: one transaction, in which the new name is there before the old one goes. The
  * caller holds the metadata lock.
  */
+import { rootInode } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import { EEXIST, EINVAL, ENOENT, ENOTEMPTY } from './errno.js'
@@ -15,6 +16,7 @@ import { putNew } from './new-inode.js'
 import { type NamespaceParts, checkRemovable, dropName, openDirectory, saveDirectory } from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 /** Flags of renameat2(2). */
 export const RENAME_NOREPLACE = 1
@@ -95,7 +97,9 @@ export class Rename {
     if (other === 0 && flags & RENAME_EXCHANGE) return -ENOENT
     if (other !== 0 && flags & RENAME_NOREPLACE) return -EEXIST
     this.#other.point(0, 0, 0)
-    return this.#table.open(moved, this.#moved) || (other === 0 ? 0 : this.#table.open(other, this.#other))
+    this.#table.follow(moved, this.#moved)
+    if (other !== 0) this.#table.follow(other, this.#other)
+    return 0
   }
 
   /** No directory may end up inside itself, and nothing but an empty directory may be replaced by one. */
@@ -110,11 +114,16 @@ export class Rename {
     return checkRemovable(this.#other, isDirectory(this.#moved.mode))
   }
 
-  /** Whether a directory is, or lies below, another. */
+  /** Whether a directory is, or lies below, another. @throws VolumeError where its parents do not lead to the root */
   #isWithin(number: number, ancestor: number): boolean {
-    for (let at = number; ; at = this.#walker.parent) {
+    // Parents that lead round in a circle come back to where the climb was after 1, 2, 4, 8… steps.
+    let mark = 0
+    for (let at = number, steps = 0; ; at = this.#walker.parent, steps++) {
       if (at === ancestor) return true
-      if (this.#table.open(at, this.#walker) !== 0 || this.#walker.parent === at) return false
+      if (at === rootInode) return false
+      if (at === mark) damaged(`the parents of directory ${number} lead round in a circle`)
+      if ((steps & (steps - 1)) === 0) mark = at
+      this.#table.follow(at, this.#walker)
     }
   }
 

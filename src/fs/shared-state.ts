@@ -20,6 +20,11 @@ export const ALLOCATOR_LOCK = 2
 export const SEARCH_HINT = 3
 /** Non-zero: a worker has failed, and whatever it held will not be let go of. */
 export const FAILED = 4
+/** How often space has come back, how many threads sleep until it does, and what was so when one slept in vain. */
+export const SPACE_FREED = 8
+export const SPACE_SLEEPERS = 9
+export const VAIN_FREED = 10
+export const VAIN_ORPHAN = 11
 /** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024

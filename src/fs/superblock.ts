@@ -62,7 +62,23 @@ export class Superblock {
       bitmapStart: this.get(at.bitmapStart),
       bitmapBlocks: this.get(at.bitmapBlocks),
       dataStart: this.get(at.dataStart),
+      excluded: this.#excluded(),
     }
+  }
+
+  /** The second copy of the superblock, and what lies between one device and the next. */
+  #excluded(): number[] {
+    const blockCount = this.get(at.blockCount)
+    const devices = Math.min(this.get(at.deviceCount), mostDevices)
+    const excluded = [this.secondCopyBlock, this.secondCopyBlock + 1]
+    for (let device = 0; device < devices; device++) {
+      const entry = at.devices + device * deviceEntryWords
+      const end = this.get(entry + 4) + this.get(entry + 5)
+      const next = device + 1 < devices ? this.get(entry + deviceEntryWords + 4) : blockCount
+      if (end === excluded.at(-1)) excluded[excluded.length - 1] = Math.max(end, next)
+      else if (end < next) excluded.push(end, next)
+    }
+    return excluded
   }
 
   /** Blocks of the first device: the last of them carries the second copy. */

@@ -4,11 +4,13 @@ import { blockBytes } from '../../layout/geometry.js'
 import { flagInlineData, inlineBytes } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import type { DataArea } from './data-area.js'
 import { EINVAL, ENAMETOOLONG, ENOENT, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
 import { S_IFLNK, S_IFMT } from './mode.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 /** PATH_MAX without its NUL. */
 export const longestTargetBytes = 4095
@@ -43,11 +45,20 @@ export function putTarget(
   return 0
 }
 
-/** Tells where the target lies. @returns its length in bytes, or -EINVAL for what is not a symbolic link */
-export function readTarget(inode: Inode, sink: ExtentSink): number {
+/**
+ * Tells where the target lies.
+ * @returns its length in bytes, or -EINVAL for what is not a symbolic link
+ * @throws VolumeError for a target that there cannot be
+ */
+export function readTarget(inode: Inode, area: DataArea, sink: ExtentSink): number {
   if ((inode.mode & S_IFMT) !== S_IFLNK) return -EINVAL
   const length = inode.sizeLow
-  if (inode.flags & flagInlineData) sink.data(inode.block, (inode.word + inodeField.inline) * 4, length)
+  const isInline = (inode.flags & flagInlineData) !== 0
+  const most = isInline ? inlineBytes : longestTargetBytes
+  if (length === 0 || length > most || inode.sizeHigh !== 0)
+    damaged(`symbolic link ${inode.number} has a target of ${length} bytes`)
+  if (!isInline) area.check(inode.root)
+  if (isInline) sink.data(inode.block, (inode.word + inodeField.inline) * 4, length)
   else sink.data(inode.root, 0, length)
   return length
 }

@@ -24,8 +24,10 @@ import {
 } from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Allocator } from './allocator.js'
+import { DataArea } from './data-area.js'
 import type { Geometry } from './geometry.js'
 import { entryBlock, entryWord, retire, undo } from './undo.js'
+import { damaged } from './volume-error.js'
 
 const at = undoEntry.word
 const runsPerEntry = undoDataWords / 2
@@ -71,6 +73,7 @@ export class Transaction {
   readonly #medium: Medium
   readonly #allocator: Allocator
   readonly #geometry: Geometry
+  readonly #area: DataArea
   readonly #lane: number
   readonly #claimed = new RunList()
   readonly #freed = new RunList()
@@ -87,6 +90,7 @@ export class Transaction {
     this.#medium = medium
     this.#allocator = allocator
     this.#geometry = geometry
+    this.#area = new DataArea(geometry)
     this.#lane = geometry.laneStart + worker * laneBlocks
     this.#low = medium.load32(this.#lane, laneHeader.word.generation)
     this.#high = medium.load32(this.#lane, laneHeader.word.generation + 1)
@@ -96,6 +100,10 @@ export class Transaction {
     if (this.#open) throw new Error('a transaction is open already')
     this.#open = true
     this.#advance()
+  }
+
+  get isOpen(): boolean {
+    return this.#open
   }
 
   /** Entries that the log can still take. Every step that repeats asks before it goes on. */
@@ -118,9 +126,10 @@ export class Transaction {
     }
   }
 
-  /** Logs `count` equal pairs of words from `word` on by one entry. */
+  /** Logs `count` equal pairs of words from `word` on by one entry. @throws VolumeError where they are not equal */
   saveFill(block: number, word: number, count: number): void {
     const medium = this.#medium
+    if (!arePairsEqual(medium, block, word, count)) damaged(`entries of block ${block} are not equal`)
     const log = this.#entry(undoFill, block, word | (count << 16))
     const data = entryWord(this.#entries) + at.data
     medium.store32(log, data, medium.load32(block, word))
@@ -147,8 +156,12 @@ export class Transaction {
     return this.claim(goal, 1) === 0 ? 0 : this.#allocator.runStart
   }
 
-  /** Frees blocks when the transaction ends. */
+  /** Frees blocks when the transaction ends. @throws VolumeError where one is free already, or may not be freed */
   free(first: number, count: number): void {
+    this.#area.checkRun(first, count)
+    for (let block = first; block < first + count; block++) {
+      if (!this.#allocator.isUsed(block)) damaged(`block ${block} is to be freed, and is free`)
+    }
     this.#freed.add(first, count)
     this.#unsealed = true
   }
@@ -266,4 +279,13 @@ export class Transaction {
     if (this.#low === 0) this.#high = (this.#high - 1) >>> 0
     this.#low = (this.#low - 1) >>> 0
   }
+}
+
+function arePairsEqual(medium: Medium, block: number, word: number, count: number): boolean {
+  const words = medium.wordsOf(block)
+  const base = medium.wordOf(block) + word
+  for (let at = base + 2 * (count - 1); at > base; at -= 2) {
+    if (words[at] !== words[base] || words[at + 1] !== words[base + 1]) return false
+  }
+  return true
 }

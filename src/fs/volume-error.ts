@@ -11,3 +11,11 @@ export class VolumeError extends Error {
     this.code = code
   }
 }
+
+/**
+ * What a call has met on the volume cannot be. The engine takes back what the call has done, lets go of its locks, and
+ * answers -EUCLEAN.
+ */
+export function damaged(message: string): never {
+  throw new VolumeError('damaged', message)
+}

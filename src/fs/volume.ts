@@ -14,6 +14,8 @@ import { type Superblock, readSuperblock, writeSuperblock } from './superblock.j
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
+const orphansDamaged =
+  'its list of unlinked files is damaged, and their blocks stay in use; pmfs2-fuse fsck tells more'
 
 export interface OpenOptions {
   /** Nothing is written but what recovery has to. */
@@ -62,10 +64,18 @@ export class Volume {
     const { geometry } = superblock
     const undone = recover(medium, geometry, Volume.wasClean(superblock))
     const state = SharedState.create(geometry.blockCount)
-    new Allocator(medium, state, new Locks(state, 0), geometry).load()
-    const volume = new Volume(medium, superblock, state, damage, undone, options)
-    volume.engine(0).finishOrphans()
-    if (options.unmarked !== true) volume.markMounted(options.now)
+    const notices = [...damage]
+    const volume = new Volume(medium, superblock, state, notices, undone, options)
+    try {
+      new Allocator(medium, state, new Locks(state, 0), geometry).load()
+      const engine = volume.engine(0)
+      engine.verify()
+      if (engine.finishOrphans() !== 0) notices.push(orphansDamaged)
+      if (options.unmarked !== true) volume.markMounted(options.now)
+    } catch (error) {
+      state.release()
+      throw error
+    }
     return volume
   }
 

@@ -7,15 +7,19 @@
  *
  *     0           exchange block; the reply's header and struct at its end
  *     4 KiB       list of the reply's pieces
- *     16 KiB      the request; placed so that a WRITE's data begins on a page
+ *     16 KiB      slots for requests; placed so that a WRITE's data begins on a page
+ *
+ * A request that waits for space stays in its slot. Meanwhile others are served from the next one, because what gives
+ * the space back comes among them.
  */
 import type { Engine } from '../fs/engine.js'
-import { EINTR, ENODEV, EPROTO } from '../fs/errno.js'
+import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
 import { exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
+import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
 import { NO_REPLY, Server } from './server.js'
 import { traceRefusal, traced } from './trace.js'
@@ -24,17 +28,24 @@ const pageBytes = 4096
 const pieceBytes = 1 * pageBytes
 const dataBytes = 5 * pageBytes
 const requestBytes = dataBytes - fuse_in_header.lengthBytes - fuse_write_in.lengthBytes
-const totalBytes = dataBytes + maxWriteBytes + pageBytes
+const capacityBytes = maxWriteBytes + pageBytes + dataBytes - requestBytes
+const slotBytes = maxWriteBytes + 2 * pageBytes
+/** The kernel hands out up to eight requests before it looks at FORGETs, and all of them may have to wait. */
+const slots = 9
+const totalBytes = dataBytes + slots * slotBytes
 
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
-export class DevfuseChannel implements Channel {
+export class DevfuseChannel implements Channel, Patience {
   readonly #engine: Engine
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #message: Message
   readonly #server: Server
+  readonly #handle: (() => number) | null
+  /** Where the request in hand lies, or the next one will. */
+  #slot = 0
 
   constructor(parts: ChannelParts) {
     this.#engine = parts.engine
@@ -45,18 +56,14 @@ export class DevfuseChannel implements Channel {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#message.place(
-      requestBytes / 4,
-      (requestBytes + fuse_in_header.lengthBytes) / 4,
-      block.reply + fuse_out_header.lengthWords,
-    )
-    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options)
+    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options, this)
+    this.#handle = traced(this.#server, this.#message)
     const { words, mapping } = this.#buffer
     words[block.fd] = parts.fd
     words[block.pieceListOffset] = pieceBytes
     words[block.requestMapping] = mapping
-    words[block.requestOffset] = requestBytes
-    words[block.requestCapacity] = totalBytes - requestBytes
+    words[block.requestCapacity] = capacityBytes
+    this.#useSlot(0)
   }
 
   get stopPlace(): StopPlace {
@@ -65,21 +72,13 @@ export class DevfuseChannel implements Channel {
 
   serve(live: () => void): ChannelEnd {
     const { words, mapping } = this.#buffer
-    const { clock } = this.#engine
-    const message = this.#message
     const server = this.#server
-    const handle = traced(server, message)
     let announced = false
     for (;;) {
       const received = native.exchange(mapping, 0)
       if (received < 0) return endOf(received)
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
-      clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
-      message.begin()
-      const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
-      message.payloadStart = requestBytes + skip
-      message.payloadBytes = received - skip
-      const result = handle === null ? server.handle() : handle()
+      const result = this.#take(received)
       this.#describeReply(result)
       if (!announced && server.initialized) {
         announced = true
@@ -88,6 +87,50 @@ export class DevfuseChannel implements Channel {
       }
       if (result === -EPROTO) this.#refuse()
     }
+  }
+
+  /** Serves another request, if one comes, while the one in hand stays in its slot. */
+  wait(): number {
+    const { words, mapping } = this.#buffer
+    if (this.#slot === slots - 1) return 0
+    const { payloadStart, payloadBytes } = this.#message
+    this.#useSlot(this.#slot + 1)
+    words[block.timeoutMs] = sliceMs
+    const received = native.exchange(mapping, 0)
+    words[block.timeoutMs] = 0
+    if (received > 0) {
+      this.#describeReply(this.#take(received))
+      this.#sendNow()
+    }
+    this.#useSlot(this.#slot - 1)
+    this.#message.begin()
+    this.#message.payloadStart = payloadStart
+    this.#message.payloadBytes = payloadBytes
+    if (received === -EAGAIN) return sliceCost
+    return received > 0 ? 1 : 0
+  }
+
+  #useSlot(slot: number): void {
+    const start = requestBytes + slot * slotBytes
+    this.#slot = slot
+    this.#buffer.words[block.requestOffset] = start
+    this.#message.place(
+      start / 4,
+      (start + fuse_in_header.lengthBytes) / 4,
+      block.reply + fuse_out_header.lengthWords,
+    )
+  }
+
+  /** Handles the request of so many bytes that was received. */
+  #take(received: number): number {
+    const { words } = this.#buffer
+    const message = this.#message
+    this.#engine.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+    message.begin()
+    const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
+    message.payloadStart = words[block.requestOffset]! + skip
+    message.payloadBytes = received - skip
+    return this.#handle === null ? this.#server.handle() : this.#handle()
   }
 
   /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The reply to READDIR and READDIRPLUS. Entries are taken under the directory's lock, with a reference each; their
- * attributes are filled in afterwards, when that lock is free.
+ * attributes are filled in afterwards, when that lock is free. An entry that names what is not there, on a damaged
+ * volume, comes without attributes: a listing fails for no single entry.
  */
 import type { DirectorySink } from '../fs/directory-reader.js'
 import type { Engine } from '../fs/engine.js'
@@ -53,10 +54,7 @@ export class DirectoryReply implements DirectorySink {
     if (this.#plus) {
       const isDot = cookieHigh === 0 && cookieLow <= cookieOfDotDot
       for (let n = 0; n < fuse_entry_out.lengthWords; n++) words[at + n] = 0
-      if (!isDot) {
-        words[at] = inode
-        this.#engine.retain(inode)
-      }
+      if (!isDot && this.#engine.retain(inode)) words[at] = inode
       at += fuse_entry_out.lengthWords
     }
     words[at + dirent.ino] = inode
@@ -81,9 +79,12 @@ export class DirectoryReply implements DirectorySink {
     for (let at = 0; at < end;) {
       const inode = words[at]!
       if (inode !== 0) {
-        const error = this.#engine.getattr(inode, this.#attributes)
-        if (error !== 0) throw new Error(`an entry names inode ${inode}, which is free`)
-        putEntry(words, at, inode, this.#attributes)
+        if (this.#engine.getattr(inode, this.#attributes) === 0) {
+          putEntry(words, at, inode, this.#attributes)
+        } else {
+          this.#engine.forget(inode, 1)
+          words[at] = 0
+        }
       }
       at += fuse_entry_out.lengthWords
       at += fuse_dirent.lengthWords + ((words[at + dirent.namelen]! + 7) & ~7) / 4

@@ -27,6 +27,7 @@ import { putAttr, putEntry, putForever, putStatx } from './attributes.js'
 import { DirectoryReply } from './directory-reply.js'
 import { answerInit, maxWriteBytes } from './init.js'
 import type { Message } from './message.js'
+import { type Patience, fullBudget, mostTries, vainBudget } from './patience.js'
 import * as fuse from './protocol.js'
 import type { Statistics } from './statistics.js'
 
@@ -63,6 +64,9 @@ export class Server {
   readonly #directoryAccessTimes: boolean
   readonly #readOnly: boolean
   readonly #overRing: boolean
+  readonly #patience: Patience
+  /** A write that was cut short for want of space is answered so, and not tried again. */
+  #takesShort = false
   readonly #listing: DirectoryReply
   readonly #name = new Name()
   readonly #newName = new Name()
@@ -71,8 +75,15 @@ export class Server {
   readonly #time = new Clock()
   readonly #attributes = new Uint32Array(attributeWords)
 
-  constructor(engine: Engine, message: Message, statistics: Statistics, options: ServerOptions) {
+  constructor(
+    engine: Engine,
+    message: Message,
+    statistics: Statistics,
+    options: ServerOptions,
+    patience: Patience,
+  ) {
     this.#engine = engine
+    this.#patience = patience
     this.#message = message
     this.#words = message.payload.words
     this.#statistics = statistics
@@ -92,6 +103,42 @@ export class Server {
     const { opcode } = this.#message
     this.#statistics.count(opcode)
     if (this.#readOnly && changes(this.#message)) return -EROFS
+    const result = this.#serve(opcode)
+    return result === -ENOSPC ? this.#tryAgain(opcode) : result
+  }
+
+  /** Serves a request that found no space once more, whenever some has come back, while more is about to. */
+  #tryAgain(opcode: number): number {
+    const { space } = this.#engine
+    let budget = fullBudget
+    for (let tries = 0; tries < mostTries; tries++) {
+      const seen = space.freed
+      const result = this.#serve(opcode)
+      if (result !== -ENOSPC) return result
+      while (space.freed === seen) {
+        const orphan = this.#engine.firstOrphan()
+        if (space.freed !== seen) break
+        if (orphan === 0) return this.#giveUp(opcode)
+        if (space.isVain(orphan)) budget = Math.min(budget, vainBudget)
+        const cost = budget > 0 ? this.#patience.wait(seen) : 0
+        if (cost === 0) {
+          space.noteVain(orphan)
+          return this.#giveUp(opcode)
+        }
+        budget -= cost
+      }
+    }
+    return this.#giveUp(opcode)
+  }
+
+  #giveUp(opcode: number): number {
+    this.#takesShort = true
+    const result = this.#serve(opcode)
+    this.#takesShort = false
+    return result
+  }
+
+  #serve(opcode: number): number {
     switch (opcode) {
       case fuse.FUSE_WRITE:
         return this.#write()
@@ -210,9 +257,13 @@ export class Server {
     return entryBytes
   }
 
+  /** Hands the kernel an inode, with the reference that the engine gave. */
   #answerEntry(number: number): number {
     const error = this.#engine.getattr(number, this.#attributes)
-    if (error !== 0) return error
+    if (error !== 0) {
+      this.#engine.forget(number, 1)
+      return error
+    }
     putEntry(this.#words, this.#message.replyWord, number, this.#attributes)
     return entryBytes
   }
@@ -356,8 +407,8 @@ export class Server {
       : this.#engine.create(message.nodeid, this.#firstName(), made)
     if (number < 0) return number
     this.#putOpen(entryWords)
-    this.#answerEntry(number)
-    return entryBytes + fuse.fuse_open_out.lengthBytes
+    const bytes = this.#answerEntry(number)
+    return bytes < 0 ? bytes : bytes + fuse.fuse_open_out.lengthBytes
   }
 
   #mkdir(): number {
@@ -479,7 +530,8 @@ export class Server {
     )
     if (written < 0) return written
     // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
-    if (written < size && message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) return -ENOSPC
+    if (written < size && (!this.#takesShort || message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE))
+      return -ENOSPC
     this.#statistics.countWritten(written)
     message.put(fuse.fuse_write_out.word.size, written)
     message.put(fuse.fuse_write_out.word.padding, 0)

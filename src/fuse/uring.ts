@@ -17,6 +17,7 @@ import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
+import { SleepingPatience } from './patience.js'
 import { fuse_out_header } from './protocol.js'
 import { NO_REPLY, Server } from './server.js'
 import { traced } from './trace.js'
@@ -62,7 +63,13 @@ export class UringChannel implements Channel {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options)
+    this.#server = new Server(
+      parts.engine,
+      this.#message,
+      parts.statistics,
+      parts.options,
+      new SleepingPatience(parts.engine),
+    )
     const { words } = this.#buffer
     words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes

@@ -5,9 +5,11 @@
  * request that was read is always given to the caller, and none whose reply was tried waits for ever.
  * read(2) and writev(2) are called past the C library, which would make each a cancellation point.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -32,6 +34,7 @@ enum {
 	RELEASE_MAPPING,
 	RELEASE_OFFSET,
 	REPLY_ONLY,
+	TIMEOUT_MS,
 	REPLY = 16,
 };
 
@@ -137,6 +140,48 @@ static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 	return 0;
 }
 
+/*
+ * Threads that wait for a request for a limited time. While there are some, the descriptor is non-blocking: another
+ * thread may take the request that poll(2) has told of, and a read(2) would then block for ever.
+ */
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
+static int waiting;
+
+/* Counts one waiting thread more or less (0: neither), and makes the descriptor block, or not, as is then right. */
+static bool count_waiting(int fd, int change)
+{
+	bool is_needed;
+
+	pthread_mutex_lock(&waiting_lock);
+	waiting += change;
+	is_needed = waiting > 0;
+	if (change >= 0) {
+		int flags = fcntl(fd, F_GETFL);
+
+		fcntl(fd, F_SETFL, is_needed ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+	}
+	pthread_mutex_unlock(&waiting_lock);
+	return is_needed;
+}
+
+/* Waits for a request for so long. Returns its bytes; -EAGAIN: none came; or another negative errno. */
+static ssize_t receive_within(const struct request *request, const int32_t *block)
+{
+	struct pollfd wait = { .fd = request->fd, .events = POLLIN };
+	ssize_t received = -1;
+
+	if (stopped(block))
+		return -EINTR;
+	count_waiting(request->fd, 1);
+	errno = EAGAIN;
+	if (poll(&wait, 1, block[TIMEOUT_MS]) != 0)
+		received = syscall(SYS_read, request->fd, request->buffer, request->capacity);
+	if (received < 0)
+		received = errno == EINTR || errno == ENOENT ? -EAGAIN : -errno;
+	count_waiting(request->fd, -1);
+	return received;
+}
+
 /* Blocks for the next request. Returns its bytes or a negative errno. */
 static ssize_t receive(const struct request *request, const int32_t *block)
 {
@@ -153,10 +198,11 @@ static ssize_t receive(const struct request *request, const int32_t *block)
 		case ENOENT:	/* the request was interrupted before it was read */
 			break;
 		case EAGAIN: {
-			/* The descriptor is non-blocking: wait here. */
+			/* The descriptor is non-blocking as long as that is needed: wait here. */
 			struct pollfd wait = { .fd = request->fd, .events = POLLIN };
 
-			poll(&wait, 1, -1);
+			if (count_waiting(request->fd, 0))
+				poll(&wait, 1, -1);
 			break;
 		}
 		default:
@@ -194,7 +240,7 @@ CALL(call_exchange)
 		error = release_lock(&block[RELEASE_MAPPING]);
 	if (error || block[REPLY_ONLY])
 		return give(env, error);
-	received = receive(&request, block);
+	received = block[TIMEOUT_MS] > 0 ? receive_within(&request, block) : receive(&request, block);
 	if (received > 0)
 		put_time(&block[SECONDS_LOW]);
 	return give(env, received);

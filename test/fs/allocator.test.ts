@@ -25,7 +25,8 @@ function bench(
 ): Bench {
   const bitmapBlocks = Math.ceil(blockCount / blocksPerBitmapBlock)
   const medium = RecordingMedium.ofDevices([Math.max(bitmapBlocks, 1)])
-  const geometry = { blockCount, laneStart: 0, laneCount: 1, bitmapStart: 0, bitmapBlocks, dataStart }
+  const lanes = { laneStart: 0, laneCount: 1 }
+  const geometry = { blockCount, ...lanes, bitmapStart: 0, bitmapBlocks, dataStart, excluded: [] }
   setPersistentBits(medium, geometry, 0, dataStart)
   setPersistentBits(medium, geometry, blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
   for (const [first, count] of used) setPersistentBits(medium, geometry, first, count)

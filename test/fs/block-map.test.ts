@@ -106,20 +106,24 @@ void test('one file with blocks at all heights grows block by block, and is cut 
   t.end()
 })
 
-void test('a file ends below 16 TiB', (t) => {
+void test('a file ends a block before 16 TiB, written or resized', (t) => {
   const volume = TestVolume.of(t, 256)
   const { caller } = volume
   const file = must(caller.file(root, 'file'))
   const end = (2 ** 32 - 1) * blockBytes
   t.equal(caller.write(file, end - 1, Buffer.from('x')), 1)
-  t.equal(caller.write(file, end - 1, Buffer.from('xy')), -EFBIG)
-  t.equal(caller.write(file, end, Buffer.from('x')), -EFBIG)
-  t.equal(caller.truncate(file, 2 ** 44 - 1), 0)
-  t.equal(caller.attributes(file).size, 2 ** 44 - 1)
-  t.equal(caller.truncate(file, 2 ** 44), -EFBIG)
+  t.equal(caller.write(file, end - 2, Buffer.from('yyy')), 2, 'what fits is written')
+  t.equal(caller.write(file, end - 2 * blockBytes, Buffer.alloc(5 * blockBytes, 'z')), 2 * blockBytes)
+  t.equal(caller.attributes(file).size, end)
+  for (const beyond of [end, end + 1, 2 ** 44 - 1]) {
+    t.equal(caller.write(file, beyond, Buffer.from('x')), -EFBIG, `a byte at ${beyond}`)
+    t.equal(caller.truncate(file, beyond + 1), -EFBIG, `a size of ${beyond + 1}`)
+  }
   t.equal(caller.truncate(file, 2 ** 60), -EFBIG)
+  t.equal(caller.truncate(file, end - 1), 0)
+  t.equal(caller.truncate(file, end), 0)
   t.ok(
-    (caller.read(file, 2 ** 44 - 10, 100) as Buffer).equals(Buffer.alloc(9)),
+    (caller.read(file, end - 10, 100) as Buffer).equals(Buffer.from('zzzzzzzzz\0')),
     'up to the end and no further',
   )
   t.equal((caller.read(file, 2 ** 43, 5000) as Buffer).length, 5000)

@@ -21,7 +21,8 @@ const dataStart = bitmapStart + 1
 /** Blocks that stand for everybody's metadata. */
 const firstShared = dataStart
 const sharedBlocks = 3
-const geometry = { blockCount: 256, laneStart, laneCount, bitmapStart, bitmapBlocks: 1, dataStart }
+const lanes = { laneStart, laneCount }
+const geometry = { blockCount: 256, ...lanes, bitmapStart, bitmapBlocks: 1, dataStart, excluded: [] }
 
 interface Bench {
   readonly medium: RecordingMedium
@@ -176,8 +177,10 @@ void test('a block freed is found again only after the end, one claimed and free
 })
 
 void test('the log has room for 511 entries and says so before it is full', (t) => {
-  const { medium, state, transactions } = bench()
+  const { medium, state, allocators, transactions } = bench()
   const tx = transactions[0]!
+  setPersistentBits(medium, geometry, 100, 31)
+  allocators[0]!.load()
   const before = guarded(medium)
   tx.begin()
   t.equal(tx.room, entriesPerLane)

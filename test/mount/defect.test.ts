@@ -7,32 +7,39 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
 import { logToSystem } from '../../src/daemon/system-log.js'
-import { damageMarkedFile, marks } from '../support/damaged-file.js'
+import { marks } from '../support/defect-marks.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { finish } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
-import { TestMount, hasEnded, program, succeed, withoutRunner } from '../support/test-mount.js'
+import {
+  TestMount,
+  hasEnded,
+  plantDefect,
+  program,
+  programEnvironment,
+  succeed,
+} from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
-async function damagedMount(t: Parameters<typeof TestMount.make>[0]): Promise<[TestMount, System]> {
+async function defectiveMount(t: Parameters<typeof TestMount.make>[0]): Promise<[TestMount, System]> {
   const mount = await TestMount.mounted(t, '16M')
   const system = await System.start()
   t.teardown(() => system.stop())
   await system.writeFile(join(mount.mountpoint, 'whole'), 'contents')
-  await system.writeFile(join(mount.mountpoint, 'damaged'), 'contents')
-  await system.chown(join(mount.mountpoint, 'damaged'), marks.uid, marks.gid)
+  await system.writeFile(join(mount.mountpoint, 'marked'), 'contents')
+  await system.chown(join(mount.mountpoint, 'marked'), marks.uid, marks.gid)
   await mount.unmount()
-  await damageMarkedFile(mount.device)
+  plantDefect(t)
   return [mount, system]
 }
 
 void tap.test('in the foreground', async (t) => {
-  const [mount, system] = await damagedMount(t)
+  const [mount, system] = await defectiveMount(t)
   const server = await ForegroundServer.start(mount, '-f')
   await system.chdir(mount.mountpoint)
-  t.not(await outcome(system.readFile('damaged')), 'OK', 'the program that met it hears of it')
+  t.not(await outcome(system.readFile('marked')), 'OK', 'the program that met it hears of it')
   t.equal(await server.ended(), 4, 'it ends as a program with a bug')
   t.match(server.output, /^mount: this is a bug in .*: a worker failed, and the mount with it: /m)
   t.notOk(mount.isMounted(), 'no mount is left, though it was in use')
@@ -45,13 +52,13 @@ void tap.test('in the foreground', async (t) => {
 })
 
 void tap.test('in the background', async (t) => {
-  const [mount, system] = await damagedMount(t)
+  const [mount, system] = await defectiveMount(t)
   const log = join(mount.folder, 'log')
   const path = await withLogger(t, `printf '%s\\n' "$*" >> '${log}'`)
   const started = await finish('env', [...path, process.execPath, program, mount.device, mount.mountpoint])
   t.equal(started.end, 0, started.output)
   const { pid } = await mount.adopt()
-  t.not(await outcome(system.readFile(join(mount.mountpoint, 'damaged'))), 'OK')
+  t.not(await outcome(system.readFile(join(mount.mountpoint, 'marked'))), 'OK')
   t.ok(await hasEnded(pid), 'the server ends')
   t.notOk(mount.isMounted())
   const lines = (await readFile(log, 'utf8')).trimEnd().split('\n')
@@ -64,7 +71,7 @@ void tap.test('in the background', async (t) => {
 async function withLogger(t: TearsDown, script: string): Promise<string[]> {
   const folder = await temporaryDirectory(t)
   await writeFile(join(folder, 'logger'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
-  return [...withoutRunner, `PATH=${folder}:${process.env['PATH'] ?? ''}`]
+  return [...programEnvironment, `PATH=${folder}:${process.env['PATH'] ?? ''}`]
 }
 
 void tap.test('where no syslog answers, the kernel takes the line', async (t) => {

@@ -4,10 +4,11 @@ import { constants } from 'node:fs'
 import tap from 'tap'
 import { pattern } from '../posix/fixture.js'
 import { SystemError } from '../support/agent-channel.js'
+import { noFailures, rewriteFull } from '../support/rewrite-full.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(240_000)
 
 const { O_CREAT, O_SYNC, O_WRONLY } = constants
 const contents = pattern(100_000)
@@ -120,4 +121,13 @@ async function writeAt(system: System, path: string, data: Buffer, offset: numbe
   } finally {
     await system.close(fd)
   }
+}
+
+for (const workers of ['1', '3']) {
+  void tap.test(`a file as large as the device, again and again, with ${workers} worker(s)`, async (t) => {
+    const mount = await TestMount.mounted(t, '32M', '--channel', 'devfuse', '--workers', workers)
+    t.same(await rewriteFull(mount), noFailures)
+    await mount.unmount()
+    t.match(await mount.check(), /: clean,/)
+  })
 }

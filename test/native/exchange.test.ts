@@ -230,3 +230,24 @@ void test('a wrong exchange block is refused, and nothing is sent', (t) => {
     t.equal(native.exchange(memory.mapping, offset), -errno.EINVAL, `a block at ${offset}`)
   t.end()
 })
+
+void test('a request is waited for as long as was said', async (t) => {
+  const memory = anonymous(t, layout.totalBytes)
+  const path = await temporaryDirectory(t)
+  const fd = openSync('/dev/fuse', 'r+')
+  t.teardown(() => {
+    native.umount(path, forceAndDetach)
+    closeSync(fd)
+  })
+  const { words, mapping } = memory
+  words[exchangeBlock.fd] = fd
+  words[exchangeBlock.requestMapping] = mapping
+  words[exchangeBlock.requestOffset] = layout.request
+  words[exchangeBlock.requestCapacity] = layout.requestBytes
+  words[exchangeBlock.timeoutMs] = 10
+  t.equal(native.mount('pmfs2-test', path, 'fuse', 0, `fd=${fd},rootmode=40000,user_id=0,group_id=0`), 0)
+  t.ok(native.exchange(mapping, layout.block) > 0, 'the first one is there')
+  t.equal(native.exchange(mapping, layout.block), -errno.EAGAIN, 'no other comes')
+  words[exchangeBlock.stop] = 1
+  t.equal(native.exchange(mapping, layout.block), -errno.EINTR)
+})

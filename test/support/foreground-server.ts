@@ -4,7 +4,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type TestMount, program, withoutRunner } from './test-mount.js'
+import { type TestMount, program, programEnvironment } from './test-mount.js'
 
 const limitMs = 20_000
 const stepMs = 20
@@ -16,7 +16,7 @@ export class ForegroundServer {
   readonly #ended: Promise<number | string>
 
   private constructor(nodeOptions: readonly string[], args: readonly string[]) {
-    this.#child = spawn('env', [...withoutRunner, process.execPath, ...nodeOptions, program, ...args], {
+    this.#child = spawn('env', [...programEnvironment, process.execPath, ...nodeOptions, program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

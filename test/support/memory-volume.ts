@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A new volume in anonymous memory, on the medium that a mount has: what the request path costs is seen here as it is. */
 import { Allocator } from '../../src/fs/allocator.js'
+import { DataArea } from '../../src/fs/data-area.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { format } from '../../src/fs/format.js'
 import { Locks } from '../../src/fs/locks.js'
@@ -18,6 +19,7 @@ export class MemoryVolume {
   readonly engine: Engine
   /** What an engine is made of, for worker 1. */
   readonly allocator: Allocator
+  readonly area: DataArea
   readonly tx: Transaction
   readonly #release: () => void
 
@@ -38,6 +40,7 @@ export class MemoryVolume {
     this.volume = Volume.open(this.medium, { readOnly: false, now: epoch })
     this.engine = this.volume.engine(0)
     const { state } = this.volume
+    this.area = new DataArea(geometry)
     this.allocator = new Allocator(this.medium, state, new Locks(state, 1), geometry)
     this.tx = new Transaction(this.medium, this.allocator, geometry, 1)
     this.#release = () => {

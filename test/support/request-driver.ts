@@ -2,6 +2,7 @@
 /** Puts requests into memory as a channel's kernel does, and has a server handle them: a mount without a kernel. */
 import { Message } from '../../src/fuse/message.js'
 import * as fuse from '../../src/fuse/protocol.js'
+import { SleepingPatience } from '../../src/fuse/patience.js'
 import { Server } from '../../src/fuse/server.js'
 import { Statistics } from '../../src/fuse/statistics.js'
 import { PIECE_WORDS, RING_HEADER_BYTES, ringHeader } from '../../src/native/index.js'
@@ -43,13 +44,20 @@ export class RequestDriver {
     this.#buffer = createTransferBuffer('test requests', payloadStart + entries * (dataBytes + pageBytes))
     this.#zeros = createTransferBuffer('test zeros', dataBytes)
     this.message = new Message(volume.medium, { buffer: this.#buffer, pieceWord: 0, zeros: this.#zeros })
-    this.#server = new Server(volume.engine, this.message, this.statistics, {
+    const options = {
       directIo: false,
       readOnly: false,
       accessTimes: true,
       directoryAccessTimes: true,
       overRing: false,
-    })
+    }
+    this.#server = new Server(
+      volume.engine,
+      this.message,
+      this.statistics,
+      options,
+      new SleepingPatience(volume.engine),
+    )
   }
 
   release(): void {

@@ -24,13 +24,21 @@ const stepMs = 10
 
 /** Options of env(1): without what the test runner has Node load into every process that a test starts. */
 export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
+/** The same for the program, with what {@link plantDefect} has added. */
+export const programEnvironment: string[] = [...withoutRunner]
+
+/** Gives the program, wherever it is started until the end of the test, a defect: defect.ts. */
+export function plantDefect(t: TearsDown): void {
+  programEnvironment.push(`NODE_OPTIONS=--import=${new URL('./defect.js', import.meta.url).href}`)
+  t.teardown(() => programEnvironment.pop())
+}
 
 /** Options of env(1): servers hold every request to the order of locks. */
 const withChecks: readonly string[] = ['PMFS2_CHECK_LOCKS=1']
 
 /** Runs the program. */
 export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {
-  return finish('env', [...withoutRunner, ...withChecks, process.execPath, program, ...args], limitMs)
+  return finish('env', [...programEnvironment, ...withChecks, process.execPath, program, ...args], limitMs)
 }
 
 /** Runs the program; anything but exit code 0 is an error. */

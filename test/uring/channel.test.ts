@@ -4,11 +4,11 @@ import { constants } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
+import { marks } from '../support/defect-marks.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount, hasEnded, pmfs2, succeed } from '../support/test-mount.js'
-import { damageMarkedFile, marks } from '../support/damaged-file.js'
+import { TestMount, hasEnded, plantDefect, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -82,11 +82,11 @@ void tap.test('a worker that fails takes the others with it', async (t) => {
   const mount = await TestMount.mounted(t, '64M')
   const system = await System.start()
   t.teardown(() => system.stop())
-  const path = join(mount.mountpoint, 'damaged')
+  const path = join(mount.mountpoint, 'marked')
   await system.writeFile(path, 'contents')
   await system.chown(path, marks.uid, marks.gid)
   await mount.unmount()
-  await damageMarkedFile(mount.device)
+  plantDefect(t)
   const server = await ForegroundServer.start(mount, '-f')
   t.not(await outcome(system.readFile(path)), 'OK', 'the program that met it hears of it')
   t.equal(await server.ended(), 4)

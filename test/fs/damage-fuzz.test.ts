@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Random damage and random calls: whatever stands on a volume, a call returns a value or a negative errno, looks at
+ * nothing beyond the medium, ends, and lets go of its locks. Where the damage can be told from what is right, files that
+ * it did not touch stay what they are. PMFS2_SEED runs one of them again.
+ */
+import { test } from 'tap'
+import { leafHeader } from '../../layout/directory.js'
+import { blockBytes, blockWords, rootsBlock } from '../../layout/geometry.js'
+import { roots } from '../../layout/roots.js'
+import { inodeField as field } from '../../src/fs/inode.js'
+import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
+import { VolumeError } from '../../src/fs/volume-error.js'
+import { Patient, makeSample, sampleBlocks } from '../check/sample.js'
+import type { EngineCaller } from '../support/engine-caller.js'
+import { Random, seed } from '../support/random.js'
+import { StrictMedium } from '../support/strict-medium.js'
+import { TestVolume, root } from '../support/test-volume.js'
+
+const sample = makeSample()
+const pristine = sample.medium
+const { inodes } = sample
+const random = new Random(seed)
+const { bitmapStart, dataStart } = new Patient(sample).view.geometry
+const usedBlocks = Array.from({ length: sampleBlocks }, (_, block) => block).filter(
+  (block) =>
+    block >= dataStart &&
+    block < sampleBlocks - 1 &&
+    ((pristine.load32(bitmapStart, block >>> 5) >>> (block & 31)) & 1) === 1,
+)
+const largestErrno = 133
+const callsPerRound = 40
+
+/** Numbers that mean something somewhere, and some that never do. */
+function mischief(): number {
+  switch (random.below(8)) {
+    case 0:
+      return random.of([0, 1, 2, 3, 4, 5, 31, 32, 255, 511, 512, 1023, 1024, 4096])
+    case 1:
+      return random.of([0xffffffff, 0x80000000, 0x7fffffff, 0xfffffffe])
+    case 2:
+      return random.of(usedBlocks)
+    case 3:
+      return random.below(sampleBlocks + 10)
+    case 4:
+      return random.below(450)
+    case 5:
+      return random.of([0o100644, 0o040755, 0o120777, 0o060600])
+    default:
+      return random.below(2 ** 32)
+  }
+}
+
+/** Damages a few words, a whole block, or puts one block in the place of another. */
+function damageAnywhere(patient: Patient, blocks: readonly number[]): void {
+  for (let count = 1 + random.below(4); count > 0; count--) {
+    const block = random.of(blocks)
+    switch (random.below(10)) {
+      case 0:
+        for (let word = 0; word < blockWords; word++) patient.set(block, word, mischief())
+        break
+      case 1: {
+        const from = random.of(usedBlocks)
+        for (let word = 0; word < blockWords; word++) patient.set(block, word, pristine.load32(from, word))
+        break
+      }
+      case 2: {
+        const word = random.below(blockWords)
+        patient.set(block, word, patient.get(block, word) ^ (1 << random.below(32)))
+        break
+      }
+      default:
+        patient.set(block, random.below(2) === 0 ? random.below(64) : random.below(blockWords), mischief())
+    }
+  }
+}
+
+const names = [
+  ...['one', 'small', 'sparse', 'empty', 'hard', 'link', 'dir', 'sub', 'deep', 'many', 'short', 'long'],
+  ...['fifo', 'null', 'twins', 'removed', 'new', 'x'.repeat(255)],
+  ...Array.from({ length: 40 }, (_, n) => `entry ${10 * n}`),
+]
+const sizes = [0, 1, 5000, 4096 * 700, 2 ** 31, 2 ** 43]
+
+/** Makes one call of any kind. @returns what it gives */
+function callAnything(
+  caller: EngineCaller,
+  files: readonly number[],
+  directories: readonly number[],
+): unknown {
+  const [name, other] = [random.of(names), random.of(names)]
+  const [directory, to] = [random.of(directories), random.of(directories)]
+  const file = random.below(12) === 0 ? random.below(2 ** 31) : random.of(files)
+  switch (random.below(18)) {
+    case 0:
+      return release(caller, caller.file(directory, name))
+    case 1:
+      return release(caller, caller.mkdir(directory, name))
+    case 2:
+      return release(caller, caller.symlink(directory, name, 'y'.repeat(1 + random.below(100))))
+    case 3:
+      return release(caller, caller.nameless(directory))
+    case 4:
+      return caller.unlink(directory, name)
+    case 5:
+      return caller.rmdir(directory, name)
+    case 6:
+      return caller.rename(directory, name, to, other, random.of([0, 0, 0, 1, 2, 4]))
+    case 7: {
+      const error = caller.link(file, directory, name)
+      return release(caller, error === 0 ? file : error)
+    }
+    case 8:
+    case 9:
+      return caller.write(file, random.of(sizes) + random.below(100), random.bytes(1 + random.below(9000)))
+    case 10:
+      return caller.truncate(file, random.of(sizes))
+    case 11:
+      return numberOf(caller.read(file, random.of(sizes), 1 + random.below(20_000)))
+    case 12:
+      return list(caller, directory)
+    case 13:
+      return numberOf(caller.readlink(file))
+    case 14:
+      return numberOf(caller.stat(file))
+    case 15:
+      return release(caller, caller.engine.parentOf(directory))
+    case 16:
+      return release(caller, caller.engine.find(file))
+    default:
+      return release(caller, caller.lookup(directory, name))
+  }
+}
+
+function numberOf(result: unknown): number {
+  return typeof result === 'number' ? result : 0
+}
+
+function release(caller: EngineCaller, result: number): number {
+  if (result > 0) caller.forget(result)
+  return result
+}
+
+/** Lists a directory as a program does: in parts, taking references, as long as there is more. */
+function list(caller: EngineCaller, directory: number): number {
+  let cookie: readonly [number, number] = [0, 0]
+  for (let parts = 0; parts < 1000; parts++) {
+    const entries = caller.readdir(directory, cookie, 1 + random.below(200))
+    if (typeof entries === 'number') return entries
+    if (entries.length === 0) return 0
+    for (const { inode } of entries) if (caller.engine.retain(inode)) caller.forget(inode)
+    cookie = entries.at(-1)!.cookie
+  }
+  throw new Error('a listing does not end')
+}
+
+function isHeld({ volume }: TestVolume): boolean {
+  const { words } = volume.state
+  if (words[METADATA_LOCK] !== 0) return true
+  return words.subarray(INODE_LOCKS, INODE_LOCKS + inodeLockCount).some((word) => word !== 0)
+}
+
+/** Makes calls to a damaged volume. @returns how many of them failed; -1 where it cannot be opened */
+function live(patient: Patient, files: readonly number[], directories: readonly number[]): number {
+  let volume
+  try {
+    volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
+  } catch (error) {
+    if (error instanceof VolumeError && error.code === 'damaged') return -1
+    throw error
+  }
+  try {
+    let failed = 0
+    for (let n = 0; n < callsPerRound; n++) {
+      const result = callAnything(volume.caller, files, directories)
+      if (typeof result !== 'number' || !(result >= -largestErrno))
+        throw new Error(`it gave ${String(result)}`)
+      if (result < 0) failed++
+      if (isHeld(volume)) throw new Error('a lock stays behind')
+    }
+    volume.close()
+    return failed
+  } finally {
+    volume.drop()
+  }
+}
+
+function rounds(count: number, round: () => number): string {
+  let [failed, unopened] = [0, 0]
+  for (let n = 0; n < count; n++) {
+    try {
+      const result = round()
+      if (result < 0) unopened++
+      else failed += result
+    } catch (error) {
+      throw new Error(`seed ${seed}, round ${n}: ${String(error)}`, { cause: error })
+    }
+  }
+  return `${count} rounds, ${unopened} volumes refused, ${failed} calls failed`
+}
+
+const allFiles = Object.values(inodes)
+const allDirectories = [root, inodes.dir, inodes.sub, inodes.many, inodes.twins, inodes.removed, inodes.one]
+
+void test('any call on a volume with any damage', (t) => {
+  t.comment(`seed ${seed}`)
+  const metadata = [rootsBlock, ...usedBlocks]
+  const table = [dataStart, dataStart + 1, dataStart + 2, dataStart + 3, dataStart + 4]
+  for (const blocks of [metadata, [rootsBlock, ...table], [bitmapStart]]) {
+    const said = rounds(400, () => {
+      const patient = new Patient(sample)
+      damageAnywhere(patient, blocks)
+      return live(patient, allFiles, allDirectories)
+    })
+    t.pass(said)
+  }
+  t.end()
+})
+
+/** Numbers that no right volume of this size has as a block or as an inode. */
+function nonsense(): number {
+  const high = random.below(2 ** 31) + 2 ** 20
+  return random.of([
+    0,
+    1,
+    rootsBlock + random.below(dataStart - 1),
+    sampleBlocks - 1,
+    sampleBlocks,
+    high,
+    -1 >>> 0,
+  ])
+}
+
+/** Damages what belongs to the files and directories that are not kept. */
+function damageVictims(patient: Patient): void {
+  const { sparse, many, twins, short, long, nameless, nameless2, removed } = inodes
+  const fields = [field.size, field.size + 1, field.blocks, field.root, field.height, field.mode]
+  const links = [field.next, field.previous, field.parent, field.links, field.device, field.flags]
+  for (let count = 1 + random.below(4); count > 0; count--) {
+    switch (random.below(5)) {
+      case 0:
+        patient.setField(random.of([sparse, many, twins, short, long]), random.of(fields), nonsense())
+        break
+      case 1:
+        patient.setField(random.of([nameless, nameless2, removed, many]), random.of(links), nonsense())
+        break
+      case 2: {
+        const top = pristineRoot(many)
+        patient.set(top, random.below(blockWords), nonsense())
+        break
+      }
+      case 3: {
+        const leaf = pristine.load32(pristineRoot(many), 2 * random.below(512))
+        patient.set(
+          leaf,
+          random.of([...Object.values(leafHeader.word), random.below(blockWords)]),
+          nonsense(),
+        )
+        break
+      }
+      default:
+        patient.set(pristineRoot(sparse), random.below(blockWords), nonsense())
+    }
+  }
+  if (random.below(10) === 0)
+    patient.set(rootsBlock, random.of([roots.word.freeInode, roots.word.orphanInode]), nonsense() | (2 ** 20))
+}
+
+const untouched = new Patient(sample)
+function pristineRoot(inode: number): number {
+  return untouched.rootOf(inode)
+}
+
+interface Kept {
+  readonly directory: number
+  readonly name: string
+  readonly inode: number
+  readonly bytes: Buffer
+}
+
+/** Files that neither damage nor calls touch. */
+const kept: readonly Kept[] = [
+  { directory: root, name: 'one', inode: inodes.one, bytes: Buffer.from('one block') },
+  { directory: root, name: 'small', inode: inodes.small, bytes: Buffer.alloc(5000, 'x') },
+  { directory: inodes.sub, name: 'deep', inode: inodes.deep, bytes: Buffer.alloc(0) },
+]
+
+function problemWith(caller: EngineCaller, { directory, name, inode, bytes }: Kept): string | null {
+  const found = release(caller, caller.lookup(directory, name))
+  if (found !== inode) return `${name} is inode ${found}, not ${inode}`
+  const got = caller.read(inode, 0, 2 * bytes.length + 1)
+  return Buffer.isBuffer(got) && got.equals(bytes) ? null : `${name} has other contents`
+}
+
+/** Makes files of random bytes while calls go on elsewhere. @returns them */
+function makeFiles(caller: EngineCaller, files: readonly number[], directories: readonly number[]): Kept[] {
+  const made: Kept[] = []
+  for (let n = 0; n < callsPerRound; n++) {
+    callAnything(caller, files, directories)
+    if (n % 4 !== 0) continue
+    const name = `made ${n}`
+    const inode = caller.file(inodes.sub, name)
+    if (inode < 0) continue
+    const bytes = random.bytes(1 + random.below(20_000))
+    if (caller.write(inode, 0, bytes) === bytes.length)
+      made.push({ directory: inodes.sub, name, inode, bytes })
+    caller.forget(inode)
+  }
+  return made
+}
+
+void test('what is not damaged stays what it is', (t) => {
+  t.comment(`seed ${seed}`)
+  const { sparse, many, twins, short, long } = inodes
+  let made = 0
+  const said = rounds(600, () => {
+    const patient = new Patient(sample)
+    damageVictims(patient)
+    const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
+    try {
+      const fresh = makeFiles(volume.caller, [sparse, short, long], [many, twins])
+      made += fresh.length
+      for (let again = 0; again < 2; again++) {
+        for (const file of [...kept, ...fresh]) {
+          const problem = problemWith(volume.caller, file)
+          if (problem !== null) throw new Error(problem)
+        }
+        volume.reopen()
+      }
+      return 0
+    } finally {
+      volume.drop()
+    }
+  })
+  t.pass(`${said}, ${made} files made`)
+  t.ok(made > 1000)
+  t.equal(pristine.bytesOf(0).length, sampleBlocks * blockBytes)
+  t.end()
+})

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A medium that refuses to look, or to store, beyond its blocks: what a damaged volume may lead to must be noticed first. */
+import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { RecordingMedium } from './recording-medium.js'
+
+export class StrictMedium extends RecordingMedium {
+  override wordsOf(block: number): Uint32Array {
+    this.#check(block)
+    return super.wordsOf(block)
+  }
+
+  override bytesOf(block: number): Uint8Array {
+    this.#check(block)
+    return super.bytesOf(block)
+  }
+
+  override load32(block: number, word: number): number {
+    checkWord(block, word)
+    return super.load32(block, word)
+  }
+
+  override store32(block: number, word: number, value: number): void {
+    checkWord(block, word)
+    super.store32(block, word, value)
+  }
+
+  override flush(block: number, offset: number, length: number): void {
+    if (!(offset >= 0 && length > 0 && offset + length <= blockBytes))
+      throw new Error(`bytes ${offset} to ${offset + length} of block ${block} are flushed`)
+    super.flush(block, offset, length)
+  }
+
+  #check(block: number): void {
+    if (!(Number.isInteger(block) && block >= 0 && block < this.blockCount))
+      throw new Error(`block ${block} is looked at`)
+  }
+}
+
+function checkWord(block: number, word: number): void {
+  if (!(Number.isInteger(word) && word >= 0 && word < blockWords))
+    throw new Error(`word ${word} of block ${block} is looked at`)
+}

@@ -19,6 +19,8 @@ import { damaged } from './volume-error.js'
 
 /** A leaf with less than this alive is compacted rather than split. */
 const compactBelowWords = 640
+/** A first leaf, a compaction, a division for each bit of the hash, and the entry itself. */
+const mostTries = hashBits + 3
 /** Leaving a directory's tree behind takes at most this of the log for one of its nodes. */
 const roomForOneNode = Math.ceil(mapFanout / 5) + 16
 
@@ -62,8 +64,8 @@ export class Directory {
    * entries). @returns 0 or -ENOSPC (then the caller aborts the transaction)
    */
   insert(tx: Transaction, directory: Inode, name: Name, inode: number, type: number): number {
-    for (;;) {
-      if (this.lookup(directory, name) !== 0) throw new Error('the name to insert is there already')
+    for (let tries = 0; tries < mostTries; tries++) {
+      if (this.lookup(directory, name) !== 0) damaged('a name to insert has come to be there')
       if (this.leafBlock === 0) {
         const error = this.#plant(tx, directory)
         if (error !== 0) return error
@@ -75,18 +77,19 @@ export class Directory {
         if (error !== 0) return error
       }
     }
+    damaged(`directory ${directory.number} makes no room, however often it is divided`)
   }
 
   /** Removes a name that is there. The directory's count of entries must have been saved. */
   remove(tx: Transaction, directory: Inode, name: Name): void {
-    if (this.lookup(directory, name) === 0) throw new Error('the name to remove is not there')
+    if (this.lookup(directory, name) === 0) damaged('a name to remove has gone')
     this.leaf.remove(tx, this.leafBlock, this.#slot)
     directory.put(tx, inodeField.entries, directory.entries - 1)
   }
 
   /** Lets a name that is there refer to another inode. */
   replace(tx: Transaction, directory: Inode, name: Name, inode: number, type: number): void {
-    if (this.lookup(directory, name) === 0) throw new Error('the name to replace is not there')
+    if (this.lookup(directory, name) === 0) damaged('a name to replace has gone')
     this.leaf.replace(tx, this.leafBlock, this.#slot, inode, type)
   }
 

@@ -57,6 +57,19 @@ function nameInode(patient: Patient, directory: number, name: string, inode: num
   patient.set(leaf, record, inode)
 }
 
+/** The names in a directory of a single leaf. */
+function namesIn(patient: Patient, directory: number): string[] {
+  const leaf = patient.rootOf(directory)
+  const slots = Array.from({ length: patient.get(leaf, head.slots) }, (_, slot) => 5 + 2 * slot)
+  return slots.map((at) => {
+    const place = patient.get(leaf, at)
+    const start = patient.medium.byteOf(leaf) + ((place & 0x3ff) + 1) * 4
+    return Buffer.from(
+      patient.medium.bytesOf(leaf).subarray(start, start + ((place >>> 10) & 0xff)),
+    ).toString()
+  })
+}
+
 const kept = 'entry 1'
 const meetings: readonly Meeting[] = [
   ...[unused, beyond, 0].map((inode) => ({
@@ -113,6 +126,21 @@ const meetings: readonly Meeting[] = [
     },
     calls: (c, { many }) => [listed(c, many, '////y 1'), listed(c, many, 'entry 2')],
     give: [false, true],
+  },
+  {
+    what: 'equal hashes have used up the numbers that tell them apart',
+    damage: (p, { twins }) => {
+      // A leaf with 40 entries of one hash, whose names do not matter.
+      const { leaf, slot, record } = entryOf(p, twins, namesIn(p, twins)[0]!)
+      const [hash, place] = [p.get(leaf, slot), p.get(leaf, slot + 1)]
+      for (let n = 0; n < 40; n++) {
+        p.set(leaf, 4 + 2 * n, hash)
+        p.set(leaf, 5 + 2 * n, ((place & 0x3f_fc00) | record | ((n < 31 ? n : 1023) << 22)) >>> 0)
+      }
+      p.set(leaf, head.slots, 40)
+      p.set(leaf, record + 1, 0x21212121)
+    },
+    calls: (c, { twins }) => [c.file(twins, namesIn(new Patient(sample), twins)[0]!)],
   },
   {
     what: 'a node is its own child',

@@ -42,7 +42,8 @@ export class MountSharedFiles {
     else if (choice < 16) this.#writeCut()
     else if (choice < 20) this.#readCut()
     else if (choice < 22) this.#cut()
-    else this.#appendRecord()
+    // A full device takes a part of a record, after which nobody could tell where the next one begins.
+    else if (!this.#setting.fill) this.#appendRecord()
   }
 
   #writeCell(): void {

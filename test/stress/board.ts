@@ -61,6 +61,11 @@ export class Board {
     this.#words[CALLS + worker]! += 1
   }
 
+  /** Whether so many clients have made a call. */
+  begun(clients: number): boolean {
+    return this.#words.subarray(CALLS, CALLS + clients).every((calls) => calls > 0)
+  }
+
   /** Calls of all threads. */
   get calls(): number {
     return this.#words.subarray(CALLS, CALLS + mostWorkers).reduce((sum, calls) => sum + calls, 0)

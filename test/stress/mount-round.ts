@@ -20,7 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { judge } from '../support/load-model.js'
 import { Random } from '../support/random.js'
 import { finish } from '../support/run-command.js'
-import { type TestMount, hasEnded, withoutRunner } from '../support/test-mount.js'
+import { type TestMount, hasEnded, until, withoutRunner } from '../support/test-mount.js'
 import { RENAME_EXCHANGE } from '../../src/fs/rename.js'
 import { System } from '../support/system.js'
 import { atomBytes, fillAtoms, firstForeign, sequenceAt } from './atoms.js'
@@ -115,6 +115,8 @@ export class MountStress {
       if (end !== 0) problems.push(`client ${setting.client} ended with ${end}: ${output}`)
     })
     const exchanging = this.#exchange(plan, board)
+    // Starting a process takes longer than many a round.
+    await Promise.race([until(() => Promise.resolve(board.begun(plan.clients))), ...running])
     await Promise.race([sleep(plan.durationMs), ...running])
     const { pid } = await this.#mount.report()
     if (plan.end === 'order' || problems.length > 0) board.stop()

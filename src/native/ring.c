@@ -381,8 +381,11 @@ static int await(struct ring *ring)
 	while (!ring_is_ready(ring)) {
 		int error;
 
-		if (__atomic_load_n(&ring->block[STOP], __ATOMIC_SEQ_CST))
-			return -EINTR;
+		if (__atomic_load_n(&ring->block[STOP], __ATOMIC_SEQ_CST)) {
+			/* The last reply is still due: its effect is durable, and the caller is to hear so. */
+			error = ring->to_submit ? ring_enter(ring, 0) : 0;
+			return error ? error : -EINTR;
+		}
 		error = ring_wait(ring, ring->block[POLL_MICROSECONDS]);
 		if (error)
 			return error;

@@ -66,8 +66,8 @@ function verdictSection(figures: Figures): string {
   ]
     .concat(misses(verdicts))
     .concat(
-      'And a READ, WRITE, LOOKUP or GETATTR allocates nothing on the JavaScript heap: no clock tells that, but',
-      '[a test of live workers](../test/mount/allocation.test.ts) does.',
+      'And a READ, WRITE, LOOKUP or GETATTR allocates nothing on the JavaScript heap: no clock tells that, but ' +
+        '[a test of live workers](../test/mount/allocation.test.ts) does.',
     )
     .join('\n\n')
 }

@@ -29,7 +29,6 @@ void learn_page_size(void)
 struct batch {
 	struct span spans[BATCH_SPANS];
 	size_t count;
-	uintptr_t page_bytes;
 	int error;
 };
 
@@ -64,8 +63,8 @@ static void sync_batch(struct batch *batch)
 static void add_pages(struct batch *batch, const char *address, size_t length)
 {
 	struct span span = {
-		(uintptr_t)address & ~(batch->page_bytes - 1),
-		((uintptr_t)address + length + batch->page_bytes - 1) & ~(batch->page_bytes - 1),
+		(uintptr_t)address & ~(page_bytes - 1),
+		((uintptr_t)address + length + page_bytes - 1) & ~(page_bytes - 1),
 	};
 	size_t at;
 
@@ -95,7 +94,6 @@ static void start_persister(struct persister *persister, int64_t how)
 	persister->due = persister->due_end = NULL;
 	persister->batch.count = 0;
 	persister->batch.error = 0;
-	persister->batch.page_bytes = page_bytes;
 }
 
 static const char *line_of(const char *address)

@@ -133,9 +133,13 @@ export class MountSharedFiles {
     const { id, sequence, atoms } = recordOf(client, n)
     fillAtoms(this.#words, 0, id, 0, atoms, sequence)
     const length = atoms * atomBytes
-    const written = this.#unlessFull(() => writeSync(this.#append, this.#bytes, 0, length))
-    if (written === length) this.#board.noteAppended(client, n)
-    else if (written !== 0) throw new Error(`of a record of ${length} bytes ${written} were appended`)
+    const written = writeSync(this.#append, this.#bytes, 0, length)
+    if (written < length) {
+      // The kernel sends what does not begin on a page in parts. One part fails when the server has gone, and then so does this.
+      writeSync(this.#append, this.#bytes, written, length - written)
+      throw new Error(`of a record of ${length} bytes ${written} were appended`)
+    }
+    this.#board.noteAppended(client, n)
   }
 
   #unlessFull(write: () => number): number {

@@ -13,12 +13,14 @@
 #include "ring.h"
 
 /*
- * Whether to look at all is learned from what looking would have found: requests in a row that came later than the
- * limit, or sooner while the worker slept. And where another program keeps the processor once it is offered, a worker
+ * A look is long, because the scheduler moves a client to this processor once it is idle: looking keeps the client where
+ * it is. Whether to look at all is learned from what looking would have found: requests in a row that came late, or soon
+ * while the worker slept. And where another program keeps the processor once it is offered, a worker
  * that looks would have to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps for
  * many times as long as it had to wait, and for twice as long each time that it happens again.
  */
-enum { LIMIT_NANOSECONDS = 200000, CONVINCED = 4, TIMES_AS_LONG = 64, LONGEST_REST_NANOSECONDS = 1000000000 };
+enum { LOOK_NANOSECONDS = 1000000, SOON_NANOSECONDS = 200000, CONVINCED = 4 };
+enum { TIMES_AS_LONG = 64, LONGEST_REST_NANOSECONDS = 1000000000 };
 
 static int64_t now_nanoseconds(void)
 {
@@ -58,7 +60,7 @@ static int sleep_on(struct ring *ring)
 /* After a look that began at `now`, by the longest time that the processor was away. */
 static void learn_of_others(struct habit *habit, int64_t longest, int64_t now)
 {
-	if (longest <= LIMIT_NANOSECONDS) {
+	if (longest <= SOON_NANOSECONDS) {
 		habit->rest -= habit->rest >> 4;
 		return;
 	}
@@ -72,7 +74,7 @@ static void learn_of_others(struct habit *habit, int64_t longest, int64_t now)
 
 static void learn_of_requests(struct habit *habit, int64_t waited)
 {
-	if (waited > LIMIT_NANOSECONDS) {
+	if (waited > SOON_NANOSECONDS) {
 		habit->soon = 0;
 		if (habit->late < CONVINCED)
 			habit->late++;
@@ -89,7 +91,7 @@ static int wait_as_learned(struct ring *ring)
 	int error = 0;
 
 	if (habit->late < CONVINCED && start >= habit->rests_until) {
-		error = look(ring, start, start + LIMIT_NANOSECONDS, &longest);
+		error = look(ring, start, start + LOOK_NANOSECONDS, &longest);
 		learn_of_others(habit, longest, start);
 	}
 	if (!error)

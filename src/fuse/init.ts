@@ -29,7 +29,6 @@ const FUSE_OVER_IO_URING = 1 << 9
 /** READDIRPLUS always, not adaptively: entries stay valid for ever, so what it brings is never wasted. */
 const wanted =
   FUSE_ASYNC_READ |
-  FUSE_ATOMIC_O_TRUNC |
   FUSE_EXPORT_SUPPORT |
   FUSE_BIG_WRITES |
   FUSE_DONT_MASK |
@@ -51,10 +50,11 @@ const offered = fuse_init_in.word
 const answer = fuse_init_out.word
 
 /**
+ * @param opens the kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR
  * @param overRing rings will be offered for every queue; the kernel holds all requests back until they are
  * @returns the answer's bytes, or -EPROTO for a kernel that is too old
  */
-export function answerInit(message: Message, overRing: boolean): number {
+export function answerInit(message: Message, opens: boolean, overRing: boolean): number {
   const minor = message.argument(offered.minor)
   if (message.argument(offered.major) !== FUSE_KERNEL_VERSION || minor < oldestMinorVersion) return -EPROTO
   const flags = message.argument(offered.flags)
@@ -63,7 +63,7 @@ export function answerInit(message: Message, overRing: boolean): number {
   message.put(answer.major, FUSE_KERNEL_VERSION)
   message.put(answer.minor, Math.min(minor, FUSE_KERNEL_MINOR_VERSION))
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
-  message.put(answer.flags, flags & wanted)
+  message.put(answer.flags, flags & (opens ? wanted | FUSE_ATOMIC_O_TRUNC : wanted))
   message.put(answer.flags2, flags2 & (overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)

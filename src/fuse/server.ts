@@ -35,7 +35,7 @@ import type { Statistics } from './statistics.js'
 export const NO_REPLY = 1 << 30
 
 export interface ServerOptions {
-  /** Keep the kernel's page cache out (-o direct_io). */
+  /** Keep the kernel's page cache out (-o direct_io). It has to be told so at each open. */
   readonly directIo: boolean
   /** Refuse every change, also when the kernel was told to remount for writing. */
   readonly readOnly: boolean
@@ -60,6 +60,7 @@ export class Server {
   readonly #words: Int32Array
   readonly #statistics: Statistics
   readonly #openFlags: number
+  readonly #directIo: boolean
   readonly #accessTimes: boolean
   readonly #directoryAccessTimes: boolean
   readonly #readOnly: boolean
@@ -91,6 +92,7 @@ export class Server {
     this.#directoryAccessTimes = options.directoryAccessTimes
     this.#readOnly = options.readOnly
     this.#overRing = options.overRing
+    this.#directIo = options.directIo
     this.#openFlags =
       fuse.FOPEN_NOFLUSH |
       fuse.FOPEN_PARALLEL_DIRECT_WRITES |
@@ -155,13 +157,13 @@ export class Server {
       case fuse.FUSE_BATCH_FORGET:
         return this.#batchForget()
       case fuse.FUSE_OPEN:
-        return this.#open()
+        return this.#directIo ? this.#open() : -ENOSYS
       case fuse.FUSE_RELEASE:
       case fuse.FUSE_RELEASEDIR:
       case fuse.FUSE_SYNCFS:
         return 0
       case fuse.FUSE_CREATE:
-        return this.#create(false)
+        return this.#directIo ? this.#create(false) : -ENOSYS
       case fuse.FUSE_TMPFILE:
         return this.#create(true)
       case fuse.FUSE_READDIR:
@@ -188,7 +190,11 @@ export class Server {
     return result
   }
 
-  /** What comes seldom. FLUSH and FSYNC fall through to ENOSYS: all is durable, and the kernel stops asking. */
+  /**
+   * What comes seldom. FLUSH and FSYNC fall through to ENOSYS: all is durable, and the kernel stops asking. So it does
+   * after OPEN and CREATE, where an open file needs nothing but its inode: it opens and closes by itself from then on,
+   * and makes files by MKNOD.
+   */
   #handleOther(opcode: number): number {
     switch (opcode) {
       case fuse.FUSE_MKDIR:
@@ -228,7 +234,7 @@ export class Server {
   }
 
   #init(): number {
-    const bytes = answerInit(this.#message, this.#overRing)
+    const bytes = answerInit(this.#message, this.#directIo, this.#overRing)
     this.initialized = bytes > 0
     return bytes
   }

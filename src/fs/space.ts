@@ -31,8 +31,14 @@ export class Space {
   /** Sleeps until more space has come back than `seen` says, or `timeoutMs` have passed; may wake early. */
   sleep(seen: number, timeoutMs: number): void {
     Atomics.add(this.#words, SPACE_SLEEPERS, 1)
+    wake(this.#state.memory, SPACE_SLEEPERS, everyone)
     waitWhile(this.#state.memory, SPACE_FREED, seen, timeoutMs)
     Atomics.sub(this.#words, SPACE_SLEEPERS, 1)
+  }
+
+  /** For who gives space back: sleeps for `timeoutMs` at the most, and not while anybody waits for space. */
+  rest(timeoutMs: number): void {
+    waitWhile(this.#state.memory, SPACE_SLEEPERS, 0, timeoutMs)
   }
 
   /** Nothing came back: whoever meets the same orphans again need not wait for long. */

@@ -33,6 +33,8 @@ const slotBytes = maxWriteBytes + 2 * pageBytes
 /** The kernel hands out up to eight requests before it looks at FORGETs, and all of them may have to wait. */
 const slots = 9
 const totalBytes = dataBytes + slots * slotBytes
+/** How long FORGETs gather: so short that nobody misses the space, so long that a thousand take few wake-ups. */
+const gatherMs = 2
 
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
@@ -44,6 +46,8 @@ export class DevfuseChannel implements Channel, Patience {
   readonly #message: Message
   readonly #server: Server
   readonly #handle: (() => number) | null
+  /** Requests go over rings, and only FORGET comes by here: nobody waits for what it does. */
+  readonly #gathers: boolean
   /** Where the request in hand lies, or the next one will. */
   #slot = 0
 
@@ -58,6 +62,7 @@ export class DevfuseChannel implements Channel, Patience {
     })
     this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options, this)
     this.#handle = traced(this.#server, this.#message)
+    this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
     words[block.fd] = parts.fd
     words[block.pieceListOffset] = pieceBytes
@@ -86,6 +91,8 @@ export class DevfuseChannel implements Channel, Patience {
         live()
       }
       if (result === -EPROTO) this.#refuse()
+      // Waking a thread costs the kernel more than all else that a last close or unlink(2) does, so it finds none to wake.
+      if (this.#gathers && result === NO_REPLY) this.#engine.space.rest(gatherMs)
     }
   }
 

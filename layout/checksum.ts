@@ -25,7 +25,7 @@ export function crc32c(bytes: Uint8Array, start: number, length: number, hole: n
  * Mixes sixteen words from `at` on, all but the third, where the result is kept; the finish is murmur3's.
  * @returns 32 bits, signed: a number beyond 2³¹ would be boxed, and this one is made for every entry
  */
-export function entryChecksum(words: Uint32Array, at: number): number {
+export function entryChecksum(words: Uint32Array | Int32Array, at: number): number {
   let mix = 0x9e3779b9
   for (let n = 0; n < 16; n++) {
     if (n === 2) continue

@@ -79,10 +79,10 @@ export class InodeTable {
   }
 
   /**
-   * Takes a free inode and points `inode` at it. Its mode, links, size, flags and times may then be put; its
-   * generation has moved on. @returns 0 or -ENOSPC (then the caller aborts the transaction)
+   * Points `inode` at a free one, and saves what {@link take} and filling it in change: its mode, links, size, flags and
+   * times may then be put. @returns 0 or -ENOSPC (then the caller aborts the transaction)
    */
-  take(tx: Transaction, inode: Inode): number {
+  choose(tx: Transaction, inode: Inode): number {
     tx.saveWords(rootsBlock, 0, tableWords)
     if (this.#roots(at.freeInode) === 0) {
       const error = this.#addBlock(tx)
@@ -93,17 +93,25 @@ export class InodeTable {
       damaged(`the list of free inodes names inode ${number}, which is not free`)
     }
     inode.saveAttributes(tx)
+    return 0
+  }
+
+  /** Takes the inode that was chosen; its generation moves on. */
+  take(tx: Transaction, inode: Inode): void {
     tx.put32(rootsBlock, at.freeInode, inode.next)
     tx.put32(rootsBlock, at.usedInodes, this.usedInodes + 1)
     inode.put(tx, field.generation, (inode.generation + 1) >>> 0)
-    return 0
+  }
+
+  /** Saves what {@link free} changes, but for the inode's flags. */
+  saveFree(tx: Transaction, inode: Inode): void {
+    tx.saveWords(rootsBlock, 0, tableWords)
+    inode.save(tx, field.mode, 1)
+    inode.save(tx, field.next, 1)
   }
 
   /** Gives an inode back that holds no blocks. */
   free(tx: Transaction, inode: Inode): void {
-    tx.saveWords(rootsBlock, 0, tableWords)
-    inode.saveAttributes(tx)
-    inode.save(tx, field.next, 1)
     inode.put(tx, field.mode, 0)
     inode.put(tx, field.flags, 0)
     inode.put(tx, field.next, this.#roots(at.freeInode))

@@ -75,13 +75,15 @@ export class Namespace {
     const tx = this.#tx
     tx.begin()
     saveDirectory(tx, parent)
-    let result = this.#make(made, parent, 1)
-    if (result === 0 && target !== null)
-      result = putTarget(tx, this.#medium, this.#child, target, start, length)
+    let result = this.#table.choose(tx, this.#child)
     const { number } = this.#child
-    if (result === 0) result = this.#directory.insert(tx, parent, name, number, typeOfMode(this.#child.mode))
+    if (result === 0) result = this.#directory.insert(tx, parent, name, number, typeOfMode(made.mode))
     if (result === 0) {
-      if (isDirectory(this.#child.mode)) parent.put(tx, inodeField.links, parent.links + 1)
+      this.#make(made, parent, 1)
+      if (target !== null) result = putTarget(tx, this.#medium, this.#child, target, start, length)
+    }
+    if (result === 0) {
+      if (isDirectory(made.mode)) parent.put(tx, inodeField.links, parent.links + 1)
       parent.putModified(tx, this.#clock)
       tx.end()
       result = number
@@ -97,11 +99,13 @@ export class Namespace {
     const error = openDirectory(this.#table, parentNumber, this.#parent)
     if (error !== 0) return error
     this.#tx.begin()
-    const failed = this.#make(made, this.#parent, 0)
+    const failed = this.#table.choose(this.#tx, this.#child)
     if (failed !== 0) {
       this.#tx.abort()
       return failed
     }
+    this.#orphans.saveAdd(this.#tx, this.#child)
+    this.#make(made, this.#parent, 0)
     this.#orphans.add(this.#tx, this.#child)
     this.#tx.end()
     return this.#child.number
@@ -122,9 +126,11 @@ export class Namespace {
     saveDirectory(tx, parent)
     child.saveAttributes(tx)
     child.save(tx, inodeField.ctime, 2)
-    if (child.links === 0) this.#orphans.remove(tx, child)
+    const wasNameless = child.links === 0
+    if (wasNameless) this.#orphans.saveRemove(tx, child)
     error = this.#directory.insert(tx, parent, name, number, typeOfMode(child.mode))
     if (error === 0) {
+      if (wasNameless) this.#orphans.remove(tx, child)
       child.put(tx, inodeField.links, child.links + 1)
       child.putChanged(tx, this.#clock)
       parent.putModified(tx, this.#clock)
@@ -155,6 +161,7 @@ export class Namespace {
     const tx = this.#tx
     tx.begin()
     saveDirectory(tx, parent)
+    saveNames(tx, child, this.#orphans)
     this.#directory.remove(tx, parent, name)
     if (wantDirectory) parent.put(tx, inodeField.links, parent.links - 1)
     parent.putModified(tx, this.#clock)
@@ -164,12 +171,11 @@ export class Namespace {
     return number
   }
 
-  /** Takes an inode and fills it in, in the open transaction; it is then #child. */
-  #make(made: NewInode, parent: Inode, names: number): number {
+  /** Takes the inode that was chosen, #child, and fills it in. */
+  #make(made: NewInode, parent: Inode, names: number): void {
     const tx = this.#tx
     const child = this.#child
-    const error = this.#table.take(tx, child)
-    if (error !== 0) return error
+    this.#table.take(tx, child)
     const inherits = (parent.mode & S_ISGID) !== 0
     const directory = isDirectory(made.mode)
     putNew(
@@ -183,7 +189,6 @@ export class Namespace {
     child.put(tx, inodeField.gid, inherits ? parent.gid : made.gid)
     if (directory) child.put(tx, inodeField.parent, parent.number)
     else child.put(tx, inodeField.device, made.device)
-    return 0
   }
 }
 
@@ -224,13 +229,22 @@ export function checkRemovable(inode: Inode, wantDirectory: boolean): number {
   return inode.entries > 0 || inode.number === rootInode ? -ENOTEMPTY : 0
 }
 
-/** An inode has one name less; one without names becomes an orphan. @throws VolumeError where it had none */
-export function dropName(tx: Transaction, inode: Inode, clock: Clock, orphans: Orphans): void {
+/** Saves what {@link dropName} changes. @throws VolumeError where the inode has no names */
+export function saveNames(tx: Transaction, inode: Inode, orphans: Orphans): void {
   if (inode.links === 0) damaged(`inode ${inode.number} has a name, and no links`)
-  const links = isDirectory(inode.mode) ? 0 : inode.links - 1
-  inode.save(tx, inodeField.links, 1)
-  inode.save(tx, inodeField.ctime, 2)
+  inode.save(tx, inodeField.links, inodeField.root - inodeField.links)
+  if (linksLeft(inode) === 0) orphans.saveAdd(tx, inode)
+}
+
+/** An inode has one name less; one without names becomes an orphan. */
+export function dropName(tx: Transaction, inode: Inode, clock: Clock, orphans: Orphans): void {
+  const links = linksLeft(inode)
   inode.put(tx, inodeField.links, links)
   inode.putChanged(tx, clock)
   if (links === 0) orphans.add(tx, inode)
+}
+
+/** Of an inode that loses a name: a directory has but one. */
+function linksLeft(inode: Inode): number {
+  return isDirectory(inode.mode) ? 0 : inode.links - 1
 }

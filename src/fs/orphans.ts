@@ -13,8 +13,6 @@ import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
 
 const field = layout.word
-/** next and previous lie side by side. */
-const linkWords = 2
 
 export class Orphans {
   readonly #table: InodeTable
@@ -29,16 +27,23 @@ export class Orphans {
     return this.#table.firstOrphan
   }
 
+  /** Saves what {@link add} changes, but for the inode's flags. */
+  saveAdd(tx: Transaction, inode: Inode): void {
+    const head = this.#table.firstOrphan
+    this.#table.saveFirstOrphan(tx)
+    inode.save(tx, field.next, 1)
+    if (head !== 0) {
+      this.#follow(head)
+      this.#neighbour.save(tx, field.previous, 1)
+    }
+  }
+
   /** Puts an inode at the head of the list, if it does not stand there yet. */
   add(tx: Transaction, inode: Inode): void {
     if (inode.flags & flagOrphan) return
     const head = this.#table.firstOrphan
-    this.#table.saveFirstOrphan(tx)
-    inode.save(tx, field.next, linkWords)
-    inode.save(tx, field.flags, 1)
     if (head !== 0) {
       this.#follow(head)
-      this.#neighbour.save(tx, field.previous, 1)
       this.#neighbour.put(tx, field.previous, inode.number)
     }
     inode.put(tx, field.next, head)
@@ -47,24 +52,35 @@ export class Orphans {
     this.#table.putFirstOrphan(tx, inode.number)
   }
 
-  remove(tx: Transaction, inode: Inode): void {
+  /** Saves what {@link remove} changes, but for the inode's flags. @throws VolumeError where the links do not agree */
+  saveRemove(tx: Transaction, inode: Inode): void {
     this.verify(inode)
     const { next, previous } = inode
-    inode.save(tx, field.flags, 1)
     if (next !== 0) {
       this.#follow(next)
       if (this.#neighbour.previous !== inode.number) disagreement(inode.number)
       this.#neighbour.save(tx, field.previous, 1)
-      this.#neighbour.put(tx, field.previous, previous)
     }
     if (previous !== 0) {
       this.#follow(previous)
       if (this.#neighbour.next !== inode.number || this.first === inode.number) disagreement(inode.number)
       this.#neighbour.save(tx, field.next, 1)
-      this.#neighbour.put(tx, field.next, next)
     } else {
       if (this.first !== inode.number) disagreement(inode.number)
       this.#table.saveFirstOrphan(tx)
+    }
+  }
+
+  remove(tx: Transaction, inode: Inode): void {
+    const { next, previous } = inode
+    if (next !== 0) {
+      this.#follow(next)
+      this.#neighbour.put(tx, field.previous, previous)
+    }
+    if (previous !== 0) {
+      this.#follow(previous)
+      this.#neighbour.put(tx, field.next, next)
+    } else {
       this.#table.putFirstOrphan(tx, next)
     }
     inode.put(tx, field.flags, inode.flags & ~flagOrphan)

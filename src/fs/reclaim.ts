@@ -35,7 +35,10 @@ export class Reclaim {
   shrink(inode: Inode): void {
     let done = this.#cutToSize(inode)
     // A file without names stands on the list already, and stays there until its last user is gone.
-    if (!done && (inode.flags & flagOrphan) === 0) this.#orphans.add(this.#tx, inode)
+    if (!done && (inode.flags & flagOrphan) === 0) {
+      this.#orphans.saveAdd(this.#tx, inode)
+      this.#orphans.add(this.#tx, inode)
+    }
     this.#tx.end()
     while (!done) done = this.#shrinkOn(inode)
   }
@@ -47,12 +50,12 @@ export class Reclaim {
     for (let done = false; !done;) {
       this.#tx.begin()
       inode.saveContents(this.#tx)
+      this.#orphans.saveRemove(this.#tx, inode)
+      this.#table.saveFree(this.#tx, inode)
       done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutTo(inode, 0)
-      if (done && this.#tx.room >= 32) {
+      if (done) {
         this.#orphans.remove(this.#tx, inode)
         this.#table.free(this.#tx, inode)
-      } else {
-        done = false
       }
       this.#tx.end()
     }
@@ -71,7 +74,8 @@ export class Reclaim {
   #shrinkOn(inode: Inode): boolean {
     this.#tx.begin()
     inode.saveContents(this.#tx)
-    const done = this.#cutToSize(inode) && this.#tx.room >= 8
+    if (inode.links > 0) this.#orphans.saveRemove(this.#tx, inode)
+    const done = this.#cutToSize(inode)
     if (done && inode.links > 0) this.#orphans.remove(this.#tx, inode)
     this.#tx.end()
     return done

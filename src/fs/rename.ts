@@ -13,7 +13,14 @@ import type { Locks } from './locks.js'
 import { S_IFCHR, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import { putNew } from './new-inode.js'
-import { type NamespaceParts, checkRemovable, dropName, openDirectory, saveDirectory } from './namespace.js'
+import {
+  type NamespaceParts,
+  checkRemovable,
+  dropName,
+  openDirectory,
+  saveDirectory,
+  saveNames,
+} from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
@@ -141,6 +148,7 @@ export class Rename {
     const moved = this.#moved
     const type = typeOfMode(moved.mode)
     if (this.#other.number !== 0) {
+      saveNames(tx, this.#other, this.#orphans)
       this.#directory.replace(tx, this.#to, newName, moved.number, type)
       if (isDirectory(this.#other.mode)) this.#to.put(tx, inodeField.links, this.#to.links - 1)
       dropName(tx, this.#other, this.#clock, this.#orphans)
@@ -174,8 +182,9 @@ export class Rename {
   #whiteout(oldName: Name): number {
     const tx = this.#tx
     const inode = this.#walker
-    const error = this.#table.take(tx, inode)
+    const error = this.#table.choose(tx, inode)
     if (error !== 0) return error
+    this.#table.take(tx, inode)
     putNew(tx, inode, this.#clock, S_IFCHR, 1)
     this.#directory.replace(tx, this.#from, oldName, inode.number, typeOfMode(S_IFCHR))
     return 0

@@ -75,6 +75,8 @@ export class Transaction {
   readonly #geometry: Geometry
   readonly #area: DataArea
   readonly #lane: number
+  /** The entry in the making. */
+  readonly #entry = new Int32Array(undoEntry.lengthWords)
   readonly #claimed = new RunList()
   readonly #freed = new RunList()
   #open = false
@@ -116,13 +118,12 @@ export class Transaction {
     const medium = this.#medium
     const words = medium.wordsOf(block)
     const base = medium.wordOf(block) + word
+    const entry = this.#entry
     for (let done = 0; done < count; done += undoDataWords) {
       const part = Math.min(count - done, undoDataWords)
-      const log = this.#entry(undoWords, block, (word + done) | (part << 16))
-      const data = entryWord(this.#entries) + at.data
-      for (let n = 0; n < part; n++) medium.store32(log, data + n, words[base + done + n]! | 0)
-      for (let n = part; n < undoDataWords; n++) medium.store32(log, data + n, 0)
-      this.#sealEntry(log)
+      this.#beginEntry(undoWords, block, (word + done) | (part << 16))
+      for (let n = 0; n < part; n++) entry[at.data + n] = words[base + done + n]!
+      this.#endEntry()
     }
   }
 
@@ -130,12 +131,10 @@ export class Transaction {
   saveFill(block: number, word: number, count: number): void {
     const medium = this.#medium
     if (!arePairsEqual(medium, block, word, count)) damaged(`entries of block ${block} are not equal`)
-    const log = this.#entry(undoFill, block, word | (count << 16))
-    const data = entryWord(this.#entries) + at.data
-    medium.store32(log, data, medium.load32(block, word))
-    medium.store32(log, data + 1, medium.load32(block, word + 1))
-    for (let n = 2; n < undoDataWords; n++) medium.store32(log, data + n, 0)
-    this.#sealEntry(log)
+    this.#beginEntry(undoFill, block, word | (count << 16))
+    this.#entry[at.data] = medium.load32(block, word)
+    this.#entry[at.data + 1] = medium.load32(block, word + 1)
+    this.#endEntry()
   }
 
   /**
@@ -214,6 +213,8 @@ export class Transaction {
 
   /** Gives up: everything is as it was at begin. */
   abort(): void {
+    // Entries that are not durable yet undo nothing, but are read like the others.
+    if (this.#unsealed) this.#medium.fence()
     for (let n = this.#entries - 1; n >= 0; n--) undo(this.#medium, this.#geometry, this.#lane, n)
     if (this.#entries > 0) retire(this.#medium, this.#lane, this.#low, this.#high)
     else this.#medium.fence()
@@ -237,35 +238,30 @@ export class Transaction {
   #logRuns(kind: number, runs: RunList): void {
     while (runs.logged < runs.length) {
       const count = Math.min(runsPerEntry, runs.length - runs.logged)
-      const log = this.#entry(kind, 0, count)
-      const data = entryWord(this.#entries) + at.data
-      for (let n = 0; n < undoDataWords; n++) {
-        this.#medium.store32(log, data + n, n < 2 * count ? runs.pairs[2 * runs.logged + n]! : 0)
-      }
-      this.#sealEntry(log)
+      this.#beginEntry(kind, 0, count)
+      for (let n = 0; n < 2 * count; n++) this.#entry[at.data + n] = runs.pairs[2 * runs.logged + n]!
+      this.#endEntry()
       runs.logged += count
     }
   }
 
-  /** Starts the next entry. @returns the block it lies in; its data and its checksum are still to come */
-  #entry(kind: number, block: number, offset: number): number {
+  /** Starts the next entry; its data are still to come. */
+  #beginEntry(kind: number, block: number, offset: number): void {
     if (!this.#open) throw new Error('no transaction is open')
     if (this.#entries === entriesPerLane) throw new Error('the undo log of a transaction is full')
-    const log = entryBlock(this.#lane, this.#entries)
-    const word = entryWord(this.#entries)
-    this.#medium.store32(log, word + at.generation, this.#low)
-    this.#medium.store32(log, word + at.generation + 1, this.#high)
-    this.#medium.store32(log, word + at.kind, kind)
-    this.#medium.store32(log, word + at.block, block)
-    this.#medium.store32(log, word + at.offset, offset)
-    return log
+    const entry = this.#entry
+    entry[at.generation] = this.#low
+    entry[at.generation + 1] = this.#high
+    entry[at.kind] = kind
+    entry[at.block] = block
+    entry[at.offset] = offset
+    entry.fill(0, at.data)
   }
 
-  #sealEntry(log: number): void {
-    const word = entryWord(this.#entries)
-    const base = this.#medium.wordOf(log) + word
-    this.#medium.store32(log, word + at.checksum, entryChecksum(this.#medium.wordsOf(log), base))
-    this.#medium.flush(log, word * 4, undoEntry.lengthBytes)
+  #endEntry(): void {
+    const entry = this.#entry
+    entry[at.checksum] = entryChecksum(entry, 0)
+    this.#medium.storeLine(entryBlock(this.#lane, this.#entries), entryWord(this.#entries), entry)
     this.#entries++
     this.#unsealed = true
   }

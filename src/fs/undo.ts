@@ -100,7 +100,7 @@ export function undo(medium: Medium, geometry: Geometry, lane: number, n: number
 
 /** Ends the transaction whose generation this is: its entries no longer count. Fences before and after. */
 export function retire(medium: Medium, lane: number, low: number, high: number): void {
-  medium.fence()
+  medium.order()
   medium.store64(lane, laneHeader.word.generation, low, high)
   medium.fence()
 }

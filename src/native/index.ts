@@ -44,6 +44,8 @@ export const STEP_FLUSH = 0
 export const STEP_COPY = 1
 /** STEP_STORE64, mapping, offset (a multiple of 8), low word, high word */
 export const STEP_STORE64 = 2
+/** STEP_FENCE: what the steps before it did is durable before the steps after it do anything */
+export const STEP_FENCE = 3
 /** Bit of a lock that has several holders, which the bits below count: someone sleeps on the word. */
 export const LOCK_WAITED = 0x4000_0000
 /** Words of one piece of a reply: mapping, offset, length (bytes). */

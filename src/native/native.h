@@ -21,7 +21,7 @@
 /* Mirrors of the constants in index.ts. */
 enum { MAPPING_READ_ONLY = 1, MAPPING_COPY_ON_WRITE = 2, MAPPING_SYNC = 4 };
 enum { PERSIST_CACHE_LINES = 0, PERSIST_FENCE_ONLY = 1, PERSIST_PAGES = 2 };
-enum { STEP_FLUSH = 0, STEP_COPY = 1, STEP_STORE64 = 2 };
+enum { STEP_FLUSH = 0, STEP_COPY = 1, STEP_STORE64 = 2, STEP_FENCE = 3 };
 enum { LIST_HEADER_WORDS = 2, STEP_WORDS = 6, PIECE_WORDS = 3 };
 /* Someone sleeps on the word of a lock that has several holders, which the lower bits count. */
 enum { LOCK_WAITED = 0x40000000 };

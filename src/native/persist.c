@@ -173,6 +173,14 @@ static int store64_step(struct persister *persister, const int32_t *step, int64_
 	return 0;
 }
 
+static void make_all_durable(struct persister *persister)
+{
+	flush_due(persister);
+	/* Also before msync: non-temporal stores must have arrived before the kernel reads the pages. */
+	fence_stores();
+	sync_batch(&persister->batch);
+}
+
 static int carry_out(struct persister *persister, const int32_t *step)
 {
 	/* Read once: the list may lie in memory that others can write. */
@@ -185,6 +193,9 @@ static int carry_out(struct persister *persister, const int32_t *step)
 		return copy_step(persister, step, mapping, offset);
 	case STEP_STORE64:
 		return store64_step(persister, step, mapping, offset);
+	case STEP_FENCE:
+		make_all_durable(persister);
+		return persister->batch.error;
 	default:
 		return -EINVAL;
 	}
@@ -211,10 +222,7 @@ CALL(call_persist)
 	error = reach(arguments[0], arguments[1], (LIST_HEADER_WORDS + count * STEP_WORDS) * 4, TO_READ, &list);
 	for (int64_t i = 0; i < count && !error; i++)
 		error = carry_out(&persister, (const int32_t *)list + LIST_HEADER_WORDS + i * STEP_WORDS);
-	flush_due(&persister);
-	/* Also before msync: non-temporal stores must have arrived before the kernel reads the pages. */
-	fence_stores();
-	sync_batch(&persister.batch);
+	make_all_durable(&persister);
 	return give(env, error ? error : persister.batch.error);
 }
 

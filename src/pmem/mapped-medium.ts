@@ -16,6 +16,7 @@ import {
   type Mapping,
   PERSIST_PAGES,
   STEP_COPY,
+  STEP_FENCE,
   STEP_FLUSH,
   STEP_STORE64,
   STEP_WORDS,
@@ -27,7 +28,11 @@ import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from
 
 const lineBytes = 64
 const lineMask = ~(lineBytes - 1)
+const lineWords = lineBytes / 4
 const mostSteps = 1024
+/** Lines that a list can carry, behind its steps. */
+const mostLines = 512
+const linesWord = LIST_HEADER_WORDS + mostSteps * STEP_WORDS
 
 /** What a worker needs to see a medium that another thread mapped. */
 export interface MediumDescription {
@@ -49,6 +54,7 @@ export class MappedMedium extends Medium {
   readonly #how: number
   readonly #list: TransferBuffer
   #count = 0
+  #lines = 0
 
   constructor(description: MediumDescription) {
     super()
@@ -58,7 +64,7 @@ export class MappedMedium extends Medium {
     this.#words = description.windows.map(() => undefined)
     this.#bytes = description.windows.map(() => undefined)
     this.#how = description.persistHow
-    this.#list = createTransferBuffer('pmfs2 lists', (LIST_HEADER_WORDS + mostSteps * STEP_WORDS) * 4)
+    this.#list = createTransferBuffer('pmfs2 lists', (linesWord + mostLines * lineWords) * 4)
     this.#list.words[1] = description.persistHow
   }
 
@@ -82,6 +88,33 @@ export class MappedMedium extends Medium {
     list[step + 2] = ((block & windowBlockMask) << blockShift) + word * 4
     list[step + 3] = low
     list[step + 4] = high
+  }
+
+  storeLine(block: number, word: number, line: Int32Array): void {
+    if (this.#lines === mostLines) this.fence()
+    const list = this.#list.words
+    const from = linesWord + this.#lines++ * lineWords
+    for (let n = 0; n < lineWords; n++) list[from + n] = line[n]!
+    const mapping = this.windows[block >>> windowShift]!
+    const at = ((block & windowBlockMask) << blockShift) + word * 4
+    // Lines of the undo log come one after the other.
+    const last = LIST_HEADER_WORDS + (this.#count - 1) * STEP_WORDS
+    if (
+      this.#count > 0 &&
+      list[last] === STEP_COPY &&
+      list[last + 1] === mapping &&
+      list[last + 2]! + list[last + 3]! === at &&
+      list[last + 4] === this.#list.mapping
+    ) {
+      list[last + 3]! += lineBytes
+      return
+    }
+    const step = this.#step(STEP_COPY)
+    list[step + 1] = mapping
+    list[step + 2] = at
+    list[step + 3] = lineBytes
+    list[step + 4] = this.#list.mapping
+    list[step + 5] = from * 4
   }
 
   setBits(block: number, word: number, mask: number): void {
@@ -130,10 +163,15 @@ export class MappedMedium extends Medium {
     this.#flush(block >>> windowShift, start, offset + length - (offset & lineMask))
   }
 
+  order(): void {
+    this.#step(STEP_FENCE)
+  }
+
   fence(): void {
     const list = this.#list
     list.words[0] = this.#count
     this.#count = 0
+    this.#lines = 0
     const error = native.persist(list.mapping, 0)
     // A store refused (EIO of msync, a range out of bounds) leaves no safe way on.
     if (error < 0) throw new PmemError('the medium did not take a store', error)

@@ -4,8 +4,9 @@
  * so that a recording medium can take this one's place and rebuild what a power failure would leave.
  *
  * An address is a block number and an offset in that block. What was stored is durable once it was flushed and a
- * fence has followed. `zero` needs the fence only. So do `copyIn` and `store64`, which are carried out, in their order,
- * as late as at the fence: until then, loads give what was there before. The order within one cache line is kept.
+ * fence has followed. `zero` needs the fence only. So do `copyIn`, `storeLine` and `store64`, which are carried out, in
+ * their order, as late as at the fence: until then, loads give what was there before. The order within one cache line is
+ * kept.
  */
 import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'
@@ -19,6 +20,8 @@ export abstract class Medium {
   abstract store32(block: number, word: number, value: number): void
   /** Stores two words by one 8-byte store, which a power failure cannot tear; `word` is even. */
   abstract store64(block: number, word: number, low: number, high: number): void
+  /** Stores the sixteen words of a cache line past the caches; `word` is a multiple of 16. */
+  abstract storeLine(block: number, word: number, line: Int32Array): void
   /** Sets bits of a word that other workers may change at the same time. */
   abstract setBits(block: number, word: number, mask: number): void
   abstract clearBits(block: number, word: number, mask: number): void
@@ -28,6 +31,8 @@ export abstract class Medium {
   abstract zero(block: number, offset: number, length: number): void
   /** Asks for `length` bytes from byte `offset` of the block to be durable at the next fence. */
   abstract flush(block: number, offset: number, length: number): void
+  /** What was flushed and copied before becomes durable before anything that copyIn, storeLine and store64 do from here on. */
+  abstract order(): void
   /** Returns once everything flushed and copied before is durable. */
   abstract fence(): void
 

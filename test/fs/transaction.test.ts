@@ -240,6 +240,8 @@ void test('an entry of which any word is old does not hold', (t) => {
   const tx = transactions[0]!
   tx.begin()
   tx.saveWords(firstShared, 0, 10)
+  t.notOk(entryHolds(medium, laneStart, 0, 42, 5), 'it gets there by the next fence')
+  medium.fence()
   t.ok(entryHolds(medium, laneStart, 0, 42, 5))
   t.notOk(entryHolds(medium, laneStart, 1, 42, 5))
   for (let word = 0; word < undoEntry.lengthWords; word++) {

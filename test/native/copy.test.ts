@@ -9,7 +9,7 @@ import {
   STEP_WORDS,
   native,
 } from '../../src/native/index.js'
-import { anonymous, copied, errno, persist, stored64 } from './memory.js'
+import { anonymous, copied, errno, fenced, flushed, persist, stored64 } from './memory.js'
 import { startNativeWorker } from './native-worker.js'
 
 const room = 8192
@@ -104,6 +104,25 @@ void test('one list stores to several mappings, in order', (t) => {
   t.end()
 })
 
+void test('a fence between steps has none of them left out', (t) => {
+  const [to, from, list] = [anonymous(t, room), anonymous(t, room), anonymous(t, 4096)]
+  from.bytes.fill(5)
+  for (const how of [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES]) {
+    to.bytes.fill(0)
+    const steps = [
+      copied(to.mapping, 0, from.mapping, 0, 4096),
+      flushed(to.mapping, 0, 64),
+      fenced,
+      stored64(to.mapping, 4096, 7, 9),
+      fenced,
+    ]
+    t.equal(persist(list, how, ...steps), 0)
+    t.ok(to.bytes.subarray(0, 4096).every((byte) => byte === 5))
+    t.strictSame([...to.words.subarray(1024, 1026)], [7, 9])
+  }
+  t.end()
+})
+
 void test('copies and zeroes past the ends are refused, and store nothing', (t) => {
   const [to, from, list] = [anonymous(t, room), anonymous(t, room), anonymous(t, 4096)]
   from.bytes.fill(5)
@@ -172,7 +191,7 @@ void test('a list that does not lie in its mapping, or makes no sense, is refuse
   list.words.fill(0)
   t.equal(native.persist(list.mapping, 4088), 0)
   for (const how of [-1, 7]) t.equal(persist(list, how), -errno.EINVAL, `how ${how}`)
-  for (const kind of [-1, 3, 2 ** 31 - 1])
+  for (const kind of [-1, 4, 2 ** 31 - 1])
     t.equal(persist(list, PERSIST_FENCE_ONLY, [kind, list.mapping, 0, 0]), -errno.EINVAL, `kind ${kind}`)
   t.end()
 })

@@ -5,6 +5,7 @@ import {
   LIST_HEADER_WORDS,
   type Mapping,
   STEP_COPY,
+  STEP_FENCE,
   STEP_FLUSH,
   STEP_STORE64,
   STEP_WORDS,
@@ -33,8 +34,10 @@ export function anonymous(t: TearsDown, lengthBytes: number): Memory {
   return memoryOf(t, native.mapAnonymous('pmfs2-test', lengthBytes))
 }
 
-/** What a step of {@link persist} stores or names: its kind and the words that follow. */
-export type Step = readonly [kind: number, mapping: number, offset: number, ...rest: number[]]
+/** A step of {@link persist}: its kind and the words that follow. */
+export type Step = readonly [kind: number, ...rest: number[]]
+
+export const fenced: Step = [STEP_FENCE]
 
 export const flushed = (mapping: number, offset: number, length: number): Step => [
   STEP_FLUSH,

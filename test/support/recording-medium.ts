@@ -26,6 +26,8 @@ export interface Recording {
   readonly fences: number
 }
 
+const lineWords = 16
+
 export class RecordingMedium extends Medium {
   readonly blockCount: number
   readonly firstDeviceBlocks: number
@@ -97,6 +99,16 @@ export class RecordingMedium extends Medium {
     })
   }
 
+  storeLine(block: number, word: number, line: Int32Array): void {
+    if (word % lineWords !== 0) throw new Error('a line at a word that starts none')
+    const bytes = new Uint8Array(line.slice(0, lineWords).buffer)
+    this.#steps.push(() =>
+      this.#stream(block, word * 4, bytes.length, (to, at) => {
+        to.set(bytes, at)
+      }),
+    )
+  }
+
   setBits(block: number, word: number, mask: number): void {
     this.store32(block, word, this.load32(block, word) | mask)
   }
@@ -122,6 +134,10 @@ export class RecordingMedium extends Medium {
   flush(block: number, offset: number, length: number): void {
     this.#check(block, offset, length)
     this.#events?.push({ kind: 'flush', at: position(block, offset), length, bytes: null })
+  }
+
+  order(): void {
+    this.fence()
   }
 
   fence(): void {

@@ -136,6 +136,8 @@ export class Rename {
 
   #exchange(oldName: Name, newName: Name): number {
     const tx = this.#tx
+    this.#saveMoved(this.#moved)
+    this.#saveMoved(this.#other)
     this.#directory.replace(tx, this.#to, newName, this.#moved.number, typeOfMode(this.#moved.mode))
     this.#directory.replace(tx, this.#from, oldName, this.#other.number, typeOfMode(this.#other.mode))
     this.#settle(this.#moved, this.#from, this.#to)
@@ -147,6 +149,7 @@ export class Rename {
     const tx = this.#tx
     const moved = this.#moved
     const type = typeOfMode(moved.mode)
+    this.#saveMoved(moved)
     if (this.#other.number !== 0) {
       saveNames(tx, this.#other, this.#orphans)
       this.#directory.replace(tx, this.#to, newName, moved.number, type)
@@ -166,13 +169,17 @@ export class Rename {
     return 0
   }
 
+  /** Saves what {@link Rename.#settle} changes of a moved inode. */
+  #saveMoved(inode: Inode): void {
+    inode.save(this.#tx, inodeField.ctime, 2)
+    if (isDirectory(inode.mode)) inode.save(this.#tx, inodeField.parent, 1)
+  }
+
   /** A moved inode: its ctime, and for a directory its parent and both parents' link counts. */
   #settle(inode: Inode, from: Inode, to: Inode): void {
     const tx = this.#tx
-    inode.save(tx, inodeField.ctime, 2)
     inode.putChanged(tx, this.#clock)
     if (!isDirectory(inode.mode) || from.number === to.number) return
-    inode.save(tx, inodeField.parent, 1)
     inode.put(tx, inodeField.parent, to.number)
     from.put(tx, inodeField.links, from.links - 1)
     to.put(tx, inodeField.links, to.links + 1)

@@ -37,6 +37,22 @@ export function openSuite(target: Target): void {
     t.equal((await sys.readFile(`${d}/a`)).toString(), 'content')
   })
 
+  void test('who creates a file may write to it, whatever mode it is given', async (t) => {
+    const d = await scratch(t, target)
+    await sys.chmod(d, 0o777)
+    const alice = await actor(t, ALICE)
+    for (const mode of [0o444, 0]) {
+      const path = `${d}/${mode}`
+      const fd = await alice.open(path, O_RDWR | O_CREAT | O_TRUNC, mode)
+      await alice.write(fd, Buffer.from('content'))
+      t.equal((await alice.pread(fd, 100, 0)).toString(), 'content')
+      t.equal(await outcome(alice.open(path, O_WRONLY)), 'EACCES', 'but not by another open')
+      await alice.close(fd)
+      t.match(await sys.stat(path), { uid: ALICE.uid, gid: ALICE.gid, size: 7 })
+      t.equal(permissions((await sys.stat(path)).mode), mode)
+    }
+  })
+
   void test('open with O_CREAT | O_EXCL refuses whatever bears the name', async (t) => {
     const d = await scratch(t, target)
     await sys.writeFile(`${d}/file`, 'content')

@@ -15,15 +15,17 @@ const readyTimeoutMs = 10_000
 
 class FloorInstance extends Instance {
   readonly #program: string
+  readonly #options: readonly string[]
 
-  constructor(demand: Demand, program: string) {
+  constructor(demand: Demand, program: string, options: readonly string[]) {
     super(demand)
     this.#program = program
+    this.#options = options
   }
 
   override async mount(): Promise<void> {
     const { cpu } = this.demand
-    const args = cpu === undefined ? [this.directory] : [this.directory, String(cpu)]
+    const args = [this.directory, ...this.#options, ...(cpu === undefined ? [] : [String(cpu)])]
     await ready(spawn(this.#program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true }))
   }
 }
@@ -31,18 +33,18 @@ class FloorInstance extends Instance {
 function makeFloor(
   packageRoot: string,
   program: ProgramName,
-  facts: Pick<Contender, 'title' | 'how' | 'pins' | 'needsRing'>,
+  facts: Pick<Contender, 'name' | 'title' | 'how' | 'pins' | 'needsRing'>,
   obstacle: () => Promise<string | undefined>,
+  options: readonly string[] = [],
 ): Contender {
   return {
     ...facts,
-    name: program,
     kind: 'floor',
     holdsFiles: false,
     fillsQuickly: false,
     obstacle: async () => (await obstacle()) ?? (await compileObstacle(packageRoot, program)),
     version: () => Promise.resolve('as in bench/floor/'),
-    make: (demand) => new FloorInstance(demand, compiled(packageRoot, program)),
+    make: (demand) => new FloorInstance(demand, compiled(packageRoot, program), options),
   }
 }
 
@@ -51,8 +53,20 @@ export function makeUringFloor(packageRoot: string): Contender {
   return makeFloor(
     packageRoot,
     'uring-floor',
-    { title: 'floor of io_uring', how, pins: false, needsRing: true },
+    { name: 'uring-floor', title: 'floor of io_uring', how, pins: false, needsRing: true },
     ringObstacle,
+  )
+}
+
+/** What looking for the next request wins a client that is free to move, and costs another. */
+export function makeLookingFloor(packageRoot: string): Contender {
+  const how = 'the same, looking for the next request for 1 ms before a thread sleeps'
+  return makeFloor(
+    packageRoot,
+    'uring-floor',
+    { name: 'looking-floor', title: 'floor of io_uring, looking', how, pins: false, needsRing: true },
+    ringObstacle,
+    ['look'],
   )
 }
 
@@ -61,7 +75,7 @@ export function makeDevfuseFloor(packageRoot: string): Contender {
   return makeFloor(
     packageRoot,
     'devfuse-floor',
-    { title: 'floor of /dev/fuse', how, pins: true, needsRing: false },
+    { name: 'devfuse-floor', title: 'floor of /dev/fuse', how, pins: true, needsRing: false },
     () => Promise.resolve(undefined),
   )
 }

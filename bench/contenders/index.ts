@@ -2,7 +2,7 @@
 /** All contenders, in the order in which a round runs them and tables show them. */
 import type { Contender } from './contender.js'
 import { makeExt4 } from './ext4.js'
-import { makeDevfuseFloor, makeUringFloor } from './floor.js'
+import { makeDevfuseFloor, makeLookingFloor, makeUringFloor } from './floor.js'
 import { makeFuse2fs } from './fuse2fs.js'
 import { makeNtfs3g } from './ntfs-3g.js'
 import { makeBindfs, makeMergerfs } from './passthrough.js'
@@ -14,6 +14,7 @@ export function allContenders(packageRoot: string): readonly Contender[] {
     makePmfs2Uring(packageRoot),
     makePmfs2Devfuse(packageRoot),
     makeUringFloor(packageRoot),
+    makeLookingFloor(packageRoot),
     makeDevfuseFloor(packageRoot),
     makeMergerfs(),
     makeBindfs(),

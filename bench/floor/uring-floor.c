@@ -5,7 +5,10 @@
  * entry, the reply goes out of the same memory, and one call commits replies and waits. INIT, FORGET and
  * INTERRUPT never come by a ring: the main thread reads them from /dev/fuse.
  *
- *   uring-floor MOUNTPOINT	(root, /sys/module/fuse/parameters/enable_uring is Y; end it with umount MOUNTPOINT)
+ *   uring-floor MOUNTPOINT [look]	(root, /sys/module/fuse/parameters/enable_uring is Y; end it with umount MOUNTPOINT)
+ *
+ * A thread that has nothing to do sleeps. With `look` it first looks for the next request for a millisecond and gives its
+ * processor away between two looks, so that the processor is not idle and the scheduler leaves a client where it is.
  *
  * Debian's liburing-dev is needed to compile it. The kernel's headers may be older than the ring, so its structures
  * are written out as include/uapi/linux/fuse.h has them from protocol 7.42 on.
@@ -14,10 +17,13 @@
 #include <errno.h>
 #include <liburing.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "null-server.h"
@@ -45,6 +51,7 @@ _Static_assert(sizeof(struct entry_header) == 288, "as in the kernel");
 
 enum { COMMAND_REGISTER = 1, COMMAND_COMMIT_AND_FETCH = 2 };
 enum { ENTRIES_PER_QUEUE = 4, RING_ENTRIES = 16 };
+enum { LOOK_NANOSECONDS = 1000000 };
 
 struct entry {
 	struct entry_header *header;
@@ -53,6 +60,7 @@ struct entry {
 };
 
 static int fuse_fd;
+static bool looks;
 
 static struct fuse_command *command_of(struct io_uring_sqe *s)
 {
@@ -102,6 +110,28 @@ static void answer_entry(struct entry *e, struct answer *a)
 	e->header->payload_bytes = a->body_bytes + a->data_bytes;
 }
 
+static long long now_nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Submits the replies and returns when a request is there, or after a look without one. */
+static void look(struct io_uring *ring)
+{
+	long long end = now_nanoseconds() + LOOK_NANOSECONDS;
+
+	io_uring_submit(ring);
+	while (!io_uring_cq_ready(ring) && now_nanoseconds() < end) {
+		if (*ring->sq.kflags & IORING_SQ_TASKRUN)
+			io_uring_get_events(ring);
+		else
+			sched_yield();
+	}
+}
+
 static void *serve_queue(void *argument)
 {
 	int queue = (long)argument, error;
@@ -109,7 +139,8 @@ static void *serve_queue(void *argument)
 	struct answer a = { .data = a.listing };
 	/* Of all flags tried these two made the largest difference. */
 	struct io_uring_params p = {
-		.flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		.flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 (looks ? IORING_SETUP_TASKRUN_FLAG : 0),
 	};
 	struct io_uring ring;
 
@@ -124,8 +155,11 @@ static void *serve_queue(void *argument)
 	for (;;) {
 		struct io_uring_cqe *cqe;
 		unsigned int head, seen = 0;
-		int submitted = io_uring_submit_and_wait(&ring, 1);
+		int submitted;
 
+		if (looks)
+			look(&ring);
+		submitted = io_uring_submit_and_wait(&ring, 1);
 		if (submitted < 0 && submitted != -EINTR)
 			return NULL;
 		io_uring_for_each_cqe(&ring, head, cqe) {
@@ -188,8 +222,9 @@ static void serve_device(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fputs("usage: uring-floor MOUNTPOINT\n", stderr);
+	looks = argc == 3 && !strcmp(argv[2], "look");
+	if (argc != 2 && !looks) {
+		fputs("usage: uring-floor MOUNTPOINT [look]\n", stderr);
 		return 2;
 	}
 	fuse_fd = mount_floor(argv[1]);

@@ -23,16 +23,27 @@ export const mostBytesPerWrite = 2 ** 20
 /** An unaligned write of that many bytes begins and ends within a block. */
 const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
 
+/** The write in progress; made once and filled in for each call. */
+class WriteInProgress {
+  /** Where it begins: the block of the file, and the byte in it. */
+  index = 0
+  within = 0
+  length = 0
+  /** Where the data begins in the buffer. */
+  start = 0
+  /** Blocks that it has added to the file, its map's included. */
+  added = 0
+  /** Where it failed for want of space: so many of its blocks might do. */
+  fitting = 0
+}
+
 export class File {
   readonly #medium: Medium
   readonly #map: BlockMap
   readonly #allocator: Allocator
   readonly #tx: Transaction
   readonly #clock: Clock
-  /** Blocks that the write in progress has added to the file, its map's included. */
-  #added = 0
-  /** Where the write in progress failed for want of space: so many of its blocks might do. */
-  #fitting = 0
+  readonly #write = new WriteInProgress()
   /** Runs of fresh blocks for one hole, as pairs of first block and count. */
   readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
 
@@ -89,21 +100,19 @@ export class File {
       if (blocks === 0) return -EFBIG
       length = blocks * blockBytes - within
     }
+    const write = this.#write
+    write.index = index
+    write.within = within
+    write.length = length
+    write.start = start
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
-    if (
-      mode === inode.mode &&
-      !endsBeyond(inode, index, within + length) &&
-      this.#overwrite(inode, index, within, length, from, start)
-    )
+    if (mode === inode.mode && !endsBeyond(inode, index, within + length) && this.#overwrite(inode, from))
       return length
-    let part = length
-    let written = this.#extend(inode, index, within, part, from, start, mode)
-    while (written === -ENOSPC) {
-      part = this.#fitting * blockBytes - within
-      if (part <= 0) return -ENOSPC
-      written = this.#extend(inode, index, within, part, from, start, mode)
+    while (!this.#extend(inode, from, mode)) {
+      write.length = write.fitting * blockBytes - within
+      if (write.length <= 0) return -ENOSPC
     }
-    return written
+    return write.length
   }
 
   /** Makes bytes zeros that the size is about to grow over: from the end of the file to `index`, `within`. */
@@ -117,20 +126,13 @@ export class File {
   }
 
   /** Copies over blocks that are all there, with no transaction. @returns false, having done nothing, where one is missing */
-  #overwrite(
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-  ): boolean {
+  #overwrite(inode: Inode, from: TransferBuffer): boolean {
+    const { index, within, length, start } = this.#write
     const blocks = blocksOf(within, length)
     const run = this.#map.run(inode.root, inode.height, index, blocks)
     if (this.#map.runStart === 0) return false
     if (run === blocks) this.#medium.copyIn(this.#map.runStart, within, from, start, length)
-    else if (this.#isMapped(inode, index + run, blocks - run))
-      this.#copy(inode, index, within, length, from, start)
+    else if (this.#isMapped(inode, index + run, blocks - run)) this.#copy(inode, from)
     else return false
     inode.storeTime(inodeField.mtime, this.#clock)
     inode.storeTime(inodeField.ctime, this.#clock)
@@ -149,14 +151,8 @@ export class File {
   }
 
   /** Copies the data into the file's blocks, which are all there. */
-  #copy(
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-  ): void {
+  #copy(inode: Inode, from: TransferBuffer): void {
+    const { index, within, length, start } = this.#write
     const { root, height } = inode
     const blocks = blocksOf(within, length)
     let done = 0
@@ -172,17 +168,12 @@ export class File {
 
   /**
    * Gives the file the blocks that it lacks for a write, fills them and publishes them with the new size. Where there
-   * is no space for them, nothing has changed, and #fitting says how many blocks to try with.
+   * is no space for them, nothing has changed, and `fitting` says how many blocks to try with.
+   * @returns whether there was
    */
-  #extend(
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-    mode: number,
-  ): number {
+  #extend(inode: Inode, from: TransferBuffer, mode: number): boolean {
+    const write = this.#write
+    const { index, within, length } = write
     const tx = this.#tx
     tx.begin()
     inode.saveContents(tx)
@@ -191,26 +182,27 @@ export class File {
       inode.put(tx, inodeField.mode, mode)
     }
     this.zeroGap(inode, index, within)
-    this.#added = 0
-    const error = this.#fillHoles(inode, index, within, length)
-    if (error !== 0) {
+    write.added = 0
+    if (!this.#fillHoles(inode)) {
       tx.abort()
-      return error
+      return false
     }
-    this.#copy(inode, index, within, length, from, start)
+    this.#copy(inode, from)
     if (endsBeyond(inode, index, within + length)) {
       const endBlock = index + ((within + length) >>> blockShift)
       const endWithin = (within + length) & (blockBytes - 1)
       // Signed, as the clock's words are: a number beyond 2³¹ would be boxed on its way to the medium.
       inode.putSize(tx, (endBlock << blockShift) | endWithin, endBlock >>> (32 - blockShift))
     }
-    if (this.#added > 0) inode.put(tx, inodeField.blocks, inode.blocks + this.#added)
+    if (write.added > 0) inode.put(tx, inodeField.blocks, inode.blocks + write.added)
     inode.putModified(tx, this.#clock)
     tx.end()
-    return length
+    return true
   }
 
-  #fillHoles(inode: Inode, index: number, within: number, length: number): number {
+  /** @returns false where there is no space */
+  #fillHoles(inode: Inode): boolean {
+    const { index, within, length } = this.#write
     const blocks = blocksOf(within, length)
     let goal = 0
     for (let at = 0; at < blocks;) {
@@ -219,34 +211,28 @@ export class File {
         goal = this.#map.runStart + run
       } else {
         if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
-        goal = this.#fillHole(inode, index, at, run, goal, within, length)
-        if (goal === 0) return -ENOSPC
+        goal = this.#fillHole(inode, at, run, goal)
+        if (goal === 0) return false
       }
       at += run
     }
-    return 0
+    return true
   }
 
   /**
-   * Maps fresh blocks for `count` blocks of a write that begins in block `index` of the file, from its block `at` on.
+   * Maps fresh blocks for `count` blocks of the write, from its block `at` on.
    * @returns the block after the last one, 0 where there is no space
    */
-  #fillHole(
-    inode: Inode,
-    index: number,
-    at: number,
-    count: number,
-    goal: number,
-    within: number,
-    length: number,
-  ): number {
+  #fillHole(inode: Inode, at: number, count: number, goal: number): number {
+    const write = this.#write
+    const { index, within, length } = write
     const tx = this.#tx
     const runs = this.#runs
     let next = goal
     let runCount = 0
     for (let covered = 0; covered < count; runCount++) {
       const got = tx.claim(next, count - covered)
-      this.#fitting = at + covered
+      write.fitting = at + covered
       if (got === 0) return 0
       const first = this.#allocator.runStart
       runs[2 * runCount] = first
@@ -255,9 +241,9 @@ export class File {
       next = first + got
       covered += got
     }
-    this.#fitting = at + (count >>> 1)
+    write.fitting = at + (count >>> 1)
     if (this.#map.reserve(tx, inode.block, inode.rootWord, index + at, count) !== 0) return 0
-    this.#added += count + this.#map.nodeCount
+    write.added += count + this.#map.nodeCount
     for (let n = 0, position = index + at; n < runCount; n++) {
       this.#map.place(tx, inode.block, inode.rootWord, position, runs[2 * n]!, runs[2 * n + 1]!)
       position += runs[2 * n + 1]!

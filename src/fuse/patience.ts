@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * How a request that found no space waits for what the kernel has yet to give up. The kernel sends FORGET after the
- * reply to UNLINK, and RELEASE after close(2) has returned, so a write may overtake both.
+ * How a request that found no space waits for what the kernel has yet to give up. The FORGET of a removed file comes
+ * after the reply to UNLINK, or after its last close(2) has returned (under -o direct_io a RELEASE goes before it), and
+ * by another way than a write, which may overtake it. Beside a ring, FORGETs gather for a moment besides; who waits here
+ * cuts that short.
  */
 import type { Engine } from '../fs/engine.js'
 
@@ -9,12 +11,6 @@ import type { Engine } from '../fs/engine.js'
 export const sliceMs = 10
 /** What such a slice costs of a request's budget; a request that was served meanwhile costs 1. */
 export const sliceCost = 10
-/** 200 ms. */
-export const fullBudget = 20 * sliceCost
-/** Where the last wait for the same was in vain. */
-export const vainBudget = 2 * sliceCost
-/** A request is tried again this often at the most, however much comes back. */
-export const mostTries = 100
 
 export interface Patience {
   /**

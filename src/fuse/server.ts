@@ -27,8 +27,9 @@ import { putAttr, putEntry, putForever, putStatx } from './attributes.js'
 import { DirectoryReply } from './directory-reply.js'
 import { answerInit, maxWriteBytes } from './init.js'
 import type { Message } from './message.js'
-import { type Patience, fullBudget, mostTries, vainBudget } from './patience.js'
+import type { Patience } from './patience.js'
 import * as fuse from './protocol.js'
+import { CUT_SHORT, Retry, type Servant, lacksSpace } from './retry.js'
 import type { Statistics } from './statistics.js'
 
 /** The request is not answered. */
@@ -52,7 +53,7 @@ const entryWords = fuse.fuse_entry_out.lengthWords
 /** 16 TiB: the upper word of an offset stays below this. */
 const offsetHighLimit = 2 ** 12
 
-export class Server {
+export class Server implements Servant {
   /** INIT was answered. */
   initialized = false
   readonly #engine: Engine
@@ -65,8 +66,8 @@ export class Server {
   readonly #directoryAccessTimes: boolean
   readonly #readOnly: boolean
   readonly #overRing: boolean
-  readonly #patience: Patience
-  /** A write that was cut short for want of space is answered so, and not tried again. */
+  readonly #retry: Retry
+  /** A write that is cut short for want of space is answered so. */
   #takesShort = false
   readonly #listing: DirectoryReply
   readonly #name = new Name()
@@ -84,7 +85,7 @@ export class Server {
     patience: Patience,
   ) {
     this.#engine = engine
-    this.#patience = patience
+    this.#retry = new Retry(engine, patience, this)
     this.#message = message
     this.#words = message.payload.words
     this.#statistics = statistics
@@ -105,42 +106,22 @@ export class Server {
     const { opcode } = this.#message
     this.#statistics.count(opcode)
     if (this.#readOnly && changes(this.#message)) return -EROFS
-    const result = this.#serve(opcode)
-    return result === -ENOSPC ? this.#tryAgain(opcode) : result
+    const seen = this.#engine.space.freed
+    const result = this.serve(opcode)
+    return lacksSpace(result) ? this.#serveAgain(opcode, result, seen) : result
   }
 
-  /** Serves a request that found no space once more, whenever some has come back, while more is about to. */
-  #tryAgain(opcode: number): number {
-    const { space } = this.#engine
-    let budget = fullBudget
-    for (let tries = 0; tries < mostTries; tries++) {
-      const seen = space.freed
-      const result = this.#serve(opcode)
-      if (result !== -ENOSPC) return result
-      while (space.freed === seen) {
-        const orphan = this.#engine.firstOrphan()
-        if (space.freed !== seen) break
-        if (orphan === 0) return this.#giveUp(opcode)
-        if (space.isVain(orphan)) budget = Math.min(budget, vainBudget)
-        const cost = budget > 0 ? this.#patience.wait(seen) : 0
-        if (cost === 0) {
-          space.noteVain(orphan)
-          return this.#giveUp(opcode)
-        }
-        budget -= cost
-      }
-    }
-    return this.#giveUp(opcode)
-  }
-
-  #giveUp(opcode: number): number {
+  #serveAgain(opcode: number, first: number, seen: number): number {
+    const result = this.#retry.serve(opcode, first, seen)
+    if (result !== CUT_SHORT) return result
     this.#takesShort = true
-    const result = this.#serve(opcode)
+    const bytes = this.serve(opcode)
     this.#takesShort = false
-    return result
+    return bytes
   }
 
-  #serve(opcode: number): number {
+  /** Serves the request in the message once, with the space that there is. @returns as a handler does, or CUT_SHORT */
+  serve(opcode: number): number {
     switch (opcode) {
       case fuse.FUSE_WRITE:
         return this.#write()
@@ -535,9 +516,11 @@ export class Server {
       (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
     )
     if (written < 0) return written
-    // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
-    if (written < size && (!this.#takesShort || message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE))
-      return -ENOSPC
+    if (written < size) {
+      // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
+      if (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) return -ENOSPC
+      if (!this.#takesShort) return CUT_SHORT
+    }
     this.#statistics.countWritten(written)
     message.put(fuse.fuse_write_out.word.size, written)
     message.put(fuse.fuse_write_out.word.padding, 0)

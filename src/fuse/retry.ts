@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Serves a request that found no space once more, whenever some has come back, while more is about to. All that it
+ * remembers of a request is local: while one waits, others are served, and may have to wait as well.
+ */
+import type { Engine } from '../fs/engine.js'
+import { ENOSPC } from '../fs/errno.js'
+import { type Patience, sliceCost } from './patience.js'
+
+/** What a write gives that found some space, but too little. */
+export const CUT_SHORT = -(1 << 30)
+/** 200 ms. */
+const fullBudget = 20 * sliceCost
+/** Where the last wait for the same was in vain. */
+const vainBudget = 2 * sliceCost
+/** A request is served again this often at the most, however much comes back. */
+const mostTries = 100
+/** In place of what is left of a budget. */
+const noneComes = -1
+
+/** Serves the request in hand, once. */
+export interface Servant {
+  serve(opcode: number): number
+}
+
+export class Retry {
+  readonly #engine: Engine
+  readonly #patience: Patience
+  readonly #servant: Servant
+
+  constructor(engine: Engine, patience: Patience, servant: Servant) {
+    this.#engine = engine
+    this.#patience = patience
+    this.#servant = servant
+  }
+
+  /**
+   * @param first what the request got when it was served first
+   * @param seen how often space had come back before that
+   * @returns what it got at last
+   */
+  serve(opcode: number, first: number, seen: number): number {
+    const { space } = this.#engine
+    let result = first
+    let before = seen
+    let budget = fullBudget
+    for (let tries = 0; tries < mostTries && lacksSpace(result); tries++) {
+      budget = this.#await(before, budget)
+      if (budget === noneComes) break
+      before = space.freed
+      result = this.#servant.serve(opcode)
+    }
+    return result
+  }
+
+  /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes */
+  #await(seen: number, budget: number): number {
+    const { space } = this.#engine
+    let left = budget
+    while (space.freed === seen) {
+      const orphan = this.#engine.firstOrphan()
+      // The orphan that was waited for may have been the last one.
+      if (space.freed !== seen) break
+      if (orphan === 0) return noneComes
+      if (space.isVain(orphan)) left = Math.min(left, vainBudget)
+      const cost = left > 0 ? this.#patience.wait(seen) : 0
+      if (cost === 0) {
+        space.noteVain(orphan)
+        return noneComes
+      }
+      left -= cost
+    }
+    return Math.max(left, 0)
+  }
+}
+
+/** Whether a request would have got further with more space. */
+export function lacksSpace(result: number): boolean {
+  return result === -ENOSPC || result === CUT_SHORT
+}

@@ -20,6 +20,8 @@ import {
 const WRITER = 0x2000_0000
 const ownerMask = 0xffff
 const everyone = 0x7fff_ffff
+const locksPerLine = 16
+const lockLines = inodeLockCount / locksPerLine
 /** A sleeper looks again after this long, whatever happens. */
 const recheckMs = 1000
 
@@ -170,6 +172,7 @@ export function inodeLock(inode: number): number {
   return INODE_LOCKS + lockIndex(inode)
 }
 
+/** Files made one after the other have neighbouring numbers, and their locks lie on different cache lines. */
 function lockIndex(inode: number): number {
-  return inode & (inodeLockCount - 1)
+  return ((inode & (lockLines - 1)) * locksPerLine) | ((inode / lockLines) & (locksPerLine - 1))
 }

@@ -13,18 +13,18 @@ import {
   viewTransferBuffer,
 } from '../pmem/transfer-buffer.js'
 
-/** Words of the first mapping. */
+/** Words of the first mapping; what different calls change lies on different cache lines. */
 export const FREE_BLOCKS = 0
-export const METADATA_LOCK = 1
-export const ALLOCATOR_LOCK = 2
-export const SEARCH_HINT = 3
+export const ALLOCATOR_LOCK = 1
+export const SEARCH_HINT = 2
+export const METADATA_LOCK = 16
 /** Non-zero: a worker has failed, and whatever it held will not be let go of. */
-export const FAILED = 4
+export const FAILED = 32
 /** How often space has come back, how many threads sleep until it does, and what was so when one slept in vain. */
-export const SPACE_FREED = 8
-export const SPACE_SLEEPERS = 9
-export const VAIN_FREED = 10
-export const VAIN_ORPHAN = 11
+export const SPACE_FREED = 48
+export const SPACE_SLEEPERS = 49
+export const VAIN_FREED = 50
+export const VAIN_ORPHAN = 51
 /** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024

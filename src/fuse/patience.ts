@@ -5,7 +5,6 @@
  * by another way than a write, which may overtake it. Beside a ring, FORGETs gather for a moment besides; who waits here
  * cuts that short.
  */
-import type { Engine } from '../fs/engine.js'
 
 /** How long a wait lasts while nothing happens. */
 export const sliceMs = 10
@@ -18,18 +17,4 @@ export interface Patience {
    * @returns what it costs, 0 where waiting is of no use
    */
   wait(seen: number): number
-}
-
-/** For who has others that read FORGETs. */
-export class SleepingPatience implements Patience {
-  readonly #engine: Engine
-
-  constructor(engine: Engine) {
-    this.#engine = engine
-  }
-
-  wait(seen: number): number {
-    this.#engine.space.sleep(seen, sliceMs)
-    return sliceCost
-  }
 }

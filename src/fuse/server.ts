@@ -96,8 +96,7 @@ export class Server implements Servant {
     this.#directIo = options.directIo
     this.#openFlags =
       fuse.FOPEN_NOFLUSH |
-      fuse.FOPEN_PARALLEL_DIRECT_WRITES |
-      (options.directIo ? fuse.FOPEN_DIRECT_IO : fuse.FOPEN_KEEP_CACHE)
+      (options.directIo ? fuse.FOPEN_DIRECT_IO | fuse.FOPEN_PARALLEL_DIRECT_WRITES : fuse.FOPEN_KEEP_CACHE)
     this.#listing = new DirectoryReply(engine, maxWriteBytes)
   }
 

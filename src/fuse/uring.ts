@@ -17,7 +17,7 @@ import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
-import { SleepingPatience } from './patience.js'
+import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_out_header } from './protocol.js'
 import { NO_REPLY, Server } from './server.js'
 import { traced } from './trace.js'
@@ -39,7 +39,7 @@ export interface UringParts extends ChannelParts {
   readonly pollMicroseconds: number
 }
 
-export class UringChannel implements Channel {
+export class UringChannel implements Channel, Patience {
   readonly #ring: number
   readonly #queues: readonly number[]
   readonly #engine: Engine
@@ -63,13 +63,7 @@ export class UringChannel implements Channel {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(
-      parts.engine,
-      this.#message,
-      parts.statistics,
-      parts.options,
-      new SleepingPatience(parts.engine),
-    )
+    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options, this)
     const { words } = this.#buffer
     words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes
@@ -104,6 +98,13 @@ export class UringChannel implements Channel {
       if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
       this.#describeReply(entry, result)
     }
+  }
+
+  /** Others read the FORGETs. What gives the space back may wait for replies that have not been handed in yet. */
+  wait(seen: number): number {
+    native.submitRing(this.#ring)
+    this.#engine.space.sleep(seen, sliceMs)
+    return sliceCost
   }
 
   release(): void {

@@ -215,6 +215,8 @@ export interface Native {
    * refused an entry; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
+  /** Hands in the replies that exchangeRing has not handed in yet, and waits for nothing. @returns 0 or a negative errno */
+  submitRing(ring: number): number
 
   /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */
   lockFile(fd: number, exclusive: number): number

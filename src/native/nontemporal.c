@@ -148,7 +148,9 @@ void nontemporal_copy(char *to, const char *from, size_t length)
 {
 	size_t head, body, tail;
 
-	if (length < NONTEMPORAL_THRESHOLD_BYTES || overlap(to, from, length)) {
+	bool whole_lines = !(((uintptr_t)to | length) & (CACHE_LINE_BYTES - 1));
+
+	if ((length < NONTEMPORAL_THRESHOLD_BYTES && !whole_lines) || overlap(to, from, length)) {
 		memmove(to, from, length);
 		flush_lines(to, length);
 		return;

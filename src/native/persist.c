@@ -2,7 +2,7 @@
 /*
  * Stores to the medium and their durability: a list of copies, 8-byte stores and ranges to flush is carried
  * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
- * is durable; an error of the medium (EIO) is given back, and the other ranges have been tried all the same.
+ * is durable; an error of the medium (EIO) is given back, and nothing that stands behind the next fence was done.
  * An 8-byte store is one store, never two.
  */
 #include <string.h>

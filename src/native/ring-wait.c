@@ -14,12 +14,13 @@
 
 /*
  * A look is long, because the scheduler moves a client to this processor once it is idle: looking keeps the client where
- * it is. Whether to look at all is learned from what looking would have found: requests in a row that came late, or soon
- * while the worker slept. And where another program keeps the processor once it is offered, a worker
- * that looks would have to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps for
- * many times as long as it had to wait, and for twice as long each time that it happens again.
+ * it is. What looks in vain may take is earned by requests that come soon, about as much as waking an idle processor for
+ * each would have cost. And where another program keeps the processor once it is offered, a worker that looks would have
+ * to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps for many times as long as it
+ * had to wait, and for twice as long each time that it happens again.
  */
-enum { LOOK_NANOSECONDS = 1000000, SOON_NANOSECONDS = 200000, CONVINCED = 4 };
+enum { LOOK_NANOSECONDS = 1000000, SOON_NANOSECONDS = 200000 };
+enum { EARNED_NANOSECONDS = 100000, MOST_CREDIT_NANOSECONDS = 4000000 };
 enum { TIMES_AS_LONG = 64, LONGEST_REST_NANOSECONDS = 1000000000 };
 
 static int64_t now_nanoseconds(void)
@@ -72,31 +73,33 @@ static void learn_of_others(struct habit *habit, int64_t longest, int64_t now)
 	habit->rests_until = now + habit->rest;
 }
 
-static void learn_of_requests(struct habit *habit, int64_t waited)
+static void learn_of_requests(struct habit *habit, int64_t waited, int64_t looked)
 {
-	if (waited > SOON_NANOSECONDS) {
-		habit->soon = 0;
-		if (habit->late < CONVINCED)
-			habit->late++;
-	} else if (habit->late < CONVINCED || ++habit->soon == CONVINCED) {
-		habit->late = 0;
-		habit->soon = 0;
+	if (waited <= SOON_NANOSECONDS) {
+		habit->credit += EARNED_NANOSECONDS;
+		if (habit->credit > MOST_CREDIT_NANOSECONDS)
+			habit->credit = MOST_CREDIT_NANOSECONDS;
+	} else {
+		habit->credit -= looked;
+		if (habit->credit < 0)
+			habit->credit = 0;
 	}
 }
 
 static int wait_as_learned(struct ring *ring)
 {
 	struct habit *habit = &ring->habit;
-	int64_t start = now_nanoseconds(), longest;
+	int64_t start = now_nanoseconds(), looked = 0, longest;
 	int error = 0;
 
-	if (habit->late < CONVINCED && start >= habit->rests_until) {
+	if (habit->credit >= LOOK_NANOSECONDS && start >= habit->rests_until) {
 		error = look(ring, start, start + LOOK_NANOSECONDS, &longest);
+		looked = now_nanoseconds() - start;
 		learn_of_others(habit, longest, start);
 	}
 	if (!error)
 		error = sleep_on(ring);
-	learn_of_requests(habit, now_nanoseconds() - start);
+	learn_of_requests(habit, now_nanoseconds() - start, looked);
 	return error;
 }
 

@@ -39,6 +39,8 @@ enum {
 };
 
 enum { HEADER_STRIDE_BYTES = 512, MAX_ENTRIES = 4096, MAX_RINGS = 1024 };
+/* So many replies are handed in although requests are at hand: a reply waits for a few others only. */
+enum { MOST_DUE = 8 };
 
 /* struct fuse_uring_req_header: the request going in, the reply coming out. */
 struct entry_header {
@@ -378,6 +380,12 @@ int ring_enter(struct ring *ring, uint32_t wait_for)
 /* Blocks until there is a request. Returns 0 or a negative errno. */
 static int await(struct ring *ring)
 {
+	if (ring->to_submit >= MOST_DUE) {
+		int error = ring_enter(ring, 0);
+
+		if (error && error != -EINTR)
+			return error;
+	}
 	while (!ring_is_ready(ring)) {
 		int error;
 
@@ -427,4 +435,17 @@ CALL(call_exchange_ring)
 	result = take(ring);
 	put_time(&ring->block[SECONDS_LOW]);
 	return give(env, result);
+}
+
+CALL(call_submit_ring)
+{
+	int64_t number;
+	struct ring *ring;
+
+	if (!read_words(env, info, &number, 1))
+		return NULL;
+	ring = ring_of(number);
+	if (!ring)
+		return give(env, -EINVAL);
+	return give(env, ring->to_submit ? ring_enter(ring, 0) : 0);
 }

@@ -15,7 +15,7 @@ struct completion;
 
 /* What a worker has learned of how soon requests come; see ring-wait.c. */
 struct habit {
-	int32_t late, soon;		/* requests in a row */
+	int64_t credit;			/* nanoseconds that may be looked for in vain */
 	int64_t rest, rests_until;	/* nanoseconds */
 };
 

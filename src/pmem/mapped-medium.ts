@@ -91,7 +91,8 @@ export class MappedMedium extends Medium {
   }
 
   storeLine(block: number, word: number, line: Int32Array): void {
-    if (this.#lines === mostLines) this.fence()
+    // Before a line is placed: a list that is carried out takes its lines with it.
+    if (this.#lines === mostLines || this.#count === mostSteps) this.fence()
     const list = this.#list.words
     const from = linesWord + this.#lines++ * lineWords
     for (let n = 0; n < lineWords; n++) list[from + n] = line[n]!
@@ -104,7 +105,8 @@ export class MappedMedium extends Medium {
       list[last] === STEP_COPY &&
       list[last + 1] === mapping &&
       list[last + 2]! + list[last + 3]! === at &&
-      list[last + 4] === this.#list.mapping
+      list[last + 4] === this.#list.mapping &&
+      list[last + 5]! + list[last + 3]! === from * 4
     ) {
       list[last + 3]! += lineBytes
       return

@@ -13,9 +13,11 @@ void tap.test('fences per call', (t) => {
   const test = TestVolume.make(2048)
   const { caller, medium } = test
   const cost = (call: () => unknown): number => {
-    const before = medium.fences
+    const [fences, orders] = [medium.fences, medium.orders]
     call()
-    return medium.fences - before
+    const ended = medium.orders - orders
+    t.ok(ended <= 1, 'one transaction at the most, and its end is handed over with its changes')
+    return medium.fences - fences
   }
 
   const directory = caller.mkdir(root, 'directory')

@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads'
 import { once } from 'node:events'
 import { test } from 'tap'
-import { Locks } from '../../src/fs/locks.js'
+import { Locks, inodeLock } from '../../src/fs/locks.js'
 import { INODE_LOCKS, METADATA_LOCK, SharedState } from '../../src/fs/shared-state.js'
 
 const workers = 3
@@ -76,16 +76,16 @@ void test('a lock tells its owner, is taken once for inodes that share it, and i
     ([, word]) => word !== 0,
   )
   t.same(
-    held.map(([index]) => index),
-    [3, 6],
+    held.map(([index]) => INODE_LOCKS + index),
+    [inodeLock(3), inodeLock(6)],
   )
   locks.unlockInodes()
   locks.readLockInode(9)
   locks.readLockInode(9)
-  t.equal(state.words[INODE_LOCKS + 9], 2, 'two readers')
+  t.equal(state.words[inodeLock(9)], 2, 'two readers')
   locks.readUnlockInode(9)
   locks.readUnlockInode(9)
-  t.equal(state.words[INODE_LOCKS + 9], 0)
+  t.equal(state.words[inodeLock(9)], 0)
   state.release()
   t.end()
 })

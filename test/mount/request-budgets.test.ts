@@ -218,7 +218,19 @@ async function withoutCache(t: Test, here: Place): Promise<void> {
   })
   t.same(created, { CREATE: 1, WRITE: 1, RELEASE: 1 }, 'create, write, fsync, close')
 
+  const opened = await cost(here, async () => {
+    const fd = await system.open(`${directory}/uncached`, O_RDONLY)
+    await system.pread(fd, 4096, 0)
+    await system.close(fd)
+  })
+  t.same(opened, { OPEN: 1, READ: 1, RELEASE: 1 }, 'open, read, close')
+  const truncated = await cost(here, async () => {
+    await system.close(await system.open(`${directory}/uncached`, O_WRONLY | O_TRUNC))
+  })
+  t.same(truncated, { OPEN: 1, RELEASE: 1 }, 'open with O_TRUNC, close')
+
   const fd = await system.open(`${directory}/uncached`, O_RDWR)
+  await system.pwrite(fd, block, 0)
   t.same(await cost(here, () => system.pread(fd, 4096, 0)), { READ: 1 }, 'a block')
   t.same(await cost(here, () => system.pwrite(fd, block, 0)), { WRITE: 1 }, 'the same written')
   const small = await cost(here, () => system.pread(fd, 10, 4000))

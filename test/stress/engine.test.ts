@@ -10,7 +10,7 @@ import { stressEngine } from './stress-engine.js'
 
 tap.setTimeout(180_000)
 
-const durationMs = 20_000
+const durationMs = 10_000
 
 void tap.test(`threads over one volume, seed ${seed}`, async (t) => {
   const result = await stressEngine({ seed, durationMs, progress: ({ what }) => t.comment(what) })

@@ -11,7 +11,7 @@ import { stressMount } from './stress-mount.js'
 
 tap.setTimeout(240_000)
 
-const durationMs = 40_000
+const durationMs = 60_000
 
 turnRingOn(tap)
 

@@ -35,6 +35,8 @@ export class RecordingMedium extends Medium {
   readonly bytes: readonly Uint8Array[]
   /** How many fences there were, recorded or not. */
   fences = 0
+  /** How many of them were asked for by {@link order}: these come to the helper together with the next one. */
+  orders = 0
   #base: readonly Uint8Array[] = []
   #events: RecordedEvent[] | null = null
   /** What the next fence has to carry out first: copies and 8-byte stores. */
@@ -137,6 +139,7 @@ export class RecordingMedium extends Medium {
   }
 
   order(): void {
+    this.orders++
     this.fence()
   }
 

@@ -2,7 +2,6 @@
 /** Puts requests into memory as a channel's kernel does, and has a server handle them: a mount without a kernel. */
 import { Message } from '../../src/fuse/message.js'
 import * as fuse from '../../src/fuse/protocol.js'
-import { SleepingPatience } from '../../src/fuse/patience.js'
 import { Server } from '../../src/fuse/server.js'
 import { Statistics } from '../../src/fuse/statistics.js'
 import { PIECE_WORDS, RING_HEADER_BYTES, ringHeader } from '../../src/native/index.js'
@@ -51,13 +50,8 @@ export class RequestDriver {
       directoryAccessTimes: true,
       overRing: false,
     }
-    this.#server = new Server(
-      volume.engine,
-      this.message,
-      this.statistics,
-      options,
-      new SleepingPatience(volume.engine),
-    )
+    const { engine } = volume
+    this.#server = new Server(engine, this.message, this.statistics, options, { wait: () => 0 })
   }
 
   release(): void {

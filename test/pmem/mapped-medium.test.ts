@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What a list carries gets to the medium, wherever in the list it stands and whenever the list gets full. */
+import tap from 'tap'
+import { MemoryVolume } from '../support/memory-volume.js'
+
+const lineWords = 16
+const wordsPerBlock = 1024
+const firstBlock = 4096
+
+/** Steps and lines that a list takes before it is carried out by itself: around these it is likeliest to go wrong. */
+const fillings = [0, 1, 510, 511, 512, 1020, 1021, 1022, 1023, 1024, 1025]
+
+void tap.test('lines, after so many steps and so many lines of others', (t) => {
+  const volume = new MemoryVolume(2 ** 26)
+  t.teardown(() => volume.release())
+  const { medium } = volume
+  const line = new Int32Array(lineWords)
+  const store = (block: number, word: number, value: number): void => {
+    line.fill(value)
+    medium.storeLine(block, word, line)
+  }
+  const valuesOf = (block: number, lines: number): number[] =>
+    Array.from({ length: lines }, (_, n) => {
+      const start = medium.wordOf(block) + n * lineWords
+      const words = [...medium.wordsOf(block).subarray(start, start + lineWords)]
+      return words.every((word) => word === words[0]) ? words[0]! : -1
+    })
+
+  let block = firstBlock
+  for (const steps of fillings) {
+    for (const lines of [0, 1, 508, 509, 510, 511, 512, 513]) {
+      const [others, mine] = [block, block + 16]
+      block += 20
+      for (let n = 0; n < lines; n++) {
+        store(others + Math.floor((n * lineWords) / wordsPerBlock), (n * lineWords) % wordsPerBlock, 7)
+      }
+      // Two apart, so that none of them widens another.
+      for (let n = 0; n < steps; n++) medium.flush(2 + 2 * (n % 100), (n % 2) * 2048, 64)
+      for (let n = 0; n < 6; n++) store(mine, n * lineWords, n + 1)
+      // Next to each other, but not neighbours in the list.
+      store(mine + 2, 0, 8)
+      store(mine + 1, 0, 9)
+      store(mine + 2, lineWords, 10)
+      medium.fence()
+      const seen = [...valuesOf(mine, 6), ...valuesOf(mine + 1, 1), ...valuesOf(mine + 2, 2)]
+      t.strictSame(seen, [1, 2, 3, 4, 5, 6, 9, 8, 10], `${steps} steps, ${lines} lines`)
+    }
+  }
+  t.end()
+})

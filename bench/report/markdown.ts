@@ -39,8 +39,10 @@ function howToRead(): string {
 
 - Everything lies in RAM, so what is compared is the way from a program to a file system and back, not a disk.
 - **A floor** is a server in C that does nothing but answer: the files are plain memory, there is no file system and
-  nothing is durable. No server on the same channel can be faster by much, so *ours ÷ floor* tells what our engine
-  costs, and the rest is the kernel's. A floor has no names and directories to speak of.
+  nothing is durable. No server on the same channel that waits in the same way can be faster by much, so *ours ÷ floor*
+  tells what our engine costs, and the rest is the kernel's. The floor of io_uring sleeps while it waits; the one that
+  *looks* does as PMFS2 does, and that is what a client notices that is free to move between processors. A floor has no
+  names and directories to speak of.
 - **tmpfs and ext4** are reached by a system call, without any server. No FUSE file system gets there where a request
   is needed; they tell what FUSE costs.
 - Contenders take turns within each workload (A B C …, A B C …). What else the machine does falls on all of them, so

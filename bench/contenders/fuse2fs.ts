@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** fuse2fs: ext4 in user space, on an image in /dev/shm. */
-import { type Contender, type Filling, command } from './contender.js'
+import type { Contender, Filling } from './contender.js'
 import { Ext4Image } from './image.js'
-import { makePeer } from './peer.js'
+import { makeImagePeer } from './peer.js'
 
 class Fuse2fsInstance extends Ext4Image {
   override async mount(): Promise<void> {
-    await command(['fuse2fs', this.image, this.directory], this.demand.cpu)
+    await this.mountBy('fuse2fs')
   }
 
   override async fill(filling: Filling): Promise<void> {
@@ -20,15 +20,8 @@ class Fuse2fsInstance extends Ext4Image {
 }
 
 export function makeFuse2fs(): Contender {
-  return makePeer(
-    {
-      name: 'fuse2fs',
-      title: 'fuse2fs',
-      how: 'fuse2fs IMAGE MOUNTPOINT',
-      packageName: 'fuse2fs',
-      programs: ['fuse2fs', 'mkfs.ext4'],
-      fillsQuickly: true,
-    },
+  return makeImagePeer(
+    { name: 'fuse2fs', mkfs: 'mkfs.ext4', fillsQuickly: true },
     (demand) => new Fuse2fsInstance(demand),
   )
 }

@@ -19,6 +19,11 @@ export abstract class ImageInstance extends Instance {
     await file.close()
     await command(this.mkfs())
   }
+
+  /** Has a program of user space serve the image. */
+  protected async mountBy(program: string): Promise<void> {
+    await command([program, this.image, this.directory], this.demand.cpu)
+  }
 }
 
 export abstract class Ext4Image extends ImageInstance {

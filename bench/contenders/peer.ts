@@ -29,3 +29,26 @@ export function makePeer(facts: PeerFacts, make: (demand: Demand) => Instance): 
     make,
   }
 }
+
+export interface ImagePeerFacts {
+  /** Also of the package, and of the program that mounts. */
+  readonly name: string
+  readonly mkfs: string
+  readonly fillsQuickly: boolean
+}
+
+/** A peer that serves an image: `NAME IMAGE MOUNTPOINT`. */
+export function makeImagePeer(facts: ImagePeerFacts, make: (demand: Demand) => Instance): Contender {
+  const { name, mkfs, fillsQuickly } = facts
+  return makePeer(
+    {
+      name,
+      title: name,
+      how: `${name} IMAGE MOUNTPOINT`,
+      packageName: name,
+      programs: [name, mkfs],
+      fillsQuickly,
+    },
+    make,
+  )
+}

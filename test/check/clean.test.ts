@@ -8,7 +8,7 @@ import type { Medium } from '../../src/pmem/medium.js'
 import type { EngineCaller } from '../support/engine-caller.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, root } from '../support/test-volume.js'
-import { makeSample } from './sample.js'
+import { makeSample } from '../support/sample.js'
 
 interface Verdict {
   readonly lines: readonly string[]

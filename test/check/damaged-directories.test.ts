@@ -13,7 +13,7 @@ import {
 import { inode as layout, rootInode } from '../../layout/inode.js'
 import { mapEntryWords, mapFanout } from '../../layout/map-node.js'
 import { nameOffset } from '../../src/fs/directory-leaf.js'
-import { Patient, type SampleInodes, judge, makeSample } from './sample.js'
+import { Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
 const head = leafHeader.word

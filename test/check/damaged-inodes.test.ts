@@ -5,7 +5,7 @@ import { rootsBlock } from '../../layout/geometry.js'
 import { flagInlineData, flagOrphan, inode as layout, rootInode } from '../../layout/inode.js'
 import { mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
-import { Patient, type SampleInodes, judge, makeSample } from './sample.js'
+import { Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
 const sample = makeSample()

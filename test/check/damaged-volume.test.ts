@@ -12,7 +12,7 @@ import { Report } from '../../src/check/report.js'
 import { recover } from '../../src/fs/recovery.js'
 import { type Superblock, readSuperblock } from '../../src/fs/superblock.js'
 import { entryBlock, entryWord } from '../../src/fs/undo.js'
-import { Patient, judge, makeSample } from './sample.js'
+import { Patient, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
 const sample = makeSample()

@@ -10,7 +10,7 @@ import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { temporaryDirectory, type TearsDown } from '../support/temporary.js'
-import { Patient, makeSample } from './sample.js'
+import { Patient, makeSample } from '../support/sample.js'
 
 const sample = makeSample()
 const label = layout.word.label * 4

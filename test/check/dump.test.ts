@@ -10,7 +10,7 @@ import { type DumpRequest, dumpVolume } from '../../src/check/dump/dump-volume.j
 import { type DumpSection, dumpJson, dumpText } from '../../src/check/dump/section.js'
 import { timeText } from '../../src/check/dump/time-text.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
-import { Patient, makeSample } from './sample.js'
+import { Patient, makeSample } from '../support/sample.js'
 
 const sample = makeSample()
 const { inodes } = sample

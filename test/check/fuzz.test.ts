@@ -4,7 +4,7 @@
  * bounded length. PMFS2_SEED runs one of them again.
  */
 import { test, type Test } from 'tap'
-import { blockBytes, blockWords, rootsBlock } from '../../layout/geometry.js'
+import { blockBytes, rootsBlock } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
 import { type DumpRequest, dumpVolume } from '../../src/check/dump/dump-volume.js'
@@ -12,8 +12,9 @@ import { dumpJson, dumpText } from '../../src/check/dump/section.js'
 import { Report } from '../../src/check/report.js'
 import { Superblock, readSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
+import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
-import { Patient, makeSample } from './sample.js'
+import { Patient, makeSample } from '../support/sample.js'
 
 /** A check of the sample takes a few milliseconds; one that is not done after this long hangs, however busy the machine. */
 const longestMs = 60_000
@@ -21,77 +22,8 @@ const sample = makeSample()
 const patient = new Patient(sample)
 const pristine = sample.medium
 const random = new Random(seed)
+const damage = new RandomDamage(random, sample)
 const { dataStart, blockCount } = patient.view.geometry
-const usedBlocks = Array.from({ length: blockCount }, (_, block) => block).filter(
-  (block) => block >= dataStart && block < blockCount - 1 && isUsed(block),
-)
-
-function isUsed(block: number): boolean {
-  const word = pristine.load32(patient.view.geometry.bitmapStart, block >>> 5)
-  return ((word >>> (block & 31)) & 1) === 1
-}
-
-/** Numbers that mean something somewhere, and some that never do. */
-function mischief(): number {
-  switch (random.below(8)) {
-    case 0:
-      return random.of([0, 1, 2, 3, 4, 5, 31, 32, 255, 511, 512, 1023, 1024, 4096])
-    case 1:
-      return random.of([0xffffffff, 0x80000000, 0x7fffffff, 0xfffffffe])
-    case 2:
-      return random.of(usedBlocks)
-    case 3:
-      return random.below(blockCount + 10)
-    case 4:
-      return random.below(450)
-    case 5:
-      return random.of([0o100644, 0o040755, 0o120777, 0o060600])
-    default:
-      return random.below(2 ** 32)
-  }
-}
-
-/** Damages a few words, or a whole block. @returns the blocks to restore */
-function damage(blocks: readonly number[]): number[] {
-  const damaged: number[] = []
-  for (let count = 1 + random.below(4); count > 0; count--) {
-    const block = random.of(blocks)
-    damaged.push(block)
-    switch (random.below(10)) {
-      case 0:
-        for (let word = 0; word < blockWords; word++) patient.set(block, word, mischief())
-        break
-      case 1:
-        patient.medium.bytesOf(block).set(random.bytes(blockBytes), patient.medium.byteOf(block))
-        break
-      case 2:
-        copyBlock(patient.medium.bytesOf(0), random.of(usedBlocks), block)
-        break
-      case 3: {
-        const word = random.below(blockWords)
-        patient.set(block, word, patient.get(block, word) ^ (1 << random.below(32)))
-        break
-      }
-      default:
-        patient.set(block, usualWord(), mischief())
-    }
-  }
-  return damaged
-}
-
-/** Most damage is done where there is something: at the beginning of a block and in the first entries. */
-function usualWord(): number {
-  return random.below(2) === 0 ? random.below(64) : random.below(blockWords)
-}
-
-function copyBlock(from: Uint8Array, source: number, target: number): void {
-  const bytes = from.slice(source * blockBytes, (source + 1) * blockBytes)
-  patient.medium.bytesOf(target).set(bytes, patient.medium.byteOf(target))
-}
-
-function restore(blocks: readonly number[]): void {
-  for (const block of blocks) copyBlock(pristine.bytesOf(block), block, block)
-}
 
 /** Checks and dumps. @throws Error for an answer that is too long or too late @returns problems found */
 function examine(superblock: Superblock): number {
@@ -122,20 +54,20 @@ function fuzz(t: Test, count: number, blocks: readonly number[]): void {
   const { superblock } = readSuperblock(pristine)
   let found = 0
   for (let round = 0; round < count; round++) {
-    const damaged = damage(blocks)
+    const damaged = damage.inflict(patient, blocks)
     try {
       if (examine(superblock) > 0) found++
     } catch (error) {
       throw new Error(`seed ${seed}, round ${round}`, { cause: error })
     }
-    restore(damaged)
+    damage.mend(patient, damaged)
   }
   t.pass(`${count} rounds, damage found in ${found}`)
 }
 
 void test('damage anywhere', (t) => {
   t.comment(`seed ${seed}`)
-  fuzz(t, 1500, usedBlocks)
+  fuzz(t, 1500, damage.usedBlocks)
   t.end()
 })
 
@@ -176,7 +108,7 @@ void test('superblocks of any numbers with a right checksum', (t) => {
     const superblock = new Superblock(readSuperblock(pristine).superblock.words.slice())
     for (let count = 1 + random.below(3); count > 0; count--) {
       const field = random.below(4) === 0 ? devices + random.below(32) : random.of(fields)
-      if (field > 1) superblock.set(field, mischief())
+      if (field > 1) superblock.set(field, damage.number())
     }
     superblock.set(layout.word.checksum, superblock.checksum())
     patient.medium.bytesOf(0).set(superblock.bytes, 0)
@@ -189,7 +121,7 @@ void test('superblocks of any numbers with a right checksum', (t) => {
       throw new Error(`seed ${seed}, round ${round}`, { cause: error })
     }
   }
-  restore([0, blockCount - 1])
+  damage.mend(patient, [0, blockCount - 1])
   t.pass(`1000 rounds, ${served} of them could be walked`)
   t.end()
 })

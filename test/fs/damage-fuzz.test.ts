@@ -11,8 +11,9 @@ import { roots } from '../../layout/roots.js'
 import { inodeField as field } from '../../src/fs/inode.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
-import { Patient, makeSample, sampleBlocks } from '../check/sample.js'
+import { Patient, makeSample, sampleBlocks } from '../support/sample.js'
 import type { EngineCaller } from '../support/engine-caller.js'
+import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
 import { StrictMedium } from '../support/strict-medium.js'
 import { TestVolume, root } from '../support/test-volume.js'
@@ -21,59 +22,10 @@ const sample = makeSample()
 const pristine = sample.medium
 const { inodes } = sample
 const random = new Random(seed)
+const damage = new RandomDamage(random, sample)
 const { bitmapStart, dataStart } = new Patient(sample).view.geometry
-const usedBlocks = Array.from({ length: sampleBlocks }, (_, block) => block).filter(
-  (block) =>
-    block >= dataStart &&
-    block < sampleBlocks - 1 &&
-    ((pristine.load32(bitmapStart, block >>> 5) >>> (block & 31)) & 1) === 1,
-)
 const largestErrno = 133
 const callsPerRound = 40
-
-/** Numbers that mean something somewhere, and some that never do. */
-function mischief(): number {
-  switch (random.below(8)) {
-    case 0:
-      return random.of([0, 1, 2, 3, 4, 5, 31, 32, 255, 511, 512, 1023, 1024, 4096])
-    case 1:
-      return random.of([0xffffffff, 0x80000000, 0x7fffffff, 0xfffffffe])
-    case 2:
-      return random.of(usedBlocks)
-    case 3:
-      return random.below(sampleBlocks + 10)
-    case 4:
-      return random.below(450)
-    case 5:
-      return random.of([0o100644, 0o040755, 0o120777, 0o060600])
-    default:
-      return random.below(2 ** 32)
-  }
-}
-
-/** Damages a few words, a whole block, or puts one block in the place of another. */
-function damageAnywhere(patient: Patient, blocks: readonly number[]): void {
-  for (let count = 1 + random.below(4); count > 0; count--) {
-    const block = random.of(blocks)
-    switch (random.below(10)) {
-      case 0:
-        for (let word = 0; word < blockWords; word++) patient.set(block, word, mischief())
-        break
-      case 1: {
-        const from = random.of(usedBlocks)
-        for (let word = 0; word < blockWords; word++) patient.set(block, word, pristine.load32(from, word))
-        break
-      }
-      case 2: {
-        const word = random.below(blockWords)
-        patient.set(block, word, patient.get(block, word) ^ (1 << random.below(32)))
-        break
-      }
-      default:
-        patient.set(block, random.below(2) === 0 ? random.below(64) : random.below(blockWords), mischief())
-    }
-  }
-}
 
 const names = [
   ...['one', 'small', 'sparse', 'empty', 'hard', 'link', 'dir', 'sub', 'deep', 'many', 'short', 'long'],
@@ -204,12 +156,12 @@ const allDirectories = [root, inodes.dir, inodes.sub, inodes.many, inodes.twins,
 
 void test('any call on a volume with any damage', (t) => {
   t.comment(`seed ${seed}`)
-  const metadata = [rootsBlock, ...usedBlocks]
+  const metadata = [rootsBlock, ...damage.usedBlocks]
   const table = [dataStart, dataStart + 1, dataStart + 2, dataStart + 3, dataStart + 4]
   for (const blocks of [metadata, [rootsBlock, ...table], [bitmapStart]]) {
     const said = rounds(400, () => {
       const patient = new Patient(sample)
-      damageAnywhere(patient, blocks)
+      damage.inflict(patient, blocks)
       return live(patient, allFiles, allDirectories)
     })
     t.pass(said)

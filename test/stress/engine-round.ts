@@ -17,6 +17,7 @@ import { EngineVolume } from './engine-volume.js'
 import type { EngineWorkerSetting } from './engine-worker.js'
 import { privateJournal } from './private-journal.js'
 import { cellCount, cellStarts, cutAtoms, cutFiles } from './shared-files-plan.js'
+import type { RoundResult } from './stress-options.js'
 
 const root = 1
 const S_IFDIR = 0o040000
@@ -38,12 +39,6 @@ export interface RoundPlan {
   readonly jittery: boolean
   /** Let the device get full: calls may then fail for want of space. */
   readonly fill: boolean
-}
-
-export interface RoundResult {
-  readonly calls: number
-  /** One sentence each. */
-  readonly problems: readonly string[]
 }
 
 /** A volume with the places where threads meet, for one round after the other. */

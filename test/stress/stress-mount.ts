@@ -4,7 +4,8 @@ import { Random } from '../support/random.js'
 import { TestMount } from '../support/test-mount.js'
 import { type MountRoundPlan, MountStress } from './mount-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
-import { Teardowns } from './teardowns.js'
+import { type StressedVolume, stressRounds } from './stress-rounds.js'
+import type { Teardowns } from './teardowns.js'
 
 const roundsPerVolume = 8
 const size = '256M'
@@ -21,41 +22,26 @@ const variants: readonly (readonly string[])[] = [
 ]
 
 /** Ends at the first problem, or when the time is over. The ring should be on. */
-export async function stressMount(options: StressOptions): Promise<StressResult> {
+export function stressMount(options: StressOptions): Promise<StressResult> {
   const random = new Random(options.seed)
-  const deadline = performance.now() + options.durationMs
-  let calls = 0
-  let rounds = 0
-  while (performance.now() < deadline) {
-    const fill = random.below(4) === 0
-    const teardowns = new Teardowns()
-    try {
-      const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
-      for (let n = 0; n < roundsPerVolume && performance.now() < deadline; n++) {
-        const plan = {
-          seed: random.below(2 ** 31),
-          clients: random.of([2, 4, 6]),
-          durationMs: 300 + random.below(longestRoundMs),
-          end: random.of(['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
-          arguments: variants[rounds % variants.length]!,
-          fill,
-        }
-        const result = await stress.round(plan)
-        calls += result.calls
-        rounds++
-        options.progress({ calls, rounds, what: describe(plan) })
-        if (result.problems.length > 0)
-          return {
-            calls,
-            rounds,
-            problems: result.problems.map((problem) => `${describe(plan)}: ${problem}`),
-          }
-      }
-    } finally {
-      await teardowns.run()
-    }
+  const make = (teardowns: Teardowns) => makeVolume(random, teardowns)
+  return stressRounds({ roundsPerVolume, make, describe }, options)
+}
+
+async function makeVolume(random: Random, teardowns: Teardowns): Promise<StressedVolume<MountRoundPlan>> {
+  const fill = random.below(4) === 0
+  const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
+  return {
+    plan: (rounds) => ({
+      seed: random.below(2 ** 31),
+      clients: random.of([2, 4, 6]),
+      durationMs: 300 + random.below(longestRoundMs),
+      end: random.of(['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
+      arguments: variants[rounds % variants.length]!,
+      fill,
+    }),
+    round: (plan) => stress.round(plan),
   }
-  return { calls, rounds, problems: [] }
 }
 
 function describe(plan: MountRoundPlan): string {

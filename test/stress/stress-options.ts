@@ -21,3 +21,9 @@ export interface StressResult {
   /** One sentence each; none is good. */
   readonly problems: readonly string[]
 }
+
+export interface RoundResult {
+  readonly calls: number
+  /** One sentence each. */
+  readonly problems: readonly string[]
+}

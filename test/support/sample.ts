@@ -7,8 +7,8 @@ import { VolumeView } from '../../src/check/volume-view.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
-import type { RecordingMedium } from '../support/recording-medium.js'
-import { TestVolume, root } from '../support/test-volume.js'
+import type { RecordingMedium } from './recording-medium.js'
+import { TestVolume, root } from './test-volume.js'
 
 export const sampleBlocks = 1024
 

@@ -42,7 +42,7 @@ export function checkChange(inode: Inode, change: AttributeChange): number {
   const type = inode.mode & S_IFMT
   if (type === S_IFDIR) return -EISDIR
   if (type !== S_IFREG) return -EINVAL
-  if (isLargerThanAnyFile(inode.sizeLow, inode.sizeHigh)) return -EUCLEAN
+  if (inode.isOversized) return -EUCLEAN
   return isLargerThanAnyFile(change.sizeLow, change.sizeHigh) ? -EFBIG : 0
 }
 

@@ -26,7 +26,7 @@ import { EINVAL, EISDIR, ENOENT, ENOTDIR, ESTALE, EUCLEAN } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import type { Geometry } from './geometry.js'
-import { Inode, isLargerThanAnyFile } from './inode.js'
+import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
 import { S_IFMT, S_IFREG, isDirectory } from './mode.js'
@@ -520,6 +520,6 @@ export class Engine {
     const { mode } = this.#inode
     if (isDirectory(mode)) return -EISDIR
     if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
-    return isLargerThanAnyFile(this.#inode.sizeLow, this.#inode.sizeHigh) ? -EUCLEAN : 0
+    return this.#inode.isOversized ? -EUCLEAN : 0
   }
 }

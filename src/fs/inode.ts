@@ -122,6 +122,11 @@ export class Inode {
     return this.getSigned(at.size) & 4095
   }
 
+  /** Whether the size is beyond what a file can have: the inode is damaged then. */
+  get isOversized(): boolean {
+    return isLargerThanAnyFile(this.getSigned(at.size), this.sizeHigh)
+  }
+
   save(tx: Transaction, field: number, words: number): void {
     tx.saveWords(this.block, this.word + field, words)
   }
@@ -181,9 +186,9 @@ export function blockOf(low: number, high: number): number {
   return ((high << (32 - blockShift)) | (low >>> blockShift)) >>> 0
 }
 
-/** Whether a size in bytes is beyond what a file can have: {@link largestFileBlocks}. */
+/** Whether a size in bytes, its lower word signed or not, is beyond what a file can have: {@link largestFileBlocks}. */
 export function isLargerThanAnyFile(low: number, high: number): boolean {
-  return high > largestHigh || (high === largestHigh && low > largestLow)
+  return high > largestHigh || (high === largestHigh && low >>> 0 > largestLow)
 }
 
 /** Fields of the inode; a directory counts its entries where a device file has its number. */

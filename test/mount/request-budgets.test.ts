@@ -135,7 +135,13 @@ async function cachedReads(t: Test, here: Place): Promise<void> {
   const perRequest = Math.min(await readAheadBytes(system, mount), mebibyte)
   const cold = await cost(here, () => system.pread(large, 4 * mebibyte, 0))
   t.same(cold, { READ: (4 * mebibyte) / perRequest }, `4 MiB by ${perRequest >>> 10} KiB`)
-  t.same(await cost(here, () => system.pread(large, 4 * mebibyte, 0)), {}, 'and again')
+  // Of 1024 pages the kernel may have given one up by itself.
+  const readAgain = () => cost(here, () => system.pread(large, 4 * mebibyte, 0))
+  const costs = [await readAgain(), await readAgain()]
+  t.ok(
+    costs.some((counts) => Object.keys(counts).length === 0),
+    'and again, out of the cache',
+  )
   await system.close(large)
 }
 
@@ -218,16 +224,18 @@ async function withoutCache(t: Test, here: Place): Promise<void> {
   })
   t.same(created, { CREATE: 1, WRITE: 1, RELEASE: 1 }, 'create, write, fsync, close')
 
+  // The way there, and what the kernel asks before it cuts for the first time.
+  const truncate = async (): Promise<void> => {
+    await system.close(await system.open(`${directory}/uncached`, O_WRONLY | O_TRUNC))
+  }
+  await truncate()
   const opened = await cost(here, async () => {
     const fd = await system.open(`${directory}/uncached`, O_RDONLY)
     await system.pread(fd, 4096, 0)
     await system.close(fd)
   })
   t.same(opened, { OPEN: 1, READ: 1, RELEASE: 1 }, 'open, read, close')
-  const truncated = await cost(here, async () => {
-    await system.close(await system.open(`${directory}/uncached`, O_WRONLY | O_TRUNC))
-  })
-  t.same(truncated, { OPEN: 1, RELEASE: 1 }, 'open with O_TRUNC, close')
+  t.same(await cost(here, truncate), { OPEN: 1, RELEASE: 1 }, 'open with O_TRUNC, close')
 
   const fd = await system.open(`${directory}/uncached`, O_RDWR)
   await system.pwrite(fd, block, 0)

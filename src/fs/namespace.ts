@@ -75,18 +75,18 @@ export class Namespace {
     const tx = this.#tx
     tx.begin()
     saveDirectory(tx, parent)
-    let result = this.#table.choose(tx, this.#child)
-    const { number } = this.#child
-    if (result === 0) result = this.#directory.insert(tx, parent, name, number, typeOfMode(made.mode))
+    const child = this.#child
+    let result = this.#table.choose(tx, child)
+    if (result === 0) result = this.#directory.insert(tx, parent, name, child.number, typeOfMode(made.mode))
     if (result === 0) {
       this.#make(made, parent, 1)
-      if (target !== null) result = putTarget(tx, this.#medium, this.#child, target, start, length)
+      if (target !== null) result = putTarget(tx, this.#medium, child, target, start, length)
     }
     if (result === 0) {
       if (isDirectory(made.mode)) parent.put(tx, inodeField.links, parent.links + 1)
       parent.putModified(tx, this.#clock)
       tx.end()
-      result = number
+      result = child.number
     } else {
       tx.abort()
     }

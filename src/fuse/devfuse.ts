@@ -46,7 +46,7 @@ export class DevfuseChannel implements Channel, Patience {
   readonly #message: Message
   readonly #server: Server
   readonly #handle: (() => number) | null
-  /** Requests go over rings, and only FORGET comes by here: nobody waits for what it does. */
+  /** Requests go over rings. What comes by here after INIT, FORGET above all, nobody waits for. */
   readonly #gathers: boolean
   /** Where the request in hand lies, or the next one will. */
   #slot = 0

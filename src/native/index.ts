@@ -157,8 +157,9 @@ export interface Native {
   flushInstruction(): string
   /**
    * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
-   * they copied, stored or named is durable at return. Copies may overlap; from 256 bytes on they go past the caches
-   * (not with PERSIST_PAGES). -EIO: the medium failed; the other steps have been tried.
+   * they copied, stored or named is durable at return. Copies may overlap; those from 256 bytes on, and those of
+   * whole lines, go past the caches (not with PERSIST_PAGES). -EIO: the medium failed; what stands behind the next
+   * STEP_FENCE was not done.
    */
   persist(listMapping: Mapping, listOffset: number): number
   /** Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are. */

@@ -147,7 +147,6 @@ static size_t head_bytes(const char *to)
 void nontemporal_copy(char *to, const char *from, size_t length)
 {
 	size_t head, body, tail;
-
 	bool whole_lines = !(((uintptr_t)to | length) & (CACHE_LINE_BYTES - 1));
 
 	if ((length < NONTEMPORAL_THRESHOLD_BYTES && !whole_lines) || overlap(to, from, length)) {

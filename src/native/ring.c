@@ -381,7 +381,7 @@ int ring_enter(struct ring *ring, uint32_t wait_for)
 static int await(struct ring *ring)
 {
 	if (ring->to_submit >= MOST_DUE) {
-		int error = ring_enter(ring, 0);
+		int error = ring_submit(ring);
 
 		if (error && error != -EINTR)
 			return error;
@@ -391,7 +391,7 @@ static int await(struct ring *ring)
 
 		if (__atomic_load_n(&ring->block[STOP], __ATOMIC_SEQ_CST)) {
 			/* The last reply is still due: its effect is durable, and the caller is to hear so. */
-			error = ring->to_submit ? ring_enter(ring, 0) : 0;
+			error = ring_submit(ring);
 			return error ? error : -EINTR;
 		}
 		error = ring_wait(ring, ring->block[POLL_MICROSECONDS]);
@@ -447,5 +447,5 @@ CALL(call_submit_ring)
 	ring = ring_of(number);
 	if (!ring)
 		return give(env, -EINVAL);
-	return give(env, ring->to_submit ? ring_enter(ring, 0) : 0);
+	return give(env, ring_submit(ring));
 }

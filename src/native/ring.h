@@ -47,6 +47,12 @@ bool ring_has_work(const struct ring *ring);
 /* Hands in what was submitted, and sleeps until there are `wait_for` requests. 0 or a negative errno. */
 int ring_enter(struct ring *ring, uint32_t wait_for);
 
+/* Hands in what is due, and waits for nothing. 0 or a negative errno. */
+static inline int ring_submit(struct ring *ring)
+{
+	return ring->to_submit ? ring_enter(ring, 0) : 0;
+}
+
 /*
  * Waits for a request: `poll_microseconds` of looking for it before the thread sleeps, negative: as long as has been
  * worth it. Returns 0, also when a signal came; or a negative errno.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The medium proper: mapped windows of the devices. Copies, 8-byte stores and ranges to flush are collected in a list,
- * and a fence hands the list to the native helper: one crossing carries out and makes durable all since the last fence.
+ * The medium proper: mapped windows of the devices. Copies, lines of the undo log, 8-byte stores, ranges to flush and
+ * what is to be in order are collected in a list, and a fence hands the list to the native helper: one crossing carries out and makes durable all since the last fence.
  */
 import {
   blockShift,
@@ -111,12 +111,7 @@ export class MappedMedium extends Medium {
       list[last + 3]! += lineBytes
       return
     }
-    const step = this.#step(STEP_COPY)
-    list[step + 1] = mapping
-    list[step + 2] = at
-    list[step + 3] = lineBytes
-    list[step + 4] = this.#list.mapping
-    list[step + 5] = from * 4
+    this.#copy(mapping, at, lineBytes, this.#list.mapping, from * 4)
   }
 
   setBits(block: number, word: number, mask: number): void {
@@ -128,18 +123,12 @@ export class MappedMedium extends Medium {
   }
 
   copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void {
-    const list = this.#list.words
     let done = 0
     while (done < length) {
       const window = block >>> windowShift
       const at = ((block & windowBlockMask) << blockShift) + offset
       const part = Math.min(length - done, windowBytes - at)
-      const step = this.#step(STEP_COPY)
-      list[step + 1] = this.windows[window]!
-      list[step + 2] = at
-      list[step + 3] = part
-      list[step + 4] = from.mapping
-      list[step + 5] = start + done
+      this.#copy(this.windows[window]!, at, part, from.mapping, start + done)
       done += part
       block = (window + 1) * windowBlocks
       offset = 0
@@ -191,6 +180,16 @@ export class MappedMedium extends Medium {
     this.#words[window] = words
     this.#bytes[window] = new Uint8Array(view)
     return words
+  }
+
+  #copy(mapping: Mapping, at: number, length: number, from: Mapping, start: number): void {
+    const list = this.#list.words
+    const step = this.#step(STEP_COPY)
+    list[step + 1] = mapping
+    list[step + 2] = at
+    list[step + 3] = length
+    list[step + 4] = from
+    list[step + 5] = start
   }
 
   #flush(window: number, at: number, length: number): void {

@@ -135,7 +135,7 @@ async function cachedReads(t: Test, here: Place): Promise<void> {
   const perRequest = Math.min(await readAheadBytes(system, mount), mebibyte)
   const cold = await cost(here, () => system.pread(large, 4 * mebibyte, 0))
   t.same(cold, { READ: (4 * mebibyte) / perRequest }, `4 MiB by ${perRequest >>> 10} KiB`)
-  // Of 1024 pages the kernel may have given one up by itself.
+  // Once in a dozen runs, on a busy machine, one READ of these was sent again; why is not known.
   const readAgain = () => cost(here, () => system.pread(large, 4 * mebibyte, 0))
   const costs = [await readAgain(), await readAgain()]
   t.ok(

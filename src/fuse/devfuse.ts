@@ -96,7 +96,7 @@ export class DevfuseChannel implements Channel, Patience {
     }
   }
 
-  /** Serves another request, if one comes, while the one in hand stays in its slot. */
+  /** Serves another request, if one comes and no other thread takes it, while the one in hand stays in its slot. */
   wait(): number {
     const { words, mapping } = this.#buffer
     if (this.#slot === slots - 1) return 0
@@ -114,7 +114,7 @@ export class DevfuseChannel implements Channel, Patience {
     this.#message.payloadStart = payloadStart
     this.#message.payloadBytes = payloadBytes
     if (received === -EAGAIN) return sliceCost
-    return received > 0 ? 1 : 0
+    return received >= 0 ? 1 : 0
   }
 
   #useSlot(slot: number): void {

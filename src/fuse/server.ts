@@ -527,6 +527,7 @@ export class Server implements Servant {
   }
 
   #statfs(): number {
+    this.#retry.settle()
     const message = this.#message
     const at = fuse.fuse_statfs_out.word
     const { blocks, freeBlocks, usedInodes } = this.#engine.usage()

@@ -164,20 +164,23 @@ static bool count_waiting(int fd, int change)
 	return is_needed;
 }
 
-/* Waits for a request for so long. Returns its bytes; -EAGAIN: none came; or another negative errno. */
+/*
+ * Waits for a request for so long. Returns its bytes; 0: one came, but another thread took it, or it was interrupted;
+ * -EAGAIN: none came; or another negative errno.
+ */
 static ssize_t receive_within(const struct request *request, const int32_t *block)
 {
 	struct pollfd wait = { .fd = request->fd, .events = POLLIN };
-	ssize_t received = -1;
+	ssize_t received = -EAGAIN;
 
 	if (stopped(block))
 		return -EINTR;
 	count_waiting(request->fd, 1);
-	errno = EAGAIN;
-	if (poll(&wait, 1, block[TIMEOUT_MS]) != 0)
+	if (poll(&wait, 1, block[TIMEOUT_MS]) != 0) {
 		received = syscall(SYS_read, request->fd, request->buffer, request->capacity);
-	if (received < 0)
-		received = errno == EINTR || errno == ENOENT ? -EAGAIN : -errno;
+		if (received < 0)
+			received = errno == EAGAIN || errno == EINTR || errno == ENOENT ? 0 : -errno;
+	}
 	count_waiting(request->fd, -1);
 	return received;
 }

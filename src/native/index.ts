@@ -87,7 +87,7 @@ export const exchangeBlock = {
   releaseOffset: 13,
   /** in: non-zero = send the reply, and return 0 without waiting for a request */
   replyOnly: 14,
-  /** in: non-zero = wait so long for a request, and return -EAGAIN if none has come */
+  /** in: non-zero = wait so long for a request, and return -EAGAIN if none has come, 0 if another thread took it */
   timeoutMs: 15,
   /** where the reply begins */
   reply: 16,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Fills a volume with one file, takes the file away, and at once writes as much again: the directory and the number of
-rounds are arguments. Prints, as JSON, how often there was no space, by how the file was taken away. It runs in a
+Fills a volume with one file, takes the file away, and at once writes as much again, or asks how much space there is:
+the directory and the number of rounds are arguments. Prints, as JSON, how often there was no space, by how the file was
+taken away, and how often statfs(2) had not heard. It runs in a
 process of its own without a word to anybody in between, because what it looks for is a matter of microseconds.
 """
 import errno
@@ -37,6 +38,27 @@ def has_room(fd, wanted):
     return True
 
 
+def untold(directory, count):
+    """Removes files, and asks at once how much space there is. Returns how often that was not yet as before."""
+    path = os.path.join(directory, "small")
+    missing = 0
+    # The directory keeps the block that its first name takes.
+    os.close(os.open(path, os.O_CREAT))
+    os.unlink(path)
+    for n in range(count):
+        before = os.statvfs(directory).f_bfree
+        small = os.open(path, os.O_CREAT | os.O_RDWR)
+        os.pwrite(small, data[:65536], 0)
+        if n % 2 == 0:
+            os.close(small)
+        os.unlink(path)
+        if n % 2 == 1:
+            os.close(small)
+        if os.statvfs(directory).f_bfree < before:
+            missing += 1
+    return missing
+
+
 def rounds(directory, count):
     path = os.path.join(directory, "large")
     other = os.open(os.path.join(directory, "other"), os.O_CREAT | os.O_RDWR)
@@ -67,4 +89,6 @@ def rounds(directory, count):
     return failures
 
 
-print(json.dumps(rounds(sys.argv[1], int(sys.argv[2]))))
+directory, count = sys.argv[1], int(sys.argv[2])
+untold_rounds = untold(directory, 20 * count)
+print(json.dumps({**rounds(directory, count), "not told by statfs": untold_rounds}))

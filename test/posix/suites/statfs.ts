@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import { test } from 'tap'
 import type { Target } from '../../support/target.js'
-import { pattern, scratch } from '../fixture.js'
+import { pattern, scratch, tick } from '../fixture.js'
 
 const { O_RDWR, O_CREAT } = constants
 const MEBIBYTE = 2 ** 20
@@ -14,6 +14,15 @@ export function statfsSuite(target: Target): void {
   async function freeBytes(d: string): Promise<number> {
     const { bfree, frsize } = await sys.statfs(d)
     return bfree * frsize
+  }
+
+  /** Waits for so many free bytes: a file system may give them back a moment after it was asked to. */
+  async function freedUpTo(d: string, bytes: number): Promise<boolean> {
+    for (let tries = 0; tries < 100; tries++) {
+      if ((await freeBytes(d)) >= bytes) return true
+      await tick()
+    }
+    return false
   }
 
   void test('statfs tells figures that fit together', async (t) => {
@@ -53,16 +62,13 @@ export function statfsSuite(target: Target): void {
     await sys.unlink(`${d}/a`)
     t.ok((await freeBytes(d)) <= half + slack, 'an open file without a name keeps its blocks')
     await sys.close(fd)
-    const root = await sys.open(d, constants.O_RDONLY)
-    await sys.syncfs(root)
-    await sys.close(root)
-    t.ok((await freeBytes(d)) >= before - slack, 'all is back after the last close')
+    t.ok(await freedUpTo(d, before - slack), 'all is back after the last close')
   })
 
   void test('free space does not leak in many small lives', async (t) => {
     const d = await scratch(t, target)
     const fd = await sys.open(d, constants.O_RDONLY)
-    async function lives(count: number): Promise<number> {
+    async function lives(count: number): Promise<void> {
       for (let i = 0; i < count; i++) {
         await sys.writeFile(`${d}/file-${i}`, pattern(9000))
         await sys.mkdir(`${d}/dir-${i}`)
@@ -75,11 +81,11 @@ export function statfsSuite(target: Target): void {
         await (type === 4 ? sys.rmdir(`${d}/${name.toString()}`) : sys.unlink(`${d}/${name.toString()}`))
       }
       await sys.syncfs(fd)
-      return freeBytes(d)
     }
-    const first = await lives(50)
-    const last = await lives(50)
+    await lives(50)
+    const first = await freeBytes(d)
+    await lives(50)
     await sys.close(fd)
-    t.ok(first - last <= 64 * 1024, `${first - last} bytes less after the second round`)
+    t.ok(await freedUpTo(d, first - 64 * 1024), `as much as the ${first} bytes after the first round`)
   })
 }

@@ -105,7 +105,7 @@ function startWorkers(
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
-    engine: { ...opened.volume.setting, checkLocks: process.env['PMFS2_CHECK_LOCKS'] === '1' },
+    engine: { ...opened.volume.setting, isChecked: process.env['PMFS2_CHECKED'] === '1' },
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,

@@ -18,6 +18,7 @@ import { Allocator } from './allocator.js'
 import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
+import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
@@ -47,8 +48,8 @@ export interface EngineSetting {
   readonly geometry: Geometry
   readonly hashKey0: number
   readonly hashKey1: number
-  /** Hold every call to the order of locks (checked-locks.ts). */
-  readonly checkLocks: boolean
+  /** Hold every call to the order of locks and to saving before changing (checked-locks.ts, checked-transaction.ts). */
+  readonly isChecked: boolean
 }
 
 /** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
@@ -92,9 +93,10 @@ export class Engine {
     this.#state = state
     this.space = new Space(state)
     this.#geometry = geometry
-    this.#locks = setting.checkLocks ? new CheckedLocks(state, worker) : new Locks(state, worker)
+    this.#locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
     this.#allocator = new Allocator(medium, state, this.#locks, geometry)
-    this.#tx = new Transaction(medium, this.#allocator, geometry, worker)
+    const Log = setting.isChecked ? CheckedTransaction : Transaction
+    this.#tx = new Log(medium, this.#allocator, geometry, worker)
     this.#table = new InodeTable(medium, map)
     this.#orphans = new Orphans(medium, this.#table)
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
@@ -373,8 +375,8 @@ export class Engine {
     return result
   }
 
-  /** Whether every call is held to the order of locks. */
-  get checksLocks(): boolean {
+  /** Whether every call is held to the rules of locks and transactions. */
+  get isChecked(): boolean {
     return this.#locks instanceof CheckedLocks
   }
 

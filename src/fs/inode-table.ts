@@ -79,8 +79,8 @@ export class InodeTable {
   }
 
   /**
-   * Points `inode` at a free one, and saves what {@link take} and filling it in change: its mode, links, size, flags and
-   * times may then be put. @returns 0 or -ENOSPC (then the caller aborts the transaction)
+   * Points `inode` at a free one, and saves what {@link take} and filling it in change: all of it but its link in the
+   * list may then be put. @returns 0 or -ENOSPC (then the caller aborts the transaction)
    */
   choose(tx: Transaction, inode: Inode): number {
     tx.saveWords(rootsBlock, 0, tableWords)
@@ -93,6 +93,7 @@ export class InodeTable {
       damaged(`the list of free inodes names inode ${number}, which is not free`)
     }
     inode.saveAttributes(tx)
+    inode.spareRest(tx)
     return 0
   }
 

@@ -131,6 +131,10 @@ export class Inode {
     tx.saveWords(this.block, this.word + field, words)
   }
 
+  spare(tx: Transaction, field: number, words: number): void {
+    tx.spare(this.block, this.word + field, words)
+  }
+
   put(tx: Transaction, field: number, value: number): void {
     tx.put32(this.block, this.word + field, value)
   }
@@ -143,6 +147,12 @@ export class Inode {
   /** Saves size, blocks, flags, mtime, ctime, root and height. */
   saveContents(tx: Transaction): void {
     this.save(tx, at.size, contentsWords)
+  }
+
+  /** Of a free inode: spares all but those and its link in the list. */
+  spareRest(tx: Transaction): void {
+    this.spare(tx, at.mtime, at.next - at.mtime)
+    this.spare(tx, at.xattrRoot, layout.lengthWords - at.xattrRoot)
   }
 
   /** Saves mode, uid, gid, links, size, blocks and flags. */

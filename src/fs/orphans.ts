@@ -32,6 +32,8 @@ export class Orphans {
     const head = this.#table.firstOrphan
     this.#table.saveFirstOrphan(tx)
     inode.save(tx, field.next, 1)
+    // It has no meaning yet.
+    inode.spare(tx, field.previous, 1)
     if (head !== 0) {
       this.#follow(head)
       this.#neighbour.save(tx, field.previous, 1)

@@ -165,7 +165,12 @@ export class Transaction {
     this.#unsealed = true
   }
 
-  /** Changes a word that was saved (or that nothing refers to yet). */
+  /** Says that so many words mean nothing yet: they may be put without being saved, as nobody will ask for the old ones. */
+  spare(_block: number, _word: number, _count: number): void {
+    // A checked transaction takes note of it.
+  }
+
+  /** Changes a word that was saved, or spared, or lies in a block that the transaction claimed. */
   put32(block: number, word: number, value: number): void {
     if (this.#unsealed) this.#seal()
     this.#medium.store32(block, word, value)

@@ -22,8 +22,8 @@ export interface OpenOptions {
   readonly readOnly: boolean
   /** Milliseconds since 1970 */
   readonly now: number
-  /** Have the engines check the order of locks. */
-  readonly checkLocks?: boolean
+  /** Have the engines hold themselves to the rules of locks and transactions. */
+  readonly isChecked?: boolean
   /** The superblock is left as it is until {@link Volume.markMounted}; before that, no engine may change anything. */
   readonly unmarked?: boolean
 }
@@ -89,7 +89,7 @@ export class Volume {
       geometry: this.superblock.geometry,
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
-      checkLocks: this.#options.checkLocks ?? false,
+      isChecked: this.#options.isChecked ?? false,
     }
   }
 

@@ -159,8 +159,8 @@ export class Server implements Servant {
     }
   }
 
-  get checksLocks(): boolean {
-    return this.#engine.checksLocks
+  get isChecked(): boolean {
+    return this.#engine.isChecked
   }
 
   /** As {@link handle}, and no lock may be held afterwards but one that goes with the reply. @throws Error */

@@ -23,7 +23,7 @@ trace.log = (...words: unknown[]): void => {
 
 /** The server's handler with a line per request, and with checks of the locks; null where nobody wants either. */
 export function traced(server: Server, message: Message): (() => number) | null {
-  if (!trace.enabled) return server.checksLocks ? () => server.handleChecked() : null
+  if (!trace.enabled) return server.isChecked ? () => server.handleChecked() : null
   return () => {
     const { opcode, nodeid, pid } = message
     const unique = message.uniqueHigh * 2 ** 32 + (message.uniqueLow >>> 0)

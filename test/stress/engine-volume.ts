@@ -140,7 +140,7 @@ export class EngineVolume {
   }
 
   #open(): Volume {
-    return Volume.open(this.medium, { readOnly: false, now: Date.now(), checkLocks: true })
+    return Volume.open(this.medium, { readOnly: false, now: Date.now(), isChecked: true })
   }
 
   #newClient(): EngineClient {

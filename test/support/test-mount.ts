@@ -33,8 +33,8 @@ export function plantDefect(t: TearsDown): void {
   t.teardown(() => programEnvironment.pop())
 }
 
-/** Options of env(1): servers hold every request to the order of locks. */
-const withChecks: readonly string[] = ['PMFS2_CHECK_LOCKS=1']
+/** Options of env(1): servers hold every request to the rules of locks and transactions. */
+const withChecks: readonly string[] = ['PMFS2_CHECKED=1']
 
 /** Runs the program. */
 export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {

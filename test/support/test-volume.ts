@@ -45,7 +45,7 @@ export class TestVolume {
 
   private constructor(medium: RecordingMedium, now: number) {
     this.medium = medium
-    this.volume = Volume.open(medium, { readOnly: false, now, checkLocks: true })
+    this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true })
     this.caller = new EngineCaller(this.volume.engine(0), medium)
     this.caller.setClock(now)
   }
@@ -92,7 +92,7 @@ export class TestVolume {
 
   reopen(now = epoch): void {
     this.close()
-    this.volume = Volume.open(this.medium, { readOnly: false, now, checkLocks: true })
+    this.volume = Volume.open(this.medium, { readOnly: false, now, isChecked: true })
     this.caller = new EngineCaller(this.volume.engine(0), this.medium)
     this.caller.setClock(now)
     this.#isOpen = true

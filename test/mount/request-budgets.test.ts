@@ -130,18 +130,23 @@ async function cachedReads(t: Test, here: Place): Promise<void> {
   })
   t.same(again, {}, 'the same again: what an earlier open read is cached')
 
+  /** Of reading the large file while all of it is cached. DAMON, where it runs, may take a page that was just read. */
+  const cachedCost = async () => {
+    for (let tries = 0; tries < 10; tries++) {
+      if (await system.isCached(large, 4 * mebibyte)) {
+        return cost(here, () => system.pread(large, 4 * mebibyte, 0))
+      }
+      await system.pread(large, 4 * mebibyte, 0)
+    }
+    return 'it does not stay in the cache'
+  }
+
   // Linux asks for as much at once as it reads ahead, which is less than a request could be.
   const large = await system.open(`${directory}/large`, O_RDONLY)
   const perRequest = Math.min(await readAheadBytes(system, mount), mebibyte)
   const cold = await cost(here, () => system.pread(large, 4 * mebibyte, 0))
   t.same(cold, { READ: (4 * mebibyte) / perRequest }, `4 MiB by ${perRequest >>> 10} KiB`)
-  // Once in a dozen runs, on a busy machine, one READ of these was sent again; why is not known.
-  const readAgain = () => cost(here, () => system.pread(large, 4 * mebibyte, 0))
-  const costs = [await readAgain(), await readAgain()]
-  t.ok(
-    costs.some((counts) => Object.keys(counts).length === 0),
-    'and again, out of the cache',
-  )
+  t.same(await cachedCost(), {}, 'and again, out of the cache')
   await system.close(large)
 }
 

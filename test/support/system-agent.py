@@ -57,6 +57,9 @@ telldir = function("telldir", POINTER, result=LONG)
 seekdir = function("seekdir", POINTER, LONG, result=None)
 rewinddir = function("rewinddir", POINTER, result=None)
 closedir = function("closedir", POINTER)
+mmap_file = function("mmap", POINTER, ctypes.c_size_t, INT, INT, INT, ctypes.c_int64, result=POINTER)
+munmap = function("munmap", POINTER, ctypes.c_size_t)
+mincore = function("mincore", POINTER, ctypes.c_size_t, ctypes.c_char_p)
 sync_file_range = function("sync_file_range", INT, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 mappings, sockets = {}, {}
@@ -135,6 +138,19 @@ def direct_write(fd, data, offset):
 def direct_read(fd, length, offset):
     with mmap.mmap(-1, length) as aligned:
         return aligned[: os.preadv(fd, [aligned], offset)]
+
+
+def is_cached(fd, length):
+    """Whether the first `length` bytes of a file, whole pages, lie in the page cache. None of them is touched."""
+    address = mmap_file(None, length, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+    if address == ctypes.c_void_p(-1).value:
+        checked(-1)
+    try:
+        pages = ctypes.create_string_buffer(length // mmap.PAGESIZE)
+        checked(mincore(address, length, pages))
+        return all(page & 1 for page in pages.raw)
+    finally:
+        munmap(address, length)
 
 
 def map_file(fd, length, offset):
@@ -216,6 +232,7 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "seekdir": seekdir,
     "rewinddir": rewinddir,
     "closedir": lambda handle: checked(closedir(handle)),
+    "isCached": is_cached,
     "directWrite": direct_write,
     "directRead": direct_read,
     "map": map_file,

@@ -159,6 +159,8 @@ export class System {
   pread = (fd: number, lengthBytes: number, offset: number) => this.#bytes('pread', fd, lengthBytes, offset)
   pwrite = (fd: number, data: Buffer, offset: number) => this.#number('pwrite', fd, data, offset)
   lseek = (fd: number, offset: number, whence: number) => this.#number('lseek', fd, offset, whence)
+  /** Whether the first bytes of a file, whole pages, lie in the page cache. */
+  isCached = (fd: number, lengthBytes: number) => this.#call('isCached', fd, lengthBytes) as Promise<boolean>
   directRead = (fd: number, lengthBytes: number, offset: number) =>
     this.#bytes('directRead', fd, lengthBytes, offset)
   directWrite = (fd: number, data: Buffer, offset: number) => this.#number('directWrite', fd, data, offset)

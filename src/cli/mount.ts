@@ -4,7 +4,6 @@ import { resolve } from 'node:path'
 import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
-import { runMount } from '../daemon/daemon.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
 import { MountError } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
@@ -98,6 +97,8 @@ async function mount(args: MountArguments): Promise<void> {
     await background(args)
     return
   }
+  // Whoever only starts a server does without all that one is made of.
+  const { runMount } = await import('../daemon/daemon.js')
   try {
     await about(args.device, () =>
       runMount(request, (notices) => {

@@ -15,7 +15,7 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
+import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
@@ -183,11 +183,14 @@ export class Engine {
     let error: number
     try {
       error = this.#table.open(number, inode) || checkChange(inode, change)
-      if (error === 0) changeAttributes(this.#tx, inode, change, this.clock, this.#file, this.#reclaim)
+      if (error === 0) {
+        const held = inode.blocks
+        changeAttributes(this.#tx, inode, change, this.clock, this.#file, this.#reclaim)
+        if (inode.blocks < held) this.space.noteFreed()
+      }
     } catch (damage) {
       error = this.#giveUp(damage)
     }
-    if (change.mask & SET_SIZE) this.space.noteFreed()
     this.#locks.unlockInodes()
     this.#locks.unlockMetadata()
     return error

@@ -149,7 +149,10 @@ export class Inode {
     this.save(tx, at.size, contentsWords)
   }
 
-  /** Of a free inode: spares all but those and its link in the list. */
+  /**
+   * Of a free inode: spares all but those and its link in the list. Its generation outlives it, but one that is skipped
+   * does no harm.
+   */
   spareRest(tx: Transaction): void {
     this.spare(tx, at.mtime, at.next - at.mtime)
     this.spare(tx, at.xattrRoot, layout.lengthWords - at.xattrRoot)

@@ -25,6 +25,10 @@ export const SPACE_FREED = 48
 export const SPACE_SLEEPERS = 49
 export const VAIN_FREED = 50
 export const VAIN_ORPHAN = 51
+/** How often the reader of FORGETs was asked to read all there are, how many of these it has met, and its thread. */
+export const DRAINS_ASKED = 52
+export const DRAINS_MET = 53
+export const READER_THREAD = 54
 /** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024

@@ -4,7 +4,16 @@
  * it, and the kernel tells of that later, by another way. So who finds no space may wait for it, with no lock held.
  */
 import { wake, waitWhile } from '../pmem/shared-memory.js'
-import { SPACE_FREED, SPACE_SLEEPERS, type SharedState, VAIN_FREED, VAIN_ORPHAN } from './shared-state.js'
+import {
+  DRAINS_ASKED,
+  DRAINS_MET,
+  READER_THREAD,
+  SPACE_FREED,
+  SPACE_SLEEPERS,
+  type SharedState,
+  VAIN_FREED,
+  VAIN_ORPHAN,
+} from './shared-state.js'
 
 const everyone = 0x7fff_ffff
 
@@ -39,6 +48,45 @@ export class Space {
   /** For who gives space back: sleeps for `timeoutMs` at the most, and not while anybody waits for space. */
   rest(timeoutMs: number): void {
     waitWhile(this.#state.memory, SPACE_SLEEPERS, 0, timeoutMs)
+  }
+
+  /** The thread that gives space back, where others may ask it to; 0 = none. */
+  get reader(): number {
+    return Atomics.load(this.#words, READER_THREAD)
+  }
+  set reader(thread: number) {
+    Atomics.store(this.#words, READER_THREAD, thread)
+  }
+
+  /** How often the reader was asked to give back all that it can. */
+  get drainsAsked(): number {
+    return Atomics.load(this.#words, DRAINS_ASKED)
+  }
+
+  /** Asks the reader, and cuts its rest short. @returns what {@link awaitDrain} is to be told */
+  askDrain(): number {
+    const asked = (Atomics.add(this.#words, DRAINS_ASKED, 1) + 1) | 0
+    Atomics.add(this.#words, SPACE_SLEEPERS, 1)
+    wake(this.#state.memory, SPACE_SLEEPERS, everyone)
+    return asked
+  }
+
+  /** Sleeps until the reader has met what was asked, or `timeoutMs` have passed; may wake early. @returns whether it has */
+  awaitDrain(asked: number, timeoutMs: number): boolean {
+    const met = Atomics.load(this.#words, DRAINS_MET)
+    if (((met - asked) | 0) < 0) waitWhile(this.#state.memory, DRAINS_MET, met, timeoutMs)
+    return ((Atomics.load(this.#words, DRAINS_MET) - asked) | 0) >= 0
+  }
+
+  /** Whoever has asked waits no longer. */
+  endDrain(): void {
+    Atomics.sub(this.#words, SPACE_SLEEPERS, 1)
+  }
+
+  /** For the reader: nothing is left of what there was when it had been asked so often. */
+  noteDrained(asked: number): void {
+    Atomics.store(this.#words, DRAINS_MET, asked)
+    wake(this.#state.memory, DRAINS_MET, everyone)
   }
 
   /** Nothing came back: whoever meets the same orphans again need not wait for long. */

@@ -33,6 +33,10 @@ const slotBytes = maxWriteBytes + 2 * pageBytes
 /** The kernel hands out up to eight requests before it looks at FORGETs, and all of them may have to wait. */
 const slots = 9
 const totalBytes = dataBytes + slots * slotBytes
+/** Of exchangeBlock.timeoutMs. */
+const noWait = -1
+/** How many requests STATFS lets pass before it, while FORGETs may come. */
+const drainRequests = 10
 /** How long FORGETs gather: so short that nobody misses the space, so long that a thousand take few wake-ups. */
 const gatherMs = 2
 
@@ -79,8 +83,18 @@ export class DevfuseChannel implements Channel, Patience {
     const { words, mapping } = this.#buffer
     const server = this.#server
     let announced = false
+    const { space } = this.#engine
+    if (this.#gathers) space.reader = native.threadId()
+    let drained = 0
     for (;;) {
+      const asked = this.#gathers ? space.drainsAsked : 0
+      words[block.timeoutMs] = asked === drained ? 0 : noWait
       const received = native.exchange(mapping, 0)
+      if (received === -EAGAIN) {
+        drained = asked
+        space.noteDrained(asked)
+      }
+      if (received === -EAGAIN || received === 0) continue
       if (received < 0) return endOf(received)
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
       const result = this.#take(received)
@@ -92,17 +106,30 @@ export class DevfuseChannel implements Channel, Patience {
       }
       if (result === -EPROTO) this.#refuse()
       // Waking a thread costs the kernel more than all else that a last close or unlink(2) does, so it finds none to wake.
-      if (this.#gathers && result === NO_REPLY) this.#engine.space.rest(gatherMs)
+      if (this.#gathers && result === NO_REPLY) space.rest(gatherMs)
     }
   }
 
-  /** Serves another request, if one comes and no other thread takes it, while the one in hand stays in its slot. */
+  /** FORGETs lie in the queue that this thread reads, or in the hands of another that does. */
+  drain(): void {
+    for (let left = drainRequests; left > 0 && this.#engine.firstOrphan() !== 0; left--) {
+      if (this.#serveAnother(sliceMs) !== 'served') return
+    }
+  }
+
   wait(): number {
+    const outcome = this.#serveAnother(sliceMs)
+    if (outcome === 'none came') return sliceCost
+    return outcome === 'served' ? 1 : 0
+  }
+
+  /** Serves another request, if one comes and no other thread takes it, while the one in hand stays in its slot. */
+  #serveAnother(timeoutMs: number): 'served' | 'none came' | 'no more' {
     const { words, mapping } = this.#buffer
-    if (this.#slot === slots - 1) return 0
+    if (this.#slot === slots - 1) return 'no more'
     const { payloadStart, payloadBytes } = this.#message
     this.#useSlot(this.#slot + 1)
-    words[block.timeoutMs] = sliceMs
+    words[block.timeoutMs] = timeoutMs
     const received = native.exchange(mapping, 0)
     words[block.timeoutMs] = 0
     if (received > 0) {
@@ -113,8 +140,8 @@ export class DevfuseChannel implements Channel, Patience {
     this.#message.begin()
     this.#message.payloadStart = payloadStart
     this.#message.payloadBytes = payloadBytes
-    if (received === -EAGAIN) return sliceCost
-    return received >= 0 ? 1 : 0
+    if (received === -EAGAIN) return 'none came'
+    return received >= 0 ? 'served' : 'no more'
   }
 
   #useSlot(slot: number): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * How a request that found no space waits for what the kernel has yet to give up. The FORGET of a removed file comes
+ * How a request that found no space, or tells how much there is, waits for what the kernel has yet to give up. The FORGET of a removed file comes
  * after the reply to UNLINK, or after its last close(2) has returned (under -o direct_io a RELEASE goes before it), and
  * by another way than a write, which may overtake it. Beside a ring, FORGETs gather for a moment besides; who waits here
  * cuts that short.
@@ -17,4 +17,6 @@ export interface Patience {
    * @returns what it costs, 0 where waiting is of no use
    */
   wait(seen: number): number
+  /** Waits until what the kernel had to give up before has been given up: as good as always, and not for long. */
+  drain(): void
 }

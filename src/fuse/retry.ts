@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Serves a request that found no space once more, whenever some has come back, while more is about to; and has statfs(2)
- * wait for that. All that it remembers of a request is local: while one waits, others are served, and may have to wait
- * as well.
+ * Serves a request that found no space once more, whenever some has come back, while more is about to. All that it
+ * remembers of a request is local: while one waits, others are served, and may have to wait as well.
  */
 import type { Engine } from '../fs/engine.js'
 import { ENOSPC } from '../fs/errno.js'
@@ -16,8 +15,6 @@ const fullBudget = 20 * sliceCost
 const vainBudget = 2 * sliceCost
 /** A request is served again this often at the most, however much comes back. */
 const mostTries = 100
-/** STATFS waits for so many files at the most, as programs may remove files for as long as it would wait. */
-const mostSettled = 1000
 /** In place of what is left of a budget. */
 const noneComes = -1
 
@@ -28,13 +25,10 @@ export interface Servant {
 
 export class Retry {
   readonly #engine: Engine
-  readonly #patience: Patience
+  readonly #patience: Pick<Patience, 'wait'>
   readonly #servant: Servant
-  /** The first orphan when STATFS last waited in vain, and how often space had come back then. */
-  #heldOrphan = 0
-  #heldSince = 0
 
-  constructor(engine: Engine, patience: Patience, servant: Servant) {
+  constructor(engine: Engine, patience: Pick<Patience, 'wait'>, servant: Servant) {
     this.#engine = engine
     this.#patience = patience
     this.#servant = servant
@@ -57,24 +51,6 @@ export class Retry {
       result = this.#servant.serve(opcode)
     }
     return result
-  }
-
-  /** Waits while space comes back. What is told of it then, tells of all that was removed and closed before. */
-  settle(): void {
-    const { space } = this.#engine
-    let left = sliceCost
-    for (let waits = 0; waits < mostSettled; waits++) {
-      const seen = space.freed
-      const orphan = this.#engine.firstOrphan()
-      if (orphan === 0 || (orphan === this.#heldOrphan && seen === this.#heldSince)) return
-      const cost = this.#patience.wait(seen)
-      if (cost === 0) return
-      left = space.freed === seen ? left - cost : sliceCost
-      if (left > 0) continue
-      this.#heldOrphan = orphan
-      this.#heldSince = seen
-      return
-    }
   }
 
   /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes */

@@ -66,6 +66,7 @@ export class Server implements Servant {
   readonly #directoryAccessTimes: boolean
   readonly #readOnly: boolean
   readonly #overRing: boolean
+  readonly #patience: Patience
   readonly #retry: Retry
   /** A write that is cut short for want of space is answered so. */
   #takesShort = false
@@ -85,6 +86,7 @@ export class Server implements Servant {
     patience: Patience,
   ) {
     this.#engine = engine
+    this.#patience = patience
     this.#retry = new Retry(engine, patience, this)
     this.#message = message
     this.#words = message.payload.words
@@ -527,7 +529,8 @@ export class Server implements Servant {
   }
 
   #statfs(): number {
-    this.#retry.settle()
+    // What was removed and closed a moment ago is not to be counted any more.
+    if (this.#engine.firstOrphan() !== 0) this.#patience.drain()
     const message = this.#message
     const at = fuse.fuse_statfs_out.word
     const { blocks, freeBlocks, usedInodes } = this.#engine.usage()

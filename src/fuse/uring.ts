@@ -28,6 +28,10 @@ const headerBytes = 4 * pageBytes
 /** Requests that the kernel may have in flight per queue; more of them wait in the kernel. */
 const entriesPerQueue = 4
 const noEntry = -1
+/** A thread that is interrupted just before it blocks does not notice. */
+const askAgainMs = 1
+/** One that is giving back a large file takes its time, and this queue's other requests are not to wait for it. */
+const mostAsks = 20
 
 const block = ringBlock
 const replyHeader = fuse_out_header.word
@@ -105,6 +109,18 @@ export class UringChannel implements Channel, Patience {
     native.submitRing(this.#ring)
     this.#engine.space.sleep(seen, sliceMs)
     return sliceCost
+  }
+
+  /** Has the reader of FORGETs read all that there are, which it would put off, and asks again if it did not hear. */
+  drain(): void {
+    const { space } = this.#engine
+    native.submitRing(this.#ring)
+    const asked = space.askDrain()
+    for (let tries = 0; tries < mostAsks; tries++) {
+      native.interruptThread(space.reader)
+      if (space.awaitDrain(asked, askAgainMs)) break
+    }
+    space.endDrain()
   }
 
   release(): void {

@@ -165,8 +165,8 @@ static bool count_waiting(int fd, int change)
 }
 
 /*
- * Waits for a request for so long. Returns its bytes; 0: one came, but another thread took it, or it was interrupted;
- * -EAGAIN: none came; or another negative errno.
+ * Waits for a request for so long, not at all if the time is negative. Returns its bytes; 0: one came, but another
+ * thread took it, or it was interrupted; -EAGAIN: none came; or another negative errno.
  */
 static ssize_t receive_within(const struct request *request, const int32_t *block)
 {
@@ -176,7 +176,7 @@ static ssize_t receive_within(const struct request *request, const int32_t *bloc
 	if (stopped(block))
 		return -EINTR;
 	count_waiting(request->fd, 1);
-	if (poll(&wait, 1, block[TIMEOUT_MS]) != 0) {
+	if (poll(&wait, 1, block[TIMEOUT_MS] < 0 ? 0 : block[TIMEOUT_MS]) != 0) {
 		received = syscall(SYS_read, request->fd, request->buffer, request->capacity);
 		if (received < 0)
 			received = errno == EAGAIN || errno == EINTR || errno == ENOENT ? 0 : -errno;
@@ -185,7 +185,7 @@ static ssize_t receive_within(const struct request *request, const int32_t *bloc
 	return received;
 }
 
-/* Blocks for the next request. Returns its bytes or a negative errno. */
+/* Blocks for the next request. Returns its bytes, 0 if the thread was interrupted, or a negative errno. */
 static ssize_t receive(const struct request *request, const int32_t *block)
 {
 	for (;;) {
@@ -198,6 +198,7 @@ static ssize_t receive(const struct request *request, const int32_t *block)
 			return received;
 		switch (errno) {
 		case EINTR:
+			return stopped(block) ? -EINTR : 0;
 		case ENOENT:	/* the request was interrupted before it was read */
 			break;
 		case EAGAIN: {
@@ -243,7 +244,7 @@ CALL(call_exchange)
 		error = release_lock(&block[RELEASE_MAPPING]);
 	if (error || block[REPLY_ONLY])
 		return give(env, error);
-	received = block[TIMEOUT_MS] > 0 ? receive_within(&request, block) : receive(&request, block);
+	received = block[TIMEOUT_MS] != 0 ? receive_within(&request, block) : receive(&request, block);
 	if (received > 0)
 		put_time(&block[SECONDS_LOW]);
 	return give(env, received);

@@ -87,7 +87,7 @@ export const exchangeBlock = {
   releaseOffset: 13,
   /** in: non-zero = send the reply, and return 0 without waiting for a request */
   replyOnly: 14,
-  /** in: non-zero = wait so long for a request, and return -EAGAIN if none has come, 0 if another thread took it */
+  /** in: non-zero = wait so long for a request (negative: not at all), and return -EAGAIN if none has come */
   timeoutMs: 15,
   /** where the reply begins */
   reply: 16,
@@ -195,8 +195,9 @@ export interface Native {
   /**
    * Sends the reply that the exchange block describes (if any; 1022 pieces at most) and zeroes `replyBytes`, then
    * blocks for the next request.
-   * @returns the request's bytes; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and
-   * nothing has been sent; or what else read(2) gives.
+   * @returns the request's bytes; 0: the thread was interrupted, or another one took what had come; -ENODEV after an
+   * unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and nothing has been sent; or what else read(2)
+   * gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
   /**

@@ -116,58 +116,6 @@ void test('a wait in vain makes the next one short', (t) => {
   t.end()
 })
 
-interface SettleCase {
-  readonly what: string
-  readonly orphans: number
-  /** What a wait does and costs. */
-  readonly wait: (giveBack: () => void) => number
-  /** How often it is waited at first, and then once more. */
-  readonly waits: readonly [number, number]
-}
-
-const settleCases: readonly SettleCase[] = [
-  { what: 'nothing is to come back', orphans: 0, wait: () => sliceCost, waits: [0, 0] },
-  { what: 'files are about to be forgotten', orphans: 3, wait: (give) => (give(), sliceCost), waits: [3, 0] },
-  { what: 'a file stays open', orphans: 1, wait: () => sliceCost, waits: [1, 0] },
-  { what: 'others are served for as long as one waits', orphans: 1, wait: () => 1, waits: [sliceCost, 0] },
-  { what: 'there is no waiting here', orphans: 1, wait: () => 0, waits: [1, 1] },
-]
-
-for (const { what, orphans, wait, waits } of settleCases) {
-  void test(`statfs(2) where ${what}`, (t) => {
-    const volume = new MemoryVolume(2 ** 24)
-    t.teardown(() => volume.release())
-    const { engine } = volume
-    const held = Array.from({ length: orphans }, () => engine.createNameless(root, newInode(0o100644, 0)))
-    let waited = 0
-    const patience = { wait: () => (waited++, wait(() => engine.forget(held.pop()!, 1))) }
-    const retry = new Retry(engine, patience, { serve: () => 0 })
-    for (const wanted of waits) {
-      waited = 0
-      retry.settle()
-      t.equal(waited, wanted)
-    }
-    for (const inode of held) engine.forget(inode, 1)
-    t.end()
-  })
-}
-
-void test('a file that stays open is waited for again when something has come back', (t) => {
-  const volume = new MemoryVolume(2 ** 24)
-  t.teardown(() => volume.release())
-  const { engine } = volume
-  const other = engine.createNameless(root, newInode(0o100644, 0))
-  const held = engine.createNameless(root, newInode(0o100644, 0))
-  let waits = 0
-  const retry = new Retry(engine, { wait: () => (waits++, sliceCost) }, { serve: () => 0 })
-  retry.settle()
-  engine.forget(other, 1)
-  retry.settle()
-  t.equal(waits, 2)
-  engine.forget(held, 1)
-  t.end()
-})
-
 for (const layout of ['devfuse', 'uring'] as const) {
   void test(`writes on a full device as ${layout} lays them out`, (t) => {
     const volume = new MemoryVolume(2 ** 24)

@@ -170,7 +170,7 @@ function runServer({ fd, mapping }: ServerTask): void {
       parentPort!.postMessage(received)
       return
     }
-    serve(words, bytes, mapping)
+    if (received > 0) serve(words, bytes, mapping)
   }
 }
 

@@ -51,7 +51,10 @@ export class RequestDriver {
       overRing: false,
     }
     const { engine } = volume
-    this.#server = new Server(engine, this.message, this.statistics, options, { wait: () => 0 })
+    this.#server = new Server(engine, this.message, this.statistics, options, {
+      wait: () => 0,
+      drain: () => undefined,
+    })
   }
 
   release(): void {

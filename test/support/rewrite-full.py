@@ -49,10 +49,12 @@ def untold(directory, count):
         before = os.statvfs(directory).f_bfree
         small = os.open(path, os.O_CREAT | os.O_RDWR)
         os.pwrite(small, data[:65536], 0)
-        if n % 2 == 0:
+        if n % 3 == 0:
             os.close(small)
         os.unlink(path)
-        if n % 2 == 1:
+        if n % 3 == 1 and os.statvfs(directory).f_bfree > before - 16:
+            missing += 1
+        if n % 3 > 0:
             os.close(small)
         if os.statvfs(directory).f_bfree < before:
             missing += 1

@@ -47,10 +47,10 @@ export async function runMount(
   const opened = await openForMount(request.device, request.options.readOnly)
   const signals = new EndingSignals()
   try {
-    const fd = attachOrClose(request, mountpoint, opened)
+    const { plan, statistics, fd } = prepareOrClose(request, mountpoint, opened, choice)
     trace('attached %s to %s', request.device, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
-    await serveAndClose(request, { mountpoint, device, opened, fd, signals, choice }, live)
+    await serveAndClose(request, { mountpoint, device, opened, fd, signals, choice, plan, statistics }, live)
   } finally {
     signals.release()
   }
@@ -62,20 +62,19 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { device, opened, fd } = mounted
-  const statistics = Statistics.create(opened.volume.setting.geometry.laneCount)
-  const plan = planOf(request, mounted)
-  const workers = startWorkers(request, mounted, plan, statistics)
+  const { device, opened, fd, plan } = mounted
+  let workers: Workers | null = null
   try {
+    workers = startWorkers(request, mounted)
     // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
     opened.markMounted()
-    await serve(request, mounted, workers, statistics, (notices) => {
+    await serve(request, mounted, workers, (notices) => {
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
   } catch (error) {
     opened.volume.state.markFailed()
-    workers.stop()
-    await workers.gone()
+    workers?.stop()
+    await workers?.gone()
     // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
     closeSync(fd)
     if (device !== null && detach(device).length > 0) detachLazily(device)
@@ -86,21 +85,12 @@ async function serveAndClose(
   opened.close()
 }
 
-function planOf(request: MountRequest, { opened, choice }: Mounted): WorkersPlan {
+function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number): WorkersPlan {
   const wish = { channel: choice.channel, count: request.workers, cpus: request.cpus }
-  return planWorkers(wish, {
-    allowedCpus: allowedCpus(),
-    queueCount: possibleCpuCount(),
-    laneCount: opened.volume.setting.geometry.laneCount,
-  })
+  return planWorkers(wish, { allowedCpus: allowedCpus(), queueCount: possibleCpuCount(), laneCount })
 }
 
-function startWorkers(
-  request: MountRequest,
-  { opened, fd }: Mounted,
-  plan: WorkersPlan,
-  statistics: Statistics,
-): Workers {
+function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
   return new Workers(plan, {
     fd,
     medium: opened.description,
@@ -112,9 +102,18 @@ function startWorkers(
   })
 }
 
-function attachOrClose(request: MountRequest, mountpoint: string, opened: OpenedVolume): number {
+/** The kernel is attached last: from then on programs wait for what can no longer fail. */
+function prepareOrClose(
+  request: MountRequest,
+  mountpoint: string,
+  opened: OpenedVolume,
+  choice: ChannelChoice,
+): Pick<Mounted, 'plan' | 'statistics' | 'fd'> {
   try {
-    return attach(request.device, mountpoint, request.options)
+    const { laneCount } = opened.volume.setting.geometry
+    const plan = planOf(request, choice, laneCount)
+    const statistics = Statistics.create(laneCount)
+    return { plan, statistics, fd: attach(request.device, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -136,14 +135,15 @@ interface Mounted {
   readonly fd: number
   readonly signals: EndingSignals
   readonly choice: ChannelChoice
+  readonly plan: WorkersPlan
+  readonly statistics: Statistics
 }
 
 /** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  { mountpoint, device, opened, signals, choice }: Mounted,
+  { mountpoint, device, opened, signals, choice, statistics }: Mounted,
   workers: Workers,
-  statistics: Statistics,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const ending = new Ending(device, workers, statistics)

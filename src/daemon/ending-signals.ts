@@ -8,6 +8,12 @@ import debug from 'debug'
 const trace = debug('pmfs2:daemon')
 
 const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** Node would open its debugger on it, to everybody on this machine. */
+const debuggerSignal = 'SIGUSR1'
+
+function doNothing(): void {
+  // What others take this signal for does not end them either.
+}
 
 export class EndingSignals {
   #action: (() => void) | null = null
@@ -20,6 +26,7 @@ export class EndingSignals {
 
   constructor() {
     for (const name of names) process.on(name, this.#listener)
+    process.on(debuggerSignal, doNothing)
   }
 
   /** What they do from now on, and at once if one has come before; null for nothing. */
@@ -31,5 +38,6 @@ export class EndingSignals {
   /** They do what they do in any program. */
   release(): void {
     for (const name of names) process.off(name, this.#listener)
+    process.off(debuggerSignal, doNothing)
   }
 }

@@ -46,6 +46,18 @@ void tap.test('an idle mount', async (t) => {
   })
 })
 
+void tap.test('SIGUSR1, on which Node opens its debugger, does nothing', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const server = await ForegroundServer.start(mount, '-f')
+  server.signal('SIGUSR1')
+  await sleep(200)
+  await writeFile(join(mount.mountpoint, 'after'), 'contents')
+  server.signal('SIGTERM')
+  t.equal(await server.ended(), 0)
+  t.notMatch(server.output, /Debugger/)
+  await isLeftInOrder(t, mount)
+})
+
 void tap.test('a mount that has just come into sight', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const server = ForegroundServer.launch(mount, '-f')

@@ -49,11 +49,11 @@ export class CheckedLocks extends Locks {
     this.#writing[this.#writingCount++] = at
   }
 
-  protected override release(at: number): void {
+  protected override release(at: number): boolean {
     const place = this.#writing.lastIndexOf(at, this.#writingCount - 1)
     if (this.#writingCount === 0 || place < 0) throw new Error(`${describe(at)} is let go of and not held`)
     this.#writing.copyWithin(place, place + 1, this.#writingCount--)
-    super.release(at)
+    return super.release(at)
   }
 
   #checkNothingHeld(when: string): void {

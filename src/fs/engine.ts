@@ -137,7 +137,9 @@ export class Engine {
   find(number: number): number {
     // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
     this.#locks.lockMetadata()
-    const error = this.#open(number, this.#inode)
+    let error = this.#open(number, this.#inode)
+    // One that is about to be freed is gone for whoever comes by its number.
+    if (error === 0 && this.#inode.links === 0 && this.#state.lookups(number) === 0) error = -ESTALE
     if (error === 0) this.#state.retain(number)
     this.#locks.unlockMetadata()
     return error || number
@@ -483,12 +485,19 @@ export class Engine {
 
   /** Frees an inode that has neither names nor references. */
   #evictIfUnused(number: number): void {
+    // Others are not held up by a large file: what is left of it stands on the orphan list.
+    while (this.#evictPart(number));
+  }
+
+  /** @returns whether something is left */
+  #evictPart(number: number): boolean {
+    let isLeft = false
     this.#locks.lockMetadata()
     this.#locks.lockInodes(number)
     const inode = this.#inode
     try {
       if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
-        this.#reclaim.evict(inode)
+        isLeft = !this.#reclaim.evictPart(inode)
         this.space.noteFreed()
       }
     } catch (error) {
@@ -496,7 +505,9 @@ export class Engine {
       this.#giveUp(error)
     }
     this.#locks.unlockInodes()
-    this.#locks.unlockMetadata()
+    if (isLeft) this.#locks.yieldMetadata()
+    else this.#locks.unlockMetadata()
+    return isLeft
   }
 
   /**

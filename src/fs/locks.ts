@@ -24,6 +24,8 @@ const locksPerLine = 16
 const lockLines = inodeLockCount / locksPerLine
 /** A sleeper looks again after this long, whatever happens. */
 const recheckMs = 1000
+/** Time enough for one that was woken to take a lock. */
+const yieldMs = 1
 
 export class Locks {
   readonly #state: SharedState
@@ -46,6 +48,14 @@ export class Locks {
 
   unlockMetadata(): void {
     this.release(METADATA_LOCK)
+  }
+
+  /**
+   * The same for who is about to take it again: others who wait for it get it first. Once woken, they would come too
+   * late for that.
+   */
+  yieldMetadata(): void {
+    if (this.release(METADATA_LOCK)) waitWhile(this.#state.memory, METADATA_LOCK, 0, yieldMs)
   }
 
   lockAllocator(): void {
@@ -139,8 +149,11 @@ export class Locks {
     }
   }
 
-  protected release(at: number): void {
-    if (Atomics.exchange(this.#words, at, 0) & WAITED) wake(this.#state.memory, at, everyone)
+  /** @returns whether others waited */
+  protected release(at: number): boolean {
+    const isWaited = (Atomics.exchange(this.#words, at, 0) & WAITED) !== 0
+    if (isWaited) wake(this.#state.memory, at, everyone)
+    return isWaited
   }
 
   #sleep(at: number, seen: number): void {

@@ -43,22 +43,21 @@ export class Reclaim {
     while (!done) done = this.#shrinkOn(inode)
   }
 
-  /** Frees everything of an inode without names, and the inode. */
-  evict(inode: Inode): void {
+  /** Frees what one transaction can of an inode without names. @returns whether that was all of it, and the inode */
+  evictPart(inode: Inode): boolean {
     // An inode that lost its names by damage may still have them: it keeps what it holds.
     this.#orphans.verify(inode)
-    for (let done = false; !done;) {
-      this.#tx.begin()
-      inode.saveContents(this.#tx)
-      this.#orphans.saveRemove(this.#tx, inode)
-      this.#table.saveFree(this.#tx, inode)
-      done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutTo(inode, 0)
-      if (done) {
-        this.#orphans.remove(this.#tx, inode)
-        this.#table.free(this.#tx, inode)
-      }
-      this.#tx.end()
+    this.#tx.begin()
+    inode.saveContents(this.#tx)
+    this.#orphans.saveRemove(this.#tx, inode)
+    this.#table.saveFree(this.#tx, inode)
+    const done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutTo(inode, 0)
+    if (done) {
+      this.#orphans.remove(this.#tx, inode)
+      this.#table.free(this.#tx, inode)
     }
+    this.#tx.end()
+    return done
   }
 
   /** Finishes what a crash or an unmount left on the orphan list; nobody uses the inodes any more. */
@@ -66,8 +65,8 @@ export class Reclaim {
     for (let number = this.#orphans.first; number !== 0; number = this.#orphans.first) {
       this.#table.follow(number, inode)
       this.#orphans.verify(inode)
-      if (inode.links === 0) this.evict(inode)
-      else while (!this.#shrinkOn(inode));
+      const isNamed = inode.links > 0
+      while (!(isNamed ? this.#shrinkOn(inode) : this.evictPart(inode)));
     }
   }
 

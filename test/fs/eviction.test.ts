@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A large file is freed in parts, and others come in between: what they see is whole, and nothing is freed twice. */
+import { type Test, test } from 'tap'
+import { Locks } from '../../src/fs/locks.js'
+import { EngineCaller } from '../support/engine-caller.js'
+import { problemsOf } from '../support/invariants.js'
+import { TestVolume, root } from '../support/test-volume.js'
+
+const blocks = 1024
+const extents = 180
+const ESTALE = -116
+
+/** Whatever one call of worker 0 frees in parts, with what happens between two of them. @returns how often it did */
+function between(t: Test, happens: () => void): () => number {
+  const plain = Reflect.get(Locks.prototype, 'yieldMetadata')
+  let times = 0
+  let inside = false
+  Locks.prototype.yieldMetadata = function (this: Locks): void {
+    plain.call(this)
+    if (inside) return
+    inside = true
+    times++
+    happens()
+    inside = false
+  }
+  t.teardown(() => (Locks.prototype.yieldMetadata = plain))
+  return () => times
+}
+
+interface Bench {
+  readonly volume: TestVolume
+  /** Worker 1. */
+  readonly other: EngineCaller
+  /** A file without names whose blocks take several transactions to free. */
+  readonly large: number
+  readonly freeBefore: number
+}
+
+function bench(t: Test): Bench {
+  const volume = TestVolume.of(t, blocks)
+  const { caller, medium } = volume
+  const other = new EngineCaller(volume.volume.engine(1), medium)
+  t.teardown(() => other.release())
+  caller.file(root, 'first')
+  const freeBefore = volume.freeBlocks
+  const large = caller.file(root, 'large')
+  for (let n = 0; n < extents; n++) caller.write(large, n * 512 * 4096, Buffer.from('part'))
+  t.equal(caller.unlink(root, 'large'), 0)
+  return { volume, other, large, freeBefore }
+}
+
+void test('others make and remove files meanwhile', (t) => {
+  const { volume, other, large, freeBefore } = bench(t)
+  const found: number[] = []
+  const times = between(t, () => {
+    found.push(other.engine.find(large))
+    const made = other.file(root, 'between')
+    other.write(made, 0, Buffer.from('between'))
+    t.equal(other.unlink(root, 'between'), 0)
+    other.forget(made)
+  })
+  volume.caller.forget(large)
+  t.ok(times() > 0, 'it takes several parts')
+  t.ok(
+    found.every((number) => number === ESTALE),
+    'by its number it is not found any more',
+  )
+  t.equal(volume.freeBlocks, freeBefore)
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
+void test('its number goes to another file, between the last part and the look that finds none', (t) => {
+  const { volume, other, large, freeBefore } = bench(t)
+  const kept: number[] = []
+  const times = between(t, () => {
+    if (kept.length > 0) return
+    // The other worker frees the rest, and the number is the next one to be handed out.
+    other.engine.retain(large)
+    other.forget(large)
+    kept.push(other.file(root, 'anew'))
+  })
+  volume.caller.forget(large)
+  t.ok(times() > 0)
+  t.same(kept, [large])
+  t.equal(other.lookup(root, 'anew'), large, 'the new file stays')
+  t.equal(volume.freeBlocks, freeBefore)
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})

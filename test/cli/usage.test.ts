@@ -57,6 +57,20 @@ void t.test('too many arguments', async (t) => {
   await refuse(t, ['frobnicate', '/a', '/b'], 1, 'mount: unknown argument: /b; try pmfs2-fuse mount --help')
 })
 
+void t.test('an option and its list in one word', async (t) => {
+  const mount = (...options: readonly string[]): readonly string[] => ['/nonexistent', '/none', ...options]
+  await refuse(t, mount('-ofrob'), 1, 'mount: unknown mount option frob; try pmfs2-fuse mount --help')
+  await refuse(t, mount('-o=frob'), 1, 'mount: unknown mount option frob; try pmfs2-fuse mount --help')
+  for (const options of [['-oro'], ['-onoatime,nosuid', '-f'], ['-oro', '-o', 'nodev']])
+    await refuse(t, mount(...options), 32, 'mount: /none: the mount point does not exist')
+})
+
+void t.test('operands behind --', async (t) => {
+  await refuse(t, ['umount', '--', '/nonexistent'], 32, 'umount: /nonexistent: not mounted')
+  await refuse(t, ['mkfs', '-q', '--', '-n'], 1, /^mkfs: \.\/-n: there is no such file or device/)
+  await refuse(t, ['--', '/nonexistent', '/none'], 32, 'mount: /none: the mount point does not exist')
+})
+
 void t.test('of an option given twice the last holds', async (t) => {
   await refuse(t, ['mkfs', '/a', '--size', '1G', '--size', '1X'], 1, /^mkfs: --size 1X is no size/)
 })

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The parser of the arguments. */
+import yargs, { type Argv } from 'yargs'
+import { UsageError } from './command-error.js'
+import type { Command } from './commands.js'
+import { program, version } from './verdict.js'
+
+/** @param command null: none, as the program as a whole is asked about */
+export function parserFor(args: readonly string[], command: Command | null): Argv {
+  const takesLists = command?.name === 'mount'
+  return (
+    yargs(inKnownForms(args, takesLists))
+      .scriptName(program)
+      .locale('en')
+      .parserConfiguration({
+        // -o may be repeated; of anything else the last one holds.
+        'duplicate-arguments-array': takesLists,
+        'greedy-arrays': false,
+        'parse-numbers': false,
+        'parse-positional-numbers': false,
+        'boolean-negation': false,
+        'camel-case-expansion': false,
+        'dot-notation': false,
+      })
+      .strict()
+      .version(version())
+      .alias('V', 'version')
+      .help()
+      .alias('h', 'help')
+      .wrap(Math.min(100, process.stdout.columns || 100))
+      .exitProcess(false)
+      // Errors are thrown, for main.ts to report. yargs gives none where the arguments are at fault.
+      .fail((message: string, error: Error | undefined) => {
+        throw error ?? new UsageError(message)
+      })
+  )
+}
+
+/** The same arguments without what yargs does not know: a list right behind its -o, and operands behind `--`. */
+function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
+  const end = args.indexOf('--')
+  const before = end < 0 ? args : args.slice(0, end)
+  const paths = end < 0 ? [] : args.slice(end + 1)
+  return [
+    ...before.flatMap((arg) => (takesLists && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg])),
+    ...paths.map((path) => (path.startsWith('-') ? `./${path}` : path)),
+  ]
+}

@@ -41,9 +41,28 @@ void t.test('unknown options', async (t) => {
       t,
       [name, ...operands, '--frobnicate'],
       usageExit,
-      `${name}: unknown argument: frobnicate; try pmfs2-fuse ${name} --help`,
+      `${name}: unknown argument: --frobnicate; try pmfs2-fuse ${name} --help`,
     )
   }
+})
+
+void t.test('an unknown option is named, though it takes the operand for its value', async (t) => {
+  const unknown = (args: readonly string[], exitCode: number, option: string): Promise<void> => {
+    const name = args[0]!.startsWith('-') ? 'mount' : args[0]!
+    return refuse(t, args, exitCode, `${name}: unknown argument: ${option}; try pmfs2-fuse ${name} --help`)
+  }
+  await unknown(['fsck', '-y', '/nonexistent'], 16, '-y')
+  await unknown(['mkfs', '-qx', '/nonexistent'], 1, '-x')
+  await unknown(['umount', '-f', '/nonexistent'], 1, '-f')
+  await unknown(['mkfs', '--no-force', '/nonexistent'], 1, '--no-force')
+  await unknown(['--frobnicate'], 1, '--frobnicate')
+})
+
+void t.test('options that other checkers and makers of file systems know', async (t) => {
+  for (const options of [['-n'], ['-f'], ['-nf'], ['-n', '--json']])
+    await refuse(t, ['fsck', ...options, '/nonexistent'], 8, /^fsck: cannot open \/nonexistent: /)
+  for (const option of ['-f', '-F', '--force'])
+    await refuse(t, ['mkfs', option, '/nonexistent'], 1, /^mkfs: \/nonexistent: /)
 })
 
 void t.test('too many arguments', async (t) => {

@@ -15,7 +15,7 @@ export interface MountOptions {
   readonly readOnly: boolean
   /** MS_* of mount(2) */
   readonly flags: number
-  /** The same, as fusermount3 wants them. */
+  /** The same as options of fusermount3, where it knows them. */
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
@@ -44,6 +44,9 @@ const flagOptions: Readonly<Record<string, readonly [flag: number, set: boolean]
   nodiratime: [MS_NODIRATIME, true],
   diratime: [MS_NODIRATIME, false],
 }
+
+/** fusermount3 knows no such options; relatime is what it mounts with, and the server sees to the others. */
+const unknownToFusermount = new Set(['relatime', 'diratime', 'nodiratime'])
 
 /** Options that mean what happens anyway, or are for others who read /etc/fstab. */
 const ignoredOptions = new Set([
@@ -88,7 +91,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   return {
     readOnly: (flags & MS_RDONLY) !== 0,
     flags,
-    names: [...names.values()],
+    names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,

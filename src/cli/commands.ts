@@ -11,15 +11,17 @@ export interface Command {
   readonly usageExit: number
   /** Exit code where the command could not do what it should. */
   readonly failureExit: number
+  /** Exit code where it failed by a fault of its own. */
+  readonly defectExit: number
   /** Loads the command and tells the parser of it. */
   readonly add: (parser: Argv) => Promise<Argv>
 }
 
 /** Exit codes of mount(8) and umount(8). */
-const mounting = { usageExit: 1, failureExit: 32 }
-const plain = { usageExit: 1, failureExit: 1 }
-/** Exit codes of e2fsck(8). */
-const checking = { usageExit: 16, failureExit: 8 }
+const mounting = { usageExit: 1, failureExit: 32, defectExit: 4 }
+const plain = { usageExit: 1, failureExit: 1, defectExit: 4 }
+/** Exit codes of e2fsck(8), to which 4 means that errors were found. */
+const checking = { usageExit: 16, failureExit: 8, defectExit: 8 }
 
 /** What is meant where no command is named. */
 export const mount: Command = {

@@ -3,13 +3,7 @@
 import { statfsSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { withMedium } from '../check/with-devices.js'
-import {
-  type MountEntry,
-  findMount,
-  mountType,
-  readMountTable,
-  realMountpoint,
-} from '../daemon/mount-table.js'
+import { findOurMount } from '../daemon/mount-table.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { CommandError, about, isSystemError } from './command-error.js'
@@ -39,7 +33,7 @@ export const infoCommand: CommandModule<object, InfoArguments> = {
 }
 
 async function info(target: string, json: boolean): Promise<void> {
-  const mount = findOurs(target)
+  const mount = findOurMount(target)
   const path = mount === null ? target : mount.source
   const device = openDevice(path, { access: 'read-only', exclusive: false })
   let volume: VolumeInfo
@@ -61,15 +55,6 @@ async function info(target: string, json: boolean): Promise<void> {
 
 function readFrom(device: Device): SuperblockReading {
   return withMedium([device], 'read-only', readSuperblock)
-}
-
-/** Our mount that the target names, by its mount point or by its device. */
-function findOurs(target: string): MountEntry | null {
-  const table = readMountTable()
-  const path = realMountpoint(target)
-  const at = findMount(path, table)
-  if (at?.type === mountType) return at
-  return table.findLast(({ type, source }) => type === mountType && realMountpoint(source) === path) ?? null
 }
 
 /** What only the server knows. */

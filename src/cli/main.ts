@@ -4,45 +4,15 @@
  * wait for), and turns whatever comes out of it into one line and an exit code.
  */
 import createDebug from 'debug'
-import yargs, { type Argv } from 'yargs'
 import { type Command, commands, mount } from './commands.js'
-import { UsageError } from './command-error.js'
+import { parserFor } from './parser.js'
 import { program, verdict, version } from './verdict.js'
 
 const debug = createDebug('pmfs2:cli')
 
-function parser(args: readonly string[], command: Command | null): Argv {
-  return (
-    yargs([...args])
-      .scriptName(program)
-      .locale('en')
-      .parserConfiguration({
-        // -o may be repeated; of anything else the last one holds.
-        'duplicate-arguments-array': command?.name === 'mount',
-        'greedy-arrays': false,
-        'parse-numbers': false,
-        'parse-positional-numbers': false,
-        'boolean-negation': false,
-        'camel-case-expansion': false,
-        'dot-notation': false,
-      })
-      .strict()
-      .version(version())
-      .alias('V', 'version')
-      .help()
-      .alias('h', 'help')
-      .wrap(Math.min(100, process.stdout.columns || 100))
-      .exitProcess(false)
-      // Errors are thrown, and reported below. yargs gives none where the arguments are at fault.
-      .fail((message: string, error: Error | undefined) => {
-        throw error ?? new UsageError(message)
-      })
-  )
-}
-
 /** Help for the program as a whole. */
 async function showOverview(): Promise<void> {
-  const overview = parser(['--help'], null)
+  const overview = parserFor(['--help'], null)
     .usage('A file system for persistent memory.\n\n  $0 DEVICE MOUNTPOINT [-o OPTIONS]\n  $0 COMMAND ...')
     .epilogue(`${program} COMMAND --help tells more about a command.`)
   for (const { usage, describe } of commands) overview.command(usage, describe)
@@ -55,7 +25,7 @@ async function showOverview(): Promise<void> {
 
 async function run(args: readonly string[], command: Command): Promise<void> {
   debug('%s %o', command.name, args)
-  const ready = await command.add(parser(args, command))
+  const ready = await command.add(parserFor(args, command))
   await ready.parseAsync()
 }
 

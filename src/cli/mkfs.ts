@@ -48,7 +48,13 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
       })
       .option('label', { type: 'string', requiresArg: true, default: '', describe: 'Name, 64 bytes at most' })
       .option('uuid', { type: 'string', requiresArg: true, describe: 'Identifier; a random one by default' })
-      .option('force', { type: 'boolean', default: false, describe: 'Overwrite what the device holds' })
+      .option('force', {
+        // As mkfs.xfs and mkfs.btrfs call it, and mke2fs.
+        alias: ['f', 'F'],
+        type: 'boolean',
+        default: false,
+        describe: 'Overwrite what the device holds',
+      })
       .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
       .example('$0 mkfs /dev/pmem0', 'make a file system on a device')
       .example('$0 mkfs pm.img --size 1G --label scratch', 'make it in a new file'),

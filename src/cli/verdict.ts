@@ -9,9 +9,6 @@ import type { Command } from './commands.js'
 
 export const program = 'pmfs2-fuse'
 
-/** mount(8): "internal mount bug". */
-const exitDefect = 4
-
 export function version(): string {
   const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
   const description = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -47,5 +44,5 @@ export function verdict(error: unknown, command: Command): { line: string; exitC
     }
   }
   const line = `this is a bug in ${version()}, please report it: ${message} (DEBUG=pmfs2:* tells where)`
-  return { line, exitCode: exitDefect }
+  return { line, exitCode: command.defectExit }
 }

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Attaching to the kernel and detaching: mount(2) as root, fusermount3 for everybody else. */
-import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, realpathSync, statSync, statfsSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
-import { EBUSY, ENOENT } from '../fs/errno.js'
+import { ENOENT } from '../fs/errno.js'
 import { native } from '../native/index.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, mountType, placesOf } from './mount-table.js'
+import { unmount } from './unmount.js'
 
-/** linux/fs.h, for umount2(2) */
-const MNT_DETACH = 2
-const UMOUNT_NOFOLLOW = 8
 const EPERM = 1
 
 /** @returns the mount point's real path @throws MountError where nothing can be mounted there */
@@ -106,22 +103,14 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions)
 
 /**
  * Unmounts a file system wherever one sees it. What else lies at its mount points by now is left alone.
- * @param device as the mount table has it @returns where it could not be, as it is in use
+ * @param device as the mount table has it @returns where it still is, as it is in use
  */
 export function detach(device: string): string[] {
-  return placesOf(device).filter((place) => !unmount(place, false))
+  for (const place of placesOf(device)) unmount(place, false)
+  return placesOf(device)
 }
 
 /** The same of one that is in use: it is taken out of sight, and goes when its last user does. */
 export function detachLazily(device: string): void {
   for (const place of placesOf(device)) unmount(place, true)
-}
-
-/** @returns whether it is gone, or never was there; false where it is in use */
-function unmount(place: string, lazily: boolean): boolean {
-  if (process.geteuid?.() !== 0) {
-    const args = ['-u', ...(lazily ? ['-z'] : []), '--', place]
-    return spawnSync('fusermount3', args, { stdio: 'ignore' }).status === 0
-  }
-  return native.umount(place, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) !== -EBUSY
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Why a mount did not come about, for people, with the exit code of mount(8). */
+/** Why a mount did not come about, or did not go, for people, with the exit code of mount(8) and umount(8). */
 
 export const exitPermission = 1
 export const exitSystem = 2

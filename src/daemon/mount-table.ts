@@ -47,6 +47,21 @@ export function findMount(mountpoint: string, table = readMountTable()): MountEn
   return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
 }
 
+/** Our mount that one sees at the target, or the last one of that device. @param target mount point or device */
+export function findOurMount(target: string, table = readMountTable()): MountEntry | null {
+  const path = realMountpoint(target)
+  const at = findMount(path, table)
+  if (at?.type === mountType) return at
+  return (
+    table.findLast(
+      (entry) =>
+        entry.type === mountType &&
+        realMountpoint(entry.source) === path &&
+        findMount(entry.mountpoint, table) === entry,
+    ) ?? null
+  )
+}
+
 /** A device number as stat(2) gives it (st_dev), of one as the table has it (bits as in glibc's makedev(3)). */
 export function deviceNumber(device: string): number {
   const [major, minor] = device.split(':').map(Number)

@@ -111,8 +111,7 @@ void test('a directory in the order of a listing, with its cookies', (t) => {
   t.equal(many!.rows.length, 342)
   const cookies = many!.rows.map((row) => String(row['cookie']))
   t.same(cookies, cookies.toSorted())
-  const [file] = dump({ what: 'dir', inode: inodes.one })
-  t.same(file!.damage, [`inode ${inodes.one} is no directory`])
+  t.throws(() => dump({ what: 'dir', inode: inodes.one }), { message: `inode ${inodes.one} is no directory` })
   t.end()
 })
 
@@ -162,7 +161,17 @@ void test('inodes that there are not', (t) => {
     [2 ** 31, 'there is no inode 2147483648: they are numbered from 1 to 2147483647'],
     [99_999, 'there is no inode 99999: the table ends with 415'],
   ] as const
-  for (const [inode, message] of cases) t.same(dump({ what: 'inode', inode })[0]!.damage, [message])
+  for (const [inode, message] of cases) {
+    t.throws(() => dump({ what: 'inode', inode }), { name: 'NotThereError', message })
+  }
+  t.end()
+})
+
+void test('a free inode has fields, but nothing hangs from it', (t) => {
+  const inode = 414
+  t.match(dumpText(dump({ what: 'inode', inode })).join('\n'), /mode +0 \(free\)/)
+  for (const what of ['dir', 'blocks'] as const)
+    t.throws(() => dump({ what, inode }), { name: 'NotThereError', message: 'inode 414 is free' })
   t.end()
 })
 

@@ -173,5 +173,12 @@ void t.test('dump', async (t) => {
   await refused(['inode'], /^dump: inode takes the number of an inode; try/)
   await refused(['inode', 'x'], /^dump: x is no number of an inode; try/)
   await refused(['superblock', '3'], /^dump: superblock takes no number; try/)
+  const absent = (args: readonly string[], said: string): Promise<void> =>
+    refuse(t, ['dump', device, ...args], 1, `dump: ${device}: ${said}`)
+  const numbered = 'they are numbered from 1 to 2147483647'
+  await absent(['inode', '4294967296'], `there is no inode 4294967296: ${numbered}`)
+  await absent(['inode', '5000', '--json'], 'there is no inode 5000: the table ends with 31')
+  await absent(['dir', '20'], 'inode 20 is free')
+  await absent(['blocks', '3'], 'inode 3 is free')
   t.equal(statSync(device).size, 2 * mebibyte)
 })

@@ -61,6 +61,13 @@ void t.test('a mount point by another name', async (t) => {
   await succeed(t, ['umount', join(link, 'mount point')])
 })
 
+void t.test('by its device', async (t) => {
+  await mount(t)
+  await succeed(t, ['umount', device])
+  t.match(await succeed(t, ['fsck', device]), /clean/, 'it was waited for')
+  await refuse(t, ['umount', device], 32, `umount: ${device}: not mounted`)
+})
+
 void t.test('a busy one', async (t) => {
   await mount(t)
   const fd = openSync(join(mountpoint, 'file'), 'r')

@@ -41,9 +41,28 @@ void t.test('unknown options', async (t) => {
       t,
       [name, ...operands, '--frobnicate'],
       usageExit,
-      `${name}: unknown argument: frobnicate; try pmfs2-fuse ${name} --help`,
+      `${name}: unknown argument: --frobnicate; try pmfs2-fuse ${name} --help`,
     )
   }
+})
+
+void t.test('an unknown option is named, though it takes the operand for its value', async (t) => {
+  const unknown = (args: readonly string[], exitCode: number, option: string): Promise<void> => {
+    const name = args[0]!.startsWith('-') ? 'mount' : args[0]!
+    return refuse(t, args, exitCode, `${name}: unknown argument: ${option}; try pmfs2-fuse ${name} --help`)
+  }
+  await unknown(['fsck', '-y', '/nonexistent'], 16, '-y')
+  await unknown(['mkfs', '-qx', '/nonexistent'], 1, '-x')
+  await unknown(['umount', '-f', '/nonexistent'], 1, '-f')
+  await unknown(['mkfs', '--no-force', '/nonexistent'], 1, '--no-force')
+  await unknown(['--frobnicate'], 1, '--frobnicate')
+})
+
+void t.test('options that other checkers and makers of file systems know', async (t) => {
+  for (const options of [['-n'], ['-f'], ['-nf'], ['-n', '--json']])
+    await refuse(t, ['fsck', ...options, '/nonexistent'], 8, /^fsck: cannot open \/nonexistent: /)
+  for (const option of ['-f', '-F', '--force'])
+    await refuse(t, ['mkfs', option, '/nonexistent'], 1, /^mkfs: \/nonexistent: /)
 })
 
 void t.test('too many arguments', async (t) => {
@@ -55,6 +74,20 @@ void t.test('too many arguments', async (t) => {
   )
   await refuse(t, ['umount', '/a', '/b'], 1, 'umount: unknown argument: /b; try pmfs2-fuse umount --help')
   await refuse(t, ['frobnicate', '/a', '/b'], 1, 'mount: unknown argument: /b; try pmfs2-fuse mount --help')
+})
+
+void t.test('an option and its list in one word', async (t) => {
+  const mount = (...options: readonly string[]): readonly string[] => ['/nonexistent', '/none', ...options]
+  await refuse(t, mount('-ofrob'), 1, 'mount: unknown mount option frob; try pmfs2-fuse mount --help')
+  await refuse(t, mount('-o=frob'), 1, 'mount: unknown mount option frob; try pmfs2-fuse mount --help')
+  for (const options of [['-oro'], ['-onoatime,nosuid', '-f'], ['-oro', '-o', 'nodev']])
+    await refuse(t, mount(...options), 32, 'mount: /none: the mount point does not exist')
+})
+
+void t.test('operands behind --', async (t) => {
+  await refuse(t, ['umount', '--', '/nonexistent'], 32, 'umount: /nonexistent: not mounted')
+  await refuse(t, ['mkfs', '-q', '--', '-n'], 1, /^mkfs: \.\/-n: there is no such file or device/)
+  await refuse(t, ['--', '/nonexistent', '/none'], 32, 'mount: /none: the mount point does not exist')
 })
 
 void t.test('of an option given twice the last holds', async (t) => {

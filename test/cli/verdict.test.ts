@@ -60,6 +60,8 @@ void t.test('a defect is called one', (t) => {
   t.match(line, /^this is a bug in pmfs2-fuse .*TypeError: x is undefined/)
   t.equal(exitCode, 4)
   t.equal(verdict('a string', mkfs).exitCode, 4)
+  t.equal(verdict(new TypeError('x is undefined'), mount).exitCode, 4)
+  t.equal(verdict(new TypeError('x is undefined'), fsck).exitCode, 8, 'no word on the file system')
   t.end()
 })
 

@@ -7,6 +7,7 @@ import t from 'tap'
 import {
   deviceNumber,
   findMount,
+  findOurMount,
   parseMountTable,
   placesOf,
   readMountTable,
@@ -45,6 +46,21 @@ void t.test('of two mounts at one place the last is seen', (t) => {
   const table = parseMountTable(text)
   t.equal(findMount('/mnt/with blank', table)?.type, 'tmpfs')
   t.equal(findMount('/mnt', table), null)
+  t.end()
+})
+
+void t.test('ours is found by its mount point or its device, where one sees it', (t) => {
+  const line = (id: number, place: string, rest: string): string =>
+    `${id} 26 0:${id} / ${place} rw - ${rest}\n`
+  const ours = line(50, '/none/a', 'fuse.pmfs2 /none/pm rw') + line(51, '/none/b', 'fuse.pmfs2 /none/pm rw')
+  const place = (target: string, table: string): string | undefined =>
+    findOurMount(target, parseMountTable(table))?.mountpoint
+  t.equal(place('/none/a', ours), '/none/a')
+  t.equal(place('/none/pm', ours), '/none/b', 'the last one of a device')
+  const covered = ours + line(52, '/none/b', 'tmpfs tmpfs rw')
+  t.equal(place('/none/pm', covered), '/none/a', 'what lies above another is left alone')
+  t.equal(place('/none/b', covered), undefined)
+  t.equal(place('/none/disk', line(50, '/none/a', 'ext4 /none/disk rw')), undefined)
   t.end()
 })
 

@@ -4,6 +4,7 @@ import { chmod, chown, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
+import { findMount } from '../../src/daemon/mount-table.js'
 import { fingerprint } from '../cli/cli.js'
 import { System, outcome } from '../support/system.js'
 import { type Finished, finish } from '../support/run-command.js'
@@ -78,6 +79,20 @@ async function mountsOwnDevice(t: Test): Promise<void> {
   t.ok(await hasEnded(pid), 'the server ends')
 }
 
+async function asksForTimesOfAccess(t: Test): Promise<void> {
+  const mount = await ownedByNobody(t)
+  const user = await System.start(identity)
+  t.teardown(() => user.stop())
+  for (const options of ['noatime,relatime,nodiratime', 'atime,diratime']) {
+    const { end, output } = await asNobody([mount.device, mount.mountpoint, '-o', options])
+    t.equal(end, 0, `${options}: ${output}`)
+    if (end !== 0) continue
+    await mount.adoptAs(user)
+    t.notOk(findMount(mount.mountpoint)?.options.includes('noatime'), options)
+    await asNobody(['umount', mount.mountpoint])
+  }
+}
+
 async function endsOnSignal(t: Test): Promise<void> {
   const mount = await ownedByNobody(t)
   const user = await System.start(identity)
@@ -130,6 +145,7 @@ async function isRefused(t: Test): Promise<void> {
 
 if (((await stat('/dev/fuse')).mode & 0o6) === 0o6) {
   void tap.test('a user mounts a device of his own', mountsOwnDevice)
+  void tap.test('times of access as a user wants them', asksForTimesOfAccess)
   void tap.test('SIGTERM to the server of a user', endsOnSignal)
   void tap.test('what a user cannot mount', isRefused)
 } else {

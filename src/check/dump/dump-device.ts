@@ -6,6 +6,7 @@ import type { MappedMedium } from '../../pmem/mapped-medium.js'
 import { messageOf, withDevices, withMedium } from '../with-devices.js'
 import { dumpSuperblocks } from './dump-superblock.js'
 import { type DumpRequest, dumpVolume } from './dump-volume.js'
+import { NotThereError } from './find-inode.js'
 import type { DumpSection } from './section.js'
 
 export interface DeviceDump {
@@ -21,7 +22,8 @@ export function dumpDevices(paths: readonly string[], request: DumpRequest): Dev
       withMedium(devices, 'read-only', (medium) => dumpMedium(medium, paths, request)),
     )
   } catch (error) {
-    const problem = messageOf(error, paths)
+    const problem =
+      error instanceof NotThereError ? `${paths.join(', ')}: ${error.message}` : messageOf(error, paths)
     if (problem === null) throw error
     return { sections: [], problem }
   }

@@ -6,13 +6,15 @@ import { isDirectory } from '../../fs/mode.js'
 import { nameText } from '../name-text.js'
 import type { VolumeView } from '../volume-view.js'
 import { directoryBlocks, leafEntries } from './directory-walk.js'
+import { NotThereError } from './find-inode.js'
 import { typeText } from './mode-text.js'
 import { type DumpRow, type DumpSection, field, section } from './section.js'
 import { hexWord } from './structure-fields.js'
 
+/** @throws NotThereError where it is no directory */
 export function dumpDirectory(view: VolumeView, inode: Inode): DumpSection {
   const title = `directory ${inode.number}`
-  if (!isDirectory(inode.mode)) return section(title, [], [], [`inode ${inode.number} is no directory`])
+  if (!isDirectory(inode.mode)) throw new NotThereError(`inode ${inode.number} is no directory`)
   const damage: string[] = []
   const rows: DumpRow[] = []
   for (const { block, isLeaf } of directoryBlocks(view, inode, damage)) {

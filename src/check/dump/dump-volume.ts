@@ -8,7 +8,7 @@ import { dumpDirectory } from './dump-directory.js'
 import { dumpInode } from './dump-inode.js'
 import { dumpLanes, dumpRoots } from './dump-roots.js'
 import { dumpSuperblock, dumpSuperblocks } from './dump-superblock.js'
-import { findInode } from './find-inode.js'
+import { NotThereError, findInode } from './find-inode.js'
 import { type DumpSection, section } from './section.js'
 
 /** What to dump: `overview` is the superblock, the roots and the lanes in use. */
@@ -17,7 +17,7 @@ export type DumpRequest =
   | { readonly what: 'superblock' }
   | { readonly what: 'inode' | 'dir' | 'blocks'; readonly inode: number }
 
-/** @param superblock as readSuperblock (src/fs/superblock.ts) gives it */
+/** @param superblock as readSuperblock (src/fs/superblock.ts) gives it @throws NotThereError */
 export function dumpVolume(medium: Medium, superblock: Superblock, request: DumpRequest): DumpSection[] {
   if (request.what === 'superblock') return dumpSuperblocks(medium)
   const view = new VolumeView(medium, superblock)
@@ -27,6 +27,7 @@ export function dumpVolume(medium: Medium, superblock: Superblock, request: Dump
   if (request.what === 'overview') return [...head, dumpRoots(view), ...dumpLanes(view)]
   const inode = findInode(view, request.inode)
   if (typeof inode === 'string') return [section(`inode ${request.inode}`, [], [], [inode])]
+  if (request.what !== 'inode' && inode.mode === 0) throw new NotThereError(`inode ${inode.number} is free`)
   switch (request.what) {
     case 'inode':
       return [dumpInode(view, inode)]

@@ -9,15 +9,21 @@ import { Inode } from '../../fs/inode.js'
 import { wordOfInode } from '../inode-facts.js'
 import type { VolumeView } from '../volume-view.js'
 
-/** @returns the inode, free or in use; or why there is none */
+/** What is asked for is not there, and nothing is wrong with that. */
+export class NotThereError extends Error {
+  override readonly name = 'NotThereError'
+}
+
+/** @returns the inode, free or in use; or how the way to it is damaged @throws NotThereError */
 export function findInode(view: VolumeView, number: number): Inode | string {
   if (!Number.isInteger(number) || number < 1 || number > largestInode) {
-    return `there is no inode ${number}: they are numbered from 1 to ${largestInode}`
+    throw new NotThereError(`there is no inode ${number}: they are numbered from 1 to ${largestInode}`)
   }
   const index = Math.floor(number / inodesPerBlock)
   const blocks = view.word(rootsBlock, roots.word.tableBlocks)
-  if (index >= blocks)
-    return `there is no inode ${number}: the table ends with ${blocks * inodesPerBlock - 1}`
+  if (index >= blocks) {
+    throw new NotThereError(`there is no inode ${number}: the table ends with ${blocks * inodesPerBlock - 1}`)
+  }
   let block = view.word(rootsBlock, roots.word.tableRoot)
   for (let level = tableHeight - 1; level >= 0; level--) {
     if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`

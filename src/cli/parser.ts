@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The parser of the arguments. Where several things are wrong with them, it names an unknown option first. */
+import yargs, { type Argv } from 'yargs'
+import { UsageError } from './command-error.js'
+import type { Command } from './commands.js'
+import { program, version } from './verdict.js'
+
+/** @param command null: none, as the program as a whole is asked about */
+export function parserFor(args: readonly string[], command: Command | null): Argv {
+  const takesLists = command?.name === 'mount'
+  let missing: string | null = null
+  return (
+    yargs(inKnownForms(args, takesLists))
+      .scriptName(program)
+      .locale('en')
+      .parserConfiguration({
+        // -o may be repeated; of anything else the last one holds.
+        'duplicate-arguments-array': takesLists,
+        'greedy-arrays': false,
+        'parse-numbers': false,
+        'parse-positional-numbers': false,
+        'boolean-negation': false,
+        'camel-case-expansion': false,
+        'dot-notation': false,
+      })
+      .strict()
+      .version(version())
+      .alias('V', 'version')
+      .help()
+      .alias('h', 'help')
+      .wrap(Math.min(100, process.stdout.columns || 100))
+      .exitProcess(false)
+      // Errors are thrown, for main.ts to report. yargs gives none where the arguments are at fault.
+      .fail((message: string, error: Error | undefined) => {
+        if (error !== undefined) throw error
+        if (!isMissing(message)) throw new UsageError(asWritten(message, args))
+        // An unknown option may have taken the operand for its value: yargs looks for those after this.
+        missing ??= message
+      })
+      .check(() => {
+        if (missing !== null) throw new UsageError(missing)
+        return true
+      })
+  )
+}
+
+/** The same arguments without what yargs does not know: a list right behind its -o, and operands behind `--`. */
+function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
+  const end = args.indexOf('--')
+  const before = end < 0 ? args : args.slice(0, end)
+  const paths = end < 0 ? [] : args.slice(end + 1)
+  return [
+    ...before.flatMap((arg) => (takesLists && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg])),
+    ...paths.map((path) => (path.startsWith('-') ? `./${path}` : path)),
+  ]
+}
+
+function isMissing(message: string): boolean {
+  return /^(Not enough non-option arguments|Missing required argument)/.test(message)
+}
+
+/** Gives unknown options the dashes back that yargs drops. */
+function asWritten(message: string, args: readonly string[]): string {
+  const [, complaint, names] = /^(Unknown arguments?: )(.*)$/s.exec(message) ?? []
+  if (complaint === undefined || names === undefined) return message
+  const written = names.split(', ').map((name) => {
+    if (args.includes(name) || !/^\w[\w-]*$/.test(name)) return name
+    return name.length === 1 ? `-${name}` : `--${name}`
+  })
+  return complaint + written.join(', ')
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Unmounting at one place: umount2(2) as root, fusermount3 for everybody else. */
+import { spawnSync } from 'node:child_process'
+import { getSystemErrorName } from 'node:util'
+import { native } from '../native/index.js'
+import { MountError, exitPermission, exitSystem } from './mount-error.js'
+
+/** linux/fs.h, for umount2(2) */
+const MNT_DETACH = 2
+const UMOUNT_NOFOLLOW = 8
+
+/**
+ * @param lazily take it out of sight now, even if it is in use
+ * @returns why it is still there, in words that follow its name; null where it is gone
+ */
+export function unmount(place: string, lazily: boolean): MountError | null {
+  return process.geteuid?.() === 0 ? unmountAsRoot(place, lazily) : unmountAsUser(place, lazily)
+}
+
+function unmountAsRoot(place: string, lazily: boolean): MountError | null {
+  const result = native.umount(place, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0))
+  if (result === 0) return null
+  const code = getSystemErrorName(result)
+  if (code === 'EBUSY') return new MountError('target is busy')
+  if (code === 'EINVAL') return new MountError('not mounted')
+  if (code === 'EPERM') return new MountError('no permission to unmount it', exitPermission)
+  return new MountError(`cannot be unmounted: ${code}`, exitSystem)
+}
+
+function unmountAsUser(place: string, lazily: boolean): MountError | null {
+  const program = 'fusermount3'
+  const { status, error, stderr } = spawnSync(program, ['-u', ...(lazily ? ['-z'] : []), '--', place], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  })
+  if (error !== undefined) {
+    return new MountError(`${program}, which unmounts for those who are not root, does not run`, exitSystem)
+  }
+  if (status === 0) return null
+  if (/busy/i.test(stderr)) return new MountError('target is busy')
+  return new MountError(stderr.trim().replaceAll('\n', ' ') || `${program} failed`, exitPermission)
+}

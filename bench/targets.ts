@@ -67,11 +67,12 @@ const requestsBound =
   'requests. Where the kernel checks permissions (default_permissions, without which a mount for several users is not ' +
   'safe), it asks for the attributes of a directory that it has just changed, and it looks a name up before it makes it. ' +
   'So a file made is GETATTR, LOOKUP and MKNOD, one removed GETATTR and UNLINK, at some 12 µs each where nobody is woken ' +
-  'on another processor. The transaction in the engine is about a tenth of it (`npm run bench:micro`).'
+  'on another processor, when last looked at; the transaction in the engine was about a tenth of it ' +
+  '(`npm run bench:micro`).'
 const copiesBound =
   'over io_uring data is copied twice, from the medium to the ring’s buffer and from there to the reader; tmpfs copies ' +
-  'once. Of the time that both processors worked, perf(1) finds 26 % in the first copy, 16 % in the second, and 30 % in ' +
-  'the kernel’s looking up of each page of both buffers.'
+  'once. When it was profiled with perf(1), 26 % of the time that both processors worked went into the first copy, 16 % into ' +
+  'the second, and 30 % into the kernel’s looking up of each page of both buffers.'
 
 export const targets: readonly Target[] = [
   against('fio line, pinned ÷ floor of io_uring', ['mixed-4k-pinned', 'bandwidth'], floor, 0.95),
@@ -109,7 +110,7 @@ export const targets: readonly Target[] = [
     limit: { atLeast: 0.95 },
     bound:
       'nothing of its own: the same requests are sent either way, as a write is durable in any case ' +
-      '(test/mount/request-budgets.test.ts). What is missed is less than the rounds differ by.',
+      '(test/mount/request-budgets.test.ts).',
   },
   {
     what: 'seconds to mount with many files ÷ with none',

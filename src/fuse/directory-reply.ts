@@ -4,7 +4,7 @@
  * attributes are filled in afterwards, when that lock is free. An entry that names what is not there, on a damaged
  * volume, comes without attributes: a listing fails for no single entry.
  */
-import type { DirectorySink } from '../fs/directory-reader.js'
+import { type DirectorySink, cookieOfDotDot } from '../fs/directory-reader.js'
 import type { Engine } from '../fs/engine.js'
 import { attributeWords } from '../fs/engine.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
@@ -13,7 +13,6 @@ import { fuse_dirent, fuse_entry_out } from './protocol.js'
 
 const dirent = fuse_dirent.word
 /** Cookies up to here are those of `.` and `..`, which are not looked up. */
-const cookieOfDotDot = 2
 
 export class DirectoryReply implements DirectorySink {
   /** Bytes of entries so far. */

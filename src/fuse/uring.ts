@@ -26,7 +26,9 @@ const pageBytes = 4096
 const pieceBytes = 1 * pageBytes
 const headerBytes = 4 * pageBytes
 /** Requests that the kernel may have in flight per queue; more of them wait in the kernel. */
-const entriesPerQueue = 4
+const entriesWanted = 4
+/** Entries of all queues together: their payloads lie in one mapping of less than 2 GiB. */
+const mostEntries = 1024
 const noEntry = -1
 /** A thread that is interrupted just before it blocks does not notice. */
 const askAgainMs = 1
@@ -46,6 +48,7 @@ export interface UringParts extends ChannelParts {
 export class UringChannel implements Channel, Patience {
   readonly #ring: number
   readonly #queues: readonly number[]
+  readonly #entriesPerQueue: number
   readonly #engine: Engine
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
@@ -55,7 +58,9 @@ export class UringChannel implements Channel, Patience {
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
-    const entries = parts.queues.length * entriesPerQueue
+    const share = Math.floor(mostEntries / parts.queues.length)
+    this.#entriesPerQueue = Math.min(entriesWanted, Math.max(share, 1))
+    const entries = parts.queues.length * this.#entriesPerQueue
     this.#queues = parts.queues
     this.#engine = parts.engine
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
@@ -130,9 +135,10 @@ export class UringChannel implements Channel, Patience {
   }
 
   #register(): void {
+    const count = this.#entriesPerQueue
     this.#queues.forEach((queue, index) => {
-      for (let n = 0; n < entriesPerQueue; n++) {
-        const error = native.registerEntry(this.#ring, index * entriesPerQueue + n, queue)
+      for (let n = 0; n < count; n++) {
+        const error = native.registerEntry(this.#ring, index * count + n, queue)
         if (error < 0) throw new Error(`an entry of the ring was refused: errno ${-error}`)
       }
     })

@@ -8,16 +8,17 @@
  *     await volume.close()
  */
 import { blockBytes } from '../../layout/geometry.js'
-import { AttributeChange, SET_GID, SET_MODE, SET_SIZE, SET_UID } from '../fs/attributes.js'
+import { AttributeChange, KILL_PRIVILEGES, SET_GID, SET_MODE, SET_SIZE, SET_UID } from '../fs/attributes.js'
 import type { DirectorySink } from '../fs/directory-reader.js'
 import type { Engine } from '../fs/engine.js'
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../fs/errno.js'
 import { mostBytesPerWrite } from '../fs/file.js'
-import { S_IFDIR, S_IFLNK, S_IFREG, permissionBits } from '../fs/mode.js'
+import { S_IFDIR, S_IFLNK, S_IFREG } from '../fs/mode.js'
 import { NewInode } from '../fs/new-inode.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import { apiError } from './api-error.js'
+import { bytesOf, checkEncoding, checkText, lengthOf, ownerOf, permissionsOf } from './arguments.js'
 import { type OpenedVolume, openVolume } from './opened-volume.js'
 import { Collector, PathWalk, type Place, decoder } from './path-walk.js'
 import type { VolumeStats } from './volume-stats.js'
@@ -66,30 +67,36 @@ export class VolumeFiles {
     return this.#run(() => this.#walk.stat(this.#inode('lstat', path, false), path))
   }
 
-  readFile(path: string): Promise<Uint8Array>
-  readFile(path: string, encoding: 'utf8'): Promise<string>
-  readFile(path: string, encoding?: 'utf8'): Promise<Uint8Array | string> {
+  readFile(path: string, encoding?: null): Promise<Uint8Array>
+  readFile(path: string, encoding: 'utf8' | 'utf-8'): Promise<string>
+  readFile(path: string, encoding?: 'utf8' | 'utf-8' | null): Promise<Uint8Array | string> {
     return this.#run(() => {
+      checkEncoding(encoding)
       const inode = this.#inode('open', path, true)
       const { size } = this.#walk.stat(inode, path)
       const bytes = this.#read(inode, size, path)
-      return encoding === undefined ? bytes : decoder.decode(bytes)
+      return typeof encoding === 'string' ? decoder.decode(bytes) : bytes
     })
   }
 
   /** Replaces a file's contents, or makes it (mode 0666). */
-  writeFile(path: string, data: string | Uint8Array): Promise<void> {
+  writeFile(path: string, data: string | ArrayBufferView): Promise<void> {
     return this.#run(() => {
+      const bytes = bytesOf(data)
       const place = this.#place('open', path, true)
       if (place.isSlashed) throw apiError(-EISDIR, 'open', path)
       const inode = place.inode > 0 ? place.inode : this.#make('open', path, place, S_IFREG | 0o666)
       this.#resize(inode, 0, 'open', path)
-      this.#write(inode, typeof data === 'string' ? new TextEncoder().encode(data) : data, path)
+      this.#write(inode, bytes, path)
     })
   }
 
+  /** @param length bytes, a whole number; below zero it is zero, and beyond the largest file EFBIG */
   truncate(path: string, length = 0): Promise<void> {
-    return this.#run(() => this.#resize(this.#inode('truncate', path, true), length, 'truncate', path))
+    return this.#run(() => {
+      const inode = this.#inode('truncate', path, true)
+      this.#resize(inode, lengthOf(length), 'truncate', path)
+    })
   }
 
   readdir(path: string): Promise<string[]> {
@@ -107,15 +114,18 @@ export class VolumeFiles {
     })
   }
 
+  /** @param mode permission bits, from which no umask is taken off; what else it has is left out */
   mkdir(path: string, mode = 0o777): Promise<void> {
     return this.#run(() => {
-      this.#make('mkdir', path, this.#vacant('mkdir', path), S_IFDIR | mode)
+      const permissions = permissionsOf(mode)
+      this.#make('mkdir', path, this.#vacant('mkdir', path), S_IFDIR | permissions)
     })
   }
 
   symlink(target: string, path: string): Promise<void> {
     return this.#run(() => {
-      const bytes = new TextEncoder().encode(target)
+      checkText(target, 'target')
+      const bytes = bytesOf(target)
       this.#buffer.bytes.set(bytes.subarray(0, blockBytes))
       const { parent, name } = this.#vacantFile('symlink', path)
       const made = newInode(S_IFLNK | 0o777)
@@ -165,21 +175,25 @@ export class VolumeFiles {
     })
   }
 
+  /** @param mode permission bits; what else it has is left out */
   chmod(path: string, mode: number): Promise<void> {
     return this.#run(() => {
       const change = new AttributeChange()
       change.mask = SET_MODE
-      change.mode = mode & permissionBits
+      change.mode = permissionsOf(mode)
       this.#check(this.#engine.setattr(this.#inode('chmod', path, true), change), 'chmod', path)
     })
   }
 
+  /** @param uid, gid -1 leaves the one or the other as it is */
   chown(path: string, uid: number, gid: number): Promise<void> {
     return this.#run(() => {
+      const user = ownerOf(uid, 'uid')
+      const group = ownerOf(gid, 'gid')
       const change = new AttributeChange()
-      change.mask = SET_UID | SET_GID
-      change.uid = uid
-      change.gid = gid
+      change.mask = KILL_PRIVILEGES | (user === null ? 0 : SET_UID) | (group === null ? 0 : SET_GID)
+      change.uid = user ?? 0
+      change.gid = group ?? 0
       this.#check(this.#engine.setattr(this.#inode('chown', path, true), change), 'chown', path)
     })
   }
@@ -193,12 +207,14 @@ export class VolumeFiles {
   }
 
   #place(syscall: string, path: string, followLast: boolean): Place {
+    checkText(path, 'path')
     const place = this.#walk.resolve(path, followLast)
     if (typeof place === 'number') throw apiError(place, syscall, path)
     return place
   }
 
   #inode(syscall: string, path: string, followLast: boolean): number {
+    checkText(path, 'path')
     const inode = this.#walk.find(path, followLast)
     this.#check(inode, syscall, path)
     return inode

@@ -13,11 +13,24 @@ import { VolumeStats } from './volume-stats.js'
 
 const mostLinks = 40
 
-/** Where a path leads: the directory and the name in it, and the inode there (a negative errno where there is none). */
-export interface Place {
+/** A byte order mark is part of the text, as it is to node:fs. */
+export const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** What a path ends in where that is no name: nothing can be made there, or taken away. */
+type SpecialEnd = '/' | '.' | '..'
+
+interface End {
   readonly parent: number
   readonly name: Name
   readonly inode: number
+  /** null for a name. */
+  readonly special: SpecialEnd | null
+}
+
+/** Where a path leads: the directory and the name in it, and the inode there (a negative errno where there is none). */
+export interface Place extends End {
+  /** Whether a slash follows the name, which is meant for a directory then. */
+  readonly isSlashed: boolean
 }
 
 /** Copies what the engine tells it into one buffer. */
@@ -58,16 +71,33 @@ export class PathWalk {
     this.#medium = medium
   }
 
+  /**
+   * Finds what is there: a slash at the end leads through a link, and to a directory only.
+   * @returns the inode, or a negative errno
+   */
+  find(path: string, followLast: boolean): number {
+    const place = this.resolve(path, followLast || path.endsWith('/'))
+    if (typeof place === 'number') return place
+    return this.isNoDirectory(place, path) ? -ENOTDIR : place.inode
+  }
+
+  /** Whether a slash follows the name of what is there, and is no directory. */
+  isNoDirectory(place: Place, path: string): boolean {
+    return place.isSlashed && place.inode > 0 && !this.stat(place.inode, path).isDirectory()
+  }
+
   /** @returns where the path leads, or a negative errno where one of its directories is missing */
   resolve(path: string, followLast: boolean): Place | number {
-    const names = path.split('/').filter((part) => part !== '' && part !== '.')
+    if (path === '') return -ENOENT
+    const names = partsOf(path)
     const parents = [rootInode]
-    let last: Place = { parent: rootInode, name: nameOf('.'), inode: rootInode }
+    let isSlashed = path.endsWith('/')
+    let last: End = specialEnd('/', parents)
     for (let links = 0; names.length > 0;) {
       const part = names.shift()!
-      if (part === '..') {
-        if (parents.length > 1) parents.pop()
-        last = { parent: parents.at(-2) ?? rootInode, name: nameOf('.'), inode: parents.at(-1)! }
+      if (part === '.' || part === '..') {
+        if (part === '..' && parents.length > 1) parents.pop()
+        last = specialEnd(part, parents)
         continue
       }
       const parent = parents.at(-1)!
@@ -76,18 +106,22 @@ export class PathWalk {
       if (stats?.isSymbolicLink() === true && (names.length > 0 || followLast)) {
         if (++links > mostLinks) return -ELOOP
         const target = this.readlink(inode, path)
-        if (target.startsWith('/')) parents.length = 1
-        names.unshift(...target.split('/').filter((piece) => piece !== '' && piece !== '.'))
+        if (names.length === 0 && target.endsWith('/')) isSlashed = true
+        if (target.startsWith('/')) {
+          parents.length = 1
+          last = specialEnd('/', parents)
+        }
+        names.unshift(...partsOf(target))
         continue
       }
-      last = { parent, name: nameOf(part), inode }
+      last = { parent, name: nameOf(part), inode, special: null }
       if (names.length > 0) {
         if (stats === null) return inode === 0 ? -ENOENT : inode
         if (!stats.isDirectory()) return -ENOTDIR
       }
       parents.push(inode)
     }
-    return last
+    return { ...last, isSlashed }
   }
 
   /** @param path for the error, which a damaged volume may give */
@@ -101,7 +135,7 @@ export class PathWalk {
     const target = new Collector(this.#medium, blockBytes)
     const length = this.#engine.readlink(inode, target)
     if (length < 0) throw apiError(length, 'readlink', path)
-    return new TextDecoder().decode(target.bytes.subarray(0, length))
+    return decoder.decode(target.bytes.subarray(0, length))
   }
 
   /** The engine hands out a reference; calls here do not overlap, so it need not be kept. */
@@ -110,6 +144,15 @@ export class PathWalk {
     if (inode > 0) this.#engine.forget(inode, 1)
     return inode
   }
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter((part) => part !== '')
+}
+
+/** The last of these directories, each within the one before it. */
+function specialEnd(special: SpecialEnd, parents: readonly number[]): End {
+  return { parent: parents.at(-2) ?? rootInode, name: nameOf(special), inode: parents.at(-1)!, special }
 }
 
 export function nameOf(text: string): Name {

@@ -26,6 +26,7 @@ export class AttributeChange {
   mode = 0
   uid = 0
   gid = 0
+  /** In bytes; its words may be signed. */
   sizeLow = 0
   sizeHigh = 0
   atimeLow = 0
@@ -90,7 +91,7 @@ function resize(
   reclaim: Reclaim,
 ): void {
   const { sizeLow, sizeHigh } = change
-  const grows = sizeHigh > inode.sizeHigh || (sizeHigh === inode.sizeHigh && sizeLow > inode.sizeLow)
+  const grows = sizeHigh > inode.sizeHigh || (sizeHigh === inode.sizeHigh && sizeLow >>> 0 > inode.sizeLow)
   if (grows) file.zeroGap(inode, blockOf(sizeLow, sizeHigh), sizeLow & 4095)
   if ((change.mask & SET_MTIME) === 0) inode.putPair(tx, inodeField.mtime, clock.low, clock.high)
   inode.putSize(tx, sizeLow, sizeHigh)

@@ -198,7 +198,10 @@ export class Engine {
     return error
   }
 
-  /** Makes a file, directory or special file. @returns its inode, with a reference, or a negative errno */
+  /**
+   * Makes a file, directory or special file.
+   * @returns its inode, with a reference, or a negative errno: -EINVAL for what is none of them
+   */
   create(parent: number, name: Name, made: NewInode): number {
     return this.#create(parent, name, made, null, 0, 0)
   }
@@ -215,7 +218,7 @@ export class Engine {
     return this.#create(parent, name, made, target, start, length)
   }
 
-  /** Makes a file without a name, which {@link link} can give it. @returns as {@link create} */
+  /** Makes a regular file without a name, which {@link link} can give it. @returns as {@link create} */
   createNameless(parent: number, made: NewInode): number {
     let result: number
     this.#locks.lockMetadata()

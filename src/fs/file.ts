@@ -97,7 +97,7 @@ export class File {
     let blocks = blocksOf(within, length)
     if (index + blocks > largestFileBlocks) {
       blocks = largestFileBlocks - index
-      if (blocks === 0) return -EFBIG
+      if (blocks <= 0) return -EFBIG
       length = blocks * blockBytes - within
     }
     const write = this.#write

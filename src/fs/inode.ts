@@ -199,9 +199,9 @@ export function blockOf(low: number, high: number): number {
   return ((high << (32 - blockShift)) | (low >>> blockShift)) >>> 0
 }
 
-/** Whether a size in bytes, its lower word signed or not, is beyond what a file can have: {@link largestFileBlocks}. */
+/** Whether a size in bytes, its words signed or not, is beyond what a file can have: {@link largestFileBlocks}. */
 export function isLargerThanAnyFile(low: number, high: number): boolean {
-  return high > largestHigh || (high === largestHigh && low >>> 0 > largestLow)
+  return high < 0 || high > largestHigh || (high === largestHigh && low >>> 0 > largestLow)
 }
 
 /** Fields of the inode; a directory counts its entries where a device file has its number. */

@@ -20,9 +20,9 @@ const types = [S_IFSOCK, S_IFLNK, S_IFREG, S_IFBLK, S_IFDIR, S_IFCHR, S_IFIFO].r
   0,
 )
 
-/** Whether a file that is there may have this mode. */
+/** Whether a file may have this mode: its type is one of the seven, and there are no bits above it. */
 export function isMode(mode: number): boolean {
-  return mode <= 0xffff && ((types >>> (mode >>> 12)) & 1) !== 0
+  return mode >= 0 && mode <= 0xffff && ((types >>> (mode >>> 12)) & 1) !== 0
 }
 
 /** The type as directory entries keep it (DT_* of readdir(3)). */

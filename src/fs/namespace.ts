@@ -10,11 +10,11 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
-import { EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
+import { EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
-import { S_ISGID, isDirectory, typeOfMode } from './mode.js'
+import { S_IFLNK, S_IFMT, S_IFREG, S_ISGID, isDirectory, isMode, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import { type NewInode, putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
@@ -55,7 +55,10 @@ export class Namespace {
     this.#child = new Inode(parts.medium)
   }
 
-  /** Makes an inode under a name; `target` is the text of a symbolic link. @returns its number or a negative errno */
+  /**
+   * Makes an inode under a name; `target` is the text of a symbolic link, which nothing else has.
+   * @returns its number or a negative errno, -EINVAL for what is of none of the types
+   */
   create(
     parentNumber: number,
     name: Name,
@@ -65,10 +68,12 @@ export class Namespace {
     length: number,
   ): number {
     const parent = this.#parent
+    if (!isMode(made.mode)) return -EINVAL
+    if ((target !== null) !== ((made.mode & S_IFMT) === S_IFLNK)) return -EINVAL
     const error = openForNewName(this.#table, this.#directory, parentNumber, name, parent)
     if (error !== 0) return error
     if (target !== null) {
-      const unfit = checkTarget(length)
+      const unfit = checkTarget(target, start, length)
       if (unfit !== 0) return unfit
     }
     this.#locks.lockInodes(parentNumber)
@@ -94,8 +99,9 @@ export class Namespace {
     return result
   }
 
-  /** Makes a file without a name (O_TMPFILE). @returns its number or a negative errno */
+  /** Makes a regular file without a name (O_TMPFILE). @returns its number or a negative errno */
   createNameless(parentNumber: number, made: NewInode): number {
+    if (!isMode(made.mode) || (made.mode & S_IFMT) !== S_IFREG) return -EINVAL
     const error = openDirectory(this.#table, parentNumber, this.#parent)
     if (error !== 0) return error
     this.#tx.begin()

@@ -15,10 +15,14 @@ import { damaged } from './volume-error.js'
 /** PATH_MAX without its NUL. */
 export const longestTargetBytes = 4095
 
-/** @returns 0, -ENOENT for an empty target, -ENAMETOOLONG */
-export function checkTarget(length: number): number {
+/** @returns 0, -ENOENT for an empty target, -ENAMETOOLONG, or -EINVAL for one with a NUL in it */
+export function checkTarget(from: TransferBuffer, start: number, length: number): number {
   if (length === 0) return -ENOENT
-  return length > longestTargetBytes ? -ENAMETOOLONG : 0
+  if (length > longestTargetBytes) return -ENAMETOOLONG
+  for (let n = 0; n < length; n++) {
+    if (from.bytes[start + n] === 0) return -EINVAL
+  }
+  return 0
 }
 
 /** Gives a fresh inode its target. @returns 0 or -ENOSPC (then the caller aborts the transaction) */

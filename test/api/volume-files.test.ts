@@ -1,36 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The node:fs/promises-like face: what is written through it is there after closing and opening again. */
 import { randomBytes } from 'node:crypto'
-import { test, type Test } from 'tap'
+import { test } from 'tap'
 import { openFiles } from '../../src/api/volume-files.js'
-import { format } from '../../src/fs/format.js'
-import { type Device, createMemoryDevice } from '../../src/pmem/device.js'
-import { deviceBlocks, mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
-import { MappedMedium } from '../../src/pmem/mapped-medium.js'
-
-/** A formatted device in memory; it can be opened by its path as long as the test runs. */
-function formatted(t: Test, sizeBytes: number): Device {
-  const device = createMemoryDevice(sizeBytes)
-  t.teardown(() => device.close())
-  const description = mapDevices([device], 'read-write')
-  const medium = new MappedMedium(description)
-  format(medium, {
-    deviceBlocks: [deviceBlocks(device)],
-    uuid: randomBytes(16),
-    label: 'api',
-    hashKey: randomBytes(16),
-    now: Date.now(),
-    uid: 0,
-    gid: 0,
-    zeroed: true,
-  })
-  medium.release()
-  unmapDevices(description)
-  return device
-}
+import { formattedDevice } from './formatted-device.js'
 
 void test('files, directories and links survive closing and opening', async (t) => {
-  const { path } = formatted(t, 64 * 2 ** 20)
+  const path = formattedDevice(t, 64 * 2 ** 20)
   const big = randomBytes(5 * 2 ** 20 + 123)
   const first = await openFiles(path)
   await first.mkdir('/a')
@@ -61,7 +37,7 @@ void test('files, directories and links survive closing and opening', async (t) 
 })
 
 void test('errors are those of node:fs', async (t) => {
-  const { path } = formatted(t, 2 ** 22)
+  const path = formattedDevice(t, 2 ** 22)
   const volume = await openFiles(path)
   t.teardown(() => volume.close())
   await volume.writeFile('/file', 'x')
@@ -82,7 +58,7 @@ void test('errors are those of node:fs', async (t) => {
 })
 
 void test('a volume opened read-only leaves the device as it was', async (t) => {
-  const { path } = formatted(t, 2 ** 22)
+  const path = formattedDevice(t, 2 ** 22)
   const volume = await openFiles(path)
   await volume.writeFile('/file', 'kept')
   await volume.close()
@@ -93,4 +69,16 @@ void test('a volume opened read-only leaves the device as it was', async (t) => 
   const again = await openFiles(path)
   t.equal(await again.readFile('/file', 'utf8'), 'kept')
   await again.close()
+})
+
+void test('what is not ASCII is text as it was given, a byte order mark too', async (t) => {
+  const path = formattedDevice(t, 2 ** 22)
+  const volume = await openFiles(path)
+  t.teardown(() => volume.close())
+  const text = '\uFEFFä€😀'
+  await volume.writeFile(`/${text}`, text)
+  await volume.symlink(text, '/link')
+  t.equal(await volume.readFile('/link', 'utf8'), text)
+  t.equal(await volume.readlink('/link'), text)
+  t.same((await volume.readdir('/')).sort(), ['link', text].sort())
 })

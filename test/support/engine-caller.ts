@@ -89,14 +89,14 @@ export class EngineCaller {
     return this.make(parent, name, 0o040755)
   }
 
-  nameless(parent: number): number {
-    return this.engine.createNameless(parent, newInode(0o100600, 0))
+  nameless(parent: number, mode = 0o100600): number {
+    return this.engine.createNameless(parent, newInode(mode, 0))
   }
 
-  symlink(parent: number, name: string, target: string): number {
+  symlink(parent: number, name: string, target: string, mode = 0o120777): number {
     const bytes = Buffer.from(target, 'latin1')
     this.#buffer.bytes.set(bytes, 8)
-    return this.engine.symlink(parent, nameOf(name), newInode(0o120777, 0), this.#buffer, 8, bytes.length)
+    return this.engine.symlink(parent, nameOf(name), newInode(mode, 0), this.#buffer, 8, bytes.length)
   }
 
   readlink(inode: number): string | number {

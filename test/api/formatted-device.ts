@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A device with a new volume on it, for programs to open. */
+import { randomBytes } from 'node:crypto'
+import { checkDevices } from '../../src/check/check-device.js'
+import { format } from '../../src/fs/format.js'
+import { createMemoryDevice } from '../../src/pmem/device.js'
+import { deviceBlocks, mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
+import { MappedMedium } from '../../src/pmem/mapped-medium.js'
+import type { TearsDown } from '../support/temporary.js'
+
+/** A formatted device in memory. @returns its path, by which it can be opened as long as the test runs */
+export function formattedDevice(t: TearsDown, sizeBytes: number): string {
+  const device = createMemoryDevice(sizeBytes)
+  t.teardown(() => device.close())
+  const description = mapDevices([device], 'read-write')
+  const medium = new MappedMedium(description)
+  format(medium, {
+    deviceBlocks: [deviceBlocks(device)],
+    uuid: randomBytes(16),
+    label: 'api',
+    hashKey: randomBytes(16),
+    now: Date.now(),
+    uid: 0,
+    gid: 0,
+    zeroed: true,
+  })
+  medium.release()
+  unmapDevices(description)
+  return device.path
+}
+
+/** What fsck finds on a device that nobody uses. */
+export function problemsOn(path: string): readonly string[] {
+  return checkDevices([path]).problems
+}

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { blockBytes, blocksPerBitmapBlock, laneBlocks, laneCountFor } from '../../layout/geometry.js'
 import { formatVersion, superblock } from '../../layout/superblock.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
@@ -20,6 +21,9 @@ import {
 t.setTimeout(fileLimitMs)
 
 const mebibyte = 2 ** 20
+const tebibyte = 2 ** 40
+/** Superblocks, roots, the inode table and the blocks of the bitmap that are not all zeros. */
+const mostStoredBlocks = 16
 const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 
 interface Info {
@@ -31,6 +35,8 @@ interface Info {
 
 const folder = await temporaryDirectory(t, SHARED_MEMORY)
 const place = (name: string): string => join(folder, name)
+/** Blocks that a file takes: the others are holes. */
+const blocksOf = (path: string): number => (statSync(path).blocks * 512) / blockBytes
 
 void t.test('makes a file', async (t) => {
   const device = place('new')
@@ -69,17 +75,31 @@ void t.test('rounds a size down to whole blocks', async (t) => {
   await succeed(t, ['fsck', place('odd-file')])
 })
 
+// What makes it quick: of a file that was just made or emptied, all that is zero stays a hole, and so does the bitmap.
 void t.test('a file of 1 TiB takes few blocks', async (t) => {
   const device = place('huge')
   const start = performance.now()
   await succeed(t, ['mkfs', device, '--size', '1T'])
   t.comment(`made in ${Math.round(performance.now() - start)} ms`)
-  t.equal(statSync(device).size, 2 ** 40)
-  t.ok(statSync(device).blocks * 512 < mebibyte, 'new')
+  t.equal(statSync(device).size, tebibyte)
+  t.ok(blocksOf(device) <= mostStoredBlocks, `new: ${blocksOf(device)}`)
   await succeed(t, ['mkfs', device, '--force'])
-  t.equal(statSync(device).size, 2 ** 40)
-  t.ok(statSync(device).blocks * 512 < mebibyte, 'made again')
+  t.equal(statSync(device).size, tebibyte)
+  t.ok(blocksOf(device) <= mostStoredBlocks, `made again: ${blocksOf(device)}`)
 })
+
+void t.test(
+  'where a file of 1 TiB may hold something, its bitmap and its log are written, and no more',
+  async (t) => {
+    const device = sparseFile(place('holes'), tebibyte)
+    await succeed(t, ['mkfs', device])
+    const blockCount = tebibyte / blockBytes
+    const bitmapBlocks = blockCount / blocksPerBitmapBlock
+    t.equal(bitmapBlocks * blockBytes, 32 * mebibyte)
+    const logBlocks = laneCountFor(blockCount) * laneBlocks
+    t.ok(blocksOf(device) <= bitmapBlocks + logBlocks + mostStoredBlocks, `${blocksOf(device)} blocks`)
+  },
+)
 
 void t.test('an empty file, and a shorter one, are made longer', async (t) => {
   await refuseUntouched(

@@ -23,75 +23,25 @@ void tap.test('fences per call', (t) => {
   const directory = caller.mkdir(root, 'directory')
   const first = caller.file(directory, 'first')
   let file = 0
-  const create = cost(() => {
-    file = caller.file(directory, 'file')
-  })
-  t.equal(create, transaction, 'create')
-  t.equal(
-    cost(() => caller.mkdir(directory, 'below')),
-    transaction,
-    'mkdir',
-  )
-  t.equal(
-    cost(() => caller.symlink(directory, 'link', 'target')),
-    transaction,
-    'symlink',
-  )
-  t.equal(
-    cost(() => caller.link(file, directory, 'other')),
-    transaction,
-    'link',
-  )
-  t.equal(
-    cost(() => caller.unlink(directory, 'other')),
-    transaction,
-    'unlink of one of two names',
-  )
-  t.equal(
-    cost(() => caller.rename(directory, 'file', directory, 'moved')),
-    transaction + 1,
-    'rename: a name is added, then one removed',
-  )
-  t.equal(
-    cost(() => caller.rename(directory, 'moved', directory, 'first')),
-    transaction + 1,
-    'rename over another',
-  )
-  t.equal(
-    cost(() => caller.forget(first)),
-    transaction,
-    'the end of what was replaced',
-  )
-  t.equal(
-    cost(() => caller.write(file, 0, block)),
-    transaction,
-    'a block more',
-  )
-  t.equal(
-    cost(() => caller.write(file, 0, block)),
-    1,
-    'a block overwritten',
-  )
-  t.equal(
-    cost(() => caller.truncate(file, 0)),
-    transaction + 1,
-    'truncate',
-  )
-  t.equal(
-    cost(() => caller.unlink(directory, 'first')),
-    transaction,
-    'unlink of the last name',
-  )
-  t.equal(
-    cost(() => caller.forget(file, 2)),
-    transaction,
-    'and the end of the file',
-  )
-  t.equal(
-    cost(() => caller.rmdir(directory, 'below')),
-    transaction,
-    'rmdir',
-  )
+  /** In this order: each works on what the ones before have left. */
+  const calls: readonly (readonly [what: string, fences: number, call: () => unknown])[] = [
+    ['create', transaction, () => (file = caller.file(directory, 'file'))],
+    ['mkdir', transaction, () => caller.mkdir(directory, 'below')],
+    ['symlink', transaction, () => caller.symlink(directory, 'link', 'target')],
+    ['link', transaction, () => caller.link(file, directory, 'other')],
+    ['unlink of one of two names', transaction, () => caller.unlink(directory, 'other')],
+    // A name is added, then one removed.
+    ['rename', transaction + 1, () => caller.rename(directory, 'file', directory, 'moved')],
+    ['rename over another', transaction + 1, () => caller.rename(directory, 'moved', directory, 'first')],
+    ['the end of what was replaced', transaction, () => caller.forget(first)],
+    ['a block more', transaction, () => caller.write(file, 0, block)],
+    ['a block overwritten', 1, () => caller.write(file, 0, block)],
+    ['truncate', transaction + 1, () => caller.truncate(file, 0)],
+    ['unlink of the last name', transaction, () => caller.unlink(directory, 'first')],
+    ['and the end of the file', transaction, () => caller.forget(file, 2)],
+    ['rmdir', transaction, () => caller.rmdir(directory, 'below')],
+  ]
+  for (const [what, fences, call] of calls) t.equal(cost(call), fences, what)
   test.close()
   t.end()
 })

@@ -13,8 +13,8 @@ import { root } from '../support/test-volume.js'
 interface Case {
   readonly what: string
   readonly orphans: number
-  /** What a wait does and costs. */
-  readonly wait: (giveBack: () => void) => number
+  /** What a wait does and costs. `comeAndGo`: others remove a file that was none of the orphans. */
+  readonly wait: (giveBack: () => void, comeAndGo: () => void) => number
   /** What the request gets each time that it is served again; the last one ever after. */
   readonly results: readonly number[]
   readonly served: number
@@ -59,11 +59,32 @@ const cases: readonly Case[] = [
     ...{ served: 0, waits: 20, result: -ENOSPC },
   },
   {
+    what: 'a file that stays open, and others are served for as long as one waits',
+    orphans: 1,
+    wait: () => 1,
+    results: [0],
+    ...{ served: 0, waits: 20 * sliceCost, result: -ENOSPC },
+  },
+  {
     what: 'waiting is of no use',
     orphans: 1,
     wait: () => 0,
     results: [0],
     ...{ served: 0, waits: 1, result: -ENOSPC },
+  },
+  {
+    what: 'space keeps coming back while one file stays open',
+    orphans: 1,
+    wait: (_giveBack, comeAndGo) => (comeAndGo(), 1),
+    results: [-ENOSPC],
+    ...{ served: 100, waits: 100, result: -ENOSPC },
+  },
+  {
+    what: 'space keeps coming back, but too late each time',
+    orphans: 1,
+    wait: (_giveBack, comeAndGo) => (comeAndGo(), sliceCost),
+    results: [CUT_SHORT],
+    ...{ served: 20, waits: 20, result: CUT_SHORT },
   },
 ]
 
@@ -72,12 +93,16 @@ for (const { what, orphans, wait, results, served, waits, result } of cases) {
     const volume = new MemoryVolume(2 ** 24)
     t.teardown(() => volume.release())
     const { engine } = volume
-    const held = Array.from({ length: orphans }, () => engine.createNameless(root, newInode(0o100644, 0)))
+    const nameless = (): number => engine.createNameless(root, newInode(0o100644, 0))
+    const held = Array.from({ length: orphans }, nameless)
     const found = { served: 0, waits: 0, result: 0 }
     const patience = {
       wait: () => {
         found.waits++
-        return wait(() => engine.forget(held.pop()!, 1))
+        return wait(
+          () => engine.forget(held.pop()!, 1),
+          () => engine.forget(nameless(), 1),
+        )
       },
     }
     const servant = { serve: () => results[Math.min(found.served++, results.length - 1)]! }

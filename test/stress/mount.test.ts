@@ -13,10 +13,11 @@ tap.setTimeout(240_000)
 
 const durationMs = 60_000
 
-turnRingOn(tap)
+const channel = turnRingOn(tap)
+const channels = channel === 'uring' ? 'io_uring and /dev/fuse' : '/dev/fuse only, as the kernel has no ring'
 
-void tap.test(`clients of mounts, seed ${seed}`, async (t) => {
-  const result = await stressMount({ seed, durationMs, progress: ({ what }) => t.comment(what) })
+void tap.test(`clients of mounts over ${channels}, seed ${seed}`, async (t) => {
+  const result = await stressMount({ seed, durationMs, progress: ({ what }) => t.comment(what) }, channel)
   for (const problem of result.problems) t.fail(problem)
   t.ok(result.rounds > 0 && result.calls > 0, `${result.rounds} rounds, ${result.calls} calls`)
 })

@@ -65,11 +65,11 @@ async function main(): Promise<number> {
 
   const teardowns = new Teardowns()
   try {
-    turnRingOn(teardowns)
+    const channel = turnRingOn(teardowns)
     let isClean = true
     while (isClean && performance.now() < end) {
       isClean = await part(stressEngine)
-      if (isClean) isClean = await part(stressMount)
+      if (isClean) isClean = await part((options) => stressMount(options, channel))
     }
     console.log(
       `${isClean ? 'nothing was found' : 'found with'} seed ${seed}: ${total.calls} calls in ${total.rounds} rounds`,

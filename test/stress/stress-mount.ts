@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Stress of mounts: client processes over either channel, with 2, 4 and 8 workers, for a given time. */
+/** Stress of mounts: client processes over io_uring where there is one and over /dev/fuse, with 2, 4 and 8 workers, for a given time. */
 import { Random } from '../support/random.js'
 import { TestMount } from '../support/test-mount.js'
 import { type MountRoundPlan, MountStress } from './mount-round.js'
@@ -7,28 +7,35 @@ import type { StressOptions, StressResult } from './stress-options.js'
 import { type StressedVolume, stressRounds } from './stress-rounds.js'
 import type { Teardowns } from './teardowns.js'
 
+type Channel = 'uring' | 'devfuse'
+
 const roundsPerVolume = 8
 const size = '256M'
 /** So small that it gets full. */
 const smallSize = '16M'
 const longestRoundMs = 3000
-const variants: readonly (readonly string[])[] = [
-  ['--channel', 'auto'],
+const variantsOf = (channel: Channel): readonly (readonly string[])[] => [
+  ['--channel', channel],
   ['--channel', 'devfuse', '--workers', '2'],
-  ['--channel', 'auto', '-o', 'direct_io'],
+  ['--channel', channel, '-o', 'direct_io'],
   ['--channel', 'devfuse', '--workers', '4'],
-  ['--channel', 'auto', '--workers', '1'],
+  ['--channel', channel, '--workers', '1'],
   ['--channel', 'devfuse', '--workers', '8'],
 ]
 
-/** Ends at the first problem, or when the time is over. The ring should be on. */
-export function stressMount(options: StressOptions): Promise<StressResult> {
+/** Ends at the first problem, or when the time is over. @param channel of every other round: uring where it is on */
+export function stressMount(options: StressOptions, channel: Channel): Promise<StressResult> {
   const random = new Random(options.seed)
-  const make = (teardowns: Teardowns) => makeVolume(random, teardowns)
+  const variants = variantsOf(channel)
+  const make = (teardowns: Teardowns) => makeVolume(random, variants, teardowns)
   return stressRounds({ roundsPerVolume, make, describe }, options)
 }
 
-async function makeVolume(random: Random, teardowns: Teardowns): Promise<StressedVolume<MountRoundPlan>> {
+async function makeVolume(
+  random: Random,
+  variants: readonly (readonly string[])[],
+  teardowns: Teardowns,
+): Promise<StressedVolume<MountRoundPlan>> {
   const fill = random.below(4) === 0
   const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
   return {

@@ -3,25 +3,24 @@
 import { constants } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import tap from 'tap'
+import tap, { type Test } from 'tap'
 import { marks } from '../support/defect-marks.js'
 import { ForegroundServer } from '../support/foreground-server.js'
-import { turnRingOn } from '../support/ring-switch.js'
+import { overRing, withRing } from '../support/ring-tests.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, plantDefect, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
 const { O_CREAT, O_RDWR } = constants
-const channel = turnRingOn(tap)
 
-void tap.test('a worker for every processor', async (t) => {
+async function serveAll(t: Test): Promise<void> {
   const mount = await TestMount.make(t, '64M')
   const said = await mount.mount()
   t.notMatch(said, /dev.fuse/, 'nothing to say about the channel')
   const report = await mount.report()
-  t.equal(report.channel, channel)
-  if (channel === 'uring') t.equal(report.workers, availableParallelism())
+  t.equal(report.channel, 'uring')
+  t.equal(report.workers, availableParallelism())
   const system = await System.start()
   t.teardown(() => system.stop())
   // Data that begins and ends anywhere, over several requests.
@@ -32,19 +31,20 @@ void tap.test('a worker for every processor', async (t) => {
   const info = JSON.parse(await succeed('info', mount.mountpoint, '--json')) as {
     server: { channel: string }
   }
-  t.equal(info.server.channel, channel)
+  t.equal(info.server.channel, 'uring')
   await mount.unmount()
   t.match(await mount.check(), /: clean,/)
-})
+}
 
-for (const [name, args, workers] of [
-  ['one worker for all queues', ['--workers', '1'], 1],
-  ['workers on a processor', ['--cpus', '0'], 1],
-  ['several workers over /dev/fuse', ['--channel', 'devfuse', '--workers', '3'], 3],
-] as const) {
+function serve(
+  name: string,
+  channel: 'uring' | 'devfuse',
+  workers: number,
+  ...args: readonly string[]
+): void {
   void tap.test(name, async (t) => {
-    const mount = await TestMount.mounted(t, '64M', ...args)
-    t.equal((await mount.report()).workers, workers)
+    const mount = await TestMount.mounted(t, '64M', '--channel', channel, ...args)
+    t.match(await mount.report(), { channel, workers })
     const systems = await Promise.all([System.start(), System.start(), System.start()])
     t.teardown(() => Promise.all(systems.map((system) => system.stop())))
     const names = await Promise.all(
@@ -65,8 +65,8 @@ for (const [name, args, workers] of [
   })
 }
 
-void tap.test('SIGTERM while it is in use', async (t) => {
-  const mount = await TestMount.mounted(t, '64M')
+async function endInUse(t: Test): Promise<void> {
+  const mount = await TestMount.mounted(t, '64M', ...overRing)
   const system = await System.start()
   t.teardown(() => system.stop())
   const fd = await system.open(join(mount.mountpoint, 'file'), O_RDWR | O_CREAT)
@@ -76,10 +76,10 @@ void tap.test('SIGTERM while it is in use', async (t) => {
   t.notOk(mount.isMounted())
   t.not(await outcome(system.write(fd, Buffer.from('more'))), 'OK', 'programs hear of it')
   t.match(await mount.check(), /: clean,/)
-})
+}
 
-void tap.test('a worker that fails takes the others with it', async (t) => {
-  const mount = await TestMount.mounted(t, '64M')
+async function failInUse(t: Test): Promise<void> {
+  const mount = await TestMount.mounted(t, '64M', ...overRing)
   const system = await System.start()
   t.teardown(() => system.stop())
   const path = join(mount.mountpoint, 'marked')
@@ -87,11 +87,21 @@ void tap.test('a worker that fails takes the others with it', async (t) => {
   await system.chown(path, marks.uid, marks.gid)
   await mount.unmount()
   plantDefect(t)
-  const server = await ForegroundServer.start(mount, '-f')
+  const server = await ForegroundServer.start(mount, '-f', ...overRing)
   t.not(await outcome(system.readFile(path)), 'OK', 'the program that met it hears of it')
   t.equal(await server.ended(), 4)
   t.match(server.output, /a worker failed, and the mount with it: /)
   t.notOk(mount.isMounted())
+}
+
+serve('several workers over /dev/fuse', 'devfuse', 3, '--workers', '3')
+
+await withRing(tap, () => {
+  void tap.test('a worker for every processor', serveAll)
+  serve('one worker for all queues', 'uring', 1, '--workers', '1')
+  serve('workers on a processor', 'uring', 1, '--cpus', '0')
+  void tap.test('SIGTERM while it is in use', endInUse)
+  void tap.test('a worker that fails takes the others with it', failInUse)
 })
 
 void tap.test('numbers that make no sense', async (t) => {

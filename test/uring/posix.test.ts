@@ -2,8 +2,7 @@
 /** The conformance suite on a mount that is served over io_uring, by one worker per processor. */
 import tap from 'tap'
 import { runSuites } from '../posix/run-suites.js'
-import { turnRingOn } from '../support/ring-switch.js'
+import { overRing, withRing } from '../support/ring-tests.js'
 import { mountPmfs2 } from '../support/target.js'
 
-turnRingOn(tap)
-await runSuites(() => mountPmfs2())
+await withRing(tap, () => runSuites(() => mountPmfs2(...overRing)))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * A transaction that holds its user to saving before changing: a put to a word that was neither saved nor spared since
- * begin, nor lies in a block claimed since then, throws at once, whether or not a crash would have shown it. Tests use it in place of
- * the plain one, which therefore pays nothing for it.
+ * begin, nor lies in a block claimed since then, throws at once, whether or not a crash would have shown it. Tests use
+ * it in place of the plain one, which therefore pays nothing for it.
  */
 import { blockWords } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'

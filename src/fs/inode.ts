@@ -150,8 +150,8 @@ export class Inode {
   }
 
   /**
-   * Of a free inode: spares all but those and its link in the list. Its generation outlives it, but one that is skipped
-   * does no harm.
+   * Of a free inode: spares all but what {@link saveAttributes} saves, and its link in the list. Its generation
+   * outlives it, but one that is skipped does no harm.
    */
   spareRest(tx: Transaction): void {
     this.spare(tx, at.mtime, at.next - at.mtime)

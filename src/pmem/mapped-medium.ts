@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The medium proper: mapped windows of the devices. Copies, lines of the undo log, 8-byte stores, ranges to flush and
- * what is to be in order are collected in a list, and a fence hands the list to the native helper: one crossing carries out and makes durable all since the last fence.
+ * what is to be in order are collected in a list, and a fence hands the list to the native helper: one crossing carries
+ * out and makes durable all since the last fence.
  */
 import {
   blockShift,

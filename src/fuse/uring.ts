@@ -34,6 +34,7 @@ const noEntry = -1
 const askAgainMs = 1
 /** One that is giving back a large file takes its time, and this queue's other requests are not to wait for it. */
 const mostAsks = 20
+const drainCost = (mostAsks * askAgainMs * sliceCost) / sliceMs
 
 const block = ringBlock
 const replyHeader = fuse_out_header.word
@@ -53,6 +54,7 @@ export class UringChannel implements Channel, Patience {
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #payloads: number
+  readonly #releasesGoBefore: boolean
   readonly #message: Message
   readonly #server: Server
 
@@ -63,6 +65,7 @@ export class UringChannel implements Channel, Patience {
     const entries = parts.queues.length * this.#entriesPerQueue
     this.#queues = parts.queues
     this.#engine = parts.engine
+    this.#releasesGoBefore = parts.options.directIo
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
@@ -109,23 +112,34 @@ export class UringChannel implements Channel, Patience {
     }
   }
 
-  /** Others read the FORGETs. What gives the space back may wait for replies that have not been handed in yet. */
+  /** What comes back comes by FORGETs, which others read; under -o direct_io a RELEASE goes before, by any queue. */
   wait(seen: number): number {
-    native.submitRing(this.#ring)
-    this.#engine.space.sleep(seen, sliceMs)
+    const { space } = this.#engine
+    const isDrained = this.#askDrain()
+    if (space.freed !== seen) return 1
+    if (!isDrained) return drainCost
+    if (!this.#releasesGoBefore) return 0
+    space.sleep(seen, sliceMs)
     return sliceCost
   }
 
-  /** Has the reader of FORGETs read all that there are, which it would put off, and asks again if it did not hear. */
   drain(): void {
+    this.#askDrain()
+  }
+
+  /** Has the reader of FORGETs read all that there are, which it would put off. @returns whether it has met that in time */
+  #askDrain(): boolean {
     const { space } = this.#engine
+    // What gives space back may wait for replies that have not been handed in yet.
     native.submitRing(this.#ring)
     const asked = space.askDrain()
-    for (let tries = 0; tries < mostAsks; tries++) {
+    let isMet = false
+    for (let tries = 0; tries < mostAsks && !isMet; tries++) {
       native.interruptThread(space.reader)
-      if (space.awaitDrain(asked, askAgainMs)) break
+      isMet = space.awaitDrain(asked, askAgainMs)
     }
     space.endDrain()
+    return isMet
   }
 
   release(): void {

@@ -39,10 +39,9 @@ export class Space {
 
   /** Sleeps until more space has come back than `seen` says, or `timeoutMs` have passed; may wake early. */
   sleep(seen: number, timeoutMs: number): void {
-    Atomics.add(this.#words, SPACE_SLEEPERS, 1)
-    wake(this.#state.memory, SPACE_SLEEPERS, everyone)
+    this.#endRest()
     waitWhile(this.#state.memory, SPACE_FREED, seen, timeoutMs)
-    Atomics.sub(this.#words, SPACE_SLEEPERS, 1)
+    this.#allowRest()
   }
 
   /** For who gives space back: sleeps for `timeoutMs` at the most, and not while anybody waits for space. */
@@ -66,8 +65,7 @@ export class Space {
   /** Asks the reader, and cuts its rest short. @returns what {@link awaitDrain} is to be told */
   askDrain(): number {
     const asked = (Atomics.add(this.#words, DRAINS_ASKED, 1) + 1) | 0
-    Atomics.add(this.#words, SPACE_SLEEPERS, 1)
-    wake(this.#state.memory, SPACE_SLEEPERS, everyone)
+    this.#endRest()
     return asked
   }
 
@@ -80,7 +78,7 @@ export class Space {
 
   /** Whoever has asked waits no longer. */
   endDrain(): void {
-    Atomics.sub(this.#words, SPACE_SLEEPERS, 1)
+    this.#allowRest()
   }
 
   /** For the reader: nothing is left of what there was when it had been asked so often. */
@@ -101,5 +99,15 @@ export class Space {
       Atomics.load(this.#words, VAIN_FREED) === this.freed &&
       Atomics.load(this.#words, VAIN_ORPHAN) === orphan
     )
+  }
+
+  /** Whoever waits for space keeps the one who gives it back from resting. */
+  #endRest(): void {
+    Atomics.add(this.#words, SPACE_SLEEPERS, 1)
+    wake(this.#state.memory, SPACE_SLEEPERS, everyone)
+  }
+
+  #allowRest(): void {
+    Atomics.sub(this.#words, SPACE_SLEEPERS, 1)
   }
 }

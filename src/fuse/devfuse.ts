@@ -35,8 +35,6 @@ const slots = 9
 const totalBytes = dataBytes + slots * slotBytes
 /** Of exchangeBlock.timeoutMs. */
 const noWait = -1
-/** How many requests STATFS lets pass before it, while FORGETs may come. */
-const drainRequests = 10
 /** How long FORGETs gather: so short that nobody misses the space, so long that a thousand take few wake-ups. */
 const gatherMs = 2
 
@@ -112,24 +110,20 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** FORGETs lie in the queue that this thread reads, or in the hands of another that does. */
   drain(): void {
-    for (let left = drainRequests; left > 0 && this.#engine.firstOrphan() !== 0; left--) {
-      if (this.#serveAnother(sliceMs) !== 'served') return
+    for (let left = sliceCost; left > 0 && this.#engine.firstOrphan() !== 0;) {
+      const cost = this.wait()
+      if (cost === 0) return
+      left -= cost
     }
   }
 
-  wait(): number {
-    const outcome = this.#serveAnother(sliceMs)
-    if (outcome === 'none came') return sliceCost
-    return outcome === 'served' ? 1 : 0
-  }
-
   /** Serves another request, if one comes and no other thread takes it, while the one in hand stays in its slot. */
-  #serveAnother(timeoutMs: number): 'served' | 'none came' | 'no more' {
+  wait(): number {
     const { words, mapping } = this.#buffer
-    if (this.#slot === slots - 1) return 'no more'
+    if (this.#slot === slots - 1) return 0
     const { payloadStart, payloadBytes } = this.#message
     this.#useSlot(this.#slot + 1)
-    words[block.timeoutMs] = timeoutMs
+    words[block.timeoutMs] = sliceMs
     const received = native.exchange(mapping, 0)
     words[block.timeoutMs] = 0
     if (received > 0) {
@@ -140,8 +134,8 @@ export class DevfuseChannel implements Channel, Patience {
     this.#message.begin()
     this.#message.payloadStart = payloadStart
     this.#message.payloadBytes = payloadBytes
-    if (received === -EAGAIN) return 'none came'
-    return received >= 0 ? 'served' : 'no more'
+    if (received === -EAGAIN) return sliceCost
+    return received >= 0 ? 1 : 0
   }
 
   #useSlot(slot: number): void {

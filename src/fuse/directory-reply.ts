@@ -12,7 +12,6 @@ import { putEntry } from './attributes.js'
 import { fuse_dirent, fuse_entry_out } from './protocol.js'
 
 const dirent = fuse_dirent.word
-/** Cookies up to here are those of `.` and `..`, which are not looked up. */
 
 export class DirectoryReply implements DirectorySink {
   /** Bytes of entries so far. */
@@ -51,6 +50,7 @@ export class DirectoryReply implements DirectorySink {
     if (this.bytes + total > this.#limit) return false
     let at = this.bytes >>> 2
     if (this.#plus) {
+      // They are not looked up.
       const isDot = cookieHigh === 0 && cookieLow <= cookieOfDotDot
       for (let n = 0; n < fuse_entry_out.lengthWords; n++) words[at + n] = 0
       if (!isDot && this.#engine.retain(inode)) words[at] = inode

@@ -91,7 +91,7 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
 }
 
 function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
-  return new Workers(plan, {
+  const common = {
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
@@ -99,7 +99,8 @@ function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: M
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,
-  })
+  }
+  return new Workers(plan, common, (what) => opened.volume.noteDamage(what, Date.now()))
 }
 
 /** The kernel is attached last: from then on programs wait for what can no longer fail. */

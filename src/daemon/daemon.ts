@@ -6,6 +6,7 @@
 import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
+import type { Volume } from '../fs/volume.js'
 import { Statistics } from '../fuse/statistics.js'
 import { type DaemonReport, openControl } from './control.js'
 import { Ending } from './ending.js'
@@ -153,7 +154,7 @@ async function serve(
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(mountpoint).catch(() => workers.ended), workers.ended])
-    const tell = () => report(request, mountpoint, choice, workers, statistics)
+    const tell = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
     const control = root === undefined ? null : openControl(root.dev, tell)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
     await workers.ended
@@ -172,6 +173,7 @@ function report(
   choice: ChannelChoice,
   workers: Workers,
   statistics: Statistics,
+  volume: Volume,
 ): DaemonReport {
   return {
     pid: process.pid,
@@ -183,5 +185,7 @@ function report(
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,
+    damageMet: volume.state.damageMet,
+    damagedPlaces: volume.damagedPlaces,
   }
 }

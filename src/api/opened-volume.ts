@@ -21,7 +21,8 @@ export interface OpenedVolume {
 
 /**
  * Opens the volume on a device, for this process alone. Read-only means that not even recovery writes: it works on
- * copies of the pages (devdax cannot be mapped so, and is recovered in place).
+ * copies of the pages. Devdax cannot be mapped so; there recovery undoes in place what is in flight, as file systems in
+ * the kernel replay their journals on a read-only mount, and nothing else is written.
  * @param unmarked the superblock is left as it is until markMounted
  * @throws DeviceError, VolumeError
  */
@@ -60,9 +61,12 @@ function assemble(
   // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
   if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
   const letGo = (): void => {
-    medium.release()
-    unmapDevices(description)
-    device.close()
+    try {
+      medium.release()
+    } finally {
+      unmapDevices(description)
+      device.close()
+    }
   }
   return {
     device,
@@ -73,8 +77,11 @@ function assemble(
       volume.markMounted(Date.now())
     },
     close() {
-      volume.close()
-      letGo()
+      try {
+        volume.close()
+      } finally {
+        letGo()
+      }
     },
     abandon() {
       volume.abandon()

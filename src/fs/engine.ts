@@ -7,7 +7,7 @@
  * without names lives as long as someone refers to it.
  *
  * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
- * before in several transactions.
+ * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
 import { inode as inodeLayout } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
@@ -24,7 +24,7 @@ import { type DamageListener, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EISDIR, ENOENT, ENOTDIR, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import type { Geometry } from './geometry.js'
@@ -37,6 +37,7 @@ import { NameHash } from './name-hash.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
+import { ReadOnlyMedium } from './read-only-medium.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
 import type { SharedState } from './shared-state.js'
@@ -51,6 +52,8 @@ export interface EngineSetting {
   readonly hashKey1: number
   /** Hold every call to the order of locks and to saving before changing (checked-locks.ts, checked-transaction.ts). */
   readonly isChecked: boolean
+  /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
+  readonly isReadOnly: boolean
 }
 
 /** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
@@ -67,6 +70,7 @@ export class Engine {
   readonly clock = new Clock()
   /** Space that is about to come back. */
   readonly space: Space
+  readonly isReadOnly: boolean
   readonly #state: SharedState
   readonly #geometry: Geometry
   /** Counts damage, and tells of it. */
@@ -92,16 +96,18 @@ export class Engine {
    * @param onDamage hears of all damage that calls meet, whatever they return
    */
   constructor(
-    medium: Medium,
+    whole: Medium,
     state: SharedState,
     setting: EngineSetting,
     worker: number,
     onDamage: DamageListener,
   ) {
     const { geometry } = setting
+    const medium = setting.isReadOnly ? new ReadOnlyMedium(whole) : whole
     const area = new DataArea(geometry)
     const map = new BlockMap(medium, area)
     const clock = this.clock
+    this.isReadOnly = setting.isReadOnly
     this.#state = state
     this.#noteDamage = (what) => {
       state.countDamage()
@@ -201,6 +207,7 @@ export class Engine {
 
   /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
+    if (this.isReadOnly) return -EROFS
     const inode = this.#inode
     this.#locks.lockMetadata()
     this.#locks.lockInodes(number)
@@ -242,6 +249,7 @@ export class Engine {
 
   /** Makes a regular file without a name, which {@link link} can give it. @returns as {@link create} */
   createNameless(parent: number, made: NewInode): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockMetadata()
     try {
@@ -256,6 +264,7 @@ export class Engine {
 
   /** @returns 0, with a reference to `number`; or a negative errno */
   link(number: number, parent: number, name: Name): number {
+    if (this.isReadOnly) return -EROFS
     let error: number
     this.#locks.lockMetadata()
     try {
@@ -280,6 +289,7 @@ export class Engine {
 
   /** @param flags RENAME_* of renameat2(2) @returns 0 or a negative errno */
   rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number {
+    if (this.isReadOnly) return -EROFS
     let error: number
     this.#locks.lockMetadata()
     try {
@@ -311,7 +321,7 @@ export class Engine {
     if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
     // A directory that was removed while open is empty, without even its dots.
     if (error === 0 && inode.links > 0) {
-      if (noteAccess && isAccessTimeDue(inode, this.clock)) inode.noteAccess(this.clock)
+      if (noteAccess && !this.isReadOnly && isAccessTimeDue(inode, this.clock)) inode.noteAccess(this.clock)
       try {
         this.#reader.read(inode, cookieLow, cookieHigh, sink)
       } catch (damage) {
@@ -355,7 +365,8 @@ export class Engine {
     try {
       const error = this.#openFile(number)
       if (error !== 0) return error
-      if (noteAccess && isAccessTimeDue(this.#inode, this.clock)) this.#inode.noteAccess(this.clock)
+      if (noteAccess && !this.isReadOnly && isAccessTimeDue(this.#inode, this.clock))
+        this.#inode.noteAccess(this.clock)
       return this.#file.read(this.#inode, index, within, length, sink)
     } catch (error) {
       return this.#giveUp(error, number)
@@ -392,6 +403,7 @@ export class Engine {
     start: number,
     killPrivileges: boolean,
   ): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockInodes(number)
     try {
@@ -437,6 +449,7 @@ export class Engine {
 
   /** Frees what the orphan list still holds, when nobody refers to inodes any more. @returns 0 or -EUCLEAN */
   finishOrphans(): number {
+    if (this.isReadOnly) return 0
     let error = 0
     this.#locks.lockMetadata()
     try {
@@ -482,6 +495,7 @@ export class Engine {
     start: number,
     length: number,
   ): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockMetadata()
     try {
@@ -495,6 +509,7 @@ export class Engine {
   }
 
   #remove(parent: number, name: Name, directory: boolean): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockMetadata()
     try {
@@ -510,6 +525,7 @@ export class Engine {
 
   /** Frees an inode that has neither names nor references. */
   #evictIfUnused(number: number): void {
+    if (this.isReadOnly) return
     // Others are not held up by a large file: what is left of it stands on the orphan list.
     while (this.#evictPart(number));
   }
@@ -542,7 +558,10 @@ export class Engine {
    * @throws what is no damage @returns -EUCLEAN
    */
   #giveUp(error: unknown, number: number): number {
-    if (!(error instanceof VolumeError)) throw error
+    if (!(error instanceof VolumeError)) {
+      this.#state.markFailed()
+      throw error
+    }
     if (this.#tx.isOpen) this.#tx.abort()
     this.#locks.unlockInodes()
     this.#noteDamage(placeOf(number, error.message))

@@ -123,6 +123,11 @@ export class SharedState {
     return Atomics.load(this.words, DAMAGE_MET) >>> 0
   }
 
+  /** Whether a call ended in its midst: locks, transactions and stores may be left as they were. */
+  get isFailed(): boolean {
+    return Atomics.load(this.words, FAILED) !== 0
+  }
+
   release(): void {
     releaseTransferBuffer(this.memory)
     for (const buffer of this.#lookups) releaseTransferBuffer(buffer)

@@ -21,7 +21,7 @@ const orphansDamaged =
 const adviceOnDamage = 'pmfs2-fuse fsck tells what is damaged, and only mkfs ends this notice'
 
 export interface OpenOptions {
-  /** Nothing is written but what recovery has to. */
+  /** Its engines refuse every change. Nothing is stored but what undoing unfinished transactions takes. */
   readonly readOnly: boolean
   /** Milliseconds since 1970 */
   readonly now: number
@@ -73,7 +73,7 @@ export class Volume {
       throw new VolumeError('feature', 'it uses features with which it can only be mounted read-only (-o ro)')
     }
     const { geometry } = superblock
-    const undone = recover(medium, geometry, Volume.wasClean(superblock))
+    const undone = recover(medium, geometry, options.readOnly)
     const state = SharedState.create(geometry.blockCount)
     const record = damageRecord(superblock)
     const notices = [...damage]
@@ -92,17 +92,13 @@ export class Volume {
     return volume
   }
 
-  /** Whether it was unmounted in order the last time. */
-  static wasClean(superblock: Superblock): boolean {
-    return superblock.get(at.state) === stateClean
-  }
-
   get setting(): EngineSetting {
     return {
       geometry: this.superblock.geometry,
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
+      isReadOnly: this.#options.readOnly,
     }
   }
 
@@ -113,15 +109,26 @@ export class Volume {
     )
   }
 
-  /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */
+  /**
+   * Ends everything: what was unlinked but in use is freed, and the superblock says clean. After a call that failed in
+   * its midst this is {@link abandon}: what it left behind is for recovery.
+   */
   close(): void {
-    this.engine(0).finishOrphans()
-    if (this.#marked) {
-      this.superblock.set(at.state, stateClean)
-      this.#countDamage()
-      writeSuperblock(this.#medium, this.superblock)
+    try {
+      if (!this.state.isFailed) this.#settle()
+    } finally {
+      this.state.release()
     }
-    this.state.release()
+  }
+
+  #settle(): void {
+    this.engine(0).finishOrphans()
+    if (!this.#marked) return
+    // Before the superblock may say so: a fence that fails, or has failed, ends this here.
+    this.#medium.fence()
+    this.superblock.set(at.state, stateClean)
+    this.#countDamage()
+    writeSuperblock(this.#medium, this.superblock)
   }
 
   /** Ends without a word to the medium: an engine has failed, and may have left locks and a transaction behind. */

@@ -56,6 +56,8 @@ export class MappedMedium extends Medium {
   readonly #list: TransferBuffer
   #count = 0
   #lines = 0
+  /** Why a fence failed: what it should have made durable may be lost, so none can be relied on any more. */
+  #failure: PmemError | null = null
 
   constructor(description: MediumDescription) {
     super()
@@ -160,19 +162,23 @@ export class MappedMedium extends Medium {
   }
 
   fence(): void {
+    if (this.#failure !== null) throw this.#failure
     const list = this.#list
     list.words[0] = this.#count
     this.#count = 0
     this.#lines = 0
     const error = native.persist(list.mapping, 0)
     // A store refused (EIO of msync, a range out of bounds) leaves no safe way on.
-    if (error < 0) throw new PmemError('the medium did not take a store', error)
+    if (error < 0) throw (this.#failure = new PmemError('the medium did not take a store', error))
   }
 
-  /** Fences, and gives back this thread's list. The windows stay mapped: they belong to the devices. */
+  /** Fences, unless a fence has failed, and frees this thread's list. The windows stay mapped: they belong to the devices. */
   release(): void {
-    this.fence()
-    releaseTransferBuffer(this.#list)
+    try {
+      if (this.#failure === null) this.fence()
+    } finally {
+      releaseTransferBuffer(this.#list)
+    }
   }
 
   #look(window: number): Uint32Array {

@@ -31,3 +31,5 @@ export type WorkerMessage =
   /** The kernel's first request has been answered, or the ring's entries have been offered. */
   | { readonly type: 'live' }
   | { readonly type: 'ended'; readonly end: ChannelEnd }
+  /** It cannot go on, and no defect is to blame: the device failed, or the system refuses what is needed. */
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }

@@ -2,6 +2,7 @@
 /** The main thread's hold on one worker: starting it, hearing from it, stopping it. */
 import { Worker } from 'node:worker_threads'
 import { type Mapping, native } from '../native/index.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
 
@@ -43,6 +44,7 @@ export class WorkerThread {
           if (this.#timer !== null) this.#tellToStop()
           becomeReady()
         } else if (message.type === 'live') becomeLive()
+        else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
       })
       this.#worker.on('error', reject)

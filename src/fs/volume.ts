@@ -101,6 +101,8 @@ export class Volume {
   /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */
   close(): void {
     this.engine(0).finishOrphans()
+    // Throws where the medium has failed: such a volume is not left in order.
+    this.#medium.fence()
     if (this.#marked) {
       this.superblock.set(at.state, stateClean)
       writeSuperblock(this.#medium, this.superblock)

@@ -26,6 +26,9 @@
 /* Offsets travel as 32-bit signed words; a window is half of that at most. */
 static const int64_t MAX_MAPPING_BYTES = INT64_C(1) << 31;
 
+/* Each may split a mapping of the kernel's, of which a process has 65 530 by default (vm.max_map_count). */
+enum { MOST_REPLACED = 1024 };
+
 struct mapping {
 	_Atomic int32_t number;		/* 0: the slot is empty */
 	uint16_t generation;
@@ -34,6 +37,7 @@ struct mapping {
 	char *base;
 	size_t length;
 	_Atomic int64_t failure;	/* the first one, as in native.h */
+	_Atomic uint32_t replaced;	/* pages that were replaced by zeros, one by one */
 };
 
 static struct mapping table[MAPPING_SLOTS];
@@ -137,8 +141,9 @@ bool replace_failed_page(char *address)
 	if (!m)
 		return false;
 	fail(m, address, EFAULT);
-	/* All of it where pages are larger than the usual ones, or too many have been replaced one by one. */
-	return put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page) ||
+	/* All of it where pages are larger than the usual ones; or before the process has too many mappings. */
+	return (atomic_fetch_add(&m->replaced, 1) < MOST_REPLACED &&
+		put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page)) ||
 	       put_zeros(m, m->base, m->length);
 }
 
@@ -169,6 +174,7 @@ static int64_t enter(char *base, size_t length, bool writable, bool of_file)
 		m->writable = writable;
 		m->of_file = of_file;
 		atomic_store(&m->failure, 0);
+		atomic_store(&m->replaced, 0);
 		if ((uint32_t)(m - table) >= atomic_load(&slots_used))
 			atomic_store(&slots_used, (uint32_t)(m - table) + 1);
 		number = (int64_t)m->generation << MAPPING_SLOT_BITS | (m - table);

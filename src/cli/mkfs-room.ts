@@ -23,7 +23,9 @@ export function takeRoom(device: Device, volume: Superblock, sparse: boolean): v
   } catch (error) {
     if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error
     const what = sparse ? 'the metadata of a file system' : 'a file'
-    const instead = sparse ? 'a smaller --size' : 'a smaller --size, or --sparse, which takes room as it is used'
+    const instead = sparse
+      ? 'a smaller --size'
+      : 'a smaller --size, or --sparse, which takes room as it is used'
     throw new CommandError(
       `${device.path}: its disk has no room for ${what} of ${formatSize(blockCount * blockBytes)}; choose ${instead}`,
       null,

@@ -29,15 +29,19 @@ export interface OpenedVolume {
 export function openVolume(path: string, readOnly: boolean, unmarked = false): OpenedVolume {
   const device = openFor(path, readOnly)
   let description: MediumDescription | null = null
+  let medium: MappedMedium | null = null
   try {
     description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
-    const medium = new MappedMedium(description)
+    medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked })
     return assemble(device, description, medium, volume, readOnly)
   } catch (error) {
+    // Where the device has failed, whatever else was found came of that.
+    const cause = medium?.failure ?? error
+    medium?.discard()
     if (description !== null) unmapDevices(description)
     device.close()
-    throw error
+    throw cause
   }
 }
 
@@ -61,12 +65,9 @@ function assemble(
   // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
   if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
   const letGo = (): void => {
-    try {
-      medium.release()
-    } finally {
-      unmapDevices(description)
-      device.close()
-    }
+    medium.discard()
+    unmapDevices(description)
+    device.close()
   }
   return {
     device,
@@ -79,6 +80,7 @@ function assemble(
     close() {
       try {
         volume.close()
+        medium.fence()
       } finally {
         letGo()
       }

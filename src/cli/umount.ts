@@ -83,6 +83,9 @@ async function waitForServer({ source, device }: MountEntry): Promise<void> {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
     return
   }
+  // The server of what was unmounted had died, and the device has been mounted again since.
+  for (const other of readMountTable())
+    if (other.type === mountType && other.source === source && (await isServing(other.device))) return
   const start = performance.now()
   const waited = (): number => performance.now() - start
   while (isHeld(source)) {

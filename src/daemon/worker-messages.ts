@@ -33,3 +33,5 @@ export type WorkerMessage =
   /** A call has met damage, in a place of which this worker has not told yet. */
   | { readonly type: 'damage'; readonly what: string }
   | { readonly type: 'ended'; readonly end: ChannelEnd }
+  /** It cannot go on, and no defect is to blame: the device failed, or the system refuses what is needed. */
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }

@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads'
 import type { DamageListener } from '../fs/damage.js'
 import { type Mapping, native } from '../native/index.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
 
@@ -45,6 +46,7 @@ export class WorkerThread {
           becomeReady()
         } else if (message.type === 'live') becomeLive()
         else if (message.type === 'damage') onDamage(message.what)
+        else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
       })
       this.#worker.on('error', reject)

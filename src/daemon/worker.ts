@@ -10,7 +10,9 @@ import { DevfuseChannel } from '../fuse/devfuse.js'
 import { Statistics } from '../fuse/statistics.js'
 import { UringChannel } from '../fuse/uring.js'
 import { native } from '../native/index.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
+import { PmemError } from '../pmem/pmem-error.js'
 import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 function tell(message: WorkerMessage): void {
@@ -34,7 +36,7 @@ function prepare(setting: WorkerSetting): void {
           queues: setting.queues,
           pollMicroseconds: setting.pollMicroseconds,
         })
-  parentPort!.once('message', () => serve(channel, medium))
+  parentPort!.once('message', () => telling(() => serve(channel, medium)))
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
 }
 
@@ -55,6 +57,9 @@ function serve(channel: Channel, medium: MappedMedium): void {
   let end
   try {
     end = channel.serve(() => tell({ type: 'live' }))
+  } catch (error) {
+    // Where the device has failed, whatever else was met came of that.
+    throw medium.failure ?? error
   } finally {
     // Also of a worker that failed: its ring keeps the mount alive, and programs waiting.
     channel.release()
@@ -63,4 +68,14 @@ function serve(channel: Channel, medium: MappedMedium): void {
   tell({ type: 'ended', end })
 }
 
-prepare(workerData as WorkerSetting)
+/** Does `work`, and tells of a failure that is no defect; a defect ends the thread. */
+function telling(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
+    tell({ type: 'failed', code: error.code, message: error.message })
+  }
+}
+
+telling(() => prepare(workerData as WorkerSetting))

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A plot for each group of figures: a panel for each column of its table, a bar for each contender. */
+/**
+ * A plot for each group of figures: a panel for each column of its table, a row for each contender. Latencies span
+ * decades, so they are dots on a logarithmic axis.
+ */
 import { type ContenderFacts, type Figures, moreIsBetter } from '../results.js'
 import { number } from './format.js'
 import { type Column, type Group, columnTitle } from './groups.js'
-import { type Bar, type Panel, chart } from './svg.js'
+import { type Bar, type Form, type Panel, chart } from './svg.js'
 
 /** @returns undefined where nothing of it was measured */
 export function plot(group: Group, figures: Figures): string | undefined {
   const panels = group.columns.map((column) => panelOf(column, figures)).filter(({ bars }) => bars.length > 0)
-  return panels.length === 0 ? undefined : chart(group.title, panels)
+  return panels.length === 0 ? undefined : chart(group.title, panels, formOf(group, figures))
+}
+
+function formOf({ columns }: Group, figures: Figures): Form {
+  const isLatency = columns.every(
+    ({ workload, metric }) => (figures.metric(workload, metric)?.unit ?? 'µs') === 'µs',
+  )
+  return isLatency ? 'dots' : 'bars'
 }
 
 function panelOf(column: Column, figures: Figures): Panel {

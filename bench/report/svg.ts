@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Bar charts as SVG, in the manner of the drawings in docs/img/: readable on light and on dark ground, without
- * scripts. Knows nothing of the bench but the kinds of bars.
+ * Bar charts and dot plots as SVG, in the manner of the drawings in docs/img/: readable on a light and on a dark
+ * background, without scripts. Knows nothing of the bench but the kinds of contenders.
+ *
+ * A panel is a title above rows. A row is a label, right-aligned in a column that is as wide as the longest label, then
+ * the bar or dot, then the value. Nothing touches the edges of the drawing.
  */
 import type { Kind } from '../results.js'
+import { type Scale, type Values, linearScale, logarithmicScale } from './scale.js'
 
-export interface Bar {
+export interface Bar extends Values {
   readonly label: string
-  readonly kind: Kind
-  readonly value: number
-  readonly minimum: number
-  readonly maximum: number
   /** The value for people. */
   readonly text: string
 }
@@ -20,18 +20,34 @@ export interface Panel {
   readonly bars: readonly Bar[]
 }
 
+/** Bars start at 0; dots stand on a logarithmic axis, which all panels of a chart share. */
+export type Form = 'bars' | 'dots'
+
+/** Where the rows of a panel lie, from left to right. */
+interface Layout {
+  readonly form: Form
+  readonly panelLeft: number
+  /** Where labels end and bars begin. */
+  readonly axisLeft: number
+  readonly axisWidth: number
+  readonly scale: Scale
+}
+
 const width = 860
-const panelWidth = 415
-const gutter = width - 2 * panelWidth
-const legendHeight = 44
+const margin = 12
+const gutter = 28
+const panelWidth = (width - 2 * margin - gutter) / 2
+const legendHeight = 48
 const titleHeight = 30
 const rowHeight = 20
 const barHeight = 12
-const labelWidth = 150
-/** Right of the longest bar, for its value. */
-const valueWidth = 70
-const barWidth = panelWidth - labelWidth - valueWidth
-const panelGap = 18
+const dotRadius = 5
+const marksHeight = 18
+const panelGap = 20
+/** Between a label or value and what it belongs to. */
+const space = 8
+/** Of a letter of small text, at the most on average. Fonts differ, so this is generous. */
+const letterWidth = 7.4
 
 const legend: readonly (readonly [Kind, string])[] = [
   ['ours', 'PMFS2'],
@@ -48,6 +64,7 @@ const style = `
     .peer { fill: #d0d7de; stroke: #57606a; stroke-width: 1 }
     .kernel { fill: #fff8c5; stroke: #9a6700; stroke-width: 1 }
     .spread { fill: none; stroke: #1f2328; stroke-width: 1 }
+    .mark { stroke: #d0d7de; stroke-width: 1 }
     .ground { fill: #ffffff; stroke: none }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
@@ -57,18 +74,30 @@ const style = `
       .peer { fill: #30363d; stroke: #8b949e }
       .kernel { fill: #3a2d08; stroke: #d29922 }
       .spread { stroke: #e6edf3 }
+      .mark { stroke: #30363d }
       .ground { fill: #0d1117 }
     }
   `
 
 /** Panels two abreast. @param title for those who cannot see it */
-export function chart(title: string, panels: readonly Panel[]): string {
+export function chart(title: string, panels: readonly Panel[], form: Form = 'bars'): string {
+  const bars = panels.flatMap((panel) => panel.bars)
+  const labelWidth = widest(bars.map(({ label }) => label)) + space
+  const valueWidth = widest(bars.map(({ text }) => text)) + space
+  const axisWidth = Math.floor(panelWidth - labelWidth - valueWidth)
+  const shared = form === 'dots' ? logarithmicScale(bars) : undefined
   const parts: string[] = [drawLegend()]
   let top = legendHeight
   for (let index = 0; index < panels.length; index += 2) {
     const abreast = panels.slice(index, index + 2)
-    abreast.forEach((panel, column) => parts.push(drawPanel(panel, column * (panelWidth + gutter), top)))
-    top += titleHeight + rowHeight * Math.max(...abreast.map(({ bars }) => bars.length)) + panelGap
+    abreast.forEach((panel, column) => {
+      const panelLeft = margin + column * (panelWidth + gutter)
+      const scale = shared ?? linearScale(panel.bars)
+      const layout = { form, panelLeft, axisLeft: panelLeft + labelWidth, axisWidth, scale }
+      parts.push(drawPanel(panel, layout, top))
+    })
+    top += titleHeight + rowHeight * Math.max(...abreast.map((panel) => panel.bars.length))
+    top += panelGap + (shared === undefined ? 0 : marksHeight)
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" role="img" ` +
@@ -81,45 +110,60 @@ export function chart(title: string, panels: readonly Panel[]): string {
   ].join('\n')
 }
 
+function widest(texts: readonly string[]): number {
+  return Math.ceil(Math.max(...texts.map(({ length }) => length)) * letterWidth)
+}
+
 function drawLegend(): string {
-  const each = width / legend.length
+  const each = (width - 2 * margin) / legend.length
   return legend
     .map(
       ([kind, text], index) =>
-        `  <rect class="${kind}" x="${index * each + 1}" y="12" width="22" height="${barHeight}"/>\n` +
-        `  <text class="small" x="${index * each + 32}" y="23">${escape(text)}</text>`,
+        `  <rect class="${kind}" x="${margin + index * each}" y="12" width="22" height="${barHeight}"/>\n` +
+        `  <text class="small" x="${margin + index * each + 30}" y="23">${escape(text)}</text>`,
     )
     .join('\n')
 }
 
-function drawPanel(panel: Panel, left: number, top: number): string {
-  const longest = scaleOf(panel.bars)
-  const rows = panel.bars.map((bar, index) =>
-    drawBar(bar, longest, left, top + titleHeight + index * rowHeight),
-  )
-  return [`  <text x="${left}" y="${top + 16}">${escape(panel.title)}</text>`, ...rows].join('\n')
+function drawPanel(panel: Panel, layout: Layout, top: number): string {
+  const firstRow = top + titleHeight
+  const rows = panel.bars.map((bar, index) => drawRow(bar, layout, firstRow + index * rowHeight))
+  return [
+    `  <text x="${layout.panelLeft}" y="${top + 16}">${escape(panel.title)}</text>`,
+    ...drawMarks(layout, firstRow, firstRow + panel.bars.length * rowHeight),
+    ...rows,
+  ].join('\n')
 }
 
-/**
- * The value of a bar of full length. What does without FUSE may be ten times faster and would leave nothing to be
- * seen of the others, so it is cut off where it is longer than they are.
- */
-export function scaleOf(bars: readonly Bar[]): number {
-  const served = bars.filter(({ kind }) => kind !== 'kernel')
-  return Math.max(...(served.length > 0 ? served : bars).map(({ value }) => value))
+/** A line and its value, for each mark of the axis. */
+function drawMarks({ axisLeft, axisWidth, scale }: Layout, top: number, bottom: number): string[] {
+  return scale.marks.map((mark) => {
+    const at = round(axisLeft + scale.place(mark) * axisWidth)
+    return (
+      `  <path class="mark" d="M${at} ${top - 4}V${bottom}"/>\n` +
+      `  <text class="small" x="${at}" y="${bottom + 14}" text-anchor="middle">${escape(markText(mark))}</text>`
+    )
+  })
 }
 
-function drawBar(bar: Bar, longest: number, left: number, top: number): string {
-  const start = left + labelWidth
-  const place = (value: number): number => Math.min(value / longest, 1) * barWidth
-  const length = Math.max(place(bar.value), 1)
+function markText(mark: number): string {
+  return mark < 1 ? String(mark) : mark.toLocaleString('en')
+}
+
+function drawRow(bar: Bar, layout: Layout, top: number): string {
+  const { axisLeft, axisWidth, scale } = layout
+  const place = (value: number): number => axisLeft + scale.place(value) * axisWidth
   const middle = top + barHeight / 2
-  const isCut = bar.value > longest
+  const isCut = scale.isCut(bar.value)
+  const end = Math.max(place(bar.value), axisLeft + 1)
+  const spread = isCut ? drawCut(axisLeft + axisWidth - 16, top) : drawSpread(bar, middle, place)
+  const shape = layout.form === 'dots' ? drawDot(bar, end, middle) : drawBar(bar, axisLeft, end, top)
+  const valueAt = Math.max(end, place(bar.maximum)) + space
   const parts = [
-    `<text class="small" x="${start - 8}" y="${top + 11}" text-anchor="end">${escape(bar.label)}</text>`,
-    `<rect class="${bar.kind}" x="${start}" y="${top}" width="${round(length)}" height="${barHeight}"/>`,
-    isCut ? drawCut(start + barWidth - 16, top) : drawSpread(bar, start, middle, place),
-    `<text class="small" x="${round(valueStart(bar, start, length, place))}" y="${top + 11}">${escape(bar.text)}</text>`,
+    `<text class="small" x="${axisLeft - space}" y="${top + 11}" text-anchor="end">${escape(bar.label)}</text>`,
+    // A dot covers its spread's line; a bar is covered by it.
+    ...(layout.form === 'dots' ? [spread, shape] : [shape, spread]),
+    `<text class="small" x="${round(valueAt)}" y="${top + 11}">${escape(bar.text)}</text>`,
   ]
   return parts
     .filter((part) => part !== '')
@@ -127,15 +171,19 @@ function drawBar(bar: Bar, longest: number, left: number, top: number): string {
     .join('\n')
 }
 
-function valueStart(bar: Bar, start: number, length: number, place: (value: number) => number): number {
-  return start + Math.max(length, place(bar.maximum)) + 6
+function drawBar({ kind }: Bar, start: number, end: number, top: number): string {
+  return `<rect class="${kind}" x="${round(start)}" y="${top}" width="${round(end - start)}" height="${barHeight}"/>`
+}
+
+function drawDot({ kind }: Bar, at: number, middle: number): string {
+  return `<circle class="${kind}" cx="${round(at)}" cy="${middle}" r="${dotRadius}"/>`
 }
 
 /** From the least to the greatest value of all rounds. */
-function drawSpread(bar: Bar, start: number, middle: number, place: (value: number) => number): string {
+function drawSpread(bar: Bar, middle: number, place: (value: number) => number): string {
   if (bar.minimum === bar.maximum) return ''
-  const from = round(start + place(bar.minimum))
-  const to = round(start + place(bar.maximum))
+  const from = round(place(bar.minimum))
+  const to = round(place(bar.maximum))
   return (
     `<path class="spread" d="M${from} ${middle}H${to}` +
     `M${from} ${middle - 3}V${middle + 3}M${to} ${middle - 3}V${middle + 3}"/>`
@@ -144,10 +192,11 @@ function drawSpread(bar: Bar, start: number, middle: number, place: (value: numb
 
 /** Two strokes through a bar that is longer than there is room. */
 function drawCut(at: number, top: number): string {
+  const from = round(at)
   const bottom = top + barHeight
   return (
-    `<path class="ground" d="M${at} ${bottom + 2}L${at + 5} ${top - 2}H${at + 9}L${at + 4} ${bottom + 2}z"/>` +
-    `<path class="spread" d="M${at} ${bottom + 2}L${at + 5} ${top - 2}M${at + 4} ${bottom + 2}L${at + 9} ${top - 2}"/>`
+    `<path class="ground" d="M${from} ${bottom + 2}l5 -${barHeight + 4}h4l-5 ${barHeight + 4}z"/>` +
+    `<path class="spread" d="M${from} ${bottom + 2}l5 -${barHeight + 4}m-1 ${barHeight + 4}l5 -${barHeight + 4}"/>`
   )
 }
 

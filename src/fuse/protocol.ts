@@ -31,6 +31,10 @@ export const FUSE_READ = 15
 export const FUSE_WRITE = 16
 export const FUSE_STATFS = 17
 export const FUSE_RELEASE = 18
+export const FUSE_SETXATTR = 21
+export const FUSE_GETXATTR = 22
+export const FUSE_LISTXATTR = 23
+export const FUSE_REMOVEXATTR = 24
 export const FUSE_INIT = 26
 export const FUSE_READDIR = 28
 export const FUSE_RELEASEDIR = 29
@@ -38,8 +42,11 @@ export const FUSE_CREATE = 35
 export const FUSE_INTERRUPT = 36
 export const FUSE_DESTROY = 38
 export const FUSE_BATCH_FORGET = 42
+export const FUSE_FALLOCATE = 43
 export const FUSE_READDIRPLUS = 44
 export const FUSE_RENAME2 = 45
+export const FUSE_LSEEK = 46
+export const FUSE_COPY_FILE_RANGE = 47
 export const FUSE_SYNCFS = 50
 export const FUSE_TMPFILE = 51
 export const FUSE_STATX = 52
@@ -378,6 +385,46 @@ export const fuse_init_out = structure('fuse_init_out', 64, 'Answers INIT.', {
   unused: bytes(28, ''),
 })
 
+export const fuse_setxattr_in = structure('fuse_setxattr_in', 8, 'SETXATTR; a name and a value follow.', {
+  size: u32('bytes of the value'),
+  flags: u32('XATTR_*'),
+})
+
+export const fuse_getxattr_in = structure(
+  'fuse_getxattr_in',
+  8,
+  'GETXATTR, where a name follows, and LISTXATTR.',
+  {
+    size: u32('bytes at the most; 0: tell how many'),
+    padding: u32(''),
+  },
+)
+
+export const fuse_fallocate_in = structure('fuse_fallocate_in', 32, 'FALLOCATE', {
+  fh: u64('file handle'),
+  offset: u64('byte position'),
+  length: u64('bytes'),
+  mode: u32('FALLOC_FL_*'),
+  padding: u32(''),
+})
+
+export const fuse_lseek_in = structure('fuse_lseek_in', 24, 'LSEEK', {
+  fh: u64('file handle'),
+  offset: u64('byte position'),
+  whence: u32('SEEK_*'),
+  padding: u32(''),
+})
+
+export const fuse_copy_file_range_in = structure('fuse_copy_file_range_in', 56, 'COPY_FILE_RANGE', {
+  fh_in: u64('file handle of the source'),
+  off_in: u64('byte position in the source'),
+  nodeid_out: u64('inode of the destination'),
+  fh_out: u64('file handle of the destination'),
+  off_out: u64('byte position in the destination'),
+  len: u64('bytes'),
+  flags: u64('0'),
+})
+
 /** Bytes of the struct that follows the header, by opcode; names and data begin after it. */
 export const structBytes: Int32Array = (() => {
   const table = new Int32Array(mostOpcodes)
@@ -398,6 +445,12 @@ export const structBytes: Int32Array = (() => {
   table[FUSE_BATCH_FORGET] = fuse_batch_forget_in.lengthBytes
   table[FUSE_STATX] = fuse_statx_in.lengthBytes
   table[FUSE_INIT] = fuse_init_in.lengthBytes
+  table[FUSE_SETXATTR] = fuse_setxattr_in.lengthBytes
+  table[FUSE_GETXATTR] = fuse_getxattr_in.lengthBytes
+  table[FUSE_LISTXATTR] = fuse_getxattr_in.lengthBytes
+  table[FUSE_FALLOCATE] = fuse_fallocate_in.lengthBytes
+  table[FUSE_LSEEK] = fuse_lseek_in.lengthBytes
+  table[FUSE_COPY_FILE_RANGE] = fuse_copy_file_range_in.lengthBytes
   return table
 })()
 

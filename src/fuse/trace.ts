@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Tracing of requests through `debug` (DEBUG=pmfs2:fuse, or -d). It wraps the handler when it is on, so that it costs
- * nothing when it is off.
+ * Tracing of requests through `debug` (DEBUG=pmfs2:fuse, or -d): one line for each request, written when its reply is
+ * ready. The handler is wrapped only while tracing is on, so that it costs nothing when it is off.
+ *
+ *     14 MKNOD(inode 1, "file", mode 0100644, umask 022) pid 71 uid 0 = inode 2 generation 1 … <35.2 µs>
  */
 import { writeSync } from 'node:fs'
+import { format } from 'node:util'
 import debug from 'debug'
 import { ENOENT } from '../fs/errno.js'
 import type { Message } from './message.js'
-import { opcodeNames } from './protocol.js'
 import { NO_REPLY, type Server } from './server.js'
+import { errnoName, replyText, requestText } from './trace-text.js'
 
 const trace = debug('pmfs2:fuse')
 // A serving thread never returns to its event loop, so its lines must not wait for it.
 trace.log = (...words: unknown[]): void => {
   try {
-    writeSync(2, `${words.join(' ')}\n`)
+    writeSync(2, `${format(...words)}\n`)
   } catch {
     // Whoever read the traces has gone; that must not end the mount.
     trace.enabled = false
@@ -25,21 +28,20 @@ trace.log = (...words: unknown[]): void => {
 export function traced(server: Server, message: Message): (() => number) | null {
   if (!trace.enabled) return server.isChecked ? () => server.handleChecked() : null
   return () => {
-    const { opcode, nodeid, pid } = message
-    const unique = message.uniqueHigh * 2 ** 32 + (message.uniqueLow >>> 0)
+    const { opcode, pid, uid } = message
+    const unique = (BigInt(message.uniqueHigh >>> 0) << 32n) | BigInt(message.uniqueLow >>> 0)
+    // Over a ring the reply takes the place of the request's names and data.
+    const request = requestText(message)
+    const start = performance.now()
     const result = server.handleChecked()
-    const name = opcodeNames[opcode] ?? `opcode ${opcode}`
-    trace('%s', `${unique} ${name} inode ${nodeid} pid ${pid} -> ${describe(result, message)}`)
+    const microseconds = ((performance.now() - start) * 1000).toFixed(1)
+    const reply = result === NO_REPLY ? 'no reply' : replyText(opcode, result, message)
+    trace('%s', `${unique} ${request} pid ${pid} uid ${uid >>> 0} = ${reply} <${microseconds} µs>`)
     return result
   }
 }
 
 /** A reply that the kernel did not take. ENOENT is none: the request had been interrupted. */
 export function traceRefusal(errno: number): void {
-  if (errno !== ENOENT) trace('%s', `the kernel refused a reply: errno ${errno}`)
-}
-
-function describe(result: number, message: Message): string {
-  if (result === NO_REPLY) return 'no reply'
-  return result < 0 ? `errno ${-result}` : `${result + message.pieceBytes} bytes`
+  if (errno !== ENOENT) trace('%s', `the kernel refused a reply: ${errnoName(errno)}`)
 }

@@ -57,21 +57,6 @@ void tap.test('in the foreground', async (t) => {
   t.equal(await server.ended(), 0, 'until it is unmounted')
 })
 
-void tap.test('-d prints a line for each request', async (t) => {
-  const mount = await TestMount.make(t, '16M')
-  const server = await ForegroundServer.start(mount, '-d')
-  await writeFile(join(mount.mountpoint, 'file'), 'contents')
-  await mount.unmount()
-  t.equal(await server.ended(), 0)
-  for (const request of ['INIT', 'MKNOD', 'WRITE']) {
-    t.match(
-      server.output,
-      new RegExp(`^.*pmfs2:fuse.* ${request} inode \\d+ pid \\d+ -> \\d+ bytes`, 'm'),
-      request,
-    )
-  }
-})
-
 /** Holds the program to one line on `args`, and to its exit code. */
 async function refuses(t: Test, args: readonly string[], end: number, line: RegExp): Promise<void> {
   const finished = await pmfs2(args)

@@ -100,6 +100,15 @@ void t.test('plots are of what was measured', (t) => {
   t.end()
 })
 
+void t.test('latencies are dots, all else is bars', (t) => {
+  const measurements = results.measurements.map((one) => ({ ...one, metric: 'p50' }))
+  const latency = groups.find(({ name }) => name === 'latency')!
+  t.match(plot(latency, new Figures({ ...results, measurements })), /<circle /)
+  const mixed = groups.find(({ name }) => name === 'mixed')!
+  t.notMatch(plot(mixed, new Figures(results)), /<circle /)
+  t.end()
+})
+
 void t.test('JSON gives the results back', (t) => {
   t.same(JSON.parse(toJson(results)), results)
   t.end()

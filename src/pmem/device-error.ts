@@ -20,14 +20,24 @@ const advice: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or device',
   ENXIO: 'the device behind it is missing: is its driver loaded?',
   ENODEV: 'it cannot be mapped to memory: use a device or file system that mmap(2) works on',
-  EROFS: 'it is write-protected: mount it with -o ro, or make it writable',
+  EROFS: 'it is write-protected, or its file system is read-only',
+  ELOOP: 'it leads through too many symbolic links, or round in a circle',
+  ENAMETOOLONG: 'the name is too long',
+  ENOTDIR: 'a part of its path is not a directory',
+  EISDIR: 'it is a directory',
+  EEXIST: 'it exists already',
+  EFBIG: 'its file system takes no files of this size',
+  EDQUOT: 'the quota of its owner is used up',
+  ETXTBSY: 'it is in use as a program or as swap space',
+  EOVERFLOW: 'it is too large',
   EBUSY: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   EAGAIN: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   ENOSPC: 'the disk is full',
   ENOMEM: 'there is no memory left',
 }
 
-function adviceOn(code: string): string {
+/** What an errno means here, and what helps. */
+export function adviceOn(code: string): string {
   if (code !== 'EPERM') return advice[code] ?? code
   return process.geteuid?.() === 0
     ? 'not permitted, not even to root: it may be immutable (lsattr shows it, chattr -i ends it)'

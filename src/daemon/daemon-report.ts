@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a server says of itself, and how whoever hears it makes sure that it is one. */
 
+/** How full a volume is, as statfs(2) tells it. */
+export interface Usage {
+  readonly totalBytes: number
+  readonly usedBytes: number
+  readonly freeBytes: number
+  readonly usedInodes: number
+  readonly freeInodes: number
+}
+
 export interface DaemonReport {
   readonly pid: number
   readonly device: string
@@ -12,32 +21,39 @@ export interface DaemonReport {
   readonly requests: Readonly<Record<string, number>>
   readonly bytesRead: number
   readonly bytesWritten: number
+  readonly usage: Usage
 }
 
 const texts = ['device', 'mountpoint', 'channel', 'startedAt'] as const
 const counts = ['pid', 'workers', 'bytesRead', 'bytesWritten'] as const
+const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {
   const value = parseObject(text)
   if (value === null) return null
-  const requests = value['requests']
+  const { requests, usage } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
-    typeof requests === 'object' &&
-    requests !== null &&
-    Object.values(requests).every(isCount)
+    isObject(requests) &&
+    Object.values(requests).every(isCount) &&
+    isObject(usage) &&
+    usageCounts.every((name) => isCount(usage[name]))
   return isReport ? (value as unknown as DaemonReport) : null
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null
+    return isObject(value) ? value : null
   } catch {
     return null
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 function isCount(value: unknown): boolean {

@@ -5,7 +5,7 @@
  */
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
-import { Engine, type EngineSetting } from './engine.js'
+import { Engine, type EngineSetting, type VolumeUsage } from './engine.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks } from './locks.js'
 import { recover } from './recovery.js'
@@ -96,6 +96,11 @@ export class Volume {
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
   engine(worker: number): Engine {
     return new Engine(this.#medium, this.state, this.setting, worker)
+  }
+
+  /** How full it is. Reads alone, so that any thread may ask while engines serve. */
+  usage(): VolumeUsage {
+    return this.engine(0).usage()
   }
 
   /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */

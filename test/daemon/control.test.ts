@@ -17,6 +17,7 @@ const report: DaemonReport = {
   requests: { LOOKUP: 3 },
   bytesRead: 0,
   bytesWritten: 4096,
+  usage: { totalBytes: 8192, usedBytes: 4096, freeBytes: 4096, usedInodes: 1, freeInodes: 32 },
 }
 /** Numbers that no file system has (20 bits of minor number are more than will ever be mounted). */
 const free = 0xfff0_0000 + (process.pid & 0xffff)

@@ -3,6 +3,7 @@
  * fsck of devices, as the command line wants it. Nothing is written: where transactions are in flight, they are undone
  * on a private copy-on-write view, and that is what is checked, since it is what the next mount will see.
  */
+import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
 import { recover } from '../fs/recovery.js'
 import { readSuperblock } from '../fs/superblock.js'
@@ -105,9 +106,14 @@ function check(
 
 function summarize(result: CheckResult, problems: number): string {
   const { usedInodes, inodes, files, directories, symbolicLinks, specialFiles, usedBlocks, blocks } = result
-  const kinds = `${files} files, ${directories} directories, ${symbolicLinks} symbolic links, ${specialFiles} special`
+  const kinds = [
+    counted(files, 'file'),
+    counted(directories, 'directory', 'directories'),
+    counted(symbolicLinks, 'symbolic link'),
+    counted(specialFiles, 'special file'),
+  ].join(', ')
   const space = `${usedBlocks}/${blocks} blocks (${Math.round(bytesOf(usedBlocks) / 2 ** 20)} MiB)`
-  const verdict = problems === 0 ? 'clean' : problems === 1 ? '1 problem' : `${problems} problems`
+  const verdict = problems === 0 ? 'clean' : counted(problems, 'problem')
   return `${verdict}, ${usedInodes}/${inodes} inodes (${kinds}), ${space}`
 }
 

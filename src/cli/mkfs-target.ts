@@ -7,14 +7,19 @@ import {
   closeSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   realpathSync,
   statSync,
   truncateSync,
   unlinkSync,
+  type Stats,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { blockBytes, superblockBlock } from '../../layout/geometry.js'
+import { kernelName, nameOf } from '../native/file-name.js'
+import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { CommandError } from './command-error.js'
@@ -44,8 +49,8 @@ export interface Target {
 
 /** @throws DeviceError, VolumeError or CommandError, with nothing changed */
 export function openTarget(request: TargetRequest): Target {
-  const stats = statSync(request.path, { throwIfNoEntry: false })
-  if (stats === undefined) return createdTarget(request)
+  const stats = statTarget(request.path)
+  if (stats === null) return createdTarget(request)
   if (!stats.isFile()) return deviceTarget(request)
   return stats.size === 0 ? emptyTarget(request) : fileTarget(request)
 }
@@ -54,6 +59,8 @@ function createdTarget({ path, sizeBytes, check }: TargetRequest): Target {
   const folder = dirname(path)
   // A file among the device nodes is never what was meant, and would fill the memory.
   if (realpathOrNull(folder) === '/dev') throw new CommandError(`${path}: there is no such device`)
+  refuseFolder(path, folder)
+  refuseDangling(path)
   if (sizeBytes === null) {
     throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
   }
@@ -63,7 +70,7 @@ function createdTarget({ path, sizeBytes, check }: TargetRequest): Target {
     device,
     zeroed: true,
     close: (succeeded) => {
-      if (!succeeded) unlinkSync(path)
+      if (!succeeded) unlinkSync(kernelName(path))
       device.close()
     },
   }
@@ -78,7 +85,7 @@ function emptyTarget({ path, sizeBytes, check }: TargetRequest): Target {
     // Had somebody made it longer meanwhile, it would not have been cut.
     zeroed: device.sizeBytes === sizeBytes,
     close: (succeeded) => {
-      if (!succeeded) truncateSync(path, 0)
+      if (!succeeded) truncateSync(kernelName(path), 0)
       device.close()
     },
   }
@@ -130,7 +137,7 @@ function deviceTarget({ path, sizeBytes, force, check }: TargetRequest): Target 
 
 /** @param anew whether to drop what the file holds */
 function resize(path: string, lengthBytes: number, anew: boolean): void {
-  const fd = openSync(path, 'r+')
+  const fd = openSync(kernelName(path), 'r+')
   try {
     if (anew) ftruncateSync(fd, 0)
     ftruncateSync(fd, lengthBytes)
@@ -158,9 +165,31 @@ function holdsVolume(device: Device, read: ReadBytes): boolean {
   return places.some((block) => superblockAt(read, block).hasMagic())
 }
 
+/** Null where there is nothing of this name. @throws CommandError where one cannot tell */
+function statTarget(path: string): Stats | null {
+  try {
+    return statSync(kernelName(path), { throwIfNoEntry: false }) ?? null
+  } catch (error) {
+    throw new CommandError(`${path}: ${adviceOn(codeOf(error))}`)
+  }
+}
+
+/** @throws CommandError where nothing can be made in the folder, as it is not there */
+function refuseFolder(path: string, folder: string): void {
+  const stats = statTarget(folder)
+  if (stats === null) throw new CommandError(`${path}: the directory ${folder} does not exist`)
+  if (!stats.isDirectory()) throw new CommandError(`${path}: ${folder} is not a directory`)
+}
+
+function refuseDangling(path: string): void {
+  if (lstatSync(kernelName(path), { throwIfNoEntry: false }) === undefined) return
+  const target = nameOf(readlinkSync(kernelName(path), 'buffer'))
+  throw new CommandError(`${path}: it is a symbolic link to ${target}, which does not exist`)
+}
+
 function realpathOrNull(path: string): string | null {
   try {
-    return realpathSync(path)
+    return nameOf(realpathSync.native(kernelName(path), 'buffer'))
   } catch {
     return null
   }

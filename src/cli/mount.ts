@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** `mount`: serves a device at a mount point, in the background unless told otherwise. */
-import { resolve } from 'node:path'
 import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
+import { absoluteName } from '../native/file-name.js'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
 import { MountError } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
+import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
+import { reachable } from './operand.js'
+import { printNotice } from './output.js'
 import { chosenCpus } from './cpu-list.js'
 import { verdict } from './verdict.js'
 
@@ -83,8 +86,8 @@ function describe(parser: Argv): Argv<MountArguments> {
 async function mount(args: MountArguments): Promise<void> {
   const options = optionsOf(args.o ?? [])
   const request = {
-    device: resolve(args.device),
-    mountpoint: resolve(args.mountpoint),
+    device: absoluteName(args.device),
+    mountpoint: absoluteName(args.mountpoint),
     options,
     cpus: chosenCpus(args.cpus),
     channel: args.channel,
@@ -92,6 +95,7 @@ async function mount(args: MountArguments): Promise<void> {
     workers: chosenWorkers(args.workers),
     pollMicroseconds: chosenPoll(args.poll),
   }
+  await reachable(args.device)
   if (args.debug) createDebug.enable('pmfs2:*')
   if (!args.foreground && !args.debug) {
     await background(args)
@@ -102,20 +106,20 @@ async function mount(args: MountArguments): Promise<void> {
   try {
     await about(args.device, () =>
       runMount(request, (notices) => {
-        for (const notice of notices) console.error(`mount: ${notice}`)
+        for (const notice of notices) printNotice('mount', notice)
         leaveStarter()
       }),
     )
   } catch (error) {
     const failure =
       error instanceof MountError ? new CommandError(error.message, error.exitCode, { cause: error }) : error
-    tellIfAlone(`${request.device}: ${verdict(failure, command).line}`)
+    tellIfAlone(shownLine(`${request.device}: ${verdict(failure, command).line}`))
     throw failure
   }
 }
 
 async function background(args: MountArguments): Promise<void> {
-  const again = ['mount', resolve(args.device), resolve(args.mountpoint), '--foreground']
+  const again = ['mount', absoluteName(args.device), absoluteName(args.mountpoint), '--foreground']
   for (const list of args.o ?? []) again.push('-o', list)
   if (args.cpus !== undefined) again.push('--cpus', args.cpus)
   if (args.workers !== undefined) again.push('--workers', args.workers)

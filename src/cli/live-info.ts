@@ -9,7 +9,10 @@ import { formatSize } from './size.js'
 
 /** Names and values for people. */
 export function liveRows(server: ServerState): Row[] {
-  if (server.state === 'answers') return [...usageRows(server.report.usage), ...serverRows(server.report)]
+  if (server.state === 'answers') {
+    const { usage } = server.report
+    return [...(usage === null ? [] : usageRows(usage)), ...serverRows(server.report)]
+  }
   if (server.state === 'dead') return [['server', 'has died']]
   const process = server.pid === null ? '' : `process ${server.pid}, `
   return [['server', `${process}${server.isStopped ? 'stopped, ' : ''}does not answer`]]

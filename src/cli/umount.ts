@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
+import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
 import {
   type MountEntry,
   deviceNumber,
@@ -85,7 +86,13 @@ async function refuseStopped(mount: MountEntry): Promise<void> {
 /** @throws CommandError */
 function refuse(target: string, place: string): never {
   const other = findMount(place)
-  if (other === null) throw new CommandError(`${target}: not mounted`)
+  if (other === null) {
+    const holder = findHolder(target)
+    if (holder === null) throw new CommandError(`${target}: not mounted`)
+    throw new CommandError(
+      `${target}: not mounted here; it is in use by ${holderText(holder)}: ${releaseAdvice(holder)}`,
+    )
+  }
   throw new CommandError(`${target}: it is a mount of type ${other.type}, not ${mountType}; use umount(8)`)
 }
 
@@ -100,12 +107,16 @@ async function waitForServer({ source, device }: MountEntry): Promise<void> {
   const waited = (): number => performance.now() - start
   while (isHeld(source)) {
     if (waited() > answerMs && (await isServing(device))) {
-      say(`${source} is still mounted for others (in another mount namespace); its server goes on`)
+      const holder = findHolder(source)
+      const server = holder === null ? 'its server' : `its server, process ${holder.pid},`
+      say(`${source} is still mounted for others (in another mount namespace); ${server} goes on`)
       return
     }
     if (waited() > patienceMs) {
       const seconds = `after ${patienceMs / 1000} seconds`
-      throw new CommandError(`${source}: it is unmounted, but ${seconds} its server still holds it`)
+      const holder = findHolder(source)
+      const server = holder === null ? 'its server' : holderText(holder)
+      throw new CommandError(`${source}: it is unmounted, but ${seconds} ${server} still holds it`)
     }
     await sleep(stepMs)
   }

@@ -21,25 +21,33 @@ export interface DaemonReport {
   readonly requests: Readonly<Record<string, number>>
   readonly bytesRead: number
   readonly bytesWritten: number
-  readonly usage: Usage
+  /** Null: of a server of before, which does not tell. */
+  readonly usage: Usage | null
+  /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
+  readonly damageMet: number
+  readonly damagedPlaces: readonly string[]
 }
 
 const texts = ['device', 'mountpoint', 'channel', 'startedAt'] as const
-const counts = ['pid', 'workers', 'bytesRead', 'bytesWritten'] as const
+const counts = ['pid', 'workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
+/** What a server of before does not tell. */
+const unsaid = { damageMet: 0, damagedPlaces: [], usage: null } as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {
-  const value = parseObject(text)
-  if (value === null) return null
-  const { requests, usage } = value
+  const said = parseObject(text)
+  if (said === null) return null
+  const value: Record<string, unknown> = { ...unsaid, ...said }
+  const { requests, usage, damagedPlaces: places } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
-    isObject(usage) &&
-    usageCounts.every((name) => isCount(usage[name]))
+    (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
+    Array.isArray(places) &&
+    places.every((place) => typeof place === 'string')
   return isReport ? (value as unknown as DaemonReport) : null
 }
 

@@ -96,7 +96,7 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
 }
 
 function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
-  return new Workers(plan, {
+  const common = {
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
@@ -104,7 +104,8 @@ function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: M
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,
-  })
+  }
+  return new Workers(plan, common, (what) => opened.volume.noteDamage(what, Date.now()))
 }
 
 /** The kernel is attached last: from then on programs wait for what can no longer fail. */
@@ -157,7 +158,7 @@ async function serve(
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
-    const tell = () => report(request, mountpoint, choice, workers, statistics, usageOf(opened.volume))
+    const tell = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
     const control = root === undefined ? null : openControl(root.dev, tell)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
     await workers.ended
@@ -176,7 +177,7 @@ function report(
   choice: ChannelChoice,
   workers: Workers,
   statistics: Statistics,
-  usage: Usage,
+  volume: Volume,
 ): DaemonReport {
   return {
     pid: process.pid,
@@ -188,7 +189,9 @@ function report(
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,
-    usage,
+    usage: usageOf(volume),
+    damageMet: volume.state.damageMet,
+    damagedPlaces: volume.damagedPlaces,
   }
 }
 

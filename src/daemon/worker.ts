@@ -2,6 +2,7 @@
 /** A worker thread: makes its engine and serves, without ever returning to its event loop meanwhile. */
 import { getSystemErrorName } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
+import { type DamageListener, DamagedPlaces } from '../fs/damage.js'
 import { Engine } from '../fs/engine.js'
 import { SharedState } from '../fs/shared-state.js'
 import type { Channel } from '../fuse/channel.js'
@@ -21,7 +22,8 @@ function prepare(setting: WorkerSetting): void {
   native.nameThread(`pmfs2-${setting.worker}`)
   const { fd, options } = setting
   const medium = new MappedMedium(setting.medium)
-  const engine = new Engine(medium, SharedState.view(setting.state), setting.engine, setting.worker)
+  const state = SharedState.view(setting.state)
+  const engine = new Engine(medium, state, setting.engine, setting.worker, tellDamage())
   const statistics = Statistics.view(setting.statistics, setting.worker)
   const parts = { fd, engine, medium, statistics, options }
   const channel =
@@ -34,6 +36,14 @@ function prepare(setting: WorkerSetting): void {
         })
   parentPort!.once('message', () => serve(channel, medium))
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
+}
+
+/** The main thread records it; to hear of each place once will do. */
+function tellDamage(): DamageListener {
+  const places = new DamagedPlaces()
+  return (what) => {
+    if (places.add(what)) tell({ type: 'damage', what })
+  }
 }
 
 function pin(cpu: number): void {

@@ -20,6 +20,7 @@ import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
+import { type DamageListener, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
@@ -68,6 +69,8 @@ export class Engine {
   readonly space: Space
   readonly #state: SharedState
   readonly #geometry: Geometry
+  /** Counts damage, and tells of it. */
+  readonly #noteDamage: DamageListener
   readonly #locks: Locks
   readonly #allocator: Allocator
   readonly #tx: Transaction
@@ -84,13 +87,26 @@ export class Engine {
   /** What an entry or a directory names, while #inode is still needed. */
   readonly #named: Inode
 
-  /** @param worker from 0; one engine per worker and thread */
-  constructor(medium: Medium, state: SharedState, setting: EngineSetting, worker: number) {
+  /**
+   * @param worker from 0; one engine per worker and thread
+   * @param onDamage hears of all damage that calls meet, whatever they return
+   */
+  constructor(
+    medium: Medium,
+    state: SharedState,
+    setting: EngineSetting,
+    worker: number,
+    onDamage: DamageListener,
+  ) {
     const { geometry } = setting
     const area = new DataArea(geometry)
     const map = new BlockMap(medium, area)
     const clock = this.clock
     this.#state = state
+    this.#noteDamage = (what) => {
+      state.countDamage()
+      onDamage(what)
+    }
     this.space = new Space(state)
     this.#geometry = geometry
     this.#locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
@@ -100,7 +116,7 @@ export class Engine {
     this.#table = new InodeTable(medium, map)
     this.#orphans = new Orphans(medium, this.#table)
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
-    this.#reader = new DirectoryReader(medium, this.#directory)
+    this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     this.#file = new File(medium, map, this.#allocator, this.#tx, clock)
     this.#reclaim = new Reclaim(this.#tx, map, this.#directory, this.#table, this.#orphans)
     const parts = {
@@ -127,7 +143,7 @@ export class Engine {
       result = this.#lookup(parent, name)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.readUnlockInode(parent)
     return result
@@ -150,7 +166,13 @@ export class Engine {
    * @returns whether there is such an inode, as there is but on a damaged volume
    */
   retain(number: number): boolean {
-    if (this.#open(number, this.#named) !== 0) return false
+    try {
+      this.#table.follow(number, this.#named)
+    } catch (error) {
+      // The directory is still open.
+      this.#giveUp(error, this.#inode.number)
+      return false
+    }
     this.#state.retain(number)
     return true
   }
@@ -191,7 +213,7 @@ export class Engine {
         if (inode.blocks < held) this.space.noteFreed()
       }
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, number)
     }
     this.#locks.unlockInodes()
     this.#locks.unlockMetadata()
@@ -226,7 +248,7 @@ export class Engine {
       result = this.#namespace.createNameless(parent, made)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.unlockMetadata()
     return result
@@ -240,7 +262,7 @@ export class Engine {
       error = this.#namespace.link(number, parent, name)
       if (error === 0) this.#state.retain(number)
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, parent)
     }
     this.#locks.unlockMetadata()
     return error
@@ -263,7 +285,7 @@ export class Engine {
     try {
       error = this.#rename.rename(from, oldName, to, newName, flags)
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, from)
     }
     this.#locks.unlockMetadata()
     const { replaced } = this.#rename
@@ -293,7 +315,7 @@ export class Engine {
       try {
         this.#reader.read(inode, cookieLow, cookieHigh, sink)
       } catch (damage) {
-        error = this.#giveUp(damage)
+        error = this.#giveUp(damage, number)
         if (this.#reader.told > 0) error = 0
       }
     }
@@ -308,7 +330,7 @@ export class Engine {
     try {
       result = this.#table.open(number, this.#inode) || readTarget(this.#inode, this.#area, sink)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, number)
     }
     this.#locks.readUnlockInode(number)
     return result
@@ -336,7 +358,7 @@ export class Engine {
       if (noteAccess && isAccessTimeDue(this.#inode, this.clock)) this.#inode.noteAccess(this.clock)
       return this.#file.read(this.#inode, index, within, length, sink)
     } catch (error) {
-      return this.#giveUp(error)
+      return this.#giveUp(error, number)
     }
   }
 
@@ -377,7 +399,7 @@ export class Engine {
         this.#openFile(number) ||
         this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, number)
     }
     this.#locks.unlockInodes()
     return result
@@ -420,7 +442,7 @@ export class Engine {
     try {
       this.#reclaim.finish(this.#inode)
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, 0)
     }
     this.#locks.unlockMetadata()
     return error
@@ -466,7 +488,7 @@ export class Engine {
       result = this.#namespace.create(parent, name, made, target, start, length)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.unlockMetadata()
     return result
@@ -478,7 +500,7 @@ export class Engine {
     try {
       result = this.#namespace.unlink(parent, name, directory)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.unlockMetadata()
     if (result < 0) return result
@@ -505,7 +527,7 @@ export class Engine {
       }
     } catch (error) {
       // Nobody asked for it, so nobody is told: what could not be freed stays on the orphan list.
-      this.#giveUp(error)
+      this.#giveUp(error, number)
     }
     this.#locks.unlockInodes()
     if (isLeft) this.#locks.yieldMetadata()
@@ -515,21 +537,24 @@ export class Engine {
 
   /**
    * Ends a call that met damage: its transaction is taken back, and inodes that it changed are let go of. Whoever took
-   * another lock gives it back as after any call. @throws what is no damage @returns -EUCLEAN
+   * another lock gives it back as after any call.
+   * @param number the inode that the call was about, 0 for none
+   * @throws what is no damage @returns -EUCLEAN
    */
-  #giveUp(error: unknown): number {
+  #giveUp(error: unknown, number: number): number {
     if (!(error instanceof VolumeError)) throw error
     if (this.#tx.isOpen) this.#tx.abort()
     this.#locks.unlockInodes()
+    this.#noteDamage(placeOf(number, error.message))
     return -EUCLEAN
   }
 
-  /** Points `inode` at one in use. @returns 0, -ESTALE or -EUCLEAN */
+  /** Points `inode` at one in use, for who is not to throw. @returns 0, -ESTALE or -EUCLEAN */
   #open(number: number, inode: Inode): number {
     try {
       return this.#table.open(number, inode)
     } catch (error) {
-      return this.#giveUp(error)
+      return this.#giveUp(error, number)
     }
   }
 
@@ -539,6 +564,7 @@ export class Engine {
     const { mode } = this.#inode
     if (isDirectory(mode)) return -EISDIR
     if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
-    return this.#inode.isOversized ? -EUCLEAN : 0
+    this.#inode.checkSize()
+    return 0
   }
 }

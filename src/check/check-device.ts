@@ -28,6 +28,8 @@ export interface DeviceCheck {
   /** One line of counts; null where there was no check. */
   readonly summary: string | null
   readonly result: CheckResult | null
+  /** What kept the check from being made. */
+  readonly cause: unknown
   readonly exitCode: typeof exitClean | typeof exitErrorsLeft | typeof exitOperational
 }
 
@@ -44,7 +46,7 @@ export function checkDevices(paths: readonly string[], options: DeviceCheckOptio
   } catch (error) {
     const message = messageOf(error, paths)
     if (message === null) throw error
-    return failure(message)
+    return failure(message, error)
   }
 }
 
@@ -100,6 +102,7 @@ function check(
     notes: [...notes, ...report.notes],
     summary: `${path}: ${summarize(result, report.total)}`,
     result,
+    cause: null,
     exitCode: report.total === 0 ? exitClean : exitErrorsLeft,
   }
 }
@@ -121,6 +124,6 @@ function transactions(count: number): string {
   return count === 1 ? 'a transaction is' : `${count} transactions are`
 }
 
-function failure(message: string): DeviceCheck {
-  return { problems: [message], notes: [], summary: null, result: null, exitCode: exitOperational }
+function failure(message: string, cause: unknown = null): DeviceCheck {
+  return { problems: [message], notes: [], summary: null, result: null, cause, exitCode: exitOperational }
 }

@@ -3,6 +3,7 @@
 import type { CommandModule } from 'yargs'
 import { checkDevices, exitOperational } from '../check/check-device.js'
 import { CommandError, about } from './command-error.js'
+import { inUseText } from './in-use.js'
 import { reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 
@@ -32,8 +33,9 @@ export const fsckCommand: CommandModule<object, FsckArguments> = {
 
 async function fsck({ device, json }: FsckArguments): Promise<void> {
   await reachable(device)
-  const { problems, notes, summary, result, exitCode } = checkDevices([device])
-  if (exitCode === exitOperational) throw new CommandError(problems.join('; '), exitOperational)
+  const { problems, notes, summary, result, exitCode, cause } = checkDevices([device])
+  if (exitCode === exitOperational)
+    throw new CommandError(inUseText(device, cause) ?? problems.join('; '), exitOperational)
   process.exitCode = exitCode
   if (json) {
     printJson({ device, clean: exitCode === 0, problems, notes, counts: result })

@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { withMedium } from '../check/with-devices.js'
+import { findHolder, holderText } from '../daemon/holder.js'
 import {
   type MountEntry,
   findMount,
@@ -55,12 +56,14 @@ async function info(target: string, json: boolean): Promise<void> {
   }
   if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
   const volume = readVolume(target, (device) => describeVolume(device, readFrom(device), null))
+  const holder = findHolder(target)
   if (json) {
-    printJson({ ...volume, usage: null, server: null, serverState: null })
+    printJson({ ...volume, usage: null, server: null, serverState: null, holder })
     return
   }
   printLine(target)
-  printTable([...volumeRows(volume), ...remarkRows(volume)])
+  const use = holder === null ? [] : [['in use', `by ${holderText(holder)}`] as const]
+  printTable([...volumeRows(volume), ...use, ...remarkRows(volume)])
 }
 
 async function infoOfMount(mount: MountEntry, json: boolean): Promise<void> {

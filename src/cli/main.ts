@@ -39,16 +39,18 @@ async function run(args: readonly string[], command: Command): Promise<void> {
 async function help(args: readonly string[]): Promise<void> {
   const [topic, surplus] = args.filter((arg) => arg !== '--help' && arg !== '-h')
   if (surplus !== undefined) throw new UsageError(`unknown argument: ${surplus}`)
+  if (topic !== undefined && isOption(topic)) throw new UsageError(`unknown argument: ${topic}`)
   const command = commands.find(({ name }) => name === topic)
   if (command !== undefined) await run([command.name, '--help'], command)
   else if (topic === undefined || topic === 'help' || topic === 'version') await showOverview()
   else throw unknownCommand(topic)
 }
 
-function showVersion(args: readonly string[]): void {
+function showVersion(args: readonly string[]): Promise<void> {
   const [surplus] = args
   if (surplus !== undefined) throw new UsageError(`unknown argument: ${surplus}`)
   printLine(version())
+  return Promise.resolve()
 }
 
 function unknownCommand(word: string): CommandError {
@@ -64,7 +66,8 @@ function unknownCommand(word: string): CommandError {
 async function isMistyped([first, ...rest]: readonly string[]): Promise<boolean> {
   if (first === undefined || isOption(first) || first.includes('/')) return false
   const [mountpoint, surplus] = rest
-  const isForMount = mountpoint !== undefined && (surplus === undefined || [mountpoint, surplus].some(isOption))
+  const isForMount =
+    mountpoint !== undefined && (surplus === undefined || [mountpoint, surplus].some(isOption))
   if (isForMount && meantCommand(first, names) === null) return false
   return !(await exists(first))
 }
@@ -92,7 +95,7 @@ function choose(args: readonly string[]): { command: Command; work: () => Promis
     case 'version':
     case '--version':
     case '-V':
-      return { command: versionCommand, work: () => Promise.resolve(showVersion(rest)) }
+      return { command: versionCommand, work: () => showVersion(rest) }
     default:
   }
   const named = commands.find(({ name }) => name === first)
@@ -101,7 +104,8 @@ function choose(args: readonly string[]): { command: Command; work: () => Promis
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  let { command, work } = choose(args)
+  const { command: chosen, work } = choose(args)
+  let command = chosen
   watchOutput(command)
   try {
     if (command === mount && args[0] !== mount.name && (await isMistyped(args))) {

@@ -161,8 +161,8 @@ function refuseContents(device: Device): void {
 
 /** Whether there is a superblock of ours, be it of another version or damaged. */
 function holdsVolume(device: Device, read: ReadBytes): boolean {
-  const places = [superblockBlock, deviceBlocks(device) - 1]
-  return places.some((block) => superblockAt(read, block).hasMagic())
+  const blocks = deviceBlocks(device)
+  return blocks > 0 && [superblockBlock, blocks - 1].some((block) => superblockAt(read, block).hasMagic())
 }
 
 /** Null where there is nothing of this name. @throws CommandError where one cannot tell */

@@ -92,7 +92,10 @@ export class Ending {
  * still serve. A program of its own does that, as a thread of this process would have to be waited for in any case.
  */
 async function flush(place: string): Promise<void> {
-  const child = spawn(...rawCommand('sync', ['--file-system', '--', place]), { stdio: 'ignore', timeout: flushLimitMs })
+  const child = spawn(...rawCommand('sync', ['--file-system', '--', place]), {
+    stdio: 'ignore',
+    timeout: flushLimitMs,
+  })
   await new Promise<void>((resolve) => {
     child.on('error', () => resolve())
     child.on('exit', (code, signal) => {

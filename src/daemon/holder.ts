@@ -9,7 +9,14 @@ import { join } from 'node:path'
 import { kernelName, nameOf } from '../native/file-name.js'
 import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
 import { traceName } from './real-name.js'
-import { type MountEntry, findMount, isOurPlace, mountType, parseMountTable, readMountTable } from './mount-table.js'
+import {
+  type MountEntry,
+  findMount,
+  isOurPlace,
+  mountType,
+  parseMountTable,
+  readMountTable,
+} from './mount-table.js'
 
 export interface Holder {
   readonly pid: number

@@ -26,7 +26,9 @@ export function findListener(name: string, uid: number | null): { readonly pid: 
   const sockets = listeningSockets(name)
   if (sockets.length === 0) return null
   let isHidden = false
-  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number)) {
+  for (const pid of readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)) {
     const process = statSync(`/proc/${pid}`, { throwIfNoEntry: false })
     if (process === undefined || (uid !== null && process.uid !== uid)) continue
     const open = openFiles(pid)

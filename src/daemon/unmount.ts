@@ -37,10 +37,13 @@ function busyText(place: string): string {
 
 function unmountAsUser(place: string, lazily: boolean): MountError | null {
   const program = 'fusermount3'
-  const { status, error, stderr } = spawnSync(...rawCommand(program, ['-u', ...(lazily ? ['-z'] : []), '--', place]), {
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-  })
+  const { status, error, stderr } = spawnSync(
+    ...rawCommand(program, ['-u', ...(lazily ? ['-z'] : []), '--', place]),
+    {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C' },
+    },
+  )
   if (error !== undefined) {
     return new MountError(`${program}, which unmounts for those who are not root, does not run`, exitSystem)
   }

@@ -38,8 +38,13 @@ export function absoluteName(path: string): string {
 
 /** As getcwd(2) gives it. */
 export function workingDirectory(): string {
-  const folder = process.cwd()
-  return folder.includes(replacement) ? nameOf(readlinkSync('/proc/self/cwd', 'buffer')) : folder
+  try {
+    const folder = process.cwd()
+    if (!folder.includes(replacement)) return folder
+  } catch {
+    // It was removed. What /proc shows then does not exist either, which is what a path from there comes to.
+  }
+  return nameOf(readlinkSync('/proc/self/cwd', 'buffer'))
 }
 
 /** This program's arguments as they were given: what Node could not decode is read once more from /proc. */
@@ -76,7 +81,8 @@ function decodeByLetter(bytes: Uint8Array): string {
   let name = ''
   for (let at = 0; at < bytes.length;) {
     const length = letterLength(bytes, at)
-    name += length === 0 ? String.fromCharCode(escapeBase + bytes[at]!) : decode(bytes.subarray(at, at + length))!
+    name +=
+      length === 0 ? String.fromCharCode(escapeBase + bytes[at]!) : decode(bytes.subarray(at, at + length))!
     at += Math.max(1, length)
   }
   return name

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { getSystemErrorMap } from 'node:util'
+
 /** A device could not be opened, locked or mapped. The message says what failed, on what, and what to do about it. */
 export class DeviceError extends Error {
   override readonly name = 'DeviceError'
@@ -38,10 +40,16 @@ const advice: Readonly<Record<string, string>> = {
 
 /** What an errno means here, and what helps. */
 export function adviceOn(code: string): string {
-  if (code !== 'EPERM') return advice[code] ?? code
+  if (code !== 'EPERM') return advice[code] ?? meaningOf(code)
   return process.geteuid?.() === 0
     ? 'not permitted, not even to root: it may be immutable (lsattr shows it, chattr -i ends it)'
     : 'not permitted: run as root'
+}
+
+/** What the C library says of it. */
+function meaningOf(code: string): string {
+  for (const [name, meaning] of getSystemErrorMap().values()) if (name === code) return `${meaning} (${code})`
+  return code
 }
 
 /** The error for `code` met while `doing` something, such as `cannot open /dev/pmem0`. */

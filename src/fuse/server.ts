@@ -9,6 +9,7 @@ import { inode } from '../../layout/inode.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { type Engine, attributeWords } from '../fs/engine.js'
 import { EFBIG, EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM } from '../fs/errno.js'
+import { freeInodes } from '../fs/geometry.js'
 import { blockOf } from '../fs/inode.js'
 import {
   S_IFDIR,
@@ -507,15 +508,15 @@ export class Server implements Servant {
     const message = this.#message
     const at = fuse.fuse_statfs_out.word
     const { blocks, freeBlocks, usedInodes } = this.#engine.usage()
-    const freeInodes = freeBlocks * 32
+    const free = freeInodes(freeBlocks)
     message.clear(fuse.fuse_statfs_out.lengthWords)
     message.put(at.blocks, blocks)
     message.put(at.bfree, freeBlocks)
     message.put(at.bavail, freeBlocks)
-    message.put(at.files, (usedInodes + freeInodes) | 0)
-    message.put(at.files + 1, Math.floor((usedInodes + freeInodes) / 2 ** 32))
-    message.put(at.ffree, freeInodes | 0)
-    message.put(at.ffree + 1, Math.floor(freeInodes / 2 ** 32))
+    message.put(at.files, (usedInodes + free) | 0)
+    message.put(at.files + 1, Math.floor((usedInodes + free) / 2 ** 32))
+    message.put(at.ffree, free | 0)
+    message.put(at.ffree + 1, Math.floor(free / 2 ** 32))
     message.put(at.bsize, 4096)
     message.put(at.namelen, 255)
     message.put(at.frsize, 4096)

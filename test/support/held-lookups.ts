@@ -14,7 +14,7 @@ const folder = process.env['PMFS2_TEST_HELD'] ?? ''
 const stepMs = 1
 const never = new Int32Array(new SharedArrayBuffer(4))
 
-const lookup = Reflect.get(Engine.prototype, 'lookup') as Lookup
+const lookup: Lookup = Reflect.get(Engine.prototype, 'lookup')
 const holding: Lookup = function (parent, name) {
   const text = Buffer.from(name.bytes.buffer, name.bytes.byteOffset + name.start, name.length).toString()
   // A test that has ended holds nobody.

@@ -34,7 +34,7 @@ testFile('lengths of truncate', async (t, volume) => {
   for (const length of noNumbers)
     await t.rejects(volume.truncate('/file', length), invalidType, typeof length)
   for (const length of [largestFileBytes + 1, 2 ** 44, 2 ** 53 - 1])
-    await t.rejects(volume.truncate('/file', length), { code: 'EFBIG', path: '/file' }, String(length))
+    await t.rejects(volume.truncate('/file', length), { code: 'EFBIG', syscall: 'ftruncate' }, String(length))
   t.equal(await size(), 8, 'none of these changed it')
   await t.rejects(volume.truncate('/missing', NaN), { code: 'ENOENT' }, 'the file is looked for first')
   await volume.truncate('/file', largestFileBytes)

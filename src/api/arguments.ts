@@ -5,6 +5,7 @@
  */
 import { permissionBits } from '../fs/mode.js'
 import { invalidType, invalidValue, outOfRange } from './invalid-argument.js'
+import { umask } from './umask.js'
 
 const largestWord = 2 ** 32 - 1
 const largestPosition = 2n ** 63n - 1n
@@ -26,7 +27,7 @@ export function permissionsOf(mode: unknown, usual?: number): number {
 
 /** @returns the bits that the process's umask leaves of a new file's or directory's mode */
 export function masked(permissions: number): number {
-  return permissions & ~process.umask()
+  return permissions & ~umask()
 }
 
 /** @returns a user or group ID, or null for -1, which leaves the owner as it is (chown(2)) */

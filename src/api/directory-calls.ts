@@ -92,9 +92,8 @@ export function makeDirectories(session: Session, path: BytePath, permissions: n
       const above = next.slice(0, Math.max(0, next.lastIndexOf('/')))
       if (above === '') throw apiError(error, 'mkdir', path)
       left.push(next, asBytePath(above))
-    } else if (final.includes(-error) || !isDirectoryAt(session, next, path)) {
-      throw apiError(error === -EEXIST && left.length > 0 ? -ENOTDIR : error, 'mkdir', path)
-    }
+    } else if (final.includes(-error)) throw apiError(error, 'mkdir', path)
+    else check(whyNoDirectory(session, next, left.length > 0, error), 'mkdir', next)
   }
   return first
 }
@@ -143,10 +142,13 @@ function tryToMake(session: Session, path: BytePath, permissions: number): numbe
   return 0
 }
 
-function isDirectoryAt(session: Session, path: BytePath, asked: BytePath): boolean {
+/** @returns 0 where mkdir failed because there is such a directory already, or a negative errno */
+function whyNoDirectory(session: Session, path: BytePath, isInner: boolean, error: number): number {
   const inode = session.walk.find(path, true)
-  check(inode, 'mkdir', asked)
-  return session.walk.stat(inode, asked).isDirectory()
+  if (inode > 0 && session.walk.stat(inode, path).isDirectory()) return 0
+  if (error !== -EEXIST) return error
+  if (isInner) return -ENOTDIR
+  return inode < 0 ? inode : error
 }
 
 /** Where something may lose its name: behind a slash it must be a directory. */

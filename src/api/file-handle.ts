@@ -6,44 +6,20 @@
 import { EBADF } from '../fs/errno.js'
 import type { AttributeChange } from '../fs/attributes.js'
 import { apiError, check } from './api-error.js'
-import { lengthOf, positionOf, viewOf } from './arguments.js'
-import { readArguments, viewsOf, writeArguments } from './buffer-arguments.js'
+import { lengthOf, positionOf } from './arguments.js'
+import { readArguments, targetOf, viewsOf, writeArguments } from './buffer-arguments.js'
+import type {
+  Position,
+  ReadFileOptions,
+  ReadOptions,
+  WriteFileOptions,
+  WriteOptions,
+} from './call-options.js'
 import { type FileData, type Parts, contentsOf, partOf } from './file-data.js'
 import type { OpenFile } from './open-file.js'
 import { booleanOf, checkAborted, encodingOf, optionsOf, signalOf, textEncodingOf } from './options.js'
 import { changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
 import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
-
-/** A place in a file, in bytes: null is where the file is at. */
-export type Position = number | bigint | null
-
-export interface ReadOptions<Target extends ArrayBufferView> {
-  buffer?: Target
-  /** Where in the buffer. */
-  offset?: number | null
-  length?: number | null
-  position?: Position
-}
-
-export interface WriteOptions {
-  /** Where in the buffer. */
-  offset?: number | null
-  length?: number | null
-  position?: Position
-}
-
-export interface ReadFileOptions {
-  encoding?: BufferEncoding | null
-  signal?: AbortSignal
-}
-
-export interface WriteFileOptions {
-  /** Of text. */
-  encoding?: BufferEncoding | null
-  /** Every write is durable in any case. */
-  flush?: boolean
-  signal?: AbortSignal
-}
 
 export class FileHandle {
   readonly #file: OpenFile
@@ -78,10 +54,9 @@ export class FileHandle {
   ): Promise<{ bytesRead: number; buffer: ArrayBufferView }> {
     return this.#run('read', (file) => {
       const asked = readArguments(first, second, length, position)
-      const { buffer } = asked
-      const into = viewOf(buffer, asked.offset, asked.length)
+      const into = targetOf(asked)
       const at = positionOf(asked.position)
-      return { bytesRead: into.length === 0 ? 0 : file.read(into, at), buffer }
+      return { bytesRead: into.length === 0 ? 0 : file.read(into, at), buffer: asked.buffer }
     })
   }
 
@@ -130,7 +105,7 @@ export class FileHandle {
   ): Promise<{ bytesWritten: number; buffer: ArrayBufferView | string }> {
     return this.#run('write', (file) => {
       const { bytes, position } = writeArguments(data, second, third, fourth)
-      return { bytesWritten: bytes.length === 0 ? 0 : file.write(bytes, position), buffer: data }
+      return { bytesWritten: bytes === null ? 0 : file.write(bytes, position), buffer: data }
     })
   }
 
@@ -143,7 +118,7 @@ export class FileHandle {
       const at = positionOf(position)
       let bytesWritten = 0
       for (const bytes of viewsOf(buffers)) {
-        const written = bytes.length === 0 ? 0 : file.write(bytes, at === null ? null : at + bytesWritten)
+        const written = file.write(bytes, at === null ? null : at + bytesWritten)
         bytesWritten += written
         if (written < bytes.length) break
       }

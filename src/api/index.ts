@@ -3,28 +3,25 @@
  * What programs import as `pmfs2`: the files of a volume that is not mounted, with the calls of node:fs/promises. What is
  * not named here is the program's own and may change with any version.
  */
-export {
-  openFiles,
-  type Mode,
-  type NameEncoding,
-  type OpenFlags,
-  type ReadPathOptions,
-  type ReaddirOptions,
-  type Time,
-  type VolumeFiles,
-  type WritePathOptions,
-} from './volume-files.js'
+export { openFiles, type VolumeFiles } from './volume-files.js'
 export type { VolumePath } from './byte-path.js'
-export type { DirectoryEntry } from './directory-entry.js'
-export type { FileData } from './file-data.js'
 export type {
-  FileHandle,
+  Mode,
+  NameEncoding,
+  OpenFlags,
   Position,
   ReadFileOptions,
   ReadOptions,
+  ReadPathOptions,
+  ReaddirOptions,
+  Time,
   WriteFileOptions,
   WriteOptions,
-} from './file-handle.js'
+  WritePathOptions,
+} from './call-options.js'
+export type { DirectoryEntry } from './directory-entry.js'
+export type { FileData } from './file-data.js'
+export type { FileHandle } from './file-handle.js'
 export type { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 export { DeviceError } from '../pmem/device-error.js'
 export { VolumeError } from '../fs/volume-error.js'

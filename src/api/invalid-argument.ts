@@ -28,7 +28,12 @@ export function fileTooLarge(size: number): Error {
 /** What node:fs says of rm on a directory without `recursive`. */
 export function directoryIsNoFile(path: string): Error {
   const message = `Path is a directory: rm returned EISDIR (is a directory) ${path}`
-  return Object.assign(refusal(Error, 'ERR_FS_EISDIR', message), { errno: 21, syscall: 'rm', path })
+  return Object.assign(refusal(Error, 'ERR_FS_EISDIR', message), {
+    name: 'SystemError',
+    errno: 21,
+    syscall: 'rm',
+    path,
+  })
 }
 
 function received(value: unknown): string {

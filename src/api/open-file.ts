@@ -61,6 +61,7 @@ export class OpenFile {
   /** @param position null: where the file is at, and that moves on; all goes to the end with O_APPEND */
   write(bytes: Uint8Array, position: number | null): number {
     this.#allow('write', O_WRONLY)
+    if (bytes.length === 0) return 0
     const isAppending = (this.#flags & O_APPEND) !== 0
     const at = isAppending ? this.#size() : (position ?? this.#position)
     const written = writeAt(this.session, this.inode, at, bytes)

@@ -28,7 +28,17 @@ import {
 } from './directory-calls.js'
 import { DirectoryEntry } from './directory-entry.js'
 import { type FileData, contentsOf } from './file-data.js'
-import { FileHandle, type ReadFileOptions, type WriteFileOptions } from './file-handle.js'
+import { FileHandle } from './file-handle.js'
+import type {
+  Mode,
+  NameEncoding,
+  OpenFlags,
+  ReadPathOptions,
+  ReaddirOptions,
+  Time,
+  WriteFileOptions,
+  WritePathOptions,
+} from './call-options.js'
 import { directoryIsNoFile, invalidValue } from './invalid-argument.js'
 import { inodeOfMode } from './made-inode.js'
 import { moveTo, newName } from './names.js'
@@ -48,31 +58,6 @@ import {
 import { changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
 import { Session } from './session.js'
 import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
-
-/** Flags as node:fs has them, such as 'r', 'wx' and 'a+', or O_* of open(2). */
-export type OpenFlags = string | number
-/** Permission bits, or their octal digits. The process's umask is taken off where something is made. */
-export type Mode = number | string
-/** Seconds since 1970, as a number or its digits, or a Date. */
-export type Time = number | string | Date
-/** How names are given back: 'buffer' for bytes, as a name need not be text. */
-export type NameEncoding = BufferEncoding | 'buffer' | null
-
-export interface ReadPathOptions extends ReadFileOptions {
-  flag?: OpenFlags
-}
-
-export interface WritePathOptions extends WriteFileOptions {
-  /** Of a file that is made. */
-  mode?: Mode
-  flag?: OpenFlags
-}
-
-export interface ReaddirOptions {
-  encoding?: NameEncoding
-  withFileTypes?: boolean
-  recursive?: boolean
-}
 
 /** Opens the volume on a device. @throws DeviceError, VolumeError */
 export function openFiles(device: string, options: { readOnly?: boolean } = {}): Promise<VolumeFiles> {

@@ -66,8 +66,8 @@ async function tree(files: Calls, at: string): Promise<string[]> {
     const stats = (await files['lstat']!(path)) as Awaited<ReturnType<typeof fs.lstat>>
     const mode = stats.mode.toString(8)
     if (stats.isDirectory()) found.push(`${name}/ ${mode} (`, ...(await tree(files, path)), ')')
-    else if (stats.isSymbolicLink()) found.push(`${name} -> ${await files['readlink']!(path)}`)
-    else found.push(`${name} ${mode} ${await files['readFile']!(path, 'latin1')}`)
+    else if (stats.isSymbolicLink()) found.push(`${name} -> ${String(await files['readlink']!(path))}`)
+    else found.push(`${name} ${mode} ${String(await files['readFile']!(path, 'latin1'))}`)
   }
   return found
 }

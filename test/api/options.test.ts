@@ -78,18 +78,23 @@ async function none(t: Parameters<typeof differences>[0], cases: readonly Case[]
 }
 
 void test('flags of every call', async (t) => {
-  const cases = targets.flatMap((target) => [
-    ...each(`writeFile ${target}`, flags, (f, at, flag) => f['writeFile']!(`${at}/${target}`, 'x', { flag })),
-    ...each(`appendFile ${target}`, flags, (f, at, flag) =>
-      f['appendFile']!(`${at}/${target}`, 'x', { flag }),
+  const opened = (f: Calls, path: string, flag: unknown) => held(f, path, flag, () => Promise.resolve(1))
+  const cases = [
+    ...targets.flatMap((target) =>
+      each(`open ${target}`, flags, (f, at, flag) => opened(f, `${at}/${target}`, flag)),
     ),
-    ...each(`readFile ${target}`, flags, (f, at, flag) =>
-      f['readFile']!(`${at}/${target}`, { flag, encoding: 'hex' }),
-    ),
-    ...each(`open ${target}`, flags, (f, at, flag) =>
-      held(f, `${at}/${target}`, flag, () => Promise.resolve(1)),
-    ),
-  ])
+    ...['file', 'new'].flatMap((target) => [
+      ...each(`writeFile ${target}`, flags, (f, at, flag) =>
+        f['writeFile']!(`${at}/${target}`, 'x', { flag }),
+      ),
+      ...each(`appendFile ${target}`, flags, (f, at, flag) =>
+        f['appendFile']!(`${at}/${target}`, 'x', { flag }),
+      ),
+      ...each(`readFile ${target}`, flags, (f, at, flag) =>
+        f['readFile']!(`${at}/${target}`, { flag, encoding: 'hex' }),
+      ),
+    ]),
+  ]
   await none(t, cases)
 })
 
@@ -116,7 +121,7 @@ void test('modes and the umask', async (t) => {
     true,
     {},
   ]
-  const before = process.umask()
+  const before = process.umask(0o22)
   t.teardown(() => process.umask(before))
   for (const umask of [0o22, 0o77, 0]) {
     process.umask(umask)

@@ -12,3 +12,10 @@ export function apiError(errno: number, syscall: string, path: string): NodeJS.E
   const [code, message] = known ?? [`E${-errno}`, 'unknown error']
   return Object.assign(new Error(`${code}: ${message}, ${syscall} '${path}'`), { code, errno, syscall, path })
 }
+
+/** What a call throws, with the damage that it has met, where it has met any. */
+export function withDamage(error: unknown, what: string | null): unknown {
+  const isDamage = error instanceof Error && 'errno' in error && error.errno === -EUCLEAN
+  if (isDamage && what !== null) error.message += `: ${what}`
+  return error
+}

@@ -17,7 +17,7 @@ import { S_IFDIR, S_IFLNK, S_IFREG } from '../fs/mode.js'
 import { NewInode } from '../fs/new-inode.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
-import { apiError } from './api-error.js'
+import { apiError, withDamage } from './api-error.js'
 import { bytesOf, checkEncoding, checkText, lengthOf, ownerOf, permissionsOf } from './arguments.js'
 import { type OpenedVolume, openVolume } from './opened-volume.js'
 import { Collector, PathWalk, type Place, decoder } from './path-walk.js'
@@ -202,7 +202,11 @@ export class VolumeFiles {
   #run<Result>(call: () => Result): Promise<Result> {
     return Promise.resolve().then(() => {
       this.#engine.clock.setMilliseconds(Date.now())
-      return call()
+      try {
+        return call()
+      } catch (error) {
+        throw withDamage(error, this.#opened.volume.lastDamage)
+      }
     })
   }
 

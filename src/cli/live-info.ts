@@ -19,6 +19,8 @@ export interface Usage {
   readonly freeInodes: number
 }
 
+const mostPlacesShown = 5
+
 /** Names and values for people. */
 export function liveRows({ usage, server }: Live): Row[] {
   const { usedBytes, totalBytes, usedInodes, freeInodes } = usage
@@ -38,6 +40,8 @@ function serverRows({
   requests,
   bytesRead,
   bytesWritten,
+  damageMet,
+  damagedPlaces,
 }: DaemonReport): Row[] {
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
   const kinds = Object.entries(requests)
@@ -51,5 +55,18 @@ function serverRows({
     ],
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
+    ...damageRows(damageMet, damagedPlaces),
+  ]
+}
+
+/** Nothing where no damage was met. */
+function damageRows(count: number, places: readonly string[]): Row[] {
+  if (count === 0) return []
+  const told = places.slice(0, mostPlacesShown).map((place): Row => ['', shownText(place)])
+  const more = places.length - told.length
+  return [
+    ['damage', `met by ${count} ${count === 1 ? 'call' : 'calls'} since it was mounted:`],
+    ...told,
+    ...(more > 0 ? [['', `and ${more} more places (--json tells them)`] as const] : []),
   ]
 }

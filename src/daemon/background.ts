@@ -5,7 +5,7 @@
  * one that fails afterwards tells the system log.
  */
 import { spawn } from 'node:child_process'
-import { logToSystem } from './system-log.js'
+import { SystemLog, logToSystem } from './system-log.js'
 
 const exitKilled = 32
 
@@ -51,4 +51,12 @@ export function leaveStarter(): void {
 /** In the server: what went wrong, for the system log, if there is nobody else to tell. */
 export function tellIfAlone(line: string): void {
   if (isAlone) logToSystem(line)
+}
+
+const systemLog = new SystemLog()
+
+/** In the server: what people should know though the mount goes on; to whoever reads its messages, or to the system log. */
+export function tell(line: string): void {
+  if (isAlone) systemLog.log(line)
+  else process.stderr.write(`mount: ${line}\n`)
 }

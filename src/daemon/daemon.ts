@@ -7,8 +7,10 @@ import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import type { Volume } from '../fs/volume.js'
+import { shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
-import { type DaemonReport, openControl } from './control.js'
+import { tell } from './background.js'
+import { type Control, type DaemonReport, openControl } from './control.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
@@ -65,6 +67,7 @@ async function serveAndClose(
 ): Promise<void> {
   const { device, opened, fd, plan } = mounted
   let workers: Workers | null = null
+  opened.volume.onDamage = (what) => tell(`${shownText(request.device)}: damage met: ${what}`)
   try {
     workers = startWorkers(request, mounted)
     // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
@@ -149,17 +152,18 @@ async function serve(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const ending = new Ending(device, workers, statistics)
+  let control: Control | null = null
   signals.action = () => ending.ask()
   try {
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(mountpoint).catch(() => workers.ended), workers.ended])
-    const tell = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
-    const control = root === undefined ? null : openControl(root.dev, tell)
+    const facts = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
+    if (root !== undefined) control = openControl(root.dev, facts)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
     await workers.ended
-    control?.close()
   } finally {
+    control?.close()
     signals.action = null
     ending.release()
   }

@@ -29,3 +29,10 @@ export function apiError(
 export function check(result: number, syscall: string, path?: BytePath, dest?: BytePath): void {
   if (result < 0) throw apiError(result, syscall, path, dest)
 }
+
+/** What a call throws, with the damage that it has met, where it has met any. */
+export function withDamage(error: unknown, what: string | null): unknown {
+  const isDamage = error instanceof Error && 'errno' in error && error.errno === -EUCLEAN
+  if (isDamage && what !== null) error.message += `: ${what}`
+  return error
+}

@@ -11,7 +11,7 @@ import { EBADF, EIO } from '../fs/errno.js'
 import { mostBytesPerWrite } from '../fs/file.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
-import { apiError, check } from './api-error.js'
+import { apiError, check, withDamage } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import type { OpenedVolume } from './opened-volume.js'
 import { PathWalk, type Place } from './path-walk.js'
@@ -56,7 +56,7 @@ export class Session {
       } catch (error) {
         const failed = this.medium.failure
         if (failed !== null || this.#opened.volume.state.isFailed) this.#failure = failed ?? error
-        throw failed ?? error
+        throw failed ?? withDamage(error, this.#opened.volume.lastDamage)
       }
     })
   }

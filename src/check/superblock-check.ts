@@ -2,6 +2,7 @@
 /** Checks both copies of the superblock, and the numbers of the one that holds. */
 import { blockWords, superblockBlock } from '../../layout/geometry.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
+import { damageRecord, damageRecordText } from '../fs/damage-record.js'
 import { Superblock } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Report } from './report.js'
@@ -20,7 +21,14 @@ export function checkSuperblocks(view: VolumeView, report: Report): boolean {
   if (state !== stateClean && state !== stateDirty) {
     report.problem('superblock', `superblock: state is ${state}, should be ${stateClean} or ${stateDirty}`)
   }
+  noteRecord(view.superblock, report)
   return problems.length === 0
+}
+
+/** What mounts have met may be gone, or lie where this check finds nothing wrong: it is no problem by itself. */
+function noteRecord(superblock: Superblock, report: Report): void {
+  const record = damageRecord(superblock)
+  if (record !== null) report.note(`superblock: ${damageRecordText(record)}`)
 }
 
 /** A copy of the superblock as it lies on the medium, which must have this block. */

@@ -7,6 +7,8 @@ import { counted } from '../fs/counted.js'
 import type { Row } from './output.js'
 import { formatSize } from './size.js'
 
+const mostPlacesShown = 5
+
 /** Names and values for people. */
 export function liveRows(server: ServerState): Row[] {
   if (server.state === 'answers') {
@@ -34,6 +36,8 @@ function serverRows({
   requests,
   bytesRead,
   bytesWritten,
+  damageMet,
+  damagedPlaces,
 }: DaemonReport): Row[] {
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
   const kinds = Object.entries(requests)
@@ -47,5 +51,18 @@ function serverRows({
     ],
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
+    ...damageRows(damageMet, damagedPlaces),
+  ]
+}
+
+/** Nothing where no damage was met. */
+function damageRows(count: number, places: readonly string[]): Row[] {
+  if (count === 0) return []
+  const told = places.slice(0, mostPlacesShown).map((place): Row => ['', shownText(place)])
+  const more = places.length - told.length
+  return [
+    ['damage', `met by ${count} ${count === 1 ? 'call' : 'calls'} since it was mounted:`],
+    ...told,
+    ...(more > 0 ? [['', `and ${more} more places (--json tells them)`] as const] : []),
   ]
 }

@@ -4,6 +4,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { deviceEntryWords, stateClean, superblock as layout } from '../../layout/superblock.js'
 import { shownText } from '../check/name-text.js'
 import type { MountEntry } from '../daemon/mount-table.js'
+import { damageRecord } from '../fs/damage-record.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { formatSize } from './size.js'
@@ -35,6 +36,12 @@ export interface VolumeInfo {
   /** What one should know of the device. */
   readonly notice: string | null
   readonly damage: readonly string[]
+  /** Damage that calls have met, ever: times are ISO 8601. */
+  readonly damageRecord: {
+    readonly count: number
+    readonly first: { readonly time: string; readonly what: string }
+    readonly last: { readonly time: string; readonly what: string }
+  } | null
 }
 
 export function describeVolume(
@@ -68,6 +75,18 @@ export function describeVolume(
     persistence: { domain: device.domain.name, volatile: device.domain.volatile },
     notice: device.notice,
     damage,
+    damageRecord: recordOf(superblock),
+  }
+}
+
+function recordOf(superblock: Superblock): VolumeInfo['damageRecord'] {
+  const record = damageRecord(superblock)
+  if (record === null) return null
+  const { count, first, last } = record
+  return {
+    count,
+    first: { time: isoTime(first.seconds), what: first.what },
+    last: { time: isoTime(last.seconds), what: last.what },
   }
 }
 
@@ -109,8 +128,14 @@ export function labelText(label: string): string {
 }
 
 /** What one should know. */
-export function remarkRows({ notice, damage }: VolumeInfo): Row[] {
+export function remarkRows({ notice, damage, damageRecord }: VolumeInfo): Row[] {
   const rows: Row[] = damage.map((text) => ['damage', `${text}; fsck tells more`])
+  if (damageRecord !== null) {
+    const { count, first, last } = damageRecord
+    rows.push(['damage met', `${count} ${count === 1 ? 'time' : 'times'} so far; fsck tells more`])
+    rows.push(['  first', `${first.time}, ${first.what}`])
+    rows.push(['  last', `${last.time}, ${last.what}`])
+  }
   if (notice !== null) rows.push(['note', notice])
   return rows
 }

@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { rawCommand } from '../native/raw-command.js'
-import { logCommand, logToSystem } from './system-log.js'
+import { SystemLog, logCommand, logToSystem } from './system-log.js'
 
 const exitKilled = 32
 
@@ -73,4 +73,12 @@ function leaveWatcher(lastWords: string): void {
 /** In the server: what went wrong, for the system log, if there is nobody else to tell. */
 export function tellIfAlone(line: string): void {
   if (isAlone) logToSystem(line)
+}
+
+const systemLog = new SystemLog()
+
+/** In the server: what people should know though the mount goes on; to whoever reads its messages, or to the system log. */
+export function tell(line: string): void {
+  if (isAlone) systemLog.log(line)
+  else process.stderr.write(`mount: ${line}\n`)
 }

@@ -10,9 +10,11 @@ import { kernelName } from '../native/file-name.js'
 import { blockBytes } from '../../layout/geometry.js'
 import { freeInodes } from '../fs/geometry.js'
 import type { Volume } from '../fs/volume.js'
+import { shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
 import { DeviceError } from '../pmem/device-error.js'
-import { openControl } from './control.js'
+import { tell } from './background.js'
+import { type Control, openControl } from './control.js'
 import type { DaemonReport, Usage } from './daemon-report.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
@@ -70,6 +72,7 @@ async function serveAndClose(
 ): Promise<void> {
   const { device, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
+  opened.volume.onDamage = (what) => tell(`${shownText(request.device)}: damage met: ${what}`)
   let isLive = false
   try {
     workers = startWorkers(request, mounted)
@@ -167,17 +170,18 @@ async function serve(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const ending = new Ending(device, workers, statistics)
+  let control: Control | null = null
   signals.action = () => ending.ask()
   try {
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
-    const tell = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
-    const control = root === undefined ? null : openControl(root.dev, tell)
+    const facts = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
+    if (root !== undefined) control = openControl(root.dev, facts)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
     await workers.ended
-    control?.close()
   } finally {
+    control?.close()
     signals.action = null
     ending.release()
   }

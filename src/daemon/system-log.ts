@@ -3,7 +3,7 @@
  * The system log, for a server that nobody listens to: logger(1) hands a line to syslog or the journal, and where
  * neither answers, the kernel's own log takes it.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 
 const tag = 'pmfs2-fuse'
@@ -17,6 +17,9 @@ export interface LogPlaces {
   readonly kernelLog: string
 }
 
+/** Without the first one it keeps silent where no syslog is there. */
+const options = ['--socket-errors=on', '--tag', tag, `--id=${process.pid}`, '--priority', 'daemon.err']
+
 const places: LogPlaces = { logger: 'logger', kernelLog: '/dev/kmsg' }
 
 /** The same for sh(1): logs its second parameter for the process that its first one numbers. */
@@ -26,19 +29,47 @@ export const logCommand =
 
 /** Waits until the line has been handed over. @returns whether anybody took it */
 export function logToSystem(line: string, { logger, kernelLog } = places): boolean {
-  // Without the option it keeps silent where no syslog is there.
-  const args = [
-    '--socket-errors=on',
-    '--tag',
-    tag,
-    `--id=${process.pid}`,
-    '--priority',
-    'daemon.err',
-    '--',
-    line,
-  ]
-  const { status } = spawnSync(logger, args, { stdio: 'ignore', timeout: patienceMs })
-  if (status === 0) return true
+  const { status } = spawnSync(logger, [...options, '--', line], { stdio: 'ignore', timeout: patienceMs })
+  return status === 0 || logToKernel(line, kernelLog)
+}
+
+/** Lines are handed over in the background, in order, for a server that goes on meanwhile. */
+export class SystemLog {
+  readonly #places: LogPlaces
+  #waiting: string[] = []
+  #isBusy = false
+
+  constructor(logPlaces = places) {
+    this.#places = logPlaces
+  }
+
+  log(line: string): void {
+    this.#waiting.push(line)
+    if (!this.#isBusy) this.#handOver()
+  }
+
+  /** All that wait go to one logger(1), which takes each line for a message. */
+  #handOver(): void {
+    const lines = this.#waiting
+    this.#waiting = []
+    this.#isBusy = true
+    const { logger, kernelLog } = this.#places
+    const child = spawn(logger, options, { stdio: ['pipe', 'ignore', 'ignore'], timeout: patienceMs })
+    const settle = (isTaken: boolean): void => {
+      if (!this.#isBusy) return
+      if (!isTaken) for (const line of lines) logToKernel(line, kernelLog)
+      this.#isBusy = false
+      if (this.#waiting.length > 0) this.#handOver()
+    }
+    child.once('error', () => settle(false))
+    child.once('exit', (code) => settle(code === 0))
+    // Whether it took the lines is told by its exit code.
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(lines.map((line) => `${line}\n`).join(''))
+  }
+}
+
+function logToKernel(line: string, kernelLog: string): boolean {
   try {
     // Not made where it is missing: /dev would be left with a file.
     const fd = openSync(kernelLog, constants.O_WRONLY)

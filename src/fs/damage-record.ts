@@ -64,7 +64,8 @@ function dateText(seconds: number): string {
 function textAt(superblock: Superblock, field: number): string {
   const text = superblock.bytes.subarray(field * 4, field * 4 + damageTextBytes)
   const end = text.indexOf(0)
-  return new TextDecoder().decode(end < 0 ? text : text.subarray(0, end))
+  // A volume may be a stranger's, and a terminal must not obey it.
+  return new TextDecoder().decode(end < 0 ? text : text.subarray(0, end)).replace(/[^ -~]/g, '?')
 }
 
 /** What is longer is cut short, as it is for people only. */

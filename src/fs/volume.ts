@@ -6,7 +6,7 @@
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine, type EngineSetting, type VolumeUsage } from './engine.js'
-import { type DamageListener, DamagedPlaces } from './damage.js'
+import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
 import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks } from './locks.js'
@@ -164,7 +164,8 @@ export class Volume {
     this.#countDamage()
     if (this.#marked) writeSuperblock(this.#medium, this.superblock)
     this.onDamage(what)
-    if (this.#places.isFull) this.onDamage('further damage is counted, and not told')
+    if (this.#places.isFull)
+      this.onDamage(`in ${mostDamagedPlaces} places so far; further ones are counted, and not told`)
   }
 
   /** Places where damage was met since the volume was opened, as far as they are told. */

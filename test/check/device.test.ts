@@ -8,6 +8,8 @@ import { entryChecksum } from '../../layout/checksum.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
+import { recordDamage, recordDamageCount } from '../../src/fs/damage-record.js'
+import { readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { temporaryDirectory, type TearsDown } from '../support/temporary.js'
 import { Patient, makeSample } from '../support/sample.js'
@@ -63,6 +65,26 @@ void test('a volume with problems', async (t) => {
   t.same(problems, ['bitmap: block 1000 is marked as in use, but nothing refers there'])
   t.match(summary, /: 1 problem,/)
   t.equal(exitCode, 4)
+})
+
+void test('damage that mounts have met is told, and is no problem by itself', async (t) => {
+  const path = await fileWith(t, ({ medium }) => {
+    const { superblock } = readSuperblock(medium)
+    for (const [count, what] of ['first place', 'second place'].entries()) {
+      recordDamage(superblock, what, 1_704_067_200_000 + 1000 * count)
+      recordDamageCount(superblock, count + 1)
+    }
+    writeSuperblock(medium, superblock)
+  })
+  const before = fingerprint(path)
+  const { problems, notes, summary, exitCode } = checkDevices([path])
+  t.same(problems, [])
+  t.same(notes, [
+    'superblock: damage was met 2 times, first on 2024-01-01T00:00:00Z (first place), last on 2024-01-01T00:00:01Z (second place)',
+  ])
+  t.match(summary, /: clean, /)
+  t.equal(exitCode, 0)
+  t.equal(fingerprint(path), before, 'the record stays')
 })
 
 void test('a transaction in flight is undone on a private copy', async (t) => {

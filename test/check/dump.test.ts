@@ -76,7 +76,7 @@ void test('text for people', (t) => {
     '  target      "one"',
   ]
   for (const line of expected) t.ok(lines.includes(line), line)
-  t.ok(dumpText(dump({ what: 'superblock' })).includes('  createdSeconds  2024-01-01T00:00:00Z'))
+  t.ok(dumpText(dump({ what: 'superblock' })).includes('  createdSeconds      2024-01-01T00:00:00Z'))
   t.end()
 })
 

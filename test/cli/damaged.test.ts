@@ -129,6 +129,38 @@ for (const [which, offset] of [
   })
 }
 
+void t.test('damage that calls have met', async (t) => {
+  const device = await volume(t, 'met')
+  const { word } = layout
+  editSuperblocks(device, (words) => {
+    words[word.damageCount] = 3
+    words[word.firstDamageSeconds] = 1_704_067_200
+    words[word.lastDamageSeconds] = 1_704_067_201
+    const bytes = Buffer.from(words.buffer, words.byteOffset)
+    bytes.write('first place', word.firstDamage * 4)
+    bytes.write('last\u001b[31m place', word.lastDamage * 4)
+  })
+  const info = await succeed(t, ['info', device])
+  t.match(info, /^ +damage met +3 times so far; fsck tells more$/m)
+  t.match(info, /^ +first +2024-01-01T00:00:00Z, first place$/m)
+  t.match(info, /^ +last +2024-01-01T00:00:01Z, last\?\[31m place$/m)
+  const { damageRecord } = JSON.parse(await succeed(t, ['info', device, '--json'])) as Record<string, unknown>
+  t.same(damageRecord, {
+    count: 3,
+    first: { time: '2024-01-01T00:00:00Z', what: 'first place' },
+    last: { time: '2024-01-01T00:00:01Z', what: 'last?[31m place' },
+  })
+  t.match(
+    await succeed(t, ['fsck', device]),
+    /^superblock: damage was met 3 times, first on 2024.*\n.*: clean,/,
+  )
+  const dump = await succeed(t, ['dump', device, 'superblock'])
+  t.match(dump, /^ +lastDamage +"last\\x1b\[31m place"$/m)
+  t.match(dump, /^ +damageCount +3$/m)
+  await succeed(t, ['mkfs', device, '--force', '--quiet'])
+  t.notMatch(await succeed(t, ['info', device]), /damage/, 'mkfs clears it')
+})
+
 void t.test('cut short', async (t) => {
   const device = await volume(t, 'cut')
   await succeed(t, ['mkfs', device, '--size', '4M', '--force', '--quiet'])

@@ -8,6 +8,7 @@ import { test } from 'tap'
 import { leafHeader } from '../../layout/directory.js'
 import { blockBytes, blockWords, rootsBlock } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
+import { EUCLEAN } from '../../src/fs/errno.js'
 import { inodeField as field } from '../../src/fs/inode.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
@@ -124,7 +125,10 @@ function live(patient: Patient, files: readonly number[], directories: readonly 
   try {
     let failed = 0
     for (let n = 0; n < callsPerRound; n++) {
+      const before = volume.volume.state.damageMet
       const result = callAnything(volume.caller, files, directories)
+      if (result === -EUCLEAN && volume.volume.state.damageMet === before)
+        throw new Error('damage was met, and not told')
       if (typeof result !== 'number' || !(result >= -largestErrno))
         throw new Error(`it gave ${String(result)}`)
       if (result < 0) failed++

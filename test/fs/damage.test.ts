@@ -7,11 +7,13 @@ import { test } from 'tap'
 import { childIsNode, leafHeader } from '../../layout/directory.js'
 import { rootsBlock } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
+import { damageRecord } from '../../src/fs/damage-record.js'
 import { EUCLEAN } from '../../src/fs/errno.js'
 import { inodeField as field } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { nodeIndex } from '../../src/fs/directory.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { Patient, type SampleInodes, makeSample, sampleBlocks } from '../support/sample.js'
 import type { EngineCaller } from '../support/engine-caller.js'
@@ -304,6 +306,10 @@ for (const { what, damage, isLate = false, calls, give } of meetings) {
     t.same(got, give ?? got.map(() => -EUCLEAN))
     t.equal(volume.freeBlocks, free, 'no block was taken or given back')
     t.equal(heldLocks(volume), 0, 'no lock stays behind')
+    const { damageMet } = volume.volume.state
+    t.ok(damageMet >= Math.max(1, got.filter((result) => result === -EUCLEAN).length), 'all is told')
+    t.ok(volume.volume.damagedPlaces.length > 0)
+    t.equal(damageRecord(volume.volume.superblock)?.last.what, volume.volume.damagedPlaces.at(-1))
     const { hard, deep } = sample.inodes
     t.equal(caller.write(deep, 0, Buffer.from('goes on')), 7)
     t.equal(String(caller.read(deep, 0, 99)), 'goes on')
@@ -355,6 +361,7 @@ void test('a damaged list of orphans is told, and all but orphans goes on', (t) 
     damage(patient)
     const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
     t.match(volume.volume.notices, [/list of unlinked files is damaged/], damage.toString())
+    t.equal(damageRecord(readSuperblock(volume.medium).superblock)?.count, 1, 'it is recorded')
     const file = volume.caller.file(root, 'new')
     t.equal(volume.caller.write(file, 0, Buffer.from('contents')), 8)
     t.equal(String(volume.caller.read(one, 0, 99)), 'one block')

@@ -42,7 +42,12 @@ const golden: Readonly<Record<string, Golden>> = {
       ['deviceCount', 184, 4],
       ['deviceIndex', 188, 4],
       ['devices', 192, 512],
-      ['reserved', 704, 3392],
+      ['firstDamageSeconds', 704, 8],
+      ['lastDamageSeconds', 712, 8],
+      ['damageCount', 720, 4],
+      ['firstDamage', 724, 120],
+      ['lastDamage', 844, 120],
+      ['reserved', 964, 3132],
     ],
   },
   roots: {

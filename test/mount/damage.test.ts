@@ -3,13 +3,16 @@
  * Damaged volumes. One superblock is mended on the next mount, and said aloud; two are refused. What else is damaged
  * fails where it is met, and nothing else does.
  */
-import { type FileHandle, open, readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
-import tap from 'tap'
+import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import tap, { type Test } from 'tap'
 import { inode } from '../../layout/inode.js'
+import { ForegroundServer } from '../support/foreground-server.js'
+import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount, pmfs2 } from '../support/test-mount.js'
+import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
+import { TestMount, pmfs2, program, programEnvironment, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -69,34 +72,44 @@ async function putWord(file: FileHandle, position: number, value: number): Promi
   await file.write(word, 0, 4, position)
 }
 
+/** No block of any of these devices. */
+const nowhere = 0x7fff_fff0
+
+/** Owner of a file, to find its inode by. */
+const owner = { uid: 0x1234_5678, gid: 0x2345_6789 }
+
+/** Lets the file of {@link owner} refer to a block that there cannot be. */
+async function loseBlocks(file: FileHandle, device: string): Promise<void> {
+  const mark = Buffer.alloc(8)
+  mark.writeUInt32LE(owner.uid, 0)
+  mark.writeUInt32LE(owner.gid, 4)
+  const toRoot = (inode.word.root - inode.word.uid) * 4
+  await putWord(file, (await find(device, mark)) + toRoot, nowhere)
+}
+
 void tap.test('entries and files that are damaged', async (t) => {
   const mount = await TestMount.mounted(t, '16M')
   const system = await System.start()
   t.teardown(() => system.stop())
   const root = mount.mountpoint
-  const [free, nowhere, lost] = ['names a free inode', 'names no inode', 'lost its blocks'].map(
+  const [free, unknown, lost] = ['names a free inode', 'names no inode', 'lost its blocks'].map(
     (name) => `${root}/${name}`,
   ) as [string, string, string]
-  const owner = { uid: 0x1234_5678, gid: 0x2345_6789 }
-  for (const path of [free, nowhere, lost, `${root}/whole`]) await system.writeFile(path, 'contents')
+  for (const path of [free, unknown, lost, `${root}/whole`]) await system.writeFile(path, 'contents')
   await system.chown(lost, owner.uid, owner.gid)
   await mount.unmount()
   const file = await open(mount.device, 'r+')
   t.teardown(() => file.close())
   // The number of the inode stands before the name.
   await putWord(file, (await find(mount.device, Buffer.from(basename(free)))) - 4, 30)
-  await putWord(file, (await find(mount.device, Buffer.from(basename(nowhere)))) - 4, 0x7fff_fff0)
-  const mark = Buffer.alloc(8)
-  mark.writeUInt32LE(owner.uid, 0)
-  mark.writeUInt32LE(owner.gid, 4)
-  const toRoot = (inode.word.root - inode.word.uid) * 4
-  await putWord(file, (await find(mount.device, mark)) + toRoot, 0x7fff_fff0)
+  await putWord(file, (await find(mount.device, Buffer.from(basename(unknown)))) - 4, 0x7fff_fff0)
+  await loseBlocks(file, mount.device)
 
   await mount.mount()
-  const names = [free, nowhere, lost, `${root}/whole`].map((path) => basename(path))
+  const names = [free, unknown, lost, `${root}/whole`].map((path) => basename(path))
   t.same((await system.names(root)).sort(), names.sort(), 'all are listed')
   const damaged = 'EUCLEAN'
-  for (const path of [free, nowhere]) {
+  for (const path of [free, unknown]) {
     t.equal(await outcome(system.stat(path)), damaged, `stat of what ${basename(path)}`)
     t.equal(await outcome(system.unlink(path)), damaged, 'unlink')
     t.equal(await outcome(system.rename(path, `${root}/x`)), damaged, 'rename')
@@ -107,4 +120,102 @@ void tap.test('entries and files that are damaged', async (t) => {
   t.equal((await system.readFile(`${root}/whole`)).toString(), 'contents', 'nothing else is touched')
   t.equal(await outcome(system.writeFile(`${root}/new`, 'contents')), 'OK')
   await mount.unmount()
+})
+
+/** A program in place of logger(1), which keeps the lines that it is given. */
+async function withLogger(t: TearsDown): Promise<{ log: string; environment: string[] }> {
+  const folder = await temporaryDirectory(t)
+  const log = join(folder, 'log')
+  await writeFile(join(folder, 'logger'), `#!/bin/sh\ncat >>'${log}'\n`, { mode: 0o755 })
+  await writeFile(log, '')
+  return { log, environment: [...programEnvironment, `PATH=${folder}:${process.env['PATH'] ?? ''}`] }
+}
+
+interface LostFile {
+  readonly mount: TestMount
+  readonly path: string
+  /** What is told of it. */
+  readonly what: string
+}
+
+/** A file that has lost its blocks, on a device that is not mounted. */
+async function makeLostFile(t: Test): Promise<LostFile> {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  const path = `${mount.mountpoint}/lost`
+  await system.writeFile(path, 'contents')
+  await system.chown(path, owner.uid, owner.gid)
+  const { ino } = await system.stat(path)
+  await mount.unmount()
+  const file = await open(mount.device, 'r+')
+  await loseBlocks(file, mount.device)
+  await file.close()
+  return { mount, path, what: `inode ${ino}: block ${nowhere} is named as data` }
+}
+
+/** @returns what cat(1) says */
+function readLost(path: string): Promise<string> {
+  return run('sh', ['-c', `cat '${path}' 2>&1 || true`])
+}
+
+function recorded(channel: (t: Test) => string): (t: Test) => Promise<void> {
+  return async (t) => {
+    const { mount, path, what } = await makeLostFile(t)
+    const { device } = mount
+    const { log, environment } = await withLogger(t)
+    const start = ['mount', device, mount.mountpoint, '--channel', channel(t)]
+    await run('env', [...environment, process.execPath, program, ...start])
+    await mount.adopt()
+    t.match(await mount.report(), { damageMet: 0, damagedPlaces: [] })
+    t.notMatch(await succeed('info', device), /damage/)
+
+    for (let n = 0; n < 3; n++) t.match(await readLost(path), /Structure needs cleaning/)
+    const isTold = async () => (await mount.report()).damagedPlaces.length > 0
+    t.ok(await until(isTold), 'the server tells')
+    const { damageMet: count, damagedPlaces } = await mount.report()
+    t.same(damagedPlaces, [what])
+    t.ok(count >= 3)
+    const line = `${device}: damage met: ${what}\n`
+    t.ok(await until(async () => (await readFile(log, 'utf8')) === line), 'the system log hears of it')
+    const info = await succeed('info', device)
+    t.match(info, new RegExp(`^ +damage +met by ${count} calls since it was mounted:\n +${what}$`, 'm'))
+    t.match(info, /^ +damage met +\d+ times? so far; fsck tells more$/m, 'the superblock is marked by now')
+    await mount.unmount()
+    t.equal(await readFile(log, 'utf8'), line, 'once')
+
+    const times = `damage was met ${count} times, first on `
+    t.match(
+      (await pmfs2(['fsck', device])).output,
+      new RegExp(`^superblock: ${times}\\S+ \\(${what}\\)`, 'm'),
+    )
+    const notice = new RegExp(`^mount: ${device}: ${times}.*; pmfs2-fuse fsck`, 'm')
+    t.match(await mount.mount(), notice, 'the next mount tells')
+  }
+}
+
+void tap.test(
+  'what is met over /dev/fuse is told and recorded',
+  recorded(() => 'devfuse'),
+)
+void tap.test('what is met over io_uring, too', recorded(turnRingOn))
+
+void tap.test('a mount for reading only tells, and marks nothing', async (t) => {
+  const { mount, path, what } = await makeLostFile(t)
+  await mount.mount('-o', 'ro')
+  t.match(await readLost(path), /Structure needs cleaning/)
+  t.ok(await until(async () => (await mount.report()).damageMet > 0))
+  t.ok(await until(async () => (await mount.report()).damagedPlaces[0] === what))
+  await mount.unmount()
+  t.notMatch(await succeed('info', mount.device), /damage/)
+})
+
+void tap.test('a server in the foreground tells by its messages', async (t) => {
+  const { mount, path, what } = await makeLostFile(t)
+  const server = await ForegroundServer.start(mount, '-f')
+  t.match(await readLost(path), /Structure needs cleaning/)
+  await mount.unmount()
+  t.equal(await server.ended(), 0)
+  const lines = server.output.split('\n').filter((line) => line.includes('damage'))
+  t.same(lines, [`mount: ${mount.device}: damage met: ${what}`])
 })

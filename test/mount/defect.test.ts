@@ -6,7 +6,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { logToSystem } from '../../src/daemon/system-log.js'
+import { SystemLog, logToSystem } from '../../src/daemon/system-log.js'
 import { marks } from '../support/defect-marks.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { finish } from '../support/run-command.js'
@@ -19,6 +19,7 @@ import {
   program,
   programEnvironment,
   succeed,
+  until,
 } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
@@ -85,4 +86,28 @@ void tap.test('where no syslog answers, the kernel takes the line', async (t) =>
   t.equal(await readFile(kernelLog, 'utf8'), line, 'nor where there is no logger')
   t.ok(logToSystem('what happened', { logger: '/bin/true', kernelLog: join(folder, 'missing', 'kmsg') }))
   t.notOk(logToSystem('what happened', { logger: '/bin/false', kernelLog: join(folder, 'missing', 'kmsg') }))
+})
+
+void tap.test('lines that nobody waits for come in order, and none is lost', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const [taken, kernelLog, logger] = ['taken', 'kmsg', 'logger'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const lines = Array.from({ length: 5 }, (_, n) => `line ${n}`)
+  const all = lines.map((line) => `${line}\n`).join('')
+  const logAll = (log: SystemLog): void => lines.forEach((line) => log.log(line))
+  await writeFile(kernelLog, '')
+  await writeFile(logger, `#!/bin/sh\ncat >>'${taken}'\n`, { mode: 0o755 })
+  logAll(new SystemLog({ logger, kernelLog }))
+  t.ok(await until(async () => (await readFile(taken, 'utf8').catch(() => '')) === all))
+  t.equal(await readFile(kernelLog, 'utf8'), '')
+  for (const refusing of ['/bin/false', join(folder, 'missing')]) {
+    await writeFile(kernelLog, '')
+    logAll(new SystemLog({ logger: refusing, kernelLog }))
+    // Each takes the place of the one before, which it does not in the kernel's log.
+    const last = `<27>pmfs2-fuse[${process.pid}]: ${lines.at(-1)!}\n`
+    t.ok(await until(async () => (await readFile(kernelLog, 'utf8')) === last), refusing)
+  }
 })

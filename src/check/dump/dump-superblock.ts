@@ -2,6 +2,7 @@
 /** Dumps the superblock: the copy that holds, or, where none does, what lies in its places. */
 import { blockWords, superblockBlock } from '../../../layout/geometry.js'
 import {
+  damageTextBytes,
   deviceEntryWords,
   labelBytes,
   mostDevices,
@@ -49,6 +50,9 @@ function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller
   const bits = (name: string): FieldTeller => {
     return (_words, _word, value) => field(name, value, `0x${hexWord(value)}`)
   }
+  const text = (name: string, lengthBytes: number): FieldTeller => {
+    return (words, word) => field(name, nameText(withoutPadding(bytesAt(words, word, lengthBytes))))
+  }
   const seconds = (name: string): FieldTeller => {
     return (_words, word) => secondsField(name, superblock.getNumber(word))
   }
@@ -61,9 +65,13 @@ function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller
     readOnlyCompat: bits('readOnlyCompat'),
     state: (_words, _word, value) => field('state', value, `${value} (${stateText(value)})`),
     uuid: () => field('uuid', superblock.uuid),
-    label: (words, word) => field('label', nameText(withoutPadding(bytesAt(words, word, labelBytes)))),
+    label: text('label', labelBytes),
     createdSeconds: seconds('createdSeconds'),
     mountedSeconds: seconds('mountedSeconds'),
+    firstDamageSeconds: seconds('firstDamageSeconds'),
+    lastDamageSeconds: seconds('lastDamageSeconds'),
+    firstDamage: text('firstDamage', damageTextBytes),
+    lastDamage: text('lastDamage', damageTextBytes),
     devices: () => field('devices', deviceRows(superblock).length),
   }
 }

@@ -148,8 +148,14 @@ void t.test('in use by another process', async (t) => {
   const device = await volume(t, 'held')
   const holder = openDevice(device, { access: 'read-write', exclusive: true })
   t.teardown(() => holder.close())
-  await refuseUntouched(t, device, ['mount', device, mountpoint], 32, /it is in use: unmount it/)
-  await refuseUntouched(t, device, ['fsck', device], 8, /^fsck: .*it is in use: unmount it/)
+  await refuseUntouched(t, device, ['mount', device, mountpoint], 32, /: it is in use by process \d+/)
+  await refuseUntouched(
+    t,
+    device,
+    ['fsck', device],
+    8,
+    /^fsck: .*: it is in use by process \d+ \(\w+\); kill \d+ ends that\n/,
+  )
   t.match(await succeed(t, ['info', device]), /clean/, 'info and dump only look')
   t.match(await succeed(t, ['dump', device]), /superblock/)
 })

@@ -45,7 +45,7 @@ for (const [what, make, line] of [
   [
     'a directory',
     (path: string) => (mkdirSync(path), path),
-    /neither a regular file nor a block device nor devdax/,
+    /it is a directory, (neither a regular file nor a block device nor devdax|and no PMFS2 file system)/,
   ],
   ['an empty file', (path: string) => sparseFile(path, 0), /it is empty/],
   [

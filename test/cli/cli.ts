@@ -9,9 +9,11 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { crc32c } from '../../layout/checksum.js'
 import { superblock as layout } from '../../layout/superblock.js'
+import { rawCommand } from '../../src/native/raw-command.js'
 import { findPackageRoot } from '../../src/native/package-root.js'
 
-const command = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
+/** The command's shim. */
+export const command = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
 const limitMs = 60_000
 
 /** For a whole test file: each start of Node takes a while on a busy machine. */
@@ -43,7 +45,8 @@ export async function start(
 
 /** Runs pmfs2-fuse. */
 export function pmfs2(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<Outcome> {
-  return start(process.execPath, [command, ...args], environment)
+  const [file, words] = rawCommand(process.execPath, [command, ...args])
+  return start(file, words, environment)
 }
 
 /** Runs pmfs2-fuse, which must succeed. @returns what it printed */

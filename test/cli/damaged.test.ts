@@ -45,7 +45,7 @@ for (const [what, make, line] of [
   [
     'a directory',
     (path: string) => (mkdirSync(path), path),
-    /neither a regular file nor a block device nor devdax/,
+    /it is a directory, (neither a regular file nor a block device nor devdax|and no PMFS2 file system)/,
   ],
   ['an empty file', (path: string) => sparseFile(path, 0), /it is empty/],
   [
@@ -180,8 +180,14 @@ void t.test('in use by another process', async (t) => {
   const device = await volume(t, 'held')
   const holder = openDevice(device, { access: 'read-write', exclusive: true })
   t.teardown(() => holder.close())
-  await refuseUntouched(t, device, ['mount', device, mountpoint], 32, /it is in use: unmount it/)
-  await refuseUntouched(t, device, ['fsck', device], 8, /^fsck: .*it is in use: unmount it/)
+  await refuseUntouched(t, device, ['mount', device, mountpoint], 32, /: it is in use by process \d+/)
+  await refuseUntouched(
+    t,
+    device,
+    ['fsck', device],
+    8,
+    /^fsck: .*: it is in use by process \d+ \(\w+\); kill \d+ ends that\n/,
+  )
   t.match(await succeed(t, ['info', device]), /clean/, 'info and dump only look')
   t.match(await succeed(t, ['dump', device]), /superblock/)
 })

@@ -71,7 +71,12 @@ void t.test('by its device', async (t) => {
 void t.test('a busy one', async (t) => {
   await mount(t)
   const fd = openSync(join(mountpoint, 'file'), 'r')
-  await refuse(t, ['umount', mountpoint], 32, `umount: ${mountpoint}: target is busy`)
+  await refuse(
+    t,
+    ['umount', mountpoint],
+    32,
+    `umount: ${mountpoint}: target is busy: fuser -vm ${mountpoint} shows who uses it; umount --lazy takes it out of sight now`,
+  )
   await succeed(t, ['umount', '--lazy', mountpoint])
   await refuse(t, ['umount', mountpoint], 32, `umount: ${mountpoint}: not mounted`)
   closeSync(fd)
@@ -120,7 +125,14 @@ void t.test('a server that was killed', async (t) => {
   process.kill(server.pid, 'SIGKILL')
   // The kernel notices when the last descriptor is closed.
   for (let tries = 0; (await start('stat', [mountpoint])).end === 0 && tries < 50; tries++);
-  await refuse(t, ['info', mountpoint], 1, /its server is gone; umount it/)
+  for (const target of [mountpoint, device]) {
+    const { end, stdout, stderr } = await pmfs2(['info', target])
+    t.equal(end, 1)
+    t.equal(stderr, `info: ${mountpoint}: its server has died; umount it, and mount it again\n`)
+    t.match(stdout, /label +told\n[^]*server +has died\n/, 'the device is told of all the same')
+  }
+  const dead = await pmfs2(['info', mountpoint, '--json'])
+  t.match(JSON.parse(dead.stdout), { label: 'told', mountpoint, server: null, serverState: 'dead' })
   await succeed(t, ['umount', mountpoint])
   t.match(await succeed(t, ['info', device]), /state +dirty/)
 })

@@ -2,9 +2,12 @@
 /** Wrong arguments, help and version: one line, and the exit code that each command's classical forebear gives. */
 import t from 'tap'
 import { commands } from '../../src/cli/commands.js'
-import { fileLimitMs, pmfs2, refuse, succeed } from './cli.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { command, fileLimitMs, pmfs2, refuse, start, succeed } from './cli.js'
 
 t.setTimeout(fileLimitMs)
+
+const folder = await temporaryDirectory(t)
 
 void t.test('help tells of every command, with examples', async (t) => {
   const overview = await succeed(t, ['--help'])
@@ -23,6 +26,70 @@ void t.test('version', async (t) => {
   t.match(version, /^pmfs2-fuse \d+\.\d+\.\d+\n$/)
   t.equal(await succeed(t, ['-V']), version)
   t.equal(await succeed(t, ['mkfs', '--version']), version)
+})
+
+void t.test('help and version are commands', async (t) => {
+  t.equal(await succeed(t, ['help']), await succeed(t, ['--help']))
+  t.equal(await succeed(t, ['help', 'mkfs']), await succeed(t, ['mkfs', '--help']))
+  t.equal(await succeed(t, ['version']), await succeed(t, ['--version']))
+  await refuse(
+    t,
+    ['help', 'mkfx'],
+    1,
+    "help: unknown command 'mkfx'; did you mean 'mkfs'? pmfs2-fuse --help shows all",
+  )
+  await refuse(t, ['help', 'mkfs', 'more'], 1, 'help: unknown argument: more; try pmfs2-fuse --help')
+  await refuse(t, ['version', 'more'], 1, 'version: unknown argument: more; try pmfs2-fuse --help')
+})
+
+void t.test('a word that is no command is no device either', async (t) => {
+  const unknown = (args: readonly string[], meant: string): Promise<void> => {
+    const line = `pmfs2-fuse: unknown command '${args[0]}'; ${meant}pmfs2-fuse --help shows all`
+    return refuse(t, args, 1, line)
+  }
+  await unknown(['mkf', '/nonexistent'], "did you mean 'mkfs'? ")
+  await unknown(['umonut', '/nonexistent'], "did you mean 'umount'? ")
+  await unknown(['umonut', '--lazy', '/nonexistent'], "did you mean 'umount'? ")
+  await unknown(['frobnicate'], '')
+  await unknown(['frobnicate', '/a', '/b'], '')
+  const gone = /^mount: cannot open \S+\/frobnicate: there is no such file or device\n$/
+  await refuse(t, ['frobnicate', folder], 32, gone)
+  await refuse(t, ['./umonut', folder], 32, /^mount: cannot open \S+umonut: there is no such file/)
+})
+
+void t.test('a switch takes no value, and channels have names', async (t) => {
+  await refuse(t, ['mkfs', '/a', '--force=no'], 1, 'mkfs: --force takes no value; try pmfs2-fuse mkfs --help')
+  await refuse(t, ['info', '/a', '--json=x'], 1, 'info: --json takes no value; try pmfs2-fuse info --help')
+  const mount = (...options: readonly string[]): readonly string[] => ['/nonexistent', '/none', ...options]
+  await refuse(t, mount('--channel'), 1, /^mount: not enough arguments following: channel; try/)
+  await refuse(
+    t,
+    mount('--channel', 'x'),
+    1,
+    /^mount: --channel 'x': one of auto, uring, devfuse is needed; try/,
+  )
+  await refuse(t, mount('--workers', '2', '--workers', '0'), 1, /^mount: --workers 0: a number from 1/)
+})
+
+void t.test('an empty name and a dash', async (t) => {
+  for (const [args, exitCode] of [
+    [['mkfs', ''], 1],
+    [['info', ''], 1],
+    [['fsck', ''], 8],
+    [['umount', ''], 32],
+    [['/nonexistent', ''], 32],
+  ] as const)
+    await refuse(t, args, exitCode, /^\w+: '': a name is needed, and this one is empty\n$/)
+  await refuse(t, ['info', '-'], 1, 'info: cannot open ./-: there is no such file or device')
+})
+
+void t.test('where the working directory is gone', async (t) => {
+  const script = 'mkdir "$0/gone" && cd "$0/gone" && rmdir "$0/gone" && exec "$@"'
+  const run = (...args: readonly string[]) =>
+    start('sh', ['-c', script, folder, process.execPath, command, ...args])
+  const relative = await run('info', 'device')
+  t.match(relative, { end: 1, stderr: 'info: cannot open device: there is no such file or device\n' })
+  t.match(await run('info', '/nonexistent'), { end: 1, stderr: /^info: cannot open \/nonexistent: / })
 })
 
 void t.test('missing arguments', async (t) => {
@@ -73,7 +140,7 @@ void t.test('too many arguments', async (t) => {
     'mkfs: unknown arguments: /b, /c; try pmfs2-fuse mkfs --help',
   )
   await refuse(t, ['umount', '/a', '/b'], 1, 'umount: unknown argument: /b; try pmfs2-fuse umount --help')
-  await refuse(t, ['frobnicate', '/a', '/b'], 1, 'mount: unknown argument: /b; try pmfs2-fuse mount --help')
+  await refuse(t, ['/frobnicate', '/a', '/b'], 1, 'mount: unknown argument: /b; try pmfs2-fuse mount --help')
 })
 
 void t.test('an option and its list in one word', async (t) => {
@@ -91,7 +158,7 @@ void t.test('operands behind --', async (t) => {
 })
 
 void t.test('of an option given twice the last holds', async (t) => {
-  await refuse(t, ['mkfs', '/a', '--size', '1G', '--size', '1X'], 1, /^mkfs: --size 1X is no size/)
+  await refuse(t, ['mkfs', '/a', '--size', '1G', '--size', '1X'], 1, /^mkfs: --size: '1X' is not a size/)
 })
 
 void t.test('a stack is shown to those who ask for it', async (t) => {

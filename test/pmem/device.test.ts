@@ -167,10 +167,7 @@ void test('what may not be written to is told of so', async (t) => {
   t.teardown(() => execFileSync('losetup', ['--detach', disk]))
   const error = errorOf(() => openDevice(disk, exclusively))
   t.equal(error.code, 'EROFS')
-  t.equal(
-    error.message,
-    `cannot write to ${disk}: it is write-protected: mount it with -o ro, or make it writable`,
-  )
+  t.equal(error.message, `cannot write to ${disk}: it is write-protected, or its file system is read-only`)
   closing(t, openDevice(disk, { access: 'read-only', exclusive: true }))
 
   // What root meets with an immutable file; to make one takes a file system and a capability that not all have.

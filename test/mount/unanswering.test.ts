@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Mounts whose server is stopped or dead, whose device has lost its name, or whose names are not UTF-8: commands say
+ * what is the matter, and none of them waits for a server that does not answer.
+ */
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap from 'tap'
+import { kernelName, nameOf } from '../../src/native/file-name.js'
+import { rawCommand } from '../../src/native/raw-command.js'
+import { findMount } from '../../src/daemon/mount-table.js'
+import { finish } from '../support/run-command.js'
+import { TestMount, hasEnded, pmfs2, program, withoutRunner } from '../support/test-mount.js'
+
+tap.setTimeout(240_000)
+
+void tap.test('a server that is stopped', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { mountpoint, device, folder } = mount
+  const { pid } = await mount.report()
+  const other = join(folder, 'other')
+  await mkdir(other)
+  process.kill(pid, 'SIGSTOP')
+  t.teardown(() => process.kill(pid, 'SIGCONT'))
+  const complaint = `${mountpoint}: the server (process ${pid}) does not answer: it is stopped, and kill -CONT ${pid} continues it; umount --lazy takes the mount out of sight`
+  const within = join(mountpoint, 'x')
+  const cases: readonly (readonly [args: readonly string[], end: number, line: string])[] = [
+    [['info', mountpoint], 1, `info: ${complaint}`],
+    [['info', device, '--json'], 1, `info: ${complaint}`],
+    [['info', within], 1, `info: ${within}: ${complaint}`],
+    [['fsck', within], 8, `fsck: ${within}: ${complaint}`],
+    [['dump', within], 1, `dump: ${within}: ${complaint}`],
+    [['mkfs', within, '--size', '2M'], 1, `mkfs: ${within}: ${complaint}`],
+    [['umount', within], 32, `umount: ${within}: ${complaint}`],
+    [['umount', mountpoint], 32, `umount: ${complaint}`],
+    [[device, mountpoint], 32, `mount: ${complaint}`],
+    [[device, within], 32, `mount: ${within}: ${complaint}`],
+    [[within, other], 32, `mount: ${within}: ${complaint}`],
+  ]
+  for (const [args, end, line] of cases) {
+    const finished = await pmfs2(args)
+    t.equal(finished.end, end, args.join(' '))
+    t.ok(finished.output.split('\n').includes(line), `${args.join(' ')}: ${finished.output}`)
+  }
+  t.match(
+    (await pmfs2(['info', mountpoint])).output,
+    /UUID [^]*server +process \d+, stopped, does not answer/,
+  )
+  t.ok(mount.isMounted(), 'umount has left it where it is')
+  t.same(await pmfs2(['umount', '--lazy', mountpoint]), { end: 0, output: '' })
+  t.notOk(mount.isMounted())
+  process.kill(pid, 'SIGCONT')
+  t.ok(await hasEnded(pid))
+})
+
+void tap.test('a device that has lost its name', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { mountpoint, device, folder } = mount
+  const { output: before } = await pmfs2(['info', mountpoint])
+  const uuid = /UUID +\S+/.exec(before)![0]
+  await rename(device, join(folder, 'moved'))
+  await writeFile(device, 'another file of its name')
+  for (const what of ['renamed', 'removed']) {
+    if (what === 'removed') await Promise.all([rm(device), rm(join(folder, 'moved'))])
+    const { end, output } = await pmfs2(['info', mountpoint])
+    t.equal(end, 0, what)
+    t.match(output, uuid, `${what}: the superblock is that of the device that is mounted`)
+    t.match(output, /server +process \d+/, what)
+  }
+  await mount.unmount()
+})
+
+void tap.test('how full it is comes from the server, as statfs(2) tells it', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  await writeFile(join(mount.mountpoint, 'file'), 'x'.repeat(10_000))
+  const df = async (...fields: string[]): Promise<string> =>
+    (await finish('df', ['-B1', `--output=${fields.join(',')}`, mount.mountpoint])).output
+      .split('\n')[1]!
+      .trim()
+  const [itotal, iused, ifree] = (await df('itotal', 'iused', 'iavail')).split(/ +/)
+  const info = JSON.parse((await pmfs2(['info', mount.mountpoint, '--json'])).output) as {
+    usage: Record<string, number>
+  }
+  const { usedInodes, freeInodes, totalBytes, usedBytes, freeBytes } = info.usage
+  t.same([usedInodes, freeInodes].map(String), [iused, ifree])
+  t.same(
+    [totalBytes, usedBytes, freeBytes].join(' '),
+    (await df('size', 'used', 'avail')).replace(/ +/g, ' '),
+  )
+  await mount.unmount()
+  t.match(
+    await mount.check(),
+    `${iused}/${itotal} inodes (1 file, 1 directory, 0 symbolic links, 0 special files)`,
+  )
+})
+
+void tap.test('a second mount elsewhere is told how', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { device, mountpoint, folder } = mount
+  const { pid } = await mount.report()
+  const other = join(folder, 'other')
+  await mkdir(other)
+  const use = `${device}: it is in use by process ${pid}, which serves it at ${mountpoint}; pmfs2-fuse umount ${mountpoint} ends that`
+  const bind = `mount --bind ${mountpoint} ${other} shows it there, too`
+  t.same(await pmfs2([device, other]), { end: 32, output: `mount: ${use}; ${bind}` })
+  t.same(await pmfs2(['mkfs', device, '--force']), { end: 1, output: `mkfs: ${use}` })
+  t.same(await pmfs2(['fsck', device]), { end: 8, output: `fsck: ${use}` })
+})
+
+void tap.test('names that are not UTF-8', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const device = join(mount.folder, nameOf(Buffer.from([0x64, 0xff, 0x0a])))
+  const mountpoint = join(mount.folder, nameOf(Buffer.from([0x6d, 0xfe])))
+  const run = (...args: readonly string[]) =>
+    finish(...rawCommand('env', [...withoutRunner, process.execPath, program, ...args]))
+  await rename(mount.device, kernelName(device))
+  await mkdir(kernelName(mountpoint))
+  t.teardown(() => finish(...rawCommand('umount', ['-l', mountpoint])))
+
+  const started = await run(device, mountpoint)
+  t.equal(started.end, 0, started.output)
+  t.equal(findMount(mountpoint)?.source, device, 'the mount table has the bytes')
+  const { server } = JSON.parse((await run('info', mountpoint, '--json')).output) as {
+    server: { pid: number }
+  }
+  const line = await readFile(`/proc/${server.pid}/cmdline`)
+  for (const name of [device, mountpoint])
+    t.ok(line.includes(Buffer.concat([Buffer.from(kernelName(name)), Buffer.of(0)])), 'and so has the server')
+  t.match((await run('info', device)).output, /^\S+\/d\\xff\\x0a\n[^]*mounted on \S+\/m\\xfe\n/)
+  t.match(
+    (await run(device, mountpoint)).output,
+    /^mount: \S+\/m\\xfe: \S+\/d\\xff\\x0a is mounted there already/,
+  )
+  t.same(await run('umount', device), { end: 0, output: '' })
+  t.ok(await hasEnded(server.pid))
+})

@@ -3,25 +3,39 @@
  * Makes a clone ready to run: dependencies, the native part, TypeScript. What is up to date is left alone, and finding
  * that out takes a moment only, so every command of package.json can begin with it. It needs nothing but Node and npm.
  */
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runScript } from './interruption.js'
+import { StepLine } from './step-line.js'
 
 const oldestNode = [20, 19]
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
+/** Projects of the compiler, each with its record of what was built; the tests and the bench use what the program is. */
+const programProject = 'tsconfig.program.json'
+const testProject = 'tsconfig.json'
+const toolsPackage = 'node_modules/pmfs2-tools'
+
 /** What stands in the way of setting up, in a sentence that says what to do about it. */
 export class SetupError extends Error {}
 
-/** @param purpose what is to be run: the program, its tests, or tools that read the sources only @throws SetupError */
-export function setUp(purpose = 'program') {
+/**
+ * @param purpose what is to be run: the `program`, for which its own dependencies and the compiler are installed; its
+ * `tests`; the `bench` and what else is compiled beside it; the compiler alone (`types`); or `tools` that read the
+ * sources
+ * @throws SetupError, or Interrupted
+ */
+export async function setUp(interruption, purpose = 'program') {
+  if (!['program', 'tests', 'bench', 'types', 'tools'].includes(purpose))
+    throw new SetupError(`nothing is called "${purpose}"`)
   checkNode()
-  installDependencies()
+  const setup = new Setup(interruption)
+  await setup.installDependencies(purpose !== 'program')
   if (purpose === 'tools') return
-  buildNative()
-  buildTypeScript()
-  if (purpose === 'tests') buildTestRunner()
+  if (purpose !== 'types') await setup.buildNative()
+  await setup.buildTypeScript(purpose === 'program' ? [programProject] : [programProject, testProject])
+  if (purpose === 'tests') await setup.buildTestRunner()
 }
 
 function checkNode() {
@@ -30,90 +44,124 @@ function checkNode() {
   throw new SetupError(`Node ${process.versions.node} is too old: install ${oldestNode.join('.')} or newer`)
 }
 
-function installDependencies() {
-  // npm writes this file last, so an installation that was cut short does not count.
-  if (modifiedAt('node_modules/.package-lock.json') >= modifiedAt('package-lock.json')) return
-  // The installation builds the native part as well.
-  checkCompiler()
-  say('installing dependencies (npm ci)')
-  npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
+class Setup {
+  #interruption
+
+  constructor(interruption) {
+    this.#interruption = interruption
+  }
+
+  async installDependencies(withTools) {
+    const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
+    // npm writes this file last, so an installation that was cut short does not count.
+    if (modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json')) {
+      const part = withTools ? [] : ['--workspaces=false']
+      await this.#npm('installing dependencies (npm ci)', 'ci', ...part, ...quiet)
+    } else if (withTools && !existsSync(join(root, toolsPackage))) {
+      // Adds to what is there, on which a mount may be running.
+      await this.#npm('installing test runner and linter (npm install)', 'install', '--no-save', ...quiet)
+    }
+  }
+
+  async buildNative() {
+    const script = 'scripts/build-native.js'
+    const sources = filesBelow('src/native', /\.[ch]$/)
+    if (isNewer('build/Release/pmfs2.node', [script, ...sources])) return
+    await this.#node('building the native part (cc)', script)
+  }
+
+  async buildTypeScript(projects) {
+    removeStaleOutputs()
+    for (const project of projects) await this.#compile(project)
+  }
+
+  async #compile(project) {
+    const { record, outputs, sources } = describeProject(project)
+    // The compiler takes its own record for it that a file is there.
+    if (outputs.some((output) => !existsSync(join(root, output)))) rmSync(join(root, record), { force: true })
+    if (isNewer(record, [project, 'tsconfig.json', ...sources])) return
+    const what =
+      project === programProject ? 'compiling the program (tsc)' : 'compiling tests and bench (tsc)'
+    const start = Date.now() / 1000
+    let compiled = false
+    try {
+      await this.#node(what, 'node_modules/typescript/bin/tsc', '-p', project)
+      compiled = true
+    } finally {
+      // The record counts from when the compiler began to read; and a failure is tried again next time.
+      if (existsSync(join(root, record))) utimesSync(join(root, record), start, compiled ? start : 0)
+    }
+  }
+
+  /** Freshly installed, tap has the plugins that package.json leaves out, and would run once with them, slowly. */
+  async buildTestRunner() {
+    const { tap } = readJson('package.json')
+    const leftOut = tap.plugin.filter((name) => name.startsWith('!')).map((name) => name.slice(1))
+    const text = readFileSync(join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js'), 'utf8')
+    const plugins = /^export const signature = `([^`]*)`/m.exec(text)?.[1].split('\n') ?? []
+    if (!leftOut.some((name) => plugins.includes(name))) return
+    await this.#node('building the test runner (tap)', 'node_modules/tap/dist/esm/run.mjs', 'build')
+  }
+
+  #npm(what, ...args) {
+    // npm tells its scripts where it is; otherwise it is the one on the path.
+    const script = process.env.npm_execpath
+    return script === undefined ? this.#run(what, 'npm', args) : this.#node(what, script, ...args)
+  }
+
+  #node(what, ...args) {
+    return this.#run(what, process.execPath, args)
+  }
+
+  /** One line; what the program says is shown where it fails. */
+  async #run(what, program, args) {
+    this.#interruption.check()
+    const line = new StepLine(`setup: ${what}`)
+    let output = ''
+    const hear = (chunk) => (output += chunk)
+    let ended
+    try {
+      ended = await this.#interruption.run(
+        program,
+        args,
+        { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+        (child) => {
+          for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', hear)
+        },
+      )
+    } catch (error) {
+      line.end('failed')
+      throw new SetupError(`${program} cannot be run (${error.code})`)
+    }
+    const packages = /^added (\d+ packages)/m.exec(output)?.[1] ?? ''
+    line.end(ended.code === 0 ? packages : 'failed')
+    this.#interruption.check()
+    if (ended.code === 0) return
+    process.stderr.write(output)
+    throw new SetupError(`${what} failed (above)`)
+  }
 }
 
-function buildNative() {
-  const sources = filesBelow('src/native', /\.[ch]$/)
-  if (isNewer('build/Release/pmfs2.node', ['binding.gyp', ...sources])) return
-  checkCompiler()
-  say('building the native part (node-gyp)')
-  npm('run', '--silent', 'build:native', '--', '--loglevel=error')
+/** What a deleted source left behind would still be found by a glob, or imported. */
+function removeStaleOutputs() {
+  const wanted = new Set([programProject, testProject].flatMap((project) => describeProject(project).outputs))
+  for (const output of filesBelow('dist', /\.js$/).filter((output) => !wanted.has(output)))
+    for (const suffix of ['.js', '.js.map', '.d.ts'])
+      rmSync(join(root, output.replace(/\.js$/, suffix)), { force: true })
 }
 
-function buildTypeScript() {
-  const record = 'dist/.tsbuildinfo'
-  const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'))
+function describeProject(project) {
+  const { include, compilerOptions } = readJson(project)
   const sources = include.flatMap((folder) => filesBelow(folder, /(?<!\.d)\.ts$/))
-  const wanted = new Set(sources.map((source) => join('dist', source.replace(/\.ts$/, ''))))
-  const outputs = filesBelow('dist', /\.js$/).map((file) => file.replace(/\.js$/, ''))
-  // What a deleted source left behind would still be found by a glob, or imported.
-  for (const output of outputs.filter((output) => !wanted.has(output))) removeOutputs(output)
-  // The compiler takes its own record for it that a file is there.
-  const present = new Set(outputs)
-  if ([...wanted].some((output) => !present.has(output))) rmSync(join(root, record), { force: true })
-  if (isNewer(record, ['tsconfig.json', ...sources])) return
-
-  say('compiling TypeScript (tsc)')
-  const start = Date.now() / 1000
-  const compiled = run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])
-  // The record counts from when the compiler began to read; and a failure is tried again next time.
-  if (existsSync(join(root, record))) utimesSync(join(root, record), start, compiled ? start : 0)
-  if (!compiled) throw new SetupError('TypeScript found errors (above)')
+  return {
+    record: compilerOptions.tsBuildInfoFile,
+    sources,
+    outputs: sources.map((source) => join('dist', source.replace(/\.ts$/, '.js'))),
+  }
 }
 
-/** Freshly installed, tap has the plugins that package.json leaves out, and would run once with them, slowly. */
-function buildTestRunner() {
-  const { tap } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const leftOut = tap.plugin.filter((name) => name.startsWith('!')).map((name) => name.slice(1))
-  const text = readFileSync(join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js'), 'utf8')
-  const plugins = /^export const signature = `([^`]*)`/m.exec(text)?.[1].split('\n') ?? []
-  if (!leftOut.some((name) => plugins.includes(name))) return
-  say('building the test runner (tap)')
-  if (!run(join(root, 'node_modules/.bin/tap'), ['build'])) throw new SetupError('tap build failed (above)')
-}
-
-function removeOutputs(output) {
-  for (const suffix of ['.js', '.js.map', '.d.ts']) rmSync(join(root, output + suffix), { force: true })
-}
-
-/** What node-gyp needs; its own complaints are long and say less. */
-function checkCompiler() {
-  const missing = ['python3', 'make', 'g++'].filter((tool) => spawnSync(tool, ['--version']).status !== 0)
-  if (missing.length === 0) return
-  throw new SetupError(
-    `the native part is compiled here, and that takes ${missing.join(' and ')}; ` +
-      `on Debian or Ubuntu: apt-get install ${missing.join(' ')}`,
-  )
-}
-
-function npm(...args) {
-  // npm tells its scripts where it is; otherwise it is the one on the path.
-  const script = process.env.npm_execpath
-  const env = { ...process.env, ...ownHeaders() }
-  const done = script === undefined ? run('npm', args, env) : run(process.execPath, [script, ...args], env)
-  if (!done) throw new SetupError(`npm ${args.join(' ')} failed (above)`)
-}
-
-/** Where Node came with its headers, node-gyp need not download them. */
-function ownHeaders() {
-  const prefix = resolve(dirname(process.execPath), '..')
-  return existsSync(join(prefix, 'include/node/node_api.h')) ? { npm_config_nodedir: prefix } : {}
-}
-
-/** @returns whether it succeeded; what it says goes where errors go, because stdout belongs to the caller's command */
-function run(program, args, env = process.env) {
-  return spawnSync(program, args, { cwd: root, env, stdio: ['ignore', 2, 2] }).status === 0
-}
-
-function say(text) {
-  console.error(`setup: ${text}`)
+function readJson(file) {
+  return JSON.parse(readFileSync(join(root, file), 'utf8'))
 }
 
 /** Milliseconds; 0 where there is no such file. */
@@ -136,12 +184,5 @@ function filesBelow(folder, name) {
   })
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    setUp(process.argv[2])
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error
-    console.error(`setup: ${error.message}`)
-    process.exitCode = 1
-  }
-}
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await runScript('setup', SetupError, (interruption) => setUp(interruption, process.argv[2]))

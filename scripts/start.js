@@ -3,7 +3,7 @@
  * `npm start`: a first look. Makes a file system in emulated persistent memory, mounts it, and stays until Ctrl-C, which
  * takes all of it away again.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import {
   accessSync,
   closeSync,
@@ -16,7 +16,8 @@ import {
   rmdirSync,
   statfsSync,
 } from 'node:fs'
-import { delimiter, join, relative, resolve } from 'node:path'
+import { delimiter, dirname, join, relative, resolve } from 'node:path'
+import { runScript } from './interruption.js'
 import { SetupError, root, setUp } from './setup.js'
 
 const usage = 'npm start [-- MOUNTPOINT]'
@@ -77,41 +78,50 @@ function affordableMebibytes() {
   return Math.min(deviceMebibytes, free)
 }
 
-/** @returns whether the directory was made here */
+/** @returns the topmost directory that was made here, if any */
 function makeMountpoint(path) {
   try {
-    return mkdirSync(path, { recursive: true }) !== undefined
+    return mkdirSync(path, { recursive: true })
   } catch {
     // It is a file, say, or its server has died. The mount says so.
-    return false
+    return undefined
   }
 }
 
-function makeDevice(device, mebibytes) {
-  const args = [command, 'mkfs', device, '--size', `${mebibytes}M`, '--label', 'npm start', '--sparse', '--quiet']
-  if (spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0)
-    throw new SetupError('mkfs failed (above)')
+async function makeDevice(interruption, device, mebibytes) {
+  const args = [
+    command,
+    'mkfs',
+    device,
+    '--size',
+    `${mebibytes}M`,
+    '--label',
+    'npm start',
+    '--sparse',
+    '--quiet',
+  ]
+  const { code } = await interruption.run(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  interruption.check()
+  if (code !== 0) throw new SetupError('mkfs failed (above)')
 }
 
-/** Serves until the mount ends. @returns the server's exit code */
-async function serve(device, mountpoint, live) {
-  // In a session of its own, so that Ctrl-C comes from here alone and not from the terminal as well.
-  const server = spawn(process.execPath, [command, 'mount', device, mountpoint, '--foreground'], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    detached: true,
-  })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => server.kill('SIGTERM'))
-  return new Promise((resolve, reject) => {
-    server.on('error', reject)
-    server.on('message', () => {
-      server.disconnect()
-      live()
-    })
-    server.on('exit', (code, signal) => {
-      if (signal !== null) console.error(`start: the server was ended by ${signal}`)
-      resolve(code ?? 1)
-    })
-  })
+/** Serves until the mount ends. @returns the server's exit code @throws Interrupted where that came before the mount */
+async function serve(interruption, device, mountpoint, live) {
+  let isLive = false
+  const { code, signal } = await interruption.run(
+    process.execPath,
+    [command, 'mount', device, mountpoint, '--foreground'],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    (server) =>
+      server.on('message', () => {
+        server.disconnect()
+        isLive = true
+        live()
+      }),
+  )
+  if (!isLive) interruption.check()
+  if (signal !== null) console.error(`start: the server was ended by ${signal}`)
+  return code ?? 1
 }
 
 function tellWhatToTry(mountpoint, device, mebibytes) {
@@ -130,24 +140,29 @@ Try, in another terminal:
 Ctrl-C unmounts it and deletes the emulated device with all that was stored.`)
 }
 
-async function main(args) {
+async function main(interruption) {
+  const args = process.argv.slice(2)
   if (args.length > 1 || args[0]?.startsWith('-')) throw new SetupError(`usage: ${usage}`)
   const mountpoint = resolve(args[0] ?? join(root, 'mnt'))
   checkMachine()
-  setUp()
+  await setUp(interruption)
   const mebibytes = affordableMebibytes()
+  interruption.check()
+  // From here to the removal a signal ends a child, and nothing else.
   const folder = mkdtempSync(join(memoryFolder, 'pmfs2-start-'))
   const device = join(folder, 'pmem')
-  let made = false
+  let made
   try {
-    makeDevice(device, mebibytes)
+    await makeDevice(interruption, device, mebibytes)
     made = makeMountpoint(mountpoint)
-    process.exitCode = await serve(device, mountpoint, () => tellWhatToTry(mountpoint, device, mebibytes))
+    process.exitCode = await serve(interruption, device, mountpoint, () =>
+      tellWhatToTry(mountpoint, device, mebibytes),
+    )
     if (process.exitCode === 0) console.log('\nUnmounted; the emulated device is deleted.')
   } finally {
     unmountLeftOver(device, mountpoint)
     rmSync(folder, { recursive: true, force: true })
-    if (made) removeMountpoint(mountpoint)
+    if (made !== undefined) removeMountpoint(mountpoint, made)
   }
 }
 
@@ -157,18 +172,15 @@ function unmountLeftOver(device, mountpoint) {
   spawnSync(process.execPath, [command, 'umount', '--lazy', mountpoint], { stdio: 'inherit' })
 }
 
-function removeMountpoint(path) {
+/** And the directories above it that were made with it. */
+function removeMountpoint(path, topmost) {
   try {
     rmdirSync(path)
   } catch {
     // Somebody has put something there, or still looks at it: then it is not ours to remove.
+    return
   }
+  if (path !== topmost) removeMountpoint(dirname(path), topmost)
 }
 
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof SetupError)) throw error
-  console.error(`start: ${error.message}`)
-  process.exitCode = 1
-}
+await runScript('start', SetupError, main)

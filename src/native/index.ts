@@ -12,7 +12,7 @@
  * Calls return a value or a negative errno. Only a wrong argument type throws (and {@link Native.view}).
  */
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from './package-root.js'
 
@@ -248,10 +248,8 @@ export interface Native {
   isBehindLoop(loopFd: number, fd: number): number
 }
 
-const require = createRequire(import.meta.url)
-const load = require('node-gyp-build') as (folder: string) => unknown
+const folder = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+const addon = createRequire(import.meta.url)(join(folder, 'build/Release/pmfs2.node')) as Native
 
 /** A copy: the addon's own object is a dictionary to the engine, which then looks up each call by its name. */
-export const native: Native = {
-  ...(load(findPackageRoot(dirname(fileURLToPath(import.meta.url)))) as Native),
-}
+export const native: Native = { ...addon }

@@ -2,6 +2,8 @@
 /** Mappings: what they show, who else sees it, and what is refused. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { type PerformanceEntry, PerformanceObserver, constants } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
@@ -20,6 +22,9 @@ import { anonymous, copied, errno, memoryOf, persist, stored64 } from './memory.
 import { startNativeWorker } from './native-worker.js'
 
 const page = 4096
+
+/** What an observer of `gc` is given. */
+type GarbageCollection = PerformanceEntry & { readonly detail: { readonly kind: number } }
 
 void test('a file is mapped shared, at an offset past 4 GiB', async (t) => {
   const fd = openSync(join(await temporaryDirectory(t), 'file'), 'w+')
@@ -157,6 +162,37 @@ void test('a view that the collector took is made anew', async (t) => {
   }
   t.equal(first.deref(), undefined)
   t.equal(new Uint8Array(native.view(mapping))[5], 7)
+})
+
+void test('mapped memory does not keep the collector busy', async (t) => {
+  const collections = async (work: () => void): Promise<number> => {
+    let count = 0
+    const observer = new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as GarbageCollection[])
+        if (entry.detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) count++
+    })
+    observer.observe({ entryTypes: ['gc'] })
+    work()
+    await sleep(100)
+    observer.disconnect()
+    return count
+  }
+  const views: ArrayBuffer[] = []
+  const making = await collections(() => {
+    for (let n = 0; n < 8; n++) {
+      const mapping = native.mapAnonymous('pmfs2-test', 2 ** 30) as Mapping
+      t.teardown(() => native.unmap(mapping, null))
+      views.push(native.view(mapping))
+    }
+  })
+  t.ok(making <= views.length + 1, `one for each view at the most: ${making}`)
+  // Some hundred megabytes of short-lived objects, and as much in buffers that are external memory, too.
+  const working = await collections(() => {
+    const recent: object[] = []
+    for (let n = 0; n < 2_000_000; n++) recent[n % 100] = { n, words: [n, n] }
+    for (let n = 0; n < 2000; n++) recent[n % 10] = new Uint8Array(64 * 1024)
+  })
+  t.ok(working <= 10, `no more than without them: ${working}`)
 })
 
 void test('a memory file can be mapped in parts, and is closed on exec', (t) => {

@@ -2,14 +2,16 @@
 /** `npm start`: what it says, and what it leaves behind. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { finish } from '../support/run-command.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { packageRoot, until, withoutRunner } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
@@ -24,8 +26,9 @@ interface Started {
   readonly ended: Promise<unknown[]>
 }
 
-async function start(t: Test): Promise<Started> {
-  const mountpoint = join(await temporaryDirectory(t), 'mount')
+/** Starts it, and does not wait for anything. */
+async function launch(t: Test): Promise<Omit<Started, 'device'>> {
+  const mountpoint = join(await temporaryDirectory(t), 'made', 'mount')
   const script = join(packageRoot, 'scripts', 'start.js')
   const child = spawn('env', [...withoutRunner, process.execPath, script, mountpoint], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -39,15 +42,23 @@ async function start(t: Test): Promise<Started> {
     await ended
     await finish('umount', ['-l', mountpoint])
   })
-  t.ok(await until(() => Promise.resolve(output.includes('Ctrl-C unmounts it')), limitMs), output)
+  return { mountpoint, child, output: () => output, ended }
+}
+
+const isLive = (output: string) => output.includes('Ctrl-C unmounts it')
+
+async function start(t: Test): Promise<Started> {
+  const launched = await launch(t)
+  const { output, mountpoint } = launched
+  t.ok(await until(() => Promise.resolve(isLive(output())), limitMs), output())
   const device = findMount(mountpoint)?.source ?? ''
   t.match(device, /^\/dev\/shm\/pmfs2-start-/)
-  return { mountpoint, device, child, output: () => output, ended }
+  return { ...launched, device }
 }
 
 function isTakenAway(t: Test, { mountpoint, device }: Started): void {
   t.equal(findMount(mountpoint), null, 'no mount is left')
-  t.notOk(existsSync(mountpoint), 'nor the mount point that was made')
+  t.notOk(existsSync(dirname(mountpoint)), 'nor the directories that were made')
   t.notOk(existsSync(device), 'nor the device')
 }
 
@@ -66,4 +77,26 @@ void tap.test('its server is killed', async (t) => {
   t.same(await started.ended, [1, null])
   t.match(started.output(), /^start: the server was ended by SIGKILL$/m)
   isTakenAway(t, started)
+})
+
+void tap.test('interrupted at any moment, it leaves nothing', async (t) => {
+  const folders = () => readdirSync(SHARED_MEMORY).filter((name) => name.startsWith('pmfs2-start-'))
+  const before = folders()
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const stepMs = 100
+  let live = false
+  for (let n = 0; !live; n++) {
+    const { mountpoint, child, output, ended } = await launch(t)
+    const signal = signals[n % signals.length]!
+    await sleep(n * stepMs)
+    child.kill(signal)
+    const [code, endedBy] = (await ended) as [number | null, NodeJS.Signals | null]
+    live = isLive(output())
+    // A script that has not begun is ended by the signal itself.
+    if (endedBy !== null) t.equal(endedBy, signal)
+    else t.equal(code, live ? 0 : 128 + constants.signals[signal], output())
+    t.equal(findMount(mountpoint), null)
+    t.notOk(existsSync(dirname(mountpoint)))
+    t.same(folders(), before)
+  }
 })

@@ -6,6 +6,7 @@
         "src/native/arguments.c",
         "src/native/device.c",
         "src/native/exchange.c",
+        "src/native/fault.c",
         "src/native/flush.c",
         "src/native/futex.c",
         "src/native/mapping.c",
@@ -15,12 +16,14 @@
         "src/native/persist.c",
         "src/native/ring.c",
         "src/native/ring-wait.c",
+        "src/native/sync-batch.c",
         "src/native/thread.c",
         "src/native/view.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
       "cflags!": ["-O3"],
-      "cflags": ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden"]
+      "cflags": ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fvisibility=hidden"],
+      "ldflags": ["-Wl,-z,nodelete"]
     }
   ]
 }

@@ -21,6 +21,7 @@ export const stateClean = 1
 export const stateDirty = 2
 
 export const labelBytes = 64
+export const damageTextBytes = 120
 export const mostDevices = 16
 export const deviceEntryWords = 8
 
@@ -57,6 +58,11 @@ export const superblock = structure(
       mostDevices * deviceEntryWords * 4,
       'per device: identifier (16 bytes), first block, blocks, two words of zeros',
     ),
-    reserved: bytes(3392, 'zeros'),
+    firstDamageSeconds: u64('when a call first met damage, seconds since 1970; 0 = never'),
+    lastDamageSeconds: u64('when a call met damage in a new place last'),
+    damageCount: u32('calls that have met damage, at least; 0 = none'),
+    firstDamage: bytes(damageTextBytes, 'what the first one met, UTF-8, padded with zeros'),
+    lastDamage: bytes(damageTextBytes, 'what the last one met in a new place'),
+    reserved: bytes(3132, 'zeros'),
   },
 )

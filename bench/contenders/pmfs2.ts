@@ -21,7 +21,8 @@ class Pmfs2Instance extends Instance {
 
   override async format(): Promise<void> {
     await super.format()
-    await command([...this.#program, 'mkfs', this.path('device'), '--size', String(mediumBytes(this.demand))])
+    const size = String(mediumBytes(this.demand))
+    await command([...this.#program, 'mkfs', this.path('device'), '--size', size, '--sparse'])
   }
 
   override async fill({ files, filesPerDirectory, signal }: Filling): Promise<void> {

@@ -21,22 +21,27 @@ export interface OpenedVolume {
 
 /**
  * Opens the volume on a device, for this process alone. Read-only means that not even recovery writes: it works on
- * copies of the pages (devdax cannot be mapped so, and is recovered in place).
+ * copies of the pages. Devdax cannot be mapped so; there recovery undoes in place what is in flight, as file systems in
+ * the kernel replay their journals on a read-only mount, and nothing else is written.
  * @param unmarked the superblock is left as it is until markMounted
  * @throws DeviceError, VolumeError
  */
 export function openVolume(path: string, readOnly: boolean, unmarked = false): OpenedVolume {
   const device = openFor(path, readOnly)
   let description: MediumDescription | null = null
+  let medium: MappedMedium | null = null
   try {
     description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
-    const medium = new MappedMedium(description)
+    medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked })
     return assemble(device, description, medium, volume, readOnly)
   } catch (error) {
+    // Where the device has failed, whatever else was found came of that.
+    const cause = medium?.failure ?? error
+    medium?.discard()
     if (description !== null) unmapDevices(description)
     device.close()
-    throw error
+    throw cause
   }
 }
 
@@ -60,7 +65,7 @@ function assemble(
   // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
   if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
   const letGo = (): void => {
-    medium.release()
+    medium.discard()
     unmapDevices(description)
     device.close()
   }
@@ -73,8 +78,12 @@ function assemble(
       volume.markMounted(Date.now())
     },
     close() {
-      volume.close()
-      letGo()
+      try {
+        volume.close()
+        medium.fence()
+      } finally {
+        letGo()
+      }
     },
     abandon() {
       volume.abandon()

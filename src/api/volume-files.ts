@@ -54,8 +54,11 @@ export class VolumeFiles {
   close(): Promise<void> {
     return this.#run(() => {
       releaseTransferBuffer(this.#buffer)
-      this.#medium.release()
-      this.#opened.close()
+      try {
+        this.#medium.release()
+      } finally {
+        this.#opened.close()
+      }
     })
   }
 
@@ -202,7 +205,12 @@ export class VolumeFiles {
   #run<Result>(call: () => Result): Promise<Result> {
     return Promise.resolve().then(() => {
       this.#engine.clock.setMilliseconds(Date.now())
-      return call()
+      try {
+        return call()
+      } finally {
+        // Throws where the device has failed: whatever else was found then came of that.
+        this.#medium.check()
+      }
     })
   }
 

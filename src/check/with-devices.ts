@@ -33,11 +33,15 @@ export function withMedium<Result>(
     throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   }
   const description = mapDevices(devices, mode)
-  const medium = new MappedMedium(description)
   try {
-    return work(medium)
+    const medium = new MappedMedium(description)
+    try {
+      return work(medium)
+    } finally {
+      // Throws where the device has failed: whatever else was found then came of that.
+      medium.release()
+    }
   } finally {
-    medium.release()
     unmapDevices(description)
   }
 }

@@ -17,6 +17,7 @@ import { dirname } from 'node:path'
 import { blockBytes, superblockBlock } from '../../layout/geometry.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
+import type { Superblock } from '../fs/superblock.js'
 import { CommandError } from './command-error.js'
 import { type ReadBytes, readerOf, superblockAt } from './device-reader.js'
 import { findSignature } from './signature.js'
@@ -30,8 +31,10 @@ export interface TargetRequest {
   readonly sizeBytes: number | null
   /** Whether to overwrite what it holds. */
   readonly force: boolean
-  /** Throws where no volume of so many blocks can be made. */
-  readonly check: (blocks: number) => void
+  /** What will lie where; throws where no volume of so many blocks can be made. */
+  readonly plan: (blocks: number) => Superblock
+  /** Takes the room that a file needs on its disk; throws where there is too little. */
+  readonly takeRoom: (device: Device, volume: Superblock) => void
 }
 
 export interface Target {
@@ -50,42 +53,48 @@ export function openTarget(request: TargetRequest): Target {
   return stats.size === 0 ? emptyTarget(request) : fileTarget(request)
 }
 
-function createdTarget({ path, sizeBytes, check }: TargetRequest): Target {
+function createdTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Target {
   const folder = dirname(path)
   // A file among the device nodes is never what was meant, and would fill the memory.
   if (realpathOrNull(folder) === '/dev') throw new CommandError(`${path}: there is no such device`)
   if (sizeBytes === null) {
     throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
   }
-  check(sizeBytes / blockBytes)
+  const volume = plan(sizeBytes / blockBytes)
   const device = createFileDevice(path, sizeBytes)
-  return {
-    device,
-    zeroed: true,
-    close: (succeeded) => {
-      if (!succeeded) unlinkSync(path)
-      device.close()
-    },
+  const close = (succeeded: boolean): void => {
+    if (!succeeded) unlinkSync(path)
+    device.close()
   }
+  return withRoom({ device, zeroed: true, close }, () => takeRoom(device, volume))
 }
 
-function emptyTarget({ path, sizeBytes, check }: TargetRequest): Target {
+function emptyTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Target {
   if (sizeBytes === null) throw new CommandError(`${path}: it is empty; --size makes it that long`)
-  check(sizeBytes / blockBytes)
+  const volume = plan(sizeBytes / blockBytes)
   const device = createFileDevice(path, sizeBytes)
-  return {
-    device,
-    // Had somebody made it longer meanwhile, it would not have been cut.
-    zeroed: device.sizeBytes === sizeBytes,
-    close: (succeeded) => {
-      if (!succeeded) truncateSync(path, 0)
-      device.close()
-    },
+  // Had somebody made it longer meanwhile, it would not have been cut.
+  const zeroed = device.sizeBytes === sizeBytes
+  const close = (succeeded: boolean): void => {
+    if (!succeeded) truncateSync(path, 0)
+    device.close()
   }
+  return withRoom({ device, zeroed, close }, () => takeRoom(device, volume))
+}
+
+/** Takes the room that a target needs; where there is too little, the target is given back. */
+function withRoom(target: Target, takeRoom: () => void): Target {
+  try {
+    takeRoom()
+  } catch (error) {
+    target.close(false)
+    throw error
+  }
+  return target
 }
 
 /** A regular file that holds something, be it zeros. */
-function fileTarget({ path, sizeBytes, force, check }: TargetRequest): Target {
+function fileTarget({ path, sizeBytes, force, plan, takeRoom }: TargetRequest): Target {
   // Held to the end: it carries the lock, also while the file changes its length.
   const holder = openDevice(path, { access: 'read-write', exclusive: true })
   try {
@@ -96,9 +105,12 @@ function fileTarget({ path, sizeBytes, force, check }: TargetRequest): Target {
       )
     }
     const newBytes = sizeBytes ?? oldBytes
-    check(Math.floor(newBytes / blockBytes))
+    const volume = plan(Math.floor(newBytes / blockBytes))
     if (!force) refuseContents(holder)
+    // Before anything is dropped: a disk without room leaves the file as it is.
+    takeRoomBeyond(holder, () => takeRoom(holder, volume))
     resize(path, newBytes, force)
+    if (force) takeRoom(holder, volume)
     const device = openDevice(path, { access: 'read-write', exclusive: false })
     const close = (): void => {
       device.close()
@@ -111,7 +123,7 @@ function fileTarget({ path, sizeBytes, force, check }: TargetRequest): Target {
   }
 }
 
-function deviceTarget({ path, sizeBytes, force, check }: TargetRequest): Target {
+function deviceTarget({ path, sizeBytes, force, plan }: TargetRequest): Target {
   const device = openDevice(path, { access: 'read-write', exclusive: true })
   try {
     if (sizeBytes !== null) {
@@ -119,11 +131,21 @@ function deviceTarget({ path, sizeBytes, force, check }: TargetRequest): Target 
         `${path}: it is a device of ${formatSize(device.sizeBytes)}; --size is for files`,
       )
     }
-    check(deviceBlocks(device))
+    plan(deviceBlocks(device))
     if (!force) refuseContents(device)
     return { device, zeroed: false, close: () => device.close() }
   } catch (error) {
     device.close()
+    throw error
+  }
+}
+
+/** Takes the room of a file that may become longer by that; where there is too little, it has its old length again. */
+function takeRoomBeyond(holder: Device, takeRoom: () => void): void {
+  try {
+    takeRoom()
+  } catch (error) {
+    truncateSync(holder.path, holder.sizeBytes)
     throw error
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** `mkfs`: makes a file system on a device or in a file. */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { statSync, statfsSync } from 'node:fs'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
@@ -12,6 +11,7 @@ import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { UsageError, about } from './command-error.js'
+import { missingRoom, takeRoom } from './mkfs-room.js'
 import { openTarget } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
 import { printTable } from './table.js'
@@ -28,6 +28,7 @@ interface MkfsArguments {
   readonly label: string
   readonly uuid: string | undefined
   readonly force: boolean
+  readonly sparse: boolean
   readonly quiet: boolean
 }
 
@@ -55,6 +56,11 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
         default: false,
         describe: 'Overwrite what the device holds',
       })
+      .option('sparse', {
+        type: 'boolean',
+        default: false,
+        describe: 'Leave holes in the file: it takes disk space as it is used, not now',
+      })
       .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
       .example('$0 mkfs /dev/pmem0', 'make a file system on a device')
       .example('$0 mkfs pm.img --size 1G --label scratch', 'make it in a new file'),
@@ -76,7 +82,8 @@ async function mkfs(args: MkfsArguments): Promise<void> {
       path: args.device,
       sizeBytes,
       force: args.force,
-      check: (blocks) => plan({ ...wanted, deviceBlocks: [blocks], zeroed: false }),
+      plan: (blocks) => plan({ ...wanted, deviceBlocks: [blocks], zeroed: false }),
+      takeRoom: (device, volume) => takeRoom(device, volume, args.sparse),
     })
     let succeeded = false
     try {
@@ -141,12 +148,9 @@ function summarise(device: Device, superblock: Superblock): void {
   ])
 }
 
-/** A file gets its blocks when they are stored to, and a disk that is full by then ends the server (SIGBUS). */
 function roomNote(device: Device): (readonly [string, string])[] {
-  if (device.kind !== 'file') return []
-  const { bavail, bsize } = statfsSync(device.path)
-  const missing = device.sizeBytes - statSync(device.path).blocks * 512 - bavail * bsize
-  if (missing <= 0) return []
+  const missing = missingRoom(device)
+  if (missing === 0) return []
   const room = `the disk under ${device.path} lacks ${formatSize(missing)} of its size`
-  return [['note', `${room}: when that disk is full, the server ends and the mount with it.`]]
+  return [['note', `${room}: when that disk is full, the mount fails.`]]
 }

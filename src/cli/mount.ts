@@ -103,7 +103,9 @@ async function mount(args: MountArguments): Promise<void> {
     await about(args.device, () =>
       runMount(request, (notices) => {
         for (const notice of notices) console.error(`mount: ${notice}`)
-        leaveStarter()
+        leaveStarter(
+          `${request.device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
+        )
       }),
     )
   } catch (error) {
@@ -122,7 +124,8 @@ async function background(args: MountArguments): Promise<void> {
   again.push('--channel', args.channel, '--poll', args.poll)
   if (args['enable-uring']) again.push('--enable-uring')
   const { exitCode, signal } = await startInBackground(process.argv[1]!, again)
-  if (signal !== null) throw new CommandError(`the server was ended by ${signal} before the mount was live`)
+  if (signal !== null)
+    throw new CommandError(`${args.device}: the server was killed by ${signal} before the mount was live`)
   process.exitCode = exitCode
 }
 

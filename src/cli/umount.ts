@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
+import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
 import {
   type MountEntry,
   deviceNumber,
@@ -65,7 +66,13 @@ async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<vo
 /** @throws CommandError */
 function refuse(target: string): never {
   const other = findMount(realMountpoint(target))
-  if (other === null) throw new CommandError(`${target}: not mounted`)
+  if (other === null) {
+    const holder = findHolder(target)
+    if (holder === null) throw new CommandError(`${target}: not mounted`)
+    throw new CommandError(
+      `${target}: not mounted here; it is in use by ${holderText(holder)}: ${releaseAdvice(holder)}`,
+    )
+  }
   throw new CommandError(`${target}: it is a mount of type ${other.type}, not ${mountType}; use umount(8)`)
 }
 
@@ -76,16 +83,23 @@ async function waitForServer({ source, device }: MountEntry): Promise<void> {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
     return
   }
+  // The server of what was unmounted had died, and the device has been mounted again since.
+  for (const other of readMountTable())
+    if (other.type === mountType && other.source === source && (await isServing(other.device))) return
   const start = performance.now()
   const waited = (): number => performance.now() - start
   while (isHeld(source)) {
     if (waited() > answerMs && (await isServing(device))) {
-      say(`${source} is still mounted for others (in another mount namespace); its server goes on`)
+      const holder = findHolder(source)
+      const server = holder === null ? 'its server' : `its server, process ${holder.pid},`
+      say(`${source} is still mounted for others (in another mount namespace); ${server} goes on`)
       return
     }
     if (waited() > patienceMs) {
       const seconds = `after ${patienceMs / 1000} seconds`
-      throw new CommandError(`${source}: it is unmounted, but ${seconds} its server still holds it`)
+      const holder = findHolder(source)
+      const server = holder === null ? 'its server' : holderText(holder)
+      throw new CommandError(`${source}: it is unmounted, but ${seconds} ${server} still holds it`)
     }
     await sleep(stepMs)
   }

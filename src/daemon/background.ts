@@ -2,10 +2,10 @@
 /**
  * Going to the background: the caller starts the server as a process of its own, passes on what it prints, waits until
  * the mount is live, and leaves it alone. A server that fails before has said why, and its exit code is the caller's;
- * one that fails afterwards tells the system log.
+ * one that fails afterwards tells the system log. For one that a signal kills, a shell that waits for its end does so.
  */
 import { spawn } from 'node:child_process'
-import { logToSystem } from './system-log.js'
+import { logCommand, logToSystem } from './system-log.js'
 
 const exitKilled = 32
 
@@ -38,14 +38,35 @@ export async function startInBackground(program: string, args: readonly string[]
 
 let isAlone = false
 
-/** In the server: lets go of whoever started it in the background, if anybody did. */
-export function leaveStarter(): void {
+/**
+ * In the server: lets go of whoever started it in the background, if anybody did.
+ * @param lastWords for the system log, should a signal kill the server
+ */
+export function leaveStarter(lastWords: string): void {
   if (process.send === undefined) return
   // Nobody reads this process's messages any more.
   process.stderr.on('error', () => undefined)
   process.send('live')
   isAlone = true
   process.on('uncaughtExceptionMonitor', (error) => tellIfAlone(`it ended on ${String(error)}`))
+  leaveWatcher(lastWords)
+}
+
+/** Leaves a shell behind that reads from this process until it is gone, however it ends, unless that was in order. */
+function leaveWatcher(lastWords: string): void {
+  const watcher = spawn(
+    'sh',
+    ['-c', `read -r line; ${logCommand}`, 'pmfs2-watch', String(process.pid), lastWords],
+    {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      cwd: '/',
+    },
+  )
+  // Without a shell nobody watches; all else goes on.
+  watcher.on('error', () => undefined)
+  watcher.unref()
+  process.on('exit', () => watcher.kill('SIGKILL'))
 }
 
 /** In the server: what went wrong, for the system log, if there is nobody else to tell. */

@@ -6,13 +6,15 @@
 import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
+import type { Volume } from '../fs/volume.js'
 import { Statistics } from '../fuse/statistics.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { type DaemonReport, openControl } from './control.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
-import { findMount } from './mount-table.js'
+import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
@@ -62,24 +64,27 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { device, opened, fd, plan } = mounted
+  const { device, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
+  let isLive = false
   try {
     workers = startWorkers(request, mounted)
     // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
     opened.markMounted()
     await serve(request, mounted, workers, (notices) => {
+      isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
   } catch (error) {
     opened.volume.state.markFailed()
     workers?.stop()
     await workers?.gone()
-    // Programs that wait for an answer are told that none will come, and only then is the mount taken away.
+    // Programs that wait for an answer are told that none will come. From now on the mount answers ENOTCONN.
     closeSync(fd)
-    if (device !== null && detach(device).length > 0) detachLazily(device)
     opened.abandon()
-    throw failure(error)
+    // A mount that programs know stays, or they would go on writing into the directory below it.
+    if (device !== null && (!isLive || signals.came) && detach(device).length > 0) detachLazily(device)
+    throw failure(error, device === null ? [] : placesOf(device))
   }
   closeSync(fd)
   opened.close()
@@ -91,7 +96,7 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
 }
 
 function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
-  return new Workers(plan, {
+  const common = {
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
@@ -99,7 +104,8 @@ function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: M
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,
-  })
+  }
+  return new Workers(plan, common, (what) => opened.volume.noteDamage(what, Date.now()))
 }
 
 /** The kernel is attached last: from then on programs wait for what can no longer fail. */
@@ -120,9 +126,19 @@ function prepareOrClose(
   }
 }
 
-function failure(cause: unknown): Error {
+/** @param places where the dead mount is still seen */
+function failure(cause: unknown, places: readonly string[]): Error {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Error(`a worker failed, and the mount with it: ${reason}`, { cause })
+  const [place] = places
+  const rest =
+    place === undefined
+      ? ''
+      : `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
+  if (cause instanceof DeviceError) {
+    const lead = place === undefined ? '' : 'the mount has failed: '
+    return new DeviceError(cause.code, lead + reason + rest, { cause })
+  }
+  return new Error(`a worker failed, and the mount with it: ${reason}${rest}`, { cause })
 }
 
 /** What a mount holds. */
@@ -152,7 +168,7 @@ async function serve(
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(mountpoint).catch(() => workers.ended), workers.ended])
-    const tell = () => report(request, mountpoint, choice, workers, statistics)
+    const tell = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
     const control = root === undefined ? null : openControl(root.dev, tell)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
     await workers.ended
@@ -171,6 +187,7 @@ function report(
   choice: ChannelChoice,
   workers: Workers,
   statistics: Statistics,
+  volume: Volume,
 ): DaemonReport {
   return {
     pid: process.pid,
@@ -182,5 +199,7 @@ function report(
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,
+    damageMet: volume.state.damageMet,
+    damagedPlaces: volume.damagedPlaces,
   }
 }

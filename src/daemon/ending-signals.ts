@@ -29,6 +29,11 @@ export class EndingSignals {
     process.on(debuggerSignal, doNothing)
   }
 
+  /** Whether one has come: the mount is to end. */
+  get came(): boolean {
+    return this.#came
+  }
+
   /** What they do from now on, and at once if one has come before; null for nothing. */
   set action(action: (() => void) | null) {
     this.#action = action

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The system log, for a server that nobody listens to: logger(1) hands a line to syslog or the journal, and where
- * neither answers, the kernel's own log takes it. A server that a signal kills (SIGBUS, SIGKILL) can say nothing.
+ * neither answers, the kernel's own log takes it.
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
@@ -18,6 +18,11 @@ export interface LogPlaces {
 }
 
 const places: LogPlaces = { logger: 'logger', kernelLog: '/dev/kmsg' }
+
+/** The same for sh(1): logs its second parameter for the process that its first one numbers. */
+export const logCommand =
+  `logger --socket-errors=on --tag ${tag} --id="$1" --priority daemon.err -- "$2" || ` +
+  `{ test -c /dev/kmsg && printf '<${daemonError}>${tag}[%s]: %s\\n' "$1" "$2" >/dev/kmsg; }`
 
 /** Waits until the line has been handed over. @returns whether anybody took it */
 export function logToSystem(line: string, { logger, kernelLog } = places): boolean {

@@ -30,4 +30,8 @@ export type WorkerMessage =
   | { readonly type: 'started'; readonly threadId: number; readonly stop: StopPlace }
   /** The kernel's first request has been answered, or the ring's entries have been offered. */
   | { readonly type: 'live' }
+  /** A call has met damage, in a place of which this worker has not told yet. */
+  | { readonly type: 'damage'; readonly what: string }
   | { readonly type: 'ended'; readonly end: ChannelEnd }
+  /** It cannot go on, and no defect is to blame: the device failed, or the system refuses what is needed. */
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The main thread's hold on one worker: starting it, hearing from it, stopping it. */
 import { Worker } from 'node:worker_threads'
+import type { DamageListener } from '../fs/damage.js'
 import { type Mapping, native } from '../native/index.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
 
@@ -21,7 +23,7 @@ export class WorkerThread {
   #timer: NodeJS.Timeout | null = null
   #gone = false
 
-  constructor(setting: WorkerSetting) {
+  constructor(setting: WorkerSetting, onDamage: DamageListener) {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: setting,
       name: `pmfs2 worker ${setting.worker}`,
@@ -43,6 +45,8 @@ export class WorkerThread {
           if (this.#timer !== null) this.#tellToStop()
           becomeReady()
         } else if (message.type === 'live') becomeLive()
+        else if (message.type === 'damage') onDamage(message.what)
+        else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
       })
       this.#worker.on('error', reject)

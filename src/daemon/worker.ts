@@ -2,6 +2,7 @@
 /** A worker thread: makes its engine and serves, without ever returning to its event loop meanwhile. */
 import { getSystemErrorName } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
+import { type DamageListener, DamagedPlaces } from '../fs/damage.js'
 import { Engine } from '../fs/engine.js'
 import { SharedState } from '../fs/shared-state.js'
 import type { Channel } from '../fuse/channel.js'
@@ -9,7 +10,9 @@ import { DevfuseChannel } from '../fuse/devfuse.js'
 import { Statistics } from '../fuse/statistics.js'
 import { UringChannel } from '../fuse/uring.js'
 import { native } from '../native/index.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
+import { PmemError } from '../pmem/pmem-error.js'
 import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 function tell(message: WorkerMessage): void {
@@ -21,7 +24,8 @@ function prepare(setting: WorkerSetting): void {
   native.nameThread(`pmfs2-${setting.worker}`)
   const { fd, options } = setting
   const medium = new MappedMedium(setting.medium)
-  const engine = new Engine(medium, SharedState.view(setting.state), setting.engine, setting.worker)
+  const state = SharedState.view(setting.state)
+  const engine = new Engine(medium, state, setting.engine, setting.worker, tellDamage())
   const statistics = Statistics.view(setting.statistics, setting.worker)
   const parts = { fd, engine, medium, statistics, options }
   const channel =
@@ -32,8 +36,16 @@ function prepare(setting: WorkerSetting): void {
           queues: setting.queues,
           pollMicroseconds: setting.pollMicroseconds,
         })
-  parentPort!.once('message', () => serve(channel, medium))
+  parentPort!.once('message', () => telling(() => serve(channel, medium)))
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
+}
+
+/** The main thread records it; to hear of each place once will do. */
+function tellDamage(): DamageListener {
+  const places = new DamagedPlaces()
+  return (what) => {
+    if (places.add(what)) tell({ type: 'damage', what })
+  }
 }
 
 function pin(cpu: number): void {
@@ -45,6 +57,9 @@ function serve(channel: Channel, medium: MappedMedium): void {
   let end
   try {
     end = channel.serve(() => tell({ type: 'live' }))
+  } catch (error) {
+    // Where the device has failed, whatever else was met came of that.
+    throw medium.failure ?? error
   } finally {
     // Also of a worker that failed: its ring keeps the mount alive, and programs waiting.
     channel.release()
@@ -53,4 +68,14 @@ function serve(channel: Channel, medium: MappedMedium): void {
   tell({ type: 'ended', end })
 }
 
-prepare(workerData as WorkerSetting)
+/** Does `work`, and tells of a failure that is no defect; a defect ends the thread. */
+function telling(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
+    tell({ type: 'failed', code: error.code, message: error.message })
+  }
+}
+
+telling(() => prepare(workerData as WorkerSetting))

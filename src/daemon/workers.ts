@@ -3,6 +3,7 @@
  * The workers of a mount. Over io_uring each serves the queues of some processors, and one more thread reads from
  * /dev/fuse what the kernel does not send by a ring. Without a ring all of them read /dev/fuse.
  */
+import type { DamageListener } from '../fs/damage.js'
 import type { WorkersPlan } from './worker-plan.js'
 import type { WorkerSetting } from './worker-messages.js'
 import { WorkerThread } from './worker-thread.js'
@@ -18,20 +19,25 @@ export class Workers {
   /** Who reads /dev/fuse while the others serve rings. */
   readonly #reader: WorkerThread | null
 
-  constructor(plan: WorkersPlan, common: CommonSetting) {
+  constructor(plan: WorkersPlan, common: CommonSetting, onDamage: DamageListener) {
     const { servers } = plan
     this.count = servers.length
-    this.#servers = servers.map((server, worker) => new WorkerThread({ ...common, ...server, worker }))
+    this.#servers = servers.map(
+      (server, worker) => new WorkerThread({ ...common, ...server, worker }, onDamage),
+    )
     this.#reader =
       servers[0]!.queues === null
         ? null
-        : new WorkerThread({
-            ...common,
-            options: { ...common.options, overRing: true },
-            worker: this.count,
-            cpu: null,
-            queues: null,
-          })
+        : new WorkerThread(
+            {
+              ...common,
+              options: { ...common.options, overRing: true },
+              worker: this.count,
+              cpu: null,
+              queues: null,
+            },
+            onDamage,
+          )
     this.ended = Promise.all(this.#all.map((worker) => worker.ended)).then(() => undefined)
     // One that ends, because the mount has or because it failed, leaves none behind that was not told to serve yet.
     const stop = () => this.stop()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import type { Clock } from './clock.js'
-import { EFBIG, EINVAL, EISDIR, EUCLEAN } from './errno.js'
+import { EFBIG, EINVAL, EISDIR } from './errno.js'
 import type { File } from './file.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
@@ -37,13 +37,16 @@ export class AttributeChange {
   ctimeHigh = 0
 }
 
-/** @returns 0 or the errno that forbids the change, before anything is touched */
+/**
+ * @returns 0 or the errno that forbids the change, before anything is touched
+ * @throws VolumeError where a file that is to be cut has a size that there cannot be
+ */
 export function checkChange(inode: Inode, change: AttributeChange): number {
   if ((change.mask & SET_SIZE) === 0) return 0
   const type = inode.mode & S_IFMT
   if (type === S_IFDIR) return -EISDIR
   if (type !== S_IFREG) return -EINVAL
-  if (inode.isOversized) return -EUCLEAN
+  inode.checkSize()
   return isLargerThanAnyFile(change.sizeLow, change.sizeHigh) ? -EFBIG : 0
 }
 

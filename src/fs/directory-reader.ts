@@ -4,11 +4,12 @@
  * told: a value, not a place. So entries may come and go and leaves may split between two calls, and whatever was there
  * all the time is told exactly once.
  *
- * Entries that can have no such name, or do not belong where they stand, are left out; a damaged tree is an error only
+ * Entries that can have no such name, or do not belong where they stand, are left out, and told as damage; a damaged tree is an error only
  * where nothing comes before it, so that all that can be told is told.
  */
 import { hashBits } from '../../layout/directory.js'
 import type { Medium } from '../pmem/medium.js'
+import { type DamageListener, placeOf } from './damage.js'
 import type { Directory } from './directory.js'
 import {
   type DirectoryLeaf,
@@ -52,22 +53,28 @@ export const firstTwinCookie = 3
 export class DirectoryReader {
   /** Entries that the last {@link read} told. */
   told = 0
+  /** The directory that is read. */
+  #number = 0
   readonly #medium: Medium
   readonly #directory: Directory
   readonly #leaf: DirectoryLeaf
+  readonly #noteDamage: DamageListener
   /** Slots of one leaf that are still to be told, in order. */
   readonly #order = new Int32Array(mostSlots)
   readonly #name = new Name()
 
-  constructor(medium: Medium, directory: Directory) {
+  /** @param onDamage hears of entries that are left out */
+  constructor(medium: Medium, directory: Directory, onDamage: DamageListener) {
     this.#medium = medium
     this.#directory = directory
+    this.#noteDamage = onDamage
     this.#leaf = directory.leaf
   }
 
   /** Tells the entries that follow a cookie (0, 0: all) until the sink refuses one. @throws VolumeError */
   read(directory: Inode, cookieLow: number, cookieHigh: number, sink: DirectorySink): void {
     this.told = 0
+    this.#number = directory.number
     if (cookieHigh === 0 && cookieLow < cookieOfDotDot) {
       if (cookieLow < cookieOfDot && !sink.entry(directory.number, directoryType, dots, 0, 1, cookieOfDot, 0))
         return
@@ -95,10 +102,10 @@ export class DirectoryReader {
 
   #tell(leaf: number, slot: number, sink: DirectorySink): boolean {
     const place = this.#leaf.place(leaf, slot)
-    if (!isWithinLeaf(place)) return true
+    if (!isWithinLeaf(place)) return this.#leaveOut(leaf, 'reaches beyond it')
     const name = this.#name
     name.set(this.#medium.bytesOf(leaf), this.#medium.byteOf(leaf) + nameOffset(place), nameLength(place))
-    if (name.check() !== 0) return true
+    if (name.check() !== 0) return this.#leaveOut(leaf, 'has a name that there cannot be')
     const isTaken = sink.entry(
       this.#leaf.inode(leaf, place),
       entryType(place),
@@ -112,6 +119,12 @@ export class DirectoryReader {
     return isTaken
   }
 
+  /** @returns true, for the listing to go on */
+  #leaveOut(leaf: number, why: string): true {
+    this.#noteDamage(placeOf(this.#number, `an entry of leaf ${leaf} of a directory ${why}`))
+    return true
+  }
+
   /** Puts the slots that follow the cookie in order. @returns how many they are */
   #sort(leaf: number, cookieHash: number, cookieLow: number): number {
     const order = this.#order
@@ -123,7 +136,10 @@ export class DirectoryReader {
       if (!this.#follows(leaf, slot, cookieHash, cookieLow)) continue
       const hash = this.#leaf.hash(leaf, slot)
       // Told out of order, it would lead the reader back.
-      if ((hash ^ cookieHash) >>> unused !== 0) continue
+      if ((hash ^ cookieHash) >>> unused !== 0) {
+        this.#leaveOut(leaf, 'belongs into another one')
+        continue
+      }
       const low = this.#cookieLow(leaf, slot)
       let at = count++
       while (at > 0 && !this.#before(leaf, order[at - 1]!, hash, low)) {

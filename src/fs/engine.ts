@@ -7,7 +7,7 @@
  * without names lives as long as someone refers to it.
  *
  * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
- * before in several transactions.
+ * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
 import { inode as inodeLayout } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
@@ -20,10 +20,11 @@ import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
+import { type DamageListener, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EISDIR, ENOENT, ENOTDIR, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import type { Geometry } from './geometry.js'
@@ -36,6 +37,7 @@ import { NameHash } from './name-hash.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
+import { ReadOnlyMedium } from './read-only-medium.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
 import type { SharedState } from './shared-state.js'
@@ -50,6 +52,8 @@ export interface EngineSetting {
   readonly hashKey1: number
   /** Hold every call to the order of locks and to saving before changing (checked-locks.ts, checked-transaction.ts). */
   readonly isChecked: boolean
+  /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
+  readonly isReadOnly: boolean
 }
 
 /** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
@@ -66,8 +70,11 @@ export class Engine {
   readonly clock = new Clock()
   /** Space that is about to come back. */
   readonly space: Space
+  readonly isReadOnly: boolean
   readonly #state: SharedState
   readonly #geometry: Geometry
+  /** Counts damage, and tells of it. */
+  readonly #noteDamage: DamageListener
   readonly #locks: Locks
   readonly #allocator: Allocator
   readonly #tx: Transaction
@@ -84,13 +91,28 @@ export class Engine {
   /** What an entry or a directory names, while #inode is still needed. */
   readonly #named: Inode
 
-  /** @param worker from 0; one engine per worker and thread */
-  constructor(medium: Medium, state: SharedState, setting: EngineSetting, worker: number) {
+  /**
+   * @param worker from 0; one engine per worker and thread
+   * @param onDamage hears of all damage that calls meet, whatever they return
+   */
+  constructor(
+    whole: Medium,
+    state: SharedState,
+    setting: EngineSetting,
+    worker: number,
+    onDamage: DamageListener,
+  ) {
     const { geometry } = setting
+    const medium = setting.isReadOnly ? new ReadOnlyMedium(whole) : whole
     const area = new DataArea(geometry)
     const map = new BlockMap(medium, area)
     const clock = this.clock
+    this.isReadOnly = setting.isReadOnly
     this.#state = state
+    this.#noteDamage = (what) => {
+      state.countDamage()
+      onDamage(what)
+    }
     this.space = new Space(state)
     this.#geometry = geometry
     this.#locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
@@ -100,7 +122,7 @@ export class Engine {
     this.#table = new InodeTable(medium, map)
     this.#orphans = new Orphans(medium, this.#table)
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
-    this.#reader = new DirectoryReader(medium, this.#directory)
+    this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     this.#file = new File(medium, map, this.#allocator, this.#tx, clock)
     this.#reclaim = new Reclaim(this.#tx, map, this.#directory, this.#table, this.#orphans)
     const parts = {
@@ -127,7 +149,7 @@ export class Engine {
       result = this.#lookup(parent, name)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.readUnlockInode(parent)
     return result
@@ -150,7 +172,13 @@ export class Engine {
    * @returns whether there is such an inode, as there is but on a damaged volume
    */
   retain(number: number): boolean {
-    if (this.#open(number, this.#named) !== 0) return false
+    try {
+      this.#table.follow(number, this.#named)
+    } catch (error) {
+      // The directory is still open.
+      this.#giveUp(error, this.#inode.number)
+      return false
+    }
     this.#state.retain(number)
     return true
   }
@@ -179,6 +207,7 @@ export class Engine {
 
   /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
+    if (this.isReadOnly) return -EROFS
     const inode = this.#inode
     this.#locks.lockMetadata()
     this.#locks.lockInodes(number)
@@ -191,7 +220,7 @@ export class Engine {
         if (inode.blocks < held) this.space.noteFreed()
       }
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, number)
     }
     this.#locks.unlockInodes()
     this.#locks.unlockMetadata()
@@ -220,13 +249,14 @@ export class Engine {
 
   /** Makes a regular file without a name, which {@link link} can give it. @returns as {@link create} */
   createNameless(parent: number, made: NewInode): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockMetadata()
     try {
       result = this.#namespace.createNameless(parent, made)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.unlockMetadata()
     return result
@@ -234,13 +264,14 @@ export class Engine {
 
   /** @returns 0, with a reference to `number`; or a negative errno */
   link(number: number, parent: number, name: Name): number {
+    if (this.isReadOnly) return -EROFS
     let error: number
     this.#locks.lockMetadata()
     try {
       error = this.#namespace.link(number, parent, name)
       if (error === 0) this.#state.retain(number)
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, parent)
     }
     this.#locks.unlockMetadata()
     return error
@@ -258,12 +289,13 @@ export class Engine {
 
   /** @param flags RENAME_* of renameat2(2) @returns 0 or a negative errno */
   rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number {
+    if (this.isReadOnly) return -EROFS
     let error: number
     this.#locks.lockMetadata()
     try {
       error = this.#rename.rename(from, oldName, to, newName, flags)
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, from)
     }
     this.#locks.unlockMetadata()
     const { replaced } = this.#rename
@@ -289,11 +321,11 @@ export class Engine {
     if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
     // A directory that was removed while open is empty, without even its dots.
     if (error === 0 && inode.links > 0) {
-      if (noteAccess && isAccessTimeDue(inode, this.clock)) inode.noteAccess(this.clock)
+      if (noteAccess && !this.isReadOnly && isAccessTimeDue(inode, this.clock)) inode.noteAccess(this.clock)
       try {
         this.#reader.read(inode, cookieLow, cookieHigh, sink)
       } catch (damage) {
-        error = this.#giveUp(damage)
+        error = this.#giveUp(damage, number)
         if (this.#reader.told > 0) error = 0
       }
     }
@@ -308,7 +340,7 @@ export class Engine {
     try {
       result = this.#table.open(number, this.#inode) || readTarget(this.#inode, this.#area, sink)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, number)
     }
     this.#locks.readUnlockInode(number)
     return result
@@ -333,10 +365,11 @@ export class Engine {
     try {
       const error = this.#openFile(number)
       if (error !== 0) return error
-      if (noteAccess && isAccessTimeDue(this.#inode, this.clock)) this.#inode.noteAccess(this.clock)
+      if (noteAccess && !this.isReadOnly && isAccessTimeDue(this.#inode, this.clock))
+        this.#inode.noteAccess(this.clock)
       return this.#file.read(this.#inode, index, within, length, sink)
     } catch (error) {
-      return this.#giveUp(error)
+      return this.#giveUp(error, number)
     }
   }
 
@@ -370,6 +403,7 @@ export class Engine {
     start: number,
     killPrivileges: boolean,
   ): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockInodes(number)
     try {
@@ -377,7 +411,7 @@ export class Engine {
         this.#openFile(number) ||
         this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, number)
     }
     this.#locks.unlockInodes()
     return result
@@ -415,12 +449,13 @@ export class Engine {
 
   /** Frees what the orphan list still holds, when nobody refers to inodes any more. @returns 0 or -EUCLEAN */
   finishOrphans(): number {
+    if (this.isReadOnly) return 0
     let error = 0
     this.#locks.lockMetadata()
     try {
       this.#reclaim.finish(this.#inode)
     } catch (damage) {
-      error = this.#giveUp(damage)
+      error = this.#giveUp(damage, 0)
     }
     this.#locks.unlockMetadata()
     return error
@@ -460,25 +495,27 @@ export class Engine {
     start: number,
     length: number,
   ): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockMetadata()
     try {
       result = this.#namespace.create(parent, name, made, target, start, length)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.unlockMetadata()
     return result
   }
 
   #remove(parent: number, name: Name, directory: boolean): number {
+    if (this.isReadOnly) return -EROFS
     let result: number
     this.#locks.lockMetadata()
     try {
       result = this.#namespace.unlink(parent, name, directory)
     } catch (error) {
-      result = this.#giveUp(error)
+      result = this.#giveUp(error, parent)
     }
     this.#locks.unlockMetadata()
     if (result < 0) return result
@@ -488,6 +525,7 @@ export class Engine {
 
   /** Frees an inode that has neither names nor references. */
   #evictIfUnused(number: number): void {
+    if (this.isReadOnly) return
     // Others are not held up by a large file: what is left of it stands on the orphan list.
     while (this.#evictPart(number));
   }
@@ -505,7 +543,7 @@ export class Engine {
       }
     } catch (error) {
       // Nobody asked for it, so nobody is told: what could not be freed stays on the orphan list.
-      this.#giveUp(error)
+      this.#giveUp(error, number)
     }
     this.#locks.unlockInodes()
     if (isLeft) this.#locks.yieldMetadata()
@@ -515,21 +553,27 @@ export class Engine {
 
   /**
    * Ends a call that met damage: its transaction is taken back, and inodes that it changed are let go of. Whoever took
-   * another lock gives it back as after any call. @throws what is no damage @returns -EUCLEAN
+   * another lock gives it back as after any call.
+   * @param number the inode that the call was about, 0 for none
+   * @throws what is no damage @returns -EUCLEAN
    */
-  #giveUp(error: unknown): number {
-    if (!(error instanceof VolumeError)) throw error
+  #giveUp(error: unknown, number: number): number {
+    if (!(error instanceof VolumeError)) {
+      this.#state.markFailed()
+      throw error
+    }
     if (this.#tx.isOpen) this.#tx.abort()
     this.#locks.unlockInodes()
+    this.#noteDamage(placeOf(number, error.message))
     return -EUCLEAN
   }
 
-  /** Points `inode` at one in use. @returns 0, -ESTALE or -EUCLEAN */
+  /** Points `inode` at one in use, for who is not to throw. @returns 0, -ESTALE or -EUCLEAN */
   #open(number: number, inode: Inode): number {
     try {
       return this.#table.open(number, inode)
     } catch (error) {
-      return this.#giveUp(error)
+      return this.#giveUp(error, number)
     }
   }
 
@@ -539,6 +583,7 @@ export class Engine {
     const { mode } = this.#inode
     if (isDirectory(mode)) return -EISDIR
     if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
-    return this.#inode.isOversized ? -EUCLEAN : 0
+    this.#inode.checkSize()
+    return 0
   }
 }

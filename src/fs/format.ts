@@ -113,6 +113,11 @@ export function plan(options: FormatOptions): Superblock {
   return superblock
 }
 
+/** Blocks at the start of a volume that hold no data: all of its metadata at first, but for the second superblock. */
+export function leadingBlocks(superblock: Superblock): number {
+  return superblock.geometry.dataStart + tableBlocks
+}
+
 function checkSizes(deviceBlocks: readonly number[], blockCount: number): void {
   if (deviceBlocks.length > mostDevices)
     throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)

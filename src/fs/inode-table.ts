@@ -8,7 +8,7 @@ import { inodesPerBlock, inode as layout, largestInode, rootInode } from '../../
 import { roots } from '../../layout/roots.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
-import { ENOSPC, ESTALE, EUCLEAN } from './errno.js'
+import { ENOSPC, ESTALE } from './errno.js'
 import type { Inode } from './inode.js'
 import { isDirectory, isMode } from './mode.js'
 import type { Transaction } from './transaction.js'
@@ -39,7 +39,7 @@ export class InodeTable {
     return this.#roots(at.orphanInode)
   }
 
-  /** Points `inode` at one in use. @returns 0, -ESTALE, or -EUCLEAN where it is of no known type */
+  /** Points `inode` at one in use. @returns 0 or -ESTALE @throws VolumeError where it is of no known type */
   open(number: number, inode: Inode): number {
     const index = number >>> inodeShift
     if (index === this.#foundIndex && number !== 0) {
@@ -52,7 +52,8 @@ export class InodeTable {
     }
     const { mode } = inode
     if (isMode(mode)) return 0
-    return mode === 0 ? -ESTALE : -EUCLEAN
+    if (mode !== 0) damaged(`inode ${number} is of no known type (mode 0${mode.toString(8)})`)
+    return -ESTALE
   }
 
   /** Points `inode` at one that an entry, a list or another inode names. @throws VolumeError where it is not in use */

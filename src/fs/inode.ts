@@ -8,6 +8,7 @@ import { inode as layout } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Clock } from './clock.js'
 import type { Transaction } from './transaction.js'
+import { damaged } from './volume-error.js'
 
 const at = layout.word
 const largestLow = (largestFileBlocks * blockBytes) % 2 ** 32
@@ -122,9 +123,10 @@ export class Inode {
     return this.getSigned(at.size) & 4095
   }
 
-  /** Whether the size is beyond what a file can have: the inode is damaged then. */
-  get isOversized(): boolean {
-    return isLargerThanAnyFile(this.getSigned(at.size), this.sizeHigh)
+  /** Of a file. @throws VolumeError where its size is beyond what a file can have */
+  checkSize(): void {
+    if (isLargerThanAnyFile(this.getSigned(at.size), this.sizeHigh))
+      damaged(`inode ${this.#number} is larger than any file`)
   }
 
   save(tx: Transaction, field: number, words: number): void {

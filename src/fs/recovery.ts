@@ -11,25 +11,34 @@ import { entryHolds, isSound, retire, undo } from './undo.js'
 import { VolumeError } from './volume-error.js'
 
 /**
- * @param unmounted the volume was closed in order, so that no entry stands for anything
+ * What the superblock says of the last unmount is not asked: a lane is judged by its entries alone.
+ * @param readOnly no transaction will follow: nothing is stored but what undoing has to
  * @returns how many transactions were undone
  * @throws VolumeError where the log cannot be followed
  */
-export function recover(medium: Medium, geometry: Geometry, unmounted = false): number {
+export function recover(medium: Medium, geometry: Geometry, readOnly = false): number {
   let undone = 0
   for (let worker = 0; worker < geometry.laneCount; worker++) {
     const lane = geometry.laneStart + worker * laneBlocks
     if (rollBack(medium, geometry, lane)) undone++
-    else if (!unmounted) disown(medium, lane)
+    else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
   }
   medium.fence()
   return undone
 }
 
 /**
- * Moves a lane on by a generation. The power may have failed when of a transaction's entries the first was not durable
- * yet but later ones were: recovery sees none of them, and they must not be taken for the next transaction's.
+ * Whether the lane holds entries that its next transaction could take for its own. The power may have failed when of a
+ * transaction's entries the first was not durable yet but later ones were: recovery does not undo them, since nothing
+ * was changed before all of them were durable.
  */
+function hasStrays(medium: Medium, lane: number): boolean {
+  const { low, high } = nextGeneration(medium, lane)
+  for (let n = 1; n < entriesPerLane; n++) if (entryHolds(medium, lane, n, low, high)) return true
+  return false
+}
+
+/** Moves a lane on by a generation, so that no entry on it counts any more. */
 function disown(medium: Medium, lane: number): void {
   const { low, high } = nextGeneration(medium, lane)
   medium.store64(lane, laneHeader.word.generation, low, high)

@@ -20,6 +20,8 @@ export const SEARCH_HINT = 2
 export const METADATA_LOCK = 16
 /** Non-zero: a worker has failed, and whatever it held will not be let go of. */
 export const FAILED = 32
+/** How often calls have met damage. */
+export const DAMAGE_MET = 33
 /** How often space has come back, how many threads sleep until it does, and what was so when one slept in vain. */
 export const SPACE_FREED = 48
 export const SPACE_SLEEPERS = 49
@@ -110,6 +112,20 @@ export class SharedState {
   /** Tells workers that wait for a lock that nobody may ever let go of it. */
   markFailed(): void {
     Atomics.store(this.words, FAILED, 1)
+  }
+
+  countDamage(): void {
+    Atomics.add(this.words, DAMAGE_MET, 1)
+  }
+
+  /** How often calls have met damage since the volume was opened. */
+  get damageMet(): number {
+    return Atomics.load(this.words, DAMAGE_MET) >>> 0
+  }
+
+  /** Whether a call ended in its midst: locks, transactions and stores may be left as they were. */
+  get isFailed(): boolean {
+    return Atomics.load(this.words, FAILED) !== 0
   }
 
   release(): void {

@@ -6,6 +6,8 @@
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine, type EngineSetting } from './engine.js'
+import { type DamageListener, DamagedPlaces } from './damage.js'
+import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks } from './locks.js'
 import { recover } from './recovery.js'
@@ -16,9 +18,10 @@ import { VolumeError } from './volume-error.js'
 const at = layout.word
 const orphansDamaged =
   'its list of unlinked files is damaged, and their blocks stay in use; pmfs2-fuse fsck tells more'
+const adviceOnDamage = 'pmfs2-fuse fsck tells what is damaged, and only mkfs ends this notice'
 
 export interface OpenOptions {
-  /** Nothing is written but what recovery has to. */
+  /** Its engines refuse every change. Nothing is stored but what undoing unfinished transactions takes. */
   readonly readOnly: boolean
   /** Milliseconds since 1970 */
   readonly now: number
@@ -35,6 +38,13 @@ export class Volume {
   readonly notices: readonly string[]
   /** Transactions that recovery undid. */
   readonly undone: number
+  /** Hears of each place where calls meet damage, once, up to a limit. */
+  onDamage: DamageListener = () => undefined
+  /** What the last call that met damage has met. */
+  lastDamage: string | null = null
+  readonly #places = new DamagedPlaces()
+  /** What the superblock said when it was opened. */
+  readonly #damageBefore: number
   readonly #medium: Medium
   readonly #options: OpenOptions
   #marked = false
@@ -53,6 +63,7 @@ export class Volume {
     this.notices = notices
     this.undone = undone
     this.#options = options
+    this.#damageBefore = superblock.get(at.damageCount)
   }
 
   /** @throws VolumeError where the medium holds no volume that can be served */
@@ -62,9 +73,11 @@ export class Volume {
       throw new VolumeError('feature', 'it uses features with which it can only be mounted read-only (-o ro)')
     }
     const { geometry } = superblock
-    const undone = recover(medium, geometry, Volume.wasClean(superblock))
+    const undone = recover(medium, geometry, options.readOnly)
     const state = SharedState.create(geometry.blockCount)
+    const record = damageRecord(superblock)
     const notices = [...damage]
+    if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
     const volume = new Volume(medium, superblock, state, notices, undone, options)
     try {
       new Allocator(medium, state, new Locks(state, 0), geometry).load()
@@ -79,33 +92,43 @@ export class Volume {
     return volume
   }
 
-  /** Whether it was unmounted in order the last time. */
-  static wasClean(superblock: Superblock): boolean {
-    return superblock.get(at.state) === stateClean
-  }
-
   get setting(): EngineSetting {
     return {
       geometry: this.superblock.geometry,
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
+      isReadOnly: this.#options.readOnly,
     }
   }
 
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
   engine(worker: number): Engine {
-    return new Engine(this.#medium, this.state, this.setting, worker)
+    return new Engine(this.#medium, this.state, this.setting, worker, (what) =>
+      this.noteDamage(what, Date.now()),
+    )
   }
 
-  /** Ends everything: what was unlinked but in use is freed, and the superblock says clean. */
+  /**
+   * Ends everything: what was unlinked but in use is freed, and the superblock says clean. After a call that failed in
+   * its midst this is {@link abandon}: what it left behind is for recovery.
+   */
   close(): void {
-    this.engine(0).finishOrphans()
-    if (this.#marked) {
-      this.superblock.set(at.state, stateClean)
-      writeSuperblock(this.#medium, this.superblock)
+    try {
+      if (!this.state.isFailed) this.#settle()
+    } finally {
+      this.state.release()
     }
-    this.state.release()
+  }
+
+  #settle(): void {
+    this.engine(0).finishOrphans()
+    if (!this.#marked) return
+    // Before the superblock may say so: a fence that fails, or has failed, ends this here.
+    this.#medium.fence()
+    this.superblock.set(at.state, stateClean)
+    this.#countDamage()
+    writeSuperblock(this.#medium, this.superblock)
   }
 
   /** Ends without a word to the medium: an engine has failed, and may have left locks and a transaction behind. */
@@ -122,5 +145,29 @@ export class Volume {
     superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
     superblock.set(at.mountCount, superblock.get(at.mountCount) + 1)
     writeSuperblock(this.#medium, superblock)
+  }
+
+  /**
+   * Damage was met, by an engine of this thread or of another: a new place is told, and recorded on the medium before
+   * this returns, unless that is open for reading only. Only the thread that opened the volume may call it.
+   * @param now ms since 1970
+   */
+  noteDamage(what: string, now: number): void {
+    this.lastDamage = what
+    if (!this.#places.add(what)) return
+    recordDamage(this.superblock, what, now)
+    this.#countDamage()
+    if (this.#marked) writeSuperblock(this.#medium, this.superblock)
+    this.onDamage(what)
+    if (this.#places.isFull) this.onDamage('further damage is counted, and not told')
+  }
+
+  /** Places where damage was met since the volume was opened, as far as they are told. */
+  get damagedPlaces(): readonly string[] {
+    return this.#places.all
+  }
+
+  #countDamage(): void {
+    recordDamageCount(this.superblock, this.#damageBefore + this.state.damageMet)
   }
 }

@@ -18,7 +18,7 @@ import {
 } from '../fs/attributes.js'
 import { Clock } from '../fs/clock.js'
 import { type Engine, attributeWords } from '../fs/engine.js'
-import { EFBIG, EINVAL, ENOENT, ENOSPC, ENOSYS, EROFS } from '../fs/errno.js'
+import { EFBIG, EINVAL, ENOENT, ENOSPC, ENOSYS } from '../fs/errno.js'
 import { blockOf } from '../fs/inode.js'
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, permissionBits } from '../fs/mode.js'
 import { Name } from '../fs/name.js'
@@ -38,8 +38,6 @@ export const NO_REPLY = 1 << 30
 export interface ServerOptions {
   /** Keep the kernel's page cache out (-o direct_io). It has to be told so at each open. */
   readonly directIo: boolean
-  /** Refuse every change, also when the kernel was told to remount for writing. */
-  readonly readOnly: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -64,7 +62,6 @@ export class Server implements Servant {
   readonly #directIo: boolean
   readonly #accessTimes: boolean
   readonly #directoryAccessTimes: boolean
-  readonly #readOnly: boolean
   readonly #overRing: boolean
   readonly #patience: Patience
   readonly #retry: Retry
@@ -93,7 +90,6 @@ export class Server implements Servant {
     this.#statistics = statistics
     this.#accessTimes = options.accessTimes
     this.#directoryAccessTimes = options.directoryAccessTimes
-    this.#readOnly = options.readOnly
     this.#overRing = options.overRing
     this.#directIo = options.directIo
     this.#openFlags =
@@ -106,7 +102,6 @@ export class Server implements Servant {
   handle(): number {
     const { opcode } = this.#message
     this.#statistics.count(opcode)
-    if (this.#readOnly && changes(this.#message)) return -EROFS
     const seen = this.#engine.space.freed
     const result = this.serve(opcode)
     return lacksSpace(result) ? this.#serveAgain(opcode, result, seen) : result
@@ -547,28 +542,5 @@ export class Server implements Servant {
     message.put(at.namelen, 255)
     message.put(at.frsize, 4096)
     return fuse.fuse_statfs_out.lengthBytes
-  }
-}
-
-/** Whether a request would change the volume. */
-function changes(message: Message): boolean {
-  switch (message.opcode) {
-    case fuse.FUSE_OPEN:
-      return (message.argument(fuse.fuse_open_in.word.flags) & fuse.O_TRUNC) !== 0
-    case fuse.FUSE_SETATTR:
-    case fuse.FUSE_SYMLINK:
-    case fuse.FUSE_MKNOD:
-    case fuse.FUSE_MKDIR:
-    case fuse.FUSE_UNLINK:
-    case fuse.FUSE_RMDIR:
-    case fuse.FUSE_RENAME:
-    case fuse.FUSE_RENAME2:
-    case fuse.FUSE_LINK:
-    case fuse.FUSE_WRITE:
-    case fuse.FUSE_CREATE:
-    case fuse.FUSE_TMPFILE:
-      return true
-    default:
-      return false
   }
 }

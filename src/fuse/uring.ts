@@ -13,6 +13,7 @@
 import type { Engine } from '../fs/engine.js'
 import { EINTR, ENODEV } from '../fs/errno.js'
 import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
+import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import { maxWriteBytes } from './init.js'
@@ -85,7 +86,7 @@ export class UringChannel implements Channel, Patience {
     words[block.replyEntry] = noEntry
     words[block.pollMicroseconds] = parts.pollMicroseconds
     this.#ring = native.openRing(entries, this.#buffer.mapping, 0)
-    if (this.#ring < 0) throw new Error(`io_uring_setup failed with errno ${-this.#ring}`)
+    if (this.#ring < 0) throw new PmemError('io_uring_setup(2)', this.#ring)
   }
 
   get stopPlace(): StopPlace {

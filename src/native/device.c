@@ -3,6 +3,7 @@
  * What a file or device must be asked by a system call that Node does not offer. Invariant: nothing
  * here waits for another process.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -33,6 +34,21 @@ CALL(call_block_device_bytes)
 	if (fd < 0 || fd > INT_MAX)
 		return give(env, -EBADF);
 	return give(env, ioctl((int)fd, BLKGETSIZE64, &bytes) ? -errno : (int64_t)bytes);
+}
+
+CALL(call_allocate)
+{
+	int64_t arguments[3];
+	int error;
+
+	if (!read_numbers(env, info, arguments, 3))
+		return NULL;
+	if (arguments[0] < 0 || arguments[0] > INT_MAX)
+		return give(env, -EBADF);
+	do
+		error = fallocate((int)arguments[0], 0, arguments[1], arguments[2]) ? -errno : 0;
+	while (error == -EINTR);
+	return give(env, error);
 }
 
 /* Whether what is open as the second descriptor lies behind the loop device that is open as the first: 1 or 0. */

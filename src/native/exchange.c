@@ -2,7 +2,8 @@
 /*
  * One crossing per FUSE request: the reply to the last one goes out, and the thread blocks for the
  * next one. Invariant: a reply is taken from the exchange block once (its length is 0 from then on), a
- * request that was read is always given to the caller, and none whose reply was tried waits for ever.
+ * request that was read is always given to the caller, and none whose reply was tried waits for ever. No reply goes
+ * out once the memory of a device has failed.
  * read(2) and writev(2) are called past the C library, which would make each a cancellation point.
  */
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "native.h"
+#include "sync-batch.h"
 
 /* The words of the exchange block, as in index.ts. */
 enum {
@@ -120,6 +122,19 @@ static void fail_request(int fd, const struct iovec *refused)
 	write_reply(fd, &vector, 1);
 }
 
+/* The kernel could not read some piece of a reply: reads it here, so that SIGBUS tells which device has failed. */
+static void touch_pieces(const struct iovec *pieces, int count)
+{
+	size_t page = page_size();
+
+	for (int i = 0; i < count; i++) {
+		const volatile char *start = pieces[i].iov_base;
+
+		for (size_t at = 0; at < pieces[i].iov_len; at += page - ((uintptr_t)(start + at) & (page - 1)))
+			(void)start[at];
+	}
+}
+
 /* Sends the reply, whose pieces the kernel reads straight from mapped memory. 0, or -EINVAL: a bad block. */
 static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 {
@@ -131,6 +146,8 @@ static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 		return -EINVAL;
 	if (write_reply(block[FD], vectors, count) < 0) {
 		error = errno;
+		if (error == EFAULT)
+			touch_pieces(vectors + 1, count - 1);
 		/* ENOENT: the request was interrupted meanwhile, and nobody waits for the reply. */
 		if (error != ENOENT)
 			fail_request(block[FD], &vectors[0]);
@@ -236,12 +253,16 @@ CALL(call_exchange)
 	request.capacity = (uint32_t)block[REQUEST_CAPACITY];
 	error = reach(block[REQUEST_MAPPING], block[REQUEST_OFFSET], block[REQUEST_CAPACITY], TO_WRITE,
 		      &request.buffer);
+	if (failure_count())
+		error = -EIO;
 	if (!error && block[REPLY_BYTES])
 		error = send_reply(arguments[0], arguments[1], block);
 	else
 		block[REPLY_ERRNO] = 0;
 	if (!error)
 		error = release_lock(&block[RELEASE_MAPPING]);
+	if (!error && failure_count())
+		error = -EIO;
 	if (error || block[REPLY_ONLY])
 		return give(env, error);
 	received = block[TIMEOUT_MS] != 0 ? receive_within(&request, block) : receive(&request, block);

@@ -134,8 +134,9 @@ export const ringHeader = { argument: 128, payloadBytes: 272 } as const
 export interface Native {
   /**
    * mmap(2) of `lengthBytes` of a file or device at `offsetBytes`, shared and writable unless flags say
-   * otherwise; 2 GiB at most (-EFBIG). A store past the end of the file, or into a hole of it that the disk has
-   * no room for, ends the process (SIGBUS). @returns a mapping or a negative errno.
+   * otherwise; 2 GiB at most (-EFBIG). A load or store that the file or device cannot carry out (past its end, into a
+   * hole that the disk has no room for, of bad memory: SIGBUS) finds zeros from then on, and the mapping has failed:
+   * see {@link Native.failureOf}. @returns a mapping or a negative errno.
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
   /** A memfd (memfd_create(2)) of zeros, mapped shared; its pages come into being when touched. */
@@ -153,13 +154,21 @@ export interface Native {
    */
   view(mapping: Mapping): ArrayBuffer
 
+  /** A 32-bit word that counts the mappings of this process that have failed, for any thread to look at. */
+  failures(): ArrayBuffer
+  /**
+   * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS; any other errno is msync(2)'s.
+   * @returns 0 where it has not
+   */
+  failureOf(mapping: Mapping): number
+
   /** 'clwb', 'clflushopt' or 'clflush' (CPUID); 'dc cvap' or 'dc cvac' on AArch64: what this processor offers. */
   flushInstruction(): string
   /**
    * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
    * they copied, stored or named is durable at return. Copies may overlap; those from 256 bytes on, and those of
-   * whole lines, go past the caches (not with PERSIST_PAGES). -EIO: the medium failed; what stands behind the next
-   * STEP_FENCE was not done.
+   * whole lines, go past the caches (not with PERSIST_PAGES). -EIO: a mapping that the list names has failed, now or
+   * before; what stands behind the next STEP_FENCE was not done.
    */
   persist(listMapping: Mapping, listOffset: number): number
   /** Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are. */
@@ -196,8 +205,8 @@ export interface Native {
    * Sends the reply that the exchange block describes (if any; 1022 pieces at most) and zeroes `replyBytes`, then
    * blocks for the next request.
    * @returns the request's bytes; 0: the thread was interrupted, or another one took what had come; -ENODEV after an
-   * unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and nothing has been sent; or what else read(2)
-   * gives.
+   * unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and nothing has been sent; -EIO: some mapping has
+   * failed, and no reply is sent any more; or what else read(2) gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
   /**
@@ -214,7 +223,7 @@ export interface Native {
    * Hands in the reply that the ring block describes (if any), and returns the entry of the next request: one that is
    * at hand, else it enters the kernel with all replies since the last time, and waits.
    * @returns the entry; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, or the kernel
-   * refused an entry; or what else the kernel gives.
+   * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
   /** Hands in the replies that exchangeRing has not handed in yet, and waits for nothing. @returns 0 or a negative errno */
@@ -222,6 +231,11 @@ export interface Native {
 
   /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */
   lockFile(fd: number, exclusive: number): number
+  /**
+   * fallocate(2): has the disk set aside room for these bytes of a file, which is made as long as that needs. What the
+   * file holds stays. @returns 0 or a negative errno (-ENOSPC; -EOPNOTSUPP: not on this file system)
+   */
+  allocate(fd: number, offsetBytes: number, lengthBytes: number): number
   /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
   blockDeviceBytes(fd: number): number
   /**

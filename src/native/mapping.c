@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "native.h"
+#include "sync-batch.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -25,18 +26,27 @@
 /* Offsets travel as 32-bit signed words; a window is half of that at most. */
 static const int64_t MAX_MAPPING_BYTES = INT64_C(1) << 31;
 
+/* Each may split a mapping of the kernel's, of which a process has 65 530 by default (vm.max_map_count). */
+enum { MOST_REPLACED = 1024 };
+
 struct mapping {
 	_Atomic int32_t number;		/* 0: the slot is empty */
 	uint16_t generation;
 	bool writable;
+	bool of_file;			/* or of a device: what is behind it may fail */
 	char *base;
 	size_t length;
+	_Atomic int64_t failure;	/* the first one, as in native.h */
+	_Atomic uint32_t replaced;	/* pages that were replaced by zeros, one by one */
 };
 
 static struct mapping table[MAPPING_SLOTS];
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
 /* Slot 0 stays empty: a word that was never filled in names no mapping. */
 static uint32_t next_slot = 1;
+/* No slot from here on was ever filled. */
+static _Atomic uint32_t slots_used = 1;
+static int32_t failures;
 
 static inline const struct mapping *look_up(int64_t number)
 {
@@ -72,6 +82,71 @@ int reach_all(int64_t mapping, char **address, size_t *length)
 	return 0;
 }
 
+int32_t *failure_counter(void)
+{
+	return &failures;
+}
+
+int64_t failure_of(int64_t mapping)
+{
+	const struct mapping *m = look_up(mapping);
+
+	return m ? atomic_load(&m->failure) : -EINVAL;
+}
+
+/* The mapping of a file or device in which an address lies, or NULL. Safe in a signal's handler. */
+static struct mapping *mapping_at(const char *address)
+{
+	uint32_t used = atomic_load_explicit(&slots_used, memory_order_acquire);
+
+	for (uint32_t slot = 1; slot < used; slot++) {
+		struct mapping *m = &table[slot];
+
+		if (atomic_load_explicit(&m->number, memory_order_acquire) && m->of_file && address >= m->base &&
+		    address < m->base + m->length)
+			return m;
+	}
+	return NULL;
+}
+
+static void fail(struct mapping *m, const char *address, int error)
+{
+	int64_t none = 0;
+
+	if (atomic_compare_exchange_strong(&m->failure, &none, (int64_t)error << 32 | (address - m->base)))
+		__atomic_add_fetch(&failures, 1, __ATOMIC_SEQ_CST);
+}
+
+void note_failure(const char *address, int error)
+{
+	struct mapping *m = mapping_at(address);
+
+	if (m)
+		fail(m, address, error);
+}
+
+static bool put_zeros(const struct mapping *m, char *start, size_t length)
+{
+	int protection = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+
+	return mmap(start, length, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
+	       start;
+}
+
+bool replace_failed_page(char *address)
+{
+	struct mapping *m = mapping_at(address);
+	size_t page = page_size();
+
+	if (!m)
+		return false;
+	fail(m, address, EFAULT);
+	/* All of it where pages are larger than the usual ones; or before the process has too many mappings. */
+	return (atomic_fetch_add(&m->replaced, 1) < MOST_REPLACED &&
+		put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page)) ||
+	       put_zeros(m, m->base, m->length);
+}
+
 /* An empty slot, or NULL. Under the mutex. */
 static struct mapping *find_slot(void)
 {
@@ -86,7 +161,7 @@ static struct mapping *find_slot(void)
 }
 
 /* Enters mapped memory into the table. */
-static int64_t enter(char *base, size_t length, bool writable)
+static int64_t enter(char *base, size_t length, bool writable, bool of_file)
 {
 	int64_t number = -ENOSPC;
 	struct mapping *m;
@@ -97,6 +172,11 @@ static int64_t enter(char *base, size_t length, bool writable)
 		m->base = base;
 		m->length = length;
 		m->writable = writable;
+		m->of_file = of_file;
+		atomic_store(&m->failure, 0);
+		atomic_store(&m->replaced, 0);
+		if ((uint32_t)(m - table) >= atomic_load(&slots_used))
+			atomic_store(&slots_used, (uint32_t)(m - table) + 1);
 		number = (int64_t)m->generation << MAPPING_SLOT_BITS | (m - table);
 		atomic_store_explicit(&m->number, (int32_t)number, memory_order_release);
 	}
@@ -104,14 +184,15 @@ static int64_t enter(char *base, size_t length, bool writable)
 	return number;
 }
 
-static int64_t map_and_enter(int fd, int64_t offset, int64_t length, int protection, int flags)
+static int64_t map_and_enter(int fd, int64_t offset, int64_t length, int protection, int flags,
+			     bool of_file)
 {
 	int64_t number;
 	char *base = mmap(NULL, length, protection, flags, fd, offset);
 
 	if (base == MAP_FAILED)
 		return -errno;
-	number = enter(base, length, protection & PROT_WRITE);
+	number = enter(base, length, protection & PROT_WRITE, of_file);
 	if (number < 0)
 		munmap(base, length);
 	return number;
@@ -152,7 +233,7 @@ CALL(call_map)
 		/* What is never stored to needs no memory set aside. */
 		mmap_flags = MAP_PRIVATE | MAP_NORESERVE;
 	}
-	return give(env, map_and_enter((int)fd, offset, length, protection, mmap_flags));
+	return give(env, map_and_enter((int)fd, offset, length, protection, mmap_flags, true));
 }
 
 /* A memfd of zeros. Returns its descriptor or a negative errno. */
@@ -210,7 +291,7 @@ CALL(call_map_anonymous)
 		return give(env, fd);
 	result = check_length(length);
 	if (!result)
-		result = map_and_enter((int)fd, 0, length, PROT_READ | PROT_WRITE, MAP_SHARED);
+		result = map_and_enter((int)fd, 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, false);
 	close((int)fd);		/* the mapping keeps the memory */
 	return give(env, result);
 }

@@ -7,6 +7,7 @@
 
 #include "flush.h"
 #include "native.h"
+#include "sync-batch.h"
 
 static void learn_machine(void)
 {
@@ -27,6 +28,8 @@ NAPI_MODULE_INIT()
 		{ "memoryFile", call_memory_file },
 		{ "unmap", call_unmap },
 		{ "view", call_view },
+		{ "failures", call_failures },
+		{ "failureOf", call_failure_of },
 		{ "flushInstruction", call_flush_instruction },
 		{ "persist", call_persist },
 		{ "zero", call_zero },
@@ -47,11 +50,13 @@ NAPI_MODULE_INIT()
 		{ "submitRing", call_submit_ring },
 		{ "lockFile", call_lock_file },
 		{ "blockDeviceBytes", call_block_device_bytes },
+		{ "allocate", call_allocate },
 		{ "isBehindLoop", call_is_behind_loop },
 	};
 
 	pthread_once(&once, learn_machine);
 	accept_interrupts();
+	survive_faults();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		napi_property_descriptor property = {
 			.utf8name = calls[i].name,

@@ -65,6 +65,32 @@ int reach_all(int64_t mapping, char **address, size_t *length);
 /* Takes the mapping out of the table and unmaps it. */
 int release_mapping(int64_t mapping);
 
+/*
+ * Failures of mapped files and devices; see fault.c. A failure is the errno in the upper 32 bits and the offset in the
+ * mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS.
+ */
+
+/* Notes what happened at an address, if that lies in the mapping of a file that has not failed before. */
+void note_failure(const char *address, int error);
+/* The first failure of a mapping; 0: none, -EINVAL: no such mapping. */
+int64_t failure_of(int64_t mapping);
+/* The word that counts failures in the process, for all to read. */
+int32_t *failure_counter(void);
+static inline int32_t failure_count(void)
+{
+	return __atomic_load_n(failure_counter(), __ATOMIC_SEQ_CST);
+}
+/*
+ * In a signal's handler: notes that the memory at an address failed, and puts zeros there. False: it lies in no mapping
+ * of a file, or there is no memory.
+ */
+bool replace_failed_page(char *address);
+
+/* --- fault.c --- */
+
+/* Installs the handler of SIGBUS, once. */
+void survive_faults(void);
+
 /* --- thread.c --- */
 
 /* Installs the handler of the interrupting signal, once, and lets the signal through to this thread. */
@@ -77,11 +103,6 @@ void accept_interrupts(void);
  * mapping (0: none; it is 0 afterwards) and its offset. 0, or -EINVAL: there is no such word.
  */
 int release_lock(int32_t *place);
-
-/* --- persist.c --- */
-
-/* Once, before any call. */
-void learn_page_size(void);
 
 /* --- exchange.c --- */
 
@@ -100,6 +121,8 @@ CALL(call_map_anonymous);
 CALL(call_memory_file);
 CALL(call_unmap);
 CALL(call_view);
+CALL(call_failures);
+CALL(call_failure_of);
 CALL(call_flush_instruction);
 CALL(call_persist);
 CALL(call_zero);
@@ -120,6 +143,7 @@ CALL(call_exchange_ring);
 CALL(call_submit_ring);
 CALL(call_lock_file);
 CALL(call_block_device_bytes);
+CALL(call_allocate);
 CALL(call_is_behind_loop);
 
 #endif

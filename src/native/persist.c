@@ -2,79 +2,14 @@
 /*
  * Stores to the medium and their durability: a list of copies, 8-byte stores and ranges to flush is carried
  * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
- * is durable; an error of the medium (EIO) is given back, and nothing that stands behind the next fence was done.
- * An 8-byte store is one store, never two.
+ * is durable. An error of the medium is given back (EIO), and nothing that stands behind the next fence was done; it is
+ * noted in the mapping, so that no later list that names the mapping succeeds. An 8-byte store is one store, never two.
  */
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "flush.h"
 #include "native.h"
-
-/* Page ranges that are gathered, sorted and merged before msync(2), because each call may wait for the disk. */
-enum { BATCH_SPANS = 64 };
-
-struct span {
-	uintptr_t start, end;
-};
-
-static uintptr_t page_bytes;
-
-void learn_page_size(void)
-{
-	page_bytes = sysconf(_SC_PAGESIZE);
-}
-
-struct batch {
-	struct span spans[BATCH_SPANS];
-	size_t count;
-	int error;
-};
-
-static void sync_span(struct batch *batch, const struct span *span)
-{
-	if (msync((void *)span->start, span->end - span->start, MS_SYNC) && !batch->error)
-		batch->error = -errno;
-}
-
-static void sync_batch(struct batch *batch)
-{
-	struct span merged;
-
-	if (!batch->count)
-		return;
-	merged = batch->spans[0];
-	for (size_t i = 1; i < batch->count; i++) {
-		const struct span *next = &batch->spans[i];
-
-		if (next->start > merged.end) {
-			sync_span(batch, &merged);
-			merged = *next;
-		} else if (next->end > merged.end) {
-			merged.end = next->end;
-		}
-	}
-	sync_span(batch, &merged);
-	batch->count = 0;
-}
-
-/* Puts the range's pages into the batch, which is kept sorted by start. */
-static void add_pages(struct batch *batch, const char *address, size_t length)
-{
-	struct span span = {
-		(uintptr_t)address & ~(page_bytes - 1),
-		((uintptr_t)address + length + page_bytes - 1) & ~(page_bytes - 1),
-	};
-	size_t at;
-
-	if (batch->count == BATCH_SPANS)
-		sync_batch(batch);
-	for (at = batch->count; at && batch->spans[at - 1].start > span.start; at--)
-		batch->spans[at] = batch->spans[at - 1];
-	batch->spans[at] = span;
-	batch->count++;
-}
+#include "sync-batch.h"
 
 /*
  * Carries out steps one after the other, and makes what they touch durable in the way of one kind of memory. Lines are
@@ -84,7 +19,7 @@ struct persister {
 	int64_t how;
 	const char *due;		/* lines from here on are still to be flushed */
 	const char *due_end;
-	struct batch batch;
+	struct sync_batch batch;
 };
 
 /* The spans stay as they are: clearing them would cost more than most lists. */
@@ -128,7 +63,7 @@ static void make_durable(struct persister *persister, const char *address, size_
 	if (persister->how == PERSIST_CACHE_LINES)
 		flush_later(persister, address, length);
 	else if (persister->how == PERSIST_PAGES)
-		add_pages(&persister->batch, address, length);
+		batch_pages(&persister->batch, address, length);
 }
 
 static int flush_step(struct persister *persister, int64_t mapping, int64_t offset, int64_t length)
@@ -176,9 +111,24 @@ static int store64_step(struct persister *persister, const int32_t *step, int64_
 static void make_all_durable(struct persister *persister)
 {
 	flush_due(persister);
-	/* Also before msync: non-temporal stores must have arrived before the kernel reads the pages. */
 	fence_stores();
-	sync_batch(&persister->batch);
+	sync_pages(&persister->batch);
+	if (persister->batch.error)
+		note_failure((const char *)persister->batch.failed, -persister->batch.error);
+}
+
+/* Whether memory that the steps name has failed, in this call or before. */
+static bool has_failed(const int32_t *steps, int64_t count)
+{
+	if (!failure_count())
+		return false;
+	for (int64_t i = 0; i < count; i++) {
+		const int32_t *step = steps + i * STEP_WORDS;
+
+		if (step[0] != STEP_FENCE && failure_of(step[1]) > 0)
+			return true;
+	}
+	return false;
 }
 
 static int carry_out(struct persister *persister, const int32_t *step)
@@ -195,7 +145,7 @@ static int carry_out(struct persister *persister, const int32_t *step)
 		return store64_step(persister, step, mapping, offset);
 	case STEP_FENCE:
 		make_all_durable(persister);
-		return persister->batch.error;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -205,6 +155,7 @@ CALL(call_persist)
 {
 	struct persister persister;
 	int64_t arguments[2], count;
+	const int32_t *steps;
 	int error;
 	char *list;
 
@@ -220,10 +171,18 @@ CALL(call_persist)
 	if (count < 0 || persister.how < PERSIST_CACHE_LINES || persister.how > PERSIST_PAGES)
 		return give(env, -EINVAL);
 	error = reach(arguments[0], arguments[1], (LIST_HEADER_WORDS + count * STEP_WORDS) * 4, TO_READ, &list);
-	for (int64_t i = 0; i < count && !error; i++)
-		error = carry_out(&persister, (const int32_t *)list + LIST_HEADER_WORDS + i * STEP_WORDS);
+	if (error)
+		return give(env, error);
+	steps = (const int32_t *)list + LIST_HEADER_WORDS;
+	if (has_failed(steps, count))
+		return give(env, -EIO);
+	for (int64_t i = 0; i < count && !error; i++) {
+		error = carry_out(&persister, steps + i * STEP_WORDS);
+		if (steps[i * STEP_WORDS] == STEP_FENCE && has_failed(steps, count))
+			error = -EIO;
+	}
 	make_all_durable(&persister);
-	return give(env, error ? error : persister.batch.error);
+	return give(env, !error && has_failed(steps, count) ? -EIO : error);
 }
 
 CALL(call_zero)

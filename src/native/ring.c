@@ -338,7 +338,10 @@ static int64_t gather(const struct ring *ring, const struct iovec *payload)
 	return error ? error : bytes;
 }
 
-/* Hands in the reply that the block describes, if any. Returns 0 or -EINVAL: a bad block. */
+/*
+ * Hands in the reply that the block describes, if any. Returns 0; -EINVAL: a bad block; -EIO: the memory of a device
+ * has failed, and no reply goes out any more.
+ */
 static int commit(struct ring *ring)
 {
 	int32_t *block = ring->block;
@@ -348,12 +351,14 @@ static int commit(struct ring *ring)
 	int64_t bytes;
 
 	if (entry < 0)
-		return 0;
+		return failure_count() ? -EIO : 0;
 	if (entry >= (int64_t)ring->entries || !ring->places[entry][0].iov_base)
 		return -EINVAL;
 	bytes = gather(ring, &ring->places[entry][1]);
 	if (bytes < 0)
 		return -EINVAL;
+	if (failure_count())
+		return -EIO;
 	header = ring->places[entry][0].iov_base;
 	header->payload_bytes = bytes;
 	s = submit(ring, block[FD], COMMAND_COMMIT_AND_FETCH, entry);

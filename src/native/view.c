@@ -3,6 +3,10 @@
  * Mappings as ArrayBuffers. Invariant: a thread has at most one live ArrayBuffer per mapping (it is
  * kept by a weak reference and given again), the collector never frees mapped memory, and unmap()
  * detaches the caller's one, so that a late access by that thread reads undefined and does not fault.
+ *
+ * The collector counts a mapping as external memory from the moment it has an ArrayBuffer, and may start one
+ * collection then; later ones do not come sooner. The count stays as it is: V8 subtracts the same number when the
+ * buffer is freed, and recent versions abort if the total would become negative.
  */
 #include <stdlib.h>
 
@@ -62,24 +66,6 @@ static void forget_view(napi_env env, struct views *views, int64_t mapping)
 	views->slots[slot].mapping = 0;
 }
 
-/*
- * Mapped memory is no memory that the collector could win back, yet it would count it: each ArrayBuffer of a large
- * device would start a full collection. So what it counts is taken off again as long as the buffer lives.
- */
-static void discount(napi_env env, int64_t bytes)
-{
-	int64_t total;
-
-	napi_adjust_external_memory(env, bytes, &total);
-}
-
-/* The memory belongs to the table of mappings, not to the collector. `hint` is what was discounted. */
-static void keep_memory(napi_env env, void *data, void *hint)
-{
-	(void)data;
-	discount(env, (int64_t)(intptr_t)hint);
-}
-
 CALL(call_view)
 {
 	struct views *views = views_of(env);
@@ -97,10 +83,8 @@ CALL(call_view)
 	buffer = live_view(env, views, mapping);
 	if (buffer)
 		return buffer;
-	discount(env, -(int64_t)length);
-	if (napi_create_external_arraybuffer(env, base, length, keep_memory, (void *)(intptr_t)length, &buffer) !=
-	    napi_ok) {
-		discount(env, (int64_t)length);
+	/* No finalizer: the memory belongs to the table of mappings, not to the collector. */
+	if (napi_create_external_arraybuffer(env, base, length, NULL, NULL, &buffer) != napi_ok) {
 		napi_throw_error(env, NULL, "view: the engine refused an ArrayBuffer over mapped memory");
 		return NULL;
 	}

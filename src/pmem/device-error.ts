@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A device could not be opened, locked or mapped. The message says what failed, on what, and what to do about it. */
+import { getSystemErrorName } from 'node:util'
+
+/** A device could not be opened, locked or mapped, or it failed. The message says what failed, on what, and what to do about it. */
 export class DeviceError extends Error {
   override readonly name = 'DeviceError'
   /** The errno's name, such as EBUSY. */
@@ -23,19 +25,24 @@ const advice: Readonly<Record<string, string>> = {
   EROFS: 'it is write-protected: mount it with -o ro, or make it writable',
   EBUSY: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   EAGAIN: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
+  EIO: 'the device reports an I/O error (EIO); the kernel log (dmesg) tells more',
   ENOSPC: 'the disk is full',
-  ENOMEM: 'there is no memory left',
+  ENOMEM: 'there is no memory left, or no more of it is allowed (ulimit -v)',
+  EMFILE: 'this process may open no more files: raise the limit (ulimit -n)',
+  ENFILE: 'the machine has too many open files: raise the limit (sysctl fs.file-max)',
 }
 
-function adviceOn(code: string): string {
+/** What is said of an errno. @param code its name */
+export function adviceOn(code: string): string {
   if (code !== 'EPERM') return advice[code] ?? code
   return process.geteuid?.() === 0
     ? 'not permitted, not even to root: it may be immutable (lsattr shows it, chattr -i ends it)'
     : 'not permitted: run as root'
 }
 
-/** The error for `code` met while `doing` something, such as `cannot open /dev/pmem0`. */
-export function deviceError(code: string, doing: string, cause?: unknown): DeviceError {
+/** The error for an errno met while `doing` something, such as `cannot open /dev/pmem0`. @param errno or its name */
+export function deviceError(errno: number | string, doing: string, cause?: unknown): DeviceError {
+  const code = typeof errno === 'string' ? errno : getSystemErrorName(-errno)
   const shown = code === 'EAGAIN' ? 'EBUSY' : code
   return new DeviceError(shown, `${doing}: ${adviceOn(code)}`, cause === undefined ? {} : { cause })
 }

@@ -61,6 +61,12 @@ export interface Device {
    * native.unmap() ends it. @throws DeviceError EINVAL, EACCES or what mmap(2) gives
    */
   mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode): Mapping
+  /**
+   * Has the disk under a file set aside room for these bytes, which makes the file as long as that needs; what it holds
+   * stays. Other devices have their room. @returns whether that can be had, as some file systems offer no such thing
+   * @throws DeviceError ENOSPC or what else fallocate(2) gives
+   */
+  takeRoom(offsetBytes: number, lengthBytes: number): boolean
   /** Closes the device; a second time does nothing. */
   close(): void
 }
@@ -69,6 +75,7 @@ export interface Device {
 export const windowLimitBytes = 2 ** 30
 
 const pageBytes = 4096
+const EBADF = 9
 /** The trial mapping; with devdax the alignment. */
 const trialBytes = 2 ** 21
 
@@ -97,8 +104,8 @@ export function openDevice(path: string, options: OpenOptions): Device {
 
 /**
  * Opens a regular file as a device, exclusively, and makes it (sparse, mode 0600) if it does not exist. A shorter one
- * is extended to `sizeBytes`; a longer one keeps its size. Holes get their blocks when they are stored to: a disk that
- * is full by then ends the process (SIGBUS).
+ * is extended to `sizeBytes`; a longer one keeps its size. Holes get their blocks when they are stored to, unless
+ * {@link Device.takeRoom} has taken them: a device whose disk is full by then fails.
  */
 export function createFileDevice(path: string, sizeBytes: number): Device {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0)
@@ -243,6 +250,14 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
       const mapping = native.map(fd, offsetBytes, lengthBytes, windowFlags(mode, syncs))
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
+    },
+    takeRoom(offsetBytes, lengthBytes) {
+      if (kind !== 'file') return true
+      const error = isOpen ? native.allocate(fd, offsetBytes, lengthBytes) : -EBADF
+      if (error === 0) return true
+      const code = getSystemErrorName(error)
+      if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
+      throw deviceError(code, `cannot take ${lengthBytes} bytes of disk for ${path}`)
     },
     close() {
       if (isOpen) for (const descriptor of descriptors) closeSync(descriptor)

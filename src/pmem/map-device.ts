@@ -4,6 +4,7 @@ import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { type Mapping, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../native/index.js'
 import type { Device, WindowMode } from './device.js'
 import type { MediumDescription } from './mapped-medium.js'
+import type { DevicePlace } from './medium-failure.js'
 
 /** Whole blocks of a device. */
 export function deviceBlocks(device: Device): number {
@@ -13,10 +14,12 @@ export function deviceBlocks(device: Device): number {
 /** Maps all of the devices. The mappings are the process's until {@link unmapDevices}. @throws DeviceError */
 export function mapDevices(devices: readonly Device[], mode: WindowMode): MediumDescription {
   const windows: Mapping[] = []
+  const places: DevicePlace[] = []
   let blockCount = 0
   try {
     for (const device of devices) {
       const blocks = deviceBlocks(device)
+      places.push({ path: device.path, firstWindow: windows.length })
       blockCount = windows.length * windowBlocks + blocks
       for (let first = 0; first < blocks; first += windowBlocks) {
         const lengthBytes = windowLengthBytes(device, first)
@@ -29,6 +32,7 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
   }
   return {
     windows,
+    devices: places,
     blockCount,
     firstDeviceBlocks: Math.min(blockCount, deviceBlocks(devices[0]!)),
     persistHow: howToPersist(devices, mode),

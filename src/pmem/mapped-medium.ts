@@ -23,6 +23,8 @@ import {
   STEP_WORDS,
   native,
 } from '../native/index.js'
+import type { DeviceError } from './device-error.js'
+import { type DevicePlace, failureOf, hasAnythingFailed } from './medium-failure.js'
 import { Medium } from './medium.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
@@ -39,6 +41,8 @@ const linesWord = LIST_HEADER_WORDS + mostSteps * STEP_WORDS
 export interface MediumDescription {
   /** One mapping per window of 1 GiB. */
   readonly windows: readonly Mapping[]
+  /** For messages, in the order of their windows. */
+  readonly devices: readonly DevicePlace[]
   readonly blockCount: number
   readonly firstDeviceBlocks: number
   /** PERSIST_* of src/native */
@@ -49,6 +53,7 @@ export class MappedMedium extends Medium {
   readonly blockCount: number
   readonly firstDeviceBlocks: number
   readonly windows: readonly Mapping[]
+  readonly #devices: readonly DevicePlace[]
   /** Views of the windows that were touched: of a large device most never are, and a view takes about a millisecond. */
   readonly #words: (Uint32Array | undefined)[]
   readonly #bytes: (Uint8Array | undefined)[]
@@ -56,12 +61,15 @@ export class MappedMedium extends Medium {
   readonly #list: TransferBuffer
   #count = 0
   #lines = 0
+  /** Why a fence failed: what it should have made durable may be lost, so none can be relied on any more. */
+  #failure: PmemError | null = null
 
   constructor(description: MediumDescription) {
     super()
     this.blockCount = description.blockCount
     this.firstDeviceBlocks = description.firstDeviceBlocks
     this.windows = description.windows
+    this.#devices = description.devices
     this.#words = description.windows.map(() => undefined)
     this.#bytes = description.windows.map(() => undefined)
     this.#how = description.persistHow
@@ -159,19 +167,48 @@ export class MappedMedium extends Medium {
     this.#step(STEP_FENCE)
   }
 
+  /**
+   * Throws also if a load has failed since the last time: what was found then must not become durable.
+   * @throws DeviceError once the device has failed, for ever after
+   */
   fence(): void {
+    if (this.#failure !== null) throw this.#failure
     const list = this.#list
     list.words[0] = this.#count
     this.#count = 0
     this.#lines = 0
+    if (hasAnythingFailed()) this.check()
     const error = native.persist(list.mapping, 0)
-    // A store refused (EIO of msync, a range out of bounds) leaves no safe way on.
-    if (error < 0) throw new PmemError('the medium did not take a store', error)
+    if (hasAnythingFailed()) this.check()
+    // A store refused (a range out of bounds) leaves no safe way on.
+    if (error < 0) throw (this.#failure = new PmemError('the medium did not take a store', error))
   }
 
-  /** Fences, and gives back this thread's list. The windows stay mapped: they belong to the devices. */
+  /** Why the device cannot be used any more, whichever thread met that; null: nothing has failed. */
+  get failure(): DeviceError | null {
+    return failureOf(this.windows, this.#devices)
+  }
+
+  /** What was loaded is what the device holds. @throws DeviceError where it is not */
+  check(): void {
+    const { failure } = this
+    if (failure !== null) throw failure
+  }
+
+  /**
+   * Fences, and gives back this thread's list, in any case. The windows stay mapped: they belong to the devices.
+   * @throws DeviceError where the device has failed
+   */
   release(): void {
-    this.fence()
+    try {
+      this.fence()
+    } finally {
+      this.discard()
+    }
+  }
+
+  /** Gives back this thread's list, and forgets what no fence has followed. */
+  discard(): void {
     releaseTransferBuffer(this.#list)
   }
 

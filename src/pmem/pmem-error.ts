@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A system call of the memory layer failed. */
+/** A system call that memory or a channel needs failed. */
 import { getSystemErrorName } from 'node:util'
+import { adviceOn } from './device-error.js'
 
 export class PmemError extends Error {
   override readonly name = 'PmemError'
@@ -10,7 +11,7 @@ export class PmemError extends Error {
   /** @param errno negative */
   constructor(what: string, errno: number) {
     const code = getSystemErrorName(errno)
-    super(`${what}: ${code}`)
+    super(`${what}: ${adviceOn(code)}`)
     this.code = code
   }
 }

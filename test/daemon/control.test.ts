@@ -2,9 +2,10 @@
 /** The control socket: whose answers are believed. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type Server, createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
-import { openControl, queryDaemonOf } from '../../src/daemon/control.js'
+import { type Control, openControl, queryDaemonOf } from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
 
 const report: DaemonReport = {
@@ -17,13 +18,15 @@ const report: DaemonReport = {
   requests: { LOOKUP: 3 },
   bytesRead: 0,
   bytesWritten: 4096,
+  damageMet: 2,
+  damagedPlaces: ['inode 5: block 9 is named as data'],
 }
 /** Numbers that no file system has (20 bits of minor number are more than will ever be mounted). */
 const free = 0xfff0_0000 + (process.pid & 0xffff)
 
-async function listens(t: Test, server: Server): Promise<void> {
-  t.teardown(() => server.close())
-  if (!server.listening) await once(server, 'listening')
+async function listens(t: Test, control: Control): Promise<void> {
+  t.teardown(() => control.close())
+  await control.settled
 }
 
 void tap.test('the process that listens is believed', async (t) => {
@@ -58,9 +61,44 @@ void tap.test('nor is one that floods', async (t) => {
     }
     pour()
   })
+  t.teardown(() => server.close())
   server.listen(`\0pmfs2-fuse/${free + 3}`)
-  await listens(t, server)
+  await once(server, 'listening')
   t.equal(await queryDaemonOf(free + 3), null)
+})
+
+/** Connects, and neither reads nor closes; tells the process's end by its output. */
+const holder = `
+  const { openControl } = await import(process.argv[1])
+  const { connect } = await import('node:net')
+  const device = Number(process.argv[2])
+  const control = openControl(device, () => JSON.parse(process.argv[3]))
+  await control.settled
+  process.stdout.write('open\\n')
+  process.stdin.once('data', () => {
+    control.close()
+    process.stdin.destroy()
+  })
+`
+
+void tap.test('who holds the socket open keeps no server alive', async (t) => {
+  const device = free + 5
+  const path = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
+  // Longer than a socket buffers, so that the answer cannot be handed over at once.
+  const long = { ...report, mountpoint: 'x'.repeat(2 ** 16) }
+  const args = ['--input-type=module', '-e', holder, path, `${device}`, JSON.stringify(long)]
+  const server = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => server.kill('SIGKILL'))
+  await once(server.stdout, 'data')
+  const idle = Array.from({ length: 100 }, () =>
+    connect({ path: `\0pmfs2-fuse/${device}`, allowHalfOpen: true }),
+  )
+  t.teardown(() => idle.forEach((socket) => socket.destroy()))
+  for (const socket of idle) socket.on('error', () => undefined)
+  await once(idle[0]!, 'connect')
+  const ended = once(server, 'exit')
+  server.stdin.write('close\n')
+  t.same(await ended, [0, null])
 })
 
 void tap.test('nobody listens', async (t) => {
@@ -70,7 +108,23 @@ void tap.test('nobody listens', async (t) => {
 void tap.test('what is no report', (t) => {
   t.same(parseReport(JSON.stringify(report)), report)
   for (const text of ['', '{', 'null', '1', '[]', '{}']) t.equal(parseReport(text), null, text)
-  const bad = [{ pid: '1' }, { device: 1 }, { workers: -1 }, { requests: null }, { requests: { A: 'b' } }]
+  const { damageMet, damagedPlaces, ...before } = report
+  t.ok(damageMet > 0 && damagedPlaces.length > 0)
+  t.same(
+    parseReport(JSON.stringify(before)),
+    { ...report, damageMet: 0, damagedPlaces: [] },
+    'a server of before is understood',
+  )
+  const bad = [
+    { pid: '1' },
+    { device: 1 },
+    { workers: -1 },
+    { requests: null },
+    { requests: { A: 'b' } },
+    { damageMet: '2' },
+    { damagedPlaces: 'x' },
+    { damagedPlaces: [1] },
+  ]
   for (const change of bad) {
     const text = JSON.stringify({ ...report, ...change })
     t.equal(parseReport(text), null, JSON.stringify(change))

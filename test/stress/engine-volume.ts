@@ -44,6 +44,7 @@ export class EngineVolume {
     memory.bytes.fill(0xa5)
     this.description = {
       windows: [memory.mapping],
+      devices: [],
       blockCount: blocks,
       firstDeviceBlocks: blocks,
       persistHow: PERSIST_CACHE_LINES,

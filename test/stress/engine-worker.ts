@@ -39,7 +39,9 @@ function run(setting: EngineWorkerSetting): void {
   const random = new Random(setting.seed)
   const medium = setting.jittery ? jitteryMedium(setting, random) : new MappedMedium(setting.medium)
   const state = SharedState.view(setting.state)
-  const engine = new Engine(medium, state, setting.engine, worker)
+  const engine = new Engine(medium, state, setting.engine, worker, (what) => {
+    throw new Error(`a sound volume is said to be damaged: ${what}`)
+  })
   const client = new EngineClient(engine, medium, setting.buffer)
   const board = new Board(new Int32Array(setting.board))
   const chaos = new EngineChaos(client, board, random, setting.arena, worker)

@@ -45,7 +45,6 @@ export class RequestDriver {
     this.message = new Message(volume.medium, { buffer: this.#buffer, pieceWord: 0, zeros: this.#zeros })
     const options = {
       directIo: false,
-      readOnly: false,
       accessTimes: true,
       directoryAccessTimes: true,
       overRing: false,

@@ -84,7 +84,7 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
     userXattr: 'EOPNOTSUPP',
   },
   async mount(medium, directory) {
-    await pmfs2Command('mkfs', medium, '--size', '1G')
+    await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')
     await pmfs2Command(medium, directory, ...options)
   },
   async unmount(directory) {

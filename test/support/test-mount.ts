@@ -99,7 +99,7 @@ export class TestMount {
     // Other users have to reach the mount, so the folder above it lets them pass.
     await chmod(mount.folder, 0o711)
     await mkdir(mount.mountpoint)
-    await succeed('mkfs', mount.device, '--size', size)
+    await succeed('mkfs', mount.device, '--size', size, '--sparse')
     return mount
   }
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Who holds a device that is in use, and how one gets it back. A server may serve a mount that this process does not
+ * see: one in another mount namespace (its starter's, which may be over), or one that was unmounted lazily and is still
+ * in use. So the process is looked for by its lock, and its mounts are looked for where it lives.
+ */
+import { readFileSync, statSync, type BigIntStats } from 'node:fs'
+import { join } from 'node:path'
+import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
+import { type MountEntry, findMount, mountType, parseMountTable, readMountTable } from './mount-table.js'
+
+export interface Holder {
+  readonly pid: number
+  /** Its name, as ps(1) shows it. */
+  readonly name: string
+  /** Where one sees the device mounted from here. */
+  readonly mountpoints: readonly string[]
+  /** Where the process itself sees it mounted, if one sees it nowhere from here. */
+  readonly elsewhere: readonly string[]
+}
+
+/** @returns null where nobody is known to hold the device, or it is gone */
+export function findHolder(device: string): Holder | null {
+  const stats = statOf(device)
+  const pid = stats === undefined ? null : lockHolder(stats)
+  if (stats === undefined || pid === null) return null
+  const mountpoints = placesIn(readMountTable(), stats, '/')
+  const theirs = mountpoints.length > 0 ? '' : textOf(`/proc/${pid}/mountinfo`)
+  return {
+    pid,
+    name: textOf(`/proc/${pid}/comm`).trim(),
+    mountpoints,
+    elsewhere: placesIn(parseMountTable(theirs), stats, `/proc/${pid}/root`),
+  }
+}
+
+/** Who holds it, in words that follow "it is in use by". */
+export function holderText({ pid, name, mountpoints, elsewhere }: Holder): string {
+  if (mountpoints.length > 0) return `process ${pid}, which serves it at ${mountpoints.join(' and ')}`
+  if (elsewhere.length > 0)
+    return `process ${pid}, which serves it at ${elsewhere.join(' and ')} in another mount namespace`
+  return name === '' ? `process ${pid}` : `process ${pid} (${name})`
+}
+
+/** What ends that use, as commands. A server that is told to end unmounts in order. */
+export function releaseAdvice({ pid, mountpoints, elsewhere }: Holder): string {
+  if (mountpoints.length > 0) return `pmfs2-fuse umount ${mountpoints.at(-1)!}`
+  if (elsewhere.length > 0)
+    return `nsenter --target ${pid} --mount umount ${elsewhere.at(-1)!}, or kill ${pid}`
+  return `kill ${pid}`
+}
+
+/** @param root where the paths of the table begin */
+function placesIn(table: MountEntry[], device: BigIntStats, root: string): string[] {
+  const places = table
+    .filter((entry) => entry.type === mountType && isAt(join(root, entry.source), device))
+    .map(({ mountpoint }) => mountpoint)
+  return [...new Set(places)].filter((place) => findMount(place, table)?.type === mountType)
+}
+
+function isAt(path: string, device: BigIntStats): boolean {
+  const there = statOf(path)
+  return there !== undefined && isSameDevice(there, device)
+}
+
+function statOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // The process has ended meanwhile, or is another user's.
+    return ''
+  }
+}

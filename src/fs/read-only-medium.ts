@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A medium as an engine sees it that serves a volume read-only: it loads what another medium loads, and every store is
+ * a defect. So a change that the engine forgets to refuse is noticed before it reaches the device.
+ */
+import { Medium } from '../pmem/medium.js'
+
+export class ReadOnlyMedium extends Medium {
+  readonly blockCount: number
+  readonly firstDeviceBlocks: number
+  readonly #medium: Medium
+
+  constructor(medium: Medium) {
+    super()
+    this.blockCount = medium.blockCount
+    this.firstDeviceBlocks = medium.firstDeviceBlocks
+    this.#medium = medium
+  }
+
+  override wordsOf(block: number): Uint32Array {
+    return this.#medium.wordsOf(block)
+  }
+
+  override bytesOf(block: number): Uint8Array {
+    return this.#medium.bytesOf(block)
+  }
+
+  override store32(): never {
+    refuse()
+  }
+
+  override store64(): never {
+    refuse()
+  }
+
+  override storeLine(): never {
+    refuse()
+  }
+
+  override setBits(): never {
+    refuse()
+  }
+
+  override clearBits(): never {
+    refuse()
+  }
+
+  override copyIn(): never {
+    refuse()
+  }
+
+  override zero(): never {
+    refuse()
+  }
+
+  override flush(): never {
+    refuse()
+  }
+
+  override order(): never {
+    refuse()
+  }
+
+  override fence(): never {
+    refuse()
+  }
+}
+
+function refuse(): never {
+  throw new Error('a store to a volume that is served read-only')
+}

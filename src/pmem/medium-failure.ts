@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Devices that fail while they are mapped: a load or a store that the kernel answers with SIGBUS, or msync(2) with an
+ * error. The native helper notes the first failure of each mapping. Invariant: a failure is never taken back, so that
+ * nothing which was stored since is taken for durable, and nothing that was read for what the device holds.
+ */
+import { windowBytes } from '../../layout/geometry.js'
+import { type Mapping, native } from '../native/index.js'
+import { DeviceError, deviceError } from './device-error.js'
+
+/** A device among the windows of a medium. */
+export interface DevicePlace {
+  readonly path: string
+  readonly firstWindow: number
+}
+
+const EFAULT = 14
+const counter = new Int32Array(native.failures())
+
+/** Whether anything that this process has mapped has failed: one load, for the request path. */
+export function hasAnythingFailed(): boolean {
+  return counter[0] !== 0
+}
+
+/** How a medium failed, or null. @param devices in rising order of their windows */
+export function failureOf(windows: readonly Mapping[], devices: readonly DevicePlace[]): DeviceError | null {
+  if (!hasAnythingFailed()) return null
+  for (const [window, mapping] of windows.entries()) {
+    const failure = native.failureOf(mapping)
+    if (failure > 0) return describe(failure, window, devices)
+  }
+  return null
+}
+
+function describe(failure: number, window: number, devices: readonly DevicePlace[]): DeviceError {
+  const errno = Math.floor(failure / 2 ** 32)
+  const device = devices.findLast(({ firstWindow }) => firstWindow <= window)
+  const path = device?.path ?? 'memory'
+  const at = (window - (device?.firstWindow ?? 0)) * windowBytes + (failure % 2 ** 32)
+  if (errno !== EFAULT) return deviceError(errno, `cannot write ${path} at byte ${at}`)
+  return new DeviceError(
+    'EIO',
+    `cannot access ${path} at byte ${at}: its disk is full, it was cut short, or its medium is bad (SIGBUS)`,
+  )
+}

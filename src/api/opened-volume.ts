@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its device: mapped, recovered, and to be closed again. */
+import { counted } from '../fs/counted.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { mapDevices, unmapDevices } from '../pmem/map-device.js'
@@ -61,7 +62,7 @@ function assemble(
 ): OpenedVolume {
   const notices = volume.notices.map((notice) => `${device.path}: ${notice}`)
   if (volume.undone > 0)
-    notices.push(`${device.path}: recovery undid ${volume.undone} unfinished operation(s)`)
+    notices.push(`${device.path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
   // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
   if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
   const letGo = (): void => {

@@ -3,6 +3,7 @@
  * fsck of devices, as the command line wants it. Nothing is written: where transactions are in flight, they are undone
  * on a private copy-on-write view, and that is what is checked, since it is what the next mount will see.
  */
+import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
 import { recover } from '../fs/recovery.js'
 import { readSuperblock } from '../fs/superblock.js'
@@ -27,6 +28,8 @@ export interface DeviceCheck {
   /** One line of counts; null where there was no check. */
   readonly summary: string | null
   readonly result: CheckResult | null
+  /** What kept the check from being made. */
+  readonly cause: unknown
   readonly exitCode: typeof exitClean | typeof exitErrorsLeft | typeof exitOperational
 }
 
@@ -43,7 +46,7 @@ export function checkDevices(paths: readonly string[], options: DeviceCheckOptio
   } catch (error) {
     const message = messageOf(error, paths)
     if (message === null) throw error
-    return failure(message)
+    return failure(message, error)
   }
 }
 
@@ -99,15 +102,21 @@ function check(
     notes: [...notes, ...report.notes],
     summary: `${path}: ${summarize(result, report.total)}`,
     result,
+    cause: null,
     exitCode: report.total === 0 ? exitClean : exitErrorsLeft,
   }
 }
 
 function summarize(result: CheckResult, problems: number): string {
   const { usedInodes, inodes, files, directories, symbolicLinks, specialFiles, usedBlocks, blocks } = result
-  const kinds = `${files} files, ${directories} directories, ${symbolicLinks} symbolic links, ${specialFiles} special`
+  const kinds = [
+    counted(files, 'file'),
+    counted(directories, 'directory', 'directories'),
+    counted(symbolicLinks, 'symbolic link'),
+    counted(specialFiles, 'special file'),
+  ].join(', ')
   const space = `${usedBlocks}/${blocks} blocks (${Math.round(bytesOf(usedBlocks) / 2 ** 20)} MiB)`
-  const verdict = problems === 0 ? 'clean' : problems === 1 ? '1 problem' : `${problems} problems`
+  const verdict = problems === 0 ? 'clean' : counted(problems, 'problem')
   return `${verdict}, ${usedInodes}/${inodes} inodes (${kinds}), ${space}`
 }
 
@@ -115,6 +124,6 @@ function transactions(count: number): string {
   return count === 1 ? 'a transaction is' : `${count} transactions are`
 }
 
-function failure(message: string): DeviceCheck {
-  return { problems: [message], notes: [], summary: null, result: null, exitCode: exitOperational }
+function failure(message: string, cause: unknown = null): DeviceCheck {
+  return { problems: [message], notes: [], summary: null, result: null, cause, exitCode: exitOperational }
 }

@@ -8,6 +8,7 @@
  */
 import { rootsBlock } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
+import { freeInodes } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { checkBitmap } from './bitmap-check.js'
@@ -34,7 +35,7 @@ export interface CheckResult {
   /** Names in directories. */
   readonly entries: number
   readonly usedInodes: number
-  /** Inodes that the table has, free ones included. */
+  /** In use and free ones, as statfs(2) counts them. */
   readonly inodes: number
   readonly usedBlocks: number
   readonly blocks: number
@@ -79,14 +80,15 @@ export function checkVolume(
   const walk = walkInodes(view, report, new Set(), progress)
   tellShared(view, walk.claims, report)
   const usedInodes = checkTies(view, walk.facts, report)
+  const blocks = view.geometry.blockCount - view.geometry.dataStart
   const { lost, unmarked } = checkBitmap(view, walk.claims, report)
   return {
     ...walk.inodeCheck.counts,
     entries: walk.directoryCheck.entries,
     usedInodes,
-    inodes: walk.inodes,
+    inodes: usedInodes + freeInodes(blocks - walk.claims.taken),
     usedBlocks: walk.claims.taken,
-    blocks: view.geometry.blockCount - view.geometry.dataStart,
+    blocks,
     lostBlocks: lost,
     unmarkedBlocks: unmarked,
     inFlight,

@@ -3,6 +3,7 @@
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { flagInlineData, flagOrphan, inlineBytes, inode as layout, rootInode } from '../../layout/inode.js'
 import { decodeNanoseconds } from '../../layout/time.js'
+import { counted } from '../fs/counted.js'
 import { Inode } from '../fs/inode.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../fs/mode.js'
 import { longestTargetBytes } from '../fs/symlink.js'
@@ -141,7 +142,7 @@ export class InodeCheck {
       .bytesOf(block)
       .subarray(start, start + length)
       .indexOf(0)
-    if (end >= 0) this.#tell('symlink', `its target of ${length} bytes has a NUL at byte ${end}`)
+    if (end >= 0) this.#tell('symlink', `its target of ${counted(length, 'byte')} has a NUL at byte ${end}`)
   }
 
   #checkSpecial(inode: Inode): number {

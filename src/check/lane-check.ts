@@ -14,6 +14,7 @@ import {
   undoFree,
   undoWords,
 } from '../../layout/lane.js'
+import { counted } from '../fs/counted.js'
 import { entryBlock, entryHolds, entryWord } from '../fs/undo.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
@@ -39,7 +40,7 @@ export function lanesInUse(view: VolumeView): LaneInUse[] {
 export function checkLanes(view: VolumeView, report: Report): number {
   const lanes = lanesInUse(view)
   for (const { lane, entries } of lanes) {
-    report.note(`lane ${lane}: a transaction of ${entries} entries is in flight`)
+    report.note(`lane ${lane}: a transaction of ${counted(entries, 'entry', 'entries')} is in flight`)
     for (let entry = 0; entry < entries; entry++) {
       const problem = entryProblem(view, lane, entry)
       if (problem !== null) report.problem('lane', `lane ${lane}: entry ${entry}: ${problem}`)
@@ -91,7 +92,7 @@ function entryProblem(view: VolumeView, lane: number, entry: number): string | n
         const count = get(at.data + 2 * run + 1)
         const end = first + count
         if (first < view.geometry.dataStart || end > view.geometry.blockCount) {
-          return `its run of ${count} blocks from ${first} on is not in the data area`
+          return `its run of ${counted(count, 'block')} from ${first} on is not in the data area`
         }
       }
       return null

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A name or target as text between quotes: what is not printable UTF-8 is escaped, as a terminal must not obey it. */
+import { nameBytes } from '../native/file-name.js'
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const unprintable = /[\p{C}\p{Zl}\p{Zp}"\\]/u
+const unprintableLetter = /[\p{C}\p{Zl}\p{Zp}]/gu
 
 export function nameText(bytes: Uint8Array): string {
   let text: string
@@ -17,7 +19,12 @@ export function nameText(bytes: Uint8Array): string {
 
 /** As it is where it is harmless, else between quotes with what is not printable escaped. */
 export function shownText(text: string): string {
-  return unprintable.test(text) ? nameText(new TextEncoder().encode(text)) : text
+  return unprintable.test(text) ? nameText(nameBytes(text)) : text
+}
+
+/** A line with names in it, that nothing may break or hide: what is not printable is escaped, all else is left. */
+export function shownLine(line: string): string {
+  return line.replace(unprintableLetter, (letter) => [...nameBytes(letter)].map(escapeHex).join(''))
 }
 
 function escapeLetter(letter: string): string {

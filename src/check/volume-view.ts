@@ -13,6 +13,7 @@ import {
   windowBlocks,
 } from '../../layout/geometry.js'
 import { deviceEntryWords, mostDevices, superblock as layout } from '../../layout/superblock.js'
+import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
@@ -79,7 +80,7 @@ export class VolumeView {
     )
     test(
       bitmapBlocks === bitmapNeeded,
-      `the bitmap has ${bitmapBlocks} blocks, should have ${bitmapNeeded} for ${blockCount} blocks`,
+      `the bitmap has ${counted(bitmapBlocks, 'block')}, should have ${bitmapNeeded} for ${blockCount} blocks`,
     )
     test(
       bitmapStart + bitmapBlocks <= dataStart && dataStart < blockCount,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a command says when it cannot do what it was asked to: one line for people, and an exit code for scripts. */
-import { DeviceError } from '../pmem/device-error.js'
+import { DeviceError, adviceOn, codeOf } from '../pmem/device-error.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { VolumeError } from '../fs/volume-error.js'
 
@@ -32,8 +32,7 @@ function failureOf(device: string, error: unknown): string | null {
     return error.message.includes(device) ? error.message : `${device}: ${error.message}`
   }
   if (error instanceof VolumeError || error instanceof PmemError) return `${device}: ${error.message}`
-  if (isSystemError(error))
-    return error.message.includes(device) ? error.message : `${device}: ${error.message}`
+  if (isSystemError(error)) return `${device}: ${adviceOn(codeOf(error))}`
   return null
 }
 
@@ -42,7 +41,8 @@ export async function about<T>(device: string, body: () => T | Promise<T>): Prom
   try {
     return await body()
   } catch (error) {
-    const failure = failureOf(device, error)
+    const { inUseText } = await import('./in-use.js')
+    const failure = inUseText(device, error) ?? failureOf(device, error)
     throw failure === null ? error : new CommandError(failure, null, { cause: error })
   }
 }

@@ -23,6 +23,26 @@ const plain = { usageExit: 1, failureExit: 1, defectExit: 4 }
 /** Exit codes of e2fsck(8), to which 4 means that errors were found. */
 const checking = { usageExit: 16, failureExit: 8, defectExit: 8 }
 
+/** What has no code of its own to load. */
+const builtIn = { ...plain, add: (parser: Argv) => Promise.resolve(parser) }
+
+/** The program as a whole. */
+export const self: Command = { name: 'pmfs2-fuse', usage: '', describe: '', ...builtIn }
+
+export const helpCommand: Command = {
+  name: 'help',
+  usage: 'help [command]',
+  describe: 'Show this, or the help of a command',
+  ...builtIn,
+}
+
+export const versionCommand: Command = {
+  name: 'version',
+  usage: 'version',
+  describe: 'Show the version',
+  ...builtIn,
+}
+
 /** What is meant where no command is named. */
 export const mount: Command = {
   name: 'mount',

@@ -7,7 +7,8 @@ import { UsageError } from './command-error.js'
 export function chosenCpus(list: string | undefined): number[] {
   if (list === undefined) return []
   const cpus = parseCpuList(list)
-  if (cpus === null) throw new UsageError(`--cpus ${list} is no list of processors`)
+  if (cpus === null)
+    throw new UsageError(`--cpus: '${list}' is not a list of processors; 0 and 0,2-3 are, for example`)
   const allowed = new Set(allowedCpus())
   const missing = cpus.find((cpu) => !allowed.has(cpu))
   if (missing === undefined) return cpus

@@ -6,6 +6,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { blockBytes } from '../../layout/geometry.js'
 import { Superblock } from '../fs/superblock.js'
+import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { type Device, windowLimitBytes } from '../pmem/device.js'
 
@@ -19,7 +20,7 @@ export interface DeviceReader {
 
 export function readerOf(device: Device): DeviceReader {
   if (device.kind === 'devdax') return { read: mappedReader(device), close: () => undefined }
-  const fd = openSync(device.path, 'r')
+  const fd = openSync(kernelName(device.path), 'r')
   const read: ReadBytes = (offsetBytes, lengthBytes) => {
     const bytes = new Uint8Array(lengthBytes)
     const count = readSync(fd, bytes, 0, lengthBytes, offsetBytes)

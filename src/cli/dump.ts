@@ -4,7 +4,9 @@ import type { CommandModule } from 'yargs'
 import { dumpDevices } from '../check/dump/dump-device.js'
 import type { DumpRequest } from '../check/dump/dump-volume.js'
 import { dumpJson, dumpText } from '../check/dump/section.js'
-import { CommandError, UsageError } from './command-error.js'
+import { CommandError, UsageError, about } from './command-error.js'
+import { reachable } from './operand.js'
+import { printJson, printLine } from './output.js'
 
 interface DumpArguments {
   readonly device: string
@@ -28,13 +30,15 @@ export const dumpCommand: CommandModule<object, DumpArguments> = {
       .example('$0 dump /dev/pmem0', 'the superblock, the roots, and transactions in flight')
       .example('$0 dump /dev/pmem0 dir 1', 'the entries of the root directory')
       .example('$0 dump /dev/pmem0 blocks 12 --json', "where a file's blocks lie, for a program"),
-  handler: dump,
+  handler: (args) => about(args.device, () => dump(args)),
 }
 
-function dump({ device, what, number, json }: DumpArguments): void {
-  const { sections, problem } = dumpDevices([device], requestOf(what, number))
-  if (json && sections.length > 0) console.log(JSON.stringify(dumpJson(sections), null, 2))
-  else for (const line of dumpText(sections)) console.log(line)
+async function dump({ device, what, number, json }: DumpArguments): Promise<void> {
+  const request = requestOf(what, number)
+  await reachable(device)
+  const { sections, problem } = dumpDevices([device], request)
+  if (json && sections.length > 0) printJson(dumpJson(sections))
+  else for (const line of dumpText(sections)) printLine(line)
   if (problem !== null) throw new CommandError(problem)
 }
 

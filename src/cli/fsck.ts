@@ -2,7 +2,10 @@
 /** `fsck`: checks a file system that is not mounted, and changes nothing. Exit codes as e2fsck(8). */
 import type { CommandModule } from 'yargs'
 import { checkDevices, exitOperational } from '../check/check-device.js'
-import { CommandError } from './command-error.js'
+import { CommandError, about } from './command-error.js'
+import { inUseText } from './in-use.js'
+import { reachable } from './operand.js'
+import { printJson, printLine } from './output.js'
 
 interface FsckArguments {
   readonly device: string
@@ -25,17 +28,19 @@ export const fsckCommand: CommandModule<object, FsckArguments> = {
       .option('f', { type: 'boolean', describe: 'Check even what is clean, as it always does' })
       .example('$0 fsck /dev/pmem0', 'check a file system')
       .epilogue('Exit codes: 0 clean, 4 problems found, 8 it could not be checked, 16 wrong usage.'),
-  handler: fsck,
+  handler: (args) => about(args.device, () => fsck(args)),
 }
 
-function fsck({ device, json }: FsckArguments): void {
-  const { problems, notes, summary, result, exitCode } = checkDevices([device])
-  if (exitCode === exitOperational) throw new CommandError(problems.join('; '), exitOperational)
+async function fsck({ device, json }: FsckArguments): Promise<void> {
+  await reachable(device)
+  const { problems, notes, summary, result, exitCode, cause } = checkDevices([device])
+  if (exitCode === exitOperational)
+    throw new CommandError(inUseText(device, cause) ?? problems.join('; '), exitOperational)
   process.exitCode = exitCode
   if (json) {
-    console.log(JSON.stringify({ device, clean: exitCode === 0, problems, notes, counts: result }, null, 2))
+    printJson({ device, clean: exitCode === 0, problems, notes, counts: result })
     return
   }
-  for (const line of [...problems, ...notes]) console.log(line)
-  if (summary !== null) console.log(summary)
+  for (const line of [...problems, ...notes]) printLine(line)
+  if (summary !== null) printLine(summary)
 }

@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** `info`: what is on a device, and while it is mounted also how full it is and what its server says. */
-import { statfsSync } from 'node:fs'
+/**
+ * `info`: what is on a device, and while it is mounted also how full it is and what its server says. The mount itself
+ * is never looked at: where its server hangs, that would hang too.
+ */
+import { statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { withMedium } from '../check/with-devices.js'
-import { findOurMount } from '../daemon/mount-table.js'
+import { findHolder, holderText } from '../daemon/holder.js'
+import {
+  type MountEntry,
+  findMount,
+  findOurMount,
+  mountType,
+  ownerOf,
+  readMountTable,
+} from '../daemon/mount-table.js'
+import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
-import { type Device, openDevice } from '../pmem/device.js'
-import { CommandError, about, isSystemError } from './command-error.js'
-import { type Live, type Usage, liveRows } from './live-info.js'
-import { printTable } from './table.js'
+import { kernelName } from '../native/file-name.js'
+import { type Device, DeviceError, openDevice } from '../pmem/device.js'
+import { CommandError, about } from './command-error.js'
+import { liveRows } from './live-info.js'
+import { reachable } from './operand.js'
+import { printJson, printLine, printTable } from './output.js'
+import { pathOfServed } from './served-device.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
 interface InfoArguments {
@@ -33,48 +48,110 @@ export const infoCommand: CommandModule<object, InfoArguments> = {
 }
 
 async function info(target: string, json: boolean): Promise<void> {
+  const place = await reachable(target)
   const mount = findOurMount(target)
-  const path = mount === null ? target : mount.source
-  const device = openDevice(path, { access: 'read-only', exclusive: false })
-  let volume: VolumeInfo
+  if (mount !== null) {
+    await infoOfMount(mount, json)
+    return
+  }
+  if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
+  const volume = readVolume(target, (device) => describeVolume(device, readFrom(device), null))
+  const holder = findHolder(target)
+  if (json) {
+    printJson({ ...volume, usage: null, server: null, serverState: null, holder })
+    return
+  }
+  printLine(target)
+  const use = holder === null ? [] : [['in use', `by ${holderText(holder)}`] as const]
+  printTable([...volumeRows(volume), ...use, ...remarkRows(volume)])
+}
+
+async function infoOfMount(mount: MountEntry, json: boolean): Promise<void> {
+  const server = await serverState(mount)
+  const found = await volumeOf(mount, server)
+  const report = server.state === 'answers' ? server.report : null
+  const { source: device, mountpoint } = mount
+  if (json) {
+    const volume = found instanceof DeviceError ? { device, mountpoint, problem: found.message } : found
+    printJson({ ...volume, usage: report?.usage ?? null, server: report, serverState: server.state })
+  } else {
+    printLine(device)
+    printTable([
+      ...(found instanceof DeviceError
+        ? [['state', `mounted on ${mountpoint}`] as const]
+        : volumeRows(found)),
+      ...liveRows(server),
+      ...(found instanceof DeviceError ? [['note', found.message] as const] : remarkRows(found)),
+    ])
+  }
+  const complaint = complaintOf(server)
+  if (complaint !== null) throw new CommandError(`${mountpoint}: ${complaint}`)
+}
+
+/** The facts of a mounted volume, or why they cannot be had, though the server answers. @throws CommandError */
+async function volumeOf(mount: MountEntry, server: ServerState): Promise<VolumeInfo | DeviceError> {
+  const { source } = mount
+  await reachable(source)
+  const pid = server.state === 'answers' ? server.report.pid : server.state === 'silent' ? server.pid : null
+  const path = pathOfServed(source, pid)
   try {
-    volume = describeVolume(device, readFrom(device), mount)
+    return readVolume(path, (device) => ({
+      ...describeVolume(device, readFrom(device), mount),
+      device: source,
+      // It would speak of a name that leads there for as long as the server lives.
+      ...(path === source ? {} : { notice: null }),
+    }))
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error
+    if (error.code === 'EACCES') throw refusal(mount, error)
+    return error
+  }
+}
+
+/** Who may not read the device is told whose mount it is. */
+function refusal(mount: MountEntry, error: DeviceError): CommandError {
+  const owner = ownerOf(mount)
+  if (owner === null || owner === process.geteuid?.()) return new CommandError(error.message)
+  const others = owner === 0 ? 'only root' : `only they and root`
+  return new CommandError(
+    `${mount.mountpoint}: it is mounted by ${ownerText(owner)}; ${others} may look at the file system`,
+  )
+}
+
+function ownerText(uid: number): string {
+  return uid === 0 ? 'root' : `user ${uid}`
+}
+
+function readVolume(path: string, describe: (device: Device) => VolumeInfo): VolumeInfo {
+  const device = openDevice(path, { access: 'read-only', exclusive: false })
+  try {
+    return describe(device)
   } finally {
     device.close()
   }
-  const live = mount === null ? null : await askServer(mount.mountpoint)
-  if (json) {
-    console.log(
-      JSON.stringify({ ...volume, usage: live?.usage ?? null, server: live?.server ?? null }, null, 2),
-    )
-    return
-  }
-  console.log(path)
-  printTable([...volumeRows(volume), ...(live === null ? [] : liveRows(live)), ...remarkRows(volume)])
 }
 
 function readFrom(device: Device): SuperblockReading {
   return withMedium([device], 'read-only', readSuperblock)
 }
 
-/** What only the server knows. */
-async function askServer(mountpoint: string): Promise<Live> {
-  const { queryDaemon } = await import('../daemon/control.js')
+function isDirectory(path: string): boolean {
   try {
-    return { usage: usageOf(mountpoint), server: await queryDaemon(mountpoint) }
-  } catch (error) {
-    if (!isSystemError(error) || error.code !== 'ENOTCONN') throw error
-    throw new CommandError(`${mountpoint}: its server is gone; umount it, and mount it again`)
+    return statSync(kernelName(path)).isDirectory()
+  } catch {
+    // Opening it says what is wrong.
+    return false
   }
 }
 
-function usageOf(mountpoint: string): Usage {
-  const { bsize, blocks, bfree, files, ffree } = statfsSync(mountpoint)
-  return {
-    totalBytes: blocks * bsize,
-    usedBytes: (blocks - bfree) * bsize,
-    freeBytes: bfree * bsize,
-    usedInodes: files - ffree,
-    freeInodes: ffree,
-  }
+/** @param place the real name of a directory that is no mount point of ours */
+function directoryText(place: string): string {
+  const table = readMountTable()
+  const there = findMount(place, table)
+  if (there !== null) return `it is a mount of type ${there.type}, not ${mountType}`
+  const around = table
+    .filter((entry) => entry.type === mountType && place.startsWith(`${entry.mountpoint}/`))
+    .at(-1)
+  const hint = around === undefined ? '' : `; it lies in the one that is mounted on ${around.mountpoint}`
+  return `it is a directory, and no PMFS2 file system is mounted there${hint}`
 }

@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is known of a volume only while it is mounted: how full it is, and what its server says. */
 import { shownText } from '../check/name-text.js'
-import type { DaemonReport } from '../daemon/daemon-report.js'
+import type { DaemonReport, Usage } from '../daemon/daemon-report.js'
+import type { ServerState } from '../daemon/server-state.js'
+import { counted } from '../fs/counted.js'
+import type { Row } from './output.js'
 import { formatSize } from './size.js'
-import type { Row } from './table.js'
-
-export interface Live {
-  readonly usage: Usage
-  /** Null: it does not answer. */
-  readonly server: DaemonReport | null
-}
-
-export interface Usage {
-  readonly totalBytes: number
-  readonly usedBytes: number
-  readonly freeBytes: number
-  readonly usedInodes: number
-  readonly freeInodes: number
-}
 
 /** Names and values for people. */
-export function liveRows({ usage, server }: Live): Row[] {
-  const { usedBytes, totalBytes, usedInodes, freeInodes } = usage
+export function liveRows(server: ServerState): Row[] {
+  if (server.state === 'answers') {
+    const { usage } = server.report
+    return [...(usage === null ? [] : usageRows(usage)), ...serverRows(server.report)]
+  }
+  if (server.state === 'dead') return [['server', 'has died']]
+  const process = server.pid === null ? '' : `process ${server.pid}, `
+  return [['server', `${process}${server.isStopped ? 'stopped, ' : ''}does not answer`]]
+}
+
+function usageRows({ usedBytes, totalBytes, usedInodes, freeInodes }: Usage): Row[] {
   const share = totalBytes === 0 ? 0 : Math.round((usedBytes / totalBytes) * 100)
-  const rows: Row[] = [
+  return [
     ['used', `${formatSize(usedBytes)} of ${formatSize(totalBytes)} (${share} %)`],
     ['inodes', `${usedInodes} used, ${freeInodes} free`],
   ]
-  return server === null ? [...rows, ['server', 'does not answer']] : [...rows, ...serverRows(server)]
 }
 
 function serverRows({
@@ -47,7 +43,7 @@ function serverRows({
   return [
     [
       'server',
-      `process ${pid}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, ${shownText(channel)}, since ${shownText(startedAt)}`,
+      `process ${pid}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],

@@ -7,6 +7,7 @@ import { statSync, statfsSync } from 'node:fs'
 import { blockBytes } from '../../layout/geometry.js'
 import { leadingBlocks } from '../fs/format.js'
 import type { Superblock } from '../fs/superblock.js'
+import { kernelName } from '../native/file-name.js'
 import { type Device, DeviceError } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 import { formatSize } from './size.js'
@@ -37,6 +38,6 @@ export function takeRoom(device: Device, volume: Superblock, sparse: boolean): v
 /** Bytes that the disk under a file lacks of what the file may come to need. */
 export function missingRoom(device: Device): number {
   if (device.kind !== 'file') return 0
-  const { bavail, bsize } = statfsSync(device.path)
-  return Math.max(0, device.sizeBytes - statSync(device.path).blocks * 512 - bavail * bsize)
+  const { bavail, bsize } = statfsSync(kernelName(device.path))
+  return Math.max(0, device.sizeBytes - statSync(kernelName(device.path)).blocks * 512 - bavail * bsize)
 }

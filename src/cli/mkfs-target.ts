@@ -7,14 +7,19 @@ import {
   closeSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   realpathSync,
   statSync,
   truncateSync,
   unlinkSync,
+  type Stats,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { blockBytes, superblockBlock } from '../../layout/geometry.js'
+import { kernelName, nameOf } from '../native/file-name.js'
+import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Superblock } from '../fs/superblock.js'
@@ -47,8 +52,8 @@ export interface Target {
 
 /** @throws DeviceError, VolumeError or CommandError, with nothing changed */
 export function openTarget(request: TargetRequest): Target {
-  const stats = statSync(request.path, { throwIfNoEntry: false })
-  if (stats === undefined) return createdTarget(request)
+  const stats = statTarget(request.path)
+  if (stats === null) return createdTarget(request)
   if (!stats.isFile()) return deviceTarget(request)
   return stats.size === 0 ? emptyTarget(request) : fileTarget(request)
 }
@@ -57,13 +62,15 @@ function createdTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Targ
   const folder = dirname(path)
   // A file among the device nodes is never what was meant, and would fill the memory.
   if (realpathOrNull(folder) === '/dev') throw new CommandError(`${path}: there is no such device`)
+  refuseFolder(path, folder)
+  refuseDangling(path)
   if (sizeBytes === null) {
     throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
   }
   const volume = plan(sizeBytes / blockBytes)
   const device = createFileDevice(path, sizeBytes)
   const close = (succeeded: boolean): void => {
-    if (!succeeded) unlinkSync(path)
+    if (!succeeded) unlinkSync(kernelName(path))
     device.close()
   }
   return withRoom({ device, zeroed: true, close }, () => takeRoom(device, volume))
@@ -76,7 +83,7 @@ function emptyTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Target
   // Had somebody made it longer meanwhile, it would not have been cut.
   const zeroed = device.sizeBytes === sizeBytes
   const close = (succeeded: boolean): void => {
-    if (!succeeded) truncateSync(path, 0)
+    if (!succeeded) truncateSync(kernelName(path), 0)
     device.close()
   }
   return withRoom({ device, zeroed, close }, () => takeRoom(device, volume))
@@ -145,14 +152,14 @@ function takeRoomBeyond(holder: Device, takeRoom: () => void): void {
   try {
     takeRoom()
   } catch (error) {
-    truncateSync(holder.path, holder.sizeBytes)
+    truncateSync(kernelName(holder.path), holder.sizeBytes)
     throw error
   }
 }
 
 /** @param anew whether to drop what the file holds */
 function resize(path: string, lengthBytes: number, anew: boolean): void {
-  const fd = openSync(path, 'r+')
+  const fd = openSync(kernelName(path), 'r+')
   try {
     if (anew) ftruncateSync(fd, 0)
     ftruncateSync(fd, lengthBytes)
@@ -176,13 +183,35 @@ function refuseContents(device: Device): void {
 
 /** Whether there is a superblock of ours, be it of another version or damaged. */
 function holdsVolume(device: Device, read: ReadBytes): boolean {
-  const places = [superblockBlock, deviceBlocks(device) - 1]
-  return places.some((block) => superblockAt(read, block).hasMagic())
+  const blocks = deviceBlocks(device)
+  return blocks > 0 && [superblockBlock, blocks - 1].some((block) => superblockAt(read, block).hasMagic())
+}
+
+/** Null where there is nothing of this name. @throws CommandError where one cannot tell */
+function statTarget(path: string): Stats | null {
+  try {
+    return statSync(kernelName(path), { throwIfNoEntry: false }) ?? null
+  } catch (error) {
+    throw new CommandError(`${path}: ${adviceOn(codeOf(error))}`)
+  }
+}
+
+/** @throws CommandError where nothing can be made in the folder, as it is not there */
+function refuseFolder(path: string, folder: string): void {
+  const stats = statTarget(folder)
+  if (stats === null) throw new CommandError(`${path}: the directory ${folder} does not exist`)
+  if (!stats.isDirectory()) throw new CommandError(`${path}: ${folder} is not a directory`)
+}
+
+function refuseDangling(path: string): void {
+  if (lstatSync(kernelName(path), { throwIfNoEntry: false }) === undefined) return
+  const target = nameOf(readlinkSync(kernelName(path), 'buffer'))
+  throw new CommandError(`${path}: it is a symbolic link to ${target}, which does not exist`)
 }
 
 function realpathOrNull(path: string): string | null {
   try {
-    return realpathSync(path)
+    return nameOf(realpathSync.native(kernelName(path), 'buffer'))
   } catch {
     return null
   }

@@ -6,15 +6,16 @@ import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
-import { type FormatOptions, format, plan } from '../fs/format.js'
+import { type FormatOptions, format, plan, tooLarge } from '../fs/format.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
-import { UsageError, about } from './command-error.js'
+import { CommandError, UsageError, about } from './command-error.js'
 import { missingRoom, takeRoom } from './mkfs-room.js'
 import { openTarget } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
-import { printTable } from './table.js'
+import { reachable } from './operand.js'
+import { printLine, printTable } from './output.js'
 import { labelText } from './volume-info.js'
 
 const debug = createDebug('pmfs2:cli')
@@ -77,7 +78,8 @@ async function mkfs(args: MkfsArguments): Promise<void> {
     gid: process.getgid!(),
   }
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
-  await about(args.device, () => {
+  await about(args.device, async () => {
+    await reachable(args.device)
     const target = openTarget({
       path: args.device,
       sizeBytes,
@@ -118,11 +120,15 @@ function formatDevice(
 
 function wholeBlocks(text: string): number {
   const bytes = parseSize(text)
-  if (bytes === null) throw new UsageError(`--size ${text} is no size, such as 64M, 1.5G or 1T`)
+  if (bytes === null)
+    throw new UsageError(`--size: '${text}' is not a size; 64M, 1.5G and 1T are, for example`)
+  if (bytes === Infinity) throw new CommandError(`--size ${text}: ${tooLarge}`)
   return bytes - (bytes % blockBytes)
 }
 
 function parseLabel(text: string): string {
+  if (/\p{Cs}/u.test(text))
+    throw new UsageError(`--label ${shownText(text)} is not UTF-8; a label is a line of text`)
   if (/\p{Cc}/u.test(text))
     throw new UsageError(`--label ${shownText(text)} has control characters; a label is a line of text`)
   return text
@@ -130,14 +136,14 @@ function parseLabel(text: string): string {
 
 function parseUuid(text: string): Uint8Array {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
-    throw new UsageError(`--uuid ${text} is no UUID, such as ${randomUUID()}`)
+    throw new UsageError(`--uuid: '${text}' is not a UUID; ${randomUUID()} is, for example`)
   }
   return Buffer.from(text.replaceAll('-', ''), 'hex')
 }
 
 function summarise(device: Device, superblock: Superblock): void {
   const { blockCount, laneCount } = superblock.geometry
-  console.log(`Made a PMFS2 file system on ${device.path}`)
+  printLine(`Made a PMFS2 file system on ${device.path}`)
   printTable([
     ['size', `${formatSize(blockCount * blockBytes)}, ${blockCount} blocks of ${formatSize(blockBytes)}`],
     ['label', labelText(superblock.label)],

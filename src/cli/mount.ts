@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** `mount`: serves a device at a mount point, in the background unless told otherwise. */
-import { resolve } from 'node:path'
 import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
+import { absoluteName } from '../native/file-name.js'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
 import { MountError } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
+import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
+import { inUseText } from './in-use.js'
+import { reachable } from './operand.js'
+import { printNotice } from './output.js'
 import { chosenCpus } from './cpu-list.js'
 import { verdict } from './verdict.js'
 
@@ -24,7 +28,7 @@ interface MountArguments {
   readonly foreground: boolean
   readonly debug: boolean
   readonly cpus: string | undefined
-  readonly channel: ChannelName
+  readonly channel: string
   readonly 'enable-uring': boolean
   readonly workers: string | undefined
   readonly poll: string
@@ -52,12 +56,15 @@ function describe(parser: Argv): Argv<MountArguments> {
     .option('cpus', {
       type: 'string',
       requiresArg: true,
+      coerce: lastOf,
       describe: 'processors that workers stay on, such as 0 or 0,2-3',
     })
     .option('channel', {
-      choices: channelNames,
-      default: 'auto' as const,
-      describe: 'how requests come; auto takes io_uring where the kernel offers it',
+      type: 'string',
+      default: 'auto',
+      requiresArg: true,
+      coerce: lastOf,
+      describe: `how requests come: ${channelNames.join(', ')}; auto takes io_uring where the kernel offers it`,
     })
     .option('enable-uring', {
       type: 'boolean',
@@ -67,12 +74,14 @@ function describe(parser: Argv): Argv<MountArguments> {
     .option('workers', {
       type: 'string',
       requiresArg: true,
+      coerce: lastOf,
       describe: 'how many threads serve; by default one per processor over io_uring, else one',
     })
     .option('poll', {
       type: 'string',
       default: 'auto',
       requiresArg: true,
+      coerce: lastOf,
       describe:
         'how long a worker looks for the next request before it sleeps: auto (while that is worth it), off or microseconds',
     })
@@ -83,15 +92,18 @@ function describe(parser: Argv): Argv<MountArguments> {
 async function mount(args: MountArguments): Promise<void> {
   const options = optionsOf(args.o ?? [])
   const request = {
-    device: resolve(args.device),
-    mountpoint: resolve(args.mountpoint),
+    device: absoluteName(args.device),
+    mountpoint: absoluteName(args.mountpoint),
     options,
     cpus: chosenCpus(args.cpus),
-    channel: args.channel,
+    channel: chosenChannel(args.channel),
     enableUring: args['enable-uring'],
     workers: chosenWorkers(args.workers),
     pollMicroseconds: chosenPoll(args.poll),
   }
+  await reachable(args.device)
+  // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
+  if (args.mountpoint === '') await reachable(args.mountpoint)
   if (args.debug) createDebug.enable('pmfs2:*')
   if (!args.foreground && !args.debug) {
     await background(args)
@@ -102,22 +114,28 @@ async function mount(args: MountArguments): Promise<void> {
   try {
     await about(args.device, () =>
       runMount(request, (notices) => {
-        for (const notice of notices) console.error(`mount: ${notice}`)
+        for (const notice of notices) printNotice('mount', notice)
         leaveStarter(
           `${request.device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
         )
       }),
     )
   } catch (error) {
+    const elsewhere =
+      error instanceof CommandError ? inUseText(request.device, error.cause, request.mountpoint) : null
     const failure =
-      error instanceof MountError ? new CommandError(error.message, error.exitCode, { cause: error }) : error
-    tellIfAlone(`${request.device}: ${verdict(failure, command).line}`)
+      elsewhere !== null
+        ? new CommandError(elsewhere, null, { cause: error })
+        : error instanceof MountError
+          ? new CommandError(error.message, error.exitCode, { cause: error })
+          : error
+    tellIfAlone(shownLine(`${request.device}: ${verdict(failure, command).line}`))
     throw failure
   }
 }
 
 async function background(args: MountArguments): Promise<void> {
-  const again = ['mount', resolve(args.device), resolve(args.mountpoint), '--foreground']
+  const again = ['mount', absoluteName(args.device), absoluteName(args.mountpoint), '--foreground']
   for (const list of args.o ?? []) again.push('-o', list)
   if (args.cpus !== undefined) again.push('--cpus', args.cpus)
   if (args.workers !== undefined) again.push('--workers', args.workers)
@@ -136,6 +154,21 @@ function chosenWorkers(text: string | undefined): number {
   if (count === null || count < 1 || count > mostWorkers)
     throw new UsageError(`--workers ${text}: a number from 1 to ${mostWorkers} is needed`)
   return count
+}
+
+/** Only -o may be repeated; of anything else the last one holds. */
+function lastOf(given: string | readonly string[]): string {
+  return typeof given === 'string' ? given : given.at(-1)!
+}
+
+function isChannel(name: string): name is ChannelName {
+  return channelNames.some((channel) => channel === name)
+}
+
+/** @throws UsageError */
+function chosenChannel(name: string): ChannelName {
+  if (isChannel(name)) return name
+  throw new UsageError(`--channel '${name}': one of ${channelNames.join(', ')} is needed`)
 }
 
 /** @returns microseconds, -1 for auto @throws UsageError */

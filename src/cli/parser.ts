@@ -10,7 +10,8 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
   const takesLists = command?.name === 'mount'
   let missing: string | null = null
   return (
-    yargs(inKnownForms(args, takesLists))
+    // A folder to look for settings in, which there are none of; the working directory may be gone.
+    yargs(inKnownForms(args, takesLists), '/')
       .scriptName(program)
       .locale('en')
       .parserConfiguration({
@@ -37,7 +38,8 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
         // An unknown option may have taken the operand for its value: yargs looks for those after this.
         missing ??= message
       })
-      .check(() => {
+      .check((argv) => {
+        refuseValues(args, argv)
         if (missing !== null) throw new UsageError(missing)
         return true
       })
@@ -50,9 +52,23 @@ function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
   const before = end < 0 ? args : args.slice(0, end)
   const paths = end < 0 ? [] : args.slice(end + 1)
   return [
-    ...before.flatMap((arg) => (takesLists && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg])),
+    ...before.flatMap((arg) => {
+      // To yargs a dash alone is an empty operand.
+      if (arg === '-') return ['./-']
+      return takesLists && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg]
+    }),
     ...paths.map((path) => (path.startsWith('-') ? `./${path}` : path)),
   ]
+}
+
+/** yargs takes any value that it does not know for false. @throws UsageError */
+function refuseValues(args: readonly string[], parsed: Readonly<Record<string, unknown>>): void {
+  for (const arg of args) {
+    if (arg === '--') return
+    const [, option, name] = /^(--?([\w-]+))=(?!true$|false$)/s.exec(arg) ?? []
+    if (option !== undefined && typeof parsed[name!] === 'boolean')
+      throw new UsageError(`${option} takes no value`)
+  }
 }
 
 function isMissing(message: string): boolean {

@@ -6,7 +6,7 @@ const pattern = /^(\d+(?:\.\d+)?|\.\d+)\s*(?:([KMGTP])(iB|B)?|B)?$/i
 
 /**
  * Bytes: K or KiB is 1024, KB is 1000 (as in util-linux). A fraction of a byte is dropped.
- * @returns null where the text is no size, or one beyond 2^53
+ * @returns null where the text is no size, Infinity where it is one of 2^53 or more
  */
 export function parseSize(text: string): number | null {
   const match = pattern.exec(text.trim())
@@ -16,7 +16,7 @@ export function parseSize(text: string): number | null {
   const base = unit?.toLowerCase() === 'b' ? 1000 : 1024
   if (power === 0 && digits!.includes('.')) return null
   const bytes = Math.floor(Number(digits) * base ** power)
-  return Number.isSafeInteger(bytes) ? bytes : null
+  return Number.isSafeInteger(bytes) ? bytes : Infinity
 }
 
 /** In the unit that suits, with three digits or so: `1 GiB`, `1.46 GiB`, `512 bytes`. */

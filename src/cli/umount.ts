@@ -15,11 +15,13 @@ import {
   findOurMount,
   mountType,
   readMountTable,
-  realMountpoint,
 } from '../daemon/mount-table.js'
+import { complaintOf, serverState } from '../daemon/server-state.js'
 import { unmount } from '../daemon/unmount.js'
 import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
+import { reachable } from './operand.js'
+import { printNotice } from './output.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -57,15 +59,33 @@ export const umountCommand: CommandModule<object, UmountArguments> = {
 }
 
 async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<void> {
-  const mount = findOurMount(target) ?? refuse(target)
+  const mount = await mountAt(target)
+  if (!lazy) await refuseStopped(mount)
   const failure = unmount(mount.mountpoint, lazy)
   if (failure !== null) throw new CommandError(`${target}: ${failure.message}`, failure.exitCode)
   if (!lazy) await waitForServer(mount)
 }
 
+async function mountAt(target: string): Promise<MountEntry> {
+  if (target !== '') {
+    const mount = findOurMount(target)
+    if (mount !== null) return mount
+  }
+  return refuse(target, await reachable(target))
+}
+
+/** To unmount may mean to write pages, which waits for the server, without an end if that is stopped. */
+async function refuseStopped(mount: MountEntry): Promise<void> {
+  const server = await serverState(mount)
+  if (server.state !== 'silent') return
+  const complaint = `${mount.mountpoint}: ${complaintOf(server)}`
+  if (server.isStopped) throw new CommandError(complaint)
+  say(complaint)
+}
+
 /** @throws CommandError */
-function refuse(target: string): never {
-  const other = findMount(realMountpoint(target))
+function refuse(target: string, place: string): never {
+  const other = findMount(place)
   if (other === null) {
     const holder = findHolder(target)
     if (holder === null) throw new CommandError(`${target}: not mounted`)
@@ -107,7 +127,7 @@ async function waitForServer({ source, device }: MountEntry): Promise<void> {
 }
 
 function say(line: string): void {
-  console.error(`umount: ${line}`)
+  printNotice('umount', line)
 }
 
 /** A server whose mount has ended answers no more, though it may still have to close the volume. */

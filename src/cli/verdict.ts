@@ -21,10 +21,11 @@ function isParserError(error: unknown): error is Error {
 }
 
 function usageLine(command: Command, message: string): string {
+  const help = command.usage.includes('<') ? `${program} ${command.name} --help` : `${program} --help`
   const problem = message.startsWith('Not enough non-option arguments')
     ? `it takes ${command.usage.replace(/^\S+ /, '').replace(/[<>]/g, '').toUpperCase()}`
     : message.charAt(0).toLowerCase() + message.slice(1)
-  return `${problem}; try ${program} ${command.name} --help`
+  return `${problem}; try ${help}`
 }
 
 /** The line that tells what went wrong, and the exit code. */

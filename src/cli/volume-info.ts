@@ -7,7 +7,7 @@ import type { MountEntry } from '../daemon/mount-table.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { formatSize } from './size.js'
-import type { Row } from './table.js'
+import type { Row } from './output.js'
 
 const at = layout.word
 

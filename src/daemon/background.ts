@@ -5,6 +5,7 @@
  * one that fails afterwards tells the system log. For one that a signal kills, a shell that waits for its end does so.
  */
 import { spawn } from 'node:child_process'
+import { rawCommand } from '../native/raw-command.js'
 import { logCommand, logToSystem } from './system-log.js'
 
 const exitKilled = 32
@@ -18,7 +19,7 @@ export interface StartResult {
 
 /** Starts `args` of this program in a session of its own, and waits until the mount is live or has failed. */
 export async function startInBackground(program: string, args: readonly string[]): Promise<StartResult> {
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(...rawCommand(process.execPath, [program, ...args]), {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     cwd: '/',

@@ -5,10 +5,9 @@
  * Anybody may take such a name, so who asks believes only the process that it belongs to.
  */
 import { type Socket, connect, createServer } from 'node:net'
-import { statSync } from 'node:fs'
 import debug from 'debug'
 import { type DaemonReport, parseReport } from './daemon-report.js'
-import { deviceNumber, readMountTable } from './mount-table.js'
+import { deviceNumber, ownerOf, readMountTable } from './mount-table.js'
 import { isListener } from './socket-owner.js'
 
 export type { DaemonReport } from './daemon-report.js'
@@ -21,7 +20,7 @@ const mostLetters = 65_536
 /** Who comes when so many are connected is turned away. */
 const mostConnections = 32
 
-function socketName(device: number): string {
+export function socketName(device: number): string {
   return `\0pmfs2-fuse/${device}`
 }
 
@@ -62,12 +61,10 @@ export function openControl(device: number, report: () => DaemonReport): Control
   }
 }
 
-/** Asks the server of a mount. @returns null where none answers */
-export async function queryDaemon(mountpoint: string): Promise<DaemonReport | null> {
-  return queryDaemonOf(statSync(mountpoint).dev)
-}
-
-/** The same for who knows the mount's device number (st_dev): the mount itself is left alone, so it costs no request. */
+/**
+ * Asks the server of a mount; the mount itself is left alone, so it costs no request, and cannot hang.
+ * @param device number of the mount (st_dev) @returns null where none answers in time
+ */
 export async function queryDaemonOf(device: number): Promise<DaemonReport | null> {
   return new Promise((resolve) => {
     const socket = connect(socketName(device))
@@ -84,12 +81,11 @@ export async function queryDaemonOf(device: number): Promise<DaemonReport | null
 }
 
 function believed(report: DaemonReport | null, device: number): DaemonReport | null {
-  return report !== null && isListener(report.pid, socketName(device), ownerOf(device)) ? report : null
+  return report !== null && isListener(report.pid, socketName(device), mounterOf(device)) ? report : null
 }
 
 /** Who mounted it; null where it is mounted no more. */
-function ownerOf(device: number): number | null {
+function mounterOf(device: number): number | null {
   const entry = readMountTable().find((entry) => deviceNumber(entry.device) === device)
-  const option = entry?.options.find((option) => option.startsWith('user_id='))
-  return option === undefined ? null : Number(option.slice('user_id='.length))
+  return entry === undefined ? null : ownerOf(entry)
 }

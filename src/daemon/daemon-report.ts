@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a server says of itself, and how whoever hears it makes sure that it is one. */
 
+/** How full a volume is, as statfs(2) tells it. */
+export interface Usage {
+  readonly totalBytes: number
+  readonly usedBytes: number
+  readonly freeBytes: number
+  readonly usedInodes: number
+  readonly freeInodes: number
+}
+
 export interface DaemonReport {
   readonly pid: number
   readonly device: string
@@ -12,6 +21,8 @@ export interface DaemonReport {
   readonly requests: Readonly<Record<string, number>>
   readonly bytesRead: number
   readonly bytesWritten: number
+  /** Null: of a server of before, which does not tell. */
+  readonly usage: Usage | null
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
   readonly damageMet: number
   readonly damagedPlaces: readonly string[]
@@ -19,22 +30,22 @@ export interface DaemonReport {
 
 const texts = ['device', 'mountpoint', 'channel', 'startedAt'] as const
 const counts = ['pid', 'workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
+const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
 /** What a server of before does not tell. */
-const unsaid = { damageMet: 0, damagedPlaces: [] } as const
+const unsaid = { damageMet: 0, damagedPlaces: [], usage: null } as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {
   const said = parseObject(text)
   if (said === null) return null
   const value: Record<string, unknown> = { ...unsaid, ...said }
-  const requests = value['requests']
-  const places = value['damagedPlaces']
+  const { requests, usage, damagedPlaces: places } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
-    typeof requests === 'object' &&
-    requests !== null &&
+    isObject(requests) &&
     Object.values(requests).every(isCount) &&
+    (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
     Array.isArray(places) &&
     places.every((place) => typeof place === 'string')
   return isReport ? (value as unknown as DaemonReport) : null
@@ -43,10 +54,14 @@ export function parseReport(text: string): DaemonReport | null {
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null
+    return isObject(value) ? value : null
   } catch {
     return null
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 function isCount(value: unknown): boolean {

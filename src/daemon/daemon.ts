@@ -6,10 +6,14 @@
 import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
+import { kernelName } from '../native/file-name.js'
+import { blockBytes } from '../../layout/geometry.js'
+import { freeInodes } from '../fs/geometry.js'
 import type { Volume } from '../fs/volume.js'
 import { Statistics } from '../fuse/statistics.js'
 import { DeviceError } from '../pmem/device-error.js'
-import { type DaemonReport, openControl } from './control.js'
+import { openControl } from './control.js'
+import type { DaemonReport, Usage } from './daemon-report.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
@@ -44,7 +48,7 @@ export async function runMount(
   request: MountRequest,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const mountpoint = checkMountpoint(request.mountpoint)
+  const mountpoint = await checkMountpoint(request.mountpoint)
   const choice = chooseChannel(request.channel, request.enableUring)
   const opened = await openForMount(request.device, request.options.readOnly)
   const signals = new EndingSignals()
@@ -167,7 +171,7 @@ async function serve(
   try {
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
-    const root = await Promise.race([stat(mountpoint).catch(() => workers.ended), workers.ended])
+    const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
     const tell = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
     const control = root === undefined ? null : openControl(root.dev, tell)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
@@ -199,7 +203,19 @@ function report(
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,
+    usage: usageOf(volume),
     damageMet: volume.state.damageMet,
     damagedPlaces: volume.damagedPlaces,
+  }
+}
+
+function usageOf(volume: Volume): Usage {
+  const { blocks, freeBlocks, usedInodes } = volume.usage()
+  return {
+    totalBytes: blocks * blockBytes,
+    usedBytes: (blocks - freeBlocks) * blockBytes,
+    freeBytes: freeBlocks * blockBytes,
+    usedInodes,
+    freeInodes: freeInodes(freeBlocks),
   }
 }

@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
+import { rawCommand } from '../native/raw-command.js'
 import type { Statistics } from '../fuse/statistics.js'
 import { detach, detachLazily } from './kernel-mount.js'
 import type { Workers } from './workers.js'
@@ -91,7 +92,10 @@ export class Ending {
  * still serve. A program of its own does that, as a thread of this process would have to be waited for in any case.
  */
 async function flush(place: string): Promise<void> {
-  const child = spawn('sync', ['--file-system', '--', place], { stdio: 'ignore', timeout: flushLimitMs })
+  const child = spawn(...rawCommand('sync', ['--file-system', '--', place]), {
+    stdio: 'ignore',
+    timeout: flushLimitMs,
+  })
   await new Promise<void>((resolve) => {
     child.on('error', () => resolve())
     child.on('exit', (code, signal) => {

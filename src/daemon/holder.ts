@@ -6,8 +6,17 @@
  */
 import { readFileSync, statSync, type BigIntStats } from 'node:fs'
 import { join } from 'node:path'
+import { kernelName, nameOf } from '../native/file-name.js'
 import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
-import { type MountEntry, findMount, mountType, parseMountTable, readMountTable } from './mount-table.js'
+import { traceName } from './real-name.js'
+import {
+  type MountEntry,
+  findMount,
+  isOurPlace,
+  mountType,
+  parseMountTable,
+  readMountTable,
+} from './mount-table.js'
 
 export interface Holder {
   readonly pid: number
@@ -52,20 +61,23 @@ export function releaseAdvice({ pid, mountpoints, elsewhere }: Holder): string {
 
 /** @param root where the paths of the table begin */
 function placesIn(table: MountEntry[], device: BigIntStats, root: string): string[] {
+  const ours = readMountTable()
   const places = table
-    .filter((entry) => entry.type === mountType && isAt(join(root, entry.source), device))
+    .filter((entry) => entry.type === mountType && isAt(join(root, entry.source), device, ours))
     .map(({ mountpoint }) => mountpoint)
   return [...new Set(places)].filter((place) => findMount(place, table)?.type === mountType)
 }
 
-function isAt(path: string, device: BigIntStats): boolean {
+/** @param table nothing below our mounts in it is looked at, as their servers may hang */
+function isAt(path: string, device: BigIntStats, table: readonly MountEntry[]): boolean {
+  if (traceName(path, (place) => isOurPlace(place, table)).barrier !== null) return false
   const there = statOf(path)
   return there !== undefined && isSameDevice(there, device)
 }
 
 function statOf(path: string): BigIntStats | undefined {
   try {
-    return statSync(path, { bigint: true, throwIfNoEntry: false })
+    return statSync(kernelName(path), { bigint: true, throwIfNoEntry: false })
   } catch {
     return undefined
   }
@@ -73,7 +85,7 @@ function statOf(path: string): BigIntStats | undefined {
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return nameOf(readFileSync(path))
   } catch {
     // The process has ended meanwhile, or is another user's.
     return ''

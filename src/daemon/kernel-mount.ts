@@ -1,48 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Attaching to the kernel and detaching: mount(2) as root, fusermount3 for everybody else. */
-import { closeSync, openSync, realpathSync, statSync, statfsSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { ENOENT } from '../fs/errno.js'
+import { kernelName, nameBytes } from '../native/file-name.js'
 import { native } from '../native/index.js'
+import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, mountType, placesOf } from './mount-table.js'
+import { complaintOf, reach, serverState } from './server-state.js'
 import { unmount } from './unmount.js'
 
 const EPERM = 1
 
-/** @returns the mount point's real path @throws MountError where nothing can be mounted there */
-export function checkMountpoint(path: string): string {
-  let mountpoint: string
-  try {
-    if (!statSync(path).isDirectory()) throw new MountError(`${path}: the mount point is not a directory`)
-    mountpoint = realpathSync(path)
-  } catch (error) {
-    throw mountpointError(path, error)
-  }
+/**
+ * Looks at the mount point itself last: where something of ours is mounted there, its server may hang.
+ * @returns the mount point's real path @throws MountError where nothing can be mounted there
+ */
+export async function checkMountpoint(path: string): Promise<string> {
+  const mountpoint = await reach(path)
   const there = findMount(mountpoint)
-  if (there?.type === mountType) askServer(path)
+  if (there?.type === mountType) {
+    const server = await serverState(there)
+    const complaint =
+      server.state === 'dead'
+        ? `the server of the file system there has died; umount ${path} first`
+        : complaintOf(server)
+    if (complaint !== null) throw new MountError(`${path}: ${complaint}`)
+  }
   if (there !== null)
     throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
-  return mountpoint
-}
-
-/** What the kernel has cached of a mount outlives its server; statfs(2) always asks. @throws MountError */
-function askServer(path: string): void {
   try {
-    statfsSync(path)
+    if (statSync(kernelName(mountpoint)).isDirectory()) return mountpoint
   } catch (error) {
-    throw mountpointError(path, error)
+    throw new MountError(`${path}: ${mountpointProblem(codeOf(error))}`)
   }
+  throw new MountError(`${path}: the mount point is not a directory`)
 }
 
-function mountpointError(path: string, error: unknown): unknown {
-  if (error instanceof MountError || !(error instanceof Error) || !('code' in error)) return error
-  if (error.code === 'ENOENT') return new MountError(`${path}: the mount point does not exist`)
-  if (error.code === 'ENOTCONN' || error.code === 'ECONNABORTED') {
-    return new MountError(`${path}: the server of the file system there has died; umount ${path} first`)
-  }
-  return new MountError(`${path}: ${error.message}`)
+function mountpointProblem(code: string): string {
+  if (code === 'ENOENT') return 'the mount point does not exist'
+  return `the mount point cannot be used: ${adviceOn(code)}`
 }
 
 /** Mounts. @returns the descriptor of /dev/fuse through which the kernel will ask @throws MountError */
@@ -55,7 +54,7 @@ export function attach(source: string, mountpoint: string, options: MountOptions
 function attachAsRoot(source: string, mountpoint: string, options: MountOptions): number {
   const fd = openFuse()
   const data = `fd=${fd},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other`
-  const error = native.mount(source, mountpoint, mountType, options.flags, data)
+  const error = native.mount(kernelName(source), kernelName(mountpoint), mountType, options.flags, data)
   if (error === 0) return fd
   closeSync(fd)
   throw new MountError(`${mountpoint}: mount(2) failed: ${getSystemErrorName(error)}`, exitSystem)
@@ -84,7 +83,7 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions)
     ...options.names,
     ...(options.allowOther ? ['allow_other'] : []),
   ]
-  const fd = native.fusermount(list.join(','), mountpoint)
+  const fd = native.fusermount(nameBytes(list.join(',')), kernelName(mountpoint))
   if (fd >= 0) return fd
   if (fd === -ENOENT) {
     throw new MountError(

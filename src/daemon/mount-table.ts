@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is mounted where, as /proc/self/mountinfo tells it (proc(5)). */
-import { readFileSync, realpathSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { nameOf } from '../native/file-name.js'
 import { unescapeField } from '../pmem/kernel-use.js'
+import { traceName } from './real-name.js'
 
 /** The type under which our mounts stand in the table. */
 export const mountType = 'fuse.pmfs2'
@@ -39,7 +40,7 @@ export function parseMountTable(text: string): MountEntry[] {
 }
 
 export function readMountTable(): MountEntry[] {
-  return parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'))
+  return parseMountTable(nameOf(readFileSync('/proc/self/mountinfo')))
 }
 
 /** What one sees at the mount point: of several mounts there, the last. */
@@ -49,14 +50,14 @@ export function findMount(mountpoint: string, table = readMountTable()): MountEn
 
 /** Our mount that one sees at the target, or the last one of that device. @param target mount point or device */
 export function findOurMount(target: string, table = readMountTable()): MountEntry | null {
-  const path = realMountpoint(target)
+  const path = realMountpoint(target, table)
   const at = findMount(path, table)
   if (at?.type === mountType) return at
   return (
     table.findLast(
       (entry) =>
         entry.type === mountType &&
-        realMountpoint(entry.source) === path &&
+        realMountpoint(entry.source, table) === path &&
         findMount(entry.mountpoint, table) === entry,
     ) ?? null
   )
@@ -74,16 +75,18 @@ export function placesOf(device: string, table = readMountTable()): string[] {
   return [...places].filter((place) => findMount(place, table)?.device === device)
 }
 
-/** The path as the mount table has it. The mount point itself is not looked at: its server may be dead. */
-export function realMountpoint(path: string): string {
-  const full = resolve(path)
-  try {
-    return realpathSync(full)
-  } catch {
-    try {
-      return join(realpathSync(dirname(full)), basename(full))
-    } catch {
-      return full
-    }
-  }
+/** Whether one sees one of our mounts at a place. */
+export function isOurPlace(place: string, table: readonly MountEntry[]): boolean {
+  return table.findLast((entry) => entry.mountpoint === place)?.type === mountType
+}
+
+/** Who mounted it; null where the table does not tell. */
+export function ownerOf(mount: MountEntry): number | null {
+  const option = mount.options.find((option) => option.startsWith('user_id='))
+  return option === undefined ? null : Number(option.slice('user_id='.length))
+}
+
+/** The path as the mount table has it. Nothing within our mounts is looked at: a server may hang. */
+export function realMountpoint(path: string, table = readMountTable()): string {
+  return traceName(path, (place) => isOurPlace(place, table)).name
 }

@@ -16,6 +16,8 @@ export async function openForMount(path: string, readOnly: boolean): Promise<Ope
     try {
       return openVolume(path, readOnly, true)
     } catch (error) {
+      if (error instanceof DeviceError && error.code === 'EROFS')
+        throw new DeviceError('EROFS', `${error.message}: mount it with -o ro, or make it writable`)
       const isBusy = error instanceof DeviceError && error.code === 'EBUSY' && !error.outlasts
       if (!isBusy || Date.now() > deadline || isMounted(path)) throw error
       await sleep(busyRetryMs)

@@ -18,6 +18,26 @@ export function isListener(pid: number, name: string, uid: number | null): boole
   return open === null || open.some((file) => sockets.includes(file))
 }
 
+/**
+ * Which of `uid`'s processes (null: anybody's) listens there; null where none does. The number is null where it may be
+ * one of those that one may not look into.
+ */
+export function findListener(name: string, uid: number | null): { readonly pid: number | null } | null {
+  const sockets = listeningSockets(name)
+  if (sockets.length === 0) return null
+  let isHidden = false
+  for (const pid of readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)) {
+    const process = statSync(`/proc/${pid}`, { throwIfNoEntry: false })
+    if (process === undefined || (uid !== null && process.uid !== uid)) continue
+    const open = openFiles(pid)
+    if (open === null) isHidden = true
+    else if (open.some((file) => sockets.includes(file))) return { pid }
+  }
+  return isHidden ? { pid: null } : null
+}
+
 /** NULs are shown as @, also those that fill the name up. */
 function isShownAs(name: string, shown: string): boolean {
   return shown.replace(/@+$/, '') === name.replaceAll('\0', '@')

@@ -2,7 +2,10 @@
 /** Unmounting at one place: umount2(2) as root, fusermount3 for everybody else. */
 import { spawnSync } from 'node:child_process'
 import { getSystemErrorName } from 'node:util'
+import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
+import { rawCommand } from '../native/raw-command.js'
+import { adviceOn } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 
 /** linux/fs.h, for umount2(2) */
@@ -18,25 +21,33 @@ export function unmount(place: string, lazily: boolean): MountError | null {
 }
 
 function unmountAsRoot(place: string, lazily: boolean): MountError | null {
-  const result = native.umount(place, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0))
+  const result = native.umount(kernelName(place), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0))
   if (result === 0) return null
   const code = getSystemErrorName(result)
-  if (code === 'EBUSY') return new MountError('target is busy')
+  if (code === 'EBUSY') return new MountError(busyText(place))
   if (code === 'EINVAL') return new MountError('not mounted')
   if (code === 'EPERM') return new MountError('no permission to unmount it', exitPermission)
-  return new MountError(`cannot be unmounted: ${code}`, exitSystem)
+  return new MountError(`it cannot be unmounted: ${adviceOn(code)}`, exitSystem)
+}
+
+/** @param place where it is mounted, which need not be what the user has named */
+function busyText(place: string): string {
+  return `target is busy: fuser -vm ${place} shows who uses it; umount --lazy takes it out of sight now`
 }
 
 function unmountAsUser(place: string, lazily: boolean): MountError | null {
   const program = 'fusermount3'
-  const { status, error, stderr } = spawnSync(program, ['-u', ...(lazily ? ['-z'] : []), '--', place], {
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-  })
+  const { status, error, stderr } = spawnSync(
+    ...rawCommand(program, ['-u', ...(lazily ? ['-z'] : []), '--', place]),
+    {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C' },
+    },
+  )
   if (error !== undefined) {
     return new MountError(`${program}, which unmounts for those who are not root, does not run`, exitSystem)
   }
   if (status === 0) return null
-  if (/busy/i.test(stderr)) return new MountError('target is busy')
+  if (/busy/i.test(stderr)) return new MountError(busyText(place))
   return new MountError(stderr.trim().replaceAll('\n', ' ') || `${program} failed`, exitPermission)
 }

@@ -35,6 +35,9 @@ import { VolumeError } from './volume-error.js'
 /** Blocks of a new inode table: a node per level and one block of inodes. */
 const tableBlocks = tableHeight + 1
 
+/** The largest volume is one block short of what people would ask for. */
+export const tooLarge = `a volume has ${largestVolumeBlocks * blockBytes} bytes at most: 16 TiB less one block of 4 KiB`
+
 export interface FormatOptions {
   /** Blocks of each device, in the order in which they lie on the medium. */
   readonly deviceBlocks: readonly number[]
@@ -127,7 +130,7 @@ function checkSizes(deviceBlocks: readonly number[], blockCount: number): void {
       `a volume needs ${(smallestVolumeBlocks * blockBytes) / 2 ** 20} MiB at least`,
     )
   }
-  if (blockCount > largestVolumeBlocks) throw new VolumeError('size', 'a volume has 16 TiB at most')
+  if (blockCount > largestVolumeBlocks) throw new VolumeError('size', tooLarge)
 }
 
 /** First block of each device: it begins a window, so a device that is no multiple of 1 GiB leaves a gap behind it. */

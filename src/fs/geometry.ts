@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { inodesPerBlock } from '../../layout/inode.js'
+
 /** Where the areas of one volume lie, as its superblock says. All numbers are block numbers or counts of blocks. */
 export interface Geometry {
   readonly blockCount: number
@@ -9,4 +11,9 @@ export interface Geometry {
   readonly dataStart: number
   /** What is no data from there on, in rising order: pairs of first block and the one after the last. */
   readonly excluded: readonly number[]
+}
+
+/** Inodes that can still be made, as statfs(2) counts them: the table takes any free block as it grows. */
+export function freeInodes(freeBlocks: number): number {
+  return freeBlocks * inodesPerBlock
 }

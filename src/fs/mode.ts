@@ -34,6 +34,11 @@ export function isDirectory(mode: number): boolean {
   return (mode & S_IFMT) === S_IFDIR
 }
 
+/** Whether it is a regular file whose mode has set-user-ID or set-group-ID. */
+export function hasSetId(mode: number): boolean {
+  return (mode & (S_ISUID | S_ISGID)) !== 0 && (mode & S_IFMT) === S_IFREG
+}
+
 /** The mode that is left after someone without privileges changed the file (chown(2), write(2)). */
 export function withoutPrivileges(mode: number): number {
   const setGroup = mode & S_IXGRP ? S_ISGID : 0

@@ -4,6 +4,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { flagInlineData, inlineBytes } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import { counted } from './counted.js'
 import type { DataArea } from './data-area.js'
 import { EINVAL, ENAMETOOLONG, ENOENT, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
@@ -60,7 +61,7 @@ export function readTarget(inode: Inode, area: DataArea, sink: ExtentSink): numb
   const isInline = (inode.flags & flagInlineData) !== 0
   const most = isInline ? inlineBytes : longestTargetBytes
   if (length === 0 || length > most || inode.sizeHigh !== 0)
-    damaged(`symbolic link ${inode.number} has a target of ${length} bytes`)
+    damaged(`symbolic link ${inode.number} has a target of ${counted(length, 'byte')}`)
   if (!isInline) area.check(inode.root)
   if (isInline) sink.data(inode.block, (inode.word + inodeField.inline) * 4, length)
   else sink.data(inode.root, 0, length)

@@ -5,7 +5,7 @@
  */
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
-import { Engine, type EngineSetting } from './engine.js'
+import { Engine, type EngineSetting, type VolumeUsage } from './engine.js'
 import { type DamageListener, DamagedPlaces } from './damage.js'
 import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'
@@ -107,6 +107,11 @@ export class Volume {
     return new Engine(this.#medium, this.state, this.setting, worker, (what) =>
       this.noteDamage(what, Date.now()),
     )
+  }
+
+  /** How full it is. Reads alone, so that any thread may ask while engines serve. */
+  usage(): VolumeUsage {
+    return this.engine(0).usage()
   }
 
   /**

@@ -2,8 +2,8 @@
 /** Attributes as the protocol has them, from an inode's words. */
 import { decodeNanoseconds, decodeSecondsHigh } from '../../layout/time.js'
 import { inode } from '../../layout/inode.js'
-import { isDirectory } from '../fs/mode.js'
-import { fuse_attr, fuse_entry_out, fuse_statx_out, STATX_ALL_KNOWN } from './protocol.js'
+import { hasSetId, isDirectory } from '../fs/mode.js'
+import { FUSE_ROOT_ID, fuse_attr, fuse_entry_out, fuse_statx_out, STATX_ALL_KNOWN } from './protocol.js'
 
 const at = inode.word
 const attr = fuse_attr.word
@@ -39,10 +39,11 @@ export function putAttr(words: Int32Array, to: number, number: number, from: Uin
 export function putEntry(words: Int32Array, to: number, number: number, from: Uint32Array): void {
   words[to + entry.nodeid] = number
   words[to + entry.nodeid + 1] = 0
-  words[to + entry.generation] = from[at.generation]!
+  // The kernel made the root's inode itself, with generation 0, and takes any other for an inode that has been replaced.
+  words[to + entry.generation] = number === FUSE_ROOT_ID ? 0 : from[at.generation]!
   words[to + entry.generation + 1] = 0
   putForever(words, to + entry.entry_valid)
-  putForever(words, to + entry.attr_valid)
+  putAttrValidity(words, to + entry.attr_valid, from)
   words[to + entry.entry_valid_nsec] = 0
   words[to + entry.attr_valid_nsec] = 0
   putAttr(words, to + entry.attr, number, from)
@@ -69,6 +70,20 @@ export function putStatx(words: Int32Array, to: number, number: number, from: Ui
   putTime(words, to + statx.mtime, to + statx.mtimensec, from, at.mtime)
   words[to + statx.rdev_major] = (device >>> 8) & 0xfff
   words[to + statx.rdev_minor] = (device & 0xff) | ((device >>> 12) & 0xfff00)
+}
+
+/**
+ * Puts how long the kernel may keep attributes: for ever, as it knows of every change. The exception is a set-ID file. A
+ * WRITE, and an OPEN that truncates, clear these bits here, and the kernel then keeps the mode that it has seen. So it
+ * has to ask for the mode each time, above all before it executes the file.
+ */
+export function putAttrValidity(words: Int32Array, to: number, from: Uint32Array): void {
+  if (!hasSetId(from[at.mode]!)) {
+    putForever(words, to)
+    return
+  }
+  words[to] = 0
+  words[to + 1] = 0
 }
 
 export function putForever(words: Int32Array, to: number): void {

@@ -5,31 +5,32 @@
  *
  * Nothing here allocates; everything that a request needs was made with the server.
  */
-import {
-  AttributeChange,
-  KILL_PRIVILEGES,
-  SET_ATIME,
-  SET_CTIME,
-  SET_GID,
-  SET_MODE,
-  SET_MTIME,
-  SET_SIZE,
-  SET_UID,
-} from '../fs/attributes.js'
-import { Clock } from '../fs/clock.js'
+import { inode } from '../../layout/inode.js'
+import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { type Engine, attributeWords } from '../fs/engine.js'
-import { EFBIG, EINVAL, ENOENT, ENOSPC, ENOSYS } from '../fs/errno.js'
+import { EFBIG, EINVAL, ENOENT, ENOSPC, ENOSYS, EPERM } from '../fs/errno.js'
+import { freeInodes } from '../fs/geometry.js'
 import { blockOf } from '../fs/inode.js'
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, permissionBits } from '../fs/mode.js'
+import {
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  isDirectory,
+  permissionBits,
+  withoutPrivileges,
+} from '../fs/mode.js'
 import { Name } from '../fs/name.js'
 import { NewInode } from '../fs/new-inode.js'
-import { putAttr, putEntry, putForever, putStatx } from './attributes.js'
+import { putAttr, putAttrValidity, putEntry, putForever, putStatx } from './attributes.js'
+import { isInChown } from './caller.js'
 import { DirectoryReply } from './directory-reply.js'
 import { answerInit, maxWriteBytes } from './init.js'
 import type { Message } from './message.js'
 import type { Patience } from './patience.js'
 import * as fuse from './protocol.js'
 import { CUT_SHORT, Retry, type Servant, lacksSpace } from './retry.js'
+import { readChange } from './setattr.js'
 import type { Statistics } from './statistics.js'
 
 /** The request is not answered. */
@@ -72,7 +73,6 @@ export class Server implements Servant {
   readonly #newName = new Name()
   readonly #made = new NewInode()
   readonly #change = new AttributeChange()
-  readonly #time = new Clock()
   readonly #attributes = new Uint32Array(attributeWords)
 
   constructor(
@@ -255,7 +255,7 @@ export class Server implements Servant {
     const error = this.#engine.getattr(number, this.#attributes)
     if (error !== 0) return error
     const to = this.#message.replyWord
-    putForever(this.#words, to + fuse.fuse_attr_out.word.attr_valid)
+    putAttrValidity(this.#words, to + fuse.fuse_attr_out.word.attr_valid, this.#attributes)
     this.#message.put(fuse.fuse_attr_out.word.attr_valid_nsec, 0)
     this.#message.put(fuse.fuse_attr_out.word.dummy, 0)
     putAttr(this.#words, to + fuse.fuse_attr_out.word.attr, number, this.#attributes)
@@ -271,58 +271,37 @@ export class Server implements Servant {
     const error = this.#engine.getattr(number, this.#attributes)
     if (error !== 0) return error
     this.#message.clear(fuse.fuse_statx_out.lengthWords)
-    putForever(this.#words, this.#message.replyWord + fuse.fuse_statx_out.word.attr_valid)
-    putStatx(this.#words, this.#message.replyWord, number, this.#attributes)
+    const to = this.#message.replyWord
+    putAttrValidity(this.#words, to + fuse.fuse_statx_out.word.attr_valid, this.#attributes)
+    putStatx(this.#words, to, number, this.#attributes)
     return fuse.fuse_statx_out.lengthBytes
   }
 
   #setattr(): number {
     const message = this.#message
-    const at = fuse.fuse_setattr_in.word
-    const { clock } = this.#engine
     const change = this.#change
-    const valid = message.argument(at.valid)
-    change.mask = 0
-    if (valid & fuse.FATTR_MODE) change.mask |= SET_MODE
-    if (valid & fuse.FATTR_UID) change.mask |= SET_UID
-    if (valid & fuse.FATTR_GID) change.mask |= SET_GID
-    if (valid & fuse.FATTR_SIZE) change.mask |= SET_SIZE
-    if (valid & fuse.FATTR_KILL_SUIDGID) change.mask |= KILL_PRIVILEGES
-    change.mode = message.argument(at.mode)
-    change.uid = message.argument(at.uid)
-    change.gid = message.argument(at.gid)
-    change.sizeLow = message.argument(at.size) >>> 0
-    change.sizeHigh = message.argument(at.size + 1) >>> 0
-    if (valid & fuse.FATTR_ATIME) {
-      change.mask |= SET_ATIME
-      const time = valid & fuse.FATTR_ATIME_NOW ? clock : this.#timeOf(at.atime, at.atimensec)
-      change.atimeLow = time.low
-      change.atimeHigh = time.high
-    }
-    if (valid & fuse.FATTR_MTIME) {
-      change.mask |= SET_MTIME
-      const time = valid & fuse.FATTR_MTIME_NOW ? clock : this.#timeOf(at.mtime, at.mtimensec)
-      change.mtimeLow = time.low
-      change.mtimeHigh = time.high
-    }
-    if (valid & fuse.FATTR_CTIME) {
-      change.mask |= SET_CTIME
-      const time = this.#timeOf(at.ctime, at.ctimensec)
-      change.ctimeLow = time.low
-      change.ctimeHigh = time.high
-    }
-    const error = this.#engine.setattr(message.nodeid, change)
+    readChange(message, this.#engine.clock, change)
+    const refusal = change.mask === 0 ? this.#allowUnnamed(change) : 0
+    const error = refusal || this.#engine.setattr(message.nodeid, change)
     return error === 0 ? this.#answerAttr(message.nodeid) : error
   }
 
-  /** A time of the request; what the medium cannot tell becomes the earliest or latest that it can. */
-  #timeOf(seconds: number, nanoseconds: number): Clock {
-    const message = this.#message
-    this.#time.setSeconds(
-      message.argument(seconds + 1) * 2 ** 32 + (message.argument(seconds) >>> 0),
-      message.argument(nanoseconds),
-    )
-    return this.#time
+  /**
+   * A SETATTR that names no attribute comes from chown(f, -1, -1), which clears set-ID bits and is the owner's right, or
+   * precedes a write to a set-ID file, which anybody may make who has the file open. By HANDLE_KILLPRIV_V2 the kernel
+   * leaves the bits to the server and sends the same request in both cases. Where the owner or root calls, clearing is
+   * right in both. Where somebody else writes, the WRITE itself clears them.
+   * @returns 0, having told the change to clear the bits where that is due; or -EPERM, -ESTALE
+   */
+  #allowUnnamed(change: AttributeChange): number {
+    const { nodeid, uid, pid } = this.#message
+    const error = this.#engine.getattr(nodeid, this.#attributes)
+    if (error !== 0) return error
+    const mode = this.#attributes[inode.word.mode]!
+    if (isDirectory(mode) || withoutPrivileges(mode) === mode) return 0
+    if (uid === 0 || uid >>> 0 === this.#attributes[inode.word.uid]) change.mask = KILL_PRIVILEGES
+    else if (isInChown(pid)) return -EPERM
+    return 0
   }
 
   #forget(): number {
@@ -529,15 +508,15 @@ export class Server implements Servant {
     const message = this.#message
     const at = fuse.fuse_statfs_out.word
     const { blocks, freeBlocks, usedInodes } = this.#engine.usage()
-    const freeInodes = freeBlocks * 32
+    const free = freeInodes(freeBlocks)
     message.clear(fuse.fuse_statfs_out.lengthWords)
     message.put(at.blocks, blocks)
     message.put(at.bfree, freeBlocks)
     message.put(at.bavail, freeBlocks)
-    message.put(at.files, (usedInodes + freeInodes) | 0)
-    message.put(at.files + 1, Math.floor((usedInodes + freeInodes) / 2 ** 32))
-    message.put(at.ffree, freeInodes | 0)
-    message.put(at.ffree + 1, Math.floor(freeInodes / 2 ** 32))
+    message.put(at.files, (usedInodes + free) | 0)
+    message.put(at.files + 1, Math.floor((usedInodes + free) / 2 ** 32))
+    message.put(at.ffree, free | 0)
+    message.put(at.ffree + 1, Math.floor(free / 2 ** 32))
     message.put(at.bsize, 4096)
     message.put(at.namelen, 255)
     message.put(at.frsize, 4096)

@@ -68,12 +68,38 @@ bool read_number(napi_env env, napi_value value, int64_t *number)
 	return true;
 }
 
+/* -EINVAL where there is a NUL in it: the kernel would see less of it than the caller wrote. */
+static char *checked_string(char *text, size_t length, int *error)
+{
+	if (strlen(text) != length) {
+		text[0] = '\0';
+		*error = -EINVAL;
+	}
+	return text;
+}
+
+/* A string's UTF-8, or the bytes of a Buffer, which may be any. NULL: an exception is pending. */
 char *read_string(napi_env env, napi_value value, int *error)
 {
+	bool is_buffer = false;
 	size_t length;
+	void *bytes;
 	char *text;
 
 	*error = 0;
+	if (napi_is_buffer(env, value, &is_buffer) == napi_ok && is_buffer) {
+		if (napi_get_buffer_info(env, value, &bytes, &length) != napi_ok)
+			return NULL;
+		text = malloc(length + 1);
+		if (!text) {
+			napi_throw_error(env, "ENOMEM", "no memory for a string");
+			return NULL;
+		}
+		if (length)
+			memcpy(text, bytes, length);
+		text[length] = '\0';
+		return checked_string(text, length, error);
+	}
 	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok) {
 		napi_throw_type_error(env, NULL, "a string was expected");
 		return NULL;
@@ -84,12 +110,7 @@ char *read_string(napi_env env, napi_value value, int *error)
 		free(text);
 		return NULL;
 	}
-	if (strlen(text) != length) {
-		/* The kernel would see less of it than the caller wrote. */
-		text[0] = '\0';
-		*error = -EINVAL;
-	}
-	return text;
+	return checked_string(text, length, error);
 }
 
 napi_value give(napi_env env, int64_t number)

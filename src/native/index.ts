@@ -131,6 +131,9 @@ export const RING_HEADER_BYTES = 512
 /** Where the opcode's struct lies in a header, and where the bytes of the payload that came are told. */
 export const ringHeader = { argument: 128, payloadBytes: 272 } as const
 
+/** A name for the kernel: a string is handed on as UTF-8, a Buffer as it is. */
+export type Name = string | Buffer
+
 export interface Native {
   /**
    * mmap(2) of `lengthBytes` of a file or device at `offsetBytes`, shared and writable unless flags say
@@ -191,16 +194,16 @@ export interface Native {
   nameThread(name: string): number
 
   /** mount(2) */
-  mount(source: string, target: string, type: string, flags: number, data: string): number
+  mount(source: Name, target: Name, type: string, flags: number, data: string): number
   /** umount2(2). Not from the thread that serves the mount: the kernel may ask it something meanwhile. */
-  umount(target: string, flags: number): number
+  umount(target: Name, flags: number): number
   /**
    * Mounts by fusermount3, for those who are not root: runs it with `options` and `mountpoint`, and takes the
    * descriptor of /dev/fuse that it passes (SCM_RIGHTS) over the socket named in _FUSE_COMMFD.
    * With the option auto_unmount it stays, and unmounts when this process ends.
    * @returns the descriptor, or a negative errno (-ENOENT: no fusermount3; -EPERM: it refused and said why on stderr)
    */
-  fusermount(options: string, mountpoint: string): number
+  fusermount(options: Name, mountpoint: Name): number
   /**
    * Sends the reply that the exchange block describes (if any; 1022 pieces at most) and zeroes `replyBytes`, then
    * blocks for the next request.

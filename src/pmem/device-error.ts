@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { getSystemErrorName } from 'node:util'
+import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 
 /** A device could not be opened, locked or mapped, or it failed. The message says what failed, on what, and what to do about it. */
 export class DeviceError extends Error {
@@ -22,7 +22,16 @@ const advice: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or device',
   ENXIO: 'the device behind it is missing: is its driver loaded?',
   ENODEV: 'it cannot be mapped to memory: use a device or file system that mmap(2) works on',
-  EROFS: 'it is write-protected: mount it with -o ro, or make it writable',
+  EROFS: 'it is write-protected, or its file system is read-only',
+  ELOOP: 'it leads through too many symbolic links, or round in a circle',
+  ENAMETOOLONG: 'the name is too long',
+  ENOTDIR: 'a part of its path is not a directory',
+  EISDIR: 'it is a directory',
+  EEXIST: 'it exists already',
+  EFBIG: 'its file system takes no files of this size',
+  EDQUOT: 'the quota of its owner is used up',
+  ETXTBSY: 'it is in use as a program or as swap space',
+  EOVERFLOW: 'it is too large',
   EBUSY: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   EAGAIN: 'it is in use: unmount it, or end the program that holds it (fuser shows which)',
   EIO: 'the device reports an I/O error (EIO); the kernel log (dmesg) tells more',
@@ -32,12 +41,18 @@ const advice: Readonly<Record<string, string>> = {
   ENFILE: 'the machine has too many open files: raise the limit (sysctl fs.file-max)',
 }
 
-/** What is said of an errno. @param code its name */
+/** What an errno means here, and what helps. */
 export function adviceOn(code: string): string {
-  if (code !== 'EPERM') return advice[code] ?? code
+  if (code !== 'EPERM') return advice[code] ?? meaningOf(code)
   return process.geteuid?.() === 0
     ? 'not permitted, not even to root: it may be immutable (lsattr shows it, chattr -i ends it)'
     : 'not permitted: run as root'
+}
+
+/** What the C library says of it. */
+function meaningOf(code: string): string {
+  for (const [name, meaning] of getSystemErrorMap().values()) if (name === code) return `${meaning} (${code})`
+  return code
 }
 
 /** The error for an errno met while `doing` something, such as `cannot open /dev/pmem0`. @param errno or its name */

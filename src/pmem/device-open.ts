@@ -2,6 +2,7 @@
 /** Opens and locks the file behind a device. Every failure is a DeviceError that says what to do. */
 import { closeSync, constants, fstatSync, openSync, statSync, type BigIntStats } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
+import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { isDevdax } from './device-facts.js'
@@ -22,7 +23,7 @@ const probeStepMs = 20
 
 export function statDevice(path: string): BigIntStats {
   try {
-    return statSync(path, { bigint: true })
+    return statSync(kernelName(path), { bigint: true })
   } catch (error) {
     throw deviceError(codeOf(error), `cannot open ${path}`, error)
   }
@@ -34,8 +35,14 @@ export function kindOf(path: string, stats: BigIntStats): DeviceKind {
   if (stats.isCharacterDevice() && isDevdax(stats.rdev)) return 'devdax'
   throw new DeviceError(
     'EINVAL',
-    `cannot open ${path}: it is neither a regular file nor a block device nor devdax (/dev/daxX.Y)`,
+    `cannot open ${path}: it is ${typeName(stats)}, neither a regular file nor a block device nor devdax (/dev/daxX.Y)`,
   )
+}
+
+function typeName(stats: BigIntStats): string {
+  if (stats.isDirectory()) return 'a directory'
+  if (stats.isFIFO()) return 'a FIFO'
+  return stats.isSocket() ? 'a socket' : 'a character device'
 }
 
 export function openDescriptor(path: string, kind: DeviceKind, { access, exclusive }: OpenOptions): number {
@@ -44,7 +51,7 @@ export function openDescriptor(path: string, kind: DeviceKind, { access, exclusi
     (access === 'read-write' ? constants.O_RDWR : constants.O_RDONLY) |
     (exclusive && kind === 'block' ? constants.O_EXCL : 0)
   try {
-    return openSync(path, flags)
+    return openSync(kernelName(path), flags)
   } catch (error) {
     throw deviceError(codeOf(error), `cannot open ${path}`, error)
   }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
+import { kernelName } from '../native/file-name.js'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { devdaxGeometry, isWriteProtected } from './device-facts.js'
@@ -110,13 +111,13 @@ export function openDevice(path: string, options: OpenOptions): Device {
 export function createFileDevice(path: string, sizeBytes: number): Device {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0)
     throw new DeviceError('EINVAL', `cannot create ${path}: ${sizeBytes} is no size in bytes`)
-  const isNew = !existsSync(path)
+  const isNew = !existsSync(kernelName(path))
   if (!isNew && kindOf(path, statDevice(path)) !== 'file')
     throw new DeviceError('EEXIST', `cannot create ${path}: it is a device; open it as it is`)
   const flags = constants.O_RDWR | (isNew ? constants.O_CREAT | constants.O_EXCL : 0)
   let fd: number
   try {
-    fd = openSync(path, flags, 0o600)
+    fd = openSync(kernelName(path), flags, 0o600)
   } catch (error) {
     throw deviceError(codeOf(error), `cannot create ${path}`, error)
   }
@@ -128,7 +129,7 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
       return claimed
     })
   } catch (error) {
-    if (isNew) unlinkSync(path)
+    if (isNew) unlinkSync(kernelName(path))
     throw error
   }
 }
@@ -165,7 +166,7 @@ function extend(fd: number, path: string, sizeBytes: number): void {
 
 /** Makes the name of a new file durable. */
 function syncFolder(folder: string): void {
-  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
+  const fd = openSync(kernelName(folder), constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     fsyncSync(fd)
   } finally {

@@ -6,6 +6,7 @@
  */
 import { closeSync, openSync, readFileSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
 import { basename, join } from 'node:path'
+import { kernelName, nameOf } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { deviceFolder } from './device-facts.js'
 
@@ -76,7 +77,7 @@ function isAt(path: string, file: BigIntStats): boolean {
 
 function statOf(path: string): BigIntStats | undefined {
   try {
-    return statSync(path, { bigint: true, throwIfNoEntry: false })
+    return statSync(kernelName(path), { bigint: true, throwIfNoEntry: false })
   } catch {
     return undefined
   }
@@ -92,7 +93,7 @@ function namesIn(path: string): string[] {
 
 function textOf(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return nameOf(readFileSync(path))
   } catch {
     return undefined
   }

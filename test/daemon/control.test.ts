@@ -18,6 +18,7 @@ const report: DaemonReport = {
   requests: { LOOKUP: 3 },
   bytesRead: 0,
   bytesWritten: 4096,
+  usage: { totalBytes: 8192, usedBytes: 4096, freeBytes: 4096, usedInodes: 1, freeInodes: 32 },
   damageMet: 2,
   damagedPlaces: ['inode 5: block 9 is named as data'],
 }

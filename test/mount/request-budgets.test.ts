@@ -5,8 +5,8 @@
  */
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
+import { type Counts, requestCost } from '../support/request-cost.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
@@ -19,11 +19,6 @@ tap.setTimeout(120_000)
 const { O_CREAT, O_DIRECT, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } = constants
 const block = pattern(4096)
 const mebibyte = 2 ** 20
-const quietMs = 25
-/** The kernel sends these when it likes; no program waits for them. */
-const unasked = new Set(['FORGET', 'BATCH_FORGET', 'INTERRUPT'])
-
-type Counts = Readonly<Record<string, number>>
 
 interface Place {
   readonly mount: TestMount
@@ -34,26 +29,9 @@ interface Place {
   remount(...args: readonly string[]): Promise<void>
 }
 
-/** The counters once they stand still: with -o direct_io RELEASE is sent when the program has gone on. */
-async function settled(mount: TestMount): Promise<Counts> {
-  let before = ''
-  for (;;) {
-    const { requests } = await mount.report()
-    const counts = Object.fromEntries(Object.entries(requests).filter(([name]) => !unasked.has(name)))
-    const now = JSON.stringify(counts)
-    if (now === before) return counts
-    before = now
-    await sleep(quietMs)
-  }
-}
-
 /** The requests that `action` makes. */
-async function cost({ mount }: Place, action: () => Promise<unknown>): Promise<Counts> {
-  const before = await settled(mount)
-  await action()
-  const after = await settled(mount)
-  const made = Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)] as const)
-  return Object.fromEntries(made.filter(([, count]) => count > 0))
+function cost({ mount }: Place, action: () => Promise<unknown>): Promise<Counts> {
+  return requestCost(mount, action)
 }
 
 async function place(t: TearsDown, channel: string): Promise<Place> {

@@ -15,6 +15,7 @@ import { namesSuite } from './suites/names.js'
 import { nodesSuite } from './suites/nodes.js'
 import { openSuite } from './suites/open.js'
 import { permissionsSuite } from './suites/permissions.js'
+import { privilegesSuite } from './suites/privileges.js'
 import { readWriteSuite } from './suites/read-write.js'
 import { readdirSuite } from './suites/readdir.js'
 import { renameSuite } from './suites/rename.js'
@@ -42,6 +43,7 @@ const suites = [
   nodesSuite,
   openSuite,
   permissionsSuite,
+  privilegesSuite,
   readWriteSuite,
   readdirSuite,
   renameSuite,

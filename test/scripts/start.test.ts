@@ -3,9 +3,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { queryDaemon } from '../../src/daemon/control.js'
+import { queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { finish } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -60,7 +61,7 @@ void tap.test('until it is interrupted', async (t) => {
 
 void tap.test('its server is killed', async (t) => {
   const started = await start(t)
-  const report = await queryDaemon(started.mountpoint)
+  const report = await queryDaemonOf((await stat(started.mountpoint)).dev)
   process.kill(report!.pid, 'SIGKILL')
   t.same(await started.ended, [1, null])
   t.match(started.output(), /^start: the server was ended by SIGKILL$/m)

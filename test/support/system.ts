@@ -164,10 +164,23 @@ export class System {
   directRead = (fd: number, lengthBytes: number, offset: number) =>
     this.#bytes('directRead', fd, lengthBytes, offset)
   directWrite = (fd: number, data: Buffer, offset: number) => this.#number('directWrite', fd, data, offset)
+  /** From the start of one file to where the other descriptor stands. */
+  sendfile = (to: number, from: number, lengthBytes: number) =>
+    this.#number('sendfile', to, from, 0, lengthBytes)
+  /** From where one descriptor stands to where the other does. */
+  copyFileRange = (from: number, to: number, lengthBytes: number) =>
+    this.#number('copy_file_range', from, to, lengthBytes)
   truncate = (path: Path, sizeBytes: number) => this.#perform('truncate', bytes(path), sizeBytes)
   ftruncate = (fd: number, sizeBytes: number) => this.#perform('ftruncate', fd, sizeBytes)
   fallocate = (fd: number, mode: number, offset: number, lengthBytes: number) =>
     this.#perform('fallocate', fd, mode, offset, lengthBytes)
+  /** Executes a program, by path or by a descriptor. Resolves with what it printed; ENOEXEC where it fails. */
+  run = (program: Path | number, ...args: readonly string[]) =>
+    this.#call(
+      'run',
+      typeof program === 'number' ? program : bytes(program),
+      ...args.map((text) => Buffer.from(text)),
+    ) as Promise<string>
   fsync = (fd: number) => this.#perform('fsync', fd)
   fdatasync = (fd: number) => this.#perform('fdatasync', fd)
   syncfs = (fd: number) => this.#perform('syncfs', fd)
@@ -194,6 +207,8 @@ export class System {
   lstat = (path: Path) => this.#call('lstat', bytes(path)) as Promise<Stat>
   fstat = (fd: number) => this.#call('fstat', fd) as Promise<Stat>
   birthTime = (path: Path) => this.#call('birthTime', bytes(path)) as Promise<bigint>
+  /** The mode, by a statx(2) that asks for nothing else. */
+  modeAlone = (path: Path) => this.#number('modeAlone', bytes(path))
   statfs = (path: Path) => this.#call('statfs', bytes(path)) as Promise<StatFs>
   access = (path: Path, mode: number) => this.#call('access', bytes(path), mode) as Promise<boolean>
   chmod = (path: Path, mode: number) => this.#perform('chmod', bytes(path), mode)

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A device that is in use: by which process, where that serves it, and how one gets it back. */
+import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
+import { DeviceError } from '../pmem/device-error.js'
+
+/**
+ * Null where the error is another, or nobody is known to hold the device.
+ * @param mountpoint where somebody has tried to mount it
+ */
+export function inUseText(device: string, error: unknown, mountpoint: string | null = null): string | null {
+  // What outlasts is a use by the kernel, which the message names.
+  if (!(error instanceof DeviceError) || error.code !== 'EBUSY' || error.outlasts) return null
+  const holder = findHolder(device)
+  if (holder === null) return null
+  const [place] = holder.mountpoints
+  const bind =
+    mountpoint === null || place === undefined
+      ? ''
+      : `; mount --bind ${place} ${mountpoint} shows it there, too`
+  return `${device}: it is in use by ${holderText(holder)}; ${releaseAdvice(holder)} ends that${bind}`
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What a command was given to work on, before anything looks at it. */
+import { MountError } from '../daemon/mount-error.js'
+import { CommandError } from './command-error.js'
+
+/**
+ * The real name of a device or mount point that was given. Where the way to it leads through mounts of ours, their
+ * servers have answered: calls into a mount whose server hangs never return. @throws CommandError
+ */
+export async function reachable(path: string): Promise<string> {
+  if (path === '') throw new CommandError("'': a name is needed, and this one is empty")
+  const { reach } = await import('../daemon/server-state.js')
+  try {
+    return await reach(path)
+  } catch (error) {
+    throw error instanceof MountError ? new CommandError(error.message) : error
+  }
+}

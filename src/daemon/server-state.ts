@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Whether the server of a mount is well, found out without touching the mount: a system call that waits for a server
+ * that hangs cannot be ended, not even by SIGKILL. The control socket has a time limit; where it does not answer, /proc
+ * tells more.
+ */
+import { readFileSync } from 'node:fs'
+import { isHeld } from '../pmem/device.js'
+import { queryDaemonOf, socketName } from './control.js'
+import type { DaemonReport } from './daemon-report.js'
+import { MountError } from './mount-error.js'
+import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
+import { traceName } from './real-name.js'
+import { findListener } from './socket-owner.js'
+
+export type ServerState =
+  | { readonly state: 'answers'; readonly report: DaemonReport }
+  /** It is there, but does not answer in time. */
+  | { readonly state: 'silent'; readonly pid: number | null; readonly isStopped: boolean }
+  | { readonly state: 'dead' }
+
+export async function serverState(mount: MountEntry): Promise<ServerState> {
+  const number = deviceNumber(mount.device)
+  const report = await queryDaemonOf(number)
+  if (report !== null) return { state: 'answers', report }
+  const listener = findListener(socketName(number), ownerOf(mount))
+  if (listener !== null) {
+    const { pid } = listener
+    return { state: 'silent', pid, isStopped: pid !== null && isStopped(pid) }
+  }
+  // One in another network namespace is not heard here, but holds its device all the same.
+  return isSourceHeld(mount) ? { state: 'silent', pid: null, isStopped: false } : { state: 'dead' }
+}
+
+/** What is wrong with the server of a mount, and what helps, in words that follow its name; null where it answers. */
+export function complaintOf(server: ServerState): string | null {
+  if (server.state === 'answers') return null
+  if (server.state === 'dead') return 'its server has died; umount it, and mount it again'
+  const { pid, isStopped } = server
+  const process = pid === null ? '' : ` (process ${pid})`
+  const why = isStopped ? `: it is stopped, and kill -CONT ${pid} continues it` : ''
+  return `the server${process} does not answer${why}; umount --lazy takes the mount out of sight`
+}
+
+/**
+ * The real name of a path, once each of our servers that looking at it would ask has answered.
+ * @throws MountError where one does not
+ */
+export async function reach(path: string): Promise<string> {
+  const table = readMountTable()
+  const answered = new Set<string>()
+  for (;;) {
+    const { name, barrier } = traceName(path, (place) => isOurPlace(place, table) && !answered.has(place))
+    if (barrier === null) return name
+    const mount = table.findLast((entry) => entry.mountpoint === barrier)!
+    const complaint = complaintOf(await serverState(mount))
+    if (complaint !== null) throw new MountError(`${path}: ${barrier}: ${complaint}`)
+    answered.add(barrier)
+  }
+}
+
+function isSourceHeld({ source }: MountEntry): boolean {
+  const table = readMountTable()
+  const { barrier } = traceName(source, (place) => isOurPlace(place, table))
+  return barrier === null && isHeld(source)
+}
+
+function isStopped(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // The name in parentheses may hold anything.
+    return /^[Tt]/.test(text.slice(text.lastIndexOf(')') + 2))
+  } catch {
+    return false
+  }
+}

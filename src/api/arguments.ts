@@ -1,80 +1,86 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What callers hand over, held to what node:fs takes: it throws what node:fs throws, and what it lets pass can be put
- * onto the medium. JavaScript callers are not held to the types.
+ * Numbers that callers hand over, held to what node:fs takes: it throws what node:fs throws, and what it lets pass can
+ * be put onto the medium. JavaScript callers are not held to the types.
  */
-import { inspect } from 'node:util'
 import { permissionBits } from '../fs/mode.js'
+import { invalidType, invalidValue, outOfRange } from './invalid-argument.js'
+import { umask } from './umask.js'
 
 const largestWord = 2 ** 32 - 1
+const largestPosition = 2n ** 63n - 1n
 
-/** @returns the permission bits; a type among them is left out, as mkdir(2) and chmod(2) leave it out */
-export function permissionsOf(mode: number): number {
-  checkInteger(mode, 'mode', 0, largestWord)
-  return mode & permissionBits
+/**
+ * @param mode a number, or its octal digits; a type among its bits is left out, as mkdir(2) and chmod(2) leave it out
+ * @param usual where none is given
+ * @returns the permission bits
+ */
+export function permissionsOf(mode: unknown, usual?: number): number {
+  let bits = mode ?? usual
+  if (typeof bits === 'string') {
+    if (!/^[0-7]+$/.test(bits))
+      throw invalidValue('mode', 'must be a 32-bit unsigned integer or an octal string', mode)
+    bits = Number.parseInt(bits, 8)
+  }
+  return integerOf(bits, 'mode', 0, largestWord) & permissionBits
+}
+
+/** @returns the bits that the process's umask leaves of a new file's or directory's mode */
+export function masked(permissions: number): number {
+  return permissions & ~umask()
 }
 
 /** @returns a user or group ID, or null for -1, which leaves the owner as it is (chown(2)) */
-export function ownerOf(id: number, name: string): number | null {
-  checkInteger(id, name, -1, largestWord)
-  return id === -1 || id === largestWord ? null : id
+export function ownerOf(id: unknown, name: string): number | null {
+  const owner = integerOf(id, name, -1, largestWord)
+  return owner === -1 || owner === largestWord ? null : owner
 }
 
 /** @returns a length in bytes; one below zero is zero */
-export function lengthOf(length: number): number {
-  checkInteger(length, 'len', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
-  return Math.max(0, length)
+export function lengthOf(length: unknown): number {
+  return Math.max(0, integerOf(length, 'len', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
 }
 
-/** @returns the bytes that a string, or a view of whatever kind, stands for */
-export function bytesOf(data: string | ArrayBufferView): Uint8Array {
-  if (typeof data === 'string') return new TextEncoder().encode(data)
-  if (!ArrayBuffer.isView(data))
-    throw invalidType('data', 'string or an instance of TypedArray or DataView', data)
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+/** @returns bytes from the start of the file, or null (from null, undefined, -1) for wherever the file is at */
+export function positionOf(position: unknown): number | null {
+  if (position === null || position === undefined) return null
+  if (typeof position === 'bigint') {
+    if (position < -1n || position > largestPosition)
+      throw outOfRange('position', `>= -1 && <= ${largestPosition}`, position)
+    // Beyond 2⁵³ it loses bits, and is far beyond the largest file.
+    return position === -1n ? null : Number(position)
+  }
+  if (typeof position !== 'number') throw invalidType('position', 'integer or bigint', position)
+  const bytes = integerOf(position, 'position', -1, Number.MAX_SAFE_INTEGER)
+  return bytes === -1 ? null : bytes
 }
 
-/** A path, or the target of a symbolic link: a NUL would end it. */
-export function checkText(text: unknown, name: string): void {
-  if (typeof text !== 'string') throw invalidType(name, 'string', text)
-  if (text.includes('\0'))
-    throw refusal(
-      TypeError,
-      'ERR_INVALID_ARG_VALUE',
-      `The argument '${name}' must have no NUL. ${received(text)}`,
-    )
-}
-
-/** @param encoding none, or null, for the bytes themselves */
-export function checkEncoding(encoding: unknown): void {
-  if (encoding === undefined || encoding === null || encoding === 'utf8' || encoding === 'utf-8') return
-  throw refusal(
-    TypeError,
-    'ERR_INVALID_ARG_VALUE',
-    `The argument 'encoding' must be 'utf8'. ${received(encoding)}`,
-  )
-}
-
-function checkInteger(value: unknown, name: string, least: number, most: number): void {
+export function integerOf(value: unknown, name: string, least: number, most: number): number {
   if (typeof value !== 'number') throw invalidType(name, 'number', value)
   if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
   if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value)
+  return value
 }
 
-function invalidType(name: string, wanted: string, value: unknown): Error {
-  const message = `The "${name}" argument must be of type ${wanted}. ${received(value)}`
-  return refusal(TypeError, 'ERR_INVALID_ARG_TYPE', message)
+/** A part of a buffer: `length` bytes from `offset` on. */
+export function viewOf(buffer: ArrayBufferView, offset: unknown, length: unknown): Uint8Array {
+  const start = integerOf(offset ?? 0, 'offset', 0, Number.MAX_SAFE_INTEGER)
+  if (start > buffer.byteLength) throw outOfRange('offset', `<= ${buffer.byteLength}`, offset)
+  const left = buffer.byteLength - start
+  const bytes = integerOf(length ?? left, 'length', 0, left)
+  return new Uint8Array(buffer.buffer, buffer.byteOffset + start, bytes)
 }
 
-function outOfRange(name: string, wanted: string, value: number): Error {
-  const message = `The value of "${name}" is out of range. It must be ${wanted}. ${received(value)}`
-  return refusal(RangeError, 'ERR_OUT_OF_RANGE', message)
+/** Seconds since 1970 from a Date, a number or its digits; a number below zero means now, as node:fs has it. */
+export function secondsOf(time: unknown, name: string): number {
+  const seconds = time instanceof Date ? time.getTime() / 1000 : numberOf(time)
+  if (seconds === null || (Number.isNaN(seconds) && !(time instanceof Date)))
+    throw invalidType(name, 'Date or time in seconds', time)
+  if (!Number.isFinite(seconds)) throw outOfRange(name, 'a moment', time)
+  return seconds < 0 && typeof time === 'number' ? Date.now() / 1000 : seconds
 }
 
-function received(value: unknown): string {
-  return `Received ${inspect(value, { depth: 0, breakLength: Infinity })}`
-}
-
-function refusal(Kind: typeof RangeError | typeof TypeError, code: string, message: string): Error {
-  return Object.assign(new Kind(message), { code })
+function numberOf(time: unknown): number | null {
+  if (typeof time === 'string') return Number(time)
+  return typeof time === 'number' && Number.isFinite(time) ? time : null
 }

@@ -4,6 +4,24 @@
  * not named here is the program's own and may change with any version.
  */
 export { openFiles, type VolumeFiles } from './volume-files.js'
-export type { VolumeStats } from './volume-stats.js'
+export type { VolumePath } from './byte-path.js'
+export type {
+  Mode,
+  NameEncoding,
+  OpenFlags,
+  Position,
+  ReadFileOptions,
+  ReadOptions,
+  ReadPathOptions,
+  ReaddirOptions,
+  Time,
+  WriteFileOptions,
+  WriteOptions,
+  WritePathOptions,
+} from './call-options.js'
+export type { DirectoryEntry } from './directory-entry.js'
+export type { FileData } from './file-data.js'
+export type { FileHandle } from './file-handle.js'
+export type { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 export { DeviceError } from '../pmem/device-error.js'
 export { VolumeError } from '../fs/volume-error.js'

@@ -5,16 +5,14 @@ import { blockBytes } from '../../layout/geometry.js'
 import type { Engine } from '../fs/engine.js'
 import { attributeWords } from '../fs/engine.js'
 import { ELOOP, ENOENT, ENOTDIR } from '../fs/errno.js'
-import type { ExtentSink } from '../fs/extent.js'
 import { Name } from '../fs/name.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
-import { apiError } from './api-error.js'
+import { apiError, check } from './api-error.js'
+import { type BytePath, asBytePath, bytesOf, fromBytes } from './byte-path.js'
+import { Collector } from './collector.js'
 import { VolumeStats } from './volume-stats.js'
 
 const mostLinks = 40
-
-/** A byte order mark is part of the text, as it is to node:fs. */
-export const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** What a path ends in where that is no name: nothing can be made there, or taken away. */
 type SpecialEnd = '/' | '.' | '..'
@@ -33,34 +31,6 @@ export interface Place extends End {
   readonly isSlashed: boolean
 }
 
-/** Copies what the engine tells it into one buffer. */
-export class Collector implements ExtentSink {
-  readonly bytes: Uint8Array
-  length = 0
-  readonly #medium: MappedMedium
-
-  constructor(medium: MappedMedium, capacityBytes: number) {
-    this.#medium = medium
-    this.bytes = new Uint8Array(capacityBytes)
-  }
-
-  data(block: number, offset: number, length: number): void {
-    for (let done = 0; done < length;) {
-      const at = block + Math.floor((offset + done) / blockBytes)
-      const within = (offset + done) % blockBytes
-      const part = Math.min(length - done, blockBytes - within)
-      const start = this.#medium.byteOf(at) + within
-      this.bytes.set(this.#medium.bytesOf(at).subarray(start, start + part), this.length)
-      this.length += part
-      done += part
-    }
-  }
-
-  hole(length: number): void {
-    this.length += length
-  }
-}
-
 export class PathWalk {
   readonly #engine: Engine
   readonly #medium: MappedMedium
@@ -75,27 +45,27 @@ export class PathWalk {
    * Finds what is there: a slash at the end leads through a link, and to a directory only.
    * @returns the inode, or a negative errno
    */
-  find(path: string, followLast: boolean): number {
+  find(path: BytePath, followLast: boolean): number {
     const place = this.resolve(path, followLast || path.endsWith('/'))
     if (typeof place === 'number') return place
     return this.isNoDirectory(place, path) ? -ENOTDIR : place.inode
   }
 
   /** Whether a slash follows the name of what is there, and is no directory. */
-  isNoDirectory(place: Place, path: string): boolean {
+  isNoDirectory(place: Place, path: BytePath): boolean {
     return place.isSlashed && place.inode > 0 && !this.stat(place.inode, path).isDirectory()
   }
 
   /** @returns where the path leads, or a negative errno where one of its directories is missing */
-  resolve(path: string, followLast: boolean): Place | number {
-    if (path === '') return -ENOENT
+  resolve(path: BytePath, followLast: boolean): Place | number {
+    if (path.length === 0) return -ENOENT
     const names = partsOf(path)
     const parents = [rootInode]
     let isSlashed = path.endsWith('/')
     let last: End = specialEnd('/', parents)
     for (let links = 0; names.length > 0;) {
       const part = names.shift()!
-      if (part === '.' || part === '..') {
+      if (isDots(part)) {
         if (part === '..' && parents.length > 1) parents.pop()
         last = specialEnd(part, parents)
         continue
@@ -125,37 +95,49 @@ export class PathWalk {
   }
 
   /** @param path for the error, which a damaged volume may give */
-  stat(inode: number, path: string): VolumeStats {
-    const error = this.#engine.getattr(inode, this.#words)
-    if (error !== 0) throw apiError(error, 'stat', path)
-    return new VolumeStats(inode, this.#words)
+  stat(inode: number, path: BytePath): VolumeStats {
+    return new VolumeStats(inode, this.attributes(inode, 'stat', path))
   }
 
-  readlink(inode: number, path: string): string {
-    const target = new Collector(this.#medium, blockBytes)
-    const length = this.#engine.readlink(inode, target)
+  /** @returns the words of an inode, which hold until the next call */
+  attributes(inode: number, syscall: string, path?: BytePath): Uint32Array {
+    check(this.#engine.getattr(inode, this.#words), syscall, path)
+    return this.#words
+  }
+
+  readlink(inode: number, path: BytePath): BytePath {
+    const target = new Uint8Array(blockBytes)
+    const length = this.#engine.readlink(inode, new Collector(this.#medium, target))
     if (length < 0) throw apiError(length, 'readlink', path)
-    return decoder.decode(target.bytes.subarray(0, length))
+    return fromBytes(target.subarray(0, length))
   }
 
   /** The engine hands out a reference; calls here do not overlap, so it need not be kept. */
-  #lookup(parent: number, part: string): number {
+  #lookup(parent: number, part: BytePath): number {
     const inode = this.#engine.lookup(parent, nameOf(part))
     if (inode > 0) this.#engine.forget(inode, 1)
     return inode
   }
 }
 
-function partsOf(path: string): string[] {
-  return path.split('/').filter((part) => part !== '')
+function isDots(part: string): part is '.' | '..' {
+  return part === '.' || part === '..'
+}
+
+function partsOf(path: BytePath): BytePath[] {
+  return path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(asBytePath)
 }
 
 /** The last of these directories, each within the one before it. */
 function specialEnd(special: SpecialEnd, parents: readonly number[]): End {
-  return { parent: parents.at(-2) ?? rootInode, name: nameOf(special), inode: parents.at(-1)!, special }
+  const name = nameOf(asBytePath(special))
+  return { parent: parents.at(-2) ?? rootInode, name, inode: parents.at(-1)!, special }
 }
 
-export function nameOf(text: string): Name {
-  const bytes = new TextEncoder().encode(text)
+function nameOf(text: BytePath): Name {
+  const bytes = bytesOf(text)
   return new Name().set(bytes, 0, bytes.length)
 }

@@ -6,311 +6,432 @@
  *     const volume = await openFiles('/dev/pmem0')
  *     await volume.writeFile('/hello', 'hello, world\n')
  *     await volume.close()
+ *
+ * Options mean what they mean to node:fs; what is not served here is refused by its name. Permissions are not checked:
+ * who can open the device may do what root may. A call on a closed volume fails with EBADF.
  */
-import { blockBytes } from '../../layout/geometry.js'
-import { AttributeChange, KILL_PRIVILEGES, SET_GID, SET_MODE, SET_SIZE, SET_UID } from '../fs/attributes.js'
-import type { DirectorySink } from '../fs/directory-reader.js'
-import type { Engine } from '../fs/engine.js'
-import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../fs/errno.js'
-import { mostBytesPerWrite } from '../fs/file.js'
-import { S_IFDIR, S_IFLNK, S_IFREG } from '../fs/mode.js'
-import { NewInode } from '../fs/new-inode.js'
-import { MappedMedium } from '../pmem/mapped-medium.js'
-import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
-import { apiError } from './api-error.js'
-import { bytesOf, checkEncoding, checkText, lengthOf, ownerOf, permissionsOf } from './arguments.js'
-import { type OpenedVolume, openVolume } from './opened-volume.js'
-import { Collector, PathWalk, type Place, decoder } from './path-walk.js'
-import type { VolumeStats } from './volume-stats.js'
-
-/** What rmdir(2) says of a path that ends in no name. */
-const notToRemove = { '/': EBUSY, '.': EINVAL, '..': ENOTEMPTY } as const
+import { constants } from 'node:fs'
+import type { AttributeChange } from '../fs/attributes.js'
+import { EACCES, EINVAL, ENOENT, EROFS } from '../fs/errno.js'
+import { S_IFLNK } from '../fs/mode.js'
+import { apiError, check } from './api-error.js'
+import { integerOf, lengthOf, permissionsOf } from './arguments.js'
+import { type BytePath, type VolumePath, bytePathOf, bytesOf, textOf } from './byte-path.js'
+import {
+  list,
+  listTree,
+  makeDirectories,
+  makeDirectory,
+  removeDirectory,
+  removeFile,
+  removeTree,
+} from './directory-calls.js'
+import { DirectoryEntry } from './directory-entry.js'
+import { type FileData, contentsOf } from './file-data.js'
+import { FileHandle } from './file-handle.js'
+import type {
+  Mode,
+  NameEncoding,
+  OpenFlags,
+  ReadPathOptions,
+  ReaddirOptions,
+  Time,
+  WriteFileOptions,
+  WritePathOptions,
+} from './call-options.js'
+import { directoryIsNoFile, invalidValue } from './invalid-argument.js'
+import { inodeOfMode } from './made-inode.js'
+import { moveTo, newName } from './names.js'
+import type { OpenFile } from './open-file.js'
+import { openFlagsOf } from './open-flags.js'
+import { openVolume } from './opened-volume.js'
+import { openFile } from './opening.js'
+import {
+  booleanOf,
+  checkAborted,
+  checkRetries,
+  encodingOf,
+  optionsOf,
+  signalOf,
+  textEncodingOf,
+} from './options.js'
+import { changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
+import { Session } from './session.js'
+import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 
 /** Opens the volume on a device. @throws DeviceError, VolumeError */
 export function openFiles(device: string, options: { readOnly?: boolean } = {}): Promise<VolumeFiles> {
-  return Promise.resolve().then(() => new VolumeFiles(openVolume(device, options.readOnly ?? false)))
+  return Promise.resolve().then(() => {
+    const { readOnly } = optionsOf('openFiles', options, ['readOnly'])
+    return new VolumeFiles(new Session(openVolume(device, booleanOf(readOnly, 'readOnly'))))
+  })
 }
 
 export class VolumeFiles {
-  readonly #opened: OpenedVolume
-  readonly #medium: MappedMedium
-  readonly #engine: Engine
-  readonly #walk: PathWalk
-  readonly #buffer: TransferBuffer
+  readonly #session: Session
 
-  constructor(opened: OpenedVolume) {
-    this.#opened = opened
-    this.#medium = new MappedMedium(opened.description)
-    this.#engine = opened.volume.engine(0)
-    this.#walk = new PathWalk(this.#engine, this.#medium)
-    this.#buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
+  /** Volumes are opened by {@link openFiles}. */
+  constructor(session: Session) {
+    this.#session = session
   }
 
   /** What was noticed on opening, in sentences for people. */
   get notices(): readonly string[] {
-    return this.#opened.notices
+    return this.#session.notices
   }
 
+  /** Closes all open files, and lets go of the device. A second time it does nothing. */
   close(): Promise<void> {
-    return this.#run(() => {
-      releaseTransferBuffer(this.#buffer)
-      try {
-        this.#medium.release()
-      } finally {
-        this.#opened.close()
-      }
+    return this.#session.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @param mode of a file that is made */
+  open(path: VolumePath, flags: OpenFlags = 'r', mode: Mode = 0o666): Promise<FileHandle> {
+    return this.#run('open', () => new FileHandle(this.#open(path, flags, mode)))
+  }
+
+  /** Follows symbolic links. */
+  stat(path: VolumePath, options?: { bigint?: false }): Promise<VolumeStats>
+  stat(path: VolumePath, options: { bigint: true }): Promise<BigIntVolumeStats>
+  stat(path: VolumePath, options?: { bigint?: boolean }): Promise<VolumeStats | BigIntVolumeStats>
+  stat(path: VolumePath, options?: { bigint?: boolean }): Promise<VolumeStats | BigIntVolumeStats> {
+    return this.#stat('stat', path, options, true)
+  }
+
+  /** Of a symbolic link itself. */
+  lstat(path: VolumePath, options?: { bigint?: false }): Promise<VolumeStats>
+  lstat(path: VolumePath, options: { bigint: true }): Promise<BigIntVolumeStats>
+  lstat(path: VolumePath, options?: { bigint?: boolean }): Promise<VolumeStats | BigIntVolumeStats>
+  lstat(path: VolumePath, options?: { bigint?: boolean }): Promise<VolumeStats | BigIntVolumeStats> {
+    return this.#stat('lstat', path, options, false)
+  }
+
+  /** @param mode F_OK, or of R_OK, W_OK and X_OK: what root may do */
+  access(path: VolumePath, mode: number = constants.F_OK): Promise<void> {
+    return this.#run('access', () => {
+      const at = bytePathOf(path)
+      const wanted = integerOf(mode, 'mode', 0, 7)
+      const stats = this.#session.walk.stat(this.#session.inode('access', at, true), at)
+      if ((wanted & constants.W_OK) !== 0 && this.#session.engine.isReadOnly)
+        throw apiError(-EROFS, 'access', at)
+      if ((wanted & constants.X_OK) !== 0 && stats.isFile() && (stats.mode & 0o111) === 0)
+        throw apiError(-EACCES, 'access', at)
     })
   }
 
-  stat(path: string): Promise<VolumeStats> {
-    return this.#run(() => this.#walk.stat(this.#inode('stat', path, true), path))
-  }
-
-  lstat(path: string): Promise<VolumeStats> {
-    return this.#run(() => this.#walk.stat(this.#inode('lstat', path, false), path))
-  }
-
-  readFile(path: string, encoding?: null): Promise<Uint8Array>
-  readFile(path: string, encoding: 'utf8' | 'utf-8'): Promise<string>
-  readFile(path: string, encoding?: 'utf8' | 'utf-8' | null): Promise<Uint8Array | string> {
-    return this.#run(() => {
-      checkEncoding(encoding)
-      const inode = this.#inode('open', path, true)
-      const { size } = this.#walk.stat(inode, path)
-      const bytes = this.#read(inode, size, path)
-      return typeof encoding === 'string' ? decoder.decode(bytes) : bytes
+  /**
+   * Reads a whole file, from where a handle is at.
+   * @throws ERR_FS_FILE_TOO_LARGE beyond 2 GiB: such a file is read in parts, by {@link open} and FileHandle.read
+   */
+  readFile(
+    file: VolumePath | FileHandle,
+    options?: { encoding?: null; flag?: OpenFlags; signal?: AbortSignal } | null,
+  ): Promise<Buffer>
+  readFile(
+    file: VolumePath | FileHandle,
+    options: { encoding: BufferEncoding; flag?: OpenFlags; signal?: AbortSignal } | BufferEncoding,
+  ): Promise<string>
+  readFile(
+    file: VolumePath | FileHandle,
+    options?: ReadPathOptions | BufferEncoding | null,
+  ): Promise<Buffer | string>
+  readFile(
+    file: VolumePath | FileHandle,
+    options?: ReadPathOptions | BufferEncoding | null,
+  ): Promise<Buffer | string> {
+    if (file instanceof FileHandle) return file.readFile(options)
+    return this.#run('open', () => {
+      const given = optionsOf('readFile', options, ['encoding', 'flag', 'signal'], 'encoding')
+      const encoding = encodingOf(given.encoding)
+      checkAborted(signalOf(given.signal))
+      const bytes = this.#with(this.#open(file, flagOr(given.flag, 'r'), 0o666), (open) => open.readRest())
+      return encoding === null ? bytes : bytes.toString(textEncodingOf(encoding) ?? undefined)
     })
   }
 
-  /** Replaces a file's contents, or makes it (mode 0666). */
-  writeFile(path: string, data: string | ArrayBufferView): Promise<void> {
-    return this.#run(() => {
-      const bytes = bytesOf(data)
-      const place = this.#place('open', path, true)
-      if (place.isSlashed) throw apiError(-EISDIR, 'open', path)
-      const inode = place.inode > 0 ? place.inode : this.#make('open', path, place, S_IFREG | 0o666)
-      this.#resize(inode, 0, 'open', path)
-      this.#write(inode, bytes, path)
-    })
+  /** Replaces a file's contents, or makes it; other flags add to it. Writes where a handle is at. */
+  writeFile(
+    file: VolumePath | FileHandle,
+    data: FileData,
+    options?: WritePathOptions | BufferEncoding | null,
+  ): Promise<void> {
+    return this.#write('writeFile', file, data, options, 'w')
+  }
+
+  /** Adds to a file's end, or makes it. */
+  appendFile(
+    file: VolumePath | FileHandle,
+    data: FileData,
+    options?: WritePathOptions | BufferEncoding | null,
+  ): Promise<void> {
+    return this.#write('appendFile', file, data, options, 'a')
   }
 
   /** @param length bytes, a whole number; below zero it is zero, and beyond the largest file EFBIG */
-  truncate(path: string, length = 0): Promise<void> {
-    return this.#run(() => {
-      const inode = this.#inode('truncate', path, true)
-      this.#resize(inode, lengthOf(length), 'truncate', path)
+  truncate(path: VolumePath, length = 0): Promise<void> {
+    return this.#run('open', () => {
+      this.#with(this.#open(path, 'r+', 0o666), (open) => open.truncate(lengthOf(length)))
     })
   }
 
-  readdir(path: string): Promise<string[]> {
-    return this.#run(() => {
-      const names: string[] = []
-      const sink: DirectorySink = {
-        entry(_inode, _type, bytes, start, length) {
-          const name = decoder.decode(bytes.subarray(start, start + length))
-          if (name !== '.' && name !== '..') names.push(name)
-          return true
-        },
+  /** Names in no order that means anything; with `recursive`, paths of all that is below too. */
+  readdir(
+    path: VolumePath,
+    options?:
+      | { encoding?: BufferEncoding | null; withFileTypes?: false; recursive?: boolean }
+      | BufferEncoding
+      | null,
+  ): Promise<string[]>
+  readdir(
+    path: VolumePath,
+    options: { encoding: 'buffer'; withFileTypes?: false; recursive?: boolean } | 'buffer',
+  ): Promise<Buffer[]>
+  readdir(
+    path: VolumePath,
+    options: { encoding?: BufferEncoding | null; withFileTypes: true; recursive?: boolean },
+  ): Promise<DirectoryEntry[]>
+  readdir(
+    path: VolumePath,
+    options: { encoding: 'buffer'; withFileTypes: true; recursive?: boolean },
+  ): Promise<DirectoryEntry<Buffer>[]>
+  readdir(
+    path: VolumePath,
+    options?: ReaddirOptions | NameEncoding,
+  ): Promise<(string | Buffer)[] | DirectoryEntry<string | Buffer>[]> {
+    return this.#run('scandir', () => {
+      const given = optionsOf('readdir', options, ['encoding', 'withFileTypes', 'recursive'], 'encoding')
+      const encoding = encodingOf(given.encoding)
+      const withFileTypes = booleanOf(given.withFileTypes, 'withFileTypes')
+      const recursive = booleanOf(given.recursive, 'recursive')
+      const at = bytePathOf(path)
+      const found = recursive
+        ? listTree(this.#session, at)
+        : list(this.#session, at).map((entry) => ({ ...entry, parent: at, relative: entry.name }))
+      if (!withFileTypes) return found.map(({ relative }) => encoded(relative, encoding))
+      return found.map(
+        ({ name, parent, type }) => new DirectoryEntry(encoded(name, encoding), textOf(parent), type),
+      )
+    })
+  }
+
+  /** @returns with `recursive`, the first directory that was made, if any */
+  mkdir(path: VolumePath, options?: { mode?: Mode; recursive?: false } | Mode | null): Promise<undefined>
+  mkdir(
+    path: VolumePath,
+    options?: { mode?: Mode; recursive?: boolean } | Mode | null,
+  ): Promise<string | undefined>
+  mkdir(
+    path: VolumePath,
+    options?: { mode?: Mode; recursive?: boolean } | Mode | null,
+  ): Promise<string | undefined> {
+    return this.#run('mkdir', () => {
+      const given = optionsOf('mkdir', options, ['mode', 'recursive'], 'mode')
+      const at = bytePathOf(path)
+      const permissions = permissionsOf(given.mode, 0o777)
+      if (!booleanOf(given.recursive, 'recursive')) {
+        makeDirectory(this.#session, at, permissions)
+        return undefined
       }
-      this.#check(this.#engine.readdir(this.#inode('scandir', path, true), 0, 0, sink), 'scandir', path)
-      return names
+      const first = makeDirectories(this.#session, at, permissions)
+      return first === null ? undefined : textOf(first)
     })
   }
 
-  /** @param mode permission bits, from which no umask is taken off; what else it has is left out */
-  mkdir(path: string, mode = 0o777): Promise<void> {
-    return this.#run(() => {
-      const permissions = permissionsOf(mode)
-      this.#make('mkdir', path, this.#vacant('mkdir', path), S_IFDIR | permissions)
+  /** @param type has no meaning but on Windows, and may be 'file', 'dir' or 'junction' */
+  symlink(target: VolumePath, path: VolumePath, type?: string | null): Promise<void> {
+    return this.#run('symlink', () => {
+      if (type !== undefined && type !== null && !['file', 'dir', 'junction'].includes(type))
+        throw invalidValue('type', "must be 'file', 'dir' or 'junction'", type)
+      const text = bytePathOf(target, 'target')
+      const at = bytePathOf(path)
+      const { engine, buffer } = this.#session
+      const bytes = bytesOf(text)
+      const { parent, name } = newName(this.#session, 'symlink', text, at)
+      // What is too long is refused by its length alone.
+      buffer.bytes.set(bytes.subarray(0, buffer.bytes.length))
+      const made = engine.symlink(parent, name, inodeOfMode(S_IFLNK | 0o777), buffer, 0, bytes.length)
+      this.#session.take(made, 'symlink', text, at)
     })
   }
 
-  symlink(target: string, path: string): Promise<void> {
-    return this.#run(() => {
-      checkText(target, 'target')
-      const bytes = bytesOf(target)
-      this.#buffer.bytes.set(bytes.subarray(0, blockBytes))
-      const { parent, name } = this.#vacantFile('symlink', path)
-      const made = newInode(S_IFLNK | 0o777)
-      this.#take(this.#engine.symlink(parent, name, made, this.#buffer, 0, bytes.length), 'symlink', path)
+  readlink(
+    path: VolumePath,
+    options?: { encoding?: BufferEncoding | null } | BufferEncoding | null,
+  ): Promise<string>
+  readlink(path: VolumePath, options: { encoding: 'buffer' } | 'buffer'): Promise<Buffer>
+  readlink(path: VolumePath, options?: { encoding?: NameEncoding } | NameEncoding): Promise<string | Buffer> {
+    return this.#run('readlink', () => {
+      const encoding = encodingOf(optionsOf('readlink', options, ['encoding'], 'encoding').encoding)
+      const at = bytePathOf(path)
+      const inode = this.#session.inode('readlink', at, false)
+      if (!this.#session.walk.stat(inode, at).isSymbolicLink()) throw apiError(-EINVAL, 'readlink', at)
+      return encoded(this.#session.walk.readlink(inode, at), encoding)
     })
   }
 
-  readlink(path: string): Promise<string> {
-    return this.#run(() => {
-      const inode = this.#inode('readlink', path, false)
-      if (!this.#walk.stat(inode, path).isSymbolicLink()) throw apiError(-EINVAL, 'readlink', path)
-      return this.#walk.readlink(inode, path)
+  /** Gives a file one more name; of a symbolic link, to the link itself. */
+  link(existing: VolumePath, path: VolumePath): Promise<void> {
+    return this.#run('link', () => {
+      const from = bytePathOf(existing, 'existingPath')
+      const to = bytePathOf(path, 'newPath')
+      const inode = this.#session.walk.find(from, false)
+      check(inode, 'link', from, to)
+      const { parent, name } = newName(this.#session, 'link', from, to)
+      check(this.#session.engine.link(inode, parent, name), 'link', from, to)
+      this.#session.engine.forget(inode, 1)
     })
   }
 
-  link(existing: string, path: string): Promise<void> {
-    return this.#run(() => {
-      const inode = this.#inode('link', existing, false)
-      const { parent, name } = this.#vacantFile('link', path)
-      this.#check(this.#engine.link(inode, parent, name), 'link', path)
-      this.#engine.forget(inode, 1)
+  /** A file that is open lives on until it is closed. */
+  unlink(path: VolumePath): Promise<void> {
+    return this.#run('unlink', () => removeFile(this.#session, bytePathOf(path)))
+  }
+
+  rmdir(path: VolumePath, options?: { maxRetries?: number; retryDelay?: number }): Promise<void> {
+    return this.#run('rmdir', () => {
+      const given = optionsOf('rmdir', options, ['maxRetries', 'retryDelay', 'recursive'])
+      checkRetries(given)
+      if (booleanOf(given.recursive, 'recursive'))
+        throw invalidValue('options.recursive', 'is not supported by rmdir, but by rm', true)
+      removeDirectory(this.#session, bytePathOf(path))
     })
   }
 
-  unlink(path: string): Promise<void> {
-    return this.#run(() => {
-      const { parent, name, special } = this.#named('unlink', path)
-      if (special !== null) throw apiError(-EISDIR, 'unlink', path)
-      this.#check(this.#engine.unlink(parent, name), 'unlink', path)
+  /** Removes a file, or (`recursive`) a directory with all that is below it; `force` has nothing against there being none. */
+  rm(
+    path: VolumePath,
+    options?: { force?: boolean; recursive?: boolean; maxRetries?: number; retryDelay?: number },
+  ): Promise<void> {
+    return this.#run('rm', () => {
+      const given = optionsOf('rm', options, ['force', 'recursive', 'maxRetries', 'retryDelay'])
+      checkRetries(given)
+      const force = booleanOf(given.force, 'force')
+      const recursive = booleanOf(given.recursive, 'recursive')
+      const at = bytePathOf(path)
+      const inode = this.#session.walk.find(at, false)
+      if (force && inode === -ENOENT) return
+      check(inode, 'lstat', at)
+      const isDirectory = this.#session.walk.stat(inode, at).isDirectory()
+      if (isDirectory && !recursive) throw directoryIsNoFile(textOf(at))
+      if (isDirectory) removeTree(this.#session, at)
+      else removeFile(this.#session, at)
     })
   }
 
-  rmdir(path: string): Promise<void> {
-    return this.#run(() => {
-      const { parent, name, special } = this.#named('rmdir', path)
-      if (special !== null) throw apiError(-notToRemove[special], 'rmdir', path)
-      this.#check(this.#engine.rmdir(parent, name), 'rmdir', path)
+  /** Replaces what is there, as rename(2) does. */
+  rename(from: VolumePath, to: VolumePath): Promise<void> {
+    return this.#run('rename', () => {
+      moveTo(this.#session, bytePathOf(from, 'oldPath'), bytePathOf(to, 'newPath'))
     })
   }
 
-  rename(from: string, to: string): Promise<void> {
-    return this.#run(() => {
-      const old = this.#place('rename', from, false)
-      const place = this.#place('rename', to, false)
-      this.#check(this.#whyNotRenamed(old, place, from), 'rename', from)
-      this.#check(this.#engine.rename(old.parent, old.name, place.parent, place.name, 0), 'rename', from)
-    })
-  }
-
-  /** @param mode permission bits; what else it has is left out */
-  chmod(path: string, mode: number): Promise<void> {
-    return this.#run(() => {
-      const change = new AttributeChange()
-      change.mask = SET_MODE
-      change.mode = permissionsOf(mode)
-      this.#check(this.#engine.setattr(this.#inode('chmod', path, true), change), 'chmod', path)
-    })
+  chmod(path: VolumePath, mode: Mode): Promise<void> {
+    return this.#change('chmod', path, true, () => changeOfMode(mode))
   }
 
   /** @param uid, gid -1 leaves the one or the other as it is */
-  chown(path: string, uid: number, gid: number): Promise<void> {
-    return this.#run(() => {
-      const user = ownerOf(uid, 'uid')
-      const group = ownerOf(gid, 'gid')
-      const change = new AttributeChange()
-      change.mask = KILL_PRIVILEGES | (user === null ? 0 : SET_UID) | (group === null ? 0 : SET_GID)
-      change.uid = user ?? 0
-      change.gid = group ?? 0
-      this.#check(this.#engine.setattr(this.#inode('chown', path, true), change), 'chown', path)
-    })
+  chown(path: VolumePath, uid: number, gid: number): Promise<void> {
+    return this.#change('chown', path, true, () => changeOfOwner(uid, gid))
   }
 
-  /** Everything here is synchronous; a promise makes it look, and fail, like node:fs/promises. */
-  #run<Result>(call: () => Result): Promise<Result> {
-    return Promise.resolve().then(() => {
-      this.#engine.clock.setMilliseconds(Date.now())
-      try {
-        return call()
-      } finally {
-        // Throws where the device has failed: whatever else was found then came of that.
-        this.#medium.check()
-      }
-    })
+  /** Of a symbolic link itself. */
+  lchown(path: VolumePath, uid: number, gid: number): Promise<void> {
+    return this.#change('lchown', path, false, () => changeOfOwner(uid, gid))
   }
 
-  #place(syscall: string, path: string, followLast: boolean): Place {
-    checkText(path, 'path')
-    const place = this.#walk.resolve(path, followLast)
-    if (typeof place === 'number') throw apiError(place, syscall, path)
-    return place
+  utimes(path: VolumePath, atime: Time, mtime: Time): Promise<void> {
+    return this.#change('utime', path, true, () => changeOfTimes(atime, mtime))
   }
 
-  #inode(syscall: string, path: string, followLast: boolean): number {
-    checkText(path, 'path')
-    const inode = this.#walk.find(path, followLast)
-    this.#check(inode, syscall, path)
-    return inode
+  /** Of a symbolic link itself. */
+  lutimes(path: VolumePath, atime: Time, mtime: Time): Promise<void> {
+    return this.#change('lutime', path, false, () => changeOfTimes(atime, mtime))
   }
 
-  /** Where something may lose its name: behind a slash it must be a directory. */
-  #named(syscall: string, path: string): Place {
-    const place = this.#place(syscall, path, false)
-    if (this.#walk.isNoDirectory(place, path)) throw apiError(-ENOTDIR, syscall, path)
-    return place
+  #run<Result>(syscall: string, call: () => Result): Promise<Result> {
+    return this.#session.run(syscall, call)
   }
 
-  /** Where something new may get a name. */
-  #vacant(syscall: string, path: string): Place {
-    const place = this.#place(syscall, path, false)
-    if (place.inode > 0) throw apiError(-EEXIST, syscall, path)
-    return place
+  #open(path: VolumePath, flags: unknown, mode: unknown): OpenFile {
+    const at = bytePathOf(path)
+    return openFile(this.#session, at, openFlagsOf(flags), permissionsOf(mode, 0o666))
   }
 
-  /** Where something new may get a name that is no directory. */
-  #vacantFile(syscall: string, path: string): Place {
-    const place = this.#vacant(syscall, path)
-    if (place.isSlashed) throw apiError(-ENOENT, syscall, path)
-    return place
-  }
-
-  /** @returns 0, or what rename(2) says of the paths alone */
-  #whyNotRenamed(old: Place, place: Place, from: string): number {
-    if (old.special !== null || place.special !== null) return -EBUSY
-    if (old.inode < 0) return old.inode
-    return this.#walk.isNoDirectory({ ...old, isSlashed: old.isSlashed || place.isSlashed }, from)
-      ? -ENOTDIR
-      : 0
-  }
-
-  #check(result: number, syscall: string, path: string): void {
-    if (result < 0) throw apiError(result, syscall, path)
-  }
-
-  /** An inode was made: the reference that came with it is given back. */
-  #take(inode: number, syscall: string, path: string): number {
-    this.#check(inode, syscall, path)
-    this.#engine.forget(inode, 1)
-    return inode
-  }
-
-  #make(syscall: string, path: string, place: Place, mode: number): number {
-    return this.#take(this.#engine.create(place.parent, place.name, newInode(mode)), syscall, path)
-  }
-
-  #resize(inode: number, length: number, syscall: string, path: string): void {
-    const change = new AttributeChange()
-    change.mask = SET_SIZE
-    change.sizeLow = length >>> 0
-    change.sizeHigh = Math.floor(length / 2 ** 32)
-    this.#check(this.#engine.setattr(inode, change), syscall, path)
-  }
-
-  #read(inode: number, size: number, path: string): Uint8Array {
-    const collector = new Collector(this.#medium, size)
-    // An empty one is read too: it may be a directory.
-    let at = 0
-    do {
-      const length = Math.min(mostBytesPerWrite, size - at)
-      const result = this.#engine.beginRead(inode, at / blockBytes, 0, length, collector, true)
-      this.#engine.endRead(inode)
-      this.#check(result, 'read', path)
-      at += length
-    } while (at < size)
-    return collector.bytes
-  }
-
-  #write(inode: number, data: Uint8Array, path: string): void {
-    for (let at = 0; at < data.length;) {
-      const part = data.subarray(at, Math.min(data.length, at + mostBytesPerWrite))
-      this.#buffer.bytes.set(part)
-      const index = Math.floor(at / blockBytes)
-      const written = this.#engine.write(inode, index, at % blockBytes, part.length, this.#buffer, 0, true)
-      this.#check(written, 'write', path)
-      at += written
+  #with<Result>(file: OpenFile, call: (file: OpenFile) => Result): Result {
+    try {
+      return call(file)
+    } finally {
+      file.close()
     }
+  }
+
+  async #write(
+    call: string,
+    file: VolumePath | FileHandle,
+    data: FileData,
+    options: unknown,
+    usualFlag: OpenFlags,
+  ): Promise<void> {
+    const given = optionsOf(call, options, ['encoding', 'mode', 'flag', 'flush', 'signal'], 'encoding')
+    if (file instanceof FileHandle) return file.writeFile(data, options as WriteFileOptions)
+    booleanOf(given.flush ?? undefined, 'flush')
+    const encoding = encodingOf(given.encoding)
+    const signal = signalOf(given.signal)
+    const contents = contentsOf(data, typeof data === 'string' ? textEncodingOf(encoding) : null)
+    const open = (): OpenFile => {
+      checkAborted(signal)
+      return this.#open(file, flagOr(given.flag, usualFlag), given.mode)
+    }
+    if (contents instanceof Uint8Array)
+      return this.#run('open', () => this.#with(open(), (opened) => opened.writeAll(contents)))
+    const handle = await this.#run('open', () => new FileHandle(open()))
+    try {
+      await handle.writeParts(contents, textEncodingOf(encoding), signal)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  #stat(
+    syscall: string,
+    path: VolumePath,
+    options: unknown,
+    followLast: boolean,
+  ): Promise<VolumeStats | BigIntVolumeStats> {
+    return this.#run(syscall, () => {
+      const { bigint } = optionsOf(syscall, options, ['bigint'])
+      const at = bytePathOf(path)
+      const inode = this.#session.inode(syscall, at, followLast)
+      const words = this.#session.walk.attributes(inode, syscall, at)
+      return booleanOf(bigint, 'bigint') ? new BigIntVolumeStats(inode, words) : new VolumeStats(inode, words)
+    })
+  }
+
+  #change(
+    syscall: string,
+    path: VolumePath,
+    followLast: boolean,
+    changeOf: () => AttributeChange,
+  ): Promise<void> {
+    return this.#run(syscall, () => {
+      const at = bytePathOf(path)
+      const change = changeOf()
+      const inode = this.#session.inode(syscall, at, followLast)
+      check(this.#session.engine.setattr(inode, change), syscall, at)
+    })
   }
 }
 
-function newInode(mode: number): NewInode {
-  const made = new NewInode()
-  made.mode = mode
-  made.uid = process.getuid!()
-  made.gid = process.getgid!()
-  return made
+function encoded(name: BytePath, encoding: BufferEncoding | 'buffer' | null): string | Buffer {
+  const bytes = bytesOf(name)
+  return encoding === 'buffer' ? bytes : bytes.toString(encoding ?? 'utf8')
+}
+
+/** As node:fs has it, '' and 0 are no flags either. */
+function flagOr(flag: unknown, usual: OpenFlags): unknown {
+  return flag === '' || flag === 0 ? usual : (flag ?? usual)
 }

@@ -40,6 +40,11 @@ const BITMAP = INODE_LOCKS + inodeLockCount
 const inodesPerWindow = 2 ** 28
 const inodeWindowShift = 28
 
+/** References that are counted. One more, and the count stays saturated, and the inode in use, until the next mount. */
+export const mostLookups = 2 ** 31 - 1
+/** Any negative word says so. This one is far from both ends, so workers that count meanwhile do not make it positive. */
+const saturated = -(2 ** 30)
+
 /** What another thread needs to see the same state. */
 export interface SharedStateDescription {
   readonly memory: Mapping
@@ -94,19 +99,26 @@ export class SharedState {
     }
   }
 
-  /** How many references the kernel, or another user of the engine, holds to an inode. */
+  /** How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most. */
   lookups(inode: number): number {
-    return Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
+    const count = Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
+    return count < 0 ? mostLookups : count
   }
 
   retain(inode: number): void {
-    Atomics.add(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1), 1)
+    const counts = this.#counts[inode >>> inodeWindowShift]!
+    const at = inode & (inodesPerWindow - 1)
+    if (Atomics.add(counts, at, 1) < 0) Atomics.store(counts, at, saturated)
   }
 
   /** @returns how many references are left */
   forget(inode: number, count: number): number {
     const counts = this.#counts[inode >>> inodeWindowShift]!
-    return Atomics.sub(counts, inode & (inodesPerWindow - 1), count) - count
+    const at = inode & (inodesPerWindow - 1)
+    const before = Atomics.sub(counts, at, count)
+    if (before >= 0) return before - count
+    Atomics.store(counts, at, saturated)
+    return mostLookups
   }
 
   /** Tells workers that wait for a lock that nobody may ever let go of it. */

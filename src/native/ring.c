@@ -39,8 +39,6 @@ enum {
 };
 
 enum { HEADER_STRIDE_BYTES = 512, MAX_ENTRIES = 4096, MAX_RINGS = 1024 };
-/* So many replies are handed in although requests are at hand: a reply waits for a few others only. */
-enum { MOST_DUE = 8 };
 
 /* struct fuse_uring_req_header: the request going in, the reply coming out. */
 struct entry_header {
@@ -385,7 +383,11 @@ int ring_enter(struct ring *ring, uint32_t wait_for)
 /* Blocks until there is a request. Returns 0 or a negative errno. */
 static int await(struct ring *ring)
 {
-	if (ring->to_submit >= MOST_DUE) {
+	/*
+	 * A finished reply must not wait for the request at hand. No request is short for certain: any may have to wait
+	 * for a lock. With one request at a time there is none at hand, and the reply goes with the wait for the next.
+	 */
+	if (ring_is_ready(ring)) {
 		int error = ring_submit(ring);
 
 		if (error && error != -EINTR)

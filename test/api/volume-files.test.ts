@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The node:fs/promises-like face: what is written through it is there after closing and opening again. */
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { openFiles } from '../../src/api/volume-files.js'
 import { formattedDevice } from './formatted-device.js'
@@ -57,18 +59,45 @@ void test('errors are those of node:fs', async (t) => {
   await t.rejects(volume.writeFile(`/${'n'.repeat(256)}`, 'x'), { code: 'ENAMETOOLONG' })
 })
 
-void test('a volume opened read-only leaves the device as it was', async (t) => {
+void test('a volume opened read-only refuses every change, and the device stays as it was', async (t) => {
   const path = formattedDevice(t, 2 ** 22)
   const volume = await openFiles(path)
   await volume.writeFile('/file', 'kept')
+  await volume.mkdir('/directory')
+  await volume.symlink('file', '/link')
   await volume.close()
+  const before = await readFile(path)
   const reader = await openFiles(path, { readOnly: true })
-  await reader.writeFile('/file', 'gone')
-  t.equal(await reader.readFile('/file', 'utf8'), 'gone', 'it works on copies of the pages')
+  const readOnly = { code: 'EROFS' }
+  await t.rejects(reader.writeFile('/file', 'gone'), readOnly)
+  await t.rejects(reader.writeFile('/file', ''), readOnly)
+  await t.rejects(reader.writeFile('/new', 'x'), readOnly)
+  await t.rejects(reader.appendFile('/file', 'x'), readOnly)
+  await t.rejects(reader.open('/file', 'r+'), readOnly)
+  await t.rejects(reader.truncate('/file'), readOnly)
+  await t.rejects(reader.mkdir('/new'), readOnly)
+  await t.rejects(reader.mkdir('/new/below', { recursive: true }), readOnly)
+  await t.rejects(reader.symlink('x', '/new'), readOnly)
+  await t.rejects(reader.link('/file', '/new'), readOnly)
+  await t.rejects(reader.unlink('/file'), readOnly)
+  await t.rejects(reader.rmdir('/directory'), readOnly)
+  await t.rejects(reader.rm('/directory', { recursive: true }), readOnly)
+  await t.rejects(reader.rename('/file', '/new'), readOnly)
+  await t.rejects(reader.chmod('/file', 0o600), readOnly)
+  await t.rejects(reader.chown('/file', -1, -1), readOnly)
+  await t.rejects(reader.lchown('/link', 1, 1), readOnly)
+  await t.rejects(reader.utimes('/file', 1, 1), readOnly)
+  await t.rejects(reader.lutimes('/link', 1, 1), readOnly)
+  await t.rejects(reader.access('/file', constants.W_OK), readOnly)
+  await t.rejects(reader.mkdir('/directory'), { code: 'EEXIST' }, 'what would fail in any case fails as ever')
+  await t.rejects(reader.readFile('/missing'), { code: 'ENOENT' })
+  t.equal(await reader.mkdir('/directory', { recursive: true }), undefined)
+  const handle = await reader.open('/file')
+  t.equal(await handle.readFile('utf8'), 'kept')
+  await t.rejects(handle.write('x'), { code: 'EBADF' })
+  await t.rejects(handle.chmod(0o600), readOnly)
   await reader.close()
-  const again = await openFiles(path)
-  t.equal(await again.readFile('/file', 'utf8'), 'kept')
-  await again.close()
+  t.ok(before.equals(await readFile(path)))
 })
 
 void test('what is not ASCII is text as it was given, a byte order mark too', async (t) => {

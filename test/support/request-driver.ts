@@ -70,7 +70,7 @@ export class RequestDriver {
     bytes[at + name.length] = 0
     this.message.payloadBytes = name.length + 1
     const result = this.#server.handle()
-    return result < 0 ? result : this.#reply(fuse.fuse_entry_out.word.nodeid)
+    return result < 0 ? result : this.reply(fuse.fuse_entry_out.word.nodeid)
   }
 
   /** Gives back one reference. */
@@ -84,7 +84,7 @@ export class RequestDriver {
   getattr(inode: number): number {
     this.#begin(fuse.FUSE_GETATTR, inode)
     const result = this.#server.handle()
-    return result < 0 ? result : this.#reply(fuse.fuse_attr_out.word.attr + fuse.fuse_attr.word.size)
+    return result < 0 ? result : this.reply(fuse.fuse_attr_out.word.attr + fuse.fuse_attr.word.size)
   }
 
   /** @param offset below 2³¹ @returns the bytes told, or a negative errno */
@@ -107,7 +107,7 @@ export class RequestDriver {
     this.#put(writeIn.write_flags, 0)
     this.message.payloadBytes = length
     const result = this.#server.handle()
-    return result < 0 ? result : this.#reply(fuse.fuse_write_out.word.size)
+    return result < 0 ? result : this.reply(fuse.fuse_write_out.word.size)
   }
 
   /** Makes a message of the next request: its header is there, its struct and payload are not yet. */
@@ -138,7 +138,8 @@ export class RequestDriver {
     this.#buffer.words[this.#argument + word] = value
   }
 
-  #reply(word: number): number {
+  /** A word of the last reply. */
+  reply(word: number): number {
     return this.#buffer.words[this.message.replyWord + word]!
   }
 }

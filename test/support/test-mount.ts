@@ -24,13 +24,19 @@ const stepMs = 10
 
 /** Options of env(1): without what the test runner has Node load into every process that a test starts. */
 export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
-/** The same for the program, with what {@link plantDefect} has added. */
+/** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
 
-/** Gives the program, wherever it is started until the end of the test, a defect: defect.ts. */
+/** Has the program, wherever it is started until the end of the test, load a file of this folder before anything else. */
+export function preload(t: TearsDown, file: string, ...variables: readonly string[]): void {
+  const added = [`NODE_OPTIONS=--import=${new URL(`./${file}.js`, import.meta.url).href}`, ...variables]
+  programEnvironment.push(...added)
+  t.teardown(() => programEnvironment.splice(programEnvironment.indexOf(added[0]!), added.length))
+}
+
+/** Gives the program a defect: defect.ts. */
 export function plantDefect(t: TearsDown): void {
-  programEnvironment.push(`NODE_OPTIONS=--import=${new URL('./defect.js', import.meta.url).href}`)
-  t.teardown(() => programEnvironment.pop())
+  preload(t, 'defect')
 }
 
 /** Options of env(1): servers hold every request to the rules of locks and transactions. */

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Bytes of a file by their position, in as many calls of the engine as they take. */
+import { blockBytes } from '../../layout/geometry.js'
+import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
+import { mostBytesPerWrite } from '../fs/file.js'
+import { apiError, check } from './api-error.js'
+import type { BytePath } from './byte-path.js'
+import { Collector } from './collector.js'
+import type { Session } from './session.js'
+
+/** Whether set-user-ID and set-group-ID are lost by a write: they are but by root's (CAP_FSETID, capabilities(7)). */
+function killsPrivileges(): boolean {
+  return process.geteuid!() !== 0
+}
+
+/** @param noteAccess keeps the time of access as relatime does @returns the bytes read, fewer at the end of the file */
+export function readAt(
+  session: Session,
+  inode: number,
+  position: number,
+  into: Uint8Array,
+  noteAccess: boolean,
+): number {
+  const { engine, medium } = session
+  let done = 0
+  // None at all are asked for too: it may be a directory.
+  do {
+    const part = into.subarray(done, done + mostBytesPerWrite)
+    const at = position + done
+    const sink = new Collector(medium, part)
+    const index = Math.floor(at / blockBytes)
+    const read = engine.beginRead(inode, index, at % blockBytes, part.length, sink, noteAccess)
+    engine.endRead(inode)
+    check(read, 'read')
+    done += read
+    if (read < part.length) break
+  } while (done < into.length)
+  return done
+}
+
+/** @returns the bytes written, fewer where space has run out or the file is as large as it can be */
+export function writeAt(session: Session, inode: number, position: number, bytes: Uint8Array): number {
+  const { engine, buffer } = session
+  const kills = killsPrivileges()
+  let done = 0
+  while (done < bytes.length) {
+    const part = bytes.subarray(done, done + mostBytesPerWrite)
+    const at = position + done
+    buffer.bytes.set(part)
+    const index = Math.floor(at / blockBytes)
+    const written = engine.write(inode, index, at % blockBytes, part.length, buffer, 0, kills)
+    if (written < 0) {
+      if (done > 0) return done
+      throw apiError(written, 'write')
+    }
+    done += written
+  }
+  return done
+}
+
+export function resize(
+  session: Session,
+  inode: number,
+  length: number,
+  syscall: string,
+  path?: BytePath,
+): void {
+  const change = new AttributeChange()
+  change.mask = SET_SIZE | (killsPrivileges() ? KILL_PRIVILEGES : 0)
+  change.sizeLow = length >>> 0
+  change.sizeHigh = Math.floor(length / 2 ** 32)
+  check(session.engine.setattr(inode, change), syscall, path)
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * An open volume as the calls share it: everything here is synchronous, and a promise makes it look, and fail, like
+ * node:fs/promises. A call runs as a whole before the next one begins.
+ *
+ * Once a call has ended in its midst, because the device did not take a store or gave none of what was asked for, what
+ * it held is not let go of: all calls fail from then on, and closing leaves the rest to recovery.
+ */
+import type { Engine } from '../fs/engine.js'
+import { EBADF, EIO } from '../fs/errno.js'
+import { mostBytesPerWrite } from '../fs/file.js'
+import { MappedMedium } from '../pmem/mapped-medium.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
+import { apiError, check } from './api-error.js'
+import type { BytePath } from './byte-path.js'
+import type { OpenedVolume } from './opened-volume.js'
+import { PathWalk, type Place } from './path-walk.js'
+
+export class Session {
+  readonly engine: Engine
+  readonly walk: PathWalk
+  /** For loads; stores are the engine's. */
+  readonly medium: MappedMedium
+  /** Where the engine takes data from. */
+  readonly buffer: TransferBuffer
+  readonly #opened: OpenedVolume
+  /** How many open files refer to each inode. */
+  readonly #references = new Map<number, number>()
+  /** Why calls fail. */
+  #failure: unknown = null
+  #isOpen = true
+
+  constructor(opened: OpenedVolume) {
+    this.#opened = opened
+    this.medium = new MappedMedium(opened.description)
+    this.engine = opened.volume.engine(0)
+    this.walk = new PathWalk(this.engine, this.medium)
+    this.buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
+  }
+
+  get notices(): readonly string[] {
+    return this.#opened.notices
+  }
+
+  /** @throws, by its promise, EBADF of a volume that is closed and EIO of one that has failed */
+  run<Result>(syscall: string, call: () => Result): Promise<Result> {
+    return Promise.resolve().then(() => {
+      if (!this.#isOpen) throw apiError(-EBADF, syscall)
+      if (this.#failure !== null) throw Object.assign(apiError(-EIO, syscall), { cause: this.#failure })
+      this.engine.clock.setMilliseconds(Date.now())
+      try {
+        const result = call()
+        // A load that the device failed yields zeros, and what came of them is no answer.
+        this.medium.check()
+        return result
+      } catch (error) {
+        const failed = this.medium.failure
+        if (failed !== null || this.#opened.volume.state.isFailed) this.#failure = failed ?? error
+        throw failed ?? error
+      }
+    })
+  }
+
+  /** Ends all that is open, and lets go of the device; a second time does nothing. */
+  close(): Promise<void> {
+    return Promise.resolve().then(() => {
+      if (!this.#isOpen) return
+      this.#isOpen = false
+      try {
+        if (this.#failure === null) this.#forgetAll()
+      } finally {
+        this.#release()
+      }
+    })
+  }
+
+  /** An open file refers to an inode: it lives until {@link forget}, even without names. */
+  keep(inode: number): void {
+    this.#references.set(inode, (this.#references.get(inode) ?? 0) + 1)
+  }
+
+  /** Gives back the reference that goes with {@link keep}. */
+  forget(inode: number): void {
+    // What closing the volume, or its failure, has ended by itself.
+    if (!this.#isOpen || this.#failure !== null) return
+    const left = (this.#references.get(inode) ?? 1) - 1
+    if (left === 0) this.#references.delete(inode)
+    else this.#references.set(inode, left)
+    this.engine.forget(inode, 1)
+  }
+
+  /** @returns where a path leads @throws where one of its directories is missing */
+  place(syscall: string, path: BytePath, followLast: boolean): Place {
+    const place = this.walk.resolve(path, followLast)
+    if (typeof place === 'number') throw apiError(place, syscall, path)
+    return place
+  }
+
+  /** @returns the inode at a path @throws where there is none */
+  inode(syscall: string, path: BytePath, followLast: boolean): number {
+    const inode = this.walk.find(path, followLast)
+    check(inode, syscall, path)
+    return inode
+  }
+
+  /** An inode was made: the reference that came with it is given back. */
+  take(inode: number, syscall: string, path: BytePath, dest?: BytePath): number {
+    check(inode, syscall, path, dest)
+    this.engine.forget(inode, 1)
+    return inode
+  }
+
+  #forgetAll(): void {
+    for (const [inode, count] of this.#references) this.engine.forget(inode, count)
+    this.#references.clear()
+  }
+
+  #release(): void {
+    releaseTransferBuffer(this.buffer)
+    try {
+      this.medium.release()
+    } finally {
+      this.#opened.close()
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A device that does not take a store: the call fails, later ones too, and the volume is not left as a clean one. */
+import { test } from 'tap'
+import { stateClean, superblock as layout } from '../../layout/superblock.js'
+import { openVolume } from '../../src/api/opened-volume.js'
+import { openFiles } from '../../src/api/volume-files.js'
+import { MappedMedium } from '../../src/pmem/mapped-medium.js'
+import { PmemError } from '../../src/pmem/pmem-error.js'
+import { formattedDevice, problemsOn } from './formatted-device.js'
+
+/** Lets fences fail from the `n`th on, as msync(2) does on an I/O error. @returns what mends them */
+function failFrom(n: number): () => void {
+  const prototype = MappedMedium.prototype
+  const whole = Object.getOwnPropertyDescriptor(prototype, 'fence')!
+  const fence = whole.value as (this: MappedMedium) => void
+  let left = n
+  prototype.fence = function () {
+    if (--left <= 0) throw new PmemError('the medium did not take a store', -5)
+    fence.call(this)
+  }
+  return () => Object.defineProperty(prototype, 'fence', whole)
+}
+
+for (const n of [1, 2]) {
+  void test(`fence ${n} of a call fails`, async (t) => {
+    const device = formattedDevice(t, 2 ** 22)
+    const volume = await openFiles(device)
+    await volume.writeFile('/file', 'kept')
+    const handle = await volume.open('/file', 'r+')
+    const mend = failFrom(n)
+    await t.rejects(volume.mkdir('/new'), { name: 'PmemError', code: 'EIO' })
+    mend()
+    await t.rejects(volume.readFile('/file'), { code: 'EIO', cause: { name: 'PmemError' } })
+    await t.rejects(volume.mkdir('/other'), { code: 'EIO' })
+    await t.rejects(handle.write('x'), { code: 'EIO' })
+    await handle.close()
+    await volume.close()
+    await volume.close()
+    await t.rejects(volume.readFile('/file'), { code: 'EBADF' })
+
+    const again = openVolume(device, false, true)
+    t.not(again.volume.superblock.get(layout.word.state), stateClean)
+    again.close()
+    const recovered = await openFiles(device)
+    t.equal(await recovered.readFile('/file', 'utf8'), 'kept')
+    t.same(
+      (await recovered.readdir('/')).filter((name) => name !== 'new'),
+      ['file'],
+    )
+    await recovered.close()
+    t.same(problemsOn(device), [])
+  })
+}

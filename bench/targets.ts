@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What has to be reached, as quotients of figures of one run, and the verdicts. A target that is missed says in
- * `bound` what bounds it: that is kept here, beside the target, and finds its way onto the page.
+ * Targets, as ratios of figures of one run, and the verdicts. `bound` explains what limits a target that is missed; the
+ * page shows it.
  */
 import type { Cell, Figures } from './results.js'
 import type { Comparison } from './statistics.js'
@@ -16,9 +16,9 @@ export interface Target {
     readonly contenders: readonly string[]
   }
   readonly limit: { readonly atLeast: number } | { readonly atMost: number }
-  /** Of a miss: what bounds it. */
+  /** What limits it, if it is missed. */
   readonly bound?: string
-  /** Of a miss: what cannot be done better in its place, to be set against the same. */
+  /** The best that could be measured in its place, compared with the same figure, if it is missed. */
   readonly ceiling?: { readonly what: string; readonly cell: Cell }
 }
 
@@ -61,22 +61,22 @@ function floorOf(workload: string, what: string): NonNullable<Target['ceiling']>
 }
 
 const protocolBound =
-  'what the kernel takes for a request over io_uring. Where the scheduler happens to keep a peer’s thread on the ' +
-  'processor of its client, that peer pays no wake-up either.'
+  'The kernel’s work for a request over io_uring. Where the scheduler happens to keep a peer’s thread on the processor of ' +
+  'its client, that peer pays for no wake-up either.'
 const requestsBound =
-  'requests. Where the kernel checks permissions (default_permissions, without which a mount for several users is not ' +
-  'safe), it asks for the attributes of a directory that it has just changed, and it looks a name up before it makes it. ' +
-  'So a file made is GETATTR, LOOKUP and MKNOD, one removed GETATTR and UNLINK, at some 12 µs each where nobody is woken ' +
-  'on another processor, when last looked at; the transaction in the engine was about a tenth of it ' +
-  '(`npm run bench:micro`).'
+  'The number of requests. Where the kernel checks permissions (default_permissions, without which a mount for several ' +
+  'users is not safe), it asks for the attributes of a directory that it has just changed, and it looks a name up before ' +
+  'it creates it. So creating a file takes GETATTR, LOOKUP and MKNOD, and removing it takes GETATTR and UNLINK, at some ' +
+  '12 µs each if no other processor has to be woken (when last measured). The transaction in the engine was about a tenth ' +
+  'of that (`npm run bench:micro`).'
 const copiesBound =
-  'over io_uring data is copied twice, from the medium to the ring’s buffer and from there to the reader; tmpfs copies ' +
-  'once. When it was profiled with perf(1), 26 % of the time that both processors worked went into the first copy, 16 % into ' +
-  'the second, and 30 % into the kernel’s looking up of each page of both buffers.'
+  'Copies. Over io_uring data is copied twice, from the medium to the ring’s buffer and from there to the reader; tmpfs ' +
+  'copies once. A profile by perf(1) attributed 26 % of the busy time of both processors to the first copy, 16 % to the ' +
+  'second, and 30 % to the kernel’s look-up of each page of both buffers.'
 
 export const targets: readonly Target[] = [
   against('fio line, pinned ÷ floor of io_uring', ['mixed-4k-pinned', 'bandwidth'], floor, 0.95),
-  against('fio line as it stands ÷ best peer', ['mixed-4k', 'bandwidth'], peers, 5, {
+  against('fio line, not pinned ÷ best peer', ['mixed-4k', 'bandwidth'], peers, 5, {
     bound: protocolBound,
     ceiling: floorOf('mixed-4k-pinned', 'The floor of io_uring, pinned,'),
   }),
@@ -85,10 +85,10 @@ export const targets: readonly Target[] = [
     ceiling: floorOf('mixed-4k-2-jobs', 'The floor of io_uring'),
   }),
   against('fio line, 2 jobs ÷ floor of io_uring', ['mixed-4k-2-jobs', 'bandwidth'], floor, 0.9),
-  against('the same ÷ the floor that looks', ['mixed-4k-2-jobs', 'bandwidth'], lookingFloor, 0.9),
+  against('the same ÷ the polling floor', ['mixed-4k-2-jobs', 'bandwidth'], lookingFloor, 0.9),
   against('4 KiB random write ÷ floor of io_uring', ['random-write-4k', 'bandwidth'], floor, 0.85),
-  against('the same ÷ the floor that looks', ['random-write-4k', 'bandwidth'], lookingFloor, 0.85, {
-    bound: 'durability: the floor stores nothing.',
+  against('the same ÷ the polling floor', ['random-write-4k', 'bandwidth'], lookingFloor, 0.85, {
+    bound: 'Durability. The floor stores nothing.',
   }),
   against('1 MiB read ÷ tmpfs', ['read-1m', 'bandwidth'], limit, 0.5, {
     bound: copiesBound,
@@ -109,11 +109,11 @@ export const targets: readonly Target[] = [
     denominator: { workload: 'mixed-4k-async', metric: 'bandwidth', contenders: [ours] },
     limit: { atLeast: 0.95 },
     bound:
-      'nothing of its own: the same requests are sent either way, as a write is durable in any case ' +
+      'No known cause in PMFS2. It sends the same requests in both cases, as a write is always durable ' +
       '(test/mount/request-budgets.test.ts).',
   },
   {
-    what: 'seconds to mount with many files ÷ with none',
+    what: 'time to mount with many files ÷ with none',
     numerator: { workload: 'mount', metric: 'filled', contender: ours },
     denominator: { workload: 'mount', metric: 'empty', contenders: [ours] },
     limit: { atMost: 1.2 },
@@ -141,7 +141,7 @@ export function judge(target: Target, figures: Figures): Verdict {
   }
 }
 
-/** What bounds a miss, and how far what cannot be done better gets. */
+/** What limits a target that was missed, and how far the best possible server gets. */
 function boundOf({ bound, ceiling }: Target, denominator: Cell, figures: Figures): string | undefined {
   const reached = ceiling && figures.compare(ceiling.cell, denominator)
   if (ceiling === undefined || reached === undefined) return bound

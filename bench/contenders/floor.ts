@@ -58,13 +58,13 @@ export function makeUringFloor(packageRoot: string): Contender {
   )
 }
 
-/** What looking for the next request wins a client that is free to move, and costs another. */
+/** Shows what polling for the next request gains a client that is not pinned, and costs other threads. */
 export function makeLookingFloor(packageRoot: string): Contender {
-  const how = 'the same, looking for the next request for 1 ms before a thread sleeps'
+  const how = 'the same; a thread polls for the next request for 1 ms before it sleeps'
   return makeFloor(
     packageRoot,
     'uring-floor',
-    { name: 'looking-floor', title: 'floor of io_uring, looking', how, pins: false, needsRing: true },
+    { name: 'looking-floor', title: 'floor of io_uring, polling', how, pins: false, needsRing: true },
     ringObstacle,
     ['look'],
   )

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Which figures stand together in a table and a plot, and what is to be said of them. */
+/** Which figures share a table and a plot, and the text that introduces them. */
 
 import type { Figures, Settings } from '../results.js'
 
@@ -40,10 +40,11 @@ const percentiles = ['p50', 'p99', 'p99.9']
 export const groups: readonly Group[] = [
   {
     name: 'mixed',
-    title: '4 KiB reads and writes, each written through',
+    title: 'Synchronous 4 KiB reads and writes',
     lead: () =>
-      'Each request waits for its reply, so this tells what a request costs. A client that may move is moved to an idle ' +
-      'processor at every reply, and waking that one costs several times the request; pinned, it shows the server itself.',
+      'Each request waits for its reply, so this workload shows what a request costs. The scheduler moves a client that is ' +
+      'not pinned to an idle processor at every reply, and waking that processor costs several times as much as the ' +
+      'request. A pinned client shows the server itself.',
     columns: bandwidths(
       'mixed-4k',
       'mixed-4k-pinned',
@@ -54,40 +55,47 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'latency',
-    title: 'Latency of the same',
-    lead: () => 'Percentiles of all reads and writes of a run; less is better.',
+    title: 'Latency of synchronous 4 KiB reads and writes',
+    lead: () => 'Percentiles of all reads and writes of a run, on a logarithmic scale. Less is better.',
     columns: [...figuresOf('mixed-4k', ...percentiles), ...figuresOf('mixed-4k-pinned', ...percentiles)],
   },
   {
     name: 'data',
     title: 'One kind of request at a time',
-    lead: () => 'Direct I/O, but for the re-read, which the page cache answers: no server is asked.',
+    lead: () => 'Direct I/O, except for the re-read, which the page cache answers without asking a server.',
     columns: bandwidths('random-read-4k', 'random-write-4k', 'read-1m', 'write-1m', 'reread'),
   },
   {
     name: 'files-flat',
     title: 'Many files in one directory',
     lead: ({ files }) =>
-      `${files.toLocaleString('en')} empty files, one call after the other. A floor is no file system, and has no figures here and below.`,
+      `${files.toLocaleString('en')} empty files, one call after the other. Floors are not file systems, so they have no figures here and below. ` +
+      'PMFS2 lists a directory more slowly than its peers (`readdir`), because each listing is a READDIRPLUS: the reply ' +
+      'carries the attributes of every entry, and the kernel creates an inode for each. In return `ls -l` needs no request ' +
+      'per entry. [design.md](design.md#what-it-costs) explains the choice.',
     columns: figuresOf('files-flat', ...phases),
   },
   {
     name: 'files-tree',
     title: 'Many files in a tree',
-    lead: () => 'The same in small directories.',
+    lead: () => 'The same number of files in small directories.',
     columns: figuresOf('files-tree', ...phases),
   },
   {
     name: 'programs',
     title: 'Programs',
-    lead: () => 'Seconds; less is better.',
+    lead: () => 'Less is better.',
     columns: [...figuresOf('tar', 'unpack'), ...figuresOf('git-status', 'cold', 'warm')],
   },
   {
     name: 'mount',
-    title: 'Mounting, and memory',
+    title: 'Mount time and memory',
     lead: ({ mountedFiles }) =>
-      `Mounting a volume without files, and one with ${mountedFiles.toLocaleString('en')}. Less is better. What the kernel does has no server whose memory could be told.`,
+      `Time to mount an empty volume, and one with ${mountedFiles.toLocaleString('en')} files; and resident memory of the server. Less is better. ` +
+      'Mounting PMFS2 takes as long as starting two Node processes, the command and the server, and a JavaScript heap for ' +
+      'each worker. The number of files does not matter. Resident memory counts the `node` executable in full, though all ' +
+      'Node processes share it; [design.md](design.md#memory) has the proportional set size per worker. File systems in ' +
+      'the kernel have no server whose memory could be measured.',
     columns: [...figuresOf('mount', 'empty', 'filled'), ...figuresOf('memory', 'idle', 'after')],
   },
 ]

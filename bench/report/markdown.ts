@@ -25,30 +25,30 @@ export function page(results: Results, plots: ReadonlySet<string>): string {
 
 function head({ settings, command, startedAt, minutes }: Results): string {
   const rounds = settings.rounds === 1 ? 'one round' : `${settings.rounds} rounds`
-  const remark = settings.quick ? '; short ones, not to be relied on' : ''
+  const remark = settings.quick ? '. The rounds were short, so these figures are not reliable' : ''
   return `# Benchmarks
 
-PMFS2 beside what bounds it, what people use today, and what the kernel does without FUSE.
+This page compares PMFS2 with its lower bound, with FUSE file systems that people use today, and with file systems in the
+kernel.
 
-This page and its plots were written by \`${command}\`, on ${startedAt.slice(0, 10)} in ${minutes.toFixed(0)} minutes:
-${rounds} of each workload on each contender${remark}. Every single figure is in [benchmarks.json](benchmarks.json).`
+\`${command}\` wrote this page and its plots on ${startedAt.slice(0, 10)}, in ${minutes.toFixed(0)} minutes, with ${rounds} of each
+workload on each contender${remark}. [benchmarks.json](benchmarks.json) has every single figure.`
 }
 
 function howToRead(): string {
   return `## How to read this
 
-- Everything lies in RAM, so what is compared is the way from a program to a file system and back, not a disk.
-- **A floor** is a server in C that does nothing but answer: the files are plain memory, there is no file system and
-  nothing is durable. No server on the same channel that waits in the same way can be faster by much, so *ours ÷ floor*
-  tells what our engine costs, and the rest is the kernel's. The floor of io_uring sleeps while it waits; the one that
-  *looks* does as PMFS2 does, and that is what a client notices that is free to move between processors. A floor has no
-  names and directories to speak of.
-- **tmpfs and ext4** are reached by a system call, without any server. No FUSE file system gets there where a request
-  is needed; they tell what FUSE costs.
-- Contenders take turns within each workload (A B C …, A B C …). What else the machine does falls on all of them, so
-  **ratios** within a run mean more than figures, and can be compared from one machine to another.
-- Figures are medians of the rounds, with the least and the greatest in small print. Ratios are those of the medians; in
-  small print the least and the greatest ratio within a round.`
+- All file systems lie in RAM. The comparison is about the path from a program to a file system and back, not about a disk.
+- **A floor** is a server in C that only answers requests. Its files are plain memory. It has no names and directories to
+  speak of, and nothing is durable. No server that uses the same channel and waits in the same way can be much faster. So
+  *ours ÷ floor* shows the cost of our engine; the rest is the kernel's. The floor of io_uring sleeps while it waits. Its
+  *polling* variant polls before it sleeps, as PMFS2 does, which matters to a client that is not pinned to a processor.
+- **tmpfs and ext4** are reached by a system call, without a server. A FUSE file system cannot be as fast where it needs a
+  request. They show the cost of FUSE.
+- Contenders take turns within each workload (A B C …, A B C …), so other load on the machine affects all of them.
+  **Ratios** within a run are therefore more reliable than figures, and can be compared between machines.
+- Figures are medians of the rounds; the small print shows the least and the greatest. Ratios are those of the medians; the
+  small print shows the least and the greatest ratio within a round.`
 }
 
 function verdictSection(figures: Figures): string {
@@ -62,14 +62,11 @@ function verdictSection(figures: Figures): string {
     verdict.isReached === undefined ? '' : verdict.isReached ? 'yes' : '**no**',
     titleOf(verdict, figures),
   ])
-  return [
-    '## What has to be reached',
-    table(['PMFS2 over io_uring', 'has to be', 'is', 'reached', 'against'], rows),
-  ]
+  return ['## Targets', table(['PMFS2 over io_uring', 'target', 'measured', 'reached', 'against'], rows)]
     .concat(misses(verdicts))
     .concat(
-      'And a READ, WRITE, LOOKUP or GETATTR allocates nothing on the JavaScript heap: no clock tells that, but ' +
-        '[a test of live workers](../test/mount/allocation.test.ts) does.',
+      'One more target cannot be measured by a clock: a READ, WRITE, LOOKUP or GETATTR allocates nothing on the JavaScript ' +
+        'heap. [A test of live workers](../test/mount/allocation.test.ts) checks it.',
     )
     .join('\n\n')
 }
@@ -83,10 +80,8 @@ function titleOf({ against }: Verdict, figures: Figures): string {
 function misses(verdicts: readonly Verdict[]): string[] {
   const missed = verdicts.filter(({ isReached }) => isReached === false)
   if (missed.length === 0) return []
-  const lines = missed.map(
-    ({ what, bound }) => `- ${what}: ${bound ?? 'what bounds it has not been found out yet.'}`,
-  )
-  return [`Missed:\n\n${lines.join('\n')}`]
+  const lines = missed.map(({ what, bound }) => `- ${what}: ${bound ?? 'the cause is not known yet.'}`)
+  return [`Targets that were missed, and what limits them:\n\n${lines.join('\n')}`]
 }
 
 function groupSection(group: Group, figures: Figures, hasPlot: boolean): string[] {
@@ -94,7 +89,7 @@ function groupSection(group: Group, figures: Figures, hasPlot: boolean): string[
     figures.contenders.some(({ name }) => figures.summary({ ...column, contender: name }) !== undefined),
   )
   if (columns.length === 0) return []
-  const picture = hasPlot ? [`![${group.title}, as bars](img/bench-${group.name}.svg)`] : []
+  const picture = hasPlot ? [`![${group.title}](img/bench-${group.name}.svg)`] : []
   return [
     `## ${group.title}`,
     group.lead(figures.results.settings),
@@ -147,9 +142,9 @@ function contenderSection({ contenders, failures }: Results): string {
   )
   return [
     '## Contenders',
-    'Default options, each on a file or a directory in `/dev/shm`. For the pinned workload the server is pinned to the ' +
-      "client's processor as well: PMFS2 over `/dev/fuse` by `--cpus`, its floor by an argument, the others by " +
-      '`taskset`; over io_uring each processor has its own worker anyway.',
+    'All contenders use their default options, on a file or a directory in `/dev/shm`. For the pinned workload the server ' +
+      "is pinned to the client's processor, too: PMFS2 over `/dev/fuse` by `--cpus`, its floor by an argument, and the " +
+      'others by `taskset`. Over io_uring each processor has its own worker anyway.',
     table(['', 'mounted by', 'version'], rows),
     ...(failed.length === 0 ? [] : [failed.join('\n')]),
   ].join('\n\n')
@@ -157,7 +152,7 @@ function contenderSection({ contenders, failures }: Results): string {
 
 function workloadSection({ workloads }: Results): string {
   const rows = workloads.map(({ name, text }) => [`\`${name}\``, text])
-  return ['## Workloads', table(['', 'what is done'], rows)].join('\n\n')
+  return ['## Workloads', table(['', 'workload'], rows)].join('\n\n')
 }
 
 function machineSection({ machine }: Results): string {

@@ -43,7 +43,7 @@ function verdicts(figures: Figures): string[] {
     ]
   })
   if (rows.length === 0) return []
-  return [`What has to be reached\n\n${layOut([['', 'has to be', 'is', 'reached', 'against'], ...rows])}`]
+  return [`Targets\n\n${layOut([['', 'target', 'measured', 'reached', 'against'], ...rows])}`]
 }
 
 function remarks({ contenders, failures }: Results): string[] {

@@ -33,7 +33,7 @@ export const filesTree = filesWorkload(
   () => filesPerDirectory,
   ({ files }) =>
     `${files.toLocaleString('en')} empty files, ${filesPerDirectory} to a directory, two levels deep; ` +
-    'directories are made and removed too',
+    'directories are made and removed, too',
 )
 
 function filesWorkload(
@@ -47,7 +47,7 @@ function filesWorkload(
     title,
     metrics,
     text: (settings) =>
-      `${what(settings)}, one call after the other (\`bench/client/files-client.c\`); lists with the kernel's names dropped before`,
+      `${what(settings)}, one call after the other (\`bench/client/files-client.c\`); the kernel's cache of names is dropped before each listing`,
     suits: ({ holdsFiles }) => holdsFiles,
     guessSeconds: ({ files }) => files / 1500,
     async run({ contender, session, settings, packageRoot, signal }) {

@@ -21,7 +21,7 @@ function mixedLine({ jobs = 1, sync = 1 }): string[] {
 const oneFile = ['--numjobs=1', '--ioengine=psync', '--group_reporting']
 
 export const fioLines: readonly FioLine[] = [
-  { name: 'mixed-4k', title: 'as it stands', options: mixedLine({}) },
+  { name: 'mixed-4k', title: 'not pinned', options: mixedLine({}) },
   { name: 'mixed-4k-pinned', title: 'pinned to a core', options: mixedLine({}), cpu: 0 },
   { name: 'mixed-4k-2-jobs', title: '2 jobs', options: mixedLine({ jobs: 2 }), jobs: 2 },
   { name: 'mixed-4k-4-jobs', title: '4 jobs', options: mixedLine({ jobs: 4 }), jobs: 4 },

@@ -16,7 +16,7 @@ export const memory: Workload = {
     { name: 'after', title: 'memory, after the run', unit: 'MiB' },
   ],
   text: () =>
-    'resident memory of the server, without what it maps of the medium: freshly mounted, and after all of the above',
+    'resident memory of the server, without the mapped medium: freshly mounted, and after all of the above',
   suits: ({ kind }) => kind === 'ours' || kind === 'peer',
   guessSeconds: () => 1.5,
   async run({ contender, session, round }) {

@@ -21,7 +21,7 @@ export const mountTime: Workload = {
     { name: 'filled', title: 'mount, many files', unit: 's' },
   ],
   text: ({ mountedFiles }) =>
-    `the mount command and a first \`stat\`, on a volume without files and on one with ${mountedFiles.toLocaleString('en')}; not the latter where making them takes too long (ntfs-3g)`,
+    `the mount command and a first \`stat\`, on an empty volume and on one with ${mountedFiles.toLocaleString('en')} files; the latter is left out where making the files takes too long (ntfs-3g)`,
   suits: ({ name }) => name !== 'tmpfs',
   guessSeconds: ({ mountedFiles, rounds }) => 1 + (mountedFiles * 30e-6) / rounds,
   async run(turn) {

@@ -42,8 +42,8 @@ export const gitStatus: Workload = {
     { name: 'warm', title: '`git status`, warm', unit: 's' },
   ],
   text: () =>
-    `\`git status\` on a clone of the same tree: cold with the kernel's names dropped before, ` +
-    'warm as its last run left the caches',
+    `\`git status\` on a clone of the same tree: cold: the kernel's cache of names was dropped before; ` +
+    'warm: the caches are as the last run left them',
   suits: ({ holdsFiles }) => holdsFiles,
   guessSeconds: () => 0.5,
   async run({ contender, session, settings, packageRoot, signal }) {

@@ -13,7 +13,7 @@ void test('a fence goes before every run of msync, and none before nothing', asy
   const sources = ['test/native/sync-batch.c', 'src/native/sync-batch.c'].map((path) =>
     join(packageRoot, path),
   )
-  // What node-gyp takes, too, where nothing else is said.
+  // What the build takes, too, where nothing else is said.
   execFileSync(process.env['CC'] ?? 'cc', ['-std=gnu11', '-D_GNU_SOURCE', '-o', program, ...sources])
   const lines = execFileSync(program, { encoding: 'utf8' }).trimEnd().split('\n')
   const synced = Array.from({ length: spans }, (_, n) => `msync ${2 * n}+1`)

@@ -86,13 +86,22 @@ export function checkVolume(
     ...walk.inodeCheck.counts,
     entries: walk.directoryCheck.entries,
     usedInodes,
-    inodes: usedInodes + freeInodes(blocks - walk.claims.taken),
+    inodes: usedInodes + freeInodes(blocks - reservedBlocks(view) - walk.claims.taken),
     usedBlocks: walk.claims.taken,
     blocks,
     lostBlocks: lost,
     unmarkedBlocks: unmarked,
     inFlight,
   }
+}
+
+/** Blocks of the data area that are no data: the second superblock, and gaps between devices. */
+function reservedBlocks(view: VolumeView): number {
+  const { excluded, dataStart } = view.geometry
+  let count = 0
+  for (let i = 0; i < excluded.length; i += 2)
+    count += Math.max(0, excluded[i + 1]! - Math.max(excluded[i]!, dataStart))
+  return count
 }
 
 interface Walk {

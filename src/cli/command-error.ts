@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a command says when it cannot do what it was asked to: one line for people, and an exit code for scripts. */
-import { DeviceError } from '../pmem/device-error.js'
+import { DeviceError, adviceOn } from '../pmem/device-error.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { VolumeError } from '../fs/volume-error.js'
 
@@ -25,6 +25,14 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && 'code' in error
 }
 
+/** Limits and media, of which Node's message alone does not say what to do. */
+const explained: readonly unknown[] = ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM']
+
+/** What is said of a system call that failed. */
+export function systemErrorLine(error: NodeJS.ErrnoException): string {
+  return explained.includes(error.code) ? `${error.message}: ${adviceOn(error.code!)}` : error.message
+}
+
 /** What went wrong with `device`, in one line; null where the error is no failure but a defect. */
 function failureOf(device: string, error: unknown): string | null {
   // The message of a DeviceError names the device itself.
@@ -32,8 +40,10 @@ function failureOf(device: string, error: unknown): string | null {
     return error.message.includes(device) ? error.message : `${device}: ${error.message}`
   }
   if (error instanceof VolumeError || error instanceof PmemError) return `${device}: ${error.message}`
-  if (isSystemError(error))
-    return error.message.includes(device) ? error.message : `${device}: ${error.message}`
+  if (isSystemError(error)) {
+    const message = systemErrorLine(error)
+    return message.includes(device) ? message : `${device}: ${message}`
+  }
   return null
 }
 

@@ -7,7 +7,6 @@ import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { Statistics } from '../fuse/statistics.js'
-import { DeviceError } from '../pmem/device-error.js'
 import { type DaemonReport, openControl } from './control.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
@@ -19,6 +18,7 @@ import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
+import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -83,7 +83,7 @@ async function serveAndClose(
     opened.abandon()
     // A mount that programs know stays, or they would go on writing into the directory below it.
     if (device !== null && (!isLive || signals.came) && detach(device).length > 0) detachLazily(device)
-    throw failure(error, device === null ? [] : placesOf(device))
+    throw workerFailure(error, device === null ? null : (placesOf(device)[0] ?? null))
   }
   closeSync(fd)
   opened.close()
@@ -122,21 +122,6 @@ function prepareOrClose(
     opened.close()
     throw error
   }
-}
-
-/** @param places where the dead mount is still seen */
-function failure(cause: unknown, places: readonly string[]): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const [place] = places
-  const rest =
-    place === undefined
-      ? ''
-      : `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
-  if (cause instanceof DeviceError) {
-    const lead = place === undefined ? '' : 'the mount has failed: '
-    return new DeviceError(cause.code, lead + reason + rest, { cause })
-  }
-  return new Error(`a worker failed, and the mount with it: ${reason}${rest}`, { cause })
 }
 
 /** What a mount holds. */

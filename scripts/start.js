@@ -88,7 +88,17 @@ function makeMountpoint(path) {
 }
 
 function makeDevice(device, mebibytes) {
-  const args = [command, 'mkfs', device, '--size', `${mebibytes}M`, '--label', 'npm start', '--sparse', '--quiet']
+  const args = [
+    command,
+    'mkfs',
+    device,
+    '--size',
+    `${mebibytes}M`,
+    '--label',
+    'npm start',
+    '--sparse',
+    '--quiet',
+  ]
   if (spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0)
     throw new SetupError('mkfs failed (above)')
 }

@@ -65,13 +65,13 @@ async function serveAndClose(
 ): Promise<void> {
   const { device, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
-  let isLive = false
+  const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
     // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
     opened.markMounted()
     await serve(request, mounted, workers, (notices) => {
-      isLive = true
+      told.isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
   } catch (error) {
@@ -82,7 +82,7 @@ async function serveAndClose(
     closeSync(fd)
     opened.abandon()
     // A mount that programs know stays, or they would go on writing into the directory below it.
-    if (device !== null && (!isLive || signals.came) && detach(device).length > 0) detachLazily(device)
+    if (device !== null && (!told.isLive || signals.came) && detach(device).length > 0) detachLazily(device)
     throw workerFailure(error, device === null ? null : (placesOf(device)[0] ?? null))
   }
   closeSync(fd)

@@ -25,6 +25,14 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && 'code' in error
 }
 
+/** Limits and media, of which Node's message alone does not say what to do. */
+const explained: readonly unknown[] = ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM']
+
+/** What is said of a system call that failed. */
+export function systemErrorLine(error: NodeJS.ErrnoException): string {
+  return explained.includes(error.code) ? `${error.message}: ${adviceOn(error.code!)}` : error.message
+}
+
 /** What went wrong with `device`, in one line; null where the error is no failure but a defect. */
 function failureOf(device: string, error: unknown): string | null {
   // The message of a DeviceError names the device itself.

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../native/package-root.js'
-import { CommandError, UsageError, isSystemError } from './command-error.js'
+import { CommandError, UsageError, isSystemError, systemErrorLine } from './command-error.js'
 import type { Command } from './commands.js'
 
 export const program = 'pmfs2-fuse'
@@ -36,7 +36,7 @@ export function verdict(error: unknown, command: Command): { line: string; exitC
   if (error instanceof CommandError) {
     return { line: error.message, exitCode: error.exitCode ?? command.failureExit }
   }
-  if (isSystemError(error)) return { line: error.message, exitCode: command.failureExit }
+  if (isSystemError(error)) return { line: systemErrorLine(error), exitCode: command.failureExit }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   if (message.includes('No native build was found')) {
     return {

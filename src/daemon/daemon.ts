@@ -12,7 +12,6 @@ import { freeInodes } from '../fs/geometry.js'
 import type { Volume } from '../fs/volume.js'
 import { shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
-import { DeviceError } from '../pmem/device-error.js'
 import { tell } from './background.js'
 import { type Control, openControl } from './control.js'
 import type { DaemonReport, Usage } from './daemon-report.js'
@@ -26,6 +25,7 @@ import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
+import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -73,13 +73,13 @@ async function serveAndClose(
   const { device, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
   opened.volume.onDamage = (what) => tell(`${shownText(request.device)}: damage met: ${what}`)
-  let isLive = false
+  const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
     // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
     opened.markMounted()
     await serve(request, mounted, workers, (notices) => {
-      isLive = true
+      told.isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
   } catch (error) {
@@ -90,8 +90,8 @@ async function serveAndClose(
     closeSync(fd)
     opened.abandon()
     // A mount that programs know stays, or they would go on writing into the directory below it.
-    if (device !== null && (!isLive || signals.came) && detach(device).length > 0) detachLazily(device)
-    throw failure(error, device === null ? [] : placesOf(device))
+    if (device !== null && (!told.isLive || signals.came) && detach(device).length > 0) detachLazily(device)
+    throw workerFailure(error, device === null ? null : (placesOf(device)[0] ?? null))
   }
   closeSync(fd)
   opened.close()
@@ -131,21 +131,6 @@ function prepareOrClose(
     opened.close()
     throw error
   }
-}
-
-/** @param places where the dead mount is still seen */
-function failure(cause: unknown, places: readonly string[]): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const [place] = places
-  const rest =
-    place === undefined
-      ? ''
-      : `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
-  if (cause instanceof DeviceError) {
-    const lead = place === undefined ? '' : 'the mount has failed: '
-    return new DeviceError(cause.code, lead + reason + rest, { cause })
-  }
-  return new Error(`a worker failed, and the mount with it: ${reason}${rest}`, { cause })
 }
 
 /** What a mount holds. */

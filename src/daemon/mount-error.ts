@@ -9,8 +9,8 @@ export class MountError extends Error {
   override readonly name = 'MountError'
   readonly exitCode: number
 
-  constructor(message: string, exitCode: number = exitFailure) {
-    super(message)
+  constructor(message: string, exitCode: number = exitFailure, options?: ErrorOptions) {
+    super(message, options)
     this.exitCode = exitCode
   }
 }

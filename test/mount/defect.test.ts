@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A worker that fails takes its mount with it, and nothing else: no program waits for ever, no mount stays behind that
- * nobody serves, and the device is left as after a loss of power.
+ * A worker that fails takes its mount with it, and nothing else: no program waits for ever, none writes into the directory
+ * below, as the mount stays until it is unmounted, and the device is left as after a loss of power.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ import {
   programEnvironment,
   succeed,
   until,
+  withoutRunner,
 } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
@@ -43,8 +44,14 @@ void tap.test('in the foreground', async (t) => {
   t.not(await outcome(system.readFile('marked')), 'OK', 'the program that met it hears of it')
   t.equal(await server.ended(), 4, 'it ends as a program with a bug')
   t.match(server.output, /^mount: this is a bug in .*: a worker failed, and the mount with it: /m)
-  t.notOk(mount.isMounted(), 'no mount is left, though it was in use')
+  t.ok(mount.isMounted(), 'the mount is left')
   t.equal(await outcome(system.stat('whole')), 'ENOTCONN')
+  t.equal(await outcome(system.writeFile(join(mount.mountpoint, 'below'), 'x')), 'ENOTCONN')
+  t.ok(server.output.includes(`pmfs2-fuse umount ${mount.mountpoint}`), 'what to do')
+  // The program that met it is still in there.
+  await succeed('umount', '--lazy', mount.mountpoint)
+  t.notOk(mount.isMounted())
+  t.same(await system.names(mount.mountpoint), [], 'nothing was written below')
   const { state } = JSON.parse(await succeed('info', mount.device, '--json')) as { state: string }
   t.equal(state, 'dirty', 'nobody says that it was left in order')
 
@@ -61,11 +68,50 @@ void tap.test('in the background', async (t) => {
   const { pid } = await mount.adopt()
   t.not(await outcome(system.readFile(join(mount.mountpoint, 'marked'))), 'OK')
   t.ok(await hasEnded(pid), 'the server ends')
-  t.notOk(mount.isMounted())
+  t.ok(mount.isMounted())
   const lines = (await readFile(log, 'utf8')).trimEnd().split('\n')
   t.equal(lines.length, 1, 'the system log hears of it, once')
   t.match(lines[0], `--tag pmfs2-fuse --id=${pid} --priority daemon.err -- ${mount.device}: `)
   t.match(lines[0], /a worker failed, and the mount with it: /)
+})
+
+void tap.test('killed in the background', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const log = join(mount.folder, 'log')
+  const path = await withLogger(t, `printf '%s\\n' "$*" >> '${log}'`)
+  const start = ['env', ...path, process.execPath, program, mount.device, mount.mountpoint]
+  t.equal((await finish('env', start.slice(1))).end, 0)
+  await mount.adopt()
+  await mount.unmount()
+  t.equal((await finish('env', start.slice(1))).end, 0)
+  const { pid } = await mount.adopt()
+  process.kill(pid, 'SIGKILL')
+  t.ok(
+    await until(async () => (await readFile(log, 'utf8').catch(() => '')) !== ''),
+    'the system log hears of it',
+  )
+  const line = `--socket-errors=on --tag pmfs2-fuse --id=${pid} --priority daemon.err -- ${mount.device}: its server was killed; `
+  t.ok((await readFile(log, 'utf8')).startsWith(line), 'and not of the one that was unmounted')
+})
+
+void tap.test('killed before the mount is live', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const script = join(mount.folder, 'killed.mjs')
+  await writeFile(script, "if (process.argv.includes('--foreground')) process.kill(process.pid, 'SIGKILL')\n")
+  const started = await finish('env', [
+    ...withoutRunner,
+    `NODE_OPTIONS=--import=${script}`,
+    process.execPath,
+    program,
+    mount.device,
+    mount.mountpoint,
+  ])
+  t.equal(started.end, 32)
+  t.equal(
+    started.output,
+    `mount: ${mount.device}: the server was killed by SIGKILL before the mount was live`,
+  )
+  t.notOk(mount.isMounted())
 })
 
 /** Puts a program that passes for logger(1) into the path. @returns arguments of env(1) */

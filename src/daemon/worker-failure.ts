@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Why a mount ended that workers served, in words for people: the device, a limit of the system, or a defect. */
+import { adviceOn, codeOf, DeviceError } from '../pmem/device-error.js'
+import { MountError, exitSystem } from './mount-error.js'
+
+/** What Node calls it where a thread cannot be had (pthread_create(3): EAGAIN), or has used up its memory. */
+const noThread =
+  'no further thread can be had: raise the limit of threads (ulimit -u, pids.max of the control group) or of memory, or start fewer --workers'
+const refusals: Readonly<Record<string, string>> = {
+  EAGAIN: noThread,
+  ERR_WORKER_INIT_FAILED: noThread,
+  ERR_WORKER_OUT_OF_MEMORY: 'there was no memory left for it',
+  EMFILE: adviceOn('EMFILE'),
+  ENFILE: adviceOn('ENFILE'),
+  ENOMEM: adviceOn('ENOMEM'),
+}
+
+/** @param place where the dead mount is still seen, or null */
+export function workerFailure(cause: unknown, place: string | null): Error {
+  const advice =
+    place === null
+      ? ''
+      : `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
+  const lead = place === null ? '' : 'the mount has failed: '
+  if (cause instanceof DeviceError)
+    return new DeviceError(cause.code, lead + cause.message + advice, { cause })
+  const refusal = refusals[codeOf(cause)]
+  if (refusal !== undefined) {
+    const what = place === null ? 'a worker cannot be started: ' : `${lead}a worker ended: `
+    return new MountError(what + refusal + advice, exitSystem, { cause })
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Error(`a worker failed, and the mount with it: ${reason}${advice}`, { cause })
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Limits of the system are named, and are no bugs: what failed, and what to raise. */
+import { join } from 'node:path'
+import tap from 'tap'
+import { workerFailure } from '../../src/daemon/worker-failure.js'
+import { MountError } from '../../src/daemon/mount-error.js'
+import { DeviceError } from '../../src/pmem/device-error.js'
+import { finish } from '../support/run-command.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { TestMount, program, succeed, withoutRunner } from '../support/test-mount.js'
+
+tap.setTimeout(120_000)
+
+/** Runs the program under a limit of the shell's. */
+async function under(limit: string, ...args: readonly string[]) {
+  const script = `ulimit ${limit} && exec "$@"`
+  return finish('env', [...withoutRunner, 'bash', '-c', script, 'bash', process.execPath, program, ...args])
+}
+
+void tap.test('open files', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const commands = [['info'], ['fsck'], ['dump'], ['mkfs', '--force']] as const
+  for (const [command, ...rest] of commands) {
+    const few = await under('-n 64', command, mount.device, ...rest)
+    t.equal(few.end, 0, `${command}: 64 are enough: ${few.output}`)
+    const none = await under('-n 32', command, mount.device, ...rest)
+    t.equal(none.end, 1)
+    t.match(none.output, /^pmfs2-fuse: it cannot be loaded: .*: raise the limit \(ulimit -n\)$/)
+  }
+  const { end, output } = await under('-n 64', mount.device, mount.mountpoint, '--workers', '30')
+  t.equal(end, 2, 'the exit code of a system error')
+  t.match(output, /^mount: a worker cannot be started: .*: raise the limit \(ulimit -n\)$/m)
+  t.notMatch(output, /bug/)
+  t.notOk(mount.isMounted(), 'a mount that did not come about leaves nothing')
+  await mount.mount()
+})
+
+void tap.test('memory', async (t) => {
+  const device = join(await temporaryDirectory(t), 'device')
+  await succeed('mkfs', device, '--size', '64G', '--sparse')
+  // Node itself reserves much, and ends by itself where it cannot.
+  for (const [command, exitCode] of [
+    ['info', 1],
+    ['fsck', 8],
+    ['dump', 1],
+  ] as const) {
+    const { end, output } = await under('-v 8000000', command, device)
+    t.equal(end, exitCode, output)
+    t.match(
+      output,
+      /: cannot map \d+ bytes at \d+ of \S+: there is no memory left, or no more of it is allowed/,
+    )
+  }
+})
+
+void tap.test('what a worker meets', (t) => {
+  const refused = Object.assign(new Error('Worker initialization failure: EAGAIN'), {
+    code: 'ERR_WORKER_INIT_FAILED',
+  })
+  const early = workerFailure(refused, null)
+  t.type(early, MountError)
+  t.match(early.message, /^a worker cannot be started: no further thread can be had: raise the limit/)
+  const late = workerFailure(Object.assign(new Error('full'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }), '/mnt')
+  t.match(late.message, /^the mount has failed: a worker ended: .*pmfs2-fuse umount \/mnt/)
+  const device = workerFailure(new DeviceError('EIO', 'cannot write /dev/x'), '/mnt')
+  t.type(device, DeviceError)
+  t.match(device.message, /^the mount has failed: cannot write \/dev\/x; programs get ENOTCONN at \/mnt/)
+  t.match(
+    workerFailure(new TypeError('oops'), null).message,
+    /^a worker failed, and the mount with it: oops$/,
+  )
+  t.end()
+})

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Disks that are small, and can be filled: what devices in files and behind loop devices then meet is to be tested. */
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, truncateSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { native } from '../../src/native/index.js'
+import { type TearsDown, temporaryDirectory } from './temporary.js'
+
+const MNT_DETACH = 2
+const pieceBytes = 64 * 1024
+
+export class SmallDisk {
+  /** Where it is mounted. */
+  readonly folder: string
+  readonly #filler: string
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.#filler = join(folder, 'filler')
+  }
+
+  /** A tmpfs of so many bytes. */
+  static async make(t: TearsDown, sizeBytes: number): Promise<SmallDisk> {
+    const folder = join(await temporaryDirectory(t), 'small')
+    mkdirSync(folder)
+    const error = native.mount('pmfs2-test', folder, 'tmpfs', 0, `size=${sizeBytes}`)
+    if (error < 0) throw new Error(`tmpfs cannot be mounted: ${error}`)
+    t.teardown(() => native.umount(folder, MNT_DETACH))
+    return new SmallDisk(folder)
+  }
+
+  /** A sparse file. @returns its path */
+  sparse(name: string, lengthBytes: number): string {
+    const path = join(this.folder, name)
+    writeFileSync(path, '')
+    truncateSync(path, lengthBytes)
+    return path
+  }
+
+  /** A loop device over a sparse file. @returns its path */
+  loop(t: TearsDown, name: string, lengthBytes: number): string {
+    const file = this.sparse(name, lengthBytes)
+    const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
+    t.teardown(() => execFileSync('losetup', ['--detach', device]))
+    return device
+  }
+
+  /** Takes all that is left. */
+  fill(): void {
+    const fd = openSync(this.#filler, 'w')
+    const piece = Buffer.alloc(pieceBytes, 1)
+    try {
+      for (;;) writeSync(fd, piece)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Gives it back. */
+  empty(): void {
+    unlinkSync(this.#filler)
+  }
+}

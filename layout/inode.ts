@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The inode: 128 bytes, two cache lines. The first has all that a read, a write and most attributes need.
- * A free inode has mode 0 and stands on the free list; its generation outlives it.
+ * A free inode has mode 0; its generation outlives it. One free inode of each block stands on the free list.
  */
 import { bytes, structure, time, u32, u64 } from './structure.js'
 
@@ -16,6 +16,8 @@ export const inlineBytes = 32
 export const flagInlineData = 1
 /** The inode stands on the orphan list: blocks beyond its size, or all of it, wait to be freed. */
 export const flagOrphan = 2
+/** Of a free inode: it stands on the free list, for all free inodes of its block of the table. */
+export const flagListed = 4
 
 export const inode = structure('inode', 128, 'A file, directory, symbolic link, fifo, socket or device.', {
   mode: u32('type and permission bits, as st_mode (inode(7)); 0 = free'),
@@ -24,7 +26,7 @@ export const inode = structure('inode', 128, 'A file, directory, symbolic link, 
   links: u32('names that refer to it; a directory has 2 plus its subdirectories'),
   size: u64("bytes of the file, of the link's target, or of the directory's blocks"),
   blocks: u32('blocks it holds, those of its block map included'),
-  flags: u32('1 inline data, 2 on the orphan list'),
+  flags: u32('1 inline data, 2 on the orphan list; 4 = free, and on the free list'),
   mtime: time('when its contents last changed'),
   ctime: time('when anything of it last changed'),
   root: u32("block: root of its block map (height 0: its only block), or of a directory's tree; 0 = none"),
@@ -36,7 +38,7 @@ export const inode = structure('inode', 128, 'A file, directory, symbolic link, 
   parent: u32('inode of the parent, of a directory'),
   next: u32('next inode on the free or the orphan list, 0 = none; otherwise without meaning'),
   xattrRoot: u32('block of the extended attributes, 0 = none'),
-  previous: u32('inode before it on the orphan list, 0 = it is the first; otherwise without meaning'),
+  previous: u32('inode before it on the same list, 0 = it is the first; otherwise without meaning'),
   inline: bytes(inlineBytes, "a short symbolic link's target"),
 })
 

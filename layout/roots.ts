@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The roots: what changes while the volume lives and hangs from no inode. One cache line, changed under the
- * undo log only. The inode table is a radix tree like a file's, so it grows, and no number of inodes is fixed.
+ * undo log only. The inode table is a radix tree like a file's: it grows and shrinks, and no number of inodes is fixed.
  */
 import { bytes, structure, u32 } from './structure.js'
 
@@ -14,9 +14,12 @@ export const tableHeight = 3
 export const roots = structure('roots', 64, 'Where the inode table and the lists of inodes begin.', {
   tableRoot: u32("block: root of the inode table's block map"),
   tableHeight: u32("height of the inode table's block map: 3"),
-  tableBlocks: u32('blocks of inodes in the table; each holds 32'),
+  tableBlocks: u32('where the table ends: blocks of 32 inodes, holes included'),
   freeInode: u32('first inode of the free list, 0 = none'),
   orphanInode: u32('first inode of the orphan list, 0 = none'),
   usedInodes: u32('inodes in use'),
-  reserved: bytes(40, 'zeros'),
+  heldBlocks: u32('blocks of inodes that the table has, holes left out'),
+  freshGeneration: u32('generation of the inodes in a new block of the table'),
+  isListed: u32('1 = the free list is whole; else it is rebuilt when the volume is opened'),
+  reserved: bytes(28, 'zeros'),
 })

@@ -14,8 +14,11 @@ export const formatVersion = 1
 
 /** Feature words, as in ext2: an unknown compat bit is ignored, ro-compat mounts read-only, incompat is refused. */
 export const knownCompat = 0
-export const knownIncompat = 0
+export const knownIncompat = 1
 export const knownReadOnlyCompat = 0
+
+/** The inode table may have holes, and its free list has one inode for each block. */
+export const incompatSparseTable = 1
 
 export const stateClean = 1
 export const stateDirty = 2

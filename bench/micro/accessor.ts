@@ -15,9 +15,9 @@ const linksWord = 3
 
 export const accessor: Subject = {
   title: 'accessor: one word of an inode',
-  prepare({ medium, area }) {
+  prepare({ medium, area, volume }) {
     const inode = new Inode(medium)
-    new InodeTable(medium, new BlockMap(medium, area)).open(rootInode, inode)
+    new InodeTable(medium, new BlockMap(medium, area), volume.state).open(rootInode, inode)
     const { block, word } = inode
     if (layout.word.links !== linksWord) throw new Error('the inode has changed its layout')
     const words = medium.wordsOf(block)

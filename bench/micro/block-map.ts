@@ -21,7 +21,7 @@ const firstBlocks = [
 
 /** A file with `blocks` blocks from `first` on, each a neighbour of the one before, or none. */
 function makeFile(
-  { area, engine, medium }: MemoryVolume,
+  { area, engine, medium, volume }: MemoryVolume,
   name: string,
   first: number,
   neighbours: boolean,
@@ -32,7 +32,7 @@ function makeFile(
   else for (let n = 0; n < blocks; n++) engine.write(number, first + (n ^ 1), 0, blockBytes, data, 0, false)
   releaseTransferBuffer(data)
   const inode = new Inode(medium)
-  if (new InodeTable(medium, new BlockMap(medium, area)).open(number, inode) !== 0)
+  if (new InodeTable(medium, new BlockMap(medium, area), volume.state).open(number, inode) !== 0)
     throw new Error('no such file')
   return inode
 }

@@ -35,7 +35,7 @@ function casesOf(volume: MemoryVolume, entries: number): Case[] {
   const { hashKey0, hashKey1 } = volume.volume.setting
   const directory = new Directory(medium, area, new NameHash(hashKey0, hashKey1))
   const inode = new Inode(medium)
-  new InodeTable(medium, new BlockMap(medium, area)).open(fill(volume, entries), inode)
+  new InodeTable(medium, new BlockMap(medium, area), volume.volume.state).open(fill(volume, entries), inode)
   const known = makeNames('file', entries)
   const missing = makeNames('none', mostNames)
   let n = 0

@@ -146,7 +146,7 @@ function tellShared(view: VolumeView, claims: Claims, report: Report): void {
 /** Lists, links and counts, once everything was gone through. @returns inodes in use */
 function checkTies(view: VolumeView, facts: InodeFacts, report: Report): number {
   checkLists(view, facts, report)
-  checkListed(facts, report)
+  checkListed(view, facts, report)
   const links = new LinkCheck(facts, report)
   let used = 0
   for (const number of facts.inodes()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Checks the two lists that run through the inodes: that of the free ones and that of the orphans. */
 import { rootsBlock } from '../../layout/geometry.js'
-import { flagOrphan, inode as layout } from '../../layout/inode.js'
+import { flagListed, flagOrphan, inode as layout, inodesPerBlock } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { type InodeFacts, onFreeList, onOrphanList } from './inode-facts.js'
 import type { Report } from './report.js'
@@ -17,16 +17,14 @@ export function checkLists(view: VolumeView, facts: InodeFacts, report: Report):
   followOrphanList(view, facts, report)
 }
 
-/** Finds inodes that are on no list, and should be. */
-export function checkListed(facts: InodeFacts, report: Report): void {
-  const lost: number[] = []
-  let count = 0
+/** Finds blocks of inodes, and inodes, that are on no list and should be. */
+export function checkListed(view: VolumeView, facts: InodeFacts, report: Report): void {
+  const isListed = view.word(rootsBlock, roots.word.isListed) === 1
+  const lost = new LostInodes()
   for (const number of facts.inodes()) {
     const marks = facts.marks.get(number)
     if (facts.modeOf(number) === 0) {
-      if ((marks & onFreeList) !== 0) continue
-      count++
-      if (lost.length < mostNamed) lost.push(number)
+      lost.addFree(number, !isListed || (marks & onFreeList) !== 0)
     } else if ((facts.field(number, at.flags) & flagOrphan) !== 0 && (marks & onOrphanList) === 0) {
       report.problem(
         'orphan-lost',
@@ -34,25 +32,82 @@ export function checkListed(facts: InodeFacts, report: Report): void {
       )
     }
   }
-  if (count === 0) return
-  const named = lost.join(', ') + (count > lost.length ? ', …' : '')
-  report.problem('free-lost', `free list: free inodes that are not on it: ${count} (${named})`)
+  lost.tell(report)
+}
+
+/** Free inodes in blocks of which none stands on the free list. */
+class LostInodes {
+  readonly #named: number[] = []
+  #count = 0
+  /** The block whose inodes are being gone through, and what is free in it. */
+  #block = -1
+  #isListed = false
+  #free: number[] = []
+
+  /** Takes free inodes in rising order. */
+  addFree(number: number, isListed: boolean): void {
+    const block = Math.floor(number / inodesPerBlock)
+    if (block !== this.#block) this.#finishBlock()
+    this.#block = block
+    this.#free.push(number)
+    if (isListed) this.#isListed = true
+  }
+
+  tell(report: Report): void {
+    this.#finishBlock()
+    if (this.#count === 0) return
+    const named = this.#named.join(', ') + (this.#count > this.#named.length ? ', …' : '')
+    report.problem(
+      'free-lost',
+      `free list: free inodes in blocks that are not on it: ${this.#count} (${named})`,
+    )
+  }
+
+  #finishBlock(): void {
+    if (!this.#isListed) {
+      this.#count += this.#free.length
+      this.#named.push(...this.#free.slice(0, mostNamed - this.#named.length))
+    }
+    this.#free = []
+    this.#isListed = false
+  }
 }
 
 function followFreeList(view: VolumeView, facts: InodeFacts, report: Report): void {
-  let before = 'the roots'
+  // A list that is to be made anew means nothing, and what should be on it is not lost.
+  if (view.word(rootsBlock, roots.word.isListed) !== 1) return
+  let previous = 0
   let number = view.word(rootsBlock, roots.word.freeInode)
+  const blocks = new Set<number>()
   while (number !== 0) {
     const mode = facts.modeOf(number)
     const wrong =
       mode < 0 ? 'which does not exist' : mode > 0 ? 'which is in use' : again(facts, number, onFreeList)
     if (wrong !== null) {
+      const before = previous === 0 ? 'the roots' : `the links of inode ${previous}`
       report.problem('free-list', `free list: ${before} name inode ${number}, ${wrong}`)
       return
     }
     mark(facts, number, onFreeList)
-    before = `the links of inode ${number}`
+    checkFreeInode(facts, number, previous, report)
+    const block = Math.floor(number / inodesPerBlock)
+    if (blocks.has(block))
+      report.problem('free-list', `inode ${number}: another one of its block is on the free list already`)
+    blocks.add(block)
+    previous = number
     number = facts.field(number, at.next)
+  }
+}
+
+function checkFreeInode(facts: InodeFacts, number: number, previous: number, report: Report): void {
+  if ((facts.field(number, at.flags) & flagListed) === 0)
+    report.problem('free-list', `inode ${number}: it is on the free list, but its flag does not say so`)
+  const said = facts.field(number, at.previous)
+  if (said !== previous) {
+    report.problem(
+      'free-list',
+      `inode ${number}: previous on the free list is ${said}, should be ${previous}`,
+    )
   }
 }
 

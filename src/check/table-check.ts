@@ -25,24 +25,17 @@ export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts,
     report.problem('roots', `roots: the inode table has ${said} blocks, should have ${end} at most`)
 
   let found = 0
-  let next = 0
   tree.walk(tableOwner, root, root === 0 ? 0 : tableHeight, (index, block) => {
     if (index >= end) {
       report.problem('table', `inode table: block ${block} stands at ${index}, beyond its ${end} blocks`)
       return
     }
-    tellMissing(next, index, report)
-    next = index + 1
     found++
     facts.tableBlock.set(index, block)
   })
-  tellMissing(next, end, report)
+  const held = view.word(rootsBlock, roots.word.heldBlocks)
+  const isListed = view.word(rootsBlock, roots.word.isListed) === 1
+  if (isListed && held !== found)
+    report.problem('roots', `roots: count of the inode table's blocks is ${held}, should be ${found}`)
   return found * inodesPerBlock
-}
-
-/** Blocks of inodes from `first` to before `end` are not there, or belong to something else. */
-function tellMissing(first: number, end: number, report: Report): void {
-  if (first >= end) return
-  const inodes = `inodes ${first * inodesPerBlock} to ${end * inodesPerBlock - 1}`
-  report.problem('table', `inode table: the blocks of ${inodes} are missing`)
 }

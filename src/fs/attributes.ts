@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
+import { flagOrphan } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import { EFBIG, EINVAL, EISDIR } from './errno.js'
 import type { File } from './file.js'
@@ -60,6 +61,7 @@ export function changeAttributes(
   reclaim: Reclaim,
 ): void {
   const { mask } = change
+  if (mask & SET_SIZE && inode.flags & flagOrphan) reclaim.finishCut(inode)
   tx.begin()
   inode.saveAttributes(tx)
   inode.saveContents(tx)

@@ -161,6 +161,54 @@ export class BlockMap {
     return true
   }
 
+  /** Whether anything is mapped at `index` or beyond, a node without blocks included. */
+  reaches(root: number, height: number, index: number): boolean {
+    if (root === 0) return false
+    if (height === 0) return index === 0
+    return covers(height, index) && this.#reachesBelow(root, height - 1, index)
+  }
+
+  /**
+   * Takes the block at `index` out of a map of nodes, and frees the nodes that have nothing else; the root stays. The
+   * block itself is the caller's to free.
+   */
+  remove(tx: Transaction, root: number, height: number, index: number): void {
+    let node = root
+    let keeper = root
+    let keeperLevel = height - 1
+    for (let level = height - 1; level >= 0; level--) {
+      this.#area.check(node)
+      const word = childIndex(index, level) * mapEntryWords
+      if (level === height - 1 || hasOtherEntries(this.#medium, node, word)) {
+        keeper = node
+        keeperLevel = level
+      }
+      node = this.#medium.load32(node, word)
+    }
+    const keeperWord = childIndex(index, keeperLevel) * mapEntryWords
+    node = this.#medium.load32(keeper, keeperWord)
+    for (let level = keeperLevel - 1; level >= 0; level--) {
+      tx.free(node, 1)
+      node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
+    }
+    tx.saveWords(keeper, keeperWord, mapEntryWords)
+    tx.put32(keeper, keeperWord, 0)
+  }
+
+  #reachesBelow(node: number, level: number, index: number): boolean {
+    this.#area.check(node)
+    const first = childIndex(index, level)
+    const last = lastUsed(this.#medium, node, first)
+    if (last < first) return false
+    // What lies beyond the first child lies beyond the index.
+    if (last > first || level === 0) return true
+    return this.#reachesBelow(
+      this.#medium.load32(node, first * mapEntryWords),
+      level - 1,
+      index % coverage[level]!,
+    )
+  }
+
   /** Raises the map until it covers `index`. */
   #grow(tx: Transaction, holder: number, rootWord: number, index: number): number {
     const root = this.#medium.load32(holder, rootWord)
@@ -300,6 +348,13 @@ function covers(height: number, index: number): boolean {
 
 function checkHeight(height: number): void {
   if (height > tallestMap) damaged(`height of a block map is ${height}`)
+}
+
+function hasOtherEntries(medium: Medium, node: number, word: number): boolean {
+  for (let other = 0; other < blockWords; other += mapEntryWords) {
+    if (other !== word && medium.load32(node, other) !== 0) return true
+  }
+  return false
 }
 
 function lastUsed(medium: Medium, node: number, from: number): number {

@@ -34,3 +34,21 @@ export class DamagedPlaces {
     return this.#places.size >= mostDamagedPlaces
   }
 }
+
+/** What a call has met and mended on its way: it is told when the call is over, as no transaction is open then. */
+export class DamageNotes {
+  readonly #noted: string[] = []
+
+  add(what: string): void {
+    this.#noted.push(what)
+  }
+
+  get isEmpty(): boolean {
+    return this.#noted.length === 0
+  }
+
+  tellTo(listener: DamageListener): void {
+    if (this.#noted.length === 0) return
+    for (const what of this.#noted.splice(0)) listener(what)
+  }
+}

@@ -20,13 +20,15 @@ import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
-import { type DamageListener, placeOf } from './damage.js'
+import { type DamageListener, DamageNotes, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
 import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
+import { FreeInodes } from './free-inodes.js'
 import type { Geometry } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
@@ -43,6 +45,8 @@ import { Rename } from './rename.js'
 import type { SharedState } from './shared-state.js'
 import { Space } from './space.js'
 import { readTarget } from './symlink.js'
+import { TableBlocks } from './table-blocks.js'
+import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
 import { VolumeError } from './volume-error.js'
 
@@ -75,10 +79,12 @@ export class Engine {
   readonly #geometry: Geometry
   /** Counts damage, and tells of it. */
   readonly #noteDamage: DamageListener
+  readonly #notes: DamageNotes
   readonly #locks: Locks
   readonly #allocator: Allocator
   readonly #tx: Transaction
   readonly #table: InodeTable
+  readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #directory: Directory
   readonly #reader: DirectoryReader
@@ -86,6 +92,7 @@ export class Engine {
   readonly #reclaim: Reclaim
   readonly #namespace: Namespace
   readonly #rename: Rename
+  readonly #eviction: Eviction
   readonly #area: DataArea
   readonly #inode: Inode
   /** What an entry or a directory names, while #inode is still needed. */
@@ -108,6 +115,8 @@ export class Engine {
     const map = new BlockMap(medium, area)
     const clock = this.clock
     this.isReadOnly = setting.isReadOnly
+    const notes = new DamageNotes()
+    this.#notes = notes
     this.#state = state
     this.#noteDamage = (what) => {
       state.countDamage()
@@ -119,23 +128,31 @@ export class Engine {
     this.#allocator = new Allocator(medium, state, this.#locks, geometry)
     const Log = setting.isChecked ? CheckedTransaction : Transaction
     this.#tx = new Log(medium, this.#allocator, geometry, worker)
-    this.#table = new InodeTable(medium, map)
-    this.#orphans = new Orphans(medium, this.#table)
+    this.#table = new InodeTable(medium, map, state)
+    const tableBlocks = new TableBlocks(medium, map, this.#table, geometry.blockCount)
+    this.#free = new FreeInodes(medium, this.#table, tableBlocks, notes)
+    this.#orphans = new Orphans(medium, this.#table, notes)
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
     this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
-    this.#file = new File(medium, map, this.#allocator, this.#tx, clock)
-    this.#reclaim = new Reclaim(this.#tx, map, this.#directory, this.#table, this.#orphans)
+    const tail = new Tail(this.#tx, map)
+    this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail)
+    this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, notes)
     const parts = {
       medium,
       tx: this.#tx,
       locks: this.#locks,
       clock,
       table: this.#table,
+      free: this.#free,
       orphans: this.#orphans,
       directory: this.#directory,
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
+    this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, {
+      giveUp: (error, number) => this.#giveUp(error, number),
+      unlockMetadata: () => this.#unlockMetadata(),
+    })
     this.#area = area
     this.#inode = new Inode(medium)
     this.#named = new Inode(medium)
@@ -163,7 +180,7 @@ export class Engine {
     // One that is about to be freed is gone for whoever comes by its number.
     if (error === 0 && this.#inode.links === 0 && this.#state.lookups(number) === 0) error = -ESTALE
     if (error === 0) this.#state.retain(number)
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
     return error || number
   }
 
@@ -185,12 +202,13 @@ export class Engine {
 
   /** Gives back references; the last one frees an inode that has no names. */
   forget(number: number, count: number): void {
-    if (this.#state.forget(number, count) > 0) return
-    // Nearly always it still has names, and then nothing is to be done that others would have to wait for.
+    // Nearly always it still has names, and then nothing is to be done that others would have to wait for. It is looked
+    // at while the reference still holds it. Who takes its last name changes it before he looks for references.
     this.#locks.readLockInode(number)
     const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
+    const left = this.#state.forget(number, count)
     this.#locks.readUnlockInode(number)
-    if (!isNamed) this.#evictIfUnused(number)
+    if (left <= 0 && !isNamed && !this.isReadOnly) this.#eviction.evictIfUnused(number)
   }
 
   /** Copies an inode's words (layout/inode.ts, {@link attributeWords} of them). @returns 0 or -ESTALE */
@@ -223,7 +241,7 @@ export class Engine {
       error = this.#giveUp(damage, number)
     }
     this.#locks.unlockInodes()
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
     return error
   }
 
@@ -258,7 +276,7 @@ export class Engine {
     } catch (error) {
       result = this.#giveUp(error, parent)
     }
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
     return result
   }
 
@@ -273,7 +291,7 @@ export class Engine {
     } catch (damage) {
       error = this.#giveUp(damage, parent)
     }
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
     return error
   }
 
@@ -297,9 +315,11 @@ export class Engine {
     } catch (damage) {
       error = this.#giveUp(damage, from)
     }
-    this.#locks.unlockMetadata()
-    const { replaced } = this.#rename
-    if (error === 0 && replaced !== 0 && this.#state.lookups(replaced) === 0) this.#evictIfUnused(replaced)
+    this.#unlockMetadata()
+    const { replaced, leftEmptyTree } = this.#rename
+    if (error === 0 && replaced !== 0 && this.#state.lookups(replaced) === 0)
+      this.#eviction.evictIfUnused(replaced)
+    if (leftEmptyTree) this.#eviction.freeEmptyTree(from)
     return error
   }
 
@@ -447,17 +467,39 @@ export class Engine {
     return result
   }
 
-  /** Frees what the orphan list still holds, when nobody refers to inodes any more. @returns 0 or -EUCLEAN */
+  /**
+   * Frees what the orphan list still holds, when nobody refers to inodes any more.
+   * @returns 0, or -EUCLEAN where something could not be freed
+   */
   finishOrphans(): number {
     if (this.isReadOnly) return 0
     let error = 0
     this.#locks.lockMetadata()
     try {
       this.#reclaim.finish(this.#inode)
+      if (!this.#notes.isEmpty) error = -EUCLEAN
     } catch (damage) {
       error = this.#giveUp(damage, 0)
     }
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
+    return error
+  }
+
+  /** Whether {@link relistInodes} has to come before anything is changed. */
+  get isTableListed(): boolean {
+    return this.#table.isListed
+  }
+
+  /** Makes the list of free inodes anew, and gives back blocks of the table that have none in use. @returns 0 or -EUCLEAN */
+  relistInodes(): number {
+    let error = 0
+    this.#locks.lockMetadata()
+    try {
+      this.#free.relist(this.#tx)
+    } catch (damage) {
+      error = this.#giveUp(damage, 0)
+    }
+    this.#unlockMetadata()
     return error
   }
 
@@ -465,13 +507,19 @@ export class Engine {
   firstOrphan(): number {
     this.#locks.lockMetadata()
     const first = this.#orphans.first
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
     return first
   }
 
   /** @throws VolumeError where there is no root directory to serve */
   verify(): void {
     this.#table.verify(this.#geometry.blockCount, this.#inode)
+  }
+
+  /** Ends a call that may change metadata, and tells what damage it has met and mended. */
+  #unlockMetadata(): void {
+    this.#locks.unlockMetadata()
+    this.#notes.tellTo(this.#noteDamage)
   }
 
   #lookup(parent: number, name: Name): number {
@@ -504,7 +552,7 @@ export class Engine {
     } catch (error) {
       result = this.#giveUp(error, parent)
     }
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
     return result
   }
 
@@ -517,38 +565,12 @@ export class Engine {
     } catch (error) {
       result = this.#giveUp(error, parent)
     }
-    this.#locks.unlockMetadata()
+    this.#unlockMetadata()
+    const { leftEmptyTree } = this.#namespace
     if (result < 0) return result
-    if (this.#state.lookups(result) === 0) this.#evictIfUnused(result)
+    if (this.#state.lookups(result) === 0) this.#eviction.evictIfUnused(result)
+    if (leftEmptyTree) this.#eviction.freeEmptyTree(parent)
     return 0
-  }
-
-  /** Frees an inode that has neither names nor references. */
-  #evictIfUnused(number: number): void {
-    if (this.isReadOnly) return
-    // Others are not held up by a large file: what is left of it stands on the orphan list.
-    while (this.#evictPart(number));
-  }
-
-  /** @returns whether something is left */
-  #evictPart(number: number): boolean {
-    let isLeft = false
-    this.#locks.lockMetadata()
-    this.#locks.lockInodes(number)
-    const inode = this.#inode
-    try {
-      if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
-        isLeft = !this.#reclaim.evictPart(inode)
-        this.space.noteFreed()
-      }
-    } catch (error) {
-      // Nobody asked for it, so nobody is told: what could not be freed stays on the orphan list.
-      this.#giveUp(error, number)
-    }
-    this.#locks.unlockInodes()
-    if (isLeft) this.#locks.yieldMetadata()
-    else this.#locks.unlockMetadata()
-    return isLeft
   }
 
   /**

@@ -7,6 +7,7 @@
  * Fresh blocks are filled whole before they are published, so nobody's old bytes are ever seen.
  */
 import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry.js'
+import { flagOrphan } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
@@ -16,6 +17,7 @@ import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
 import { withoutPrivileges } from './mode.js'
 import type { Allocator } from './allocator.js'
+import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
 
 /** One call writes at most this many bytes, so that its transaction fits into the log. */
@@ -43,16 +45,25 @@ export class File {
   readonly #allocator: Allocator
   readonly #tx: Transaction
   readonly #clock: Clock
+  readonly #tail: Tail
   readonly #write = new WriteInProgress()
   /** Runs of fresh blocks for one hole, as pairs of first block and count. */
   readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
 
-  constructor(medium: Medium, map: BlockMap, allocator: Allocator, tx: Transaction, clock: Clock) {
+  constructor(
+    medium: Medium,
+    map: BlockMap,
+    allocator: Allocator,
+    tx: Transaction,
+    clock: Clock,
+    tail: Tail,
+  ) {
     this.#medium = medium
     this.#map = map
     this.#allocator = allocator
     this.#tx = tx
     this.#clock = clock
+    this.#tail = tail
   }
 
   /** Tells where up to `length` bytes lie. @returns how many there are before the end of the file */
@@ -106,8 +117,9 @@ export class File {
     write.length = length
     write.start = start
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
-    if (mode === inode.mode && !endsBeyond(inode, index, within + length) && this.#overwrite(inode, from))
-      return length
+    const grows = endsBeyond(inode, index, within + length)
+    if (mode === inode.mode && !grows && this.#overwrite(inode, from)) return length
+    if (grows && inode.flags & flagOrphan) this.#tail.trim(inode)
     while (!this.#extend(inode, from, mode)) {
       write.length = write.fitting * blockBytes - within
       if (write.length <= 0) return -ENOSPC

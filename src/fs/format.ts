@@ -13,10 +13,11 @@ import {
   smallestVolumeBlocks,
   windowBlocks,
 } from '../../layout/geometry.js'
-import { inode as inodeLayout, inodesPerBlock, rootInode } from '../../layout/inode.js'
+import { flagListed, inode as inodeLayout, inodesPerBlock, rootInode } from '../../layout/inode.js'
 import { roots, tableHeight } from '../../layout/roots.js'
 import {
   formatVersion,
+  incompatSparseTable,
   labelBytes,
   magicHigh,
   magicLow,
@@ -95,6 +96,7 @@ export function plan(options: FormatOptions): Superblock {
   superblock.set(at.magicLow, magicLow)
   superblock.set(at.magicHigh, magicHigh)
   superblock.set(at.version, formatVersion)
+  superblock.set(at.incompat, incompatSparseTable)
   superblock.set(at.state, stateClean)
   superblock.set(at.blockCount, blockCount)
   superblock.set(at.blockBytes, blockBytes)
@@ -162,15 +164,16 @@ function makeInodeTable(medium: Medium, first: number, options: FormatOptions): 
   for (const field of [inodeField.atime, inodeField.mtime, inodeField.ctime, inodeField.btime]) {
     medium.store64(block, root + field, clock.low, clock.high)
   }
-  for (let slot = rootInode + 1; slot < inodesPerBlock - 1; slot++) {
-    medium.store32(block, slot * inodeLayout.lengthWords + inodeField.next, slot + 1)
-  }
+  const listed = inodesPerBlock - 1
+  medium.store32(block, listed * inodeLayout.lengthWords + inodeField.flags, flagListed)
   medium.flush(block, 0, blockBytes)
   medium.store32(rootsBlock, roots.word.tableRoot, first)
   medium.store32(rootsBlock, roots.word.tableHeight, tableHeight)
   medium.store32(rootsBlock, roots.word.tableBlocks, 1)
-  medium.store32(rootsBlock, roots.word.freeInode, rootInode + 1)
+  medium.store32(rootsBlock, roots.word.freeInode, listed)
   medium.store32(rootsBlock, roots.word.usedInodes, 1)
+  medium.store32(rootsBlock, roots.word.heldBlocks, 1)
+  medium.store32(rootsBlock, roots.word.isListed, 1)
   medium.flush(rootsBlock, 0, roots.lengthBytes)
 }
 

@@ -182,7 +182,8 @@ export class Inode {
 
   /**
    * Notes the last access without waiting for it: the next fence makes it durable. The two words are stored one by one,
-   * so who looks meanwhile may see it wrong by less than a second.
+   * so a reader, or a crash, may see it wrong by less than a second. An 8-byte store (Medium.store64) would wait for
+   * that fence, and the inode may be another's by then.
    */
   noteAccess(clock: Clock): void {
     this.#medium.store32(this.block, this.word + at.atime, clock.low)

@@ -10,7 +10,9 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
+import { hasEmptyTree } from './emptied-directory.js'
 import { EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
+import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
@@ -28,16 +30,20 @@ export interface NamespaceParts {
   readonly locks: Locks
   readonly clock: Clock
   readonly table: InodeTable
+  readonly free: FreeInodes
   readonly orphans: Orphans
   readonly directory: Directory
 }
 
 export class Namespace {
+  /** Whether the last {@link unlink} took a directory's last entry and left it with an empty tree. */
+  leftEmptyTree = false
   readonly #medium: Medium
   readonly #tx: Transaction
   readonly #locks: Locks
   readonly #clock: Clock
   readonly #table: InodeTable
+  readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #directory: Directory
   readonly #parent: Inode
@@ -49,6 +55,7 @@ export class Namespace {
     this.#locks = parts.locks
     this.#clock = parts.clock
     this.#table = parts.table
+    this.#free = parts.free
     this.#orphans = parts.orphans
     this.#directory = parts.directory
     this.#parent = new Inode(parts.medium)
@@ -81,7 +88,7 @@ export class Namespace {
     tx.begin()
     saveDirectory(tx, parent)
     const child = this.#child
-    let result = this.#table.choose(tx, child)
+    let result = this.#free.choose(tx, child)
     if (result === 0) result = this.#directory.insert(tx, parent, name, child.number, typeOfMode(made.mode))
     if (result === 0) {
       this.#make(made, parent, 1)
@@ -105,7 +112,7 @@ export class Namespace {
     const error = openDirectory(this.#table, parentNumber, this.#parent)
     if (error !== 0) return error
     this.#tx.begin()
-    const failed = this.#table.choose(this.#tx, this.#child)
+    const failed = this.#free.choose(this.#tx, this.#child)
     if (failed !== 0) {
       this.#tx.abort()
       return failed
@@ -155,6 +162,7 @@ export class Namespace {
   unlink(parentNumber: number, name: Name, wantDirectory: boolean): number {
     const parent = this.#parent
     const child = this.#child
+    this.leftEmptyTree = false
     const error = openDirectory(this.#table, parentNumber, parent)
     if (error !== 0) return error
     if (name.length > longestNameBytes) return -ENAMETOOLONG
@@ -173,6 +181,7 @@ export class Namespace {
     parent.putModified(tx, this.#clock)
     dropName(tx, child, this.#clock, this.#orphans)
     tx.end()
+    this.leftEmptyTree = hasEmptyTree(parent)
     this.#locks.unlockInodes()
     return number
   }
@@ -181,7 +190,7 @@ export class Namespace {
   #make(made: NewInode, parent: Inode, names: number): void {
     const tx = this.#tx
     const child = this.#child
-    this.#table.take(tx, child)
+    this.#free.take(tx, child)
     const inherits = (parent.mode & S_ISGID) !== 0
     const directory = isDirectory(made.mode)
     putNew(

@@ -4,28 +4,38 @@
  * into one transaction goes on in further ones; meanwhile the inode stands on the orphan list, so that a crash in
  * between loses nothing. The caller holds the metadata lock and the inode's.
  */
-import { flagOrphan } from '../../layout/inode.js'
-import type { BlockMap } from './block-map.js'
+import type { DamageNotes } from './damage.js'
 import type { Directory } from './directory.js'
-import { type Inode, inodeField } from './inode.js'
-import type { InodeTable } from './inode-table.js'
-import { S_IFREG, S_IFMT, isDirectory } from './mode.js'
+import type { Inode } from './inode.js'
+import type { FreeInodes } from './free-inodes.js'
+import { isDirectory } from './mode.js'
 import type { Orphans } from './orphans.js'
+import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
+import { VolumeError } from './volume-error.js'
 
 export class Reclaim {
   readonly #tx: Transaction
-  readonly #map: BlockMap
+  readonly #tail: Tail
   readonly #directory: Directory
-  readonly #table: InodeTable
+  readonly #free: FreeInodes
   readonly #orphans: Orphans
+  readonly #notes: DamageNotes
 
-  constructor(tx: Transaction, map: BlockMap, directory: Directory, table: InodeTable, orphans: Orphans) {
+  constructor(
+    tx: Transaction,
+    tail: Tail,
+    directory: Directory,
+    free: FreeInodes,
+    orphans: Orphans,
+    notes: DamageNotes,
+  ) {
     this.#tx = tx
-    this.#map = map
+    this.#tail = tail
     this.#directory = directory
-    this.#table = table
+    this.#free = free
     this.#orphans = orphans
+    this.#notes = notes
   }
 
   /**
@@ -33,14 +43,20 @@ export class Reclaim {
    * it. Ends the transaction, and runs more of them if one does not do.
    */
   shrink(inode: Inode): void {
-    let done = this.#cutToSize(inode)
-    // A file without names stands on the list already, and stays there until its last user is gone.
-    if (!done && (inode.flags & flagOrphan) === 0) {
+    let done = this.#tail.cutToSize(inode)
+    if (!done) {
+      // A file without names stands on the list already, and stays there until its last user is gone.
       this.#orphans.saveAdd(this.#tx, inode)
       this.#orphans.add(this.#tx, inode)
     }
     this.#tx.end()
     while (!done) done = this.#shrinkOn(inode)
+  }
+
+  /** Finishes a cut that was interrupted, before the file is given another size. */
+  finishCut(inode: Inode): void {
+    if (inode.links === 0) this.#tail.trim(inode)
+    else while (!this.#shrinkOn(inode));
   }
 
   /** Frees what one transaction can of an inode without names. @returns whether that was all of it, and the inode */
@@ -50,45 +66,48 @@ export class Reclaim {
     this.#tx.begin()
     inode.saveContents(this.#tx)
     this.#orphans.saveRemove(this.#tx, inode)
-    this.#table.saveFree(this.#tx, inode)
-    const done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutTo(inode, 0)
+    this.#free.saveFree(this.#tx, inode)
+    const done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#tail.cutTo(inode, 0)
     if (done) {
       this.#orphans.remove(this.#tx, inode)
-      this.#table.free(this.#tx, inode)
+      this.#free.free(this.#tx, inode)
     }
     this.#tx.end()
     return done
   }
 
-  /** Finishes what a crash or an unmount left on the orphan list; nobody uses the inodes any more. */
+  /**
+   * Finishes what a crash or an unmount left on the orphan list; nobody uses the inodes any more. One that cannot be
+   * freed is set aside with its blocks, so that it holds up none of the others.
+   */
   finish(inode: Inode): void {
-    for (let number = this.#orphans.first; number !== 0; number = this.#orphans.first) {
-      this.#table.follow(number, inode)
-      this.#orphans.verify(inode)
-      const isNamed = inode.links > 0
-      while (!(isNamed ? this.#shrinkOn(inode) : this.evictPart(inode)));
+    while (this.#orphans.openFirst(this.#tx, inode)) {
+      try {
+        const isNamed = inode.links > 0
+        while (!(isNamed ? this.#shrinkOn(inode) : this.evictPart(inode)));
+      } catch (error) {
+        if (!(error instanceof VolumeError)) throw error
+        if (this.#tx.isOpen) this.#tx.abort()
+        this.#notes.add(`inode ${inode.number} cannot be freed, and keeps its blocks: ${error.message}`)
+        if (this.#orphans.first === inode.number) this.#setAside(inode)
+      }
     }
+  }
+
+  #setAside(inode: Inode): void {
+    this.#tx.begin()
+    this.#orphans.saveRemove(this.#tx, inode)
+    this.#orphans.unlink(this.#tx, inode)
+    this.#tx.end()
   }
 
   #shrinkOn(inode: Inode): boolean {
     this.#tx.begin()
     inode.saveContents(this.#tx)
     if (inode.links > 0) this.#orphans.saveRemove(this.#tx, inode)
-    const done = this.#cutToSize(inode)
+    const done = this.#tail.cutToSize(inode)
     if (done && inode.links > 0) this.#orphans.remove(this.#tx, inode)
     this.#tx.end()
-    return done
-  }
-
-  #cutToSize(inode: Inode): boolean {
-    if ((inode.mode & S_IFMT) !== S_IFREG) return true
-    return this.#cutTo(inode, inode.sizeBlock + (inode.sizeWithin > 0 ? 1 : 0))
-  }
-
-  #cutTo(inode: Inode, index: number): boolean {
-    const done = this.#map.cut(this.#tx, inode.block, inode.rootWord, index)
-    const freed = this.#map.dataCount + this.#map.nodeCount
-    if (freed > 0) inode.put(this.#tx, inodeField.blocks, inode.blocks - freed)
     return done
   }
 }

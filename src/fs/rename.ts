@@ -6,7 +6,9 @@
 import { rootInode } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
+import { hasEmptyTree } from './emptied-directory.js'
 import { EEXIST, EINVAL, ENOENT, ENOTEMPTY } from './errno.js'
+import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
@@ -34,10 +36,13 @@ const knownFlags = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT
 export class Rename {
   /** The inode that the last rename took the name of, 0 for none: it may have lost its last one. */
   replaced = 0
+  /** Whether it took a directory's last entry and left it with an empty tree. */
+  leftEmptyTree = false
   readonly #tx: Transaction
   readonly #locks: Locks
   readonly #clock: Clock
   readonly #table: InodeTable
+  readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #directory: Directory
   readonly #from: Inode
@@ -51,6 +56,7 @@ export class Rename {
     this.#locks = parts.locks
     this.#clock = parts.clock
     this.#table = parts.table
+    this.#free = parts.free
     this.#orphans = parts.orphans
     this.#directory = parts.directory
     this.#from = new Inode(parts.medium)
@@ -63,6 +69,7 @@ export class Rename {
   /** @returns 0 or a negative errno */
   rename(fromNumber: number, oldName: Name, toNumber: number, newName: Name, flags: number): number {
     this.replaced = 0
+    this.leftEmptyTree = false
     const error = this.#open(fromNumber, oldName, toNumber, newName, flags)
     if (error !== 0) return error
     const { number: moved } = this.#moved
@@ -81,6 +88,7 @@ export class Rename {
       if (fromNumber !== toNumber) this.#to.putModified(this.#tx, this.#clock)
       this.#tx.end()
       if (!exchange) this.replaced = other
+      this.leftEmptyTree = hasEmptyTree(this.#from)
     } else {
       this.#tx.abort()
     }
@@ -189,9 +197,9 @@ export class Rename {
   #whiteout(oldName: Name): number {
     const tx = this.#tx
     const inode = this.#walker
-    const error = this.#table.choose(tx, inode)
+    const error = this.#free.choose(tx, inode)
     if (error !== 0) return error
-    this.#table.take(tx, inode)
+    this.#free.take(tx, inode)
     putNew(tx, inode, this.#clock, S_IFCHR, 1)
     this.#directory.replace(tx, this.#from, oldName, inode.number, typeOfMode(S_IFCHR))
     return 0

@@ -3,7 +3,7 @@
  * A volume's life: opening (with recovery), the engines that serve it, closing. One thread opens and closes; each
  * worker makes its own engine from the description that this thread hands it.
  */
-import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
+import { incompatSparseTable, stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine, type EngineSetting, type VolumeUsage } from './engine.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
@@ -18,6 +18,8 @@ import { VolumeError } from './volume-error.js'
 const at = layout.word
 const orphansDamaged =
   'its list of unlinked files is damaged, and their blocks stay in use; pmfs2-fuse fsck tells more'
+const tableDamaged =
+  'its inode table is damaged, and free inodes in it stay unused; pmfs2-fuse fsck tells more'
 const adviceOnDamage = 'pmfs2-fuse fsck tells what is damaged, and only mkfs ends this notice'
 
 export interface OpenOptions {
@@ -83,13 +85,28 @@ export class Volume {
       new Allocator(medium, state, new Locks(state, 0), geometry).load()
       const engine = volume.engine(0)
       engine.verify()
-      if (engine.finishOrphans() !== 0) notices.push(orphansDamaged)
+      if (!engine.isTableListed && !options.readOnly) volume.#relistInodes(engine, notices)
+      // A volume that may not be written, and whose list of free inodes is of another kind, keeps its orphans.
+      if (engine.isTableListed && engine.finishOrphans() !== 0) notices.push(orphansDamaged)
       if (options.unmarked !== true) volume.markMounted(options.now)
     } catch (error) {
       state.release()
       throw error
     }
     return volume
+  }
+
+  /**
+   * Makes the list of free inodes anew, where an older program made the volume, or the list was found to be damaged.
+   * From then on, programs that do not know of holes in the table must not mount it.
+   */
+  #relistInodes(engine: Engine, notices: string[]): void {
+    const incompat = this.superblock.get(at.incompat)
+    if ((incompat & incompatSparseTable) === 0) {
+      this.superblock.set(at.incompat, incompat | incompatSparseTable)
+      writeSuperblock(this.#medium, this.superblock)
+    }
+    if (engine.relistInodes() !== 0) notices.push(tableDamaged)
   }
 
   get setting(): EngineSetting {

@@ -254,18 +254,6 @@ const meetings: readonly Meeting[] = [
     give: [sample.inodes.one, -EUCLEAN, -EUCLEAN, 'one block'],
   },
   {
-    what: 'the list of free inodes names one that is in use',
-    isLate: true,
-    damage: (p, { one }) => p.set(rootsBlock, roots.word.freeInode, one),
-    calls: (c) => [c.file(root, 'x'), c.mkdir(root, 'x'), c.symlink(root, 'x', 'y'), c.nameless(root)],
-  },
-  {
-    what: 'the list of free inodes leaves the table',
-    isLate: true,
-    damage: (p) => p.set(rootsBlock, roots.word.freeInode, beyond),
-    calls: (c) => [c.file(root, 'x')],
-  },
-  {
     what: 'parents lead round in a circle',
     damage: (p, { dir, sub }) => p.setField(dir, field.parent, sub),
     calls: (c, { sub }) => [c.rename(root, 'many', sub, 'x')],

@@ -59,7 +59,10 @@ const golden: Readonly<Record<string, Golden>> = {
       ['freeInode', 12, 4],
       ['orphanInode', 16, 4],
       ['usedInodes', 20, 4],
-      ['reserved', 24, 40],
+      ['heldBlocks', 24, 4],
+      ['freshGeneration', 28, 4],
+      ['isListed', 32, 4],
+      ['reserved', 36, 28],
     ],
   },
   'lane header': {

@@ -5,6 +5,7 @@
  */
 import {
   flagInlineData,
+  flagListed,
   flagOrphan,
   inlineBytes,
   inode as layout,
@@ -42,7 +43,7 @@ export class Invariants {
   readonly subdirectories = new Map<number, number>()
   readonly #owners = new Map<number, string>()
   readonly #inodes = new Map<number, RawInode>()
-  readonly #free = new Set<number>()
+  readonly #free = new Map<number, Uint32Array>()
 
   constructor(medium: Medium) {
     this.medium = medium
@@ -101,21 +102,25 @@ export class Invariants {
   }
 
   #readTable(): void {
-    const blocks: number[] = []
+    const blocks: (number | undefined)[] = []
     this.#walkMap(this.#root(roots.word.tableRoot), tableHeight, 0, 'the inode table', (index, block) => {
       blocks[index] = block
     })
-    if (blocks.length !== this.#root(roots.word.tableBlocks))
-      this.#say('tableBlocks is not what the table has')
+    if (blocks.length > this.#root(roots.word.tableBlocks)) this.#say('the table has blocks beyond its end')
+    const held = blocks.reduce<number>((count) => count + 1, 0)
+    if (held !== this.#root(roots.word.heldBlocks))
+      this.#say(`the table has ${held} blocks, and counts others`)
+    if (this.#root(roots.word.isListed) !== 1) this.#say('the free list is to be made anew')
     let used = 0
     for (const [index, block] of blocks.entries()) {
+      if (block === undefined) continue
       for (let slot = 0; slot < inodesPerBlock; slot++) {
         const number = index * inodesPerBlock + slot
         const start = this.medium.wordOf(block) + slot * layout.lengthWords
         const words = this.medium.wordsOf(block).subarray(start, start + layout.lengthWords)
         if (words[at.mode] !== 0) used++
         if (number === 0) continue
-        if (words[at.mode] === 0) this.#free.add(number)
+        if (words[at.mode] === 0) this.#free.set(number, words)
         else this.#inodes.set(number, { number, words })
       }
     }
@@ -150,27 +155,30 @@ export class Invariants {
     return count
   }
 
+  /** Of each block with free inodes, one stands on the list. */
   #checkFreeList(): void {
-    const seen = new Set<number>()
+    const listed = new Set<number>()
+    let previous = 0
     for (let number = this.#root(roots.word.freeInode); number !== 0;) {
-      if (seen.has(number) || !this.#free.has(number)) {
-        this.#say(`the free list names inode ${number}, ${seen.has(number) ? 'again' : 'which is in use'}`)
+      const block = Math.floor(number / inodesPerBlock)
+      const words = this.#free.get(number)
+      if (words === undefined || listed.has(block)) {
+        this.#say(
+          `the free list names inode ${number}, ${words ? 'the second of its block' : 'which is in use'}`,
+        )
         return
       }
-      seen.add(number)
-      number = this.#wordsOfFree(number)[at.next]!
+      if (words[at.flags] !== flagListed)
+        this.say(number, `is on the free list with flags ${words[at.flags]!}`)
+      if (words[at.previous] !== previous) this.say(number, 'has a wrong place on the free list')
+      listed.add(block)
+      previous = number
+      number = words[at.next]!
     }
-    if (seen.size !== this.#free.size) this.#say(`${this.#free.size - seen.size} free inodes are on no list`)
-  }
-
-  #wordsOfFree(number: number): Uint32Array {
-    let block = this.#root(roots.word.tableRoot)
-    const index = number >>> 5
-    for (let level = tableHeight - 1; level >= 0; level--) {
-      block = this.medium.load32(block, ((index >>> (9 * level)) & 511) * 2)
+    for (const number of this.#free.keys()) {
+      const block = Math.floor(number / inodesPerBlock)
+      if (!listed.has(block)) this.say(number, 'is free, and its block is not on the free list')
     }
-    const start = this.medium.wordOf(block) + (number & 31) * layout.lengthWords
-    return this.medium.wordsOf(block).subarray(start, start + layout.lengthWords)
   }
 
   #checkOrphans(): Set<number> {

@@ -28,6 +28,7 @@ export function findInode(view: VolumeView, number: number): Inode | string {
   for (let level = tableHeight - 1; level >= 0; level--) {
     if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
     block = view.word(block, childIndex(index, level) * mapEntryWords)
+    if (block === 0) throw new NotThereError(`there is no inode ${number}: the table has a hole there`)
   }
   if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
   const inode = new Inode(view.medium)

@@ -21,7 +21,6 @@ export function failing(name: string, channel: 'uring' | 'devfuse'): void {
     const disk = await SmallDisk.make(t, 6 * mebibyte)
     await runsFull(
       t,
-      disk,
       disk.sparse('device', 64 * mebibyte),
       channel,
       /cannot access \S+ at byte \d+: its disk is full/,
@@ -31,7 +30,6 @@ export function failing(name: string, channel: 'uring' | 'devfuse'): void {
     const disk = await SmallDisk.make(t, 6 * mebibyte)
     await runsFull(
       t,
-      disk,
       disk.loop(t, 'backing', 64 * mebibyte),
       channel,
       /cannot write \S+ at byte \d+: .*I\/O error/,
@@ -67,13 +65,7 @@ async function isDead(
   t.same(await system.names(mount.mountpoint), [], 'nothing was written below')
 }
 
-async function runsFull(
-  t: Test,
-  disk: SmallDisk,
-  device: string,
-  channel: string,
-  cause: RegExp,
-): Promise<void> {
+async function runsFull(t: Test, device: string, channel: string, cause: RegExp): Promise<void> {
   const mount = await TestMount.make(t, '1M')
   await rm(mount.device)
   await symlink(device, mount.device)
@@ -86,13 +78,13 @@ async function runsFull(
   await isDead(t, mount, server, system, cause)
   const { state } = JSON.parse(await succeed('info', mount.device, '--json')) as { state: string }
   t.equal(state, 'dirty')
-  disk.fill()
-  disk.empty()
 
   t.match(await mount.check(), /: clean/)
   t.equal((await pmfs2([mount.device, mount.mountpoint, '-o', 'ro', '--channel', channel])).end, 0)
   await mount.adopt()
-  for (let n = 0; n < written; n++) t.ok(contents.equals(await system.readFile(path(n))), `file ${n}`)
+  // The loop driver takes a write that its file had room for only in part for done (Linux 6.18), fsync(2) as well.
+  const certain = device.startsWith('/dev/loop') ? written - 1 : written
+  for (let n = 0; n < certain; n++) t.ok(contents.equals(await system.readFile(path(n))), `file ${n}`)
   await mount.unmount()
 }
 

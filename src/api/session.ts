@@ -9,6 +9,7 @@
 import type { Engine } from '../fs/engine.js'
 import { EBADF, EIO } from '../fs/errno.js'
 import { mostBytesPerWrite } from '../fs/file.js'
+import { DeviceError } from '../pmem/device-error.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import { apiError, check, withDamage } from './api-error.js'
@@ -46,6 +47,8 @@ export class Session {
   run<Result>(syscall: string, call: () => Result): Promise<Result> {
     return Promise.resolve().then(() => {
       if (!this.#isOpen) throw apiError(-EBADF, syscall)
+      // What a device says of its failure names it, and what to do.
+      if (this.#failure instanceof DeviceError) throw this.#failure
       if (this.#failure !== null) throw Object.assign(apiError(-EIO, syscall), { cause: this.#failure })
       this.engine.clock.setMilliseconds(Date.now())
       try {

@@ -25,7 +25,7 @@ import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
 import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
-import { Eviction } from './eviction.js'
+import { type CallEnd, Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
@@ -48,6 +48,7 @@ import { readTarget } from './symlink.js'
 import { TableBlocks } from './table-blocks.js'
 import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
+import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 
 export interface EngineSetting {
@@ -75,6 +76,7 @@ export class Engine {
   /** Space that is about to come back. */
   readonly space: Space
   readonly isReadOnly: boolean
+  readonly upkeep: Upkeep
   readonly #state: SharedState
   readonly #geometry: Geometry
   /** Counts damage, and tells of it. */
@@ -149,10 +151,12 @@ export class Engine {
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
-    this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, {
+    const end: CallEnd = {
       giveUp: (error, number) => this.#giveUp(error, number),
       unlockMetadata: () => this.#unlockMetadata(),
-    })
+    }
+    this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
+    this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
     this.#named = new Inode(medium)
@@ -465,42 +469,6 @@ export class Engine {
     if (result >= 0 && !this.retain(result)) result = -EUCLEAN
     this.#locks.readUnlockInode(number)
     return result
-  }
-
-  /**
-   * Frees what the orphan list still holds, when nobody refers to inodes any more.
-   * @returns 0, or -EUCLEAN where something could not be freed
-   */
-  finishOrphans(): number {
-    if (this.isReadOnly) return 0
-    let error = 0
-    this.#locks.lockMetadata()
-    try {
-      this.#reclaim.finish(this.#inode)
-      if (!this.#notes.isEmpty) error = -EUCLEAN
-    } catch (damage) {
-      error = this.#giveUp(damage, 0)
-    }
-    this.#unlockMetadata()
-    return error
-  }
-
-  /** Whether {@link relistInodes} has to come before anything is changed. */
-  get isTableListed(): boolean {
-    return this.#table.isListed
-  }
-
-  /** Makes the list of free inodes anew, and gives back blocks of the table that have none in use. @returns 0 or -EUCLEAN */
-  relistInodes(): number {
-    let error = 0
-    this.#locks.lockMetadata()
-    try {
-      this.#free.relist(this.#tx)
-    } catch (damage) {
-      error = this.#giveUp(damage, 0)
-    }
-    this.#unlockMetadata()
-    return error
   }
 
   /** An inode whose space will come back, 0 for none: then all that has come back has been counted. */

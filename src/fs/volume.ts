@@ -13,6 +13,7 @@ import { Locks } from './locks.js'
 import { recover } from './recovery.js'
 import { SharedState } from './shared-state.js'
 import { type Superblock, readSuperblock, writeSuperblock } from './superblock.js'
+import type { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
@@ -85,9 +86,7 @@ export class Volume {
       new Allocator(medium, state, new Locks(state, 0), geometry).load()
       const engine = volume.engine(0)
       engine.verify()
-      if (!engine.isTableListed && !options.readOnly) volume.#relistInodes(engine, notices)
-      // A volume that may not be written, and whose list of free inodes is of another kind, keeps its orphans.
-      if (engine.isTableListed && engine.finishOrphans() !== 0) notices.push(orphansDamaged)
+      if (!options.readOnly) volume.#mend(engine.upkeep, notices)
       if (options.unmarked !== true) volume.markMounted(options.now)
     } catch (error) {
       state.release()
@@ -96,17 +95,22 @@ export class Volume {
     return volume
   }
 
+  #mend(upkeep: Upkeep, notices: string[]): void {
+    if (!upkeep.isTableListed) this.#relistInodes(upkeep, notices)
+    if (upkeep.isTableListed && upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
+  }
+
   /**
    * Makes the list of free inodes anew, where an older program made the volume, or the list was found to be damaged.
    * From then on, programs that do not know of holes in the table must not mount it.
    */
-  #relistInodes(engine: Engine, notices: string[]): void {
+  #relistInodes(upkeep: Upkeep, notices: string[]): void {
     const incompat = this.superblock.get(at.incompat)
     if ((incompat & incompatSparseTable) === 0) {
       this.superblock.set(at.incompat, incompat | incompatSparseTable)
       writeSuperblock(this.#medium, this.superblock)
     }
-    if (engine.relistInodes() !== 0) notices.push(tableDamaged)
+    if (upkeep.relistInodes() !== 0) notices.push(tableDamaged)
   }
 
   get setting(): EngineSetting {
@@ -144,7 +148,8 @@ export class Volume {
   }
 
   #settle(): void {
-    this.engine(0).finishOrphans()
+    if (this.#options.readOnly) return
+    this.engine(0).upkeep.finishOrphans()
     if (!this.#marked) return
     // Before the superblock may say so: a fence that fails, or has failed, ends this here.
     this.#medium.fence()

@@ -65,7 +65,7 @@ void test('a superblock with wrong numbers', (t) => {
     ],
     [at.dataStart, 1024, /^superblock: the data area begins at block 1024/],
     [at.blockCount, 1000, /^superblock: the volume has 1000 blocks, but its last device ends at block 1024$/],
-    [at.blockCount, 0xffffffff, /^superblock: the bitmap has 1 blocks, should have 131072/],
+    [at.blockCount, 0xffffffff, /^superblock: the bitmap has 1 block, should have 131072/],
     [at.deviceCount, 0, /^superblock: it names 0 devices, should name 1 to 16$/],
     [at.deviceCount, 17, /^superblock: it names 17 devices/],
     [at.deviceCount, 2, /^superblock: device 1 begins at block 0, should begin at 262144$/],
@@ -133,7 +133,7 @@ void test('a transaction in flight is told, and undone it is gone', (t) => {
   logEntry(patient, 2, 0, { kind: undoWords, block: inode.block, offset, data: [1] })
   patient.setField(one, links, 7)
   const before = patient.check()
-  t.same(before.report.notes, ['lane 2: a transaction of 1 entries is in flight'])
+  t.same(before.report.notes, ['lane 2: a transaction of 1 entry is in flight'])
   t.equal(before.result.inFlight, 1)
   t.same(before.report.lines(), [`inode ${one}: link count is 7, should be 1`])
   t.equal(recover(patient.medium, patient.view.geometry), 1)

@@ -62,7 +62,7 @@ void test('a medium that has failed a fence fails every later one', (t) => {
   t.throws(() => medium.fence(), { name: 'PmemError' }, 'as stores may be lost')
   t.throws(() => volume.volume.close(), { name: 'PmemError' })
   t.equal(readSuperblock(medium).superblock.get(layout.word.state), stateDirty)
-  t.doesNotThrow(() => medium.release())
+  t.throws(() => medium.release(), { name: 'PmemError' }, 'who ends with it hears of it, too')
   releaseTransferBuffer(buffer)
   t.end()
 })

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What a volume that may be written needs when it is opened and when it is closed, while nobody refers to inodes: the
+ * list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
+ */
+import type { DamageNotes } from './damage.js'
+import { EUCLEAN } from './errno.js'
+import type { CallEnd } from './eviction.js'
+import { Inode } from './inode.js'
+import type { NamespaceParts } from './namespace.js'
+import type { Reclaim } from './reclaim.js'
+
+export class Upkeep {
+  readonly #parts: NamespaceParts
+  readonly #reclaim: Reclaim
+  readonly #notes: DamageNotes
+  readonly #end: CallEnd
+  readonly #inode: Inode
+
+  constructor(parts: NamespaceParts, reclaim: Reclaim, notes: DamageNotes, end: CallEnd) {
+    this.#parts = parts
+    this.#reclaim = reclaim
+    this.#notes = notes
+    this.#end = end
+    this.#inode = new Inode(parts.medium)
+  }
+
+  /** Whether {@link relistInodes} has to come before anything is changed. */
+  get isTableListed(): boolean {
+    return this.#parts.table.isListed
+  }
+
+  /** Makes the list of free inodes anew, and gives back blocks of the table that have none in use. @returns 0 or -EUCLEAN */
+  relistInodes(): number {
+    return this.#perform(() => this.#parts.free.relist(this.#parts.tx))
+  }
+
+  /** Frees what the orphan list still holds. @returns 0, or -EUCLEAN where something could not be freed */
+  finishOrphans(): number {
+    return this.#perform(() => this.#reclaim.finish(this.#inode))
+  }
+
+  #perform(body: () => void): number {
+    let error = 0
+    this.#parts.locks.lockMetadata()
+    try {
+      body()
+      if (!this.#notes.isEmpty) error = -EUCLEAN
+    } catch (damage) {
+      error = this.#end.giveUp(damage, 0)
+    }
+    this.#end.unlockMetadata()
+    return error
+  }
+}

@@ -92,10 +92,10 @@ export const groups: readonly Group[] = [
     title: 'Mount time and memory',
     lead: ({ mountedFiles }) =>
       `Time to mount an empty volume, and one with ${mountedFiles.toLocaleString('en')} files; and resident memory of the server. Less is better. ` +
-      'Mounting PMFS2 takes as long as starting two Node processes, the command and the server, and a JavaScript heap for ' +
-      'each worker. The number of files does not matter. Resident memory counts the `node` executable in full, though all ' +
-      'Node processes share it; [design.md](design.md#memory) has the proportional set size per worker. File systems in ' +
-      'the kernel have no server whose memory could be measured.',
+      'Mounting PMFS2 includes the start of two Node processes, the command and the server, and of a JavaScript heap for ' +
+      'each worker; the share of each step is not measured. Resident memory counts the `node` executable in full, though ' +
+      'all Node processes share it; [design.md](design.md#memory) has the proportional set size per worker. File systems ' +
+      'in the kernel have no server whose memory could be measured.',
     columns: [...figuresOf('mount', 'empty', 'filled'), ...figuresOf('memory', 'idle', 'after')],
   },
 ]

@@ -32,7 +32,7 @@ export const self: Command = { name: 'pmfs2-fuse', usage: '', describe: '', ...b
 export const helpCommand: Command = {
   name: 'help',
   usage: 'help [command]',
-  describe: 'Show this, or the help of a command',
+  describe: 'Show all commands, or the options of one',
   ...builtIn,
 }
 
@@ -47,7 +47,7 @@ export const versionCommand: Command = {
 export const mount: Command = {
   name: 'mount',
   usage: 'mount <device> <mountpoint>',
-  describe: 'Mount a device (what it does without a command)',
+  describe: 'Mount a device (the default command)',
   ...mounting,
   add: async (parser) => parser.command((await import('./mount.js')).mountCommand),
 }
@@ -57,7 +57,7 @@ export const commands: readonly Command[] = [
   {
     name: 'umount',
     usage: 'umount <mountpoint>',
-    describe: 'Unmount, and wait until all is on the device',
+    describe: 'Unmount, and wait for the server to release the device',
     ...mounting,
     add: async (parser) => parser.command((await import('./umount.js')).umountCommand),
   },
@@ -71,7 +71,7 @@ export const commands: readonly Command[] = [
   {
     name: 'info',
     usage: 'info <target>',
-    describe: 'Tell what is on a device or behind a mount point',
+    describe: 'Show what is on a device or behind a mount point',
     ...plain,
     add: async (parser) => parser.command((await import('./info.js')).infoCommand),
   },

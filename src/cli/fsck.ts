@@ -24,8 +24,8 @@ export const fsckCommand: CommandModule<object, FsckArguments> = {
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
       // Options of e2fsck(8) that ask for what is done anyway.
-      .option('n', { type: 'boolean', describe: 'Change nothing, which it never does' })
-      .option('f', { type: 'boolean', describe: 'Check even what is clean, as it always does' })
+      .option('n', { type: 'boolean', describe: 'Change nothing (always so)' })
+      .option('f', { type: 'boolean', describe: 'Check even a clean volume (always so)' })
       .example('$0 fsck /dev/pmem0', 'check a file system')
       .epilogue('Exit codes: 0 clean, 4 problems found, 8 it could not be checked, 16 wrong usage.'),
   handler: (args) => about(args.device, () => fsck(args)),

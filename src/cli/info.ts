@@ -33,7 +33,7 @@ interface InfoArguments {
 
 export const infoCommand: CommandModule<object, InfoArguments> = {
   command: 'info <target>',
-  describe: 'Tell what is on a device or behind a mount point',
+  describe: 'Show what is on a device or behind a mount point',
   builder: (parser) =>
     parser
       .positional('target', {
@@ -42,8 +42,8 @@ export const infoCommand: CommandModule<object, InfoArguments> = {
         describe: 'A device, a file or a mount point',
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
-      .example('$0 info /dev/pmem0', 'tell of the file system on a device')
-      .example('$0 info /mnt/pmfs2 --json', 'tell of a mounted one, for a program'),
+      .example('$0 info /dev/pmem0', 'show the file system on a device')
+      .example('$0 info /mnt/pmfs2 --json', 'show a mounted one, as JSON'),
   handler: ({ target, json }) => about(target, () => info(target, json)),
 }
 

@@ -63,6 +63,6 @@ function damageRows(count: number, places: readonly string[]): Row[] {
   return [
     ['damage', `met by ${count} ${count === 1 ? 'call' : 'calls'} since it was mounted:`],
     ...told,
-    ...(more > 0 ? [['', `and ${more} more places (--json tells them)`] as const] : []),
+    ...(more > 0 ? [['', `and ${more} more places (--json shows them)`] as const] : []),
   ]
 }

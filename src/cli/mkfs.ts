@@ -46,7 +46,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
       .option('size', {
         type: 'string',
         requiresArg: true,
-        describe: 'Make the file, or make it as long: 64M, 1.5G, 1T (files only)',
+        describe: 'Create the file with this size, or resize it: 64M, 1.5G, 1T (files only)',
       })
       .option('label', { type: 'string', requiresArg: true, default: '', describe: 'Name, 64 bytes at most' })
       .option('uuid', { type: 'string', requiresArg: true, describe: 'Identifier; a random one by default' })
@@ -60,7 +60,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
       .option('sparse', {
         type: 'boolean',
         default: false,
-        describe: 'Leave holes in the file: it takes disk space as it is used, not now',
+        describe: 'Leave holes in the file: it takes disk space only as it is used',
       })
       .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
       .example('$0 mkfs /dev/pmem0', 'make a file system on a device')

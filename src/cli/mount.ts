@@ -51,42 +51,41 @@ function describe(parser: Argv): Argv<MountArguments> {
       alias: 'd',
       type: 'boolean',
       default: false,
-      describe: 'trace requests; stays in the foreground',
+      describe: 'print each request, its reply and its time; stays in the foreground',
     })
     .option('cpus', {
       type: 'string',
       requiresArg: true,
       coerce: lastOf,
-      describe: 'processors that workers stay on, such as 0 or 0,2-3',
+      describe: 'processors to pin the workers to, such as 0 or 0,2-3',
     })
     .option('channel', {
       type: 'string',
       default: 'auto',
       requiresArg: true,
       coerce: lastOf,
-      describe: `how requests come: ${channelNames.join(', ')}; auto takes io_uring where the kernel offers it`,
+      describe: `transport of requests: ${channelNames.join(', ')}; auto uses io_uring if the kernel offers it`,
     })
     .option('enable-uring', {
       type: 'boolean',
       default: false,
-      describe: "turn the kernel's FUSE over io_uring on (root)",
+      describe: 'enable FUSE over io_uring in the kernel (root)',
     })
     .option('workers', {
       type: 'string',
       requiresArg: true,
       coerce: lastOf,
-      describe: 'how many threads serve; by default one per processor over io_uring, else one',
+      describe: 'number of threads that serve requests; by default one per processor over io_uring, else one',
     })
     .option('poll', {
       type: 'string',
       default: 'auto',
       requiresArg: true,
       coerce: lastOf,
-      describe:
-        'how long a worker looks for the next request before it sleeps: auto (while that is worth it), off or microseconds',
+      describe: 'how long a worker polls for the next request before it sleeps: auto, off or microseconds',
     })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
-    .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'look at it only; Ctrl-C unmounts')
+    .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'mount read-only, in the foreground; Ctrl-C unmounts')
 }
 
 async function mount(args: MountArguments): Promise<void> {

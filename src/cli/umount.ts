@@ -38,7 +38,7 @@ interface UmountArguments {
 
 export const umountCommand: CommandModule<object, UmountArguments> = {
   command: 'umount <mountpoint>',
-  describe: 'Unmount, and wait until all is on the device',
+  describe: 'Unmount, and wait for the server to release the device',
   builder: (parser) =>
     parser
       .positional('mountpoint', {
@@ -50,7 +50,7 @@ export const umountCommand: CommandModule<object, UmountArguments> = {
         alias: 'l',
         type: 'boolean',
         default: false,
-        describe: 'Take it out of sight now, even if it is in use; do not wait',
+        describe: 'Detach it now, even if it is in use, and do not wait',
       })
       .example('$0 umount /mnt/pmfs2', 'unmount')
       .example('$0 umount /dev/pmem0', 'unmount what is on a device, where it was mounted last')

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { packageRoot, succeed, withoutRunner } from '../support/test-mount.js'
+import { withoutRunner } from '../support/run-command.js'
+import { packageRoot, succeed } from '../support/test-mount.js'
 
 const folder = await temporaryDirectory(t, SHARED_MEMORY)
 await mkdir(join(folder, 'node_modules'))

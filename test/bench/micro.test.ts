@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { finish } from '../support/run-command.js'
+import { finish, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { packageRoot, withoutRunner } from '../support/test-mount.js'
+import { packageRoot } from '../support/test-mount.js'
 
 interface Result {
   readonly subject: string

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Results } from '../../bench/results.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { packageRoot, withoutRunner } from '../support/test-mount.js'
+import { withoutRunner } from '../support/run-command.js'
+import { packageRoot } from '../support/test-mount.js'
 
 t.setTimeout(120_000)
 

@@ -11,6 +11,7 @@ import { crc32c } from '../../layout/checksum.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { rawCommand } from '../../src/native/raw-command.js'
 import { findPackageRoot } from '../../src/native/package-root.js'
+import { withoutRunner } from '../support/run-command.js'
 
 /** The command's shim. */
 export const command = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
@@ -26,13 +27,14 @@ export interface Outcome {
   readonly stderr: string
 }
 
-/** Runs a program and collects what it prints. */
+/** Runs a program, without the test runner in it, and collects what it prints. */
 export async function start(
   program: string,
   args: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Outcome> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
+  const words = [...withoutRunner, program, ...args]
+  const child = spawn('env', words, { stdio: ['ignore', 'pipe', 'pipe'], env: environment })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (part: Buffer) => (stdout += part.toString()))

@@ -9,7 +9,7 @@ import tap from 'tap'
 import { SystemLog, logToSystem } from '../../src/daemon/system-log.js'
 import { marks } from '../support/defect-marks.js'
 import { ForegroundServer } from '../support/foreground-server.js'
-import { finish } from '../support/run-command.js'
+import { finish, withoutRunner } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
 import {
@@ -20,7 +20,6 @@ import {
   programEnvironment,
   succeed,
   until,
-  withoutRunner,
 } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)

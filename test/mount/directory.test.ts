@@ -4,8 +4,8 @@ import { mkdir, readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap from 'tap'
-import { run } from '../support/run-command.js'
-import { TestMount, withoutRunner } from '../support/test-mount.js'
+import { run, withoutRunner } from '../support/run-command.js'
+import { TestMount } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 

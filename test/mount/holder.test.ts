@@ -3,8 +3,8 @@
 import { basename } from 'node:path'
 import tap from 'tap'
 import { findHolder, holderText, releaseAdvice } from '../../src/daemon/holder.js'
-import { run } from '../support/run-command.js'
-import { TestMount, hasEnded, pmfs2, program, until, withoutRunner } from '../support/test-mount.js'
+import { run, withoutRunner } from '../support/run-command.js'
+import { TestMount, hasEnded, pmfs2, program, until } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprint } from '../cli/cli.js'
 import { ForegroundServer } from '../support/foreground-server.js'
-import { finish, run } from '../support/run-command.js'
+import { finish, run, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { TestMount, hasEnded, packageRoot, pmfs2, program, withoutRunner } from '../support/test-mount.js'
+import { TestMount, hasEnded, packageRoot, pmfs2, program } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 

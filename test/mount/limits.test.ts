@@ -5,9 +5,9 @@ import tap from 'tap'
 import { workerFailure } from '../../src/daemon/worker-failure.js'
 import { MountError } from '../../src/daemon/mount-error.js'
 import { DeviceError } from '../../src/pmem/device-error.js'
-import { finish } from '../support/run-command.js'
+import { finish, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { TestMount, program, succeed, withoutRunner } from '../support/test-mount.js'
+import { TestMount, program, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 

@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { differences, manifestOf } from '../support/manifest.js'
-import { finish, run } from '../support/run-command.js'
-import { TestMount, packageRoot, withoutRunner } from '../support/test-mount.js'
+import { finish, run, withoutRunner } from '../support/run-command.js'
+import { TestMount, packageRoot } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
 

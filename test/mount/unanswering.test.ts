@@ -9,8 +9,8 @@ import tap from 'tap'
 import { kernelName, nameOf } from '../../src/native/file-name.js'
 import { rawCommand } from '../../src/native/raw-command.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { finish } from '../support/run-command.js'
-import { TestMount, hasEnded, pmfs2, program, withoutRunner } from '../support/test-mount.js'
+import { finish, withoutRunner } from '../support/run-command.js'
+import { TestMount, hasEnded, pmfs2, program } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 

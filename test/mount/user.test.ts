@@ -7,8 +7,8 @@ import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { fingerprint } from '../cli/cli.js'
 import { System, outcome } from '../support/system.js'
-import { type Finished, finish } from '../support/run-command.js'
-import { TestMount, hasEnded, program, withoutRunner } from '../support/test-mount.js'
+import { type Finished, finish, withoutRunner } from '../support/run-command.js'
+import { TestMount, hasEnded, program } from '../support/test-mount.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 tap.setTimeout(60_000)

@@ -10,9 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { finish } from '../support/run-command.js'
+import { finish, withoutRunner } from '../support/run-command.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { packageRoot, until, withoutRunner } from '../support/test-mount.js'
+import { packageRoot, until } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 

@@ -3,6 +3,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
+/** Options of env(1): without what the test runner has Node load into every process that a test starts. */
+export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
+
 export interface Finished {
   /** The exit code, or the name of the signal that ended the program. */
   readonly end: number | string

@@ -11,7 +11,7 @@ import { chmod, mkdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../../src/native/package-root.js'
-import { finish, run } from './run-command.js'
+import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
 import { makeTemporary, SHARED_MEMORY } from './temporary.js'
 
@@ -46,7 +46,8 @@ interface Recipe {
 }
 
 const COMMAND = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
-const pmfs2Command = (...args: readonly string[]) => run(process.execPath, [COMMAND, ...args])
+const pmfs2Command = (...args: readonly string[]) =>
+  run('env', [...withoutRunner, process.execPath, COMMAND, ...args])
 const umount = async (directory: string): Promise<void> => {
   await run('umount', [directory])
 }

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { type DaemonReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { findPackageRoot } from '../../src/native/package-root.js'
-import { type Finished, finish } from './run-command.js'
+import { type Finished, finish, withoutRunner } from './run-command.js'
 import { guard } from './target.js'
 import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
 
@@ -22,8 +22,6 @@ export const program = join(packageRoot, 'bin', 'pmfs2-fuse.js')
 const patienceMs = 10_000
 const stepMs = 10
 
-/** Options of env(1): without what the test runner has Node load into every process that a test starts. */
-export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
 /** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
 

@@ -9,7 +9,7 @@ import { TestMount } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
-const entries = 200_000
+const entries = 100_000
 const sample = 20_000
 const limitMs = 120_000
 const manyFiles = fileURLToPath(new URL('../support/many-files.js', import.meta.url))

@@ -37,11 +37,13 @@ void tap.test('a server that is stopped', async (t) => {
     [[device, within], 32, `mount: ${within}: ${complaint}`],
     [[within, other], 32, `mount: ${within}: ${complaint}`],
   ]
-  for (const [args, end, line] of cases) {
+  // Each waits for an answer as long as it may, so they wait at the same time.
+  const refused = cases.map(async ([args, end, line]) => {
     const finished = await pmfs2(args)
     t.equal(finished.end, end, args.join(' '))
     t.ok(finished.output.split('\n').includes(line), `${args.join(' ')}: ${finished.output}`)
-  }
+  })
+  await Promise.all(refused)
   t.match(
     (await pmfs2(['info', mountpoint])).output,
     /UUID [^]*server +process \d+, stopped, does not answer/,

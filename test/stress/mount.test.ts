@@ -11,7 +11,7 @@ import { stressMount } from './stress-mount.js'
 
 tap.setTimeout(240_000)
 
-const durationMs = 60_000
+const durationMs = 30_000
 
 const channel = turnRingOn(tap)
 const channels = channel === 'uring' ? 'io_uring and /dev/fuse' : '/dev/fuse only, as the kernel has no ring'

@@ -24,7 +24,7 @@ export interface OpenedVolume {
  * Opens the volume on a device, for this process alone. Read-only means that not even recovery writes: it works on
  * copies of the pages. Devdax cannot be mapped so; there recovery undoes in place what is in flight, as file systems in
  * the kernel replay their journals on a read-only mount, and nothing else is written.
- * @param unmarked the superblock is left as it is until markMounted
+ * @param unmarked the superblock does not say that the volume is in use before markMounted
  * @throws DeviceError, VolumeError
  */
 export function openVolume(path: string, readOnly: boolean, unmarked = false): OpenedVolume {

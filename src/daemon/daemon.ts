@@ -76,7 +76,7 @@ async function serveAndClose(
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
-    // No worker has been told to serve yet; and a mount that did not come about has changed nothing.
+    // No worker has been told to serve yet; and a mount that did not come about leaves no mark of one.
     opened.markMounted()
     await serve(request, mounted, workers, (notices) => {
       told.isLive = true

@@ -22,7 +22,10 @@ export class WorkerThread {
   #stop: { mapping: Mapping; word: number } | null = null
   #timer: NodeJS.Timeout | null = null
   #gone = false
+  /** What the listener threw. */
+  #failure: Error | null = null
 
+  /** @param onDamage where it throws, the worker is stopped, and {@link ended} rejects with that once it is gone */
   constructor(setting: WorkerSetting, onDamage: DamageListener) {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: setting,
@@ -45,7 +48,7 @@ export class WorkerThread {
           if (this.#timer !== null) this.#tellToStop()
           becomeReady()
         } else if (message.type === 'live') becomeLive()
-        else if (message.type === 'damage') onDamage(message.what)
+        else if (message.type === 'damage') this.#stopIfThrows(() => onDamage(message.what))
         else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
       })
@@ -55,7 +58,8 @@ export class WorkerThread {
         if (this.#stop !== null) native.unmap(this.#stop.mapping, null)
         this.#stop = null
         this.#gone = true
-        if (inOrder) resolve()
+        if (this.#failure !== null) reject(this.#failure)
+        else if (inOrder) resolve()
         else reject(new Error(`a worker ended with exit code ${code}`))
       })
     })
@@ -75,6 +79,16 @@ export class WorkerThread {
     this.serve()
     this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)
     this.#tellToStop()
+  }
+
+  /** Nobody may give up what the worker uses before it has ended: until then, the failure waits. */
+  #stopIfThrows(listener: () => void): void {
+    try {
+      listener()
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
+      this.stop()
+    }
   }
 
   #tellToStop(): void {

@@ -77,6 +77,7 @@ export class Engine {
   readonly space: Space
   readonly isReadOnly: boolean
   readonly upkeep: Upkeep
+  readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
   /** Counts damage, and tells of it. */
@@ -117,13 +118,17 @@ export class Engine {
     const map = new BlockMap(medium, area)
     const clock = this.clock
     this.isReadOnly = setting.isReadOnly
+    this.#medium = medium
     const notes = new DamageNotes()
     this.#notes = notes
     this.#state = state
-    this.#noteDamage = (what) => {
-      state.countDamage()
-      onDamage(what)
-    }
+    this.#noteDamage = (what) =>
+      this.#orFail(() => {
+        // The zeros that a failed device yields look like damage.
+        medium.check()
+        state.countDamage()
+        onDamage(what)
+      })
     this.space = new Space(state)
     this.#geometry = geometry
     this.#locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
@@ -545,17 +550,29 @@ export class Engine {
    * Ends a call that met damage: its transaction is taken back, and inodes that it changed are let go of. Whoever took
    * another lock gives it back as after any call.
    * @param number the inode that the call was about, 0 for none
-   * @throws what is no damage @returns -EUCLEAN
+   * @throws what is no damage, and what this itself meets; locks stay held then, and the volume has failed
+   * @returns -EUCLEAN
    */
   #giveUp(error: unknown, number: number): number {
-    if (!(error instanceof VolumeError)) {
+    return this.#orFail(() => {
+      if (!(error instanceof VolumeError)) throw error
+      // The zeros that a failed device yields look like damage.
+      this.#medium.check()
+      if (this.#tx.isOpen) this.#tx.abort()
+      this.#locks.unlockInodes()
+      this.#noteDamage(placeOf(number, error.message))
+      return -EUCLEAN
+    })
+  }
+
+  /** Does what must not throw, or the volume has failed: nobody goes on with what it leaves behind. */
+  #orFail<Result>(work: () => Result): Result {
+    try {
+      return work()
+    } catch (error) {
       this.#state.markFailed()
       throw error
     }
-    if (this.#tx.isOpen) this.#tx.abort()
-    this.#locks.unlockInodes()
-    this.#noteDamage(placeOf(number, error.message))
-    return -EUCLEAN
   }
 
   /** Points `inode` at one in use, for who is not to throw. @returns 0, -ESTALE or -EUCLEAN */

@@ -64,6 +64,10 @@ export class ReadOnlyMedium extends Medium {
   override fence(): never {
     refuse()
   }
+
+  override check(): void {
+    this.#medium.check()
+  }
 }
 
 function refuse(): never {

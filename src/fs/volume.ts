@@ -30,7 +30,11 @@ export interface OpenOptions {
   readonly now: number
   /** Have the engines hold themselves to the rules of locks and transactions. */
   readonly isChecked?: boolean
-  /** The superblock is left as it is until {@link Volume.markMounted}; before that, no engine may change anything. */
+  /**
+   * The volume is not marked as in use before {@link Volume.markMounted}, and until then no engine may change anything.
+   * Opening itself still stores what it always does: recovery, the freeing of orphans, and the taking over of a volume
+   * of an older program, which sets an incompat bit in the superblock.
+   */
   readonly unmarked?: boolean
 }
 
@@ -178,8 +182,11 @@ export class Volume {
    * Damage was met, by an engine of this thread or of another: a new place is told, and recorded on the medium before
    * this returns, unless that is open for reading only. Only the thread that opened the volume may call it.
    * @param now ms since 1970
+   * @throws DeviceError where the device has failed, with nothing recorded; DeviceError, PmemError where it fails now
    */
   noteDamage(what: string, now: number): void {
+    // A record of what came of the failure must not reach the device; the fence alone would come after the first copy.
+    this.#medium.check()
     this.lastDamage = what
     if (!this.#places.add(what)) return
     recordDamage(this.superblock, what, now)

@@ -189,8 +189,7 @@ export class MappedMedium extends Medium {
     return failureOf(this.windows, this.#devices)
   }
 
-  /** What was loaded is what the device holds. @throws DeviceError where it is not */
-  check(): void {
+  override check(): void {
     const { failure } = this
     if (failure !== null) throw failure
   }

@@ -36,6 +36,15 @@ export abstract class Medium {
   /** Returns once everything flushed and copied before is durable. */
   abstract fence(): void
 
+  /**
+   * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
+   * what the device holds.
+   * @throws DeviceError where it is not
+   */
+  check(): void {
+    // Memory does not fail.
+  }
+
   /** The words among which the block lies, from {@link wordOf} on. */
   abstract wordsOf(block: number): Uint32Array
 

@@ -9,6 +9,7 @@ import { EUCLEAN } from '../../src/fs/errno.js'
 import { inodeField as field } from '../../src/fs/inode.js'
 import { Superblock, readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
+import { DeviceError } from '../../src/pmem/device-error.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { Patient, makeSample } from '../support/sample.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
@@ -147,6 +148,48 @@ void test('a volume that is open for reading only is not marked', (t) => {
   volume.close()
   caller.release()
   t.equal(readSuperblock(patient.medium).superblock.getNumber(layout.word.sequence), before)
+  t.end()
+})
+
+void test('what a failed device yields is no damage', (t) => {
+  const volume = damagedVolume()
+  const told: string[] = []
+  volume.volume.onDamage = (what) => told.push(what)
+  const before = readSuperblock(volume.medium).superblock.getNumber(layout.word.sequence)
+  volume.medium.check = () => {
+    throw new DeviceError('EIO', 'it has failed')
+  }
+  t.throws(() => volume.caller.read(one, 0, 1), { name: 'DeviceError' })
+  t.throws(() => volume.volume.noteDamage('what another worker took for damage', epoch), {
+    name: 'DeviceError',
+  })
+  t.equal(volume.volume.state.damageMet, 0)
+  t.same(volume.volume.damagedPlaces, [])
+  t.same(told, [])
+  t.equal(
+    readSuperblock(volume.medium).superblock.getNumber(layout.word.sequence),
+    before,
+    'nothing is stored',
+  )
+  t.ok(volume.volume.state.isFailed)
+  volume.drop()
+  t.end()
+})
+
+void test('a listing of what a failed device yields', (t) => {
+  const patient = new Patient(sample)
+  const leaf = patient.field(many, field.height) === childIsNode ? patient.get(patient.rootOf(many), 0) : 0
+  patient.set(leaf, 5, (0x3ff | (255 << 10) | (8 << 18)) >>> 0)
+  const volume = Volume.open(patient.medium, { readOnly: true, now: epoch })
+  const caller = new EngineCaller(volume.engine(0), patient.medium)
+  patient.medium.check = () => {
+    throw new DeviceError('EIO', 'it has failed')
+  }
+  t.throws(() => caller.entries(many), { name: 'DeviceError' }, 'also where it is open for reading only')
+  t.equal(volume.state.damageMet, 0)
+  t.ok(volume.state.isFailed)
+  volume.close()
+  caller.release()
   t.end()
 })
 

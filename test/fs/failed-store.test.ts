@@ -3,11 +3,13 @@
 import { type Test, test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
 import { stateDirty, superblock as layout } from '../../layout/superblock.js'
+import { inodeField } from '../../src/fs/inode.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { PmemError } from '../../src/pmem/pmem-error.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { RecordingMedium } from '../support/recording-medium.js'
+import { Patient, makeSample } from '../support/sample.js'
 import { TestVolume, root } from '../support/test-volume.js'
 
 /** Lets the fences of one call fail, from the `n`th on (1 = the first), as msync(2) does on an I/O error. */
@@ -52,6 +54,24 @@ for (const n of [1, 2]) {
     t.end()
   })
 }
+
+const sample = makeSample()
+
+/** Fences fail once the call has met damage: as its transaction is taken back, or as the damage is recorded. */
+void test('a fence fails on the way out of damage', (t) => {
+  for (const call of ['lookup', 'unlink'] as const) {
+    const patient = new Patient(sample)
+    patient.setField(sample.inodes.one, inodeField.mode, 0o030644)
+    const volume = TestVolume.open(patient.medium)
+    const mend = failFrom(volume.medium, 1)
+    t.throws(() => volume.caller[call](root, 'one'), { name: 'PmemError' }, call)
+    t.ok(volume.volume.state.isFailed, `${call}: nobody waits for the locks that are left`)
+    mend()
+    volume.close()
+    t.ok(isDirty(volume.medium), `${call}: the rest is for recovery`)
+  }
+  t.end()
+})
 
 void test('a medium that has failed a fence fails every later one', (t) => {
   const volume = new MemoryVolume(2 ** 24)

@@ -3,7 +3,7 @@
  * Damaged volumes. One superblock is mended on the next mount, and said aloud; two are refused. What else is damaged
  * fails where it is met, and nothing else does.
  */
-import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { inode } from '../../layout/inode.js'
@@ -218,4 +218,17 @@ void tap.test('a server in the foreground tells by its messages', async (t) => {
   t.equal(await server.ended(), 0)
   const lines = server.output.split('\n').filter((line) => line.includes('damage'))
   t.same(lines, [`mount: ${mount.device}: damage met: ${what}`])
+})
+
+void tap.test('a device that fails as damage is recorded', async (t) => {
+  const { mount, path } = await makeLostFile(t)
+  const server = await ForegroundServer.start(mount, '-f')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  await system.stat(path)
+  await truncate(mount.device, copies.second)
+  t.not(await outcome(system.readFile(path)), 'OK')
+  t.equal(await server.ended(), 32, server.output)
+  t.match(server.output, /^mount: the mount has failed: cannot access \S+ at byte \d+: .*it was cut short/m)
+  t.equal(await outcome(system.stat(path)), 'ENOTCONN', 'the mount stays, and is dead')
 })

@@ -36,6 +36,7 @@ export function failing(name: string, channel: 'uring' | 'devfuse'): void {
     )
   })
   void tap.test(`over ${name}, a file that is cut short`, (t) => isCutShort(t, channel))
+  void tap.test(`over ${name}, a directory that is cut off`, (t) => losesDirectory(t, channel))
 }
 
 async function serve(t: Test, mount: TestMount, channel: string): Promise<[ForegroundServer, System]> {
@@ -101,4 +102,22 @@ async function isCutShort(t: Test, channel: string): Promise<void> {
   await truncate(mount.device, mebibyte / 2)
   t.not(await outcome(other.readFile(path)), 'OK', 'no zeros are taken for the contents')
   await isDead(t, mount, again, other, /cannot access \S+ at byte \d+: .*it was cut short/)
+}
+
+/** The zeros that stand for its leaf are no leaf: what looks like damage is the device's failure. */
+async function losesDirectory(t: Test, channel: string): Promise<void> {
+  const mount = await TestMount.make(t, '64M')
+  const [server, system] = await serve(t, mount, channel)
+  const path = join(mount.mountpoint, 'directory')
+  await system.mkdir(path)
+  await system.writeFile(join(mount.mountpoint, 'low'), Buffer.alloc(8 * mebibyte, 1))
+  for (let n = 0; n < 40; n++) await system.writeFile(join(path, `${n}`), '')
+  await mount.unmount()
+  t.equal(await server.ended(), 0)
+  const [again, other] = await serve(t, mount, channel)
+  await other.stat(path)
+  await truncate(mount.device, 6 * mebibyte)
+  t.not(await outcome(other.stat(join(path, '7'))), 'OK')
+  await isDead(t, mount, again, other, /cannot access \S+ at byte \d+: .*it was cut short/)
+  t.notMatch(again.output, /damage/, 'and the volume is not called damaged')
 }

@@ -24,7 +24,9 @@ export function checkListed(view: VolumeView, facts: InodeFacts, report: Report)
   for (const number of facts.inodes()) {
     const marks = facts.marks.get(number)
     if (facts.modeOf(number) === 0) {
-      lost.addFree(number, !isListed || (marks & onFreeList) !== 0)
+      const isStray =
+        isListed && (marks & onFreeList) === 0 && (facts.field(number, at.flags) & flagListed) !== 0
+      lost.addFree(number, !isListed || (marks & onFreeList) !== 0, isStray)
     } else if ((facts.field(number, at.flags) & flagOrphan) !== 0 && (marks & onOrphanList) === 0) {
       report.problem(
         'orphan-lost',
@@ -35,26 +37,31 @@ export function checkListed(view: VolumeView, facts: InodeFacts, report: Report)
   lost.tell(report)
 }
 
-/** Free inodes in blocks of which none stands on the free list. */
+/** Free inodes in blocks of which none stands on the free list; and those that wrongly say that they stand there too. */
 class LostInodes {
+  readonly #strays: number[] = []
   readonly #named: number[] = []
   #count = 0
   /** The block whose inodes are being gone through, and what is free in it. */
   #block = -1
   #isListed = false
   #free: number[] = []
+  #flagged: number[] = []
 
-  /** Takes free inodes in rising order. */
-  addFree(number: number, isListed: boolean): void {
+  /** Takes free inodes in rising order. @param isStray its flag says that it stands on the list, and it does not */
+  addFree(number: number, isListed: boolean, isStray: boolean): void {
     const block = Math.floor(number / inodesPerBlock)
     if (block !== this.#block) this.#finishBlock()
     this.#block = block
     this.#free.push(number)
     if (isListed) this.#isListed = true
+    if (isStray) this.#flagged.push(number)
   }
 
   tell(report: Report): void {
     this.#finishBlock()
+    for (const number of this.#strays)
+      report.problem('free-list', `inode ${number}: its flag says it is on the free list, but it is not`)
     if (this.#count === 0) return
     const named = this.#named.join(', ') + (this.#count > this.#named.length ? ', …' : '')
     report.problem(
@@ -64,11 +71,14 @@ class LostInodes {
   }
 
   #finishBlock(): void {
-    if (!this.#isListed) {
+    if (this.#isListed) {
+      this.#strays.push(...this.#flagged)
+    } else {
       this.#count += this.#free.length
       this.#named.push(...this.#free.slice(0, mostNamed - this.#named.length))
     }
     this.#free = []
+    this.#flagged = []
     this.#isListed = false
   }
 }

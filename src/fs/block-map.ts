@@ -51,6 +51,21 @@ export class BlockMap {
   }
 
   /**
+   * Where a damaged entry leads away from the block at `index`: how many indices from there on share that entry, and
+   * cannot be looked up. @returns 0 where {@link lookup} throws nothing
+   */
+  unreachable(root: number, height: number, index: number): number {
+    if (!covers(height, index)) return 0
+    let block = root
+    for (let level = height; block !== 0; level--) {
+      if (!this.#area.holds(block)) return coverage[level]! - (index % coverage[level]!)
+      if (level === 0) break
+      block = this.#medium.load32(block, childIndex(index, level - 1) * mapEntryWords)
+    }
+    return 0
+  }
+
+  /**
    * From `index` on: how many neighbouring blocks (`want` at the most, 1 at least), or how much of a hole.
    * The first block is in runStart. A longer run may be told in several parts.
    */

@@ -37,18 +37,20 @@ export class DamagedPlaces {
 
 /** What a call has met and mended on its way: it is told when the call is over, as no transaction is open then. */
 export class DamageNotes {
-  readonly #noted: string[] = []
+  /** Each place once, though a call may meet it more often. */
+  readonly #noted = new Set<string>()
 
   add(what: string): void {
-    this.#noted.push(what)
+    this.#noted.add(what)
   }
 
   get isEmpty(): boolean {
-    return this.#noted.length === 0
+    return this.#noted.size === 0
   }
 
   tellTo(listener: DamageListener): void {
-    if (this.#noted.length === 0) return
-    for (const what of this.#noted.splice(0)) listener(what)
+    if (this.#noted.size === 0) return
+    for (const what of this.#noted) listener(what)
+    this.#noted.clear()
   }
 }

@@ -136,7 +136,7 @@ export class Engine {
     const Log = setting.isChecked ? CheckedTransaction : Transaction
     this.#tx = new Log(medium, this.#allocator, geometry, worker)
     this.#table = new InodeTable(medium, map, state)
-    const tableBlocks = new TableBlocks(medium, map, this.#table, geometry.blockCount)
+    const tableBlocks = new TableBlocks(medium, map, this.#table, geometry.blockCount, notes)
     this.#free = new FreeInodes(medium, this.#table, tableBlocks, notes)
     this.#orphans = new Orphans(medium, this.#table, notes)
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
@@ -153,6 +153,7 @@ export class Engine {
       free: this.#free,
       orphans: this.#orphans,
       directory: this.#directory,
+      tail,
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)

@@ -77,7 +77,7 @@ export class Eviction {
         this.#space.noteFreed()
       }
     } catch (error) {
-      // Nobody asked for it, so nobody is told: what could not be freed stays on the orphan list.
+      // The call that brought this about succeeds all the same: what could not be freed stays on the orphan list.
       this.#end.giveUp(error, number)
     }
     this.#locks.unlockInodes()

@@ -16,6 +16,7 @@ import { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { TableBlocks } from './table-blocks.js'
 import type { Transaction } from './transaction.js'
+import { VolumeError } from './volume-error.js'
 
 const at = roots.word
 const field = layout.word
@@ -23,6 +24,11 @@ const slotMask = inodesPerBlock - 1
 const rootsWords = at.isListed + 1
 /** An emptied block stays where fewer other inodes than this are free, so that the next few files need not add it anew. */
 const spareInodes = inodesPerBlock
+/**
+ * New blocks begin with this generation at the most. Their inodes then have as many uses again before their generations
+ * wrap round to 0, which no damage to a single generation can bring near.
+ */
+const mostFreshGeneration = 0x7fff_ffff
 /** Entries of the log that giving back a block may take. */
 const roomForRelease = 16
 
@@ -37,6 +43,8 @@ export class FreeInodes {
   readonly #neighbour: Inode
   /** What the list has next, once it was looked at; 0 = none. */
   #next = 0
+  /** Whether the inode that was chosen is the first of the list. */
+  #isFirst = false
   /** Where the search for a free inode in a block begins. */
   #slotHint = 0
   /** Whether other inodes in the block of the one to be freed are free, and in use. */
@@ -66,7 +74,10 @@ export class FreeInodes {
     }
     const listed = this.#listed
     const slot = this.#freeSlot(listed)
+    this.#isFirst = slot < 0
     if (slot >= 0) {
+      this.#next = 0
+      this.#neighbour.point(0, 0, 0)
       inode.point((listed.number & ~slotMask) | slot, listed.block, slot * layout.lengthWords)
     } else {
       inode.point(listed.number, listed.block, listed.word)
@@ -79,7 +90,7 @@ export class FreeInodes {
 
   /** Takes the inode that was chosen; its generation moves on. */
   take(tx: Transaction, inode: Inode): void {
-    if (inode.flags & flagListed) {
+    if (this.#isFirst) {
       tx.put32(rootsBlock, at.freeInode, this.#next)
       if (this.#next !== 0) this.#neighbour.put(tx, field.previous, 0)
     }
@@ -116,17 +127,16 @@ export class FreeInodes {
   }
 
   /**
-   * Makes the free list anew, from the inodes' modes alone. Until its end the roots say that this is to be done, so it
-   * may be cut short and run again.
+   * Makes the free list anew, from the inodes' modes alone, of all blocks that can be reached. Until its end the roots
+   * say that this is to be done, so it may be cut short and run again.
    */
   relist(tx: Transaction): void {
-    const end = this.#table.roots(at.tableBlocks)
+    const blocks = this.#blocks
     let first = 0
     let held = 0
     const last = this.#neighbour
-    for (let index = 0; index < end; index++) {
+    for (let index = blocks.firstFrom(0); index >= 0; index = blocks.firstFrom(index + 1)) {
       const block = this.#table.blockAt(index)
-      if (block === 0) continue
       held++
       const number = this.#relistBlock(index, block, first === 0 ? 0 : last.number)
       if (number === 0) continue
@@ -141,8 +151,8 @@ export class FreeInodes {
     tx.put32(rootsBlock, at.heldBlocks, held)
     tx.put32(rootsBlock, at.isListed, 1)
     tx.end()
-    for (let index = 0; index < end; index++) {
-      if (this.#table.blockAt(index) === 0) continue
+    for (let index = blocks.firstFrom(0); index >= 0; index = blocks.firstFrom(index + 1)) {
+      if (!this.#isSpare(index) || this.#openEmpty(index, this.#table.blockAt(index)) < 0) continue
       tx.begin()
       tx.saveWords(rootsBlock, 0, rootsWords)
       this.#release(tx, index)
@@ -180,7 +190,12 @@ export class FreeInodes {
   }
 
   #isListedInode(number: number, inode: Inode): boolean {
-    return this.#table.locate(number, inode) === 0 && inode.mode === 0 && (inode.flags & flagListed) !== 0
+    try {
+      return this.#table.locate(number, inode) === 0 && inode.mode === 0 && (inode.flags & flagListed) !== 0
+    } catch (error) {
+      if (error instanceof VolumeError) return false
+      throw error
+    }
   }
 
   /** A free inode in the block of one that stands on the list, other than that one. @returns its place there, or -1 */
@@ -223,18 +238,29 @@ export class FreeInodes {
 
   /** Gives back a block of inodes, if all of them are free and enough others are. The roots must have been saved. */
   #release(tx: Transaction, index: number): void {
-    const held = this.#table.roots(at.heldBlocks)
-    const others = (held - 1) * inodesPerBlock - 1 - this.#table.usedInodes
-    if (!this.#table.isListed || index === 0 || others < spareInodes || tx.room < roomForRelease) return
+    if (tx.room < roomForRelease || !this.#isSpare(index)) return
+    // Who has freed its last inode may have remembered where it is.
+    if (this.#blocks.noteUnreachable(index) > 0) return
     const block = this.#table.blockAt(index)
     const generation = this.#openEmpty(index, block)
     if (generation < 0) return
+    if (generation > mostFreshGeneration) {
+      this.#notes.add(`block ${index} of the inode table stays: it has an inode of generation ${generation}`)
+      return
+    }
     if (!this.#isLinked(this.#listed)) {
       this.#notes.add(`the list of free inodes does not agree about inode ${this.#listed.number}`)
       return
     }
     this.#unlist(tx)
     this.#blocks.remove(tx, index, block, generation)
+  }
+
+  /** Whether the table can do without a block, if all of its inodes are free. */
+  #isSpare(index: number): boolean {
+    const held = this.#table.roots(at.heldBlocks)
+    const others = (held - 1) * inodesPerBlock - 1 - this.#table.usedInodes
+    return this.#table.isListed && index > 0 && others >= spareInodes
   }
 
   /**

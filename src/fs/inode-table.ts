@@ -100,6 +100,11 @@ export class InodeTable {
     return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index)
   }
 
+  /** @returns how many blocks from an index on cannot be looked up because of one damaged entry; 0 where this one can */
+  unreachable(index: number): number {
+    return this.#map.unreachable(this.roots(at.tableRoot), this.roots(at.tableHeight), index)
+  }
+
   /** A block of the table is about to go away: what workers remember of the table is right no more. */
   moveOn(): void {
     Atomics.add(this.#shared, TABLE_EPOCH, 1)

@@ -21,6 +21,7 @@ import type { Name } from './name.js'
 import { type NewInode, putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import { checkTarget, putTarget } from './symlink.js'
+import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
 
@@ -33,6 +34,7 @@ export interface NamespaceParts {
   readonly free: FreeInodes
   readonly orphans: Orphans
   readonly directory: Directory
+  readonly tail: Tail
 }
 
 export class Namespace {
@@ -46,6 +48,7 @@ export class Namespace {
   readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #directory: Directory
+  readonly #tail: Tail
   readonly #parent: Inode
   readonly #child: Inode
 
@@ -58,6 +61,7 @@ export class Namespace {
     this.#free = parts.free
     this.#orphans = parts.orphans
     this.#directory = parts.directory
+    this.#tail = parts.tail
     this.#parent = new Inode(parts.medium)
     this.#child = new Inode(parts.medium)
   }
@@ -139,11 +143,12 @@ export class Namespace {
     saveDirectory(tx, parent)
     child.saveAttributes(tx)
     child.save(tx, inodeField.ctime, 2)
-    const wasNameless = child.links === 0
-    if (wasNameless) this.#orphans.saveRemove(tx, child)
+    // Where damage has interrupted a cut, it still has to be finished before the file grows.
+    const isNoOrphan = child.links === 0 && !this.#tail.isLeft(child)
+    if (isNoOrphan) this.#orphans.saveRemove(tx, child)
     error = this.#directory.insert(tx, parent, name, number, typeOfMode(child.mode))
     if (error === 0) {
-      if (wasNameless) this.#orphans.remove(tx, child)
+      if (isNoOrphan) this.#orphans.remove(tx, child)
       child.put(tx, inodeField.links, child.links + 1)
       child.putChanged(tx, this.#clock)
       parent.putModified(tx, this.#clock)

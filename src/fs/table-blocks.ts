@@ -9,6 +9,7 @@ import { flagListed, inodesPerBlock, inode as layout, largestInode } from '../..
 import { roots } from '../../layout/roots.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
+import type { DamageNotes } from './damage.js'
 import { ENOSPC } from './errno.js'
 import type { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
@@ -24,15 +25,17 @@ export class TableBlocks {
   readonly #medium: Medium
   readonly #map: BlockMap
   readonly #table: InodeTable
+  readonly #notes: DamageNotes
   /** The table has as many blocks at the most. */
   readonly #most: number
   /** Where the search for a hole begins. */
   #holeHint = 0
 
-  constructor(medium: Medium, map: BlockMap, table: InodeTable, blockCount: number) {
+  constructor(medium: Medium, map: BlockMap, table: InodeTable, blockCount: number, notes: DamageNotes) {
     this.#medium = medium
     this.#map = map
     this.#table = table
+    this.#notes = notes
     this.#most = Math.min(blockCount, (largestInode + 1) / inodesPerBlock)
   }
 
@@ -70,11 +73,46 @@ export class TableBlocks {
       const most = canGrow ? Math.min(end, placesExamined) : end
       for (let n = 0; n < most; n++) {
         const index = this.#holeHint < end ? this.#holeHint : 0
-        this.#holeHint = index + 1
-        if (this.#table.blockAt(index) === 0) return index
+        const unreachable = this.noteUnreachable(index)
+        this.#holeHint = index + Math.max(1, unreachable)
+        if (unreachable === 0 && this.#table.blockAt(index) === 0) return index
       }
     }
-    return canGrow ? end : -1
+    return canGrow ? this.#findEnd(end) : -1
+  }
+
+  /** The first place at the table's end that can be reached. @returns its index, or -1 for none */
+  #findEnd(end: number): number {
+    let index = end
+    let unreachable = this.noteUnreachable(index)
+    while (unreachable > 0) {
+      index += unreachable
+      if (index >= this.#most) return -1
+      unreachable = this.noteUnreachable(index)
+    }
+    return index
+  }
+
+  /** Notes damage in the table's map on the way to an index. @returns how many blocks from there on it hides, 0 for none */
+  noteUnreachable(index: number): number {
+    const count = this.#table.unreachable(index)
+    if (count > 0) {
+      this.#notes.add(
+        `the inode table's map is damaged: blocks of it up to ${index + count - 1} cannot be reached`,
+      )
+    }
+    return count
+  }
+
+  /** The first block of the table that can be reached, from an index on. @returns its index, or -1 for none */
+  firstFrom(index: number): number {
+    const end = this.#table.roots(at.tableBlocks)
+    for (let next = index; next < end;) {
+      const unreachable = this.noteUnreachable(next)
+      if (unreachable === 0 && this.#table.blockAt(next) !== 0) return next
+      next += Math.max(1, unreachable)
+    }
+    return -1
   }
 
   /** Takes the block at an index out of the table, and frees it. The roots must have been saved. */

@@ -18,9 +18,14 @@ export class Tail {
     this.#map = map
   }
 
+  /** Whether an interrupted cut has left anything beyond the size. */
+  isLeft(inode: Inode): boolean {
+    return this.#map.reaches(inode.root, inode.height, endOf(inode))
+  }
+
   /** Frees, in transactions of its own, what an interrupted cut has left beyond the size. */
   trim(inode: Inode): void {
-    if (!this.#map.reaches(inode.root, inode.height, endOf(inode))) return
+    if (!this.isLeft(inode)) return
     let done = false
     while (!done) {
       this.#tx.begin()

@@ -101,7 +101,7 @@ export class Volume {
 
   #mend(upkeep: Upkeep, notices: string[]): void {
     if (!upkeep.isTableListed) this.#relistInodes(upkeep, notices)
-    if (upkeep.isTableListed && upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
+    if (upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
   }
 
   /**

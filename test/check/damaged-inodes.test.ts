@@ -2,7 +2,14 @@
 /** Damage to inodes and to what hangs from them, done by a poke: the check names exactly it. */
 import { test } from 'tap'
 import { rootsBlock } from '../../layout/geometry.js'
-import { flagInlineData, flagOrphan, inode as layout, rootInode } from '../../layout/inode.js'
+import {
+  flagInlineData,
+  flagListed,
+  flagOrphan,
+  inode as layout,
+  inodesPerBlock,
+  rootInode,
+} from '../../layout/inode.js'
 import { mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
 import { Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
@@ -445,6 +452,20 @@ void test('the inode table', (t) => {
       do: (patient) => patient.set(rootsBlock, roots.word.heldBlocks, 5),
       lines: ["roots: count of the inode table's blocks is 5, should be 13"],
     },
+  ])
+  t.end()
+})
+
+void test('a free inode says that it is on the free list, and is not', (t) => {
+  const patient = new Patient(sample)
+  const head = patient.get(rootsBlock, roots.word.freeInode)
+  const first = head - (head % inodesPerBlock)
+  const stray = Array.from({ length: inodesPerBlock }, (_, slot) => first + slot).find(
+    (number) => number !== head && patient.field(number, at.mode) === 0,
+  )!
+  patient.setField(stray, at.flags, flagListed)
+  t.same(patient.check().report.lines(), [
+    `inode ${stray}: its flag says it is on the free list, but it is not`,
   ])
   t.end()
 })

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Giving back the nodes and leaves of a directory that has lost its last entry. However large the tree is, it leaves
- * the directory in one transaction: a nameless directory on the orphan list takes it over, and is then freed as any
- * orphan is. The caller holds the metadata lock and the directory's.
+ * the directory in one transaction: a nameless directory on the orphan list takes it over, and is then freed like other
+ * orphans. The caller holds the metadata lock and the directory's.
  */
 import type { Clock } from './clock.js'
 import type { FreeInodes } from './free-inodes.js'

@@ -34,7 +34,7 @@ export function systemErrorLine(error: NodeJS.ErrnoException): string {
 }
 
 /** What went wrong with `device`, in one line; null where the error is no failure but a defect. */
-function failureOf(device: string, error: unknown): string | null {
+export function failureOf(device: string, error: unknown): string | null {
   // The message of a DeviceError names the device itself.
   if (error instanceof DeviceError) {
     return error.message.includes(device) ? error.message : `${device}: ${error.message}`

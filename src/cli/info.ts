@@ -19,7 +19,7 @@ import { type ServerState, complaintOf, serverState } from '../daemon/server-sta
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { type Device, DeviceError, openDevice } from '../pmem/device.js'
-import { CommandError, about } from './command-error.js'
+import { CommandError, about, failureOf } from './command-error.js'
 import { liveRows } from './live-info.js'
 import { reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
@@ -72,24 +72,28 @@ async function infoOfMount(mount: MountEntry, json: boolean): Promise<void> {
   const report = server.state === 'answers' ? server.report : null
   const { source: device, mountpoint } = mount
   if (json) {
-    const volume = found instanceof DeviceError ? { device, mountpoint, problem: found.message } : found
+    const volume = 'problem' in found ? { device, mountpoint, problem: found.problem } : found
     printJson({ ...volume, usage: report?.usage ?? null, server: report, serverState: server.state })
   } else {
     printLine(device)
     printTable([
-      ...(found instanceof DeviceError
-        ? [['state', `mounted on ${mountpoint}`] as const]
-        : volumeRows(found)),
+      ...('problem' in found ? [['state', `mounted on ${mountpoint}`] as const] : volumeRows(found)),
       ...liveRows(server),
-      ...(found instanceof DeviceError ? [['note', found.message] as const] : remarkRows(found)),
+      ...('problem' in found ? [['note', found.problem] as const] : remarkRows(found)),
     ])
   }
   const complaint = complaintOf(server)
   if (complaint !== null) throw new CommandError(`${mountpoint}: ${complaint}`)
 }
 
-/** The facts of a mounted volume, or why they cannot be had, though the server answers. @throws CommandError */
-async function volumeOf(mount: MountEntry, server: ServerState): Promise<VolumeInfo | DeviceError> {
+/**
+ * The facts of a mounted volume, or why they cannot be had: the device has gone, has failed, or was cut short. What the
+ * server says is told all the same. @throws CommandError
+ */
+async function volumeOf(
+  mount: MountEntry,
+  server: ServerState,
+): Promise<VolumeInfo | { readonly problem: string }> {
   const { source } = mount
   await reachable(source)
   const pid = server.state === 'answers' ? server.report.pid : server.state === 'silent' ? server.pid : null
@@ -102,9 +106,10 @@ async function volumeOf(mount: MountEntry, server: ServerState): Promise<VolumeI
       ...(path === source ? {} : { notice: null }),
     }))
   } catch (error) {
-    if (!(error instanceof DeviceError)) throw error
-    if (error.code === 'EACCES') throw refusal(mount, error)
-    return error
+    if (error instanceof DeviceError && error.code === 'EACCES') throw refusal(mount, error)
+    const problem = failureOf(path, error)
+    if (problem === null) throw error
+    return { problem }
   }
 }
 

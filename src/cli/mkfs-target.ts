@@ -17,9 +17,11 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { getSystemErrorName } from 'node:util'
 import { blockBytes, superblockBlock } from '../../layout/geometry.js'
 import { kernelName, nameOf } from '../native/file-name.js'
-import { adviceOn, codeOf } from '../pmem/device-error.js'
+import { native } from '../native/index.js'
+import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Superblock } from '../fs/superblock.js'
@@ -116,14 +118,20 @@ function fileTarget({ path, sizeBytes, force, plan, takeRoom }: TargetRequest): 
     if (!force) refuseContents(holder)
     // Before anything is dropped: a disk without room leaves the file as it is.
     takeRoomBeyond(holder, () => takeRoom(holder, volume))
-    resize(path, newBytes, force)
-    if (force) takeRoom(holder, volume)
+    resize(path, newBytes)
     const device = openDevice(path, { access: 'read-write', exclusive: false })
     const close = (): void => {
       device.close()
       holder.close()
     }
-    return { device, zeroed: force, close }
+    try {
+      const zeroed = force && dropContents(path, newBytes)
+      if (zeroed) takeRoom(holder, volume)
+      return { device, zeroed, close }
+    } catch (error) {
+      device.close()
+      throw error
+    }
   } catch (error) {
     holder.close()
     throw error
@@ -157,13 +165,34 @@ function takeRoomBeyond(holder: Device, takeRoom: () => void): void {
   }
 }
 
-/** @param anew whether to drop what the file holds */
-function resize(path: string, lengthBytes: number, anew: boolean): void {
-  const fd = openSync(kernelName(path), 'r+')
-  try {
-    if (anew) ftruncateSync(fd, 0)
+function resize(path: string, lengthBytes: number): void {
+  withFile(path, (fd) => {
     ftruncateSync(fd, lengthBytes)
     fsyncSync(fd)
+  })
+}
+
+/**
+ * Has a file read as zeros. Its length stays: to make it longer again could fail, and all would be lost by then.
+ * @returns false where its file system offers no such thing, and nothing is changed
+ */
+function dropContents(path: string, lengthBytes: number): boolean {
+  return withFile(path, (fd) => {
+    const error = native.punchHole(fd, 0, lengthBytes)
+    if (error < 0) {
+      const code = getSystemErrorName(error)
+      if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
+      throw deviceError(code, `cannot empty ${path}`)
+    }
+    fsyncSync(fd)
+    return true
+  })
+}
+
+function withFile<T>(path: string, body: (fd: number) => T): T {
+  const fd = openSync(kernelName(path), 'r+')
+  try {
+    return body(fd)
   } finally {
     closeSync(fd)
   }

@@ -31,13 +31,14 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
       .alias('h', 'help')
       .wrap(Math.min(100, process.stdout.columns || 100))
       .exitProcess(false)
-      // Errors are thrown, for main.ts to report. yargs gives none where the arguments are at fault.
+      // Errors are thrown, for main.ts to report. Where the arguments are at fault, yargs gives none, or one of its own.
       .fail((message: string, error: Error | undefined) => {
-        if (error !== undefined) throw error
+        if (error !== undefined && error.name !== 'YError') throw error
         if (!isMissing(message)) throw new UsageError(asWritten(message, args))
         // An unknown option may have taken the operand for its value: yargs looks for those after this.
         missing ??= message
       })
+      .middleware(restoreWords, true)
       .check((argv) => {
         refuseValues(args, argv)
         if (missing !== null) throw new UsageError(missing)
@@ -46,7 +47,26 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
   )
 }
 
-/** The same arguments without what yargs does not know: a list right behind its -o, and operands behind `--`. */
+/**
+ * Stands for the word `help` while yargs parses: as the last operand, yargs takes that for a command of its own. No
+ * argument has a NUL.
+ */
+const helpWord = '\0help'
+
+/** Gives operands and values the word back. */
+function restoreWords(parsed: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(parsed))
+    parsed[name] = Array.isArray(value) ? value.map(restored) : restored(value)
+}
+
+function restored(value: unknown): unknown {
+  return value === helpWord ? 'help' : value
+}
+
+/**
+ * The same arguments without what yargs does not know: a list right behind its -o, operands behind `--`, and a file
+ * called help.
+ */
 function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
   const end = args.indexOf('--')
   const before = end < 0 ? args : args.slice(0, end)
@@ -55,9 +75,13 @@ function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
     ...before.flatMap((arg) => {
       // To yargs a dash alone is an empty operand.
       if (arg === '-') return ['./-']
+      if (arg === 'help') return [helpWord]
       return takesLists && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg]
     }),
-    ...paths.map((path) => (path.startsWith('-') ? `./${path}` : path)),
+    ...paths.map((path) => {
+      if (path === 'help') return helpWord
+      return path.startsWith('-') ? `./${path}` : path
+    }),
   ]
 }
 
@@ -75,13 +99,19 @@ function isMissing(message: string): boolean {
   return /^(Not enough non-option arguments|Missing required argument)/.test(message)
 }
 
-/** Gives unknown options the dashes back that yargs drops. */
+/** Gives options the dashes back that yargs drops. */
 function asWritten(message: string, args: readonly string[]): string {
+  const [, valueless] = /^Not enough arguments following: (.*)$/s.exec(message) ?? []
+  if (valueless !== undefined) return `${withDashes(valueless)} needs a value`
   const [, complaint, names] = /^(Unknown arguments?: )(.*)$/s.exec(message) ?? []
   if (complaint === undefined || names === undefined) return message
   const written = names.split(', ').map((name) => {
     if (args.includes(name) || !/^\w[\w-]*$/.test(name)) return name
-    return name.length === 1 ? `-${name}` : `--${name}`
+    return withDashes(name)
   })
   return complaint + written.join(', ')
+}
+
+function withDashes(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`
 }

@@ -9,6 +9,7 @@ import { closeSync, writeSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import createDebug from 'debug'
 import { native } from '../native/index.js'
+import { adviceOn } from '../pmem/device-error.js'
 import { CommandError } from './command-error.js'
 import type { ReadBytes } from './device-reader.js'
 
@@ -30,7 +31,13 @@ const exitAmbivalent = 8
 export function findSignature(read: ReadBytes, sizeBytes: number, blkid = 'blkid'): string | null {
   const fd = native.memoryFile('pmfs2-probe', sizeBytes)
   if (fd < 0) {
-    throw new CommandError(`no memory to look for signatures: ${getSystemErrorName(fd)}`)
+    const code = getSystemErrorName(fd)
+    // The limit on the size of files applies to those in memory, too.
+    const why =
+      code === 'EFBIG'
+        ? `they are looked for in a file of ${sizeBytes} bytes in memory, and this process may make none (ulimit -f)`
+        : adviceOn(code)
+    throw new CommandError(`no memory to look for signatures: ${why}`)
   }
   try {
     const headEnd = Math.min(headBytes, sizeBytes)

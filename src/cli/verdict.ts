@@ -4,14 +4,20 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../native/package-root.js'
+import { adviceOn } from '../pmem/device-error.js'
 import { CommandError, UsageError, isSystemError, systemErrorLine } from './command-error.js'
 import type { Command } from './commands.js'
 
 export const program = 'pmfs2-fuse'
 
+function packageRoot(): string {
+  return findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+}
+
 export function version(): string {
-  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
-  const description = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  const description = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string
+  }
   return `${program} ${description.version}`
 }
 
@@ -28,6 +34,12 @@ function usageLine(command: Command, message: string): string {
   return `${problem}; try ${help}`
 }
 
+/** Whether a limit kept a part of the program from being loaded. Which one says nothing to whoever met the limit. */
+function isOfProgram({ code, path }: NodeJS.ErrnoException): boolean {
+  if (!['EMFILE', 'ENFILE', 'ENOMEM'].includes(code ?? '') || path === undefined) return false
+  return path.startsWith(join(packageRoot(), '/')) || path.includes('/node_modules/')
+}
+
 /** The line that tells what went wrong, and the exit code. */
 export function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
   if (isParserError(error) || error instanceof UsageError) {
@@ -36,7 +48,10 @@ export function verdict(error: unknown, command: Command): { line: string; exitC
   if (error instanceof CommandError) {
     return { line: error.message, exitCode: error.exitCode ?? command.failureExit }
   }
-  if (isSystemError(error)) return { line: systemErrorLine(error), exitCode: command.failureExit }
+  if (isSystemError(error)) {
+    const line = isOfProgram(error) ? adviceOn(error.code!) : systemErrorLine(error)
+    return { line, exitCode: command.failureExit }
+  }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   if (message.includes('No native build was found')) {
     return {

@@ -35,7 +35,8 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
 /** What is wrong with the server of a mount, and what helps, in words that follow its name; null where it answers. */
 export function complaintOf(server: ServerState): string | null {
   if (server.state === 'answers') return null
-  if (server.state === 'dead') return 'its server has died; umount it, and mount it again'
+  if (server.state === 'dead')
+    return 'its server has died; umount it, check its device (fsck), and mount it again'
   const { pid, isStopped } = server
   const process = pid === null ? '' : ` (process ${pid})`
   const why = isStopped ? `: it is stopped, and kill -CONT ${pid} continues it` : ''

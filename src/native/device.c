@@ -36,7 +36,8 @@ CALL(call_block_device_bytes)
 	return give(env, ioctl((int)fd, BLKGETSIZE64, &bytes) ? -errno : (int64_t)bytes);
 }
 
-CALL(call_allocate)
+/* fallocate(2) in the given mode, for a call with the arguments (descriptor, offset, length). */
+static napi_value change_room(napi_env env, napi_callback_info info, int mode)
 {
 	int64_t arguments[3];
 	int error;
@@ -46,9 +47,19 @@ CALL(call_allocate)
 	if (arguments[0] < 0 || arguments[0] > INT_MAX)
 		return give(env, -EBADF);
 	do
-		error = fallocate((int)arguments[0], 0, arguments[1], arguments[2]) ? -errno : 0;
+		error = fallocate((int)arguments[0], mode, arguments[1], arguments[2]) ? -errno : 0;
 	while (error == -EINTR);
 	return give(env, error);
+}
+
+CALL(call_allocate)
+{
+	return change_room(env, info, 0);
+}
+
+CALL(call_punch_hole)
+{
+	return change_room(env, info, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
 }
 
 /* Whether what is open as the second descriptor lies behind the loop device that is open as the first: 1 or 0. */

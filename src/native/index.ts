@@ -142,9 +142,12 @@ export interface Native {
    * see {@link Native.failureOf}. @returns a mapping or a negative errno.
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
-  /** A memfd (memfd_create(2)) of zeros, mapped shared; its pages come into being when touched. */
-  mapAnonymous(name: string, lengthBytes: number): number
-  /** The descriptor of a new memfd of zeros, close-on-exec, for what needs more than one mapping; or a negative errno. */
+  /**
+   * New memory of zeros; its pages come into being when touched. The limits on open files and on the size of files
+   * (RLIMIT_NOFILE, RLIMIT_FSIZE) do not apply to it. @returns a mapping or a negative errno
+   */
+  mapAnonymous(lengthBytes: number): number
+  /** The descriptor of a new memfd (memfd_create(2)) of zeros, close-on-exec, for what needs more than one mapping; or a negative errno. */
   memoryFile(name: string, lengthBytes: number): number
   /**
    * Unmaps. The calling thread's ArrayBuffer is detached, also where `view` is null; no other thread may touch its
@@ -239,6 +242,11 @@ export interface Native {
    * file holds stays. @returns 0 or a negative errno (-ENOSPC; -EOPNOTSUPP: not on this file system)
    */
   allocate(fd: number, offsetBytes: number, lengthBytes: number): number
+  /**
+   * fallocate(2): makes these bytes of a file a hole, which reads as zeros. Its length stays.
+   * @returns 0 or a negative errno (-EOPNOTSUPP: not on this file system)
+   */
+  punchHole(fd: number, offsetBytes: number, lengthBytes: number): number
   /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
   blockDeviceBytes(fd: number): number
   /**

@@ -252,47 +252,39 @@ static int make_memory_file(const char *name, int64_t length)
 	return fd;
 }
 
-/* The arguments (name, bytes) of both calls that make a memfd: its descriptor, or a negative errno. */
-static bool memory_file_from_arguments(napi_env env, napi_callback_info info, int64_t *length, int64_t *fd)
+CALL(call_memory_file)
 {
 	napi_value values[2];
 	size_t given = 2;
+	int64_t length, fd;
 	char *name;
 	int error;
 
 	if (napi_get_cb_info(env, info, &given, values, NULL, NULL) != napi_ok ||
-	    !read_number(env, values[1], length))
-		return false;
+	    !read_number(env, values[1], &length))
+		return NULL;
 	name = read_string(env, values[0], &error);
 	if (!name)
-		return false;
-	if (error || *length <= 0)
-		*fd = -EINVAL;
+		return NULL;
+	if (error || length <= 0)
+		fd = -EINVAL;
 	else
-		*fd = make_memory_file(name, *length);
+		fd = make_memory_file(name, length);
 	free(name);
-	return true;
+	return give(env, fd);
 }
 
-CALL(call_memory_file)
-{
-	int64_t length, fd;
-
-	return memory_file_from_arguments(env, info, &length, &fd) ? give(env, fd) : NULL;
-}
-
+/* No file stands behind it that has a descriptor: the limits on those and on the size of files do not apply. */
 CALL(call_map_anonymous)
 {
-	int64_t length, fd, result;
+	int64_t length, result;
 
-	if (!memory_file_from_arguments(env, info, &length, &fd))
+	if (!read_numbers(env, info, &length, 1))
 		return NULL;
-	if (fd < 0)
-		return give(env, fd);
 	result = check_length(length);
 	if (!result)
-		result = map_and_enter((int)fd, 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, false);
-	close((int)fd);		/* the mapping keeps the memory */
+		result = map_and_enter(-1, 0, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				       false);
 	return give(env, result);
 }
 

@@ -51,6 +51,7 @@ NAPI_MODULE_INIT()
 		{ "lockFile", call_lock_file },
 		{ "blockDeviceBytes", call_block_device_bytes },
 		{ "allocate", call_allocate },
+		{ "punchHole", call_punch_hole },
 		{ "isBehindLoop", call_is_behind_loop },
 	};
 

@@ -144,6 +144,7 @@ CALL(call_submit_ring);
 CALL(call_lock_file);
 CALL(call_block_device_bytes);
 CALL(call_allocate);
+CALL(call_punch_hole);
 CALL(call_is_behind_loop);
 
 #endif

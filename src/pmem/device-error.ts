@@ -28,7 +28,7 @@ const advice: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is not a directory',
   EISDIR: 'it is a directory',
   EEXIST: 'it exists already',
-  EFBIG: 'its file system takes no files of this size',
+  EFBIG: 'this process may make no file of this size (ulimit -f), or its file system takes none',
   EDQUOT: 'the quota of its owner is used up',
   ETXTBSY: 'it is in use as a program or as swap space',
   EOVERFLOW: 'it is too large',

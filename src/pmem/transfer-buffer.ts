@@ -11,7 +11,7 @@ export interface TransferBuffer {
 
 /** New zeroed memory. @param lengthBytes a multiple of 4 @throws PmemError where there is none */
 export function createTransferBuffer(name: string, lengthBytes: number): TransferBuffer {
-  const mapping = native.mapAnonymous(name, lengthBytes)
+  const mapping = native.mapAnonymous(lengthBytes)
   if (mapping < 0) throw new PmemError(`no memory for ${name} (${lengthBytes} bytes)`, mapping)
   return viewTransferBuffer(mapping as Mapping)
 }

@@ -8,12 +8,15 @@ import { formatVersion, superblock } from '../../layout/superblock.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import {
+  command,
   editSuperblocks,
   fileLimitMs,
+  fingerprint,
   readAt,
   refuse,
   refuseUntouched,
   sparseFile,
+  start,
   succeed,
   writeAt,
 } from './cli.js'
@@ -133,6 +136,28 @@ void t.test('what is stored already is formatted over, dirt and all', async (t) 
   writeAt(device, 0, new Uint8Array(2 * mebibyte).fill(0xa5))
   await succeed(t, ['mkfs', device])
   t.match(await succeed(t, ['fsck', device]), /clean/)
+})
+
+void t.test('under a limit on the size of files', async (t) => {
+  const device = place('limited')
+  await succeed(t, ['mkfs', device, '--size', '2M'])
+  writeAt(device, mebibyte, 'old')
+  const limited = (...args: readonly string[]) =>
+    start('bash', ['-c', 'ulimit -f 10 && exec "$@"', 'bash', process.execPath, command, ...args])
+  const before = fingerprint(device)
+  for (const more of [[], ['--sparse']]) {
+    const { end, stderr } = await limited('mkfs', '--force', '--size', '4M', ...more, device)
+    t.equal(end, 1)
+    t.match(stderr, /^mkfs: [^\n]*this process may make no file of this size \(ulimit -f\)[^\n]*\n$/)
+    t.equal(fingerprint(device), before, 'a failure leaves what the file holds')
+  }
+  t.match(await limited('info', device), { end: 0, stderr: '' }, 'it does not concern memory')
+  t.match(
+    await limited('mkfs', '--force', '--size', '2M', device),
+    { end: 0, stderr: '' },
+    'nor a length that is had',
+  )
+  t.same(readAt(device, mebibyte, 3), Uint8Array.of(0, 0, 0))
 })
 
 void t.test('there is one already', async (t) => {

@@ -2,7 +2,15 @@
 /** umount and info with a mount of our own. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
@@ -128,11 +136,26 @@ void t.test('a server that was killed', async (t) => {
   for (const target of [mountpoint, device]) {
     const { end, stdout, stderr } = await pmfs2(['info', target])
     t.equal(end, 1)
-    t.equal(stderr, `info: ${mountpoint}: its server has died; umount it, and mount it again\n`)
+    t.equal(
+      stderr,
+      `info: ${mountpoint}: its server has died; umount it, check its device (fsck), and mount it again\n`,
+    )
     t.match(stdout, /label +told\n[^]*server +has died\n/, 'the device is told of all the same')
   }
   const dead = await pmfs2(['info', mountpoint, '--json'])
   t.match(JSON.parse(dead.stdout), { label: 'told', mountpoint, server: null, serverState: 'dead' })
+  const contents = readFileSync(device)
+  truncateSync(device, 64 * 1024)
+  const cut = await pmfs2(['info', mountpoint])
+  t.match(
+    cut.stdout,
+    /server +has died\n[^]*note +\S+device: .*\d/,
+    'that its device was cut short keeps nothing back',
+  )
+  t.match(cut.stderr, /^info: .*: its server has died; /)
+  const { stdout: cutJson } = await pmfs2(['info', mountpoint, '--json'])
+  t.match(JSON.parse(cutJson), { mountpoint, serverState: 'dead', problem: /device: / })
+  writeFileSync(device, contents)
   await succeed(t, ['umount', mountpoint])
   t.match(await succeed(t, ['info', device]), /state +dirty/)
 })

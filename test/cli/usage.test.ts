@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Wrong arguments, help and version: one line, and the exit code that each command's classical forebear gives. */
+import { join } from 'node:path'
 import t from 'tap'
 import { commands } from '../../src/cli/commands.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -61,7 +62,8 @@ void t.test('a switch takes no value, and channels have names', async (t) => {
   await refuse(t, ['mkfs', '/a', '--force=no'], 1, 'mkfs: --force takes no value; try pmfs2-fuse mkfs --help')
   await refuse(t, ['info', '/a', '--json=x'], 1, 'info: --json takes no value; try pmfs2-fuse info --help')
   const mount = (...options: readonly string[]): readonly string[] => ['/nonexistent', '/none', ...options]
-  await refuse(t, mount('--channel'), 1, /^mount: not enough arguments following: channel; try/)
+  await refuse(t, mount('--channel'), 1, /^mount: --channel needs a value; try/)
+  await refuse(t, mount('-o'), 1, /^mount: -o needs a value; try/)
   await refuse(
     t,
     mount('--channel', 'x'),
@@ -98,7 +100,7 @@ void t.test('missing arguments', async (t) => {
     await refuse(t, [name], usageExit, expected)
   }
   await refuse(t, ['/dev/pmem0'], 1, /^mount: it takes DEVICE MOUNTPOINT; try pmfs2-fuse mount --help\n$/)
-  await refuse(t, ['mkfs', 'x', '--size'], 1, /^mkfs: not enough arguments following: size; try/)
+  await refuse(t, ['mkfs', 'x', '--size'], 1, /^mkfs: --size needs a value; try/)
 })
 
 void t.test('unknown options', async (t) => {
@@ -155,6 +157,18 @@ void t.test('operands behind --', async (t) => {
   await refuse(t, ['umount', '--', '/nonexistent'], 32, 'umount: /nonexistent: not mounted')
   await refuse(t, ['mkfs', '-q', '--', '-n'], 1, /^mkfs: \.\/-n: there is no such file or device/)
   await refuse(t, ['--', '/nonexistent', '/none'], 32, 'mount: /none: the mount point does not exist')
+})
+
+void t.test('a file called help is a file', async (t) => {
+  const gone = (command: string) => `${command}: cannot open help: there is no such file or device`
+  await refuse(t, ['fsck', 'help'], 8, gone('fsck'))
+  await refuse(t, ['fsck', '-n', 'help'], 8, gone('fsck'))
+  await refuse(t, ['fsck', '--', 'help'], 8, gone('fsck'))
+  await refuse(t, ['mkfs', '-q', '--', 'help'], 1, /^mkfs: help: there is no such file or device; --size/)
+  await refuse(t, ['--', '/nonexistent', 'help'], 32, /^mount: \S+\/help: the mount point does not exist$/m)
+  await refuse(t, ['fsck', 'a', 'help'], 16, 'fsck: unknown argument: help; try pmfs2-fuse fsck --help')
+  const labelled = join(folder, 'labelled')
+  t.match(await succeed(t, ['mkfs', labelled, '--size', '1M', '--label', 'help']), /^ +label +help$/m)
 })
 
 void t.test('of an option given twice the last holds', async (t) => {

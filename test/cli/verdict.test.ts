@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** How errors become a line and an exit code. */
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { CommandError, UsageError, about } from '../../src/cli/command-error.js'
 import { commands } from '../../src/cli/commands.js'
@@ -45,6 +46,18 @@ void t.test('a failed system call is no defect', (t) => {
     t.match(line, /ENOENT.*\/nonexistent/)
     t.equal(exitCode, 1)
   }
+  t.end()
+})
+
+void t.test('a limit met while the program loads its parts is told, and not the part', (t) => {
+  const met = (path: string): string => {
+    const error = new Error(`EMFILE: too many open files, open '${path}'`)
+    return verdict(Object.assign(error, { code: 'EMFILE', syscall: 'open', path }), mkfs).line
+  }
+  const advice = 'this process may open no more files: raise the limit (ulimit -n)'
+  t.equal(met(fileURLToPath(import.meta.url)), advice)
+  t.equal(met('/usr/lib/node_modules/yargs/index.mjs'), advice)
+  t.equal(met('/dev/pmem0'), `EMFILE: too many open files, open '/dev/pmem0': ${advice}`)
   t.end()
 })
 

@@ -95,9 +95,9 @@ void test('what cannot be mapped', (t) => {
     ['unknown flags', 'EINVAL', [fd, 0, page, 8]],
   ] as const)
     t.equal(native.map(given[0], given[1], given[2], given[3]), -errno[code], what)
-  t.equal(native.mapAnonymous('pmfs2-test', 0), -errno.EINVAL)
-  t.equal(native.mapAnonymous('a\0b', page), -errno.EINVAL)
-  t.equal(native.mapAnonymous('x'.repeat(300), page), -errno.EINVAL)
+  t.equal(native.mapAnonymous(0), -errno.EINVAL)
+  t.equal(native.memoryFile('a\0b', page), -errno.EINVAL)
+  t.equal(native.memoryFile('x'.repeat(300), page), -errno.EINVAL)
   t.end()
 })
 
@@ -107,8 +107,8 @@ void test('arguments of the wrong type throw', (t) => {
   const { mapping } = anonymous(t, page)
   t.throws(() => call('zero', mapping, '0', 8), TypeError)
   t.throws(() => call('zero', mapping, 0), TypeError)
-  t.throws(() => call('mapAnonymous', 5, page), TypeError)
-  t.throws(() => call('mapAnonymous', 'name', 8n), TypeError)
+  t.throws(() => call('memoryFile', 5, page), TypeError)
+  t.throws(() => call('mapAnonymous', 8n), TypeError)
   t.throws(() => call('view', null), TypeError)
   t.throws(() => call('view', 0), RangeError)
   t.equal(call('unmap', mapping, {}), -errno.EINVAL)
@@ -116,7 +116,7 @@ void test('arguments of the wrong type throw', (t) => {
 })
 
 void test('a thread has one view of a mapping, detached by unmap; the number is then dead', (t) => {
-  const mapping = native.mapAnonymous('pmfs2-test', page) as Mapping
+  const mapping = native.mapAnonymous(page) as Mapping
   const other = anonymous(t, page)
   const view = native.view(mapping)
   t.equal(native.view(mapping), view)
@@ -128,7 +128,7 @@ void test('a thread has one view of a mapping, detached by unmap; the number is 
   t.equal(native.zero(mapping, 0, 8), -errno.EINVAL)
   t.throws(() => native.view(mapping), RangeError)
 
-  const second = native.mapAnonymous('pmfs2-test', page) as Mapping
+  const second = native.mapAnonymous(page) as Mapping
   const unnamed = native.view(second)
   t.equal(native.unmap(second, null), 0)
   t.equal(unnamed.byteLength, 0, 'also a view that was not handed over')
@@ -139,7 +139,7 @@ void test('a number is not given out again when its slot is', (t) => {
   const seen = new Set<number>()
   // More than the table has slots, so that each is used again.
   for (let n = 0; n < 40_000; n++) {
-    const mapping = native.mapAnonymous('pmfs2-test', page)
+    const mapping = native.mapAnonymous(page)
     if (mapping <= 0 || seen.has(mapping)) t.fail(`number ${mapping} in round ${n}`)
     seen.add(mapping)
     native.unmap(mapping as Mapping, null)
@@ -151,7 +151,7 @@ void test('a number is not given out again when its slot is', (t) => {
 void test('a view that the collector took is made anew', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
-  const mapping = native.mapAnonymous('pmfs2-test', page) as Mapping
+  const mapping = native.mapAnonymous(page) as Mapping
   t.teardown(() => native.unmap(mapping, null))
   const first = new WeakRef(native.view(mapping))
   new Uint8Array(first.deref()!)[5] = 7
@@ -180,7 +180,7 @@ void test('mapped memory does not keep the collector busy', async (t) => {
   const views: ArrayBuffer[] = []
   const making = await collections(() => {
     for (let n = 0; n < 8; n++) {
-      const mapping = native.mapAnonymous('pmfs2-test', 2 ** 30) as Mapping
+      const mapping = native.mapAnonymous(2 ** 30) as Mapping
       t.teardown(() => native.unmap(mapping, null))
       views.push(native.view(mapping))
     }

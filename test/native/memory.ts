@@ -31,7 +31,7 @@ export function memoryOf(t: TearsDown, mapping: number): Memory {
 }
 
 export function anonymous(t: TearsDown, lengthBytes: number): Memory {
-  return memoryOf(t, native.mapAnonymous('pmfs2-test', lengthBytes))
+  return memoryOf(t, native.mapAnonymous(lengthBytes))
 }
 
 /** A step of {@link persist}: its kind and the words that follow. */

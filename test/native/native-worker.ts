@@ -54,7 +54,7 @@ export async function startNativeWorker(t: TearsDown): Promise<NativeWorker> {
 
 /** Stores all ones and all zeros in turn; then 1 to the word 256 bytes further on. */
 function toggle64(mapping: Mapping, offset: number, rounds: number): number {
-  const list = native.mapAnonymous('pmfs2-test', 4096) as Mapping
+  const list = native.mapAnonymous(4096) as Mapping
   const words = new Int32Array(native.view(list))
   words.set([1, PERSIST_FENCE_ONLY, STEP_STORE64, mapping, offset])
   for (let n = 0; n < rounds; n++) {

@@ -13,7 +13,12 @@ import {
   socketName,
 } from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
-import { type ListeningSocket, findListener, listeningSockets } from '../../src/daemon/socket-owner.js'
+import {
+  type ListeningSocket,
+  findListener,
+  listeningSockets,
+  socketsOf,
+} from '../../src/daemon/socket-owner.js'
 
 const report: DaemonReport = {
   pid: process.pid,
@@ -186,6 +191,7 @@ void tap.test('names that a stranger took first change nothing', async (t) => {
     openControl(device, () => report),
   )
   t.same(await queryDaemonOf(device, 0), report, 'the server is found among them')
+  t.equal(socketsOf(controlSockets(device), 0).length, 1, 'and no other is asked')
   t.same(findListener(controlSockets(device), 0), { pid: process.pid })
 })
 

@@ -14,7 +14,7 @@ export function inUseText(device: string, error: unknown, mountpoint: string | n
   if (holder === null) return null
   const [place] = holder.mountpoints
   const bind =
-    mountpoint === null || place === undefined
+    mountpoint === null || place === undefined || holder.isStopped
       ? ''
       : `; mount --bind ${place} ${mountpoint} shows it there, too`
   return `${device}: it is in use by ${holderText(holder)}; ${releaseAdvice(holder)} ends that${bind}`

@@ -12,8 +12,8 @@ import {
   findMount,
   findOurMount,
   mountType,
-  ownerOf,
   readMountTable,
+  reservedText,
 } from '../daemon/mount-table.js'
 import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
@@ -115,16 +115,8 @@ async function volumeOf(
 
 /** Who may not read the device is told whose mount it is. */
 function refusal(mount: MountEntry, error: DeviceError): CommandError {
-  const owner = ownerOf(mount)
-  if (owner === null || owner === process.geteuid?.()) return new CommandError(error.message)
-  const others = owner === 0 ? 'only root' : `only they and root`
-  return new CommandError(
-    `${mount.mountpoint}: it is mounted by ${ownerText(owner)}; ${others} may look at the file system`,
-  )
-}
-
-function ownerText(uid: number): string {
-  return uid === 0 ? 'root' : `user ${uid}`
+  const reserved = reservedText(mount, 'look at the file system')
+  return new CommandError(reserved === null ? error.message : `${mount.mountpoint}: ${reserved}`)
 }
 
 function readVolume(path: string, describe: (device: Device) => VolumeInfo): VolumeInfo {

@@ -14,6 +14,7 @@ import {
   findMount,
   findOurMount,
   mountType,
+  ownerOf,
   readMountTable,
 } from '../daemon/mount-table.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
@@ -97,7 +98,8 @@ function refuse(target: string, place: string): never {
 }
 
 /** Returns once nobody holds the device, or once it is clear that the server goes on. */
-async function waitForServer({ source, device }: MountEntry): Promise<void> {
+async function waitForServer(mount: MountEntry): Promise<void> {
+  const { source, device } = mount
   const elsewhere = readMountTable().find((entry) => entry.device === device)
   if (elsewhere !== undefined) {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
@@ -105,11 +107,11 @@ async function waitForServer({ source, device }: MountEntry): Promise<void> {
   }
   // The server of what was unmounted had died, and the device has been mounted again since.
   for (const other of readMountTable())
-    if (other.type === mountType && other.source === source && (await isServing(other.device))) return
+    if (other.type === mountType && other.source === source && (await isServing(other))) return
   const start = performance.now()
   const waited = (): number => performance.now() - start
   while (isHeld(source)) {
-    if (waited() > answerMs && (await isServing(device))) {
+    if (waited() > answerMs && (await isServing(mount))) {
       const holder = findHolder(source)
       const server = holder === null ? 'its server' : `its server, process ${holder.pid},`
       say(`${source} is still mounted for others (in another mount namespace); ${server} goes on`)
@@ -131,7 +133,7 @@ function say(line: string): void {
 }
 
 /** A server whose mount has ended answers no more, though it may still have to close the volume. */
-async function isServing(device: string): Promise<boolean> {
+async function isServing(mount: MountEntry): Promise<boolean> {
   const { queryDaemonOf } = await import('../daemon/control.js')
-  return (await queryDaemonOf(deviceNumber(device))) !== null
+  return (await queryDaemonOf(deviceNumber(mount.device), ownerOf(mount))) !== null
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
- * name is abstract (unix(7)) and made of the mount's device number, so that nothing is left behind when a server dies.
- * Anybody may take such a name, so who asks believes only the process that it belongs to.
+ * name is abstract (unix(7)), so that nothing is left behind when a server dies: it begins with the mount's device number
+ * and ends at random, so that nobody can take it before the server does. Anybody may take another such name, so who asks
+ * believes only a process of the user who mounted it.
  */
+import { randomBytes } from 'node:crypto'
 import { type Socket, connect, createServer } from 'node:net'
 import debug from 'debug'
 import { type DaemonReport, parseReport } from './daemon-report.js'
 import { deviceNumber, ownerOf, readMountTable } from './mount-table.js'
-import { isListener } from './socket-owner.js'
+import { type ListeningSocket, isListener, listeningSockets, nameLength, socketsOf } from './socket-owner.js'
 
 export type { DaemonReport } from './daemon-report.js'
 
@@ -20,8 +22,21 @@ const mostLetters = 65_536
 /** Who comes when so many are connected is turned away. */
 const mostConnections = 32
 
+/** So many are asked where one may not know whose they are. */
+const mostAsked = 256
+
+/** A name that nobody can foretell. */
 export function socketName(device: number): string {
-  return `\0pmfs2-fuse/${device}`
+  return (prefixOf(device) + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
+}
+
+/** The sockets that may be the control socket of a mount. */
+export function controlSockets(device: number): ListeningSocket[] {
+  return listeningSockets(prefixOf(device))
+}
+
+function prefixOf(device: number): string {
+  return `\0pmfs2-fuse/${device}/`
 }
 
 /** What is left of a mount's control socket: to close it. */
@@ -44,7 +59,7 @@ export function openControl(device: number, report: () => DaemonReport): Control
     socket.end(JSON.stringify(report()), () => socket.destroy())
   })
   server.maxConnections = mostConnections
-  // Another server that ends just now may still hold the name. A mount that nobody can ask is better than none.
+  // A mount that nobody can ask is better than none.
   server.on('error', (error) => trace('no control socket: %s', error.message))
   const settled = new Promise<void>((resolve) => {
     server.on('listening', resolve)
@@ -63,25 +78,41 @@ export function openControl(device: number, report: () => DaemonReport): Control
 
 /**
  * Asks the server of a mount; the mount itself is left alone, so it costs no request, and cannot hang.
- * @param device number of the mount (st_dev) @returns null where none answers in time
+ * @param device number of the mount (st_dev) @param owner who mounted it (null: one does not know)
+ * @returns null where none answers in time
  */
-export async function queryDaemonOf(device: number): Promise<DaemonReport | null> {
+export async function queryDaemonOf(device: number, owner = mounterOf(device)): Promise<DaemonReport | null> {
+  const all = controlSockets(device)
+  const sockets = all.length > 1 && owner !== null ? socketsOf(all, owner) : all
+  return firstOf(sockets.slice(0, mostAsked).map((socket) => ask(socket, owner)))
+}
+
+/** The first report; null where all are null. */
+async function firstOf(reports: readonly Promise<DaemonReport | null>[]): Promise<DaemonReport | null> {
   return new Promise((resolve) => {
-    const socket = connect(socketName(device))
+    for (const report of reports) void report.then((report) => report !== null && resolve(report))
+    void Promise.all(reports).then(() => resolve(null))
+  })
+}
+
+async function ask(listening: ListeningSocket, owner: number | null): Promise<DaemonReport | null> {
+  return new Promise((resolve) => {
+    const socket = connect(listening.name)
     let text = ''
-    socket.setTimeout(answerTimeoutMs, () => socket.destroy())
+    // All of it counts: one that sends a letter now and then has not answered.
+    const timer = setTimeout(() => socket.destroy(), answerTimeoutMs)
     socket.setEncoding('utf8')
     socket.on('data', (part: string) => {
       text += part
       if (text.length > mostLetters) socket.destroy()
     })
     socket.on('error', () => resolve(null))
-    socket.on('close', () => resolve(believed(parseReport(text), device)))
+    socket.on('close', () => {
+      clearTimeout(timer)
+      const report = parseReport(text)
+      resolve(report !== null && isListener(report.pid, listening, owner) ? report : null)
+    })
   })
-}
-
-function believed(report: DaemonReport | null, device: number): DaemonReport | null {
-  return report !== null && isListener(report.pid, socketName(device), mounterOf(device)) ? report : null
 }
 
 /** Who mounted it; null where it is mounted no more. */

@@ -8,6 +8,7 @@ import { readFileSync, statSync, type BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { kernelName, nameOf } from '../native/file-name.js'
 import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
+import { isStopped, openFiles } from './processes.js'
 import { traceName } from './real-name.js'
 import {
   type MountEntry,
@@ -26,6 +27,10 @@ export interface Holder {
   readonly mountpoints: readonly string[]
   /** Where the process itself sees it mounted, if one sees it nowhere from here. */
   readonly elsewhere: readonly string[]
+  /** Whether it serves a mount, seen or not: one that was unmounted lazily is out of sight. */
+  readonly isServer: boolean
+  /** Whether it is stopped: it does not notice before it continues that it is told to end. */
+  readonly isStopped: boolean
 }
 
 /** @returns null where nobody is known to hold the device, or it is gone */
@@ -40,21 +45,36 @@ export function findHolder(device: string): Holder | null {
     name: textOf(`/proc/${pid}/comm`).trim(),
     mountpoints,
     elsewhere: placesIn(parseMountTable(theirs), stats, `/proc/${pid}/root`),
+    isServer: mountpoints.length > 0 || (openFiles(pid)?.includes('/dev/fuse') ?? false),
+    isStopped: isStopped(pid),
   }
 }
 
 /** Who holds it, in words that follow "it is in use by". */
-export function holderText({ pid, name, mountpoints, elsewhere }: Holder): string {
-  if (mountpoints.length > 0) return `process ${pid}, which serves it at ${mountpoints.join(' and ')}`
+export function holderText(holder: Holder): string {
+  const text = `process ${holder.pid}${useText(holder)}`
+  if (!holder.isStopped) return text
+  return `${text}${text.includes(', which') ? ' and' : ', which'} is stopped`
+}
+
+function useText({ name, mountpoints, elsewhere, isServer }: Holder): string {
+  if (mountpoints.length > 0) return `, which serves it at ${mountpoints.join(' and ')}`
   if (elsewhere.length > 0)
-    return `process ${pid}, which serves it at ${elsewhere.join(' and ')} in another mount namespace`
-  return name === '' ? `process ${pid}` : `process ${pid} (${name})`
+    return `, which serves it at ${elsewhere.join(' and ')} in another mount namespace`
+  if (isServer) return ', which serves it out of sight'
+  return name === '' ? '' : ` (${name})`
 }
 
 /** What ends that use, as commands. A server that is told to end unmounts in order. */
-export function releaseAdvice({ pid, mountpoints, elsewhere }: Holder): string {
+export function releaseAdvice(holder: Holder): string {
+  const { pid, isStopped } = holder
+  return `${isStopped ? `kill -CONT ${pid} && ` : ''}${endingCommand(holder)}`
+}
+
+function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): string {
   if (mountpoints.length > 0) return `pmfs2-fuse umount ${mountpoints.at(-1)!}`
-  if (elsewhere.length > 0)
+  // What has to be continued first leaves no choice.
+  if (elsewhere.length > 0 && !isStopped)
     return `nsenter --target ${pid} --mount umount ${elsewhere.at(-1)!}, or kill ${pid}`
   return `kill ${pid}`
 }

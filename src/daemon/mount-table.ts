@@ -86,6 +86,18 @@ export function ownerOf(mount: MountEntry): number | null {
   return option === undefined ? null : Number(option.slice('user_id='.length))
 }
 
+/**
+ * That a mount is another user's, and who therefore may do what one asks for; null where one may oneself.
+ * @param action words that follow "may"
+ */
+export function reservedText(mount: MountEntry, action: string): string | null {
+  const owner = ownerOf(mount)
+  const user = process.geteuid?.()
+  if (owner === null || owner === user || user === 0) return null
+  const [name, those] = owner === 0 ? ['root', 'only root'] : [`user ${owner}`, 'only they and root']
+  return `it is mounted by ${name}; ${those} may ${action}`
+}
+
 /** The path as the mount table has it. Nothing within our mounts is looked at: a server may hang. */
 export function realMountpoint(path: string, table = readMountTable()): string {
   return traceName(path, (place) => isOurPlace(place, table)).name

@@ -4,12 +4,12 @@
  * that hangs cannot be ended, not even by SIGKILL. The control socket has a time limit; where it does not answer, /proc
  * tells more.
  */
-import { readFileSync } from 'node:fs'
 import { isHeld } from '../pmem/device.js'
-import { queryDaemonOf, socketName } from './control.js'
+import { controlSockets, queryDaemonOf } from './control.js'
 import type { DaemonReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
+import { isStopped } from './processes.js'
 import { traceName } from './real-name.js'
 import { findListener } from './socket-owner.js'
 
@@ -21,9 +21,10 @@ export type ServerState =
 
 export async function serverState(mount: MountEntry): Promise<ServerState> {
   const number = deviceNumber(mount.device)
-  const report = await queryDaemonOf(number)
+  const owner = ownerOf(mount)
+  const report = await queryDaemonOf(number, owner)
   if (report !== null) return { state: 'answers', report }
-  const listener = findListener(socketName(number), ownerOf(mount))
+  const listener = findListener(controlSockets(number), owner)
   if (listener !== null) {
     const { pid } = listener
     return { state: 'silent', pid, isStopped: pid !== null && isStopped(pid) }
@@ -64,14 +65,4 @@ function isSourceHeld({ source }: MountEntry): boolean {
   const table = readMountTable()
   const { barrier } = traceName(source, (place) => isOurPlace(place, table))
   return barrier === null && isHeld(source)
-}
-
-function isStopped(pid: number): boolean {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name in parentheses may hold anything.
-    return /^[Tt]/.test(text.slice(text.lastIndexOf(')') + 2))
-  } catch {
-    return false
-  }
 }

@@ -1,73 +1,82 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Who listens on an abstract socket. Its name is for whoever takes it first, so that what is heard there has to be held
- * against what /proc tells (proc(5)), as far as one may read that.
+ * Who listens on abstract sockets. Anybody may take any name, so what is heard there is held against what /proc tells.
  */
-import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { belongsTo, openFiles, processes } from './processes.js'
+
+/**
+ * Length of a name that is looked for, with the NUL that it begins with. /proc/net/unix shows names as they are, even
+ * those with a newline, which pass for lines of their own; no name (of at most 108 bytes) holds a line with one as long.
+ */
+export const nameLength = 100
 
 /** Bit of the flags in /proc/net/unix: it listens. */
 const __SO_ACCEPTCON = 0x10000
 
+export interface ListeningSocket {
+  readonly name: string
+  /** As the links of /proc/PID/fd name it. */
+  readonly file: string
+}
+
+/** @param prefix what the name begins with, from its NUL on */
+export function listeningSockets(prefix: string): ListeningSocket[] {
+  return readFileSync('/proc/net/unix', 'latin1')
+    .split('\n')
+    .flatMap((line) => {
+      // NULs are shown as @, also those that fill the name up.
+      const match = /^[0-9a-f]+: \S+ \S+ ([0-9A-F]{8}) \S+ \S+ +(\d+) @([^@]+)@*$/.exec(line)
+      if (match === null) return []
+      const [, flags, inode, shown] = match
+      const name = `\0${shown!}`
+      if (name.length !== nameLength || !name.startsWith(prefix) || !isListening(flags!)) return []
+      return [{ name, file: `socket:[${inode!}]` }]
+    })
+}
+
 /** Whether the process listens there, and is `uid`'s (null: anybody's). */
-export function isListener(pid: number, name: string, uid: number | null): boolean {
-  const process = statSync(`/proc/${pid}`, { throwIfNoEntry: false })
-  if (process === undefined || (uid !== null && process.uid !== uid)) return false
-  const sockets = listeningSockets(name)
-  const open = openFiles(pid)
-  return open === null || open.some((file) => sockets.includes(file))
+export function isListener(pid: number, { file }: ListeningSocket, uid: number | null): boolean {
+  if (uid !== null && !belongsTo(pid, uid)) return false
+  return openFiles(pid)?.includes(file) ?? true
 }
 
 /**
- * Which of `uid`'s processes (null: anybody's) listens there; null where none does. The number is null where it may be
- * one of those that one may not look into.
+ * Which of `uid`'s processes (null: anybody's) listens on one of them; null where none does. The number is null where it
+ * may be one of those that one may not look into.
  */
-export function findListener(name: string, uid: number | null): { readonly pid: number | null } | null {
-  const sockets = listeningSockets(name)
+export function findListener(
+  sockets: readonly ListeningSocket[],
+  uid: number | null,
+): { readonly pid: number | null } | null {
   if (sockets.length === 0) return null
   let isHidden = false
-  for (const pid of readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)) {
-    const process = statSync(`/proc/${pid}`, { throwIfNoEntry: false })
-    if (process === undefined || (uid !== null && process.uid !== uid)) continue
-    const open = openFiles(pid)
+  for (const { pid, open } of processesOf(uid)) {
     if (open === null) isHidden = true
-    else if (open.some((file) => sockets.includes(file))) return { pid }
+    else if (sockets.some(({ file }) => open.includes(file))) return { pid }
   }
   return isHidden ? { pid: null } : null
 }
 
-/** NULs are shown as @, also those that fill the name up. */
-function isShownAs(name: string, shown: string): boolean {
-  return shown.replace(/@+$/, '') === name.replaceAll('\0', '@')
+/** Those on which a process of `uid` listens, or all where that is among the processes that one may not look into. */
+export function socketsOf(sockets: readonly ListeningSocket[], uid: number): readonly ListeningSocket[] {
+  const found = [...processesOf(uid)].map(({ open }) => open)
+  const theirs = sockets.filter(({ file }) => found.some((open) => open?.includes(file)))
+  return theirs.length === 0 && found.includes(null) ? sockets : theirs
 }
 
-/** The sockets as links of /proc/PID/fd name them. */
-function listeningSockets(name: string): string[] {
-  return readFileSync('/proc/net/unix', 'utf8')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, , , flags, , , , path]) => path !== undefined && isShownAs(name, path) && isListening(flags!))
-    .map(([, , , , , , inode]) => `socket:[${inode!}]`)
+interface ProcessFiles {
+  readonly pid: number
+  readonly open: readonly string[] | null
 }
 
-/** @returns null where one may not know */
-function openFiles(pid: number): string[] | null {
-  const folder = `/proc/${pid}/fd`
-  let names: string[]
-  try {
-    names = readdirSync(folder)
-  } catch {
-    return null
+function* processesOf(uid: number | null): Generator<ProcessFiles> {
+  for (const pid of processes()) {
+    if (uid !== null && !belongsTo(pid, uid)) continue
+    const open = openFiles(pid)
+    // A process of one's own that one may not look into has changed its identity, as no server does.
+    if (open !== null || uid !== process.geteuid?.()) yield { pid, open }
   }
-  return names.flatMap((name) => {
-    try {
-      return [readlinkSync(join(folder, name))]
-    } catch {
-      return []
-    }
-  })
 }
 
 function isListening(flags: string): boolean {

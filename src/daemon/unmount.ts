@@ -7,6 +7,7 @@ import { native } from '../native/index.js'
 import { rawCommand } from '../native/raw-command.js'
 import { adviceOn } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
+import { findMount, reservedText } from './mount-table.js'
 
 /** linux/fs.h, for umount2(2) */
 const MNT_DETACH = 2
@@ -36,6 +37,10 @@ function busyText(place: string): string {
 }
 
 function unmountAsUser(place: string, lazily: boolean): MountError | null {
+  // fusermount3 would say that it does not find the mount.
+  const mount = findMount(place)
+  const reserved = mount === null ? null : reservedText(mount, 'unmount it')
+  if (reserved !== null) return new MountError(reserved)
   const program = 'fusermount3'
   const { status, error, stderr } = spawnSync(
     ...rawCommand(program, ['-u', ...(lazily ? ['-z'] : []), '--', place]),

@@ -5,8 +5,20 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
-import { type Control, openControl, queryDaemonOf } from '../../src/daemon/control.js'
+import {
+  type Control,
+  controlSockets,
+  openControl,
+  queryDaemonOf,
+  socketName,
+} from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
+import {
+  type ListeningSocket,
+  findListener,
+  listeningSockets,
+  socketsOf,
+} from '../../src/daemon/socket-owner.js'
 
 const report: DaemonReport = {
   pid: process.pid,
@@ -63,7 +75,7 @@ void tap.test('nor is one that floods', async (t) => {
     pour()
   })
   t.teardown(() => server.close())
-  server.listen(`\0pmfs2-fuse/${free + 3}`)
+  server.listen(socketName(free + 3))
   await once(server, 'listening')
   t.equal(await queryDaemonOf(free + 3), null)
 })
@@ -91,9 +103,8 @@ void tap.test('who holds the socket open keeps no server alive', async (t) => {
   const server = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => server.kill('SIGKILL'))
   await once(server.stdout, 'data')
-  const idle = Array.from({ length: 100 }, () =>
-    connect({ path: `\0pmfs2-fuse/${device}`, allowHalfOpen: true }),
-  )
+  const [{ name }] = controlSockets(device) as [ListeningSocket]
+  const idle = Array.from({ length: 100 }, () => connect({ path: name, allowHalfOpen: true }))
   t.teardown(() => idle.forEach((socket) => socket.destroy()))
   for (const socket of idle) socket.on('error', () => undefined)
   await once(idle[0]!, 'connect')
@@ -131,4 +142,69 @@ void tap.test('what is no report', (t) => {
     t.equal(parseReport(text), null, JSON.stringify(change))
   }
   t.end()
+})
+
+/**
+ * Takes names of a device, as a user who is not root: the plain one, as many as are asked for, and one with a
+ * newline that looks like a line of /proc/net/unix. A last argument is what it says.
+ */
+const stranger = `
+import os, socket, sys
+device, count, victim, answer = sys.argv[1:]
+os.setgroups([])
+os.setresuid(65534, 65534, 65534)
+start = b'\\0pmfs2-fuse/' + device.encode()
+names = [start, start.ljust(108, b'\\0')]
+names += [start + b'/' + str(number).encode().rjust(99 - len(start), b'f') + bytes(8) for number in range(int(count))]
+line = b'00000000: 00000002 00000000 00010000 0001 01 ' + victim.encode() + b' @' + start[1:] + b'/f'
+names.append(b'\\0\\n' + line)
+sockets = []
+for name in names:
+    sockets.append(socket.socket(socket.AF_UNIX))
+    sockets[-1].bind(name)
+    sockets[-1].listen(5)
+print('taken', flush=True)
+while answer:
+    for one in sockets[2:3]:
+        connection, _ = one.accept()
+        connection.sendall(answer.replace('"pid":0', '"pid":%d' % os.getpid()).encode())
+        connection.close()
+sys.stdin.read()
+`
+
+async function strangerTakes(t: Test, device: number, count: number, answer = ''): Promise<number> {
+  const args = ['-c', stranger, `${device}`, `${count}`, '12345', answer]
+  const child = spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  return child.pid!
+}
+
+void tap.test('names that a stranger took first change nothing', async (t) => {
+  const device = free + 6
+  await strangerTakes(t, device, 300)
+  t.equal(controlSockets(device).length, 300)
+  t.equal(await queryDaemonOf(device, 0), null, 'no server, though all of them are silent')
+  t.equal(findListener(controlSockets(device), 0), null)
+  await listens(
+    t,
+    openControl(device, () => report),
+  )
+  t.same(await queryDaemonOf(device, 0), report, 'the server is found among them')
+  t.equal(socketsOf(controlSockets(device), 0).length, 1, 'and no other is asked')
+  t.same(findListener(controlSockets(device), 0), { pid: process.pid })
+})
+
+void tap.test('a stranger who answers is not believed', async (t) => {
+  const device = free + 7
+  const pid = await strangerTakes(t, device, 1, JSON.stringify({ ...report, pid: 0 }))
+  t.match(await queryDaemonOf(device, null), { pid }, 'it does answer')
+  t.equal(await queryDaemonOf(device, 0), null)
+  t.match(await queryDaemonOf(device, 65_534), { pid }, 'it is believed of a mount of its own')
+})
+
+void tap.test('a name is no line of the table', async (t) => {
+  const device = free + 8
+  await strangerTakes(t, device, 0)
+  t.same(listeningSockets(`\0pmfs2-fuse/${device}`), [])
 })

@@ -3,14 +3,15 @@
  * Mounts whose server is stopped or dead, whose device has lost its name, or whose names are not UTF-8: commands say
  * what is the matter, and none of them waits for a server that does not answer.
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
 import { kernelName, nameOf } from '../../src/native/file-name.js'
 import { rawCommand } from '../../src/native/raw-command.js'
+import { findHolder, holderText, releaseAdvice } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { finish, withoutRunner } from '../support/run-command.js'
-import { TestMount, hasEnded, pmfs2, program } from '../support/test-mount.js'
+import { TestMount, hasEnded, pmfs2, program, until } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
@@ -44,6 +45,9 @@ void tap.test('a server that is stopped', async (t) => {
     t.ok(finished.output.split('\n').includes(line), `${args.join(' ')}: ${finished.output}`)
   })
   await Promise.all(refused)
+  const seen = `${device}: it is in use by process ${pid}, which serves it at ${mountpoint} and is stopped; kill -CONT ${pid} && pmfs2-fuse umount ${mountpoint} ends that`
+  t.same(await pmfs2(['fsck', device]), { end: 8, output: `fsck: ${seen}` })
+  t.same(await pmfs2([device, other]), { end: 32, output: `mount: ${seen}` })
   t.match(
     (await pmfs2(['info', mountpoint])).output,
     /UUID [^]*server +process \d+, stopped, does not answer/,
@@ -51,8 +55,42 @@ void tap.test('a server that is stopped', async (t) => {
   t.ok(mount.isMounted(), 'umount has left it where it is')
   t.same(await pmfs2(['umount', '--lazy', mountpoint]), { end: 0, output: '' })
   t.notOk(mount.isMounted())
+  const hidden = `process ${pid}, which serves it out of sight and is stopped`
+  const advice = `kill -CONT ${pid} && kill ${pid}`
+  t.same(await pmfs2(['fsck', device]), {
+    end: 8,
+    output: `fsck: ${device}: it is in use by ${hidden}; ${advice} ends that`,
+  })
+  t.same(await pmfs2(['umount', device]), {
+    end: 32,
+    output: `umount: ${device}: not mounted here; it is in use by ${hidden}: ${advice}`,
+  })
   process.kill(pid, 'SIGCONT')
   t.ok(await hasEnded(pid))
+})
+
+void tap.test('what is in use out of sight is ended as advised, stopped or not', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const { mountpoint, device } = mount
+  const { pid } = await mount.report()
+  await writeFile(join(mountpoint, 'file'), '')
+  const file = await open(join(mountpoint, 'file'))
+  t.teardown(() => file.close().catch(() => undefined))
+  t.same(await pmfs2(['umount', '--lazy', mountpoint]), { end: 0, output: '' })
+  const served = findHolder(device)!
+  t.equal(holderText(served), `process ${pid}, which serves it out of sight`)
+  t.equal(releaseAdvice(served), `kill ${pid}`)
+  process.kill(pid, 'SIGSTOP')
+  t.teardown(async () => {
+    if (!(await hasEnded(pid, 0))) process.kill(pid, 'SIGKILL')
+  })
+  // Each of its threads has to notice.
+  t.ok(await until(() => Promise.resolve(findHolder(device)!.isStopped)))
+  const stopped = findHolder(device)!
+  t.equal(holderText(stopped), `process ${pid}, which serves it out of sight and is stopped`)
+  const ended = await finish('sh', ['-c', releaseAdvice(stopped)])
+  t.equal(ended.end, 0)
+  t.ok(await hasEnded(pid), 'it ends')
 })
 
 void tap.test('a device that has lost its name', async (t) => {

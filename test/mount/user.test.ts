@@ -109,6 +109,18 @@ async function endsOnSignal(t: Test): Promise<void> {
   }
 }
 
+async function leavesOthersMounts(t: Test): Promise<void> {
+  const mount = await TestMount.mounted(t, '16M')
+  const { device, mountpoint, folder } = mount
+  await chmod(folder, 0o755)
+  for (const args of [[mountpoint], ['--lazy', mountpoint], [device]]) {
+    const { end, output } = await asNobody(['umount', ...args])
+    t.equal(end, 32)
+    t.equal(output, `umount: ${args.at(-1)!}: it is mounted by root; only root may unmount it`)
+  }
+  t.ok(mount.isMounted())
+}
+
 async function isRefused(t: Test): Promise<void> {
   await t.test("another's device", async (t) => {
     const mount = await ownedByNobody(t)
@@ -148,6 +160,7 @@ if (((await stat('/dev/fuse')).mode & 0o6) === 0o6) {
   void tap.test('times of access as a user wants them', asksForTimesOfAccess)
   void tap.test('SIGTERM to the server of a user', endsOnSignal)
   void tap.test('what a user cannot mount', isRefused)
+  void tap.test('what a user cannot unmount', leavesOthersMounts)
 } else {
   const again = [process.execPath, fileURLToPath(import.meta.url)]
   const empty = await temporaryDirectory(tap)

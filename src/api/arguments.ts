@@ -8,6 +8,8 @@ import { invalidType, invalidValue, outOfRange } from './invalid-argument.js'
 import { umask } from './umask.js'
 
 const largestWord = 2 ** 32 - 1
+/** The kernel counts seconds in 64 bits (time_t). */
+const kernelSeconds = 2 ** 63
 const largestPosition = 2n ** 63n - 1n
 
 /**
@@ -71,12 +73,15 @@ export function viewOf(buffer: ArrayBufferView, offset: unknown, length: unknown
   return new Uint8Array(buffer.buffer, buffer.byteOffset + start, bytes)
 }
 
-/** Seconds since 1970 from a Date, a number or its digits; a number below zero means now, as node:fs has it. */
-export function secondsOf(time: unknown, name: string): number {
+/**
+ * Seconds since 1970 from a Date, a number or its digits; a number below zero means now, as node:fs has it.
+ * @returns null for what is no moment that the kernel could be told
+ */
+export function secondsOf(time: unknown, name: string): number | null {
   const seconds = time instanceof Date ? time.getTime() / 1000 : numberOf(time)
   if (seconds === null || (Number.isNaN(seconds) && !(time instanceof Date)))
     throw invalidType(name, 'Date or time in seconds', time)
-  if (!Number.isFinite(seconds)) throw outOfRange(name, 'a moment', time)
+  if (!(Math.abs(seconds) < kernelSeconds)) return null
   return seconds < 0 && typeof time === 'number' ? Date.now() / 1000 : seconds
 }
 

@@ -47,8 +47,7 @@ export function writeArguments(
   third: unknown,
   fourth: unknown,
 ): { bytes: Uint8Array | null; position: number | null } {
-  if (typeof data === 'string')
-    return { bytes: Buffer.from(data, textEncodingOf(third) ?? 'utf8'), position: positionOf(second) }
+  if (typeof data === 'string') return { bytes: bytesOfText(data, third), position: positionOf(second) }
   if (!ArrayBuffer.isView(data)) throw invalidType('buffer', 'string, Buffer, TypedArray or DataView', data)
   // Bytes that are none are not even tried to be written.
   if (data.byteLength === 0) return { bytes: null, position: null }
@@ -56,6 +55,14 @@ export function writeArguments(
     return { bytes: viewOf(data, second, third), position: positionOf(fourth) }
   const given = optionsOf('FileHandle.write', second, ['offset', 'length', 'position'])
   return { bytes: viewOf(data, given.offset, given.length), position: positionOf(given.position) }
+}
+
+/** Half a byte in hexadecimal is refused, as node:fs refuses it here; what else is no digit ends the text. */
+function bytesOfText(text: string, encoding: unknown): Uint8Array {
+  const known = textEncodingOf(encoding) ?? 'utf8'
+  if (known.toLowerCase() === 'hex' && text.length % 2 !== 0)
+    throw invalidValue('encoding', `is invalid for data of length ${text.length}`, encoding)
+  return Buffer.from(text, known)
 }
 
 /** @throws TypeError */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Directories: making, listing and removing them, whole trees included. A tree is walked one directory at a time. */
+/**
+ * Directories: making, listing and removing them, whole trees included. A tree is walked one directory at a time, by
+ * inodes, as it may be deeper than the longest path leads.
+ */
 import { posix } from 'node:path'
 import {
   EACCES,
@@ -19,7 +22,7 @@ import { apiError, check } from './api-error.js'
 import { masked } from './arguments.js'
 import { type BytePath, asBytePath, fromBytes } from './byte-path.js'
 import { inodeOfMode } from './made-inode.js'
-import type { Place } from './path-walk.js'
+import { type Place, nameOf } from './path-walk.js'
 import type { Session } from './session.js'
 
 /** What rmdir(2) says of a path that ends in no name. */
@@ -30,28 +33,34 @@ const final = [EACCES, ENOSPC, ENOTDIR, EPERM, EROFS]
 
 export interface Listed {
   readonly name: BytePath
+  readonly inode: number
   /** S_IF* */
   readonly type: number
 }
 
-/** An entry in a tree: where it was found, and its path from the tree's root. */
+/** An entry in a tree: the directory it was found in, and its path from the tree's root. */
 export interface Found extends Listed {
+  readonly directory: number
   readonly parent: BytePath
   readonly relative: BytePath
 }
 
 /** The entries of a directory but its dots, in no order that means anything. */
 export function list(session: Session, path: BytePath): Listed[] {
+  return entriesOf(session, session.inode('scandir', path, true), path)
+}
+
+/** @param path for the error */
+function entriesOf(session: Session, directory: number, path: BytePath): Listed[] {
   const entries: Listed[] = []
-  const inode = session.inode('scandir', path, true)
   const error = session.engine.readdir(
-    inode,
+    directory,
     0,
     0,
     {
-      entry(_inode, type, bytes, start, length) {
+      entry(inode, type, bytes, start, length) {
         const name = fromBytes(bytes.subarray(start, start + length))
-        if (!dots.includes(name)) entries.push({ name, type: (type << 12) & S_IFMT })
+        if (!dots.includes(name)) entries.push({ name, inode, type: (type << 12) & S_IFMT })
         return true
       },
     },
@@ -64,13 +73,14 @@ export function list(session: Session, path: BytePath): Listed[] {
 /** As {@link list}, and what the directories below hold; links are not followed. */
 export function listTree(session: Session, path: BytePath): Found[] {
   const found: Found[] = []
-  const left = [{ directory: path, relative: '' }]
+  const left = [{ directory: session.inode('scandir', path, true), parent: path, relative: '' }]
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    for (const entry of list(session, next.directory)) {
+    const { directory, parent } = next
+    for (const entry of entriesOf(session, directory, parent)) {
       const relative = asBytePath(posix.join(next.relative, entry.name))
-      found.push({ ...entry, parent: next.directory, relative })
+      found.push({ ...entry, directory, parent, relative })
       if (entry.type === S_IFDIR)
-        left.push({ directory: asBytePath(posix.join(next.directory, entry.name)), relative })
+        left.push({ directory: entry.inode, parent: pathIn(parent, entry), relative })
     }
   }
   return found
@@ -122,12 +132,20 @@ export function removeTree(session: Session, path: BytePath): void {
   const error = session.engine.rmdir(parent, name)
   if (error === 0) return
   if (error !== -ENOTEMPTY) throw apiError(error, 'rm', path)
-  for (const { parent: directory, name: inner, type } of listTree(session, path).reverse()) {
-    const innerPath = asBytePath(posix.join(directory, inner))
-    if (type === S_IFDIR) removeDirectory(session, innerPath)
-    else removeFile(session, innerPath)
-  }
+  for (const found of listTree(session, path).reverse()) removeFound(session, found)
   check(session.engine.rmdir(parent, name), 'rm', path)
+}
+
+function removeFound({ engine }: Session, found: Found): void {
+  const { directory, type } = found
+  const name = nameOf(found.name)
+  const path = pathIn(found.parent, found)
+  if (type === S_IFDIR) check(engine.rmdir(directory, name), 'rmdir', path)
+  else check(engine.unlink(directory, name), 'unlink', path)
+}
+
+function pathIn(parent: BytePath, { name }: Listed): BytePath {
+  return asBytePath(posix.join(parent, name))
 }
 
 /** @returns 0 or a negative errno */

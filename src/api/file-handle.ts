@@ -4,21 +4,21 @@
  * be gone through in parts, and it keeps a file that was unlinked until it is closed.
  */
 import { EBADF } from '../fs/errno.js'
-import type { AttributeChange } from '../fs/attributes.js'
 import { apiError, check } from './api-error.js'
 import { lengthOf, positionOf } from './arguments.js'
 import { readArguments, targetOf, viewsOf, writeArguments } from './buffer-arguments.js'
 import type {
+  OpenFlags,
   Position,
-  ReadFileOptions,
   ReadOptions,
-  WriteFileOptions,
+  ReadPathOptions,
   WriteOptions,
+  WritePathOptions,
 } from './call-options.js'
 import { type FileData, type Parts, contentsOf, partOf } from './file-data.js'
 import type { OpenFile } from './open-file.js'
 import { booleanOf, checkAborted, encodingOf, optionsOf, signalOf, textEncodingOf } from './options.js'
-import { changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
+import { type Change, applied, changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
 import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 
 export class FileHandle {
@@ -126,13 +126,15 @@ export class FileHandle {
     })
   }
 
-  /** Reads from where the file is at to its end. @throws ERR_FS_FILE_TOO_LARGE beyond 2 GiB */
-  readFile(options?: { encoding?: null; signal?: AbortSignal } | null): Promise<Buffer>
-  readFile(options: { encoding: BufferEncoding; signal?: AbortSignal } | BufferEncoding): Promise<string>
-  readFile(options?: ReadFileOptions | BufferEncoding | null): Promise<Buffer | string>
-  readFile(options?: ReadFileOptions | BufferEncoding | null): Promise<Buffer | string> {
+  /** Reads from where the file is at to its end; a flag is passed over. @throws ERR_FS_FILE_TOO_LARGE beyond 2 GiB */
+  readFile(options?: { encoding?: null; flag?: OpenFlags; signal?: AbortSignal } | null): Promise<Buffer>
+  readFile(
+    options: { encoding: BufferEncoding; flag?: OpenFlags; signal?: AbortSignal } | BufferEncoding,
+  ): Promise<string>
+  readFile(options?: ReadPathOptions | BufferEncoding | null): Promise<Buffer | string>
+  readFile(options?: ReadPathOptions | BufferEncoding | null): Promise<Buffer | string> {
     return this.#run('read', (file) => {
-      const given = optionsOf('FileHandle.readFile', options, ['encoding', 'signal'], 'encoding')
+      const given = optionsOf('FileHandle.readFile', options, ['encoding', 'flag', 'signal'], 'encoding')
       const encoding = textEncodingOf(given.encoding)
       checkAborted(signalOf(given.signal))
       const bytes = file.readRest()
@@ -140,11 +142,11 @@ export class FileHandle {
     })
   }
 
-  /** Writes where the file is at. */
-  async writeFile(data: FileData, options?: WriteFileOptions | BufferEncoding | null): Promise<void> {
-    const known = ['encoding', 'flush', 'signal'] as const
+  /** Writes where the file is at; a flag and a mode, which are for opening, are passed over. */
+  async writeFile(data: FileData, options?: WritePathOptions | BufferEncoding | null): Promise<void> {
+    const known = ['encoding', 'mode', 'flag', 'flush', 'signal'] as const
     const given = optionsOf('FileHandle.writeFile', options, known, 'encoding')
-    booleanOf(given.flush, 'flush')
+    booleanOf(given.flush ?? undefined, 'flush')
     const encoding = encodingOf(given.encoding)
     const signal = signalOf(given.signal)
     const contents = contentsOf(data, typeof data === 'string' ? textEncodingOf(encoding) : null)
@@ -157,7 +159,7 @@ export class FileHandle {
   }
 
   /** The same as {@link writeFile}, as node:fs has it: the flags of opening say where it goes. */
-  appendFile(data: FileData, options?: WriteFileOptions | BufferEncoding | null): Promise<void> {
+  appendFile(data: FileData, options?: WritePathOptions | BufferEncoding | null): Promise<void> {
     return this.writeFile(data, options)
   }
 
@@ -199,7 +201,7 @@ export class FileHandle {
   }
 
   utimes(atime: number | string | Date, mtime: number | string | Date): Promise<void> {
-    return this.#change('futimes', () => changeOfTimes(atime, mtime))
+    return this.#change('futime', () => changeOfTimes(atime, mtime))
   }
 
   /** Resolves at once: whatever was written is durable. */
@@ -221,9 +223,9 @@ export class FileHandle {
     return this.close()
   }
 
-  #change(syscall: string, changeOf: () => AttributeChange): Promise<void> {
+  #change(syscall: string, changeOf: () => Change): Promise<void> {
     return this.#run(syscall, ({ session, inode }) =>
-      check(session.engine.setattr(inode, changeOf()), syscall),
+      check(applied(session.engine, inode, changeOf()), syscall),
     )
   }
 

@@ -20,6 +20,11 @@ export function unknownEncoding(encoding: string): Error {
   return refusal(TypeError, 'ERR_UNKNOWN_ENCODING', `Unknown encoding: ${encoding}`)
 }
 
+export function invalidLinkType(type: string): Error {
+  const message = `Symlink type must be one of "dir", "file", or "junction". ${received(type)}`
+  return refusal(Error, 'ERR_FS_INVALID_SYMLINK_TYPE', message)
+}
+
 export function fileTooLarge(size: number): Error {
   const message = `File size (${size}) is greater than 2 GiB: open the file and read it in parts`
   return refusal(RangeError, 'ERR_FS_FILE_TOO_LARGE', message)

@@ -53,10 +53,21 @@ export function booleanOf(value: unknown, name: string): boolean {
   return value
 }
 
-/** Nothing here has to be tried again, so the two only have to be numbers that node:fs would take. */
-export function checkRetries({ maxRetries, retryDelay }: Options<'maxRetries' | 'retryDelay'>): void {
+/**
+ * Of rm and rmdir, which take neither null nor an array for options. Nothing here has to be tried again, so maxRetries
+ * and retryDelay only have to be numbers that node:fs would take.
+ */
+export function removalOptionsOf<Name extends string>(
+  call: string,
+  options: unknown,
+  known: readonly Name[],
+): Options<Name> {
+  if (options === null || Array.isArray(options)) throw invalidType('options', 'object', options)
+  const given = optionsOf(call, options, [...known, 'maxRetries', 'retryDelay'])
+  const { maxRetries, retryDelay }: Options<'maxRetries' | 'retryDelay'> = given
   if (maxRetries !== undefined) integerOf(maxRetries, 'options.maxRetries', 0, 2 ** 32 - 1)
   if (retryDelay !== undefined) integerOf(retryDelay, 'options.retryDelay', 0, 2 ** 31 - 1)
+  return given
 }
 
 export function signalOf(signal: unknown): AbortSignal | undefined {

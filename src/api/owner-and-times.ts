@@ -10,7 +10,17 @@ import {
   SET_UID,
 } from '../fs/attributes.js'
 import { Clock } from '../fs/clock.js'
+import type { Engine } from '../fs/engine.js'
+import { EINVAL } from '../fs/errno.js'
 import { ownerOf, permissionsOf, secondsOf } from './arguments.js'
+
+/** What is to change, or a negative errno for what cannot: it is said only where there is such an inode. */
+export type Change = AttributeChange | number
+
+/** @returns 0 or a negative errno */
+export function applied(engine: Engine, inode: number, change: Change): number {
+  return typeof change === 'number' ? change : engine.setattr(inode, change)
+}
 
 /** @throws TypeError, RangeError */
 export function changeOfMode(mode: unknown): AttributeChange {
@@ -31,10 +41,13 @@ export function changeOfOwner(uid: unknown, gid: unknown): AttributeChange {
   return change
 }
 
-/** @throws TypeError, RangeError */
-export function changeOfTimes(atime: unknown, mtime: unknown): AttributeChange {
-  const accessed = clockAt(secondsOf(atime, 'atime'))
-  const modified = clockAt(secondsOf(mtime, 'mtime'))
+/** @throws TypeError */
+export function changeOfTimes(atime: unknown, mtime: unknown): Change {
+  const accessSeconds = secondsOf(atime, 'atime')
+  const changeSeconds = secondsOf(mtime, 'mtime')
+  if (accessSeconds === null || changeSeconds === null) return -EINVAL
+  const accessed = clockAt(accessSeconds)
+  const modified = clockAt(changeSeconds)
   const change = new AttributeChange()
   change.mask = SET_ATIME | SET_MTIME
   change.atimeLow = accessed.low

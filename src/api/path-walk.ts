@@ -4,7 +4,7 @@ import { rootInode } from '../../layout/inode.js'
 import { blockBytes } from '../../layout/geometry.js'
 import type { Engine } from '../fs/engine.js'
 import { attributeWords } from '../fs/engine.js'
-import { ELOOP, ENOENT, ENOTDIR } from '../fs/errno.js'
+import { ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../fs/errno.js'
 import { Name } from '../fs/name.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { apiError, check } from './api-error.js'
@@ -13,6 +13,8 @@ import { Collector } from './collector.js'
 import { VolumeStats } from './volume-stats.js'
 
 const mostLinks = 40
+/** PATH_MAX without its NUL. */
+const longestPathBytes = 4095
 
 /** What a path ends in where that is no name: nothing can be made there, or taken away. */
 type SpecialEnd = '/' | '.' | '..'
@@ -59,6 +61,7 @@ export class PathWalk {
   /** @returns where the path leads, or a negative errno where one of its directories is missing */
   resolve(path: BytePath, followLast: boolean): Place | number {
     if (path.length === 0) return -ENOENT
+    if (path.length > longestPathBytes) return -ENAMETOOLONG
     const names = partsOf(path)
     const parents = [rootInode]
     let isSlashed = path.endsWith('/')
@@ -137,7 +140,7 @@ function specialEnd(special: SpecialEnd, parents: readonly number[]): End {
   return { parent: parents.at(-2) ?? rootInode, name, inode: parents.at(-1)!, special }
 }
 
-function nameOf(text: BytePath): Name {
+export function nameOf(text: BytePath): Name {
   const bytes = bytesOf(text)
   return new Name().set(bytes, 0, bytes.length)
 }

@@ -11,9 +11,9 @@
  * who can open the device may do what root may. A call on a closed volume fails with EBADF.
  */
 import { constants } from 'node:fs'
-import type { AttributeChange } from '../fs/attributes.js'
 import { EACCES, EINVAL, ENOENT, EROFS } from '../fs/errno.js'
 import { S_IFLNK } from '../fs/mode.js'
+import { nameOf } from '../native/file-name.js'
 import { apiError, check } from './api-error.js'
 import { integerOf, lengthOf, permissionsOf } from './arguments.js'
 import { type BytePath, type VolumePath, bytePathOf, bytesOf, textOf } from './byte-path.js'
@@ -36,35 +36,44 @@ import type {
   ReadPathOptions,
   ReaddirOptions,
   Time,
-  WriteFileOptions,
   WritePathOptions,
 } from './call-options.js'
-import { directoryIsNoFile, invalidValue } from './invalid-argument.js'
+import { withHolder } from './in-use.js'
+import { directoryIsNoFile, invalidLinkType, invalidValue } from './invalid-argument.js'
 import { inodeOfMode } from './made-inode.js'
 import { moveTo, newName } from './names.js'
 import type { OpenFile } from './open-file.js'
 import { openFlagsOf } from './open-flags.js'
-import { openVolume } from './opened-volume.js'
+import { type OpenedVolume, openVolume } from './opened-volume.js'
 import { openFile } from './opening.js'
 import {
   booleanOf,
   checkAborted,
-  checkRetries,
   encodingOf,
   optionsOf,
+  removalOptionsOf,
   signalOf,
   textEncodingOf,
 } from './options.js'
-import { changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
+import { type Change, applied, changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
 import { Session } from './session.js'
 import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 
 /** Opens the volume on a device. @throws DeviceError, VolumeError */
-export function openFiles(device: string, options: { readOnly?: boolean } = {}): Promise<VolumeFiles> {
+export function openFiles(device: VolumePath, options: { readOnly?: boolean } = {}): Promise<VolumeFiles> {
   return Promise.resolve().then(() => {
     const { readOnly } = optionsOf('openFiles', options, ['readOnly'])
-    return new VolumeFiles(new Session(openVolume(device, booleanOf(readOnly, 'readOnly'))))
+    const path = nameOf(bytesOf(bytePathOf(device, 'device')))
+    return new VolumeFiles(new Session(opened(path, booleanOf(readOnly, 'readOnly'))))
   })
+}
+
+function opened(device: string, readOnly: boolean): OpenedVolume {
+  try {
+    return openVolume(device, readOnly)
+  } catch (error) {
+    throw withHolder(device, error)
+  }
 }
 
 export class VolumeFiles {
@@ -111,10 +120,10 @@ export class VolumeFiles {
   }
 
   /** @param mode F_OK, or of R_OK, W_OK and X_OK: what root may do */
-  access(path: VolumePath, mode: number = constants.F_OK): Promise<void> {
+  access(path: VolumePath, mode?: number | null): Promise<void> {
     return this.#run('access', () => {
       const at = bytePathOf(path)
-      const wanted = integerOf(mode, 'mode', 0, 7)
+      const wanted = integerOf(mode ?? constants.F_OK, 'mode', 0, 7)
       const stats = this.#session.walk.stat(this.#session.inode('access', at, true), at)
       if ((wanted & constants.W_OK) !== 0 && this.#session.engine.isReadOnly)
         throw apiError(-EROFS, 'access', at)
@@ -244,10 +253,9 @@ export class VolumeFiles {
   /** @param type has no meaning but on Windows, and may be 'file', 'dir' or 'junction' */
   symlink(target: VolumePath, path: VolumePath, type?: string | null): Promise<void> {
     return this.#run('symlink', () => {
-      if (type !== undefined && type !== null && !['file', 'dir', 'junction'].includes(type))
-        throw invalidValue('type', "must be 'file', 'dir' or 'junction'", type)
       const text = bytePathOf(target, 'target')
       const at = bytePathOf(path)
+      if (typeof type === 'string' && !['file', 'dir', 'junction'].includes(type)) throw invalidLinkType(type)
       const { engine, buffer } = this.#session
       const bytes = bytesOf(text)
       const { parent, name } = newName(this.#session, 'symlink', text, at)
@@ -293,8 +301,7 @@ export class VolumeFiles {
 
   rmdir(path: VolumePath, options?: { maxRetries?: number; retryDelay?: number }): Promise<void> {
     return this.#run('rmdir', () => {
-      const given = optionsOf('rmdir', options, ['maxRetries', 'retryDelay', 'recursive'])
-      checkRetries(given)
+      const given = removalOptionsOf('rmdir', options, ['recursive'])
       if (booleanOf(given.recursive, 'recursive'))
         throw invalidValue('options.recursive', 'is not supported by rmdir, but by rm', true)
       removeDirectory(this.#session, bytePathOf(path))
@@ -307,8 +314,7 @@ export class VolumeFiles {
     options?: { force?: boolean; recursive?: boolean; maxRetries?: number; retryDelay?: number },
   ): Promise<void> {
     return this.#run('rm', () => {
-      const given = optionsOf('rm', options, ['force', 'recursive', 'maxRetries', 'retryDelay'])
-      checkRetries(given)
+      const given = removalOptionsOf('rm', options, ['force', 'recursive'])
       const force = booleanOf(given.force, 'force')
       const recursive = booleanOf(given.recursive, 'recursive')
       const at = bytePathOf(path)
@@ -377,7 +383,7 @@ export class VolumeFiles {
     usualFlag: OpenFlags,
   ): Promise<void> {
     const given = optionsOf(call, options, ['encoding', 'mode', 'flag', 'flush', 'signal'], 'encoding')
-    if (file instanceof FileHandle) return file.writeFile(data, options as WriteFileOptions)
+    if (file instanceof FileHandle) return file.writeFile(data, options as WritePathOptions)
     booleanOf(given.flush ?? undefined, 'flush')
     const encoding = encodingOf(given.encoding)
     const signal = signalOf(given.signal)
@@ -411,17 +417,12 @@ export class VolumeFiles {
     })
   }
 
-  #change(
-    syscall: string,
-    path: VolumePath,
-    followLast: boolean,
-    changeOf: () => AttributeChange,
-  ): Promise<void> {
+  #change(syscall: string, path: VolumePath, followLast: boolean, changeOf: () => Change): Promise<void> {
     return this.#run(syscall, () => {
       const at = bytePathOf(path)
       const change = changeOf()
       const inode = this.#session.inode(syscall, at, followLast)
-      check(this.#session.engine.setattr(inode, change), syscall, at)
+      check(applied(this.#session.engine, inode, change), syscall, at)
     })
   }
 }

@@ -8,30 +8,13 @@ import { FileType } from './file-type.js'
 
 const at = layout.word
 
-/** Moments as Date objects, and the type, of either kind of attributes. */
+/** What either kind of attributes has. */
 abstract class Attributes extends FileType {
   /** Type and permission bits (inode(7)). */
   abstract readonly mode: number | bigint
-  abstract readonly atimeMs: number | bigint
-  abstract readonly mtimeMs: number | bigint
-  abstract readonly ctimeMs: number | bigint
-  abstract readonly birthtimeMs: number | bigint
 
   protected override get type(): number {
     return Number(this.mode) & S_IFMT
-  }
-
-  get atime(): Date {
-    return dateOf(this.atimeMs)
-  }
-  get mtime(): Date {
-    return dateOf(this.mtimeMs)
-  }
-  get ctime(): Date {
-    return dateOf(this.ctimeMs)
-  }
-  get birthtime(): Date {
-    return dateOf(this.birthtimeMs)
   }
 }
 
@@ -54,6 +37,10 @@ export class VolumeStats extends Attributes {
   readonly mtimeMs: number
   readonly ctimeMs: number
   readonly birthtimeMs: number
+  readonly atime: Date
+  readonly mtime: Date
+  readonly ctime: Date
+  readonly birthtime: Date
 
   /** @param words of the inode, as Engine.getattr copies them */
   constructor(ino: number, words: Uint32Array) {
@@ -70,6 +57,10 @@ export class VolumeStats extends Attributes {
     this.mtimeMs = milliseconds(words, at.mtime)
     this.ctimeMs = milliseconds(words, at.ctime)
     this.birthtimeMs = milliseconds(words, at.btime)
+    this.atime = dateOf(this.atimeMs)
+    this.mtime = dateOf(this.mtimeMs)
+    this.ctime = dateOf(this.ctimeMs)
+    this.birthtime = dateOf(this.birthtimeMs)
   }
 }
 
@@ -94,6 +85,10 @@ export class BigIntVolumeStats extends Attributes {
   readonly mtimeNs: bigint
   readonly ctimeNs: bigint
   readonly birthtimeNs: bigint
+  readonly atime: Date
+  readonly mtime: Date
+  readonly ctime: Date
+  readonly birthtime: Date
 
   constructor(ino: number, words: Uint32Array) {
     super()
@@ -114,6 +109,10 @@ export class BigIntVolumeStats extends Attributes {
     this.mtimeMs = this.mtimeNs / 1_000_000n
     this.ctimeMs = this.ctimeNs / 1_000_000n
     this.birthtimeMs = this.birthtimeNs / 1_000_000n
+    this.atime = dateOf(this.atimeMs)
+    this.mtime = dateOf(this.mtimeMs)
+    this.ctime = dateOf(this.ctimeMs)
+    this.birthtime = dateOf(this.birthtimeMs)
   }
 }
 

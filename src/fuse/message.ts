@@ -8,7 +8,7 @@ import type { Name } from '../fs/name.js'
 import { PIECE_WORDS } from '../native/index.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
-import { blockShift, windowBlockMask, windowBytes, windowShift } from '../../layout/geometry.js'
+import { blockShift, windowBlockMask, windowBlocks, windowBytes, windowShift } from '../../layout/geometry.js'
 import { fuse_in_header } from './protocol.js'
 
 const header = fuse_in_header.word
@@ -144,6 +144,17 @@ export class Message implements ExtentSink {
     words[next] = mapping
     words[next + 1] = offset
     words[next + 2] = length
+  }
+
+  /** The first bytes of what follows the reply's struct, where that lies on the medium; for traces. */
+  mediumBytes(limit: number): Uint8Array {
+    const words = this.#words
+    const at = this.#pieceWord
+    const window = this.#medium.windows.findIndex((mapping) => mapping === words[at])
+    if (this.pieceCount === 0 || window < 0) return new Uint8Array(0)
+    const start = words[at + 1]!
+    const end = start + Math.min(words[at + 2]!, limit)
+    return this.#medium.bytesOf(window * windowBlocks).subarray(start, end)
   }
 
   /** Makes ready for the next request. */

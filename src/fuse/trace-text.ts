@@ -5,6 +5,7 @@
  */
 import { getSystemErrorName } from 'node:util'
 import { nameText } from '../check/name-text.js'
+import { counted } from '../fs/counted.js'
 import * as errnos from '../fs/errno.js'
 import { Name } from '../fs/name.js'
 import type { Message } from './message.js'
@@ -139,7 +140,8 @@ const replies: Readonly<Record<number, (message: Message) => string>> = {
   [fuse.FUSE_GETATTR]: (message) => attributeText(message, fuse.fuse_attr_out.word.attr),
   [fuse.FUSE_SETATTR]: (message) => attributeText(message, fuse.fuse_attr_out.word.attr),
   [fuse.FUSE_STATX]: (message) => statxText(message),
-  [fuse.FUSE_WRITE]: (message) => `${replied(message, fuse.fuse_write_out.word.size)} bytes`,
+  [fuse.FUSE_READLINK]: (message) => cutName(message.mediumBytes(mostNameBytes + 1)),
+  [fuse.FUSE_WRITE]: (message) => counted(replied(message, fuse.fuse_write_out.word.size), 'byte'),
   [fuse.FUSE_STATFS]: (message) => {
     const at = fuse.fuse_statfs_out.word
     return `${repliedWide(message, at.bfree)} of ${repliedWide(message, at.blocks)} blocks free`
@@ -173,7 +175,8 @@ export function replyText(opcode: number, result: number, message: Message): str
   if (result < 0) return errnoName(-result)
   const describe = replies[opcode]
   if (describe !== undefined) return describe(message)
-  return result + message.pieceBytes === 0 ? '0' : `${result + message.pieceBytes} bytes`
+  const bytes = result + message.pieceBytes
+  return bytes === 0 ? '0' : counted(bytes, 'byte')
 }
 
 function firstName(message: Message): string[] {
@@ -190,10 +193,13 @@ function names(message: Message, count: number): string[] {
   let at = 0
   for (let n = 0; n < count; n++) {
     at = message.name(name, at)
-    const bytes = name.bytes.subarray(name.start, name.start + Math.min(name.length, mostNameBytes))
-    texts.push(nameText(bytes) + (name.length > mostNameBytes ? '…' : ''))
+    texts.push(cutName(name.bytes.subarray(name.start, name.start + name.length)))
   }
   return texts
+}
+
+function cutName(bytes: Uint8Array): string {
+  return nameText(bytes.subarray(0, mostNameBytes)) + (bytes.length > mostNameBytes ? '…' : '')
 }
 
 function created(message: Message): string[] {
@@ -253,8 +259,8 @@ function modeAndUmask(message: Message, at: { readonly mode: number; readonly um
 function entryText(message: Message): string {
   const at = fuse.fuse_entry_out.word
   const inode = replied(message, at.nodeid)
-  // The kernel caches this answer; an ENOENT it would not.
-  if (inode === 0) return 'no such name'
+  // Inode 0 stands for ENOENT, in an answer that the kernel caches.
+  if (inode === 0) return 'ENOENT'
   return `inode ${inode} generation ${replied(message, at.generation) >>> 0}, ${attributeText(message, at.attr)}`
 }
 

@@ -140,6 +140,26 @@ testFile('encodings of readFile', async (t, volume) => {
   await t.rejects(volume.readFile('/file', 7 as unknown as 'utf8'), invalidType)
 })
 
+void test('the path of a device is held to what other paths are', async (t) => {
+  for (const device of [undefined, null, 5, {}] as unknown as readonly string[])
+    await t.rejects(openFiles(device), { ...invalidType, message: /"device"/ })
+  await t.rejects(openFiles('/dev/nu\0ll'), { ...invalidValue, message: /'device'/ })
+  await t.rejects(openFiles(''), { code: 'ENOENT' })
+  const path = formattedDevice(t, 2 ** 22)
+  for (const device of [Buffer.from(path), new URL(`file://${path}`)]) await (await openFiles(device)).close()
+})
+
+void test('a device that is in use', async (t) => {
+  const path = formattedDevice(t, 2 ** 22)
+  const volume = await openFiles(path)
+  t.teardown(() => volume.close())
+  await t.rejects(openFiles(path), {
+    name: 'DeviceError',
+    code: 'EBUSY',
+    message: `cannot open ${path}: it is in use by process ${process.pid} (node): unmount it, or end that process`,
+  })
+})
+
 testFile('paths and targets are text without NULs', async (t, volume) => {
   for (const path of [7, null, undefined, {}] as unknown as readonly string[]) {
     await t.rejects(volume.stat(path), invalidType)

@@ -212,6 +212,14 @@ void test('kinds of data', async (t) => {
     'numbers in an array': () => [1, 2],
   }
   const kinds = Object.keys(data)
+  const openOptions = [
+    { flag: 'w' },
+    { flag: 'bogus' },
+    { mode: 5 },
+    { flag: 5, mode: 'x' },
+    { flush: true },
+    { flush: null },
+  ]
   await none(t, [
     ...each('writeFile', kinds, (f, at, kind) => f['writeFile']!(`${at}/file`, data[kind]!())),
     ...each('writeFile hex', ['array', 'string'], (f, at) =>
@@ -220,6 +228,20 @@ void test('kinds of data', async (t) => {
     ...each('appendFile', kinds, (f, at, kind) => f['appendFile']!(`${at}/file`, data[kind]!())),
     ...each('handle.appendFile', kinds, (f, at, kind) =>
       held(f, `${at}/file`, 'a', (handle) => handle['appendFile']!(data[kind]!())),
+    ),
+    ...['writeFile', 'appendFile'].flatMap((call) =>
+      each(`${call}, with options of opening`, openOptions, (f, at, options) =>
+        held(f, `${at}/file`, 'r+', async (handle) => {
+          await handle[call]!('x', options)
+          return f[call]!(handle, asyncParts(), options)
+        }),
+      ),
+    ),
+    ...each('readFile, with a flag', [{ flag: 'w' }, { flag: 'bogus' }], (f, at, options) =>
+      held(f, `${at}/file`, 'r+', async (handle) => [
+        await handle['readFile']!(options),
+        await f['readFile']!(handle, options),
+      ]),
     ),
     ...each('handle as a path', kinds, (f, at, kind) =>
       held(f, `${at}/file`, 'r+', (handle) => f['writeFile']!(handle, data[kind]!())),
@@ -293,12 +315,12 @@ void test('directories: types, trees, what was made', async (t) => {
     ),
     ...each(
       'rm',
-      [{ force: 1 }, { recursive: 'x' }, { maxRetries: -1 }, { retryDelay: 'x' }, 5, 'x'] as const,
+      [{ force: 1 }, { recursive: 'x' }, { maxRetries: -1 }, { retryDelay: 'x' }, 5, 'x', null, []] as const,
       (f, at, options) => f['rm']!(`${at}/file`, options),
     ),
     ...each(
       'rmdir',
-      [{}, { maxRetries: 3 }, { retryDelay: -1 }, { recursive: 1 }] as const,
+      [{}, { maxRetries: 3 }, { retryDelay: -1 }, { recursive: 1 }, null, []] as const,
       (f, at, options) => f['rmdir']!(`${at}/full/below`, options),
     ),
   ])
@@ -317,6 +339,11 @@ void test('attributes', async (t) => {
     null,
     undefined,
     NaN,
+    Infinity,
+    'Infinity',
+    '-Infinity',
+    '1e30',
+    new Date(NaN),
     {},
   ]
   const times = async (f: Calls, path: string, call = 'lstat'): Promise<unknown> => {
@@ -338,6 +365,11 @@ void test('attributes', async (t) => {
         return times(f, `${at}/file`)
       }),
     ),
+    ...each('own properties', [true, false], async (f, at, bigint) => {
+      const stats = (await f['stat']!(`${at}/file`, { bigint })) as Record<string, unknown>
+      const { atime, mtime, ctime, birthtime } = { ...stats }
+      return [...Object.keys(stats), ...[atime, mtime, ctime, birthtime].map((time) => time instanceof Date)]
+    }),
     ...['stat', 'lstat'].flatMap((call) =>
       ['file', 'link', 'dangling', 'full', 'missing'].flatMap((name) =>
         each(`${call} ${name}`, [true, false, undefined], async (f, at, bigint) => {
@@ -385,7 +417,7 @@ void test('attributes', async (t) => {
         },
       ),
     ),
-    ...each('access', [0, 1, 2, 4, 6, 7, undefined], (f, at, mode) => f['access']!(`${at}/file`, mode)),
+    ...each('access', [0, 1, 2, 4, 6, 7, undefined, null], (f, at, mode) => f['access']!(`${at}/file`, mode)),
     ...each('access of a program', [0, 1, 7], async (f, at, mode) => {
       await f['chmod']!(`${at}/file`, 0o711)
       await f['access']!(`${at}/link`, mode)
@@ -452,6 +484,10 @@ void test('paths as bytes and URLs', async (t) => {
       await f['rm']!(path(at))
       return seen
     }),
+    ...each('symlink type', ['file', 'dir', 'junction', 'bogus', '', null, undefined, 5], (f, at, type) =>
+      f['symlink']!('target', `${at}/new`, type),
+    ),
+    ...each('symlink of nothing', ['bogus', 'file'], (f, at, type) => f['symlink']!(5, `${at}/new`, type)),
     ...each('symlink', paths, async (f, at, path) => {
       await f['symlink']!(path(''), `${at}/new`)
       const target = await f['readlink']!(`${at}/new`, 'buffer')

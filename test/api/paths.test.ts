@@ -152,3 +152,35 @@ void test('the root, and no path at all', async (t) => {
   }
   t.same(await volume.readdir('/'), ['below'])
 })
+
+void test('a path of 4096 bytes is too long, and a tree may be deeper than that', async (t) => {
+  const device = formattedDevice(t, 64 * 2 ** 20)
+  const volume = await openFiles(device)
+  const tooLong = { code: 'ENAMETOOLONG' }
+  const ofLength = (length: number) => `${'/'.repeat(length - 4)}file`
+  await volume.writeFile(ofLength(4095), 'x')
+  const path = ofLength(4096)
+  t.equal(await volume.readFile(ofLength(4095), 'utf8'), 'x')
+  const files = volume as unknown as Files
+  for (const [name, call] of Object.entries(calls)) await t.rejects(call(files, path), tooLong, name)
+  for (const [name, call] of Object.entries(pairCalls)) {
+    await t.rejects(call(files, path, '/new'), tooLong, name)
+    await t.rejects(call(files, '/file', path), tooLong, name)
+  }
+  await t.rejects(volume.stat('ä'.repeat(2048)), { ...tooLong, syscall: 'stat' }, 'bytes count')
+  await t.rejects(volume.stat(`/missing${path}`), tooLong, 'before anything is looked for')
+  await t.rejects(volume.rm(path, { recursive: true, force: true }), tooLong)
+  await t.rejects(volume.mkdir(path, { recursive: true }), tooLong)
+
+  const half = `/${'directory/'.repeat(300)}`
+  for (const top of ['/one', '/two']) await volume.mkdir(`${top}${half}`, { recursive: true })
+  await volume.writeFile(`/two${half}/file`, 'x')
+  await volume.rename('/two', `/one${half}/two`)
+  const found = await volume.readdir('/one', { recursive: true })
+  t.equal(found.length, 602)
+  t.equal(found.at(-1)?.length, `${half}two${half}file`.length - 1)
+  await volume.rm('/one', { recursive: true })
+  t.same(await volume.readdir('/'), ['file'])
+  await volume.close()
+  t.same(problemsOn(device), [])
+})

@@ -44,7 +44,7 @@ const expected: readonly (readonly [what: string, request: string, reply: string
   ],
   ['write', 'WRITE(inode 3, offset 4294967296, size 4096', '4096 bytes'],
   ['read', 'READ(inode 3, offset 4294967296, size 4096', '4096 bytes'],
-  ['a missing name', 'LOOKUP(inode 1, "100%s")', 'no such name'],
+  ['a missing name', 'LOOKUP(inode 1, "100%s")', 'ENOENT'],
   ['an error', 'RMDIR(inode 1, "folder")', 'ENOTEMPTY'],
   [
     'symlink',

@@ -87,6 +87,13 @@ export class RequestDriver {
     return result < 0 ? result : this.reply(fuse.fuse_attr_out.word.attr + fuse.fuse_attr.word.size)
   }
 
+  /** @returns the bytes told, or a negative errno */
+  readlink(inode: number): number {
+    this.#begin(fuse.FUSE_READLINK, inode)
+    const result = this.#server.handle()
+    return result < 0 ? result : this.message.pieceBytes
+  }
+
   /** @param offset below 2³¹ @returns the bytes told, or a negative errno */
   read(inode: number, offset: number, length: number): number {
     this.#begin(fuse.FUSE_READ, inode)

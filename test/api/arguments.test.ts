@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Arguments that no call can mean: refused as node:fs refuses them, and nothing has changed on the volume. */
+import { readFileSync } from 'node:fs'
 import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -153,10 +154,11 @@ void test('a device that is in use', async (t) => {
   const path = formattedDevice(t, 2 ** 22)
   const volume = await openFiles(path)
   t.teardown(() => volume.close())
+  const ownName = readFileSync('/proc/self/comm', 'utf8').trim()
   await t.rejects(openFiles(path), {
     name: 'DeviceError',
     code: 'EBUSY',
-    message: `cannot open ${path}: it is in use by process ${process.pid} (node): unmount it, or end that process`,
+    message: `cannot open ${path}: it is in use by process ${process.pid} (${ownName}): unmount it, or end that process`,
   })
 })
 

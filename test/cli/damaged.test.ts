@@ -186,7 +186,7 @@ void t.test('in use by another process', async (t) => {
     device,
     ['fsck', device],
     8,
-    /^fsck: .*: it is in use by process \d+ \(\w+\); kill \d+ ends that\n/,
+    /^fsck: .*: it is in use by process \d+ \([^)]+\); kill \d+ ends that\n/,
   )
   t.match(await succeed(t, ['info', device]), /clean/, 'info and dump only look')
   t.match(await succeed(t, ['dump', device]), /superblock/)

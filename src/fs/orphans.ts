@@ -115,7 +115,9 @@ export class Orphans {
       const isOther = number !== before
       if (isOther && this.#isOrphan(number, this.#next) && this.#next.previous === before) return
       const whose = before === 0 ? 'its head' : `inode ${before}`
-      this.#notes.add(`the orphan list does not agree about inode ${number}, which follows ${whose}`)
+      this.#notes.add(
+        `the orphan list is inconsistent: inode ${number} follows ${whose}, but does not link back`,
+      )
     }
     this.#next.point(0, 0, 0)
   }

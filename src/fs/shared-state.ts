@@ -22,8 +22,10 @@ export const METADATA_LOCK = 16
 export const FAILED = 32
 /** How often calls have met damage. */
 export const DAMAGE_MET = 33
-/** Moves on whenever blocks of the inode table go away: what a worker remembers of the table is right no more. */
+/** Incremented whenever a block of the inode table is freed: what a worker remembers of the table is then invalid. */
 export const TABLE_EPOCH = 40
+/** Index in the inode table at which the search for a hole begins. Under the metadata lock. */
+export const TABLE_HOLE_HINT = 41
 /** How often space has come back, how many threads sleep until it does, and what was so when one slept in vain. */
 export const SPACE_FREED = 48
 export const SPACE_SLEEPERS = 49

@@ -15,14 +15,8 @@ import type { Locks } from './locks.js'
 import { S_IFCHR, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import { putNew } from './new-inode.js'
-import {
-  type NamespaceParts,
-  checkRemovable,
-  dropName,
-  openDirectory,
-  saveDirectory,
-  saveNames,
-} from './namespace.js'
+import type { NamespaceParts } from './namespace-parts.js'
+import { checkRemovable, dropName, openDirectory, saveDirectory, saveNames } from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'

@@ -32,7 +32,10 @@ static void handle(int signal, siginfo_t *info, void *context)
 {
 	int error = errno;
 
-	/* A positive code: the kernel sent it, and the address is one that this thread touched. */
+	/*
+	 * The codes of SIGBUS are positive (BUS_*, sigaction(2)), and only the kernel sends them: si_addr is valid. A code of
+	 * 0 or below (SI_USER, SI_QUEUE, SI_TKILL) comes from kill(2) and its kin, where si_addr has no meaning.
+	 */
 	if (info->si_code <= 0 || !replace_failed_page(info->si_addr))
 		pass_on(signal, info, context);
 	errno = error;

@@ -2,7 +2,7 @@
 /** The parser of the arguments. Where several things are wrong with them, it names an unknown option first. */
 import yargs, { type Argv } from 'yargs'
 import { UsageError } from './command-error.js'
-import type { Command } from './commands.js'
+import type { Command } from './command.js'
 import { program, version } from './verdict.js'
 
 /** @param command null: none, as the program as a whole is asked about */

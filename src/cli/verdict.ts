@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../native/package-root.js'
 import { adviceOn } from '../pmem/device-error.js'
 import { CommandError, UsageError, isSystemError, systemErrorLine } from './command-error.js'
-import type { Command } from './commands.js'
+import type { Command } from './command.js'
 
 export const program = 'pmfs2-fuse'
 

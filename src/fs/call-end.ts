@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-/** How a call of the engine ends. */
+/** How the engine ends a call that another class began. */
 export interface CallEnd {
-  /** Takes back a transaction that met damage. @returns -EUCLEAN @throws any other error */
+  /** Undoes a transaction that met damage. @throws any error that is not damage */
   giveUp(error: unknown, number: number): number
   unlockMetadata(): void
 }

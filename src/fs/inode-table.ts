@@ -109,6 +109,11 @@ export class InodeTable {
     return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index)
   }
 
+  /** Whether the map has a block at an index, be it within the table or beyond its end. */
+  isMapped(index: number): boolean {
+    return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index) !== 0
+  }
+
   /** @returns how many blocks from an index on cannot be looked up because of one damaged entry; 0 where this one can */
   unreachable(index: number): number {
     return this.#map.unreachable(this.roots(at.tableRoot), this.roots(at.tableHeight), index)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What the calls that change names share: one of each per engine. */
+/** The parts of an engine that calls on names and inodes share. */
 import type { Medium } from '../pmem/medium.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'

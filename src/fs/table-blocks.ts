@@ -77,7 +77,10 @@ export class TableBlocks {
   #findPlace(): number {
     const end = this.#table.roots(at.tableBlocks)
     const canGrow = end < this.#most
-    if (this.#table.roots(at.heldBlocks) < end) {
+    // Without holes, the next one is where a block goes away.
+    if (this.#table.roots(at.heldBlocks) >= end) {
+      this.#shared[TABLE_HOLE_HINT] = end
+    } else {
       const most = canGrow ? Math.min(end, placesExamined) : end
       for (let n = 0; n < most; n++) {
         const hint = this.#shared[TABLE_HOLE_HINT]!
@@ -90,16 +93,15 @@ export class TableBlocks {
     return canGrow ? this.#findEnd(end) : -1
   }
 
-  /** The first place at the table's end that can be reached. @returns its index, or -1 for none */
+  /** The first place at the table's end that can be reached and is free. @returns its index, or -1 for none */
   #findEnd(end: number): number {
-    let index = end
-    let unreachable = this.noteUnreachable(index)
-    while (unreachable > 0) {
-      index += unreachable
-      if (index >= this.#most) return -1
-      unreachable = this.noteUnreachable(index)
+    for (let index = end; index < this.#most;) {
+      const unreachable = this.noteUnreachable(index)
+      if (unreachable === 0 && !this.#table.isMapped(index)) return index
+      if (unreachable === 0) this.#notes.add(`block ${index} of the inode table lies beyond its end`)
+      index += Math.max(1, unreachable)
     }
-    return index
+    return -1
   }
 
   /** The table's end without the holes before it, but for those that are too many to look at in one transaction. */

@@ -32,7 +32,10 @@ static void handle(int signal, siginfo_t *info, void *context)
 {
 	int error = errno;
 
-	/* A positive si_code means that the kernel sent the signal, so si_addr is valid (sigaction(2)). */
+	/*
+	 * A positive si_code means that the kernel sent the signal, and the BUS_* codes come with the address that failed
+	 * (sigaction(2)). replace_failed_page() refuses an address that is in no mapping of a device.
+	 */
 	if (info->si_code <= 0 || !replace_failed_page(info->si_addr))
 		pass_on(signal, info, context);
 	errno = error;

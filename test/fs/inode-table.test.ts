@@ -131,6 +131,23 @@ void test('counts in the roots that cannot be right are made anew when the volum
   t.end()
 })
 
+void test('a block beyond the end that the roots state is not overwritten', (t) => {
+  const volume = TestVolume.make(1024)
+  makeFiles(volume, root, 0, 100)
+  const { caller, medium } = volume
+  const end = medium.load32(rootsBlock, at.tableBlocks)
+  const last = caller.lookup(root, 'file 99')
+  caller.forget(last)
+  medium.store32(rootsBlock, at.tableBlocks, end - 1)
+  const told: string[] = []
+  volume.volume.onDamage = (what) => told.push(what)
+  makeFiles(volume, root, 100, 200)
+  t.match(told.join('\n'), /block \d+ of the inode table lies beyond its end/)
+  t.equal(caller.lookup(root, 'file 99'), last, 'its inodes are there again')
+  volume.drop()
+  t.end()
+})
+
 void test('a file that comes and goes does not add a block each time', (t) => {
   const volume = TestVolume.of(t, 1024)
   const { caller } = volume

@@ -5,7 +5,9 @@ import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock } from '../../layout/inode.js'
 import { mapEntryWords, mapFanout } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
+import { TABLE_HOLE_HINT } from '../../src/fs/shared-state.js'
 import { exploreCall } from '../support/crash-explorer.js'
+import { problemsOf } from '../support/invariants.js'
 import { Random } from '../support/random.js'
 import { TestVolume, root } from '../support/test-volume.js'
 
@@ -38,41 +40,38 @@ void test('power lost while a block comes or goes', (t) => {
 
 void test('power lost while a node of the table comes or goes', (t) => {
   const random = new Random(6)
-  const volume = TestVolume.of(t, 4096)
+  const volume = TestVolume.of(t, 1024)
   const { caller, medium } = volume
-  const directory = caller.mkdir(root, 'd')
-  /** The table's second node above its blocks, 0 for none. */
+  const names = Array.from({ length: 3 * inodesPerBlock }, (_, n) => `file ${n}`)
+  for (const name of names) caller.forget(caller.file(root, name))
+  // All places under the first node count as holes, and the search for one begins below the second.
+  medium.store32(rootsBlock, roots.word.tableBlocks, mapFanout + 1)
   const secondNode = (of: TestVolume): number => {
     const upper = of.medium.load32(of.medium.load32(rootsBlock, roots.word.tableRoot), 0)
     return of.medium.load32(upper, mapEntryWords)
   }
-  let made = 0
-  const step = (call: (volume: TestVolume) => void): boolean => {
+  const explore = (call: (on: TestVolume) => void): boolean => {
     const trial = TestVolume.open(volume.medium.clone())
     const before = secondNode(trial)
     call(trial)
-    const isOfInterest = (secondNode(trial) === 0) !== (before === 0)
+    const changes = (secondNode(trial) === 0) !== (before === 0)
     trial.drop()
-    if (isOfInterest) t.same(exploreCall(volume, call, random).failures, [])
+    if (changes) t.same(exploreCall(volume, call, random).failures, [])
     else call(volume)
-    return isOfInterest
+    return changes
   }
-  while (medium.load32(rootsBlock, roots.word.tableBlocks) < mapFanout) {
-    caller.forget(caller.file(directory, `file ${made++}`))
+  let made = 0
+  const makeOne = (on: TestVolume): void => {
+    on.volume.state.words[TABLE_HOLE_HINT] = mapFanout
+    on.caller.forget(on.caller.file(root, `new ${made}`))
   }
-  let comes = false
-  for (let n = 0; n < inodesPerBlock + 2 && !comes; n++) {
-    const name = `file ${made++}`
-    comes = step((on) => on.caller.forget(on.caller.file(directory, name)))
-  }
-  t.ok(comes, 'a node was added')
-  // Others have to be free, or the last block would stay in reserve.
-  for (let n = 0; n < 2 * inodesPerBlock; n++) caller.unlink(directory, `file ${n}`)
-  let goes = false
-  while (!goes && made > mapFanout * inodesPerBlock - 4 * inodesPerBlock) {
-    const name = `file ${--made}`
-    goes = step((on) => on.caller.unlink(directory, name))
-  }
-  t.ok(goes, 'a node was freed')
+  while (!explore(makeOne)) made++
+  // Other inodes have to be free, or the block would stay.
+  for (const name of names.splice(0, 2 * inodesPerBlock)) caller.unlink(root, name)
+  t.ok(
+    explore((on) => on.caller.unlink(root, `new ${made}`)),
+    'the node is freed',
+  )
+  t.same(problemsOf(medium), [])
   t.end()
 })

@@ -38,7 +38,7 @@ import type {
   Time,
   WritePathOptions,
 } from './call-options.js'
-import { withHolder } from './in-use.js'
+import { withHolder } from './holder-error.js'
 import { directoryIsNoFile, invalidLinkType, invalidValue } from './invalid-argument.js'
 import { inodeOfMode } from './made-inode.js'
 import { moveTo, newName } from './names.js'

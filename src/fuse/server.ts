@@ -424,6 +424,11 @@ export class Server implements Servant {
     return Math.min(length, 0)
   }
 
+  /** Entries of the last listing, for traces. */
+  get listedCount(): number {
+    return this.#listing.count
+  }
+
   #readdir(plus: boolean): number {
     const message = this.#message
     const at = fuse.fuse_read_in.word

@@ -254,6 +254,19 @@ export interface Native {
    * @returns 1 or 0, or a negative errno (-ENXIO: nothing lies behind it; -ENOTTY: it is no loop device)
    */
   isBehindLoop(loopFd: number, fd: number): number
+
+  /**
+   * Connects to an abstract socket (unix(7)) without waiting. @param name with the NUL that it begins with, and any others
+   * @returns the descriptor of a new socket, or a negative errno (-ECONNREFUSED: nobody listens; -EAGAIN: too many wait)
+   */
+  connectAbstract(name: Buffer): number
+  /**
+   * The process that listens on a connected socket's other end, as it was when it called listen(2) (SO_PEERCRED).
+   * @returns its number, 0 where it is not in this PID namespace; or a negative errno
+   */
+  peerProcess(fd: number): number
+  /** The effective user ID of that process then; or a negative errno. */
+  peerUser(fd: number): number
 }
 
 const folder = findPackageRoot(dirname(fileURLToPath(import.meta.url)))

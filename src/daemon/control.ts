@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
- * name is abstract (unix(7)), so that nothing is left behind when a server dies: it begins with the mount's device number
- * and ends at random, so that nobody can take it before the server does. Anybody may take another such name, so who asks
- * believes only a process of the user who mounted it.
+ * name is abstract (unix(7)), so that nothing is left behind when a server dies: it begins with the mount's device
+ * number and ends at random, so that nobody can take it before the server does. Anybody may take another such name, so
+ * who asks believes only a process of the user who mounted it.
  */
 import { randomBytes } from 'node:crypto'
 import { type Socket, connect, createServer } from 'node:net'

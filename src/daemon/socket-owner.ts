@@ -7,7 +7,8 @@ import { belongsTo, openFiles, processes } from './processes.js'
 
 /**
  * Length of a name that is looked for, with the NUL that it begins with. /proc/net/unix shows names as they are, even
- * those with a newline, which pass for lines of their own; no name (of at most 108 bytes) holds a line with one as long.
+ * those with a newline, which pass for lines of their own; no name (of at most 108 bytes) holds a line with one as
+ * long.
  */
 export const nameLength = 100
 
@@ -42,8 +43,8 @@ export function isListener(pid: number, { file }: ListeningSocket, uid: number |
 }
 
 /**
- * Which of `uid`'s processes (null: anybody's) listens on one of them; null where none does. The number is null where it
- * may be one of those that one may not look into.
+ * Which of `uid`'s processes (null: anybody's) listens on one of them; null where none does. The number is null where
+ * it may be one of those that one may not look into.
  */
 export function findListener(
   sockets: readonly ListeningSocket[],

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Devices that fail under a load or a store. The kernel tells of that by SIGBUS: the disk under a sparse file is full,
- * the file was cut short, or the medium is bad. The handler notes the failure in the mapping, puts zeros in the place of
- * the page, and lets the thread go on; whoever answers a call or says that something is durable looks for failures first
- * (failure_count()). Invariant: a failure is noted before its page is replaced, and is never taken back.
+ * the file was cut short, or the medium is bad. The handler notes the failure in the mapping, puts zeros in the place
+ * of the page, and lets the thread go on; whoever answers a call or says that something is durable looks for failures
+ * first (failure_count()). Invariant: a failure is noted before its page is replaced, and is never taken back.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -37,7 +37,9 @@ export function checkListed(view: VolumeView, facts: InodeFacts, report: Report)
   lost.tell(report)
 }
 
-/** Free inodes in blocks of which none stands on the free list; and those that wrongly say that they stand there too. */
+/**
+ * Free inodes in blocks of which none stands on the free list; and those that wrongly say that they stand there too.
+ */
 class LostInodes {
   readonly #strays: number[] = []
   readonly #named: number[] = []

@@ -31,7 +31,8 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
       .alias('h', 'help')
       .wrap(Math.min(100, process.stdout.columns || 100))
       .exitProcess(false)
-      // Errors are thrown, for main.ts to report. Where the arguments are at fault, yargs gives none, or one of its own.
+      // Errors are thrown, for main.ts to report. Where the arguments are at fault, yargs gives none, or one of its
+      // own.
       .fail((message: string, error: Error | undefined) => {
         if (error !== undefined && error.name !== 'YError') throw error
         if (!isMissing(message)) throw new UsageError(asWritten(message, args))

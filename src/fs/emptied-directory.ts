@@ -28,7 +28,9 @@ export class EmptiedDirectory {
     this.#heir = new Inode(parts.medium)
   }
 
-  /** @returns the inode that is to be freed, 0 where there is none for want of space: the directory keeps its tree then */
+  /**
+   * @returns the inode that is to be freed, 0 where there is none for want of space: the directory keeps its tree then
+   */
   detachTree(directory: Inode): number {
     const tx = this.#tx
     const heir = this.#heir

@@ -406,8 +406,8 @@ export class Engine {
   }
 
   /**
-   * In place of {@link endRead}: where the lock that beginRead took lies, in bytes from the start of {@link lockMemory},
-   * for the caller to let go of it there.
+   * In place of {@link endRead}: where the lock that beginRead took lies, in bytes from the start of {@link
+   * lockMemory}, for the caller to let go of it there.
    */
   handOverReadLock(number: number): number {
     return this.#locks.handOverReadLock(number)

@@ -22,7 +22,9 @@ const at = roots.word
 const field = layout.word
 const slotMask = inodesPerBlock - 1
 const rootsWords = at.isListed + 1
-/** An emptied block stays where fewer other inodes than this are free, so that the next few files need not add it anew. */
+/**
+ * An emptied block stays where fewer other inodes than this are free, so that the next few files need not add it anew.
+ */
 const spareInodes = inodesPerBlock
 /**
  * New blocks begin with this generation at the most. Their inodes then have as many uses again before their generations
@@ -270,7 +272,8 @@ export class FreeInodes {
 
   /**
    * Points #listed at the inode on the list of a block whose inodes are all free.
-   * @returns the generation that new inodes have to begin with once they are gone; -1 where one is in use, or none listed
+   * @returns the generation that new inodes have to begin with once they are gone; -1 where one is in use, or none is
+   * listed
    */
   #openEmpty(index: number, block: number): number {
     let generation = this.#table.roots(at.freshGeneration)

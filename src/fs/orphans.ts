@@ -84,7 +84,10 @@ export class Orphans {
     if (this.first === inode.number) this.#table.putFirstOrphan(tx, next)
   }
 
-  /** Points `inode` at the first of the list. A list with a head that cannot be on it is set aside. @returns false for an empty list */
+  /**
+   * Points `inode` at the first of the list. A list with a head that cannot be on it is set aside.
+   * @returns false for an empty list
+   */
   openFirst(tx: Transaction, inode: Inode): boolean {
     const { first } = this
     if (first === 0) return false
@@ -122,7 +125,9 @@ export class Orphans {
     this.#next.point(0, 0, 0)
   }
 
-  /** Points #previous at what the list has before an inode, or at none where that does not name it, or it is the first. */
+  /**
+   * Points #previous at what the list has before an inode, or at none where that does not name it, or it is the first.
+   */
   #openPrevious(inode: Inode): void {
     const { number, previous } = inode
     if (this.first !== number) {

@@ -46,7 +46,9 @@ const inodeWindowShift = 28
 
 /** References that are counted. One more, and the count stays saturated, and the inode in use, until the next mount. */
 export const mostLookups = 2 ** 31 - 1
-/** Any negative word says so. This one is far from both ends, so workers that count meanwhile do not make it positive. */
+/**
+ * Any negative word says so. This one is far from both ends, so workers that count meanwhile do not make it positive.
+ */
 const saturated = -(2 ** 30)
 
 /** What another thread needs to see the same state. */
@@ -103,7 +105,9 @@ export class SharedState {
     }
   }
 
-  /** How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most. */
+  /**
+   * How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most.
+   */
   lookups(inode: number): number {
     const count = Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
     return count < 0 ? mostLookups : count

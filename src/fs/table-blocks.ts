@@ -113,7 +113,10 @@ export class TableBlocks {
     return end
   }
 
-  /** Notes damage in the table's map on the way to an index. @returns how many blocks from there on it hides, 0 for none */
+  /**
+   * Notes damage in the table's map on the way to an index.
+   * @returns how many blocks from there on it hides, 0 for none
+   */
   noteUnreachable(index: number): number {
     const count = this.#table.unreachable(index)
     if (count > 0) {

@@ -30,7 +30,10 @@ export class Upkeep {
     return this.#parts.table.isListed
   }
 
-  /** Makes the list of free inodes anew, and gives back blocks of the table that have none in use. @returns 0 or -EUCLEAN */
+  /**
+   * Makes the list of free inodes anew, and gives back blocks of the table that have none in use.
+   * @returns 0 or -EUCLEAN
+   */
   relistInodes(): number {
     return this.#perform(() => this.#parts.free.relist(this.#parts.tx))
   }

@@ -147,7 +147,10 @@ export interface Native {
    * (RLIMIT_NOFILE, RLIMIT_FSIZE) do not apply to it. @returns a mapping or a negative errno
    */
   mapAnonymous(lengthBytes: number): number
-  /** The descriptor of a new memfd (memfd_create(2)) of zeros, close-on-exec, for what needs more than one mapping; or a negative errno. */
+  /**
+   * The descriptor of a new memfd (memfd_create(2)) of zeros, close-on-exec, for what needs more than one mapping; or a
+   * negative errno.
+   */
   memoryFile(name: string, lengthBytes: number): number
   /**
    * Unmaps. The calling thread's ArrayBuffer is detached, also where `view` is null; no other thread may touch its
@@ -180,7 +183,10 @@ export interface Native {
   /** Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are. */
   zero(mapping: Mapping, offset: number, lengthBytes: number): number
 
-  /** FUTEX_WAIT while the word at `offset` is `expected`; at most `timeoutMs` (negative: for ever). 0, -EAGAIN, -ETIMEDOUT, -EINTR. */
+  /**
+   * FUTEX_WAIT while the word at `offset` is `expected`; at most `timeoutMs` (negative: for ever). 0, -EAGAIN,
+   * -ETIMEDOUT, -EINTR.
+   */
   futexWait(mapping: Mapping, offset: number, expected: number, timeoutMs: number): number
   /** FUTEX_WAKE of at most `count` waiters. @returns how many were woken */
   futexWake(mapping: Mapping, offset: number, count: number): number
@@ -232,7 +238,10 @@ export interface Native {
    * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
-  /** Hands in the replies that exchangeRing has not handed in yet, and waits for nothing. @returns 0 or a negative errno */
+  /**
+   * Hands in the replies that exchangeRing has not handed in yet, and waits for nothing.
+   * @returns 0 or a negative errno
+   */
   submitRing(ring: number): number
 
   /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */

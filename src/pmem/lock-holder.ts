@@ -2,8 +2,8 @@
 /**
  * Which process has locked a device: /proc/locks (proc_locks(5)) tells the process that took each lock, as far as it
  * lives in this PID namespace. It names files by the device number inside the kernel, which stat(2) does not show on
- * overlayfs or Btrfs, and a block device by the inode of the node that was opened; so where these do not agree, what the
- * process has open is looked at.
+ * overlayfs or Btrfs, and a block device by the inode of the node that was opened; so where these do not agree, what
+ * the process has open is looked at.
  */
 import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'

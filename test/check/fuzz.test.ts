@@ -17,7 +17,9 @@ import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
 import { Patient, makeSample } from '../support/sample.js'
 
-/** A check of the sample takes a few milliseconds; one that is not done after this long hangs, however busy the machine. */
+/**
+ * A check of the sample takes a few milliseconds; one that is not done after this long hangs, however busy the machine.
+ */
 const longestMs = 60_000
 // 20 s on an idle machine; started by itself, a file has tap's 30 s otherwise.
 tap.setTimeout(300_000)

@@ -248,7 +248,9 @@ void test('a listing goes on while the directory is emptied and filled', (t) => 
   t.end()
 })
 
-/** Makes the volume what version 1 was before there were holes: every free inode on one list, no word of the new ones. */
+/**
+ * Makes the volume what version 1 was before there were holes: every free inode on one list, no word of the new ones.
+ */
 function makeOld({ medium }: TestVolume): void {
   let next = 0
   const { superblock } = readSuperblock(medium)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What -d prints: a line per request, from which one can tell what was asked, what was answered, and how long it took. */
+/**
+ * What -d prints: a line per request, from which one can tell what was asked, what was answered, and how long it took.
+ */
 import { constants } from 'node:fs'
 import tap, { type Test } from 'tap'
 import { ForegroundServer } from '../support/foreground-server.js'

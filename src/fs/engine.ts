@@ -218,7 +218,9 @@ export class Engine {
     const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
     const left = this.#state.forget(number, count)
     this.#locks.readUnlockInode(number)
-    if (left <= 0 && !isNamed && !this.isReadOnly) this.#eviction.evictIfUnused(number)
+    if (left > 0 || this.isReadOnly) return
+    this.#allocator.releaseAhead(number)
+    if (!isNamed) this.#eviction.evictIfUnused(number)
   }
 
   /** Copies an inode's words (layout/inode.ts, {@link attributeWords} of them). @returns 0 or -ESTALE */

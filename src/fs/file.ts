@@ -25,6 +25,11 @@ export const mostBytesPerWrite = 2 ** 20
 /** An unaligned write of that many bytes begins and ends within a block. */
 const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
 
+/** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
+const aheadFactor = 4
+const fewestAhead = 16
+const mostAhead = 2048
+
 /** The write in progress; made once and filled in for each call. */
 class WriteInProgress {
   /** Where it begins: the block of the file, and the byte in it. */
@@ -242,8 +247,9 @@ export class File {
     const runs = this.#runs
     let next = goal
     let runCount = 0
+    const ahead = aheadOf(inode, index + at + count)
     for (let covered = 0; covered < count; runCount++) {
-      const got = tx.claim(next, count - covered)
+      const got = tx.claim(next, count - covered, inode.number, ahead)
       write.fitting = at + covered
       if (got === 0) return 0
       const first = this.#allocator.runStart
@@ -291,4 +297,11 @@ function endsBeyond(inode: Inode, index: number, bytes: number): boolean {
   const endBlock = index + (bytes >>> blockShift)
   const { sizeBlock } = inode
   return endBlock > sizeBlock || (endBlock === sizeBlock && (bytes & (blockBytes - 1)) > inode.sizeWithin)
+}
+
+/** How many blocks beyond `end`, where a hole that is to be filled ends, the file may take ahead: 0 within its size. */
+function aheadOf(inode: Inode, end: number): number {
+  const { blocks } = inode
+  if (blocks === 0 || end <= inode.sizeBlock) return 0
+  return Math.min(Math.max(blocks * aheadFactor, fewestAhead), mostAhead)
 }

@@ -25,6 +25,9 @@ export const mostBytesPerWrite = 2 ** 20
 /** An unaligned write of that many bytes begins and ends within a block. */
 const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
 
+/** Of {@link File.write}: part of an interrupted cut was freed. The caller lets others in and asks again. */
+export const cutLeft = -(1 << 30)
+
 /** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
 const aheadFactor = 4
 const fewestAhead = 16
@@ -98,7 +101,8 @@ export class File {
   /**
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG
+   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, or
+   * {@link cutLeft}
    */
   write(
     inode: Inode,
@@ -124,7 +128,7 @@ export class File {
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     const grows = endsBeyond(inode, index, within + length)
     if (mode === inode.mode && !grows && this.#overwrite(inode, from)) return length
-    if (grows && inode.flags & flagOrphan) this.#tail.trim(inode)
+    if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
     while (!this.#extend(inode, from, mode)) {
       write.length = write.fitting * blockBytes - within
       if (write.length <= 0) return -ENOSPC

@@ -7,10 +7,10 @@
  */
 import type { Allocator } from './allocator.js'
 import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
-import type { CallEnd } from './eviction.js'
+import type { CallEnd } from './call-end.js'
 import type { File } from './file.js'
 import { Inode } from './inode.js'
-import type { NamespaceParts } from './namespace.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 import type { Space } from './space.js'
 

@@ -8,13 +8,16 @@ import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Geometry } from './geometry.js'
 import type { Locks } from './locks.js'
-import { FREE_BLOCKS, SEARCH_HINT, type SharedState } from './shared-state.js'
+import { type ReservedBlocks, Reservations } from './reservations.js'
+import { FREE_BLOCKS, LAST_GROWN, SEARCH_HINT, type SharedState } from './shared-state.js'
 
 /** A search for a long run settles for the longest one seen after so many. */
 const runsExamined = 64
 const wordsPerGroupShift = 10
+/** Of what is free and not reserved, one file may have this part ahead. */
+const shareOfFree = 8
 
-export class Allocator {
+export class Allocator implements ReservedBlocks {
   /** The blocks that the last {@link claim} took. */
   runStart = 0
   runLength = 0
@@ -25,6 +28,7 @@ export class Allocator {
   readonly #words: Int32Array
   readonly #bitmap: number
   readonly #wordCount: number
+  readonly #reservations: Reservations
 
   constructor(medium: Medium, state: SharedState, locks: Locks, geometry: Geometry) {
     this.#medium = medium
@@ -34,8 +38,10 @@ export class Allocator {
     this.#words = state.words
     this.#bitmap = state.bitmap
     this.#wordCount = Math.ceil(geometry.blockCount / 32)
+    this.#reservations = new Reservations(state, this)
   }
 
+  /** What files have ahead is free. */
   get freeBlocks(): number {
     return Atomics.load(this.#words, FREE_BLOCKS) >>> 0
   }
@@ -66,33 +72,106 @@ export class Allocator {
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */
   #withhold(): void {
     const { bitmapBlocks, blockCount, dataStart, excluded } = this.#geometry
-    this.#mark(0, dataStart)
+    let marked = this.#mark(0, dataStart)
     for (let n = 0; n < excluded.length; n += 2) {
       const end = Math.min(excluded[n + 1]!, blockCount)
-      if (excluded[n]! < end) this.#mark(excluded[n]!, end - excluded[n]!)
+      if (excluded[n]! < end) marked += this.#mark(excluded[n]!, end - excluded[n]!)
     }
-    this.#mark(blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
+    marked += this.#mark(blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
+    this.#words[FREE_BLOCKS]! -= marked
   }
 
   /**
    * Takes up to `want` neighbouring blocks: those from `goal` on if that one is free, else a run as long as can be
-   * found quickly. @returns how many were taken, in runStart and runLength; 0 where none is free
+   * found quickly. A `file` that finds another to have taken the block at its goal is given a run ahead of it, of up to
+   * `ahead` blocks, from which its next claims are served.
+   * @returns how many were taken, in runStart and runLength; 0 where none is free
    */
-  claim(goal: number, want: number): number {
+  claim(goal: number, want: number, file = 0, ahead = 0): number {
     this.#locks.lockAllocator()
-    const found = this.#find(goal, want)
-    if (found > 0) {
-      this.#mark(this.runStart, found)
-      this.#words[SEARCH_HINT] = this.runStart + found
-    }
+    const reserved = file === 0 ? 0 : this.#reservations.find(file)
+    let found = reserved === 0 ? 0 : this.#takeReserved(reserved, goal, want)
+    if (found === 0) found = this.#takeFree(goal, want, file, this.#share(reserved, goal, file, ahead))
+    if (found > 0 && file !== 0) this.#words[LAST_GROWN] = file
+    this.#words[FREE_BLOCKS]! -= found
     this.runLength = found
     this.#locks.unlockAllocator()
     return found
   }
 
+  /** Takes blocks of a file's run ahead, unless the one at its goal is free. */
+  #takeReserved(at: number, goal: number, want: number): number {
+    const found = Math.min(want, this.#reservations.count(at))
+    if (found === 0) return 0
+    this.runStart = this.#reservations.firstBlock(at)
+    if (goal !== this.runStart && this.#isFreeGoal(goal)) return 0
+    this.#reservations.take(at, found)
+    return found
+  }
+
+  /** Takes blocks that are free, `want` at the most, and `ahead` more for the file. */
+  #takeFree(goal: number, want: number, file: number, ahead: number): number {
+    let found = this.#find(goal, want + ahead)
+    if (found === 0 && this.#reservations.blocks > 0) {
+      this.#reservations.releaseAll()
+      found = this.#find(goal, want)
+    }
+    if (found === 0) return 0
+    this.#mark(this.runStart, found)
+    this.#words[SEARCH_HINT] = this.runStart + found
+    const taken = Math.min(found, want)
+    if (ahead > 0) this.#reservations.set(file, this.runStart + taken, found - taken)
+    return taken
+  }
+
+  /** How many blocks ahead a file is given: none where it grows undisturbed, and only a part of what is free. */
+  #share(reserved: number, goal: number, file: number, ahead: number): number {
+    if (ahead === 0) return 0
+    // A run that is still there lies elsewhere, and serves the file when it goes on there.
+    if (reserved !== 0) return this.#reservations.count(reserved) > 0 ? 0 : Math.min(ahead, this.#most)
+    const isDisturbed = goal !== 0 && !this.#isFreeGoal(goal) && this.#words[LAST_GROWN] !== file
+    return isDisturbed ? Math.min(ahead, this.#most) : 0
+  }
+
+  get #most(): number {
+    return Math.floor((this.freeBlocks - this.#reservations.blocks) / shareOfFree)
+  }
+
+  #isFreeGoal(goal: number): boolean {
+    return goal !== 0 && goal < this.#geometry.blockCount && this.#isFree(goal)
+  }
+
+  /** Whoever has let go of a file, or cut it, gives back what it has ahead. */
+  releaseAhead(file: number): void {
+    if (this.#reservations.find(file) === 0) return
+    this.#locks.lockAllocator()
+    const at = this.#reservations.find(file)
+    if (at !== 0) this.#reservations.release(at)
+    this.#locks.unlockAllocator()
+  }
+
+  /** Gives back what all files have ahead. */
+  releaseAllAhead(): void {
+    this.#locks.lockAllocator()
+    this.#reservations.releaseAll()
+    this.#locks.unlockAllocator()
+  }
+
   /** Makes blocks findable again. Those of a damaged volume may be told twice, and count once. */
   release(first: number, count: number): void {
     this.#locks.lockAllocator()
+    this.#words[FREE_BLOCKS]! += this.#unmark(first, count)
+    this.#locks.unlockAllocator()
+  }
+
+  /** For {@link Reservations}, under the lock: they have counted as free all the time. */
+  unreserve(first: number, count: number): void {
+    this.#unmark(first, count)
+    // So that files lie close together when the runs ahead of them go.
+    if (this.#words[SEARCH_HINT]! >>> 0 === first + count) this.#words[SEARCH_HINT] = first
+  }
+
+  #unmark(first: number, count: number): number {
     const words = this.#words
     let released = 0
     for (let done = 0; done < count;) {
@@ -106,8 +185,7 @@ export class Allocator {
       released += changed
       done += part
     }
-    words[FREE_BLOCKS]! += released
-    this.#locks.unlockAllocator()
+    return released
   }
 
   /** Sets the blocks' bits in the persistent bitmap and asks for them to be flushed. */
@@ -120,7 +198,7 @@ export class Allocator {
   }
 
   #find(goal: number, want: number): number {
-    if (goal !== 0 && goal < this.#geometry.blockCount && this.#isFree(goal)) {
+    if (this.#isFreeGoal(goal)) {
       this.runStart = goal
       return this.#measure(goal, want)
     }
@@ -185,7 +263,8 @@ export class Allocator {
     return ((this.#words[this.#bitmap + (block >>> 5)]! >>> (block & 31)) & 1) === 0
   }
 
-  #mark(first: number, count: number): void {
+  /** @returns how many of the blocks were free */
+  #mark(first: number, count: number): number {
     const words = this.#words
     let marked = 0
     for (let done = 0; done < count;) {
@@ -199,12 +278,33 @@ export class Allocator {
       marked += changed
       done += part
     }
-    words[FREE_BLOCKS]! -= marked
+    return marked
   }
 
   /** Whether the working bitmap has the block in use. */
   isUsed(block: number): boolean {
     return !this.#isFree(block)
+  }
+
+  /**
+   * The first of `count` blocks that is free, 0 for none. The persistent bitmap is asked as well: a block that is only
+   * reserved is in use in the working one alone.
+   */
+  firstFree(first: number, count: number): number {
+    const { bitmapStart } = this.#geometry
+    for (let done = 0; done < count;) {
+      const block = first + done
+      const part = Math.min(count - done, 32 - (block & 31))
+      const index = block >>> 5
+      const persistent = this.#medium.load32(
+        bitmapStart + (index >>> wordsPerGroupShift),
+        index & (blockWords - 1),
+      )
+      const free = ~(this.#words[this.#bitmap + index]! & persistent) & bitMask(block & 31, part)
+      if (free !== 0) return block - (block & 31) + trailingZeros(free)
+      done += part
+    }
+    return 0
   }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
-import { flagOrphan } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import { EFBIG, EINVAL, EISDIR } from './errno.js'
 import type { File } from './file.js'
@@ -51,7 +50,10 @@ export function checkChange(inode: Inode, change: AttributeChange): number {
   return isLargerThanAnyFile(change.sizeLow, change.sizeHigh) ? -EFBIG : 0
 }
 
-/** Makes a checked change. The caller holds the metadata lock and the inode's. */
+/**
+ * Makes a checked change, of a file whose last cut is over. The caller holds the metadata lock and the inode's.
+ * @returns whether nothing is left beyond a smaller size; else Reclaim.cutPart has to follow
+ */
 export function changeAttributes(
   tx: Transaction,
   inode: Inode,
@@ -59,20 +61,32 @@ export function changeAttributes(
   clock: Clock,
   file: File,
   reclaim: Reclaim,
-): void {
-  const { mask } = change
-  if (mask & SET_SIZE && inode.flags & flagOrphan) reclaim.finishCut(inode)
+): boolean {
+  const { mask, sizeLow, sizeHigh } = change
   tx.begin()
   inode.saveAttributes(tx)
   inode.saveContents(tx)
   if (mask & SET_ATIME) inode.save(tx, inodeField.atime, 2)
+  const isResized = (mask & SET_SIZE) !== 0
+  const grows = isResized && growsTo(inode, sizeLow, sizeHigh)
+  const isCut = isResized && !grows
+  const end = blockOf(sizeLow, sizeHigh)
+  const done = !isCut || reclaim.shrink(inode, end + ((sizeLow & 4095) > 0 ? 1 : 0))
   putOwner(tx, inode, change)
   if (mask & SET_MTIME) inode.putPair(tx, inodeField.mtime, change.mtimeLow, change.mtimeHigh)
+  else if (isResized) inode.putPair(tx, inodeField.mtime, clock.low, clock.high)
   if (mask & SET_ATIME) inode.putPair(tx, inodeField.atime, change.atimeLow, change.atimeHigh)
   if (mask & SET_CTIME) inode.putPair(tx, inodeField.ctime, change.ctimeLow, change.ctimeHigh)
   else inode.putChanged(tx, clock)
-  if (mask & SET_SIZE) resize(tx, inode, change, clock, file, reclaim)
-  else tx.end()
+  if (grows) file.zeroGap(inode, end, sizeLow & 4095)
+  if (isResized) inode.putSize(tx, sizeLow, sizeHigh)
+  if (isCut) reclaim.putShrink(inode)
+  tx.end()
+  return done
+}
+
+function growsTo(inode: Inode, sizeLow: number, sizeHigh: number): boolean {
+  return sizeHigh > inode.sizeHigh || (sizeHigh === inode.sizeHigh && sizeLow >>> 0 > inode.sizeLow)
 }
 
 function putOwner(tx: Transaction, inode: Inode, change: AttributeChange): void {
@@ -84,22 +98,4 @@ function putOwner(tx: Transaction, inode: Inode, change: AttributeChange): void 
   if (mode !== inode.mode) inode.put(tx, inodeField.mode, mode)
   if (mask & SET_UID) inode.put(tx, inodeField.uid, change.uid)
   if (mask & SET_GID) inode.put(tx, inodeField.gid, change.gid)
-}
-
-/** Ends the transaction. */
-function resize(
-  tx: Transaction,
-  inode: Inode,
-  change: AttributeChange,
-  clock: Clock,
-  file: File,
-  reclaim: Reclaim,
-): void {
-  const { sizeLow, sizeHigh } = change
-  const grows = sizeHigh > inode.sizeHigh || (sizeHigh === inode.sizeHigh && sizeLow >>> 0 > inode.sizeLow)
-  if (grows) file.zeroGap(inode, blockOf(sizeLow, sizeHigh), sizeLow & 4095)
-  if ((change.mask & SET_MTIME) === 0) inode.putPair(tx, inodeField.mtime, clock.low, clock.high)
-  inode.putSize(tx, sizeLow, sizeHigh)
-  if (grows) tx.end()
-  else reclaim.shrink(inode)
 }

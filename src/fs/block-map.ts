@@ -4,26 +4,15 @@
  * inode (or, for the inode table, in the roots); a *holder* is where: a block and the word of the root in it.
  *
  * Where a map leads to a block that can hold no data, calls here throw a VolumeError.
- *
- * Freeing goes from the end towards the front in steps that each fit into one transaction, so what is left after any
- * of them is a whole, shorter map.
  */
 import { blockBytes, blockWords } from '../../layout/geometry.js'
-import { undoDataWords } from '../../layout/lane.js'
 import { mapEntryWords, mapFanout, mapFanoutShift, mapIndexMask, tallestMap } from '../../layout/map-node.js'
 import type { Medium } from '../pmem/medium.js'
 import type { DataArea } from './data-area.js'
 import { ENOSPC } from './errno.js'
 import type { Transaction } from './transaction.js'
+import { TreeCut, coverage, lastUsed } from './tree-cut.js'
 import { damaged } from './volume-error.js'
-
-/**
- * Entries of the log that freeing one lowest node may take: its runs, its entries, its parent's entry, its own block.
- */
-const roomForOneNode = Math.ceil(mapFanout / 5) * 2 + 16
-
-/** Blocks that a map of each height covers. */
-const coverage = Float64Array.from({ length: tallestMap + 1 }, (_, height) => mapFanout ** height)
 
 export class BlockMap {
   /** What the last {@link run} found: the first block, 0 for a hole. */
@@ -34,10 +23,14 @@ export class BlockMap {
   dataCount = 0
   readonly #medium: Medium
   readonly #area: DataArea
+  readonly #treeCut: TreeCut
+  /** Whether the last {@link cut} has left nothing. */
+  #isEmptied = false
 
   constructor(medium: Medium, area: DataArea) {
     this.#medium = medium
     this.#area = area
+    this.#treeCut = new TreeCut(medium, area)
   }
 
   /** @returns the block at `index`, 0 for a hole */
@@ -153,29 +146,38 @@ export class BlockMap {
   }
 
   /**
-   * Frees from the end what lies at `from` and beyond, as much as the transaction has room for. The holder's root
-   * and height must have been saved. Counts are in dataCount and nodeCount. @returns true when all of it is freed
+   * Frees from the end what lies at `from` and beyond, as much as the transaction has room for, and saves what
+   * {@link putCut} changes. The holder's root and height must have been saved. Counts are in dataCount and nodeCount.
+   * @returns true when all of it is freed
    */
   cut(tx: Transaction, holder: number, rootWord: number, from: number): boolean {
-    this.dataCount = 0
-    this.nodeCount = 0
     const root = this.#medium.load32(holder, rootWord)
     const height = this.#medium.load32(holder, rootWord + 1)
+    this.dataCount = 0
+    this.nodeCount = 0
+    this.#isEmptied = false
+    let done = true
     if (root === 0) return true
-    if (height === 0) {
-      if (from > 0) return true
-      tx.free(root, 1)
-      this.dataCount = 1
-    } else {
+    if (height > 0) {
       checkHeight(height)
-      if (!this.#cutBelow(tx, root, height - 1, 0, from)) return false
+      done = this.#treeCut.cutMap(tx, root, height, from)
+      this.dataCount = this.#treeCut.leafCount
+      this.nodeCount = this.#treeCut.nodeCount
     }
-    if (from === 0) {
-      if (height > 0) this.#freeNode(tx, root)
-      tx.put32(holder, rootWord, 0)
-      tx.put32(holder, rootWord + 1, 0)
-    }
+    if (!done || from > 0) return done
+    tx.free(root, 1)
+    if (height === 0) this.dataCount++
+    else this.nodeCount++
+    this.#isEmptied = true
     return true
+  }
+
+  /** Takes what the last {@link cut} freed out of the map. */
+  putCut(tx: Transaction, holder: number, rootWord: number): void {
+    this.#treeCut.put(tx)
+    if (!this.#isEmptied) return
+    tx.put32(holder, rootWord, 0)
+    tx.put32(holder, rootWord + 1, 0)
   }
 
   /** Whether anything is mapped at `index` or beyond, a node without blocks included. */
@@ -302,54 +304,6 @@ export class BlockMap {
     }
     return block
   }
-
-  /** Frees from the end what a node at `level` (0 = lowest) holds at `from` and beyond. */
-  #cutBelow(tx: Transaction, node: number, level: number, base: number, from: number): boolean {
-    this.#area.check(node)
-    if (level === 0) return this.#cutLowest(tx, node, Math.max(0, from - base))
-    const span = coverage[level]!
-    const firstChild = Math.max(0, Math.floor((from - base) / span))
-    for (let child = mapFanout - 1; child >= firstChild; child--) {
-      const word = child * mapEntryWords
-      const below = this.#medium.load32(node, word)
-      if (below === 0) continue
-      // Nodes may be empty: then freeing them is all that the log is needed for.
-      if (tx.room < roomForOneNode) return false
-      const start = base + child * span
-      if (!this.#cutBelow(tx, below, level - 1, start, from)) return false
-      if (start < from) continue
-      this.#freeNode(tx, below)
-      tx.saveWords(node, word, mapEntryWords)
-      tx.put32(node, word, 0)
-    }
-    return true
-  }
-
-  /** Frees the entries of a lowest node from `firstChild` on. */
-  #cutLowest(tx: Transaction, node: number, firstChild: number): boolean {
-    if (tx.room < roomForOneNode) return false
-    const medium = this.#medium
-    const end = lastUsed(medium, node, firstChild) + 1
-    for (let child = firstChild; child < end; child++) {
-      const block = medium.load32(node, child * mapEntryWords)
-      if (block === 0) continue
-      tx.free(block, 1)
-      this.dataCount++
-    }
-    // A node that loses all its entries is freed itself: then its bytes stay, for undoing.
-    if (firstChild === 0) return true
-    for (let child = firstChild; child < end; child += undoDataWords / mapEntryWords) {
-      const count = Math.min(end - child, undoDataWords / mapEntryWords)
-      tx.saveWords(node, child * mapEntryWords, count * mapEntryWords)
-    }
-    if (end > firstChild) tx.putFill(node, firstChild * mapEntryWords, end - firstChild, 0, 0)
-    return true
-  }
-
-  #freeNode(tx: Transaction, block: number): void {
-    tx.free(block, 1)
-    this.nodeCount++
-  }
 }
 
 /** Which of a node's 512 children leads to `index`; the node stands `level` (0 to 3) above the lowest nodes. */
@@ -372,13 +326,4 @@ function hasOtherEntries(medium: Medium, node: number, word: number): boolean {
     if (other !== word && medium.load32(node, other) !== 0) return true
   }
   return false
-}
-
-function lastUsed(medium: Medium, node: number, from: number): number {
-  const words = medium.wordsOf(node)
-  const base = medium.wordOf(node)
-  for (let word = blockWords - mapEntryWords; word >= from * mapEntryWords; word -= mapEntryWords) {
-    if (words[base + word] !== 0) return word / mapEntryWords
-  }
-  return from - 1
 }

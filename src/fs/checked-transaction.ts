@@ -38,8 +38,8 @@ export class CheckedTransaction extends Transaction {
     this.#note(block, word, 2 * count)
   }
 
-  override claim(goal: number, want: number): number {
-    const got = super.claim(goal, want)
+  override claim(goal: number, want: number, file = 0, ahead = 0): number {
+    const got = super.claim(goal, want, file, ahead)
     for (let n = 0; n < got; n++) this.#fresh.add(this.#allocator.runStart + n)
     return got
   }

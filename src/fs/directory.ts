@@ -15,14 +15,13 @@ import { type Inode, inodeField } from './inode.js'
 import type { Name } from './name.js'
 import type { NameHash } from './name-hash.js'
 import type { Transaction } from './transaction.js'
+import { TreeCut } from './tree-cut.js'
 import { damaged } from './volume-error.js'
 
 /** A leaf with less than this alive is compacted rather than split. */
 const compactBelowWords = 640
 /** A first leaf, a compaction, a division for each bit of the hash, and the entry itself. */
 const mostTries = hashBits + 3
-/** Leaving a directory's tree behind takes at most this of the log for one of its nodes. */
-const roomForOneNode = Math.ceil(mapFanout / 5) + 16
 
 export class Directory {
   readonly leaf: DirectoryLeaf
@@ -38,11 +37,13 @@ export class Directory {
   readonly #medium: Medium
   readonly #area: DataArea
   readonly #nameHash: NameHash
+  readonly #treeCut: TreeCut
 
   constructor(medium: Medium, area: DataArea, nameHash: NameHash) {
     this.#medium = medium
     this.#area = area
     this.#nameHash = nameHash
+    this.#treeCut = new TreeCut(medium, area)
     this.leaf = new DirectoryLeaf(medium)
   }
 
@@ -118,68 +119,28 @@ export class Directory {
 
   /**
    * Frees a directory's tree from the end, as much as the transaction has room for. Its contents must have been
-   * saved. @returns true when all is freed
+   * saved, and so must all else that the transaction changes. @returns true when all is freed
    */
   cut(tx: Transaction, directory: Inode): boolean {
-    const root = directory.root
+    const { root } = directory
+    const cut = this.#treeCut
     if (root === 0) return true
     this.#area.check(root)
-    let freed = 1
+    let freed = 0
     if (directory.height > 0) {
-      let step = this.#cutLowestNode(tx, root)
-      while (step > 0) {
-        directory.put(tx, inodeField.blocks, directory.blocks - step)
-        step = this.#cutLowestNode(tx, root)
+      const done = cut.cutDirectory(tx, root)
+      freed = cut.nodeCount + cut.leafCount
+      if (!done) {
+        cut.put(tx)
+        directory.put(tx, inodeField.blocks, directory.blocks - freed)
+        return false
       }
-      if (step < 0) return false
-      if (tx.room < roomForOneNode) return false
-      freed += this.#freeLeaves(tx, root)
     }
     tx.free(root, 1)
-    directory.put(tx, inodeField.blocks, directory.blocks - freed)
+    directory.put(tx, inodeField.blocks, directory.blocks - freed - 1)
     directory.put(tx, inodeField.root, 0)
     directory.put(tx, inodeField.height, 0)
     return true
-  }
-
-  /**
-   * Frees one node below `root` that has leaves only.
-   * @returns blocks freed, 0 if there is none, -1 for want of room
-   */
-  #cutLowestNode(tx: Transaction, root: number): number {
-    if (tx.room < roomForOneNode) return -1
-    let parent = 0
-    let entry = 0
-    let node = root
-    let level = 0
-    for (let next = lastChildNode(this.#medium, node); next >= 0; next = lastChildNode(this.#medium, node)) {
-      parent = node
-      entry = next * mapEntryWords
-      node = this.#medium.load32(parent, entry)
-      if (++level === tallestDirectory) damaged(`the tree of a directory is too deep at node ${parent}`)
-      this.#area.check(node)
-    }
-    if (parent === 0) return 0
-    const freed = this.#freeLeaves(tx, node) + 1
-    tx.free(node, 1)
-    tx.saveWords(parent, entry, mapEntryWords)
-    tx.put32(parent, entry, 0)
-    tx.put32(parent, entry + 1, 0)
-    return freed
-  }
-
-  /** Frees the leaves under a node that has no nodes below it. */
-  #freeLeaves(tx: Transaction, node: number): number {
-    let last = 0
-    let freed = 0
-    for (let index = 0; index < mapFanout; index++) {
-      const leaf = this.#medium.load32(node, index * mapEntryWords)
-      if (leaf === 0 || leaf === last) continue
-      tx.free(leaf, 1)
-      last = leaf
-      freed++
-    }
-    return freed
   }
 
   /** Gives an empty directory its first leaf. */
@@ -261,11 +222,4 @@ export class Directory {
 export function nodeIndex(hash: number, level: number): number {
   const shift = hashBits - hashBitsPerLevel * (level + 1)
   return (shift >= 0 ? hash >>> shift : hash << -shift) & (mapFanout - 1)
-}
-
-function lastChildNode(medium: Medium, node: number): number {
-  for (let index = mapFanout - 1; index >= 0; index--) {
-    if (medium.load32(node, index * mapEntryWords + 1) === childIsNode) return index
-  }
-  return -1
 }

@@ -15,7 +15,7 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
+import type { AttributeChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
@@ -28,7 +28,7 @@ import { DirectoryReader, type DirectorySink } from './directory-reader.js'
 import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
-import { File } from './file.js'
+import { File, cutLeft } from './file.js'
 import { FreeInodes } from './free-inodes.js'
 import type { Geometry } from './geometry.js'
 import { Inode } from './inode.js'
@@ -43,6 +43,7 @@ import { Orphans } from './orphans.js'
 import { ReadOnlyMedium } from './read-only-medium.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
+import { Setattr } from './setattr.js'
 import type { SharedState } from './shared-state.js'
 import { Space } from './space.js'
 import { readTarget } from './symlink.js'
@@ -97,6 +98,7 @@ export class Engine {
   readonly #namespace: Namespace
   readonly #rename: Rename
   readonly #eviction: Eviction
+  readonly #setattr: Setattr
   readonly #area: DataArea
   readonly #inode: Inode
   /** What an entry or a directory names, while #inode is still needed. */
@@ -163,6 +165,7 @@ export class Engine {
       unlockMetadata: () => this.#unlockMetadata(),
     }
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
+    this.#setattr = new Setattr(parts, this.#file, this.#reclaim, this.space, this.#allocator, end)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -220,7 +223,9 @@ export class Engine {
     const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
     const left = this.#state.forget(number, count)
     this.#locks.readUnlockInode(number)
-    if (left <= 0 && !isNamed && !this.isReadOnly) this.#eviction.evictIfUnused(number)
+    if (left > 0 || this.isReadOnly) return
+    this.#allocator.releaseAhead(number)
+    if (!isNamed) this.#eviction.evictIfUnused(number)
   }
 
   /** Copies an inode's words (layout/inode.ts, {@link attributeWords} of them). @returns 0 or -ESTALE */
@@ -237,24 +242,7 @@ export class Engine {
 
   /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
-    if (this.isReadOnly) return -EROFS
-    const inode = this.#inode
-    this.#locks.lockMetadata()
-    this.#locks.lockInodes(number)
-    let error: number
-    try {
-      error = this.#table.open(number, inode) || checkChange(inode, change)
-      if (error === 0) {
-        const held = inode.blocks
-        changeAttributes(this.#tx, inode, change, this.clock, this.#file, this.#reclaim)
-        if (inode.blocks < held) this.space.noteFreed()
-      }
-    } catch (damage) {
-      error = this.#giveUp(damage, number)
-    }
-    this.#locks.unlockInodes()
-    this.#unlockMetadata()
-    return error
+    return this.isReadOnly ? -EROFS : this.#setattr.setattr(number, change)
   }
 
   /**
@@ -436,16 +424,19 @@ export class Engine {
     killPrivileges: boolean,
   ): number {
     if (this.isReadOnly) return -EROFS
-    let result: number
-    this.#locks.lockInodes(number)
-    try {
-      result =
-        this.#openFile(number) ||
-        this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
-    } catch (error) {
-      result = this.#giveUp(error, number)
+    let result: number = cutLeft
+    while (result === cutLeft) {
+      this.#locks.lockInodes(number)
+      try {
+        result =
+          this.#openFile(number) ||
+          this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
+      } catch (error) {
+        result = this.#giveUp(error, number)
+      }
+      if (result === cutLeft) this.#locks.yieldInode()
+      else this.#locks.unlockInodes()
     }
-    this.#locks.unlockInodes()
     return result
   }
 

@@ -25,6 +25,14 @@ export const mostBytesPerWrite = 2 ** 20
 /** An unaligned write of that many bytes begins and ends within a block. */
 const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
 
+/** Of {@link File.write}: part of an interrupted cut was freed. The caller lets others in and asks again. */
+export const cutLeft = -(1 << 30)
+
+/** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
+const aheadFactor = 4
+const fewestAhead = 16
+const mostAhead = 2048
+
 /** The write in progress; made once and filled in for each call. */
 class WriteInProgress {
   /** Where it begins: the block of the file, and the byte in it. */
@@ -93,7 +101,8 @@ export class File {
   /**
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG
+   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, or
+   * {@link cutLeft}
    */
   write(
     inode: Inode,
@@ -119,7 +128,7 @@ export class File {
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     const grows = endsBeyond(inode, index, within + length)
     if (mode === inode.mode && !grows && this.#overwrite(inode, from)) return length
-    if (grows && inode.flags & flagOrphan) this.#tail.trim(inode)
+    if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
     while (!this.#extend(inode, from, mode)) {
       write.length = write.fitting * blockBytes - within
       if (write.length <= 0) return -ENOSPC
@@ -245,8 +254,9 @@ export class File {
     const runs = this.#runs
     let next = goal
     let runCount = 0
+    const ahead = aheadOf(inode, index + at + count)
     for (let covered = 0; covered < count; runCount++) {
-      const got = tx.claim(next, count - covered)
+      const got = tx.claim(next, count - covered, inode.number, ahead)
       write.fitting = at + covered
       if (got === 0) return 0
       const first = this.#allocator.runStart
@@ -294,4 +304,11 @@ function endsBeyond(inode: Inode, index: number, bytes: number): boolean {
   const endBlock = index + (bytes >>> blockShift)
   const { sizeBlock } = inode
   return endBlock > sizeBlock || (endBlock === sizeBlock && (bytes & (blockBytes - 1)) > inode.sizeWithin)
+}
+
+/** How many blocks beyond `end`, where a hole that is to be filled ends, the file may take ahead: 0 within its size. */
+function aheadOf(inode: Inode, end: number): number {
+  const { blocks } = inode
+  if (blocks === 0 || end <= inode.sizeBlock) return 0
+  return Math.min(Math.max(blocks * aheadFactor, fewestAhead), mostAhead)
 }

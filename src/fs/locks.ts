@@ -58,6 +58,13 @@ export class Locks {
     if (this.release(METADATA_LOCK)) waitWhile(this.#state.memory, METADATA_LOCK, 0, yieldMs)
   }
 
+  /** The same of the one inode lock that {@link lockInodes} has taken. */
+  yieldInode(): void {
+    const at = INODE_LOCKS + this.#held[0]!
+    this.#heldCount = 0
+    if (this.release(at)) waitWhile(this.#state.memory, at, 0, yieldMs)
+  }
+
   lockAllocator(): void {
     this.acquire(ALLOCATOR_LOCK)
   }

@@ -4,6 +4,7 @@
  * into one transaction goes on in further ones; meanwhile the inode stands on the orphan list, so that a crash in
  * between loses nothing. The caller holds the metadata lock and the inode's.
  */
+import { flagOrphan } from '../../layout/inode.js'
 import type { DamageNotes } from './damage.js'
 import type { Directory } from './directory.js'
 import type { Inode } from './inode.js'
@@ -21,6 +22,7 @@ export class Reclaim {
   readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #notes: DamageNotes
+  #isShrunk = true
 
   constructor(
     tx: Transaction,
@@ -39,24 +41,40 @@ export class Reclaim {
   }
 
   /**
-   * In the open transaction, which has saved the inode's contents and put its smaller size: frees the blocks beyond
-   * it. Ends the transaction, and runs more of them if one does not do.
+   * In the open transaction, which has saved the inode's contents and is to put its smaller size: frees blocks from
+   * block `index` of the file on, and saves what {@link putShrink} changes. What one transaction does not free is left to
+   * {@link cutPart}. @returns whether that was all of it
    */
-  shrink(inode: Inode): void {
-    let done = this.#tail.cutToSize(inode)
-    if (!done) {
-      // A file without names stands on the list already, and stays there until its last user is gone.
-      this.#orphans.saveAdd(this.#tx, inode)
-      this.#orphans.add(this.#tx, inode)
-    }
-    this.#tx.end()
-    while (!done) done = this.#shrinkOn(inode)
+  shrink(inode: Inode, index: number): boolean {
+    const done = this.#tail.cutTo(inode, index)
+    // A file without names stands on the list already, and stays there until its last user is gone.
+    if (!done) this.#orphans.saveAdd(this.#tx, inode)
+    this.#isShrunk = done
+    return done
   }
 
-  /** Finishes a cut that was interrupted, before the file is given another size. */
-  finishCut(inode: Inode): void {
-    if (inode.links === 0) this.#tail.trim(inode)
-    else while (!this.#shrinkOn(inode));
+  /** Puts what {@link shrink} has saved. */
+  putShrink(inode: Inode): void {
+    this.#tail.put(inode)
+    if (!this.#isShrunk) this.#orphans.add(this.#tx, inode)
+  }
+
+  /** Whether a cut of a file has to be gone on with by {@link cutPart}. */
+  isCutLeft(inode: Inode): boolean {
+    if ((inode.flags & flagOrphan) === 0) return false
+    return inode.links > 0 || this.#tail.isLeft(inode)
+  }
+
+  /** Goes on with a cut, in a transaction of its own. @returns whether it is over */
+  cutPart(inode: Inode): boolean {
+    this.#tx.begin()
+    inode.saveContents(this.#tx)
+    if (inode.links > 0) this.#orphans.saveRemove(this.#tx, inode)
+    const done = this.#tail.cutToSize(inode)
+    this.#tail.put(inode)
+    if (done && inode.links > 0) this.#orphans.remove(this.#tx, inode)
+    this.#tx.end()
+    return done
   }
 
   /** Frees what one transaction can of an inode without names. @returns whether that was all of it, and the inode */
@@ -67,7 +85,7 @@ export class Reclaim {
     inode.saveContents(this.#tx)
     this.#orphans.saveRemove(this.#tx, inode)
     this.#free.saveFree(this.#tx, inode)
-    const done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#tail.cutTo(inode, 0)
+    const done = isDirectory(inode.mode) ? this.#directory.cut(this.#tx, inode) : this.#cutWhole(inode)
     if (done) {
       this.#orphans.remove(this.#tx, inode)
       this.#free.free(this.#tx, inode)
@@ -84,7 +102,7 @@ export class Reclaim {
     while (this.#orphans.openFirst(this.#tx, inode)) {
       try {
         const isNamed = inode.links > 0
-        while (!(isNamed ? this.#shrinkOn(inode) : this.evictPart(inode)));
+        while (!(isNamed ? this.cutPart(inode) : this.evictPart(inode)));
       } catch (error) {
         if (!(error instanceof VolumeError)) throw error
         if (this.#tx.isOpen) this.#tx.abort()
@@ -94,20 +112,16 @@ export class Reclaim {
     }
   }
 
+  #cutWhole(inode: Inode): boolean {
+    const done = this.#tail.cutTo(inode, 0)
+    this.#tail.put(inode)
+    return done
+  }
+
   #setAside(inode: Inode): void {
     this.#tx.begin()
     this.#orphans.saveRemove(this.#tx, inode)
     this.#orphans.unlink(this.#tx, inode)
     this.#tx.end()
-  }
-
-  #shrinkOn(inode: Inode): boolean {
-    this.#tx.begin()
-    inode.saveContents(this.#tx)
-    if (inode.links > 0) this.#orphans.saveRemove(this.#tx, inode)
-    const done = this.#tail.cutToSize(inode)
-    if (done && inode.links > 0) this.#orphans.remove(this.#tx, inode)
-    this.#tx.end()
-    return done
   }
 }

@@ -17,6 +17,9 @@ import {
 export const FREE_BLOCKS = 0
 export const ALLOCATOR_LOCK = 1
 export const SEARCH_HINT = 2
+/** Blocks that files have ahead (reservations.ts), which count as free; and the file that took blocks last. */
+export const RESERVED_BLOCKS = 3
+export const LAST_GROWN = 4
 export const METADATA_LOCK = 16
 /** Non-zero: a worker has failed, and whatever it held will not be let go of. */
 export const FAILED = 32
@@ -38,7 +41,11 @@ export const READER_THREAD = 54
 /** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024
-const BITMAP = INODE_LOCKS + inodeLockCount
+/** What growing files have ahead: so many runs, of so many words each. */
+export const RESERVATIONS = INODE_LOCKS + inodeLockCount
+export const reservationCount = 1024
+export const reservationWords = 4
+const BITMAP = RESERVATIONS + reservationCount * reservationWords
 
 /** Inodes whose lookup counts share one mapping. */
 const inodesPerWindow = 2 ** 28

@@ -12,6 +12,7 @@ import type { Transaction } from './transaction.js'
 export class Tail {
   readonly #tx: Transaction
   readonly #map: BlockMap
+  #isCut = false
 
   constructor(tx: Transaction, map: BlockMap) {
     this.#tx = tx
@@ -23,29 +24,38 @@ export class Tail {
     return this.#map.reaches(inode.root, inode.height, endOf(inode))
   }
 
-  /** Frees, in transactions of its own, what an interrupted cut has left beyond the size. */
-  trim(inode: Inode): void {
-    if (!this.isLeft(inode)) return
-    let done = false
-    while (!done) {
-      this.#tx.begin()
-      inode.saveContents(this.#tx)
-      done = this.cutToSize(inode)
-      this.#tx.end()
-    }
+  /** Frees, in a transaction of its own, some of what an interrupted cut has left. @returns whether that was all of it */
+  trimPart(inode: Inode): boolean {
+    if (!this.isLeft(inode)) return true
+    this.#tx.begin()
+    inode.saveContents(this.#tx)
+    const done = this.cutToSize(inode)
+    this.put(inode)
+    this.#tx.end()
+    return done
   }
 
-  /** In the open transaction, which has saved the inode's contents. @returns whether nothing is left beyond the size */
+  /**
+   * In the open transaction, which has saved the inode's contents: frees what lies beyond its size, as much as the
+   * transaction has room for, and saves what {@link put} changes. @returns whether nothing is left
+   */
   cutToSize(inode: Inode): boolean {
+    this.#isCut = false
     return (inode.mode & S_IFMT) !== S_IFREG || this.cutTo(inode, endOf(inode))
   }
 
   /** Frees what lies at block `index` of the file and beyond, as {@link cutToSize} does. */
   cutTo(inode: Inode, index: number): boolean {
-    const done = this.#map.cut(this.#tx, inode.block, inode.rootWord, index)
+    this.#isCut = true
+    return this.#map.cut(this.#tx, inode.block, inode.rootWord, index)
+  }
+
+  /** Takes what was freed out of the file, once all else has been saved. */
+  put(inode: Inode): void {
+    if (!this.#isCut) return
+    this.#map.putCut(this.#tx, inode.block, inode.rootWord)
     const freed = this.#map.dataCount + this.#map.nodeCount
     if (freed > 0) inode.put(this.#tx, inodeField.blocks, inode.blocks - freed)
-    return done
   }
 }
 

@@ -42,20 +42,39 @@ class RunList {
   logged = 0
 
   add(first: number, count: number): void {
-    const last = (this.length - 1) * 2
-    if (this.length > this.logged && this.pairs[last]! + this.pairs[last + 1]! === first) {
-      this.pairs[last + 1]! += count
-      return
-    }
-    if (this.length > this.logged && first + count === this.pairs[last]!) {
-      this.pairs[last] = first
-      this.pairs[last + 1]! += count
+    if (this.#join(this.length - 1, first, count)) {
+      // Blocks that fill a gap join what lies on either side of it.
+      while (this.length - 1 > this.logged && this.#joinLast()) this.length--
       return
     }
     if (this.length === mostRuns) throw new Error('too many runs of blocks in one transaction')
     this.pairs[this.length * 2] = first
     this.pairs[this.length * 2 + 1] = count
     this.length++
+  }
+
+  holds(block: number): boolean {
+    const { pairs } = this
+    for (let at = 0; at < 2 * this.length; at += 2) {
+      if (block >= pairs[at]! && block < pairs[at]! + pairs[at + 1]!) return true
+    }
+    return false
+  }
+
+  #joinLast(): boolean {
+    const last = (this.length - 1) * 2
+    return this.#join(this.length - 2, this.pairs[last]!, this.pairs[last + 1]!)
+  }
+
+  /** Adds blocks to run `n` where they are its neighbours. */
+  #join(n: number, first: number, count: number): boolean {
+    const { pairs } = this
+    if (n < this.logged) return false
+    const isAfter = pairs[2 * n]! + pairs[2 * n + 1]! === first
+    if (!isAfter && first + count !== pairs[2 * n]!) return false
+    if (!isAfter) pairs[2 * n] = first
+    pairs[2 * n + 1]! += count
+    return true
   }
 
   /** Entries of the log that the runs not yet logged will take. */
@@ -141,8 +160,8 @@ export class Transaction {
    * Takes up to `want` blocks (Allocator.claim), which the transaction marks in the persistent bitmap.
    * @returns how many, at `allocator.runStart`
    */
-  claim(goal: number, want: number): number {
-    const got = this.#allocator.claim(goal, want)
+  claim(goal: number, want: number, file = 0, ahead = 0): number {
+    const got = this.#allocator.claim(goal, want, file, ahead)
     if (got > 0) {
       this.#claimed.add(this.#allocator.runStart, got)
       this.#unsealed = true
@@ -158,9 +177,8 @@ export class Transaction {
   /** Frees blocks when the transaction ends. @throws VolumeError where one is free already, or may not be freed */
   free(first: number, count: number): void {
     this.#area.checkRun(first, count)
-    for (let block = first; block < first + count; block++) {
-      if (!this.#allocator.isUsed(block)) damaged(`block ${block} is to be freed, and is free`)
-    }
+    const free = this.#allocator.firstFree(first, count)
+    if (free !== 0 && !this.#claimed.holds(free)) damaged(`block ${free} is to be freed, and is free`)
     this.#freed.add(first, count)
     this.#unsealed = true
   }

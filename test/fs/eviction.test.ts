@@ -8,7 +8,8 @@ import { problemsOf } from '../support/invariants.js'
 import { TestVolume, root } from '../support/test-volume.js'
 
 const blocks = 1024
-const extents = 180
+/** Each with a node of its own, more than one transaction frees. */
+const extents = 400
 
 /** Whatever one call of worker 0 frees in parts, with what happens between two of them. @returns how often it did */
 function between(t: Test, happens: () => void): () => number {

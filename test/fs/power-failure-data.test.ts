@@ -89,12 +89,27 @@ const sparse = (count: number) => (v: TestVolume, inode: number) => {
   for (let n = 0; n < count; n++) must(v.caller.write(inode, n * 512 * blockBytes, Buffer.from('here')))
 }
 
+/** A file in single blocks, none beside the next. */
+function scatter({ caller }: TestVolume, inode: number, count: number): void {
+  for (let n = 0; n < count; n++) must(caller.write(inode, (n ^ 1) * blockBytes, Buffer.from('here')))
+}
+
+/** A file of 40 blocks that has grown in turn with another. */
+function inTurn({ caller }: TestVolume, inode: number): void {
+  const other = must(caller.file(root, 'other'))
+  for (let n = 0; n < 80; n++) {
+    must(caller.write(n % 2 ? other : inode, (n >>> 1) * blockBytes, Buffer.alloc(blockBytes, n)))
+  }
+}
+
 /** Leaves only single free blocks, every other one. */
 function fragment({ caller }: TestVolume): void {
   const odd = must(caller.file(root, 'odd'))
   const even = must(caller.file(root, 'even'))
+  // From the end to the start: what does not grow has no run ahead.
   for (let n = 0; ; n++) {
-    if (caller.write(n % 2 ? odd : even, (n >>> 1) * blockBytes, Buffer.alloc(blockBytes, 7)) < 0) break
+    if (caller.write(n % 2 ? odd : even, (1000 - (n >>> 1)) * blockBytes, Buffer.alloc(blockBytes, 7)) < 0)
+      break
   }
   must(caller.unlink(root, 'odd'))
   caller.forget(odd)
@@ -180,15 +195,35 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: 'truncate in several transactions',
-    blocks: 512,
-    prepare: sparse(180),
+    blocks: 768,
+    prepare: sparse(300),
     call: (v, f) => must(v.caller.truncate(f, 5 * 512 * blockBytes + 1)),
     transactions: 2,
   },
   {
-    name: 'evict in several transactions',
+    name: 'truncate of a file in many pieces',
+    blocks: 1024,
+    prepare: (v, f) => scatter(v, f, 700),
+    call: (v, f) => must(v.caller.truncate(f, 100 * blockBytes + 1)),
+  },
+  {
+    name: 'append from a run ahead',
     blocks: 512,
-    prepare: sparse(180),
+    prepare: inTurn,
+    call: (v, f) => must(v.caller.write(f, 40 * blockBytes, new Random(4).bytes(blockBytes))),
+    judge: judgeData,
+  },
+  {
+    name: 'append that takes a new run ahead',
+    blocks: 512,
+    prepare: inTurn,
+    call: (v, f) => must(v.caller.write(f, 40 * blockBytes, new Random(4).bytes(80 * blockBytes))),
+    judge: judgeData,
+  },
+  {
+    name: 'evict in several transactions',
+    blocks: 768,
+    prepare: sparse(300),
     call: (v, f) => {
       must(v.caller.unlink(root, 'f'))
       v.caller.forget(f)
@@ -197,9 +232,9 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: 'truncate of an orphan in several transactions',
-    blocks: 512,
+    blocks: 768,
     prepare: (v, f) => {
-      sparse(180)(v, f)
+      sparse(300)(v, f)
       must(v.caller.file(root, 'other'))
       for (const name of ['f', 'other']) must(v.caller.unlink(root, name))
     },

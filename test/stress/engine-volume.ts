@@ -122,6 +122,8 @@ export class EngineVolume {
     const { geometry } = this.volume.superblock
     const { state } = this.volume
     const working = new Allocator(this.medium, state, new Locks(state, 0), geometry)
+    // What files have ahead is marked in the working one alone.
+    working.releaseAllAhead()
     const { bitmapStart, blockCount } = geometry
     const problems: string[] = []
     let free = 0

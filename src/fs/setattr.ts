@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Changing attributes as a call. A file that is cut short has its new size after the first transaction. What that has
+ * not freed stands on the orphan list and is freed in parts, and no lock is held between two of them: other calls wait
+ * for one transaction at the most. They may write, cut, remove or free the file meanwhile. So each part looks at the
+ * file anew. The call returns when nothing is left, so that the space is there for whoever was told so.
+ */
+import type { Allocator } from './allocator.js'
+import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
+import type { CallEnd } from './call-end.js'
+import type { File } from './file.js'
+import { Inode } from './inode.js'
+import type { NamespaceParts } from './namespace-parts.js'
+import type { Reclaim } from './reclaim.js'
+import type { Space } from './space.js'
+
+/** What a step gives when others are let in before the next one: the change is still to be made, or only its cut. */
+const changeLeft = 1
+const cutLeft = 2
+
+export class Setattr {
+  readonly #parts: NamespaceParts
+  readonly #file: File
+  readonly #reclaim: Reclaim
+  readonly #space: Space
+  readonly #allocator: Allocator
+  readonly #end: CallEnd
+  readonly #inode: Inode
+
+  constructor(
+    parts: NamespaceParts,
+    file: File,
+    reclaim: Reclaim,
+    space: Space,
+    allocator: Allocator,
+    end: CallEnd,
+  ) {
+    this.#parts = parts
+    this.#file = file
+    this.#reclaim = reclaim
+    this.#space = space
+    this.#allocator = allocator
+    this.#end = end
+    this.#inode = new Inode(parts.medium)
+  }
+
+  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  setattr(number: number, change: AttributeChange): number {
+    let result = changeLeft
+    while (result > 0) result = this.#step(number, change, result)
+    return result
+  }
+
+  /** Makes the change or, once it is made, frees a part. @returns as {@link setattr}, or what is left */
+  #step(number: number, change: AttributeChange, due: number): number {
+    const { locks, table } = this.#parts
+    const inode = this.#inode
+    let result: number
+    locks.lockMetadata()
+    locks.lockInodes(number)
+    try {
+      result = table.open(number, inode)
+      // A file that is gone by now was freed by others.
+      if (due === cutLeft) result = result === 0 && this.#cutOn(inode) ? cutLeft : 0
+      else if (result === 0) result = checkChange(inode, change) || this.#change(inode, change)
+    } catch (damage) {
+      result = this.#end.giveUp(damage, number)
+    }
+    locks.unlockInodes()
+    if (result > 0) locks.yieldMetadata()
+    else this.#end.unlockMetadata()
+    return result
+  }
+
+  /** @returns 0, or what is left */
+  #change(inode: Inode, change: AttributeChange): number {
+    const isResized = (change.mask & SET_SIZE) !== 0
+    // What an earlier cut has left beyond the size must not come back when the file grows.
+    if (isResized && this.#cutOn(inode)) return changeLeft
+    const { clock, tx } = this.#parts
+    const held = inode.blocks
+    const done = changeAttributes(tx, inode, change, clock, this.#file, this.#reclaim)
+    if (isResized) this.#allocator.releaseAhead(inode.number)
+    if (inode.blocks < held) this.#space.noteFreed()
+    return done ? 0 : cutLeft
+  }
+
+  /** Frees a part of what a cut has left, if it has. @returns whether more is left */
+  #cutOn(inode: Inode): boolean {
+    if (!this.#reclaim.isCutLeft(inode)) return false
+    const isOver = this.#reclaim.cutPart(inode)
+    this.#space.noteFreed()
+    return !isOver
+  }
+}

@@ -9,13 +9,12 @@
  * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
  * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
-import { inode as inodeLayout } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
+import { type AttributeChange, attributeWords, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
@@ -29,7 +28,7 @@ import { type CallEnd, Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
@@ -61,14 +60,12 @@ export interface EngineSetting {
   readonly isReadOnly: boolean
 }
 
-/** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
-export const attributeWords = inodeLayout.word.inline
-
 /** What statfs(2) tells. */
 export interface VolumeUsage {
   readonly blocks: number
   readonly freeBlocks: number
   readonly usedInodes: number
+  readonly freeInodes: number
 }
 
 export class Engine {
@@ -458,10 +455,12 @@ export class Engine {
   }
 
   usage(): VolumeUsage {
+    const { freeBlocks } = this.#allocator
     return {
       blocks: this.#geometry.blockCount - this.#geometry.dataStart,
-      freeBlocks: this.#allocator.freeBlocks,
+      freeBlocks,
       usedInodes: this.#table.usedInodes,
+      freeInodes: freeInodes(freeBlocks),
     }
   }
 

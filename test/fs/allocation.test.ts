@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The request path leaves no garbage: calls that warmed up take no memory of the JavaScript heap. */
 import { test } from 'tap'
-import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
-import { attributeWords } from '../../src/fs/engine.js'
+import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'

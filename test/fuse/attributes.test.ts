@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What the kernel is told of an inode besides its attributes: which use of its number it is, and how long all that holds. */
 import { test } from 'tap'
-import { attributeWords } from '../../src/fs/engine.js'
+import { attributeWords } from '../../src/fs/attributes.js'
 import { foreverSeconds, putEntry } from '../../src/fuse/attributes.js'
 import { fuse_entry_out } from '../../src/fuse/protocol.js'
 import { nameOf, newInode } from '../support/engine-caller.js'

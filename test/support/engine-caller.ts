@@ -2,8 +2,8 @@
 /** An engine spoken to in JavaScript's own terms: strings, Buffers, offsets as numbers. */
 import { inode as layout } from '../../layout/inode.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
-import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
-import { type Engine, attributeWords } from '../../src/fs/engine.js'
+import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import type { Engine } from '../../src/fs/engine.js'
 import { mostBytesPerWrite } from '../../src/fs/file.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'

@@ -23,7 +23,8 @@ import { type DamageListener, DamageNotes, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import type { EngineSetting } from './engine-setting.js'
 import { type CallEnd, Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
@@ -32,12 +33,13 @@ import { type Geometry, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
-import { S_IFMT, S_IFREG, isDirectory } from './mode.js'
+import { isDirectory } from './mode.js'
 import type { Name } from './name.js'
 import { NameHash } from './name-hash.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
+import { Ranges } from './ranges.js'
 import { ReadOnlyMedium } from './read-only-medium.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
@@ -49,16 +51,6 @@ import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
-
-export interface EngineSetting {
-  readonly geometry: Geometry
-  readonly hashKey0: number
-  readonly hashKey1: number
-  /** Hold every call to the order of locks and to saving before changing (checked-locks.ts, checked-transaction.ts). */
-  readonly isChecked: boolean
-  /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
-  readonly isReadOnly: boolean
-}
 
 /** What statfs(2) tells. */
 export interface VolumeUsage {
@@ -74,6 +66,8 @@ export class Engine {
   readonly space: Space
   readonly isReadOnly: boolean
   readonly upkeep: Upkeep
+  /** Calls that find and copy ranges of files. */
+  readonly ranges: Ranges
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -159,6 +153,7 @@ export class Engine {
       unlockMetadata: () => this.#unlockMetadata(),
     }
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
+    this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -390,7 +385,7 @@ export class Engine {
   ): number {
     this.#locks.readLockInode(number)
     try {
-      const error = this.#openFile(number)
+      const error = this.#table.openFile(number, this.#inode)
       if (error !== 0) return error
       if (noteAccess && !this.isReadOnly && isAccessTimeDue(this.#inode, this.clock))
         this.#inode.noteAccess(this.clock)
@@ -435,7 +430,7 @@ export class Engine {
     this.#locks.lockInodes(number)
     try {
       result =
-        this.#openFile(number) ||
+        this.#table.openFile(number, this.#inode) ||
         this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
     } catch (error) {
       result = this.#giveUp(error, number)
@@ -582,15 +577,5 @@ export class Engine {
     } catch (error) {
       return this.#giveUp(error, number)
     }
-  }
-
-  #openFile(number: number): number {
-    const error = this.#table.open(number, this.#inode)
-    if (error !== 0) return error
-    const { mode } = this.#inode
-    if (isDirectory(mode)) return -EISDIR
-    if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
-    this.#inode.checkSize()
-    return 0
   }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Serves requests about the contents of files. */
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
-import { EFBIG, EINVAL, ENOSPC } from '../fs/errno.js'
+import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
+import { FilePosition } from '../fs/file-position.js'
 import { blockOf } from '../fs/inode.js'
 import type { Attributes, Contents } from './file-system.js'
 import { maxWriteBytes } from './init.js'
@@ -13,6 +14,8 @@ import type { Statistics } from './statistics.js'
 
 /** 16 TiB: the upper word of an offset stays below this. */
 const offsetHighLimit = 2 ** 12
+/** A longer copy is asked for again: what is copied at once stays a small number. */
+const mostBytesPerCopy = 2 ** 30
 
 export class DataCalls {
   /** A write that is cut short for want of space is answered so. */
@@ -23,6 +26,7 @@ export class DataCalls {
   readonly #statistics: Statistics
   readonly #accessTimes: boolean
   readonly #change = new AttributeChange()
+  readonly #found = new FilePosition()
 
   /** @param accessTimes note when files were read */
   constructor(
@@ -105,5 +109,64 @@ export class DataCalls {
     message.put(fuse.fuse_write_out.word.size, written)
     message.put(fuse.fuse_write_out.word.padding, 0)
     return fuse.fuse_write_out.lengthBytes
+  }
+
+  /** Of SEEK_DATA and SEEK_HOLE; the kernel does all other kinds of lseek(2) by itself. */
+  seek(): number {
+    const message = this.#message
+    const at = fuse.fuse_lseek_in.word
+    const whence = message.argument(at.whence)
+    if (whence !== fuse.SEEK_DATA && whence !== fuse.SEEK_HOLE) return -EINVAL
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    if (high >>> 0 >= offsetHighLimit) return -ENXIO
+    const found = this.#found
+    const error = this.#files.ranges.seek(
+      message.nodeid,
+      blockOf(low, high),
+      low & 4095,
+      whence === fuse.SEEK_DATA,
+      found,
+    )
+    if (error !== 0) return error
+    message.put(fuse.fuse_lseek_out.word.offset, found.low)
+    message.put(fuse.fuse_lseek_out.word.offset + 1, found.high)
+    return fuse.fuse_lseek_out.lengthBytes
+  }
+
+  /**
+   * The request does not tell whether the caller may keep set-ID bits (CAP_FSETID), as a WRITE does. Root may; and an
+   * owner's bits have been cleared by a SETATTR before.
+   */
+  copyRange(): number {
+    const message = this.#message
+    const at = fuse.fuse_copy_file_range_in.word
+    const low = message.argument(at.off_in)
+    const high = message.argument(at.off_in + 1)
+    const toLow = message.argument(at.off_out)
+    const toHigh = message.argument(at.off_out + 1)
+    const lengthLow = message.argument(at.len)
+    const isLong = message.argument(at.len + 1) !== 0 || lengthLow < 0 || lengthLow > mostBytesPerCopy
+    if ((message.argument(at.flags) | message.argument(at.flags + 1)) !== 0) return -EINVAL
+    if (toHigh >>> 0 >= offsetHighLimit) return -EFBIG
+    let copied = 0
+    if (high >>> 0 < offsetHighLimit)
+      copied = this.#files.ranges.copy(
+        message.nodeid,
+        blockOf(low, high),
+        low & 4095,
+        message.argument(at.nodeid_out),
+        blockOf(toLow, toHigh),
+        toLow & 4095,
+        isLong ? mostBytesPerCopy : lengthLow,
+        message.uid !== 0,
+        this.#accessTimes,
+      )
+    if (copied < 0) return copied
+    this.#statistics.countRead(copied)
+    this.#statistics.countWritten(copied)
+    message.put(fuse.fuse_copy_file_range_out.word.bytes_copied, copied)
+    message.put(fuse.fuse_copy_file_range_out.word.bytes_copied + 1, 0)
+    return fuse.fuse_copy_file_range_out.lengthBytes
   }
 }

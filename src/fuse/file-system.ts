@@ -10,6 +10,7 @@ import type { AttributeChange } from '../fs/attributes.js'
 import type { Clock } from '../fs/clock.js'
 import type { DirectorySink } from '../fs/directory-reader.js'
 import type { ExtentSink } from '../fs/extent.js'
+import type { FilePosition } from '../fs/file-position.js'
 import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
@@ -107,6 +108,25 @@ export interface Contents {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+  ): number
+  readonly ranges: Ranges
+}
+
+/** Ranges of files, found and copied without passing through the server. */
+export interface Ranges {
+  /** Finds the first data, or the first hole, from a position on. @returns 0, having filled in `found` */
+  seek(number: number, index: number, within: number, wantsData: boolean, found: FilePosition): number
+  /** Copies from file to file. @returns the bytes copied, maybe fewer than asked for; 0 at the end of the source */
+  copy(
+    from: number,
+    index: number,
+    within: number,
+    to: number,
+    toIndex: number,
+    toWithin: number,
+    length: number,
+    killPrivileges: boolean,
+    noteAccess: boolean,
   ): number
 }
 

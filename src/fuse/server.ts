@@ -157,6 +157,11 @@ export class Server implements Servant {
         return this.#names.rename()
       case fuse.FUSE_RENAME2:
         return this.#names.renameWithFlags()
+      case fuse.FUSE_LSEEK:
+        return this.#data.seek()
+      case fuse.FUSE_COPY_FILE_RANGE:
+      case fuse.FUSE_COPY_FILE_RANGE_64:
+        return this.#data.copyRange()
       case fuse.FUSE_STATFS:
         return this.#attributes.statfs()
       case fuse.FUSE_STATX:

@@ -16,12 +16,10 @@ const upward = floors.map((floor, level) => ({
       'error',
       {
         patterns: [
-          ...floors
-            .slice(0, level)
-            .map((above) => ({
-              group: [`**/${above}/**`],
-              message: `src/${floor} stands below src/${above}`,
-            })),
+          ...floors.slice(0, level).map((above) => ({
+            group: [`**/${above}/**`],
+            message: `src/${floor} stands below src/${above}`,
+          })),
           ...(floor === 'fuse' ? [engineBehindInterface] : []),
         ],
       },

@@ -29,6 +29,11 @@ export class NameCalls {
     this.#listing = new DirectoryReply(files, maxWriteBytes)
   }
 
+  /** Entries of the last listing, for traces. */
+  get listedCount(): number {
+    return this.#listing.count
+  }
+
   release(): void {
     this.#listing.release()
   }

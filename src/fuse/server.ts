@@ -177,6 +177,11 @@ export class Server implements Servant {
     }
   }
 
+  /** Entries of the last listing, for traces. */
+  get listedCount(): number {
+    return this.#names.listedCount
+  }
+
   release(): void {
     this.#names.release()
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Whole calls of the engine, and the same as requests that a server handles; without a kernel and its channel. */
-import { attributeWords } from '../../src/fs/engine.js'
+import { attributeWords } from '../../src/fs/attributes.js'
 import { createTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../../test/support/engine-caller.js'
 import { RequestDriver } from '../../test/support/request-driver.js'

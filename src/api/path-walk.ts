@@ -3,7 +3,7 @@
 import { rootInode } from '../../layout/inode.js'
 import { blockBytes } from '../../layout/geometry.js'
 import type { Engine } from '../fs/engine.js'
-import { attributeWords } from '../fs/engine.js'
+import { attributeWords } from '../fs/attributes.js'
 import { ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../fs/errno.js'
 import { Name } from '../fs/name.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'

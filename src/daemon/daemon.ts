@@ -8,7 +8,6 @@ import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
 import { blockBytes } from '../../layout/geometry.js'
-import { freeInodes } from '../fs/geometry.js'
 import type { Volume } from '../fs/volume.js'
 import { shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
@@ -199,12 +198,12 @@ function report(
 }
 
 function usageOf(volume: Volume): Usage {
-  const { blocks, freeBlocks, usedInodes } = volume.usage()
+  const { blocks, freeBlocks, usedInodes, freeInodes } = volume.usage()
   return {
     totalBytes: blocks * blockBytes,
     usedBytes: (blocks - freeBlocks) * blockBytes,
     freeBytes: freeBlocks * blockBytes,
     usedInodes,
-    freeInodes: freeInodes(freeBlocks),
+    freeInodes,
   }
 }

@@ -2,7 +2,7 @@
 /** What the main thread and a worker tell each other. */
 import type { ChannelEnd, StopPlace } from '../fuse/channel.js'
 import type { ServerOptions } from '../fuse/server.js'
-import type { EngineSetting } from '../fs/engine.js'
+import type { EngineSetting } from '../fs/engine-setting.js'
 import type { SharedStateDescription } from '../fs/shared-state.js'
 import type { Mapping } from '../native/index.js'
 import type { MediumDescription } from '../pmem/mapped-medium.js'

@@ -27,7 +27,7 @@ function prepare(setting: WorkerSetting): void {
   const state = SharedState.view(setting.state)
   const engine = new Engine(medium, state, setting.engine, setting.worker, tellDamage())
   const statistics = Statistics.view(setting.statistics, setting.worker)
-  const parts = { fd, engine, medium, statistics, options }
+  const parts = { fd, files: engine, medium, statistics, options }
   const channel =
     setting.queues === null
       ? new DevfuseChannel(parts)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
+import { inode as layout } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import { EFBIG, EINVAL, EISDIR } from './errno.js'
 import type { File } from './file.js'
@@ -7,6 +8,9 @@ import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
 import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
+
+/** Words of an inode as getattr hands them out: all but its inline data. */
+export const attributeWords = layout.word.inline
 
 /** Which attributes a change names. */
 export const SET_MODE = 1

@@ -5,7 +5,7 @@
  *
  * Where a map leads to a block that can hold no data, calls here throw a VolumeError.
  */
-import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { blockBytes, blockWords, largestFileBlocks } from '../../layout/geometry.js'
 import { mapEntryWords, mapFanout, mapFanoutShift, mapIndexMask, tallestMap } from '../../layout/map-node.js'
 import type { Medium } from '../pmem/medium.js'
 import type { DataArea } from './data-area.js'
@@ -13,6 +13,9 @@ import { ENOSPC } from './errno.js'
 import type { Transaction } from './transaction.js'
 import { TreeCut, coverage, lastUsed } from './tree-cut.js'
 import { damaged } from './volume-error.js'
+
+/** No block of a file has this index. */
+export const noBlock = -1
 
 export class BlockMap {
   /** What the last {@link run} found: the first block, 0 for a hole. */
@@ -95,6 +98,55 @@ export class BlockMap {
     if (start !== 0) this.#area.checkRun(start, length)
     this.runStart = start
     return length
+  }
+
+  /**
+   * Finds the first block at `index` or beyond, among `want` blocks of the file. A hole is passed by subtrees, so it
+   * costs a few loads whatever its size.
+   * @param mostNodes to visit at the most: a damaged map may have the same empty node in many places
+   * @returns its index as a signed number, or {@link noBlock}
+   */
+  nextData(root: number, height: number, index: number, want: number, mostNodes: number): number {
+    if (root === 0 || want <= 0 || !covers(height, index)) return noBlock
+    if (height === 0) {
+      this.#area.check(root)
+      return 0
+    }
+    const end = Math.min(index + want, coverage[height]!, largestFileBlocks)
+    // From where a node ends, the search descends from the root again: on a whole map, once for each level.
+    let nodesLeft = mostNodes + height * height
+    let node = root
+    let level = height - 1
+    for (let at = index; at < end;) {
+      if (nodesLeft-- <= 0) damaged('a block map has more nodes than the file has blocks')
+      this.#area.check(node)
+      const child = this.#nextUsed(node, childIndex(at, level))
+      const span = coverage[level]!
+      // Where the search goes on: the child that was found, or what follows the node.
+      if (child !== childIndex(at, level)) at += child * span - (at % (mapFanout * span))
+      if (child === mapFanout) {
+        node = root
+        level = height - 1
+      } else if (level === 0) {
+        return at < end ? at | 0 : noBlock
+      } else {
+        node = this.#medium.load32(node, child * mapEntryWords)
+        level--
+      }
+    }
+    return noBlock
+  }
+
+  /** Finds the first hole at `index` or beyond, among `want` blocks. @returns as {@link nextData} */
+  nextHole(root: number, height: number, index: number, want: number): number {
+    const end = index + want
+    for (let at = index; at < end;) {
+      // All of a hole begins where a part of it does.
+      const run = this.run(root, height, at, mapFanout)
+      if (this.runStart === 0) return at | 0
+      at += run
+    }
+    return noBlock
   }
 
   /**
@@ -214,6 +266,15 @@ export class BlockMap {
     tx.put32(keeper, keeperWord, 0)
   }
 
+  /** @returns the first child from `from` on that is not a hole, mapFanout for none */
+  #nextUsed(node: number, from: number): number {
+    const words = this.#medium.wordsOf(node)
+    const base = this.#medium.wordOf(node)
+    let child = from
+    while (child < mapFanout && words[base + child * mapEntryWords] === 0) child++
+    return child
+  }
+
   #reachesBelow(node: number, level: number, index: number): boolean {
     this.#area.check(node)
     const first = childIndex(index, level)
@@ -309,6 +370,11 @@ export class BlockMap {
 /** Which of a node's 512 children leads to `index`; the node stands `level` (0 to 3) above the lowest nodes. */
 export function childIndex(index: number, level: number): number {
   return (index >>> (mapFanoutShift * level)) & mapIndexMask
+}
+
+/** How far the block that a search from `index` on has found is away, `want` for none. */
+export function blocksUntil(found: number, index: number, want: number): number {
+  return found === noBlock ? want : (found >>> 0) - index
 }
 
 function covers(height: number, index: number): boolean {

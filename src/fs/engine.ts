@@ -9,13 +9,12 @@
  * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
  * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
-import { inode as inodeLayout } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import type { AttributeChange } from './attributes.js'
+import { type AttributeChange, attributeWords } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
@@ -25,21 +24,23 @@ import { type DamageListener, DamageNotes, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import type { EngineSetting } from './engine-setting.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File, cutLeft } from './file.js'
 import { FreeInodes } from './free-inodes.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
-import { S_IFMT, S_IFREG, isDirectory } from './mode.js'
+import { isDirectory } from './mode.js'
 import type { Name } from './name.js'
 import { NameHash } from './name-hash.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
+import { Ranges } from './ranges.js'
 import { ReadOnlyMedium } from './read-only-medium.js'
 import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
@@ -53,24 +54,12 @@ import { Transaction } from './transaction.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 
-export interface EngineSetting {
-  readonly geometry: Geometry
-  readonly hashKey0: number
-  readonly hashKey1: number
-  /** Hold every call to the order of locks and to saving before changing (checked-locks.ts, checked-transaction.ts). */
-  readonly isChecked: boolean
-  /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
-  readonly isReadOnly: boolean
-}
-
-/** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
-export const attributeWords = inodeLayout.word.inline
-
 /** What statfs(2) tells. */
 export interface VolumeUsage {
   readonly blocks: number
   readonly freeBlocks: number
   readonly usedInodes: number
+  readonly freeInodes: number
 }
 
 export class Engine {
@@ -79,6 +68,8 @@ export class Engine {
   readonly space: Space
   readonly isReadOnly: boolean
   readonly upkeep: Upkeep
+  /** Calls that find and copy ranges of files. */
+  readonly ranges: Ranges
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -166,6 +157,7 @@ export class Engine {
     }
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
     this.#setattr = new Setattr(parts, this.#file, this.#reclaim, this.space, this.#allocator, end)
+    this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -383,7 +375,7 @@ export class Engine {
   ): number {
     this.#locks.readLockInode(number)
     try {
-      const error = this.#openFile(number)
+      const error = this.#table.openFile(number, this.#inode)
       if (error !== 0) return error
       if (noteAccess && !this.isReadOnly && isAccessTimeDue(this.#inode, this.clock))
         this.#inode.noteAccess(this.clock)
@@ -429,12 +421,12 @@ export class Engine {
       this.#locks.lockInodes(number)
       try {
         result =
-          this.#openFile(number) ||
+          this.#table.openFile(number, this.#inode) ||
           this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
       } catch (error) {
         result = this.#giveUp(error, number)
       }
-      if (result === cutLeft) this.#locks.yieldInode()
+      if (result === cutLeft) this.#locks.yieldInodes()
       else this.#locks.unlockInodes()
     }
     return result
@@ -451,10 +443,12 @@ export class Engine {
   }
 
   usage(): VolumeUsage {
+    const { freeBlocks } = this.#allocator
     return {
       blocks: this.#geometry.blockCount - this.#geometry.dataStart,
-      freeBlocks: this.#allocator.freeBlocks,
+      freeBlocks,
       usedInodes: this.#table.usedInodes,
+      freeInodes: freeInodes(freeBlocks),
     }
   }
 
@@ -576,15 +570,5 @@ export class Engine {
     } catch (error) {
       return this.#giveUp(error, number)
     }
-  }
-
-  #openFile(number: number): number {
-    const error = this.#table.open(number, this.#inode)
-    if (error !== 0) return error
-    const { mode } = this.#inode
-    if (isDirectory(mode)) return -EISDIR
-    if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
-    this.#inode.checkSize()
-    return 0
   }
 }

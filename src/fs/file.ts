@@ -10,8 +10,9 @@ import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry
 import { flagOrphan } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
-import type { BlockMap } from './block-map.js'
+import { type BlockMap, blocksUntil } from './block-map.js'
 import type { Clock } from './clock.js'
+import { type DataSource, FileSource, MemorySource } from './data-source.js'
 import { EFBIG, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
@@ -39,12 +40,16 @@ class WriteInProgress {
   index = 0
   within = 0
   length = 0
-  /** Where the data begins in the buffer. */
-  start = 0
+  /** The data. */
+  from: DataSource
   /** Blocks that it has added to the file, its map's included. */
   added = 0
   /** Where it failed for want of space: so many of its blocks might do. */
   fitting = 0
+
+  constructor(from: DataSource) {
+    this.from = from
+  }
 }
 
 export class File {
@@ -54,7 +59,9 @@ export class File {
   readonly #tx: Transaction
   readonly #clock: Clock
   readonly #tail: Tail
-  readonly #write = new WriteInProgress()
+  readonly #fromMemory = new MemorySource()
+  readonly #fromFile: FileSource
+  readonly #write = new WriteInProgress(this.#fromMemory)
   /** Runs of fresh blocks for one hole, as pairs of first block and count. */
   readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
 
@@ -72,6 +79,7 @@ export class File {
     this.#tx = tx
     this.#clock = clock
     this.#tail = tail
+    this.#fromFile = new FileSource(map)
   }
 
   /** Tells where up to `length` bytes lie. @returns how many there are before the end of the file */
@@ -113,6 +121,63 @@ export class File {
     start: number,
     killPrivileges: boolean,
   ): number {
+    this.#fromMemory.set(from, start)
+    return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges)
+  }
+
+  /**
+   * Writes `length` bytes (mostBytesPerWrite at the most) that lie in another place, of the same file or another one,
+   * from byte `within` of block `index` on, where there is no hole. The ranges do not overlap. @returns as {@link write}
+   */
+  copyFrom(
+    source: Inode,
+    index: number,
+    within: number,
+    target: Inode,
+    toIndex: number,
+    toWithin: number,
+    length: number,
+    killPrivileges: boolean,
+  ): number {
+    this.#fromFile.set(source, index, within)
+    return this.#writeFrom(this.#fromFile, target, toIndex, toWithin, length, killPrivileges)
+  }
+
+  /**
+   * Makes up to `length` bytes read as zeros, without giving the file any block: as many as lie in a hole, which may be
+   * of any size, or as many as lie in blocks (mostBytesPerWrite at the most). Durable on return.
+   * @returns the bytes that now are zeros, at least one; or -EFBIG, or {@link cutLeft}
+   */
+  writeHole(inode: Inode, index: number, within: number, length: number, killPrivileges: boolean): number {
+    const left = (largestFileBlocks - index) * blockBytes - within
+    if (left <= 0) return -EFBIG
+    let wanted = Math.min(length, left)
+    const grows = endsBeyond(inode, index, within + wanted)
+    if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
+    const { root, height } = inode
+    const blocks = blocksOf(within, wanted)
+    const data = blocksUntil(this.#map.nextData(root, height, index, blocks, inode.blocks), index, blocks)
+    if (data > 0) wanted = Math.min(wanted, data * blockBytes - within)
+    else wanted = this.#zeroBlocks(inode, index, within, Math.min(wanted, mostBytesPerWrite))
+    const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
+    if (mode === inode.mode && !endsBeyond(inode, index, within + wanted)) {
+      this.#storeModified(inode)
+      return wanted
+    }
+    this.#beginChange(inode, mode)
+    this.zeroGap(inode, index, within)
+    this.#endChange(inode, index, within + wanted)
+    return wanted
+  }
+
+  #writeFrom(
+    from: DataSource,
+    inode: Inode,
+    index: number,
+    within: number,
+    length: number,
+    killPrivileges: boolean,
+  ): number {
     if (length === 0) return 0
     let blocks = blocksOf(within, length)
     if (index + blocks > largestFileBlocks) {
@@ -124,12 +189,12 @@ export class File {
     write.index = index
     write.within = within
     write.length = length
-    write.start = start
+    write.from = from
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     const grows = endsBeyond(inode, index, within + length)
-    if (mode === inode.mode && !grows && this.#overwrite(inode, from)) return length
+    if (mode === inode.mode && !grows && this.#overwrite(inode)) return length
     if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
-    while (!this.#extend(inode, from, mode)) {
+    while (!this.#extend(inode, mode)) {
       write.length = write.fitting * blockBytes - within
       if (write.length <= 0) return -ENOSPC
     }
@@ -150,17 +215,15 @@ export class File {
    * Copies over blocks that are all there, with no transaction.
    * @returns false, having done nothing, where one is missing
    */
-  #overwrite(inode: Inode, from: TransferBuffer): boolean {
-    const { index, within, length, start } = this.#write
+  #overwrite(inode: Inode): boolean {
+    const { index, within, length, from } = this.#write
     const blocks = blocksOf(within, length)
     const run = this.#map.run(inode.root, inode.height, index, blocks)
     if (this.#map.runStart === 0) return false
-    if (run === blocks) this.#medium.copyIn(this.#map.runStart, within, from, start, length)
-    else if (this.#isMapped(inode, index + run, blocks - run)) this.#copy(inode, from)
+    if (run === blocks) from.put(this.#medium, this.#map.runStart, within, 0, length)
+    else if (this.#isMapped(inode, index + run, blocks - run)) this.#copy(inode)
     else return false
-    inode.storeTime(inodeField.mtime, this.#clock)
-    inode.storeTime(inodeField.ctime, this.#clock)
-    this.#medium.fence()
+    this.#storeModified(inode)
     return true
   }
 
@@ -175,8 +238,8 @@ export class File {
   }
 
   /** Copies the data into the file's blocks, which are all there. */
-  #copy(inode: Inode, from: TransferBuffer): void {
-    const { index, within, length, start } = this.#write
+  #copy(inode: Inode): void {
+    const { index, within, length, from } = this.#write
     const { root, height } = inode
     const blocks = blocksOf(within, length)
     let done = 0
@@ -184,7 +247,7 @@ export class File {
       const run = this.#map.run(root, height, index + at, blocks - at)
       const offset = at === 0 ? within : 0
       const part = Math.min(run * blockBytes - offset, length - done)
-      this.#medium.copyIn(this.#map.runStart, offset, from, start + done, part)
+      from.put(this.#medium, this.#map.runStart, offset, done, part)
       done += part
       at += run
     }
@@ -195,33 +258,66 @@ export class File {
    * is no space for them, nothing has changed, and `fitting` says how many blocks to try with.
    * @returns whether there was
    */
-  #extend(inode: Inode, from: TransferBuffer, mode: number): boolean {
+  #extend(inode: Inode, mode: number): boolean {
     const write = this.#write
     const { index, within, length } = write
     const tx = this.#tx
-    tx.begin()
-    inode.saveContents(tx)
-    if (mode !== inode.mode) {
-      inode.save(tx, inodeField.mode, 1)
-      inode.put(tx, inodeField.mode, mode)
-    }
+    this.#beginChange(inode, mode)
     this.zeroGap(inode, index, within)
     write.added = 0
     if (!this.#fillHoles(inode)) {
       tx.abort()
       return false
     }
-    this.#copy(inode, from)
-    if (endsBeyond(inode, index, within + length)) {
-      const endBlock = index + ((within + length) >>> blockShift)
-      const endWithin = (within + length) & (blockBytes - 1)
-      // Signed, as the clock's words are: a number beyond 2³¹ would be boxed on its way to the medium.
-      inode.putSize(tx, (endBlock << blockShift) | endWithin, endBlock >>> (32 - blockShift))
-    }
+    this.#copy(inode)
     if (write.added > 0) inode.put(tx, inodeField.blocks, inode.blocks + write.added)
-    inode.putModified(tx, this.#clock)
-    tx.end()
+    this.#endChange(inode, index, within + length)
     return true
+  }
+
+  /** Begins a transaction that changes contents, and with them maybe the mode. */
+  #beginChange(inode: Inode, mode: number): void {
+    const tx = this.#tx
+    tx.begin()
+    inode.saveContents(tx)
+    if (mode === inode.mode) return
+    inode.save(tx, inodeField.mode, 1)
+    inode.put(tx, inodeField.mode, mode)
+  }
+
+  /** Ends it: `bytes` from the start of block `index` on belong to the file. */
+  #endChange(inode: Inode, index: number, bytes: number): void {
+    if (endsBeyond(inode, index, bytes)) {
+      const endBlock = index + (bytes >>> blockShift)
+      const endWithin = bytes & (blockBytes - 1)
+      // Signed, as the clock's words are: a number beyond 2³¹ would be boxed on its way to the medium.
+      inode.putSize(this.#tx, (endBlock << blockShift) | endWithin, endBlock >>> (32 - blockShift))
+    }
+    inode.putModified(this.#tx, this.#clock)
+    this.#tx.end()
+  }
+
+  /** Notes without a transaction that contents have changed; durable on return, with the contents. */
+  #storeModified(inode: Inode): void {
+    inode.storeTime(inodeField.mtime, this.#clock)
+    inode.storeTime(inodeField.ctime, this.#clock)
+    this.#medium.fence()
+  }
+
+  /** Makes zeros of bytes up to the next hole. The block at `index` is there. @returns how many */
+  #zeroBlocks(inode: Inode, index: number, within: number, length: number): number {
+    const blocks = blocksOf(within, length)
+    let done = 0
+    for (let at = 0; at < blocks;) {
+      const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
+      if (this.#map.runStart === 0) break
+      const offset = at === 0 ? within : 0
+      const part = Math.min(run * blockBytes - offset, length - done)
+      this.#medium.zero(this.#map.runStart, offset, part)
+      done += part
+      at += run
+    }
+    return done
   }
 
   /** @returns false where there is no space */
@@ -295,7 +391,7 @@ export class File {
 }
 
 /** Blocks that `length` bytes from byte `within` of the first one on touch. */
-function blocksOf(within: number, length: number): number {
+export function blocksOf(within: number, length: number): number {
   return (within + length + blockBytes - 1) >>> blockShift
 }
 

@@ -10,9 +10,9 @@ import { inodesPerBlock, inode as layout, largestInode, rootInode } from '../../
 import { roots } from '../../layout/roots.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
-import { ESTALE } from './errno.js'
+import { EINVAL, EISDIR, ESTALE } from './errno.js'
 import type { Inode } from './inode.js'
-import { isDirectory, isMode } from './mode.js'
+import { S_IFMT, S_IFREG, isDirectory, isMode } from './mode.js'
 import { type SharedState, TABLE_EPOCH } from './shared-state.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
@@ -79,6 +79,20 @@ export class InodeTable {
     const { mode } = inode
     if (mode !== 0) damaged(`inode ${number} is of no known type (mode 0${mode.toString(8)})`)
     return -ESTALE
+  }
+
+  /**
+   * Points `inode` at a regular file in use. @returns 0, -EISDIR, -EINVAL for what is neither, or -ESTALE
+   * @throws VolumeError where its size cannot be
+   */
+  openFile(number: number, inode: Inode): number {
+    const error = this.open(number, inode)
+    if (error !== 0) return error
+    const { mode } = inode
+    if (isDirectory(mode)) return -EISDIR
+    if ((mode & S_IFMT) !== S_IFREG) return -EINVAL
+    inode.checkSize()
+    return 0
   }
 
   /** Points `inode` at one that an entry, a list or another inode names. @throws VolumeError where it is not in use */

@@ -58,11 +58,15 @@ export class Locks {
     if (this.release(METADATA_LOCK)) waitWhile(this.#state.memory, METADATA_LOCK, 0, yieldMs)
   }
 
-  /** The same of the one inode lock that {@link lockInodes} has taken. */
-  yieldInode(): void {
-    const at = INODE_LOCKS + this.#held[0]!
+  /** The same of the inode locks that {@link lockInodes} has taken; waits for one of those that others want. */
+  yieldInodes(): void {
+    let wanted = 0
+    for (let n = this.#heldCount - 1; n >= 0; n--) {
+      const at = INODE_LOCKS + this.#held[n]!
+      if (this.release(at)) wanted = at
+    }
     this.#heldCount = 0
-    if (this.release(at)) waitWhile(this.#state.memory, at, 0, yieldMs)
+    if (wanted !== 0) waitWhile(this.#state.memory, wanted, 0, yieldMs)
   }
 
   lockAllocator(): void {

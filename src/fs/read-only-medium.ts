@@ -49,6 +49,10 @@ export class ReadOnlyMedium extends Medium {
     refuse()
   }
 
+  override copyWithin(): never {
+    refuse()
+  }
+
   override zero(): never {
     refuse()
   }

@@ -5,7 +5,8 @@
  */
 import { incompatSparseTable, stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
-import { Engine, type EngineSetting, type VolumeUsage } from './engine.js'
+import { Engine, type VolumeUsage } from './engine.js'
+import type { EngineSetting } from './engine-setting.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
 import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'

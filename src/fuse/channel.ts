@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A channel carries requests from the kernel to a worker and replies back. */
-import type { Engine } from '../fs/engine.js'
 import type { Mapping } from '../native/index.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
+import type { FileSystem } from './file-system.js'
 import type { ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
 
@@ -13,7 +13,7 @@ export type ChannelEnd = 'unmounted' | 'stopped'
 export interface ChannelParts {
   /** Descriptor of /dev/fuse, mounted. */
   readonly fd: number
-  readonly engine: Engine
+  readonly files: FileSystem
   readonly medium: MappedMedium
   readonly statistics: Statistics
   readonly options: ServerOptions

@@ -12,11 +12,11 @@
  * A request that waits for space stays in its slot. Meanwhile others are served from the next one, because what gives
  * the space back comes among them.
  */
-import type { Engine } from '../fs/engine.js'
 import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
 import { exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
+import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
@@ -42,7 +42,7 @@ const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
 export class DevfuseChannel implements Channel, Patience {
-  readonly #engine: Engine
+  readonly #files: FileSystem
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #message: Message
@@ -54,7 +54,7 @@ export class DevfuseChannel implements Channel, Patience {
   #slot = 0
 
   constructor(parts: ChannelParts) {
-    this.#engine = parts.engine
+    this.#files = parts.files
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
     this.#message = new Message(parts.medium, {
@@ -62,7 +62,7 @@ export class DevfuseChannel implements Channel, Patience {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options, this)
+    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this)
     this.#handle = traced(this.#server, this.#message)
     this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
@@ -81,7 +81,7 @@ export class DevfuseChannel implements Channel, Patience {
     const { words, mapping } = this.#buffer
     const server = this.#server
     let announced = false
-    const { space } = this.#engine
+    const { space } = this.#files
     if (this.#gathers) space.reader = native.threadId()
     let drained = 0
     for (;;) {
@@ -111,7 +111,7 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** FORGETs lie in the queue that this thread reads, or in the hands of another that does. */
   drain(): void {
-    for (let left = sliceCost; left > 0 && this.#engine.firstOrphan() !== 0;) {
+    for (let left = sliceCost; left > 0 && this.#files.firstOrphan() !== 0;) {
       const cost = this.wait()
       if (cost === 0) return
       left -= cost
@@ -154,7 +154,7 @@ export class DevfuseChannel implements Channel, Patience {
   #take(received: number): number {
     const { words } = this.#buffer
     const message = this.#message
-    this.#engine.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+    this.#files.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
     message.begin()
     const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
     message.payloadStart = words[block.requestOffset]! + skip

@@ -4,11 +4,11 @@
  * attributes are filled in afterwards, when that lock is free. An entry that names what is not there, on a damaged
  * volume, comes without attributes: a listing fails for no single entry.
  */
+import { attributeWords } from '../fs/attributes.js'
 import { type DirectorySink, cookieOfDotDot } from '../fs/directory-reader.js'
-import type { Engine } from '../fs/engine.js'
-import { attributeWords } from '../fs/engine.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import { putEntry } from './attributes.js'
+import type { Attributes, References } from './file-system.js'
 import { fuse_dirent, fuse_entry_out } from './protocol.js'
 
 const dirent = fuse_dirent.word
@@ -18,14 +18,14 @@ export class DirectoryReply implements DirectorySink {
   bytes = 0
   count = 0
   readonly buffer: TransferBuffer
-  readonly #engine: Engine
+  readonly #files: Attributes & References
   readonly #attributes = new Uint32Array(attributeWords)
   #limit = 0
   #plus = false
 
   /** @param capacityBytes of the longest reply */
-  constructor(engine: Engine, capacityBytes: number) {
-    this.#engine = engine
+  constructor(files: Attributes & References, capacityBytes: number) {
+    this.#files = files
     this.buffer = createTransferBuffer('pmfs2 listing', capacityBytes)
   }
 
@@ -55,7 +55,7 @@ export class DirectoryReply implements DirectorySink {
       // They are not looked up.
       const isDot = cookieHigh === 0 && cookieLow <= cookieOfDotDot
       for (let n = 0; n < fuse_entry_out.lengthWords; n++) words[at + n] = 0
-      if (!isDot && this.#engine.retain(inode)) words[at] = inode
+      if (!isDot && this.#files.retain(inode)) words[at] = inode
       at += fuse_entry_out.lengthWords
     }
     words[at + dirent.ino] = inode
@@ -81,10 +81,10 @@ export class DirectoryReply implements DirectorySink {
     for (let at = 0; at < end;) {
       const inode = words[at]!
       if (inode !== 0) {
-        if (this.#engine.getattr(inode, this.#attributes) === 0) {
+        if (this.#files.getattr(inode, this.#attributes) === 0) {
           putEntry(words, at, inode, this.#attributes)
         } else {
-          this.#engine.forget(inode, 1)
+          this.#files.forget(inode, 1)
           words[at] = 0
         }
       }

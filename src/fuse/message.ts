@@ -9,7 +9,7 @@ import { PIECE_WORDS } from '../native/index.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { blockShift, windowBlockMask, windowBlocks, windowBytes, windowShift } from '../../layout/geometry.js'
-import { fuse_in_header } from './protocol.js'
+import { O_NOATIME, fuse_in_header, fuse_read_in } from './protocol.js'
 
 const header = fuse_in_header.word
 
@@ -166,4 +166,9 @@ export class Message implements ExtentSink {
     this.pieceBytes = 0
     this.lockMemory = 0
   }
+}
+
+/** Of a READ, READDIR or READDIRPLUS: whether its time is to be noted, as it is not for who opened with O_NOATIME. */
+export function wantsAccessNoted(message: Message): boolean {
+  return (message.argument(fuse_read_in.word.flags) & O_NOATIME) === 0
 }

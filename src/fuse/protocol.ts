@@ -50,6 +50,7 @@ export const FUSE_COPY_FILE_RANGE = 47
 export const FUSE_SYNCFS = 50
 export const FUSE_TMPFILE = 51
 export const FUSE_STATX = 52
+export const FUSE_COPY_FILE_RANGE_64 = 53
 
 /** Names by opcode, for traces and statistics. */
 export const opcodeNames: readonly (string | undefined)[] = nameOpcodes({
@@ -103,6 +104,7 @@ export const opcodeNames: readonly (string | undefined)[] = nameOpcodes({
   SYNCFS: 50,
   TMPFILE: 51,
   STATX: 52,
+  COPY_FILE_RANGE_64: 53,
 })
 
 export const mostOpcodes = 64
@@ -415,15 +417,35 @@ export const fuse_lseek_in = structure('fuse_lseek_in', 24, 'LSEEK', {
   padding: u32(''),
 })
 
-export const fuse_copy_file_range_in = structure('fuse_copy_file_range_in', 56, 'COPY_FILE_RANGE', {
-  fh_in: u64('file handle of the source'),
-  off_in: u64('byte position in the source'),
-  nodeid_out: u64('inode of the destination'),
-  fh_out: u64('file handle of the destination'),
-  off_out: u64('byte position in the destination'),
-  len: u64('bytes'),
-  flags: u64('0'),
+export const SEEK_DATA = 3
+export const SEEK_HOLE = 4
+
+export const fuse_lseek_out = structure('fuse_lseek_out', 8, 'Answers LSEEK.', {
+  offset: u64('byte position'),
 })
+
+export const fuse_copy_file_range_in = structure(
+  'fuse_copy_file_range_in',
+  56,
+  'COPY_FILE_RANGE and COPY_FILE_RANGE_64',
+  {
+    fh_in: u64('file handle of the source'),
+    off_in: u64('byte position in the source'),
+    nodeid_out: u64('inode of the destination'),
+    fh_out: u64('file handle of the destination'),
+    off_out: u64('byte position in the destination'),
+    len: u64('bytes'),
+    flags: u64('0'),
+  },
+)
+
+/** COPY_FILE_RANGE is answered by a fuse_write_out, which are the same bytes. */
+export const fuse_copy_file_range_out = structure(
+  'fuse_copy_file_range_out',
+  8,
+  'Answers COPY_FILE_RANGE_64.',
+  { bytes_copied: u64('bytes copied') },
+)
 
 /** Bytes of the struct that follows the header, by opcode; names and data begin after it. */
 export const structBytes: Int32Array = (() => {
@@ -451,6 +473,7 @@ export const structBytes: Int32Array = (() => {
   table[FUSE_FALLOCATE] = fuse_fallocate_in.lengthBytes
   table[FUSE_LSEEK] = fuse_lseek_in.lengthBytes
   table[FUSE_COPY_FILE_RANGE] = fuse_copy_file_range_in.lengthBytes
+  table[FUSE_COPY_FILE_RANGE_64] = fuse_copy_file_range_in.lengthBytes
   return table
 })()
 

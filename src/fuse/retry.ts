@@ -3,8 +3,8 @@
  * Serves a request that found no space once more, whenever some has come back, while more is about to. All that it
  * remembers of a request is local: while one waits, others are served, and may have to wait as well.
  */
-import type { Engine } from '../fs/engine.js'
 import { ENOSPC } from '../fs/errno.js'
+import type { FileSystem } from './file-system.js'
 import { type Patience, sliceCost } from './patience.js'
 
 /** What a write gives that found some space, but too little. */
@@ -24,12 +24,16 @@ export interface Servant {
 }
 
 export class Retry {
-  readonly #engine: Engine
+  readonly #files: Pick<FileSystem, 'space' | 'firstOrphan'>
   readonly #patience: Pick<Patience, 'wait'>
   readonly #servant: Servant
 
-  constructor(engine: Engine, patience: Pick<Patience, 'wait'>, servant: Servant) {
-    this.#engine = engine
+  constructor(
+    files: Pick<FileSystem, 'space' | 'firstOrphan'>,
+    patience: Pick<Patience, 'wait'>,
+    servant: Servant,
+  ) {
+    this.#files = files
     this.#patience = patience
     this.#servant = servant
   }
@@ -40,7 +44,7 @@ export class Retry {
    * @returns what it got at last
    */
   serve(opcode: number, first: number, seen: number): number {
-    const { space } = this.#engine
+    const { space } = this.#files
     let result = first
     let before = seen
     let budget = fullBudget
@@ -55,10 +59,10 @@ export class Retry {
 
   /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes */
   #await(seen: number, budget: number): number {
-    const { space } = this.#engine
+    const { space } = this.#files
     let left = budget
     while (space.freed === seen) {
-      const orphan = this.#engine.firstOrphan()
+      const orphan = this.#files.firstOrphan()
       // The orphan that was waited for may have been the last one.
       if (space.freed !== seen) break
       if (orphan === 0) return noneComes

@@ -109,15 +109,8 @@ const requests: Readonly<Record<number, (message: Message) => readonly string[]>
     const whence = message.argument(at.whence)
     return [`offset ${wide(message, at.offset)}`, whences[whence] ?? `whence ${whence}`]
   },
-  [fuse.FUSE_COPY_FILE_RANGE]: (message) => {
-    const at = fuse.fuse_copy_file_range_in.word
-    return [
-      `offset ${wide(message, at.off_in)}`,
-      `to inode ${wide(message, at.nodeid_out)}`,
-      `offset ${wide(message, at.off_out)}`,
-      `length ${wide(message, at.len)}`,
-    ]
-  },
+  [fuse.FUSE_COPY_FILE_RANGE]: copiedRange,
+  [fuse.FUSE_COPY_FILE_RANGE_64]: copiedRange,
   [fuse.FUSE_STATX]: (message) => [`mask ${hex(message.argument(fuse.fuse_statx_in.word.sx_mask))}`],
   [fuse.FUSE_INIT]: (message) => {
     const at = fuse.fuse_init_in.word
@@ -142,6 +135,9 @@ const replies: Readonly<Record<number, (message: Message) => string>> = {
   [fuse.FUSE_STATX]: (message) => statxText(message),
   [fuse.FUSE_READLINK]: (message) => cutName(message.mediumBytes(mostNameBytes + 1)),
   [fuse.FUSE_WRITE]: (message) => counted(replied(message, fuse.fuse_write_out.word.size), 'byte'),
+  [fuse.FUSE_LSEEK]: (message) => `offset ${repliedWide(message, fuse.fuse_lseek_out.word.offset)}`,
+  [fuse.FUSE_COPY_FILE_RANGE]: copiedBytes,
+  [fuse.FUSE_COPY_FILE_RANGE_64]: copiedBytes,
   [fuse.FUSE_STATFS]: (message) => {
     const at = fuse.fuse_statfs_out.word
     return `${repliedWide(message, at.bfree)} of ${repliedWide(message, at.blocks)} blocks free`
@@ -215,6 +211,20 @@ function created(message: Message): string[] {
 function renamed(message: Message, newDirectoryWord: number): string[] {
   const [from, to] = twoNames(message)
   return [from!, `to inode ${wide(message, newDirectoryWord)}`, to!]
+}
+
+function copiedRange(message: Message): string[] {
+  const at = fuse.fuse_copy_file_range_in.word
+  return [
+    `offset ${wide(message, at.off_in)}`,
+    `to inode ${wide(message, at.nodeid_out)}`,
+    `offset ${wide(message, at.off_out)}`,
+    `length ${wide(message, at.len)}`,
+  ]
+}
+
+function copiedBytes(message: Message): string {
+  return counted(replied(message, fuse.fuse_copy_file_range_out.word.bytes_copied), 'byte')
 }
 
 function listed(message: Message): string[] {

@@ -10,12 +10,12 @@
  *     16 KiB      headers, one per entry
  *     then        payloads, one per entry: names and data, in the end the reply
  */
-import type { Engine } from '../fs/engine.js'
 import { EINTR, ENODEV } from '../fs/errno.js'
 import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
+import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
@@ -51,7 +51,7 @@ export class UringChannel implements Channel, Patience {
   readonly #ring: number
   readonly #queues: readonly number[]
   readonly #entriesPerQueue: number
-  readonly #engine: Engine
+  readonly #files: FileSystem
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #payloads: number
@@ -65,7 +65,7 @@ export class UringChannel implements Channel, Patience {
     this.#entriesPerQueue = Math.min(entriesWanted, Math.max(share, 1))
     const entries = parts.queues.length * this.#entriesPerQueue
     this.#queues = parts.queues
-    this.#engine = parts.engine
+    this.#files = parts.files
     this.#releasesGoBefore = parts.options.directIo
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
@@ -76,7 +76,7 @@ export class UringChannel implements Channel, Patience {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(parts.engine, this.#message, parts.statistics, parts.options, this)
+    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this)
     const { words } = this.#buffer
     words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes
@@ -95,7 +95,7 @@ export class UringChannel implements Channel, Patience {
 
   serve(live: () => void): ChannelEnd {
     const { words } = this.#buffer
-    const { clock } = this.#engine
+    const { clock } = this.#files
     const ring = this.#ring
     const message = this.#message
     const server = this.#server
@@ -115,7 +115,7 @@ export class UringChannel implements Channel, Patience {
 
   /** What comes back comes by FORGETs, which others read; under -o direct_io a RELEASE goes before, by any queue. */
   wait(seen: number): number {
-    const { space } = this.#engine
+    const { space } = this.#files
     const isDrained = this.#askDrain()
     if (space.freed !== seen) return 1
     if (!isDrained) return drainCost
@@ -133,7 +133,7 @@ export class UringChannel implements Channel, Patience {
    * @returns whether it has met that in time
    */
   #askDrain(): boolean {
-    const { space } = this.#engine
+    const { space } = this.#files
     // What gives space back may wait for replies that have not been handed in yet.
     native.submitRing(this.#ring)
     const asked = space.askDrain()

@@ -5,6 +5,7 @@
  * out and makes durable all since the last fence.
  */
 import {
+  blockBytes,
   blockShift,
   blockWords,
   windowBlockMask,
@@ -141,6 +142,22 @@ export class MappedMedium extends Medium {
       done += part
       block = (window + 1) * windowBlocks
       offset = 0
+    }
+  }
+
+  copyWithin(block: number, offset: number, from: number, fromOffset: number, length: number): void {
+    for (let done = 0; done < length;) {
+      const at = ((block & windowBlockMask) << blockShift) + offset
+      const start = ((from & windowBlockMask) << blockShift) + fromOffset
+      const part = Math.min(length - done, windowBytes - at, windowBytes - start)
+      this.#copy(this.windows[block >>> windowShift]!, at, part, this.windows[from >>> windowShift]!, start)
+      done += part
+      offset += part
+      fromOffset += part
+      block += offset >>> blockShift
+      from += fromOffset >>> blockShift
+      offset &= blockBytes - 1
+      fromOffset &= blockBytes - 1
     }
   }
 

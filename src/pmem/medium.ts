@@ -4,9 +4,9 @@
  * so that a recording medium can take this one's place and rebuild what a power failure would leave.
  *
  * An address is a block number and an offset in that block. What was stored is durable once it was flushed and a
- * fence has followed. `zero` needs the fence only. So do `copyIn`, `storeLine` and `store64`, which are carried out, in
- * their order, as late as at the fence: until then, loads give what was there before. The order within one cache line
- * is kept.
+ * fence has followed. `zero` needs the fence only. So do `copyIn`, `copyWithin`, `storeLine` and `store64`, which are
+ * carried out, in their order, as late as at the fence: until then, loads give what was there before. The order within
+ * one cache line is kept.
  */
 import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'
@@ -27,6 +27,8 @@ export abstract class Medium {
   abstract clearBits(block: number, word: number, mask: number): void
   /** Copies `length` bytes in. They may run on into the blocks that follow. */
   abstract copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void
+  /** The same with bytes of the medium, which may run on from block to block as well. They are loaded at the fence. */
+  abstract copyWithin(block: number, offset: number, from: number, fromOffset: number, length: number): void
   /** Fills `length` bytes with zeros. They may run on into the blocks that follow. */
   abstract zero(block: number, offset: number, length: number): void
   /** Asks for `length` bytes from byte `offset` of the block to be durable at the next fence. */

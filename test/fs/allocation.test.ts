@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The request path leaves no garbage: calls that warmed up take no memory of the JavaScript heap. */
 import { test } from 'tap'
-import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
-import { attributeWords } from '../../src/fs/engine.js'
+import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import { FilePosition } from '../../src/fs/file-position.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'
@@ -30,6 +30,11 @@ void test('calls on the request path allocate nothing', (t) => {
   toThreeGiB.mask = SET_SIZE
   toThreeGiB.sizeLow = 3 * 2 ** 30
   for (let n = 0; n < 64; n++) engine.write(file, n, 0, 4096, buffer, 0, false)
+  const found = new FilePosition()
+  const copy = engine.create(root, nameOf('copy'), made)
+  const sparse = engine.create(root, nameOf('sparse'), made)
+  engine.write(sparse, 2 ** 30 + 1, 0, 4096, buffer, 0, false)
+  engine.setattr(large, toThreeGiB)
   let told = 0
   const sink = {
     data: (_block: number, _offset: number, length: number) => void (told += length),
@@ -82,6 +87,22 @@ void test('calls on the request path allocate nothing', (t) => {
         engine.write(inode, 0, 0, 4096, buffer, 0, false)
         engine.unlink(root, other)
         engine.forget(inode, 1)
+      },
+    ],
+    ['seek', (n) => void engine.ranges.seek(file, n & 63, 0, (n & 1) === 0, found)],
+    ['seek past 4 TiB', (n) => void engine.ranges.seek(sparse, n & 63, 0, true, found)],
+    [
+      'copy of 4 KiB',
+      (n) => {
+        tick(n)
+        engine.ranges.copy(file, n & 63, 0, copy, (n + 1) & 63, 0, 4096, false, true)
+      },
+    ],
+    [
+      'copy of a hole',
+      (n) => {
+        tick(n)
+        engine.ranges.copy(large, 0, 0, copy, 64, 0, 2 ** 30, false, true)
       },
     ],
     [

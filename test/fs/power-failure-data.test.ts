@@ -115,6 +115,50 @@ function fragment({ caller }: TestVolume): void {
   caller.forget(odd)
 }
 
+/** Copies within the file: what is visible after a failure is what a write of the same bytes would leave. */
+function copies(): Scenario[] {
+  const copy = (offset: number, toOffset: number, length: number) => (v: TestVolume, inode: number) =>
+    must(v.caller.copy(inode, offset, inode, toOffset, length, true))
+  /** Data in blocks 0, 2 and 4, and in a part of 5. */
+  const holed = (v: TestVolume, f: number) => {
+    for (const n of [0, 2, 4]) must(v.caller.write(f, n * blockBytes, new Random(n).bytes(blockBytes)))
+    must(v.caller.write(f, 5 * blockBytes, new Random(5).bytes(100)))
+  }
+  const withSetId = (v: TestVolume, f: number) => {
+    holed(v, f)
+    must(v.caller.setattr(f, { mask: SET_MODE, mode: 0o6777 }))
+  }
+  return [
+    { name: 'copy beyond the end', prepare: fill(9000), call: copy(10, 12_000, 8000), judge: judgeData },
+    { name: 'copy over blocks', prepare: fill(20_000), call: copy(100, 9000, 8001), judge: judgeData },
+    { name: 'copy into a hole', prepare: holed, call: copy(5, blockBytes + 9, 3000), judge: judgeData },
+    {
+      name: 'copy of a hole over blocks',
+      prepare: holed,
+      call: copy(blockBytes, 4 * blockBytes, 4000),
+      judge: judgeData,
+    },
+    {
+      name: 'copy of a hole beyond the end',
+      prepare: holed,
+      call: copy(blockBytes, 6 * blockBytes, 4000),
+      judge: judgeData,
+    },
+    {
+      name: 'copy that clears set-ID bits',
+      prepare: withSetId,
+      call: copy(0, 4 * blockBytes, 4000),
+      judge: judgeData,
+    },
+    {
+      name: 'copy of a hole that clears set-ID bits',
+      prepare: withSetId,
+      call: copy(blockBytes, 4 * blockBytes, 4000),
+      judge: judgeData,
+    },
+  ]
+}
+
 const scenarios: readonly Scenario[] = [
   { name: 'first write', prepare: nothing, call: write(0, 10), judge: judgeData },
   { name: 'write of three blocks', prepare: nothing, call: write(0, 3 * blockBytes), judge: judgeData },
@@ -157,6 +201,7 @@ const scenarios: readonly Scenario[] = [
     call: (v, f) => must(v.caller.write(f, 10, new Random(4).bytes(100), true)),
     judge: judgeData,
   },
+  ...copies(),
   {
     name: 'write that raises the map',
     prepare: fill(100),

@@ -4,7 +4,7 @@
  * holds.
  */
 import { test } from 'tap'
-import { attributeWords } from '../../src/fs/engine.js'
+import { attributeWords } from '../../src/fs/attributes.js'
 import { foreverSeconds, putEntry } from '../../src/fuse/attributes.js'
 import { fuse_entry_out } from '../../src/fuse/protocol.js'
 import { nameOf, newInode } from '../support/engine-caller.js'

@@ -3,6 +3,7 @@
 import tap from 'tap'
 import type { Target } from '../support/target.js'
 import { appendSuite } from './suites/append.js'
+import { copyFileRangeSuite } from './suites/copy-file-range.js'
 import { cachedAttributesSuite } from './suites/cached-attributes.js'
 import { durabilitySuite } from './suites/durability.js'
 import { fallocateSuite } from './suites/fallocate.js'
@@ -32,6 +33,7 @@ import { xattrSuite } from './suites/xattr.js'
 
 const suites = [
   appendSuite,
+  copyFileRangeSuite,
   cachedAttributesSuite,
   durabilitySuite,
   fallocateSuite,

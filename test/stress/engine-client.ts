@@ -4,8 +4,8 @@
  * reads what the engine tells of only when all of it has been told, as a channel does, and lets go of the lock then.
  */
 import { inode as layout } from '../../layout/inode.js'
-import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
-import { type Engine, attributeWords } from '../../src/fs/engine.js'
+import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import type { Engine } from '../../src/fs/engine.js'
 import type { ExtentSink } from '../../src/fs/extent.js'
 import { mostBytesPerWrite } from '../../src/fs/file.js'
 import { Name } from '../../src/fs/name.js'

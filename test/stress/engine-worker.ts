@@ -3,7 +3,8 @@
  * A thread of a round: an engine of its own over the memory that all share, and random calls until it is told to stop.
  */
 import { workerData } from 'node:worker_threads'
-import { Engine, type EngineSetting } from '../../src/fs/engine.js'
+import { Engine } from '../../src/fs/engine.js'
+import type { EngineSetting } from '../../src/fs/engine-setting.js'
 import { SharedState, type SharedStateDescription } from '../../src/fs/shared-state.js'
 import type { Mapping } from '../../src/native/index.js'
 import { MappedMedium, type MediumDescription } from '../../src/pmem/mapped-medium.js'

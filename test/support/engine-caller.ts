@@ -2,8 +2,9 @@
 /** An engine spoken to in JavaScript's own terms: strings, Buffers, offsets as numbers. */
 import { inode as layout } from '../../layout/inode.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
-import { AttributeChange, SET_SIZE } from '../../src/fs/attributes.js'
-import { type Engine, attributeWords } from '../../src/fs/engine.js'
+import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import type { Engine } from '../../src/fs/engine.js'
+import { FilePosition } from '../../src/fs/file-position.js'
 import { mostBytesPerWrite } from '../../src/fs/file.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'
@@ -57,6 +58,7 @@ export class EngineCaller {
   readonly #medium: Medium
   readonly #buffer: TransferBuffer
   readonly #words = new Uint32Array(attributeWords)
+  readonly #found = new FilePosition()
 
   constructor(engine: Engine, medium: Medium) {
     this.engine = engine
@@ -150,6 +152,29 @@ export class EngineCaller {
   read(inode: number, offset: number, length: number): Buffer | number {
     const extents = this.extents(inode, offset, length)
     return typeof extents === 'number' ? extents : joined(extents)
+  }
+
+  /** @returns the offset of the first data, or the first hole; or a negative errno */
+  seek(inode: number, offset: number, kind: 'data' | 'hole'): number {
+    const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
+    const error = this.engine.ranges.seek(inode, index, within, kind === 'data', this.#found)
+    return error === 0 ? (this.#found.low >>> 0) + this.#found.high * 2 ** 32 : error
+  }
+
+  /** One copy of the engine. @returns the bytes copied or a negative errno */
+  copy(
+    from: number,
+    offset: number,
+    to: number,
+    toOffset: number,
+    length: number,
+    killPrivileges = false,
+    noteAccess = false,
+  ): number {
+    const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
+    const [toIndex, toWithin] = [Math.floor(toOffset / blockBytes), toOffset % blockBytes]
+    const { ranges } = this.engine
+    return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges, noteAccess)
   }
 
   setattr(inode: number, change: Partial<AttributeChange>): number {

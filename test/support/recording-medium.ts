@@ -129,6 +129,17 @@ export class RecordingMedium extends Medium {
     )
   }
 
+  copyWithin(block: number, offset: number, from: number, fromOffset: number, length: number): void {
+    const start = this.byteOf(from) + fromOffset
+    const source = this.bytesOf(from)
+    if (start + length > source.length) throw new Error('tests copy within one window')
+    this.#steps.push(() =>
+      this.#stream(block, offset, length, (bytes, at, done, part) =>
+        bytes.set(source.subarray(start + done, start + done + part), at),
+      ),
+    )
+  }
+
   zero(block: number, offset: number, length: number): void {
     this.#stream(block, offset, length, (bytes, at, _done, part) => bytes.fill(0, at, at + part))
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** lseek(2) with SEEK_DATA and SEEK_HOLE: what holds wherever holes may also be told as data. */
+/** lseek(2) with SEEK_DATA and SEEK_HOLE. */
 import { constants } from 'node:fs'
 import { test } from 'tap'
 import { outcome, SEEK_CUR, SEEK_DATA, SEEK_HOLE, SEEK_SET } from '../../support/system.js'
@@ -58,6 +58,40 @@ export function holesSuite(target: Target): void {
       t.ok((await sys.lseek(fd, 0, SEEK_DATA)) <= offset, 'the first data comes no later')
     }
     t.ok((await sys.lseek(fd, 0, SEEK_HOLE)) <= size, 'the first hole is the end at the latest')
+    await sys.close(fd)
+  })
+
+  void test('a hole of whole blocks is told as such', async (t) => {
+    const d = await scratch(t, target)
+    const fd = await sys.open(`${d}/a`, O_RDWR | O_CREAT)
+    const far = 5 * 2 ** 30
+    const size = far + 20 * PAGE_BYTES
+    await sys.ftruncate(fd, size)
+    t.equal(await outcome(sys.lseek(fd, 0, SEEK_DATA)), 'ENXIO', 'nothing but a hole')
+    t.equal(await sys.lseek(fd, 77, SEEK_HOLE), 77)
+    for (const page of [0, 600, 300_000]) await sys.pwrite(fd, pattern(PAGE_BYTES), page * PAGE_BYTES)
+    await sys.pwrite(fd, pattern(2 * PAGE_BYTES), far)
+    await sys.fsync(fd)
+    const data = [
+      [0, PAGE_BYTES],
+      [600 * PAGE_BYTES, PAGE_BYTES],
+      [300_000 * PAGE_BYTES, PAGE_BYTES],
+      [far, 2 * PAGE_BYTES],
+    ] as const
+    let position = 0
+    for (const [offset, length] of data) {
+      t.equal(await sys.lseek(fd, position, SEEK_DATA), offset, `data from ${position}`)
+      t.equal(await sys.lseek(fd, offset, SEEK_HOLE), offset + length, `a hole from ${offset}`)
+      position = offset + length
+      t.equal(await sys.lseek(fd, position + 5, SEEK_HOLE), position + 5, 'within a hole')
+    }
+    t.equal(await outcome(sys.lseek(fd, position, SEEK_DATA)), 'ENXIO', 'the last hole')
+    await sys.ftruncate(fd, far + PAGE_BYTES)
+    t.equal(await sys.lseek(fd, far, SEEK_HOLE), far + PAGE_BYTES, 'cut in the data')
+    await sys.ftruncate(fd, far)
+    t.equal(await outcome(sys.lseek(fd, 300_001 * PAGE_BYTES, SEEK_DATA)), 'ENXIO', 'cut before the data')
+    await sys.ftruncate(fd, size)
+    t.equal(await outcome(sys.lseek(fd, 300_001 * PAGE_BYTES, SEEK_DATA)), 'ENXIO', 'and longer again')
     await sys.close(fd)
   })
 

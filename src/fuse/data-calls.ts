@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Serves requests about the contents of files. */
+import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
+import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
+import { FilePosition } from '../fs/file-position.js'
+import { blockOf } from '../fs/inode.js'
+import type { Attributes, Contents } from './file-system.js'
+import { maxWriteBytes } from './init.js'
+import { type Message, wantsAccessNoted } from './message.js'
+import * as fuse from './protocol.js'
+import type { Replies } from './replies.js'
+import { CUT_SHORT } from './retry.js'
+import type { Statistics } from './statistics.js'
+
+/** 16 TiB: the upper word of an offset stays below this. */
+const offsetHighLimit = 2 ** 12
+/** A longer copy is asked for again: what is copied at once stays a small number. */
+const mostBytesPerCopy = 2 ** 30
+
+export class DataCalls {
+  /** A write that is cut short for want of space is answered so. */
+  takesShort = false
+  readonly #files: Contents & Attributes
+  readonly #message: Message
+  readonly #replies: Replies
+  readonly #statistics: Statistics
+  readonly #accessTimes: boolean
+  readonly #change = new AttributeChange()
+  readonly #found = new FilePosition()
+
+  /** @param accessTimes note when files were read */
+  constructor(
+    files: Contents & Attributes,
+    message: Message,
+    replies: Replies,
+    statistics: Statistics,
+    accessTimes: boolean,
+  ) {
+    this.#files = files
+    this.#message = message
+    this.#replies = replies
+    this.#statistics = statistics
+    this.#accessTimes = accessTimes
+  }
+
+  open(): number {
+    const message = this.#message
+    const at = fuse.fuse_open_in.word
+    if (message.argument(at.flags) & fuse.O_TRUNC) {
+      const kill = message.argument(at.open_flags) & fuse.FUSE_OPEN_KILL_SUIDGID
+      const change = this.#change
+      change.mask = SET_SIZE | (kill ? KILL_PRIVILEGES : 0)
+      change.sizeLow = 0
+      change.sizeHigh = 0
+      const error = this.#files.setattr(message.nodeid, change)
+      if (error !== 0) return error
+    }
+    return this.#replies.open()
+  }
+
+  read(): number {
+    const message = this.#message
+    const at = fuse.fuse_read_in.word
+    const number = message.nodeid
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    if (high >>> 0 >= offsetHighLimit) return 0
+    const size = Math.min(message.argument(at.size), maxWriteBytes)
+    const result = this.#files.beginRead(
+      number,
+      blockOf(low, high),
+      low & 4095,
+      size,
+      message,
+      this.#accessTimes && wantsAccessNoted(message),
+    )
+    // The pieces are read when the reply is sent; the lock is let go of then.
+    message.lockMemory = this.#files.lockMemory
+    message.lockOffset = this.#files.handOverReadLock(number)
+    if (result < 0) return result
+    this.#statistics.countRead(result)
+    return 0
+  }
+
+  write(): number {
+    const message = this.#message
+    const at = fuse.fuse_write_in.word
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    const size = message.argument(at.size)
+    if (size > message.payloadBytes || size > maxWriteBytes || size < 0) return -EINVAL
+    if (high >>> 0 >= offsetHighLimit) return -EFBIG
+    const written = this.#files.write(
+      message.nodeid,
+      blockOf(low, high),
+      low & 4095,
+      size,
+      message.payload,
+      message.payloadStart,
+      (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
+    )
+    if (written < 0) return written
+    if (written < size) {
+      // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
+      if (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) return -ENOSPC
+      if (!this.takesShort) return CUT_SHORT
+    }
+    this.#statistics.countWritten(written)
+    message.put(fuse.fuse_write_out.word.size, written)
+    message.put(fuse.fuse_write_out.word.padding, 0)
+    return fuse.fuse_write_out.lengthBytes
+  }
+
+  /** Of SEEK_DATA and SEEK_HOLE; the kernel does all other kinds of lseek(2) by itself. */
+  seek(): number {
+    const message = this.#message
+    const at = fuse.fuse_lseek_in.word
+    const whence = message.argument(at.whence)
+    if (whence !== fuse.SEEK_DATA && whence !== fuse.SEEK_HOLE) return -EINVAL
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    if (high >>> 0 >= offsetHighLimit) return -ENXIO
+    const found = this.#found
+    const error = this.#files.ranges.seek(
+      message.nodeid,
+      blockOf(low, high),
+      low & 4095,
+      whence === fuse.SEEK_DATA,
+      found,
+    )
+    if (error !== 0) return error
+    message.put(fuse.fuse_lseek_out.word.offset, found.low)
+    message.put(fuse.fuse_lseek_out.word.offset + 1, found.high)
+    return fuse.fuse_lseek_out.lengthBytes
+  }
+
+  /**
+   * The request does not tell whether the caller may keep set-ID bits (CAP_FSETID), as a WRITE does. Root may; and an
+   * owner's bits have been cleared by a SETATTR before.
+   */
+  copyRange(): number {
+    const message = this.#message
+    const at = fuse.fuse_copy_file_range_in.word
+    const low = message.argument(at.off_in)
+    const high = message.argument(at.off_in + 1)
+    const toLow = message.argument(at.off_out)
+    const toHigh = message.argument(at.off_out + 1)
+    const lengthLow = message.argument(at.len)
+    const isLong = message.argument(at.len + 1) !== 0 || lengthLow < 0 || lengthLow > mostBytesPerCopy
+    if ((message.argument(at.flags) | message.argument(at.flags + 1)) !== 0) return -EINVAL
+    if (toHigh >>> 0 >= offsetHighLimit) return -EFBIG
+    let copied = 0
+    if (high >>> 0 < offsetHighLimit)
+      copied = this.#files.ranges.copy(
+        message.nodeid,
+        blockOf(low, high),
+        low & 4095,
+        message.argument(at.nodeid_out),
+        blockOf(toLow, toHigh),
+        toLow & 4095,
+        isLong ? mostBytesPerCopy : lengthLow,
+        message.uid !== 0,
+        this.#accessTimes,
+      )
+    if (copied < 0) return copied
+    this.#statistics.countRead(copied)
+    this.#statistics.countWritten(copied)
+    message.put(fuse.fuse_copy_file_range_out.word.bytes_copied, copied)
+    message.put(fuse.fuse_copy_file_range_out.word.bytes_copied + 1, 0)
+    return fuse.fuse_copy_file_range_out.lengthBytes
+  }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What the server and its channels ask of a file system. The engine (src/fs/engine.ts) meets this interface; nothing
+ * in src/fuse knows more of it.
+ *
+ * Calls are made by inode number. They return a value or a negative errno, and their effect is durable when they
+ * return. A position in a file is the index of a block of 4 KiB and a byte in it. Calls must not allocate.
+ */
+import type { AttributeChange } from '../fs/attributes.js'
+import type { Clock } from '../fs/clock.js'
+import type { DirectorySink } from '../fs/directory-reader.js'
+import type { ExtentSink } from '../fs/extent.js'
+import type { FilePosition } from '../fs/file-position.js'
+import type { Name } from '../fs/name.js'
+import type { NewInode } from '../fs/new-inode.js'
+import type { Space } from '../fs/space.js'
+import type { Mapping } from '../native/index.js'
+import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+
+/** What statfs(2) tells. */
+export interface Usage {
+  readonly blocks: number
+  readonly freeBlocks: number
+  readonly usedInodes: number
+  readonly freeInodes: number
+}
+
+/** References that the kernel holds to inodes: an inode without names lives as long as there is one. */
+export interface References {
+  /** Takes a reference to an inode that an entry names, during readdir. @returns whether there is such an inode */
+  retain(number: number): boolean
+  /** Gives back references. */
+  forget(number: number, count: number): void
+}
+
+/** Names and directories. What returns an inode number has taken a reference to it. */
+export interface Names extends References {
+  /** Finds a name. @returns its inode */
+  lookup(parent: number, name: Name): number
+  /** Finds an inode by its number alone. */
+  find(number: number): number
+  /** @returns the directory that holds a directory */
+  parentOf(number: number): number
+  /** Makes a file, directory or special file. @returns its inode */
+  create(parent: number, name: Name, made: NewInode): number
+  /** Makes a regular file without a name. @returns its inode */
+  createNameless(parent: number, made: NewInode): number
+  /** Makes a symbolic link to the `length` bytes from byte `start` of `target` on. @returns its inode */
+  symlink(
+    parent: number,
+    name: Name,
+    made: NewInode,
+    target: TransferBuffer,
+    start: number,
+    length: number,
+  ): number
+  /** @returns 0, with a reference to `number` */
+  link(number: number, parent: number, name: Name): number
+  unlink(parent: number, name: Name): number
+  rmdir(parent: number, name: Name): number
+  /** @param flags RENAME_* of renameat2(2) */
+  rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number
+  /** Tells a directory's entries after a cookie. */
+  readdir(
+    number: number,
+    cookieLow: number,
+    cookieHigh: number,
+    sink: DirectorySink,
+    noteAccess: boolean,
+  ): number
+  /** @returns the length of a symbolic link's target in bytes */
+  readlink(number: number, sink: ExtentSink): number
+}
+
+/** Attributes: the first words of an inode (layout/inode.ts). */
+export interface Attributes {
+  /** Copies an inode's words, attributeWords of them. */
+  getattr(number: number, words: Uint32Array): number
+  setattr(number: number, change: AttributeChange): number
+  usage(): Usage
+  /** @returns an inode whose space will come back, 0 for none */
+  firstOrphan(): number
+}
+
+/** Contents of regular files. */
+export interface Contents {
+  /**
+   * Tells where bytes lie, and keeps the inode locked for reading until somebody lets go of the lock that
+   * {@link handOverReadLock} names. @returns the bytes there are
+   */
+  beginRead(
+    number: number,
+    index: number,
+    within: number,
+    length: number,
+    sink: ExtentSink,
+    noteAccess: boolean,
+  ): number
+  /** @returns where the lock of beginRead lies in {@link lockMemory}, in bytes */
+  handOverReadLock(number: number): number
+  readonly lockMemory: Mapping
+  /** @returns the bytes written, fewer where there is no space for all */
+  write(
+    number: number,
+    index: number,
+    within: number,
+    length: number,
+    from: TransferBuffer,
+    start: number,
+    killPrivileges: boolean,
+  ): number
+  readonly ranges: Ranges
+}
+
+/** Ranges of files, found and copied without passing through the server. */
+export interface Ranges {
+  /** Finds the first data, or the first hole, from a position on. @returns 0, having filled in `found` */
+  seek(number: number, index: number, within: number, wantsData: boolean, found: FilePosition): number
+  /** Copies from file to file. @returns the bytes copied, maybe fewer than asked for; 0 at the end of the source */
+  copy(
+    from: number,
+    index: number,
+    within: number,
+    to: number,
+    toIndex: number,
+    toWithin: number,
+    length: number,
+    killPrivileges: boolean,
+    noteAccess: boolean,
+  ): number
+}
+
+export interface FileSystem extends Names, Attributes, Contents {
+  /** The time of the request in hand; a channel sets it. */
+  readonly clock: Clock
+  /** Space that is about to come back. */
+  readonly space: Pick<Space, keyof Space>
+  /** Whether {@link settle} looks for locks that a call has left held. */
+  readonly isChecked: boolean
+  /** @throws Error where a call that is over has left a lock held */
+  settle(): void
+}

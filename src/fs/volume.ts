@@ -56,6 +56,8 @@ export class Volume {
   readonly #medium: Medium
   readonly #options: OpenOptions
   #marked = false
+  /** Reads how full the volume is. */
+  #observer: Engine | undefined
 
   private constructor(
     medium: Medium,
@@ -137,7 +139,8 @@ export class Volume {
 
   /** How full it is. Reads alone, so that any thread may ask while engines serve. */
   usage(): VolumeUsage {
-    return this.engine(0).usage()
+    this.#observer ??= this.engine(0)
+    return this.#observer.usage()
   }
 
   /**

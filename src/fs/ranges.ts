@@ -4,9 +4,7 @@
  * file. Holes are passed by subtrees of the block map, whatever their size.
  */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
-import { isAccessTimeDue } from './access-time.js'
 import { type BlockMap, blocksUntil, noBlock } from './block-map.js'
-import type { Clock } from './clock.js'
 import { EINVAL, ENXIO, EROFS } from './errno.js'
 import type { CallEnd } from './call-end.js'
 import { type File, blocksOf, cutLeft, mostBytesPerWrite } from './file.js'
@@ -26,7 +24,6 @@ export interface RangeParts {
   readonly medium: Medium
   readonly locks: Locks
   readonly table: InodeTable
-  readonly clock: Clock
 }
 
 /** The copy in progress; made once and filled in for each call. */
@@ -43,7 +40,6 @@ class CopyInProgress {
 export class Ranges {
   readonly #locks: Locks
   readonly #table: InodeTable
-  readonly #clock: Clock
   readonly #map: BlockMap
   readonly #file: File
   readonly #isReadOnly: boolean
@@ -55,7 +51,6 @@ export class Ranges {
   constructor(parts: RangeParts, map: BlockMap, file: File, isReadOnly: boolean, end: CallEnd) {
     this.#locks = parts.locks
     this.#table = parts.table
-    this.#clock = parts.clock
     this.#map = map
     this.#file = file
     this.#isReadOnly = isReadOnly
@@ -84,7 +79,6 @@ export class Ranges {
    * Copies up to `length` bytes from file to file; a hole leaves a hole where the target has no blocks. What is copied
    * is durable, but not whole: a power failure leaves what it would leave of several writes.
    * @param killPrivileges clears set-user-ID and set-group-ID of the target as write(2) does
-   * @param noteAccess keeps the time of the source's last access as relatime does (mount(8))
    * @returns the bytes copied, maybe fewer, 0 at the end of the source; or -EINVAL for ranges of one file that overlap,
    * -ENOSPC, -EFBIG, -EISDIR, -ESTALE
    */
@@ -97,7 +91,6 @@ export class Ranges {
     toWithin: number,
     length: number,
     killPrivileges: boolean,
-    noteAccess: boolean,
   ): number {
     if (this.#isReadOnly) return -EROFS
     const copy = this.#copy
@@ -113,7 +106,7 @@ export class Ranges {
         result =
           this.#table.openFile(from, this.#source) ||
           this.#table.openFile(to, this.#target) ||
-          this.#copyRange(length, noteAccess)
+          this.#copyRange(length)
       } catch (error) {
         result = this.#end.giveUp(error, to)
       }
@@ -138,7 +131,7 @@ export class Ranges {
     return 0
   }
 
-  #copyRange(length: number, noteAccess: boolean): number {
+  #copyRange(length: number): number {
     const source = this.#source
     const { index, within, toIndex, toWithin } = this.#copy
     const left = (source.sizeBlock - index) * blockBytes + source.sizeWithin - within
@@ -146,7 +139,6 @@ export class Ranges {
     if (total <= 0) return 0
     const distance = (toIndex - index) * blockBytes + toWithin - within
     if (source.number === this.#target.number && Math.abs(distance) < total) return -EINVAL
-    if (noteAccess && isAccessTimeDue(source, this.#clock)) source.noteAccess(this.#clock)
     let done = 0
     let stored = 0
     for (let steps = 0; steps < mostStepsPerCopy && done < total && stored < mostStoredPerCopy; steps++) {

@@ -136,7 +136,8 @@ export class DataCalls {
 
   /**
    * The request does not tell whether the caller may keep set-ID bits (CAP_FSETID), as a WRITE does. Root may; and an
-   * owner's bits have been cleared by a SETATTR before.
+   * owner's bits have been cleared by a SETATTR before. The time of the source's last access stays: the kernel goes on
+   * with the one that it knows (fuse_copy_file_range).
    */
   copyRange(): number {
     const message = this.#message
@@ -160,7 +161,6 @@ export class DataCalls {
         toLow & 4095,
         isLong ? mostBytesPerCopy : lengthLow,
         message.uid !== 0,
-        this.#accessTimes,
       )
     if (copied < 0) return copied
     this.#statistics.countRead(copied)

@@ -126,7 +126,6 @@ export interface Ranges {
     toWithin: number,
     length: number,
     killPrivileges: boolean,
-    noteAccess: boolean,
   ): number
 }
 

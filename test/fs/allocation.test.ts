@@ -95,14 +95,14 @@ void test('calls on the request path allocate nothing', (t) => {
       'copy of 4 KiB',
       (n) => {
         tick(n)
-        engine.ranges.copy(file, n & 63, 0, copy, (n + 1) & 63, 0, 4096, false, true)
+        engine.ranges.copy(file, n & 63, 0, copy, (n + 1) & 63, 0, 4096, false)
       },
     ],
     [
       'copy of a hole',
       (n) => {
         tick(n)
-        engine.ranges.copy(large, 0, 0, copy, 64, 0, 2 ** 30, false, true)
+        engine.ranges.copy(large, 0, 0, copy, 64, 0, 2 ** 30, false)
       },
     ],
     [

@@ -3,8 +3,8 @@
 import tap from 'tap'
 import type { Target } from '../support/target.js'
 import { appendSuite } from './suites/append.js'
-import { copyFileRangeSuite } from './suites/copy-file-range.js'
 import { cachedAttributesSuite } from './suites/cached-attributes.js'
+import { copyFileRangeSuite } from './suites/copy-file-range.js'
 import { durabilitySuite } from './suites/durability.js'
 import { fallocateSuite } from './suites/fallocate.js'
 import { holesSuite } from './suites/holes.js'
@@ -33,8 +33,8 @@ import { xattrSuite } from './suites/xattr.js'
 
 const suites = [
   appendSuite,
-  copyFileRangeSuite,
   cachedAttributesSuite,
+  copyFileRangeSuite,
   durabilitySuite,
   fallocateSuite,
   holesSuite,

@@ -169,12 +169,11 @@ export class EngineCaller {
     toOffset: number,
     length: number,
     killPrivileges = false,
-    noteAccess = false,
   ): number {
     const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
     const [toIndex, toWithin] = [Math.floor(toOffset / blockBytes), toOffset % blockBytes]
     const { ranges } = this.engine
-    return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges, noteAccess)
+    return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges)
   }
 
   setattr(inode: number, change: Partial<AttributeChange>): number {

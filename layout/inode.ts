@@ -43,3 +43,9 @@ export const inode = structure('inode', 128, 'A file, directory, symbolic link, 
 })
 
 export const inodesPerBlock = 32
+
+/**
+ * New blocks begin with this generation at the most. Their inodes then have as many uses again before their generations
+ * wrap round to 0, which no damage to a single generation can bring near.
+ */
+export const mostFreshGeneration = 0x7fff_ffff

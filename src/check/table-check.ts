@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Checks the roots and the inode table's map, and finds every block of inodes. */
 import { rootsBlock } from '../../layout/geometry.js'
-import { inodesPerBlock, largestInode } from '../../layout/inode.js'
+import { inodesPerBlock, largestInode, mostFreshGeneration } from '../../layout/inode.js'
 import { roots, tableHeight } from '../../layout/roots.js'
 import type { BlockTree } from './block-tree.js'
 import { tableOwner } from './claims.js'
@@ -20,7 +20,7 @@ export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts,
     report.problem('roots', `roots: height of the inode table is ${height}, should be ${tableHeight}`)
   }
   if (root === 0) report.problem('roots', 'roots: the inode table has no root')
-  const end = Math.min(said, mostTableBlocks)
+  const end = Math.min(said, mostTableBlocks, view.geometry.blockCount)
   if (said !== end)
     report.problem('roots', `roots: the inode table has ${said} blocks, should have ${end} at most`)
 
@@ -33,9 +33,17 @@ export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts,
     found++
     facts.tableBlock.set(index, block)
   })
+  checkGeneration(view, report)
   const held = view.word(rootsBlock, roots.word.heldBlocks)
-  const isListed = view.word(rootsBlock, roots.word.isListed) === 1
-  if (isListed && held !== found)
+  const isListed = view.word(rootsBlock, roots.word.isListed)
+  if (isListed > 1) report.problem('roots', `roots: isListed is ${isListed}, should be 0 or 1`)
+  if (isListed === 1 && held !== found)
     report.problem('roots', `roots: count of the inode table's blocks is ${held}, should be ${found}`)
   return found * inodesPerBlock
+}
+
+function checkGeneration(view: VolumeView, report: Report): void {
+  const generation = view.word(rootsBlock, roots.word.freshGeneration)
+  if (generation <= mostFreshGeneration) return
+  report.problem('roots', `roots: freshGeneration is ${generation}, should be ${mostFreshGeneration} at most`)
 }

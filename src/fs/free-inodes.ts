@@ -8,7 +8,7 @@
  * block. Opening the volume makes the list anew from what the inodes say of themselves.
  */
 import { rootsBlock } from '../../layout/geometry.js'
-import { flagListed, inodesPerBlock, inode as layout } from '../../layout/inode.js'
+import { flagListed, inodesPerBlock, inode as layout, mostFreshGeneration } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import type { Medium } from '../pmem/medium.js'
 import type { DamageNotes } from './damage.js'
@@ -26,11 +26,6 @@ const rootsWords = at.isListed + 1
  * An emptied block stays where fewer other inodes than this are free, so that the next few files need not add it anew.
  */
 const spareInodes = inodesPerBlock
-/**
- * New blocks begin with this generation at the most. Their inodes then have as many uses again before their generations
- * wrap round to 0, which no damage to a single generation can bring near.
- */
-const mostFreshGeneration = 0x7fff_ffff
 /** Entries of the log that giving back a block may take. */
 const roomForRelease = 16
 
@@ -68,6 +63,7 @@ export class FreeInodes {
    */
   choose(tx: Transaction, inode: Inode): number {
     tx.saveWords(rootsBlock, 0, rootsWords)
+    this.#checkCounts(tx, 1)
     const head = this.#openHead(tx)
     if (head === 0) {
       const error = this.#blocks.add(tx, this.#listed)
@@ -103,6 +99,7 @@ export class FreeInodes {
   /** Saves what {@link free} changes, but for the inode's flags. */
   saveFree(tx: Transaction, inode: Inode): void {
     tx.saveWords(rootsBlock, 0, rootsWords)
+    this.#checkCounts(tx, 2)
     inode.save(tx, field.mode, 1)
     this.#surveyOthers(inode)
     if (this.#othersFree) return
@@ -123,7 +120,7 @@ export class FreeInodes {
       if (this.#next !== 0) this.#listed.put(tx, field.previous, inode.number)
       tx.put32(rootsBlock, at.freeInode, inode.number)
     }
-    tx.put32(rootsBlock, at.usedInodes, this.#table.usedInodes - 1)
+    tx.put32(rootsBlock, at.usedInodes, Math.max(1, this.#table.usedInodes - 1))
     this.#slotHint = inode.number & slotMask
     if (!this.#othersUsed) this.#release(tx, Math.floor(inode.number / inodesPerBlock))
   }
@@ -134,8 +131,6 @@ export class FreeInodes {
    */
   relist(tx: Transaction): void {
     const blocks = this.#blocks
-    if (this.#table.roots(at.isListed) === 1)
-      this.#notes.add('the counts of inodes and of their blocks in the roots contradict each other')
     let first = 0
     let held = 0
     let used = 0
@@ -188,6 +183,20 @@ export class FreeInodes {
     }
     this.#neighbour.save(tx, field.previous, 1)
     return next
+  }
+
+  /**
+   * Sets the list aside, with the counts, if these cannot be right. The list is empty exactly if all inodes are in use, so
+   * a wrong count shows at the latest when the table would grow.
+   * @param fewest inodes that are in use
+   */
+  #checkCounts(tx: Transaction, fewest: number): void {
+    const table = this.#table
+    if (table.roots(at.isListed) !== 1) return
+    const isEmpty = table.roots(at.freeInode) === 0
+    const isFull = table.usedInodes === table.roots(at.heldBlocks) * inodesPerBlock - 1
+    if (table.isListed && table.usedInodes >= fewest && isEmpty === isFull) return
+    this.#setAside(tx, 'the counts of inodes in the roots are wrong')
   }
 
   #setAside(tx: Transaction, why: string): void {
@@ -276,7 +285,7 @@ export class FreeInodes {
    * listed
    */
   #openEmpty(index: number, block: number): number {
-    let generation = this.#table.roots(at.freshGeneration)
+    let generation = this.#table.freshGeneration
     let listed = -1
     for (let slot = 0; slot < inodesPerBlock; slot++) {
       const word = slot * layout.lengthWords

@@ -6,7 +6,13 @@
  * the metadata lock. Each of these keeps the inode in use, and its block with it. All else runs under the metadata lock.
  */
 import { rootsBlock } from '../../layout/geometry.js'
-import { inodesPerBlock, inode as layout, largestInode, rootInode } from '../../layout/inode.js'
+import {
+  inodesPerBlock,
+  inode as layout,
+  largestInode,
+  mostFreshGeneration,
+  rootInode,
+} from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
@@ -50,6 +56,16 @@ export class InodeTable {
    */
   get isListed(): boolean {
     return this.roots(at.isListed) === 1 && this.#areCountsPossible
+  }
+
+  /** Whether the roots say that the counts are right, and they contradict each other. */
+  get hasWrongCounts(): boolean {
+    return this.roots(at.isListed) === 1 && !this.#areCountsPossible
+  }
+
+  /** The generation with which the inodes of a new block begin. */
+  get freshGeneration(): number {
+    return Math.min(this.roots(at.freshGeneration), mostFreshGeneration)
   }
 
   get #areCountsPossible(): boolean {

@@ -57,7 +57,7 @@ export class TableBlocks {
     const block = tx.claimOne(0)
     if (block === 0) return -ENOSPC
     this.#medium.zero(block, 0, blockBytes)
-    const generation = this.#table.roots(at.freshGeneration)
+    const generation = this.#table.freshGeneration
     for (let slot = 0; slot < inodesPerBlock; slot++) {
       this.#medium.store32(block, slot * layout.lengthWords + field.generation, generation)
     }

@@ -30,6 +30,11 @@ export class Upkeep {
     return this.#parts.table.isListed
   }
 
+  /** Whether that is so because the counts of inodes in the roots contradict each other. */
+  get hasWrongCounts(): boolean {
+    return this.#parts.table.hasWrongCounts
+  }
+
   /**
    * Makes the list of free inodes anew, and gives back blocks of the table that have none in use.
    * @returns 0 or -EUCLEAN

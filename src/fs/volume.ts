@@ -22,6 +22,7 @@ const orphansDamaged =
   'its list of unlinked files is damaged, and their blocks stay in use; pmfs2-fuse fsck tells more'
 const tableDamaged =
   'its inode table is damaged, and free inodes in it may stay unused; pmfs2-fuse fsck tells more'
+const countsRebuilt = 'its counts of inodes contradicted each other and were rebuilt'
 const adviceOnDamage =
   'pmfs2-fuse fsck tells what is damaged, and the notice stays until mkfs makes a new volume'
 
@@ -118,6 +119,7 @@ export class Volume {
       this.superblock.set(at.incompat, incompat | incompatSparseTable)
       writeSuperblock(this.#medium, this.superblock)
     }
+    if (upkeep.hasWrongCounts) notices.push(countsRebuilt)
     if (upkeep.relistInodes() !== 0) notices.push(tableDamaged)
   }
 

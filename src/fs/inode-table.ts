@@ -21,7 +21,7 @@ import type { Inode } from './inode.js'
 import { S_IFMT, S_IFREG, isDirectory, isMode } from './mode.js'
 import { type SharedState, TABLE_EPOCH } from './shared-state.js'
 import type { Transaction } from './transaction.js'
-import { damaged } from './volume-error.js'
+import { VolumeError, damaged } from './volume-error.js'
 
 const at = roots.word
 const inodeShift = Math.log2(inodesPerBlock)
@@ -119,9 +119,19 @@ export class InodeTable {
   /** Looks at what nothing can be served without. @throws VolumeError */
   verify(blockCount: number, inode: Inode): void {
     const blocks = this.roots(at.tableBlocks)
-    if (blocks > blockCount || blocks * inodesPerBlock > largestInode + 1) damaged('its roots are damaged')
-    if (this.open(rootInode, inode) !== 0 || !isDirectory(inode.mode) || inode.links === 0)
+    if (blocks === 0 || blocks > blockCount || blocks * inodesPerBlock > largestInode + 1)
+      damaged(`its roots are damaged: the inode table cannot have ${blocks} blocks`)
+    if (this.#openRoot(inode) !== 0 || !isDirectory(inode.mode) || inode.links === 0)
       damaged('its root directory is damaged')
+  }
+
+  #openRoot(inode: Inode): number {
+    try {
+      return this.open(rootInode, inode)
+    } catch (error) {
+      if (!(error instanceof VolumeError)) throw error
+      return damaged(`its roots or its root directory are damaged: ${error.message}`)
+    }
   }
 
   /** Points `inode` at any inode of the table. @returns 0 or -ESTALE */

@@ -293,3 +293,19 @@ void test('a damaged generation does not make numbers and generations repeat', (
   }
   t.end()
 })
+
+void test('damaged roots are named as such when the volume is opened', (t) => {
+  const cases: readonly (readonly [number, number, RegExp])[] = [
+    [at.tableRoot, 1, /its roots or its root directory are damaged: block 1 /],
+    [at.tableHeight, 9, /its roots or its root directory are damaged: .*height/],
+    [at.tableBlocks, 0, /its roots are damaged: the inode table cannot have 0 blocks/],
+    [at.tableBlocks, 100_000, /its roots are damaged: the inode table cannot have 100000 blocks/],
+  ]
+  for (const [word, value, message] of cases) {
+    const volume = TestVolume.make(1024)
+    volume.close()
+    volume.medium.store32(rootsBlock, word, value)
+    t.throws(() => TestVolume.open(volume.medium), { message })
+  }
+  t.end()
+})

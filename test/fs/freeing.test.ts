@@ -182,3 +182,21 @@ for (const isNamed of [true, false]) {
     t.end()
   })
 }
+
+void test('a copy into a file that is being cut frees what is left first', (t) => {
+  const seen: unknown[] = []
+  const { volume, file, times } = cutMeanwhile(t, (other, number, time) => {
+    if (time !== 1) return
+    const source = must(other.file(root, 'source'))
+    must(other.write(source, 0, Buffer.from('new')))
+    seen.push(other.engine.ranges.copy(source, 0, 0, number, 5 * 512, 3, 3, false))
+  })
+  t.ok(times >= 1)
+  t.same(seen, [3])
+  t.equal(volume.caller.attributes(file).size, 5 * 512 * blockBytes + 6)
+  for (let n = 1; n < 6; n++)
+    t.same(volume.caller.read(file, n * 512 * blockBytes, 3), Buffer.alloc(3), `${n}`)
+  t.same(volume.caller.read(file, 5 * 512 * blockBytes + 3, 3), Buffer.from('new'))
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})

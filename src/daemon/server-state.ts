@@ -6,7 +6,7 @@
  */
 import { isHeld } from '../pmem/device.js'
 import { controlSockets, queryDaemonOf } from './control.js'
-import type { DaemonReport } from './daemon-report.js'
+import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
 import { isStopped } from './processes.js'
@@ -14,7 +14,7 @@ import { traceName } from './real-name.js'
 import { findListener } from './socket-owner.js'
 
 export type ServerState =
-  | { readonly state: 'answers'; readonly report: DaemonReport }
+  | { readonly state: 'answers'; readonly report: HeardReport }
   /** It is there, but does not answer in time. */
   | { readonly state: 'silent'; readonly pid: number | null; readonly isStopped: boolean }
   | { readonly state: 'dead' }

@@ -36,9 +36,13 @@ export function complaintOf(server: ServerState): string | null {
   if (server.state === 'dead')
     return 'its server has died; umount it, check its device (fsck), and mount it again'
   const { pid, isStopped } = server
-  const process = pid === null ? '' : ` (process ${pid})`
   const why = isStopped ? `: it is stopped, and kill -CONT ${pid} continues it` : ''
-  return `the server${process} does not answer${why}; umount --lazy takes the mount out of sight`
+  return `${silenceOf(pid)}${why}; umount --lazy takes the mount out of sight`
+}
+
+/** That a server does not answer. @param pid where it is known */
+export function silenceOf(pid: number | null): string {
+  return `the server${pid === null ? '' : ` (process ${pid})`} does not answer`
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Argv, CommandModule } from 'yargs'
 import { absoluteName } from '../native/file-name.js'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
-import { MountError } from '../daemon/mount-error.js'
+import { MountError, exitSystem } from '../daemon/mount-error.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
 import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
@@ -141,9 +141,17 @@ async function background(args: MountArguments): Promise<void> {
   again.push('--channel', args.channel, '--poll', args.poll)
   if (args['enable-uring']) again.push('--enable-uring')
   const { exitCode, signal } = await startInBackground(process.argv[1]!, again)
-  if (signal !== null)
-    throw new CommandError(`${args.device}: the server was killed by ${signal} before the mount was live`)
+  if (signal !== null) throw killed(args.device, signal)
   process.exitCode = exitCode
+}
+
+/** Node ends itself by these where it gets no memory. */
+const signalsOfNode: readonly NodeJS.Signals[] = ['SIGTRAP', 'SIGABRT']
+
+function killed(device: string, signal: NodeJS.Signals): CommandError {
+  const what = `${device}: the server was killed by ${signal} before the mount was live`
+  if (!signalsOfNode.includes(signal)) return new CommandError(what)
+  return new CommandError(`${what}; it probably ran out of memory or address space (ulimit -v)`, exitSystem)
 }
 
 /** @returns 0 where the number is left to the mount @throws UsageError */

@@ -96,21 +96,31 @@ void tap.test('killed in the background', async (t) => {
 void tap.test('killed before the mount is live', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const script = join(mount.folder, 'killed.mjs')
-  await writeFile(script, "if (process.argv.includes('--foreground')) process.kill(process.pid, 'SIGKILL')\n")
-  const started = await finish('env', [
-    ...withoutRunner,
-    `NODE_OPTIONS=--import=${script}`,
-    process.execPath,
-    program,
-    mount.device,
-    mount.mountpoint,
-  ])
-  t.equal(started.end, 32)
-  t.equal(
-    started.output,
-    `mount: ${mount.device}: the server was killed by SIGKILL before the mount was live`,
-  )
-  t.notOk(mount.isMounted())
+  const memory = '; it probably ran out of memory or address space (ulimit -v)'
+  for (const [signal, end, cause] of [
+    ['SIGKILL', 32, ''],
+    ['SIGTRAP', 2, memory],
+    ['SIGABRT', 2, memory],
+  ] as const) {
+    await writeFile(
+      script,
+      `if (process.argv.includes('--foreground')) process.kill(process.pid, '${signal}')\n`,
+    )
+    const started = await finish('env', [
+      ...withoutRunner,
+      `NODE_OPTIONS=--import=${script}`,
+      process.execPath,
+      program,
+      mount.device,
+      mount.mountpoint,
+    ])
+    t.equal(started.end, end, signal)
+    t.equal(
+      started.output,
+      `mount: ${mount.device}: the server was killed by ${signal} before the mount was live${cause}`,
+    )
+    t.notOk(mount.isMounted())
+  }
 })
 
 /** Puts a program that passes for logger(1) into the path. @returns arguments of env(1) */

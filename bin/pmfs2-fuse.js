@@ -6,7 +6,7 @@ const refusals = {
   ENFILE: 'the machine has too many open files: raise the limit (sysctl fs.file-max)',
   ENOMEM: 'there is no memory left, or no more of it is allowed (ulimit -v)',
 }
-/** As in src/cli/commands.ts. Without a command's name, a device is to be mounted. */
+/** As in src/cli/commands.ts. mount, which needs no name, and umount give 2: a system error. */
 const exitCodes = { fsck: 8, mkfs: 1, info: 1, dump: 1, help: 1, version: 1 }
 
 try {
@@ -15,5 +15,5 @@ try {
   const refusal = refusals[error?.code]
   if (refusal === undefined) throw error
   console.error(`pmfs2-fuse: the program cannot be loaded: ${refusal}`)
-  process.exitCode = exitCodes[process.argv[2]] ?? 32
+  process.exitCode = exitCodes[process.argv[2]] ?? 2
 }

@@ -11,6 +11,8 @@ export interface Command {
   readonly usageExit: number
   /** Exit code where the command could not do what it should. */
   readonly failureExit: number
+  /** Exit code where a limit of the system kept it from that: of open files, of memory, of processes. */
+  readonly limitExit: number
   /** Exit code where it failed by a fault of its own. */
   readonly defectExit: number
   /** Loads the command and tells the parser of it. */

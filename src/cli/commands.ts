@@ -4,10 +4,10 @@ import type { Argv } from 'yargs'
 import type { Command } from './command.js'
 
 /** Exit codes of mount(8) and umount(8). */
-const mounting = { usageExit: 1, failureExit: 32, defectExit: 4 }
-const plain = { usageExit: 1, failureExit: 1, defectExit: 4 }
+const mounting = { usageExit: 1, failureExit: 32, limitExit: 2, defectExit: 4 }
+const plain = { usageExit: 1, failureExit: 1, limitExit: 1, defectExit: 4 }
 /** Exit codes of e2fsck(8), to which 4 means that errors were found. */
-const checking = { usageExit: 16, failureExit: 8, defectExit: 8 }
+const checking = { usageExit: 16, failureExit: 8, limitExit: 8, defectExit: 8 }
 
 /** What has no code of its own to load. */
 const builtIn = { ...plain, add: (parser: Argv) => Promise.resolve(parser) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is known of a volume only while it is mounted: how full it is, and what its server says. */
 import { shownText } from '../check/name-text.js'
-import type { DaemonReport, Usage } from '../daemon/daemon-report.js'
+import type { HeardReport, Usage } from '../daemon/daemon-report.js'
 import type { ServerState } from '../daemon/server-state.js'
 import { counted } from '../fs/counted.js'
 import type { Row } from './output.js'
@@ -38,7 +38,8 @@ function serverRows({
   bytesWritten,
   damageMet,
   damagedPlaces,
-}: DaemonReport): Row[] {
+}: HeardReport): Row[] {
+  const process = pid === null ? 'a process in another PID namespace' : `process ${pid}`
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
   const kinds = Object.entries(requests)
     .filter(([, count]) => count > 0)
@@ -47,7 +48,7 @@ function serverRows({
   return [
     [
       'server',
-      `process ${pid}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
+      `${process}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],

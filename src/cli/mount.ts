@@ -5,7 +5,14 @@ import type { Argv, CommandModule } from 'yargs'
 import { absoluteName } from '../native/file-name.js'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
-import { MountError } from '../daemon/mount-error.js'
+import { MountError, exitSystem } from '../daemon/mount-error.js'
+import {
+  type MountEntry,
+  findMount,
+  mountType,
+  readMountTable,
+  realMountpoint,
+} from '../daemon/mount-table.js'
 import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
 import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
@@ -140,10 +147,33 @@ async function background(args: MountArguments): Promise<void> {
   if (args.workers !== undefined) again.push('--workers', args.workers)
   again.push('--channel', args.channel, '--poll', args.poll)
   if (args['enable-uring']) again.push('--enable-uring')
+  const before = readMountTable()
   const { exitCode, signal } = await startInBackground(process.argv[1]!, again)
-  if (signal !== null)
-    throw new CommandError(`${args.device}: the server was killed by ${signal} before the mount was live`)
+  if (signal !== null) {
+    await takeAway(args, before)
+    throw killed(args.device, signal)
+  }
   process.exitCode = exitCode
+}
+
+/** Unmounts what a server that was killed has left, unless it was there before. */
+async function takeAway(args: MountArguments, before: readonly MountEntry[]): Promise<void> {
+  const source = absoluteName(args.device)
+  const mountpoint = realMountpoint(absoluteName(args.mountpoint))
+  const left = findMount(mountpoint)
+  if (left?.type !== mountType || left.source !== source) return
+  if (before.some(({ device }) => device === left.device)) return
+  const { unmount } = await import('../daemon/unmount.js')
+  unmount(mountpoint, true)
+}
+
+/** Node ends itself by these where it gets no memory. */
+const signalsOfNode: readonly NodeJS.Signals[] = ['SIGTRAP', 'SIGABRT']
+
+function killed(device: string, signal: NodeJS.Signals): CommandError {
+  const what = `${device}: the server was killed by ${signal} before the mount was live`
+  if (!signalsOfNode.includes(signal)) return new CommandError(what)
+  return new CommandError(`${what}; it probably ran out of memory or address space (ulimit -v)`, exitSystem)
 }
 
 /** @returns 0 where the number is left to the mount @throws UsageError */

@@ -17,7 +17,7 @@ import {
   ownerOf,
   readMountTable,
 } from '../daemon/mount-table.js'
-import { complaintOf, serverState } from '../daemon/server-state.js'
+import { complaintOf, serverState, silenceOf } from '../daemon/server-state.js'
 import { unmount } from '../daemon/unmount.js'
 import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
@@ -75,13 +75,18 @@ async function mountAt(target: string): Promise<MountEntry> {
   return refuse(target, await reachable(target))
 }
 
-/** To unmount may mean to write pages, which waits for the server, without an end if that is stopped. */
+/**
+ * To unmount may mean to write pages, which waits for the server, without an end if that is stopped. One that cannot be
+ * heard here (in another network namespace, say) may be well.
+ */
 async function refuseStopped(mount: MountEntry): Promise<void> {
   const server = await serverState(mount)
   if (server.state !== 'silent') return
-  const complaint = `${mount.mountpoint}: ${complaintOf(server)}`
-  if (server.isStopped) throw new CommandError(complaint)
-  say(complaint)
+  const { mountpoint } = mount
+  if (server.isStopped) throw new CommandError(`${mountpoint}: ${complaintOf(server)}`)
+  say(
+    `${mountpoint}: ${silenceOf(server.pid)}; it is unmounted all the same, which may wait for the server (umount --lazy does not)`,
+  )
 }
 
 /** @throws CommandError */

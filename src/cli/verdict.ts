@@ -34,9 +34,17 @@ function usageLine(command: Command, message: string): string {
   return `${problem}; try ${help}`
 }
 
+const limits: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM']
+
+/** Whether a limit of the system is the cause. EAGAIN is one of processes where one is to be started (fork(2)). */
+function isLimit(error: unknown): boolean {
+  if (limits.includes(codeOf(error)) || isUnmapped(error)) return true
+  return isSystemError(error) && error.code === 'EAGAIN' && error.syscall!.startsWith('spawn')
+}
+
 /** Whether a limit kept a part of the program from being loaded. Which one says nothing to whoever met the limit. */
 function isOfProgram({ code, path }: NodeJS.ErrnoException): boolean {
-  if (!['EMFILE', 'ENFILE', 'ENOMEM'].includes(code ?? '') || path === undefined) return false
+  if (!limits.includes(code) || path === undefined) return false
   return path.startsWith(join(packageRoot(), '/')) || path.includes('/node_modules/')
 }
 
@@ -45,19 +53,24 @@ function isUnmapped(error: unknown): boolean {
   return codeOf(error) === 'ERR_DLOPEN_FAILED' && String(error).includes('failed to map segment')
 }
 
+/** The exit code of a failure. */
+function exitOn(cause: unknown, { limitExit, failureExit }: Command): number {
+  return isLimit(cause) ? limitExit : failureExit
+}
+
 /** The line that tells what went wrong, and the exit code. */
 export function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
   if (isParserError(error) || error instanceof UsageError) {
     return { line: usageLine(command, error.message), exitCode: command.usageExit }
   }
   if (error instanceof CommandError) {
-    return { line: error.message, exitCode: error.exitCode ?? command.failureExit }
+    return { line: error.message, exitCode: error.exitCode ?? exitOn(error.cause, command) }
   }
   if (isSystemError(error)) {
     const line = isOfProgram(error) ? adviceOn(error.code!) : systemErrorLine(error)
-    return { line, exitCode: command.failureExit }
+    return { line, exitCode: exitOn(error, command) }
   }
-  if (isUnmapped(error)) return { line: adviceOn('ENOMEM'), exitCode: command.failureExit }
+  if (isUnmapped(error)) return { line: adviceOn('ENOMEM'), exitCode: command.limitExit }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   if (message.includes('No native build was found')) {
     return {

@@ -3,16 +3,17 @@
  * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
  * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with the mount's device number
  * and ends at random, so that nobody can take it before the server does. Anybody may listen on another such name, so
- * only an answer of a process of the user who mounted it is believed, and only if the kernel confirms who answers.
+ * only an answer of a process of the user who mounted it is believed. The kernel tells whose process that is, and its
+ * number: what the answer says of that holds in the server's PID namespace only.
  */
 import { randomBytes } from 'node:crypto'
 import { Socket, createServer } from 'node:net'
 import debug from 'debug'
-import { type DaemonReport, parseReport } from './daemon-report.js'
+import { type DaemonReport, type HeardReport, parseReport } from './daemon-report.js'
 import { deviceNumber, ownerOf, readMountTable } from './mount-table.js'
 import { type Peer, connectTo, listeningSockets, nameLength } from './socket-owner.js'
 
-export type { DaemonReport } from './daemon-report.js'
+export type { DaemonReport, HeardReport } from './daemon-report.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -78,19 +79,19 @@ export function openControl(device: number, report: () => DaemonReport): Control
  * @param device number of the mount (st_dev) @param owner who mounted it (null: one does not know)
  * @returns null where none answers in time
  */
-export async function queryDaemonOf(device: number, owner = mounterOf(device)): Promise<DaemonReport | null> {
+export async function queryDaemonOf(device: number, owner = mounterOf(device)): Promise<HeardReport | null> {
   return firstOf(connectTo(controlSockets(device), owner).map((peer) => ask(peer)))
 }
 
 /** The first report; null where all are null. */
-async function firstOf(reports: readonly Promise<DaemonReport | null>[]): Promise<DaemonReport | null> {
+async function firstOf(reports: readonly Promise<HeardReport | null>[]): Promise<HeardReport | null> {
   return new Promise((resolve) => {
     for (const report of reports) void report.then((report) => report !== null && resolve(report))
     void Promise.all(reports).then(() => resolve(null))
   })
 }
 
-async function ask({ fd, pid }: Peer): Promise<DaemonReport | null> {
+async function ask({ fd, pid }: Peer): Promise<HeardReport | null> {
   return new Promise((resolve) => {
     const socket = new Socket({ fd })
     let text = ''
@@ -105,7 +106,7 @@ async function ask({ fd, pid }: Peer): Promise<DaemonReport | null> {
     socket.on('close', () => {
       clearTimeout(timer)
       const report = parseReport(text)
-      resolve(report?.pid === pid ? report : null)
+      resolve(report === null ? null : { ...report, pid: pid === 0 ? null : pid })
     })
   })
 }

@@ -11,6 +11,7 @@ export interface Usage {
 }
 
 export interface DaemonReport {
+  /** Its number in its own PID namespace. */
   readonly pid: number
   readonly device: string
   readonly mountpoint: string
@@ -26,6 +27,12 @@ export interface DaemonReport {
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
   readonly damageMet: number
   readonly damagedPlaces: readonly string[]
+}
+
+/** The same, as it was heard. */
+export interface HeardReport extends Omit<DaemonReport, 'pid'> {
+  /** The server's number in the hearer's PID namespace, of which the kernel assures; null where it is not in that. */
+  readonly pid: number | null
 }
 
 const texts = ['device', 'mountpoint', 'channel', 'startedAt'] as const

@@ -6,7 +6,7 @@
  */
 import { isHeld } from '../pmem/device.js'
 import { controlSockets, queryDaemonOf } from './control.js'
-import type { DaemonReport } from './daemon-report.js'
+import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
 import { isStopped } from './processes.js'
@@ -14,7 +14,7 @@ import { traceName } from './real-name.js'
 import { findListener } from './socket-owner.js'
 
 export type ServerState =
-  | { readonly state: 'answers'; readonly report: DaemonReport }
+  | { readonly state: 'answers'; readonly report: HeardReport }
   /** It is there, but does not answer in time. */
   | { readonly state: 'silent'; readonly pid: number | null; readonly isStopped: boolean }
   | { readonly state: 'dead' }
@@ -36,9 +36,13 @@ export function complaintOf(server: ServerState): string | null {
   if (server.state === 'dead')
     return 'its server has died; umount it, check its device (fsck), and mount it again'
   const { pid, isStopped } = server
-  const process = pid === null ? '' : ` (process ${pid})`
   const why = isStopped ? `: it is stopped, and kill -CONT ${pid} continues it` : ''
-  return `the server${process} does not answer${why}; umount --lazy takes the mount out of sight`
+  return `${silenceOf(pid)}${why}; umount --lazy takes the mount out of sight`
+}
+
+/** That a server does not answer. @param pid where it is known */
+export function silenceOf(pid: number | null): string {
+  return `the server${pid === null ? '' : ` (process ${pid})`} does not answer`
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import t from 'tap'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { fileLimitMs, pmfs2, refuse, start, succeed } from './cli.js'
+import { command, fileLimitMs, pmfs2, refuse, start, succeed } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
@@ -124,6 +124,17 @@ void t.test('one that another mount namespace has, too', async (t) => {
 async function settled(): Promise<void> {
   for (let tries = 0; (await pmfs2(['fsck', device])).end !== 0 && tries < 50; tries++);
 }
+
+void t.test('a server in another network namespace, which is not heard', async (t) => {
+  const { end } = await start('unshare', ['--net', process.execPath, command, device, mountpoint])
+  t.equal(end, 0, 'mounted')
+  t.same(await pmfs2(['umount', mountpoint]), {
+    end: 0,
+    stdout: '',
+    stderr: `umount: ${mountpoint}: the server does not answer; it is unmounted all the same, which may wait for the server (umount --lazy does not)\n`,
+  })
+  t.match(await succeed(t, ['fsck', device]), /clean/, 'it was waited for')
+})
 
 void t.test('a server that was killed', async (t) => {
   await mount(t)

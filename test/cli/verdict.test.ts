@@ -11,6 +11,7 @@ import { DeviceError } from '../../src/pmem/device-error.js'
 
 const mkfs = commands.find(({ name }) => name === 'mkfs')!
 const mount = commands.find(({ name }) => name === 'mount')!
+const umount = commands.find(({ name }) => name === 'umount')!
 const fsck = commands.find(({ name }) => name === 'fsck')!
 
 /** What a command says that ends with `error` at work on a device. */
@@ -65,8 +66,28 @@ void t.test('a native part for which there is no memory is no defect', (t) => {
   const error = new Error('/x/pmfs2.node: failed to map segment from shared object')
   const { line, exitCode } = verdict(Object.assign(error, { code: 'ERR_DLOPEN_FAILED' }), mount)
   t.equal(line, 'there is no memory left, or no more of it is allowed (ulimit -v)')
-  t.equal(exitCode, 32)
+  t.equal(exitCode, 2)
   t.end()
+})
+
+void t.test('a limit of the system has an exit code of its own where mount(8) has one', async (t) => {
+  const exits = (error: unknown) =>
+    [mount, umount, mkfs, fsck].map((command) => verdict(error, command).exitCode)
+  const system = (code: string, syscall: string) =>
+    Object.assign(new Error(`${code}: ${syscall}`), { code, syscall })
+  const ofLimit = [2, 2, 1, 8]
+  const ofFailure = [32, 32, 1, 8]
+  for (const code of ['EMFILE', 'ENFILE', 'ENOMEM']) {
+    t.same(exits(system(code, 'open')), ofLimit, code)
+    const met = about('/dev/x', () => {
+      throw new DeviceError(code, 'cannot open /dev/x')
+    })
+    t.same(exits(await met.catch((error: unknown) => error)), ofLimit, `${code} of a device`)
+  }
+  t.same(exits(system('EAGAIN', 'spawn node')), ofLimit)
+  t.same(exits(system('EAGAIN', 'read')), ofFailure)
+  t.same(exits(system('EACCES', 'open')), ofFailure)
+  t.same(exits(new CommandError('no', null, { cause: new DeviceError('EBUSY', 'in use') })), ofFailure)
 })
 
 void t.test('a native part that is not built is no defect', (t) => {

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
@@ -30,6 +31,8 @@ const report: DaemonReport = {
   damageMet: 2,
   damagedPlaces: ['inode 5: block 9 is named as data'],
 }
+/** For processes of their own. */
+const controlModule = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
 /** Numbers that no file system has (20 bits of minor number are more than will ever be mounted). */
 const free = 0xfff0_0000 + (process.pid & 0xffff)
 
@@ -46,22 +49,57 @@ void tap.test('the process that listens is believed', async (t) => {
   t.same(await queryDaemonOf(free), report)
 })
 
-void tap.test('one that passes for another is not', async (t) => {
-  const other = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] })
-  t.teardown(() => other.stdin.end())
+void tap.test('the kernel tells its number, whatever it says itself', async (t) => {
   await listens(
     t,
-    openControl(free + 1, () => ({ ...report, pid: other.pid! })),
+    openControl(free + 1, () => ({ ...report, pid: 1 })),
   )
-  t.equal(await queryDaemonOf(free + 1), null)
-  await listens(
-    t,
-    openControl(free + 2, () => ({ ...report, pid: 2 ** 30 })),
-  )
-  t.equal(await queryDaemonOf(free + 2), null, 'nor one that is not there')
+  t.same(await queryDaemonOf(free + 1), report)
 })
 
-void tap.test('nor is one that floods', async (t) => {
+/** Listens in a PID namespace of its own until its input ends. */
+const listener = `
+  const { openControl } = await import(process.argv[1])
+  const device = Number(process.argv[2])
+  await openControl(device, () => ({ ...JSON.parse(process.argv[3]), pid: process.pid })).settled
+  process.stdout.write(process.pid + '\\n')
+  process.stdin.resume()
+`
+
+void tap.test('a server in a PID namespace below is believed, and known by its number here', async (t) => {
+  const device = free + 2
+  const node = [process.execPath, '--input-type=module', '-e', listener, controlModule, `${device}`]
+  const args = ['--pid', '--fork', '--kill-child=KILL', '--', ...node, JSON.stringify(report)]
+  const server = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => server.kill('SIGKILL'))
+  const [said] = (await once(server.stdout, 'data')) as [Buffer]
+  t.equal(said.toString(), '1\n', 'its number there')
+  const forked = await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')
+  t.same(await queryDaemonOf(device, 0), { ...report, pid: Number(forked) })
+})
+
+/** Prints what it hears. */
+const hearer = `
+  const { queryDaemonOf } = await import(process.argv[1])
+  process.stdout.write(JSON.stringify(await queryDaemonOf(Number(process.argv[2]), 0)))
+`
+
+void tap.test('a server outside of the PID namespace is believed, and has no number there', async (t) => {
+  const device = free + 10
+  await listens(
+    t,
+    openControl(device, () => report),
+  )
+  const node = [process.execPath, '--input-type=module', '-e', hearer, controlModule, `${device}`]
+  const args = ['--pid', '--fork', '--kill-child=KILL', '--', ...node]
+  const asking = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let heard = ''
+  asking.stdout.on('data', (part: Buffer) => (heard += part.toString()))
+  await once(asking, 'close')
+  t.same(JSON.parse(heard), { ...report, pid: null })
+})
+
+void tap.test('one that floods is not believed', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy())
     const pour = (): void => {
@@ -92,10 +130,9 @@ const holder = `
 
 void tap.test('who holds the socket open keeps no server alive', async (t) => {
   const device = free + 5
-  const path = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
   // Longer than a socket buffers, so that the answer cannot be handed over at once.
   const long = { ...report, mountpoint: 'x'.repeat(2 ** 16) }
-  const args = ['--input-type=module', '-e', holder, path, `${device}`, JSON.stringify(long)]
+  const args = ['--input-type=module', '-e', holder, controlModule, `${device}`, JSON.stringify(long)]
   const server = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => server.kill('SIGKILL'))
   await once(server.stdout, 'data')
@@ -220,9 +257,8 @@ const thirdUser = `
 
 void tap.test('a third user believes the server, and no stranger who claims its number', async (t) => {
   const device = free + 9
-  const path = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
   const believed = async (owner: number): Promise<string> => {
-    const args = ['--input-type=module', '-e', thirdUser, path, `${device}`, `${owner}`]
+    const args = ['--input-type=module', '-e', thirdUser, controlModule, `${device}`, `${owner}`]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let said = ''
     child.stdout.on('data', (part: Buffer) => (said += part.toString()))

@@ -93,24 +93,55 @@ void tap.test('killed in the background', async (t) => {
   t.ok((await readFile(log, 'utf8')).startsWith(line), 'and not of the one that was unmounted')
 })
 
+void tap.test('killed while its workers start', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const script = join(mount.folder, 'killed.mjs')
+  // Each thread loads it.
+  await writeFile(
+    script,
+    "import { isMainThread } from 'node:worker_threads'\nif (!isMainThread) process.kill(process.pid, 'SIGKILL')\n",
+  )
+  const start = (...options: readonly string[]) =>
+    finish('env', [...withoutRunner, ...options, process.execPath, program, mount.device, mount.mountpoint])
+  const killing = `NODE_OPTIONS=--import=${script}`
+  const killed = await start(killing)
+  t.equal(killed.end, 32)
+  t.match(killed.output, /the server was killed by SIGKILL before the mount was live$/)
+  t.notOk(mount.isMounted(), 'the kernel had mounted it already')
+  await mount.mount()
+  await writeFile(script, "if (process.argv.includes('--foreground')) process.kill(process.pid, 'SIGKILL')\n")
+  t.match((await start(killing)).output, /the server was killed by SIGKILL/)
+  t.ok(mount.isMounted(), 'what was there before stays')
+})
+
 void tap.test('killed before the mount is live', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const script = join(mount.folder, 'killed.mjs')
-  await writeFile(script, "if (process.argv.includes('--foreground')) process.kill(process.pid, 'SIGKILL')\n")
-  const started = await finish('env', [
-    ...withoutRunner,
-    `NODE_OPTIONS=--import=${script}`,
-    process.execPath,
-    program,
-    mount.device,
-    mount.mountpoint,
-  ])
-  t.equal(started.end, 32)
-  t.equal(
-    started.output,
-    `mount: ${mount.device}: the server was killed by SIGKILL before the mount was live`,
-  )
-  t.notOk(mount.isMounted())
+  const memory = '; it probably ran out of memory or address space (ulimit -v)'
+  for (const [signal, end, cause] of [
+    ['SIGKILL', 32, ''],
+    ['SIGTRAP', 2, memory],
+    ['SIGABRT', 2, memory],
+  ] as const) {
+    await writeFile(
+      script,
+      `if (process.argv.includes('--foreground')) process.kill(process.pid, '${signal}')\n`,
+    )
+    const started = await finish('env', [
+      ...withoutRunner,
+      `NODE_OPTIONS=--import=${script}`,
+      process.execPath,
+      program,
+      mount.device,
+      mount.mountpoint,
+    ])
+    t.equal(started.end, end, signal)
+    t.equal(
+      started.output,
+      `mount: ${mount.device}: the server was killed by ${signal} before the mount was live${cause}`,
+    )
+    t.notOk(mount.isMounted())
+  }
 })
 
 /** Puts a program that passes for logger(1) into the path. @returns arguments of env(1) */

@@ -27,9 +27,14 @@ void tap.test('open files', async (t) => {
     t.equal(none.end, command === 'fsck' ? 8 : 1)
     t.match(none.output, /^pmfs2-fuse: the program cannot be loaded: .*: raise the limit \(ulimit -n\)$/)
   }
-  t.equal((await under('-n 32', mount.device, mount.mountpoint)).end, 32)
+  for (const args of [[], ['umount']] as const)
+    t.equal(
+      (await under('-n 32', ...args, mount.device, mount.mountpoint)).end,
+      2,
+      'the exit code of a system error',
+    )
   const { end, output } = await under('-n 64', mount.device, mount.mountpoint, '--workers', '30')
-  t.equal(end, 2, 'the exit code of a system error')
+  t.equal(end, 2)
   t.match(output, /^mount: a worker cannot be started: .*: raise the limit \(ulimit -n\)$/m)
   t.notMatch(output, /bug/)
   t.notOk(mount.isMounted(), 'a mount that did not come about leaves nothing')
@@ -37,15 +42,22 @@ void tap.test('open files', async (t) => {
 })
 
 void tap.test('memory', async (t) => {
-  const device = join(await temporaryDirectory(t), 'device')
+  const folder = await temporaryDirectory(t)
+  const device = join(folder, 'device')
   await succeed('mkfs', device, '--size', '64G', '--sparse')
   // Node itself reserves much, and ends by itself where it cannot.
   for (const [command, exitCode] of [
     ['info', 1],
     ['fsck', 8],
     ['dump', 1],
+    ['mount', 2],
   ] as const) {
-    const { end, output } = await under('-v 8000000', command, device)
+    const { end, output } = await under(
+      '-v 8000000',
+      command,
+      device,
+      ...(command === 'mount' ? [folder, '--foreground'] : []),
+    )
     t.equal(end, exitCode, output)
     t.match(
       output,

@@ -73,7 +73,7 @@ void tap.test('until it is interrupted', async (t) => {
 void tap.test('its server is killed', async (t) => {
   const started = await start(t)
   const report = await queryDaemonOf((await stat(started.mountpoint)).dev)
-  process.kill(report!.pid, 'SIGKILL')
+  process.kill(report!.pid!, 'SIGKILL')
   t.same(await started.ended, [1, null])
   t.match(started.output(), /^start: the server was ended by SIGKILL$/m)
   isTakenAway(t, started)

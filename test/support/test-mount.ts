@@ -154,7 +154,9 @@ export class TestMount {
   async report(): Promise<DaemonReport> {
     const report = await queryDaemonOf(this.#deviceNumber)
     if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
-    return report
+    const { pid } = report
+    if (pid === null) throw new Error(`the server of ${this.mountpoint} is in another PID namespace`)
+    return { ...report, pid }
   }
 
   isMounted(): boolean {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The device of a server, found among all that the server has locked. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { pathOfServed } from '../../src/cli/served-device.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import { sparseFile } from './cli.js'
+
+/** Locks and maps a device, as a server does, and holds it until its input ends. */
+const server = `
+  const { openDevice } = await import(process.argv[1] + '/device.js')
+  const { mapDevices } = await import(process.argv[1] + '/map-device.js')
+  const device = openDevice(process.argv[2], { access: 'read-write', exclusive: true })
+  mapDevices([device], 'read-write')
+  process.stdout.write('mapped')
+  process.stdin.resume()
+`
+const pmem = fileURLToPath(new URL('../../src/pmem', import.meta.url))
+
+for (const memory of [true, false])
+  for (const inherited of [3, 200])
+    void t.test(
+      `${memory ? 'tmpfs' : 'disk'}: its starter left descriptor ${inherited} locked`,
+      async (t) => {
+        const folder = await temporaryDirectory(t, memory ? SHARED_MEMORY : undefined)
+        const device = sparseFile(join(folder, 'device'), 2 ** 21)
+        const script = `exec ${inherited}>"$1" && flock ${inherited} && shift && exec "$@"`
+        const node = [process.execPath, '--input-type=module', '-e', server, pmem, device]
+        const child = spawn('bash', ['-c', script, 'bash', join(folder, 'lock'), ...node], {
+          stdio: ['pipe', 'pipe', 'inherit'],
+        })
+        t.teardown(async () => {
+          child.stdin.end()
+          await once(child, 'exit')
+        })
+        await once(child.stdout, 'data')
+        t.equal(pathOfServed(device, child.pid!), device)
+        const { ino } = statSync(device)
+        renameSync(device, join(folder, 'moved'))
+        t.equal(statSync(pathOfServed(device, child.pid!)).ino, ino, 'its name is gone')
+        writeFileSync(device, 'another file of its name')
+        t.equal(statSync(pathOfServed(device, child.pid!)).ino, ino, "its name is another's")
+        t.equal(pathOfServed(device, null), device, 'nobody knows the server')
+      },
+    )

@@ -30,6 +30,9 @@ export class BlockMap {
   /** Whether the last {@link cut} has left nothing. */
   #isEmptied = false
 
+  /** The nodes from the root to where a search is, by level. */
+  readonly #path = new Uint32Array(tallestMap)
+
   constructor(medium: Medium, area: DataArea) {
     this.#medium = medium
     this.#area = area
@@ -103,7 +106,7 @@ export class BlockMap {
   /**
    * Finds the first block at `index` or beyond, among `want` blocks of the file. A hole is passed by subtrees, so it
    * costs a few loads whatever its size.
-   * @param mostNodes to visit at the most: a damaged map may have the same empty node in many places
+   * @param mostNodes that the map can have: a damaged one may have the same node in many places
    * @returns its index as a signed number, or {@link noBlock}
    */
   nextData(root: number, height: number, index: number, want: number, mostNodes: number): number {
@@ -113,34 +116,41 @@ export class BlockMap {
       return 0
     }
     const end = Math.min(index + want, coverage[height]!, largestFileBlocks)
-    // From where a node ends, the search descends from the root again: on a whole map, once for each level.
-    let nodesLeft = mostNodes + height * height
-    let node = root
+    const path = this.#path
+    let nodes = 1
     let level = height - 1
+    this.#area.check(root)
+    path[level] = root
     for (let at = index; at < end;) {
-      if (nodesLeft-- <= 0) damaged('a block map has more nodes than the file has blocks')
-      this.#area.check(node)
+      const node = path[level]!
       const child = this.#nextUsed(node, childIndex(at, level))
       const span = coverage[level]!
       // Where the search goes on: the child that was found, or what follows the node.
       if (child !== childIndex(at, level)) at += child * span - (at % (mapFanout * span))
       if (child === mapFanout) {
-        node = root
-        level = height - 1
+        // Up to the node that has more children after the ones that were passed.
+        while (level < height && at % (mapFanout * coverage[level]!) === 0) level++
+        if (level === height) return noBlock
       } else if (level === 0) {
         return at < end ? at | 0 : noBlock
       } else {
-        node = this.#medium.load32(node, child * mapEntryWords)
-        level--
+        const below = this.#medium.load32(node, child * mapEntryWords)
+        this.#area.check(below)
+        if (++nodes > mostNodes) damaged('a block map has more nodes than the file has blocks')
+        path[--level] = below
       }
     }
     return noBlock
   }
 
-  /** Finds the first hole at `index` or beyond, among `want` blocks. @returns as {@link nextData} */
-  nextHole(root: number, height: number, index: number, want: number): number {
+  /**
+   * Finds the first hole at `index` or beyond, among `want` blocks.
+   * @param mostBlocks that the file can have, as for {@link nextData} @returns as {@link nextData}
+   */
+  nextHole(root: number, height: number, index: number, want: number, mostBlocks: number): number {
     const end = index + want
     for (let at = index; at < end;) {
+      if (at - index > mostBlocks) damaged('a block map leads to more blocks than the file has')
       // All of a hole begins where a part of it does.
       const run = this.run(root, height, at, mapFanout)
       if (this.runStart === 0) return at | 0

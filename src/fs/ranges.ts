@@ -33,6 +33,8 @@ class CopyInProgress {
   toIndex = 0
   toWithin = 0
   killPrivileges = false
+  /** Bytes that are copied. */
+  done = 0
   /** Of the last step, whether it did not get as far as it was to. */
   isShort = false
 }
@@ -101,6 +103,7 @@ export class Ranges {
     copy.killPrivileges = killPrivileges
     let result: number = cutLeft
     while (result === cutLeft) {
+      copy.done = 0
       this.#locks.lockInodes(from, to)
       try {
         result =
@@ -108,7 +111,9 @@ export class Ranges {
           this.#table.openFile(to, this.#target) ||
           this.#copyRange(length)
       } catch (error) {
-        result = this.#end.giveUp(error, to)
+        // What was copied before stays.
+        const errno = this.#end.giveUp(error, to)
+        result = copy.done || errno
       }
       if (result === cutLeft) this.#locks.yieldInodes()
       else this.#locks.unlockInodes()
@@ -123,7 +128,7 @@ export class Ranges {
     const end = sizeBlock + (sizeWithin > 0 ? 1 : 0)
     const next = wantsData
       ? this.#map.nextData(root, height, index, Infinity, blocks)
-      : this.#map.nextHole(root, height, index, Infinity)
+      : this.#map.nextHole(root, height, index, Infinity, blocks)
     if (next === (index | 0)) found.set(next, within)
     else if (next !== noBlock && next >>> 0 < end) found.set(next, 0)
     else if (wantsData) return -ENXIO
@@ -133,22 +138,26 @@ export class Ranges {
 
   #copyRange(length: number): number {
     const source = this.#source
-    const { index, within, toIndex, toWithin } = this.#copy
+    const copy = this.#copy
+    const { index, within, toIndex, toWithin } = copy
     const left = (source.sizeBlock - index) * blockBytes + source.sizeWithin - within
     const total = Math.min(length, left, mostBytesPerCopy)
     if (total <= 0) return 0
     const distance = (toIndex - index) * blockBytes + toWithin - within
     if (source.number === this.#target.number && Math.abs(distance) < total) return -EINVAL
-    let done = 0
     let stored = 0
-    for (let steps = 0; steps < mostStepsPerCopy && done < total && stored < mostStoredPerCopy; steps++) {
-      const bytes = this.#copyStep(done, total - done)
-      if (bytes < 0) return done > 0 ? done : bytes
-      done += bytes
+    for (
+      let steps = 0;
+      steps < mostStepsPerCopy && copy.done < total && stored < mostStoredPerCopy;
+      steps++
+    ) {
+      const bytes = this.#copyStep(copy.done, total - copy.done)
+      if (bytes < 0) return copy.done || bytes
+      copy.done += bytes
       stored += Math.min(bytes, mostBytesPerWrite)
-      if (this.#copy.isShort) break
+      if (copy.isShort) break
     }
-    return done
+    return copy.done
   }
 
   /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, or a negative errno */
@@ -169,7 +178,7 @@ export class Ranges {
     }
     const wanted = Math.min(left, mostBytesPerWrite)
     const most = blocksOf(within, wanted)
-    const hole = blocksUntil(this.#map.nextHole(root, height, index, most), index, most)
+    const hole = blocksUntil(this.#map.nextHole(root, height, index, most, blocks), index, most)
     const length = Math.min(hole * blockBytes - within, wanted)
     const bytes = this.#file.copyFrom(
       this.#source,

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Finding holes and data, and copying ranges: every height of the map, the ends of files, holes on either side. */
 import { test } from 'tap'
+import { rootsBlock } from '../../layout/geometry.js'
+import { inode as layout, inodesPerBlock } from '../../layout/inode.js'
+import { mapEntryWords, mapFanout } from '../../layout/map-node.js'
+import { roots, tableHeight } from '../../layout/roots.js'
 import { SET_MODE } from '../../src/fs/attributes.js'
-import { EFBIG, EINVAL, EISDIR, ENOSPC, ENXIO, EROFS } from '../../src/fs/errno.js'
+import { EFBIG, EINVAL, EISDIR, ENOSPC, ENXIO, EROFS, EUCLEAN } from '../../src/fs/errno.js'
 import { Volume } from '../../src/fs/volume.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
@@ -87,6 +91,63 @@ function holed(volume: TestVolume, name: string, random: Random, blocks: number)
   }
   return [file, contents]
 }
+
+void test('nodes that truncations have left empty are passed', (t) => {
+  const volume = TestVolume.of(t, 8192)
+  const { caller } = volume
+  const told: string[] = []
+  volume.volume.onDamage = (what) => told.push(what)
+  const block = Buffer.alloc(blockBytes, 7)
+  for (const [what, first] of [
+    ['height 2', 0],
+    ['height 3', 2 ** 18],
+    ['height 4', 2 ** 27],
+  ] as const) {
+    const file = must(caller.file(root, what))
+    for (let n = 1; n <= 20; n++) {
+      must(caller.write(file, (first + 512 * n + 511) * blockBytes, block))
+      must(caller.truncate(file, (first + 512 * n + 500) * blockBytes))
+      t.equal(caller.seek(file, 0, 'data'), -ENXIO, `${what}: ${n} empty nodes`)
+      t.equal(caller.seek(file, 0, 'hole'), 0)
+    }
+    const at = (first + 512 * 100 + 3) * blockBytes
+    must(caller.write(file, at, block))
+    t.equal(caller.seek(file, 0, 'data'), at, what)
+    const copy = must(caller.file(root, `copy of ${what}`))
+    t.equal(caller.copy(file, 0, copy, 0, 512 * 50 * blockBytes), 512 * 50 * blockBytes)
+    t.equal(caller.copy(copy, 0, file, 0, 512 * 50 * blockBytes), 512 * 50 * blockBytes)
+  }
+  t.same(told, [])
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
+void test('a map that leads to the same nodes again and again holds nobody up', (t) => {
+  const volume = TestVolume.make(1024)
+  const { caller, medium } = volume
+  const file = must(caller.file(root, 'file'))
+  must(caller.write(file, 2 ** 30, Buffer.alloc(2 * blockBytes, 1)))
+  must(caller.truncate(file, 2 ** 38))
+  // It lies in the first block of the inode table.
+  let block = medium.load32(rootsBlock, roots.word.tableRoot)
+  for (let level = 0; level < tableHeight; level++) block = medium.load32(block, 0)
+  const word = (file % inodesPerBlock) * layout.lengthWords
+  const lead = (node: number, to: number): void => {
+    for (let n = 0; n < mapFanout; n++) medium.store32(node, n * mapEntryWords, to)
+  }
+  const top = medium.load32(block, word + layout.word.root)
+  const middle = medium.load32(top, mapEntryWords)
+  const lowest = medium.load32(middle, 0)
+  const data = medium.load32(lowest, 0)
+  lead(top, middle)
+  lead(middle, lowest)
+  lead(lowest, data)
+  t.equal(caller.seek(file, 0, 'hole'), -EUCLEAN)
+  lead(lowest, 0)
+  t.equal(caller.seek(file, 0, 'data'), -EUCLEAN)
+  volume.drop()
+  t.end()
+})
 
 void test('copies are as reads and writes would make them', (t) => {
   const random = new Random(seed)

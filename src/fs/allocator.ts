@@ -6,7 +6,7 @@
  */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { FREE_BLOCKS, SEARCH_HINT, type SharedState } from './shared-state.js'
 
@@ -42,11 +42,17 @@ export class Allocator {
 
   /** Fills the working bitmap from the persistent one. Once per open, after recovery. */
   load(): void {
-    const { bitmapStart, bitmapBlocks, dataStart } = this.#geometry
+    const { dataStart } = this.#geometry
     let total = 0
-    for (let group = 0; group < bitmapBlocks; group++) {
-      const from = this.#medium.wordsOf(bitmapStart + group)
-      const at = this.#medium.wordOf(bitmapStart + group)
+    for (let group = 0; group < this.#state.groupCount; group++) {
+      const bitmapBlock = bitmapBlockOf(this.#geometry, group * blocksPerBitmapBlock)
+      if (bitmapBlock < 0) {
+        // A gap between segments.
+        this.#words.fill(-1, this.#bitmap + group * blockWords, this.#bitmap + (group + 1) * blockWords)
+        continue
+      }
+      const from = this.#medium.wordsOf(bitmapBlock)
+      const at = this.#medium.wordOf(bitmapBlock)
       const to = this.#bitmap + group * blockWords
       let used = 0
       for (let n = 0; n < blockWords; n++) {
@@ -65,13 +71,13 @@ export class Allocator {
 
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */
   #withhold(): void {
-    const { bitmapBlocks, blockCount, dataStart, excluded } = this.#geometry
+    const { blockCount, dataStart, excluded } = this.#geometry
     this.#mark(0, dataStart)
     for (let n = 0; n < excluded.length; n += 2) {
       const end = Math.min(excluded[n + 1]!, blockCount)
       if (excluded[n]! < end) this.#mark(excluded[n]!, end - excluded[n]!)
     }
-    this.#mark(blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
+    this.#mark(blockCount, this.#state.groupCount * blocksPerBitmapBlock - blockCount)
   }
 
   /**
@@ -227,7 +233,7 @@ function changePersistentBits(
   for (let done = 0; done < count;) {
     const block = first + done
     const part = Math.min(count - done, 32 - (block & 31))
-    const bitmapBlock = geometry.bitmapStart + Math.floor(block / blocksPerBitmapBlock)
+    const bitmapBlock = bitmapBlockOf(geometry, block)
     const word = (block >>> 5) & (blockWords - 1)
     const mask = bitMask(block & 31, part)
     if (set) medium.setBits(bitmapBlock, word, mask)

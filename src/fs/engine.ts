@@ -29,7 +29,7 @@ import { type CallEnd, Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, dataBlocks } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
@@ -61,8 +61,8 @@ export interface EngineSetting {
   readonly isReadOnly: boolean
 }
 
-/** Words of an inode as {@link Engine.getattr} hands them out: all but its inline data. */
-export const attributeWords = inodeLayout.word.inline
+/** Words of an inode as {@link Engine.getattr} hands them out: all that are in use but for its inline data. */
+export const attributeWords = inodeLayout.word.checksum
 
 /** What statfs(2) tells. */
 export interface VolumeUsage {
@@ -459,7 +459,7 @@ export class Engine {
 
   usage(): VolumeUsage {
     return {
-      blocks: this.#geometry.blockCount - this.#geometry.dataStart,
+      blocks: dataBlocks(this.#geometry),
       freeBlocks: this.#allocator.freeBlocks,
       usedInodes: this.#table.usedInodes,
     }

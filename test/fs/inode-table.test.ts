@@ -180,7 +180,7 @@ function makeOld({ medium }: TestVolume): void {
   let node = medium.load32(rootsBlock, at.tableRoot)
   for (let level = 0; level < 2; level++) node = medium.load32(node, 0)
   for (let number = medium.load32(rootsBlock, at.tableBlocks) * inodesPerBlock - 1; number > 0; number--) {
-    const block = medium.load32(node, (number >>> 5) * 2)
+    const block = medium.load32(node, Math.floor(number / inodesPerBlock) * 2)
     const word = (number & 31) * layout.lengthWords
     if (medium.load32(block, word + layout.word.mode) !== 0) continue
     medium.store32(block, word + layout.word.flags, 0)

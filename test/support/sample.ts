@@ -149,7 +149,7 @@ export class Patient {
 
   /** Where a block of the bitmap has a block's bit. */
   flipBit(block: number): void {
-    const { bitmapStart } = this.#view.geometry
+    const bitmapStart = this.#view.geometry.segments[0]!.bitmapStart
     this.set(bitmapStart, block >>> 5, this.get(bitmapStart, block >>> 5) ^ (1 << (block & 31)))
   }
 

@@ -32,8 +32,8 @@ void test('the overview: superblock, roots and undo log', (t) => {
   )
   t.match(fieldsOf(sections), {
     magicLow: '"PMFS"',
-    magicHigh: '"2\\x00\\x0d\\x0a"',
-    version: 1,
+    magicHigh: '"2SB\\x0a"',
+    version: 2,
     state: 2,
     blockCount: 1024,
     uuid: '00010203-0405-0607-0809-0a0b0c0d0e0f',
@@ -42,7 +42,15 @@ void test('the overview: superblock, roots and undo log', (t) => {
     createdSeconds: 1_704_067_200,
   })
   t.same(sections[0]!.rows, [
-    { device: 0, firstBlock: 0, blocks: 1024, identifier: '000102030405060708090a0b0c0d0e0f' },
+    {
+      segment: 0,
+      device: 0,
+      firstBlock: 0,
+      blocks: 1024,
+      bitmapStart: 35,
+      dataStart: 36,
+      identifier: '02'.repeat(16),
+    },
   ])
   t.match(fieldsOf(sections, 1), { tableHeight: 3, usedInodes: 362, orphanInode: inodes.nameless2 })
   t.same(fieldsOf(sections, 2), { lanes: 4, lanesInUse: 0 })
@@ -82,7 +90,7 @@ void test('text for people', (t) => {
 
 void test('inodes of each type', (t) => {
   t.match(fieldsOf(dump({ what: 'inode', inode: inodes.long })), {
-    target: `"${'x'.repeat(100)}"`,
+    target: `"${'x'.repeat(200)}"`,
     size: 100,
   })
   t.match(fieldsOf(dump({ what: 'inode', inode: inodes.many })), { entries: 342, links: 2, height: 1 })

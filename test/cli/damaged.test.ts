@@ -71,7 +71,7 @@ void t.test('another version of the format', async (t) => {
       device,
       args,
       exitCode,
-      `${args[0]!}: ${device}: its format is version 2; this program serves version 1`,
+      `${args[0]!}: ${device}: its format is version 3; this program serves version 2`,
     )
   }
 })
@@ -94,7 +94,7 @@ void t.test('an unknown feature that allows to read', async (t) => {
 
 void t.test('both superblocks damaged', async (t) => {
   const device = await volume(t, 'both')
-  writeAt(device, 200, 'damage')
+  writeAt(device, 4096 + 200, 'damage')
   writeAt(device, 2 * mebibyte - 4096 + 200, 'damage')
   for (const [args, exitCode] of readers(device)) {
     await refuseUntouched(t, device, args, exitCode, `${args[0]!}: ${device}: both superblocks are damaged`)
@@ -106,7 +106,7 @@ void t.test('both superblocks damaged', async (t) => {
 })
 
 for (const [which, offset] of [
-  ['first', 200],
+  ['first', 4096 + 200],
   ['second', 2 * mebibyte - 4096 + 200],
 ] as const) {
   void t.test(`the ${which} superblock damaged`, async (t) => {

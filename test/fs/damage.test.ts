@@ -361,7 +361,8 @@ void test('a damaged list of orphans is told, and all but orphans goes on', (t) 
 
 void test('a bitmap that says all is free hands out no superblock', (t) => {
   const patient = new Patient(sample)
-  const { bitmapStart, dataStart } = patient.view.geometry
+  const { segments, dataStart } = patient.view.geometry
+  const { bitmapStart } = segments[0]!
   for (let word = 0; word < 1024; word++) patient.set(bitmapStart, word, 0)
   const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
   t.equal(volume.freeBlocks, sampleBlocks - 1 - dataStart)

@@ -61,7 +61,7 @@ export function makeSample(): Sample {
     caller.forget(inode, 2)
   }
   const short = caller.symlink(root, 'short', 'one')
-  const long = caller.symlink(root, 'long', 'x'.repeat(100))
+  const long = caller.symlink(root, 'long', 'x'.repeat(200))
   const fifo = caller.make(root, 'fifo', 0o010600)
   caller.make(root, 'null', 0o020666, 0x103)
   const twins = caller.mkdir(root, 'twins')

@@ -13,12 +13,17 @@ export const root = 1
 /** When test volumes are made: 2024-01-01, in milliseconds. */
 export const epoch = 1_704_067_200_000
 
-export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly number[], zeroed = true): void {
+export function formatSmall(
+  medium: RecordingMedium,
+  deviceBlocks: readonly number[],
+  zeroed = true,
+  salt = 1,
+): void {
   format(medium, {
     deviceBlocks,
     uuid: Uint8Array.from({ length: 16 }, (_, n) => n),
     label: 'test',
-    identity: new Uint8Array(16).fill(1),
+    identity: new Uint8Array(16).fill(salt),
     identifiers: deviceBlocks.map((_, n) => new Uint8Array(16).fill(n + 2)),
     hashKey: new Uint8Array(16).fill(7),
     now: epoch,

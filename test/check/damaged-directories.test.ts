@@ -158,7 +158,7 @@ void test('leaves', (t) => {
       what: 'more slots than fit',
       do: putHeader('dir', head.slots, 510),
       lines: [
-        'inode #dir: leaf *: slots (510) up to word 1024, but records from word 1022 of 1024',
+        'inode #dir: leaf *: slots (510) up to word 1026, but records from word 1022 of 1024',
         'inode #dir: count of entries is 1, should be 0',
         'inode #dir: link count is 3, should be 2',
         'inode #sub: it is in use, but has no name and is not on the orphan list',
@@ -168,7 +168,7 @@ void test('leaves', (t) => {
       what: 'absurdly many slots',
       do: putHeader('dir', head.slots, 0xffffffff),
       lines: [
-        'inode #dir: leaf *: slots (4294967295) up to word 8589934594, but records from word 1022 of 1024',
+        'inode #dir: leaf *: slots (4294967295) up to word 8589934596, but records from word 1022 of 1024',
         'inode #dir: count of entries is 1, should be 0',
         'inode #dir: link count is 3, should be 2',
         'inode #sub: it is in use, but has no name and is not on the orphan list',
@@ -178,7 +178,7 @@ void test('leaves', (t) => {
       what: 'records begin among the slots',
       do: putHeader('dir', head.recordStart, 5),
       lines: [
-        'inode #dir: leaf *: slots (1) up to word 6, but records from word 5 of 1024',
+        'inode #dir: leaf *: slots (1) up to word 8, but records from word 5 of 1024',
         'inode #dir: count of entries is 1, should be 0',
         'inode #dir: link count is 3, should be 2',
         'inode #sub: it is in use, but has no name and is not on the orphan list',
@@ -188,7 +188,7 @@ void test('leaves', (t) => {
       what: 'records begin beyond the end',
       do: putHeader('dir', head.recordStart, 1025),
       lines: [
-        'inode #dir: leaf *: slots (1) up to word 6, but records from word 1025 of 1024',
+        'inode #dir: leaf *: slots (1) up to word 8, but records from word 1025 of 1024',
         'inode #dir: count of entries is 1, should be 0',
         'inode #dir: link count is 3, should be 2',
         'inode #sub: it is in use, but has no name and is not on the orphan list',

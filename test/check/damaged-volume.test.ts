@@ -51,14 +51,14 @@ void test('superblocks', (t) => {
       lines: ['header of device 0 (block 0): it has no magic'],
     },
     {
-      what: 'the header of another device',
+      what: 'a header with another place for the second superblock',
       do: (patient) => {
         const header = loadHeader(patient.medium, headerBlock)
-        header.words[deviceHeader.word.device] = 7
+        header.words[deviceHeader.word.secondCopy] = 1000
         header.words[deviceHeader.word.checksum] = header.checksum()
         header.words.forEach((word, n) => patient.set(headerBlock, n, word))
       },
-      lines: ['header of device 0 (block 0): device is not what the superblock says'],
+      lines: ['header of device 0 (block 0): secondCopy is not what the superblock says'],
     },
   ])
   t.end()
@@ -188,7 +188,7 @@ void test('a transaction in flight is told, and undone it is gone', (t) => {
 
 void test('log entries that cannot be undone', (t) => {
   const cases = [
-    { entry: { kind: 9, offset: 0 }, line: 'kind is 9, should be 1 to 4' },
+    { entry: { kind: 9, offset: 0 }, line: 'kind is 9, should be 1 to 5' },
     {
       entry: { kind: undoWords, block: rootsBlock, offset: 11 << 16 },
       line: '11 words from word 0 on do not fit',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The dump tells structures by the tables of layout/, as text and as JSON. */
 import { test } from 'tap'
+import { superblockBlock } from '../../layout/geometry.js'
 import { inode as inodeLayout } from '../../layout/inode.js'
 import { roots as rootsLayout } from '../../layout/roots.js'
 import { superblock as superblockLayout } from '../../layout/superblock.js'
@@ -66,7 +67,7 @@ void test('every field of a structure is told, but for reserved zeros', (t) => {
   const inode = dump({ what: 'inode', inode: inodes.one })
   t.same(
     Object.keys(fieldsOf(inode)),
-    inodeLayout.fields.map(({ name }) => name),
+    inodeLayout.fields.map(({ name }) => name).filter((name) => name !== 'reserved'),
   )
   t.end()
 })
@@ -91,7 +92,7 @@ void test('text for people', (t) => {
 void test('inodes of each type', (t) => {
   t.match(fieldsOf(dump({ what: 'inode', inode: inodes.long })), {
     target: `"${'x'.repeat(200)}"`,
-    size: 100,
+    size: 200,
   })
   t.match(fieldsOf(dump({ what: 'inode', inode: inodes.many })), { entries: 342, links: 2, height: 1 })
   const text = (inode: number) => dumpText(dump({ what: 'inode', inode })).join('\n')
@@ -185,11 +186,12 @@ void test('a free inode has fields, but nothing hangs from it', (t) => {
 
 void test('a damaged superblock is told as it lies', (t) => {
   const patient = new Patient(sample)
-  patient.set(0, superblockLayout.word.label, 0x41414141)
+  patient.set(superblockBlock, superblockLayout.word.label, 0x41414141)
   const sections = dump({ what: 'superblock' }, patient)
-  t.match(sections[0]!.damage[0], /^checksum should be 0x[0-9a-f]{8}$/)
-  t.equal(fieldsOf(sections)['label'], '"AAAA"')
-  t.same(sections[1]!.damage, [])
+  t.same(sections[0]!.damage, [])
+  t.match(sections[1]!.damage[0], /^checksum should be 0x[0-9a-f]{8}$/)
+  t.equal(fieldsOf(sections, 1)['label'], '"AAAA"')
+  t.same(sections[2]!.damage, [])
   t.end()
 })
 

@@ -93,9 +93,9 @@ function messageOf(call: () => unknown): string {
 }
 
 void test('a device that does not belong in its place is named, and nothing is changed', (t) => {
-  const ours = formatted(1024, 700, 500)
-  const foreign = RecordingMedium.ofDevices([1024, 700])
-  formatSmall(foreign, [1024, 700], true, 9)
+  const ours = formatted(2048, 700, 500)
+  const foreign = RecordingMedium.ofDevices([2048, 700])
+  formatSmall(foreign, [2048, 700], true, 9)
   const stale = ours.clone()
   for (let n = 0; n < 2; n++) TestVolume.open(ours).close()
   const bare = ours.clone()

@@ -9,7 +9,6 @@ import {
   firstLaneBlock,
   laneBlocks,
   superblockBlock,
-  windowBlockMask,
   windowBlocks,
 } from '../../layout/geometry.js'
 import { mostDevices, segmentEntry, superblock as layout } from '../../layout/superblock.js'
@@ -34,9 +33,7 @@ export class VolumeView {
 
   /** Whether the medium has this block. */
   isReadable(block: number): boolean {
-    if (!(block >= 0 && block < this.medium.blockCount && block < this.geometry.blockCount)) return false
-    // Behind a device that is no multiple of 1 GiB, the medium has a gap.
-    return ((block & windowBlockMask) + 1) * blockWords <= this.medium.wordsOf(block).length
+    return block >= 0 && block < this.geometry.blockCount && this.medium.has(block)
   }
 
   isRunReadable(first: number, count: number): boolean {

@@ -82,6 +82,7 @@ export function checkHeaders(medium: Medium, superblock: Superblock): string[] {
   const { segments } = superblock
   const damage: string[] = []
   for (const [device, { first }] of segments.entries()) {
+    if (!medium.has(first + headerBlock)) throw new VolumeError('size', `${nth(device)} is missing`)
     const header = loadHeader(medium, first + headerBlock)
     if (header.isWhole()) {
       checkIdentity(header, superblock, device)

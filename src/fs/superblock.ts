@@ -149,9 +149,21 @@ export function readSuperblock(medium: Medium): SuperblockReading {
     throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   }
   const superblock = findNewest(medium)
-  const readOnly = checkSuperblock(superblock, medium)
-  const damage = [...checkCopies(medium, superblock), ...checkHeaders(medium, superblock)]
-  return { superblock, damage, readOnly }
+  const readOnly = checkSuperblock(superblock)
+  const damage = checkHeaders(medium, superblock)
+  checkLengths(medium, superblock)
+  return { superblock, damage: [...checkCopies(medium, superblock), ...damage], readOnly }
+}
+
+/** @throws VolumeError where a device has become shorter */
+function checkLengths(medium: Medium, { segments }: Superblock): void {
+  segments.forEach(({ first, blocks }, device) => {
+    if (medium.has(first + blocks - 1)) return
+    const missing = (first + blocks - medium.blockCount) * blockBytes
+    const isOnly = segments.length === 1
+    const what = isOnly ? `the device is ${missing} bytes` : `${nth(device)} is`
+    throw new VolumeError('size', `${what} shorter than its file system`)
+  })
 }
 
 /** The newest whole copy of the superblock. @throws VolumeError where there is none */
@@ -161,7 +173,7 @@ function findNewest(medium: Medium): Superblock {
   const near = [loadCopy(medium, superblockBlock), loadCopy(medium, second)]
   const found = newestOf(near) ?? newestOf(copiesElsewhere(medium))
   if (found === null) refuse(medium, [header, loadHeader(medium, second)], near)
-  const elsewhere = found.copyBlocks.slice(2).filter((block) => isReadable(medium, block))
+  const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
   const all = elsewhere.map((block) => loadCopy(medium, block)).filter((copy) => isSameVolume(copy, found))
   return newestOf([found, ...all])!
 }
@@ -190,7 +202,7 @@ function isSameVolume(copy: Superblock, other: Superblock): boolean {
 function copiesElsewhere(medium: Medium): Superblock[] {
   const copies: Superblock[] = []
   for (let first = windowBlocks; first < medium.blockCount; first += windowBlocks) {
-    if (isReadable(medium, first + superblockBlock)) copies.push(loadCopy(medium, first + superblockBlock))
+    if (medium.has(first + superblockBlock)) copies.push(loadCopy(medium, first + superblockBlock))
   }
   return copies
 }
@@ -266,11 +278,6 @@ function secondCopyPlace(medium: Medium, header: DeviceHeader): number {
   return said > 0 && said < medium.firstDeviceBlocks ? said : medium.firstDeviceBlocks - 1
 }
 
-function isReadable(medium: Medium, block: number): boolean {
-  // Behind a device that is no multiple of 1 GiB, the medium has a gap.
-  return block < medium.blockCount && medium.wordOf(block) + blockWords <= medium.wordsOf(block).length
-}
-
 function loadCopy(medium: Medium, block: number): Superblock {
   const start = medium.wordOf(block)
   return new Superblock(medium.wordsOf(block).slice(start, start + blockWords))
@@ -283,7 +290,7 @@ function storeCopy(medium: Medium, block: number, superblock: Superblock): void 
 }
 
 /** @returns whether the volume may only be read */
-function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
+function checkSuperblock(superblock: Superblock): boolean {
   const version = superblock.get(at.version)
   if (version !== formatVersion) refuseVersion(version)
   const incompat = superblock.get(at.incompat) & ~knownIncompat
@@ -294,22 +301,17 @@ function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
     )
   }
   const { blockCount } = superblock.geometry
-  if (blockCount > medium.blockCount) {
-    const missing = (blockCount - medium.blockCount) * blockBytes
-    const what = superblock.segments.length > 1 ? 'the devices are' : 'the device is'
-    throw new VolumeError('size', `${what} ${missing} bytes shorter than its file system`)
-  }
   const sound =
     superblock.get(at.blockBytes) === blockBytes &&
     blockCount >= smallestVolumeBlocks &&
     blockCount <= largestVolumeBlocks &&
-    areSegmentsSound(superblock, medium)
+    areSegmentsSound(superblock)
   if (!sound) throw new VolumeError('damaged', 'its superblock has a right checksum and wrong numbers')
   return (superblock.get(at.readOnlyCompat) & ~knownReadOnlyCompat) !== 0
 }
 
-/** Whether each segment is a device of the medium, and the fixed areas lie in front of its data. */
-function areSegmentsSound(superblock: Superblock, medium: Medium): boolean {
+/** Whether each segment is a device, and the fixed areas lie in front of its data. */
+function areSegmentsSound(superblock: Superblock): boolean {
   const { laneStart, laneCount, segments, blockCount, dataStart } = superblock.geometry
   const count = superblock.get(at.segmentCount)
   if (count < 1 || count > mostDevices || count !== superblock.get(at.deviceCount)) return false
@@ -329,8 +331,7 @@ function areSegmentsSound(superblock: Superblock, medium: Medium): boolean {
       segment.first + superblockBlock < segment.bitmapStart &&
       segment.bitmapStart + bitmapBlocksFor(segment.blocks) <= segment.dataStart &&
       segment.dataStart <= end
-    const isThere = segment.blocks > 0 && isReadable(medium, segment.first) && isReadable(medium, end - 1)
-    return isNext && isSound && isThere && superblock.get(deviceWord(index) + 1) === 0
+    return isNext && isSound && superblock.get(deviceWord(index) + 1) === 0
   })
   const last = segments.at(-1)!
   return isFirstSound && areAll && last.first + last.blocks === blockCount

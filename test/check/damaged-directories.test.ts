@@ -122,9 +122,9 @@ void test('what a directory says of itself', (t) => {
       do: put('sub', at.height, 1),
       lines: [
         'inode #sub: entry 0 of node *: flags are 1022, should be 0 or 1',
-        'inode #sub: entry 1 of node *: no block stands here',
-        'inode #sub: entry 2 of node *: flags are 2102270, should be 0 or 1',
-        'inode #sub: entry 3 of node *: flags are 2779096485, should be 0 or 1',
+        'inode #sub: entry 1 of node *: no block stands here to 2',
+        'inode #sub: entry 3 of node *: flags are 2102270, should be 0 or 1',
+        'inode #sub: entry 4 of node *: flags are 2779096485, should be 0 or 1',
         'inode #sub: entry 511 of node *: flags are 1885693284, should be 0 or 1',
         'inode #sub: size is 4096, should be 0 (leaves: 0)',
         'inode #sub: count of entries is 1, should be 0',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Dumps the superblock: the copy that holds, or, where none does, what lies in its places. */
 import { deviceHeader } from '../../../layout/device-header.js'
-import { blockWords, headerBlock, superblockBlock } from '../../../layout/geometry.js'
+import { headerBlock, superblockBlock } from '../../../layout/geometry.js'
 import {
   damageTextBytes,
   identifierBytes,
@@ -27,7 +27,7 @@ const at = layout.word
 export function dumpSuperblocks(medium: Medium): DumpSection[] {
   const first = loadSuperblock(medium, superblockBlock)
   const said = first.secondCopyBlock
-  const second = said > 0 && isThere(medium, said) ? said : medium.firstDeviceBlocks - 1
+  const second = said > 0 && medium.has(said) ? said : medium.firstDeviceBlocks - 1
   const sections = [
     dumpHeader(medium, headerBlock, 0),
     dumpCopy(first, `superblock, first copy (block ${superblockBlock})`),
@@ -35,7 +35,7 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
   ]
   first.segments.slice(1).forEach((segment, n) => {
     const copy = segment.first + superblockBlock
-    if (!isThere(medium, segment.first) || !isThere(medium, copy)) return
+    if (!medium.has(segment.first) || !medium.has(copy)) return
     const title = `superblock, copy of device ${n + 1} (block ${copy})`
     sections.push(dumpHeader(medium, segment.first, n + 1), dumpCopy(loadSuperblock(medium, copy), title))
   })
@@ -124,8 +124,4 @@ function stateText(state: number): string {
 function withoutPadding(bytes: Uint8Array): Uint8Array {
   const end = bytes.indexOf(0)
   return end < 0 ? bytes : bytes.subarray(0, end)
-}
-
-function isThere(medium: Medium, block: number): boolean {
-  return block < medium.blockCount && medium.wordOf(block) + blockWords <= medium.wordsOf(block).length
 }

@@ -180,7 +180,7 @@ function nonsense(): number {
   return random.of([
     0,
     1,
-    rootsBlock + random.below(dataStart - 1),
+    rootsBlock + random.below(dataStart - rootsBlock),
     sampleBlocks - 1,
     sampleBlocks,
     high,

@@ -136,8 +136,12 @@ const meetings: readonly Meeting[] = [
       const { leaf, slot, record } = entryOf(p, twins, namesIn(p, twins)[0]!)
       const [hash, place] = [p.get(leaf, slot), p.get(leaf, slot + 1)]
       for (let n = 0; n < 40; n++) {
-        p.set(leaf, 4 + 2 * n, hash)
-        p.set(leaf, 5 + 2 * n, ((place & 0x3f_fc00) | record | ((n < 31 ? n : 1023) << 22)) >>> 0)
+        p.set(leaf, leafHeader.lengthWords + 2 * n, hash)
+        p.set(
+          leaf,
+          leafHeader.lengthWords + 1 + 2 * n,
+          ((place & 0x3f_fc00) | record | ((n < 31 ? n : 1023) << 22)) >>> 0,
+        )
       }
       p.set(leaf, head.slots, 40)
       p.set(leaf, record + 1, 0x21212121)
@@ -238,7 +242,7 @@ const meetings: readonly Meeting[] = [
   {
     what: 'a link is longer than its target',
     damage: (p, { short, long }) => {
-      p.setField(short, field.size, 33)
+      p.setField(short, field.size, 129)
       p.setField(long, field.size, 4096)
     },
     calls: (c, { short, long }) => [c.readlink(short), c.readlink(long)],

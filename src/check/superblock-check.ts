@@ -34,11 +34,14 @@ function copyName(n: number): string {
 }
 
 function checkDeviceHeaders(view: VolumeView, report: Report): void {
-  view.segments.forEach(({ first }, device) => {
+  for (const [device, { first }] of view.segments.entries()) {
     const header = loadHeader(view.medium, first + headerBlock)
     const name = `header of device ${device} (block ${first + headerBlock})`
-    if (!header.hasMagic()) return report.problem('device-header', `${name}: it has no magic`)
-    if (!header.isWhole()) return report.problem('device-header', `${name}: its checksum is wrong`)
+    if (!header.isWhole()) {
+      const why = header.hasMagic() ? 'its checksum is wrong' : 'it has no magic'
+      report.problem('device-header', `${name}: ${why}`)
+      continue
+    }
     const right = headerFor(view.superblock, device)
     for (const { name: field, offsetBytes, lengthBytes } of deviceHeader.fields.filter(isFixed)) {
       const [said, should] = [header, right].map(({ bytes }) =>
@@ -47,7 +50,7 @@ function checkDeviceHeaders(view: VolumeView, report: Report): void {
       if (Buffer.compare(said!, should!) !== 0)
         report.problem('device-header', `${name}: ${field} is not what the superblock says`)
     }
-  })
+  }
 }
 
 /** What a header must share with the superblock for ever. */

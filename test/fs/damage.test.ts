@@ -47,7 +47,7 @@ function entryOf(
   const top = patient.rootOf(directory)
   const isNode = patient.field(directory, field.height) > 0
   const leaf = isNode ? patient.get(top, 2 * nodeIndex(hash, 0)) : top
-  for (let slot = 4; slot < 1024; slot += 2) {
+  for (let slot = leafHeader.lengthWords; slot < 1024; slot += 2) {
     const place = patient.get(leaf, slot + 1)
     if (place !== 0 && patient.get(leaf, slot) === hash) return { leaf, slot, record: place & 0x3ff }
   }

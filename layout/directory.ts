@@ -2,7 +2,8 @@
 /**
  * A directory is a trie over the hash of its names. Height 0: the root is the only leaf. Above it stand nodes of 512
  * entries, each level taking nine bits of the hash, the highest first; several neighbouring entries may name one leaf,
- * which then covers all their hashes. Leaves in hash order therefore are the directory in cookie order, whatever splits.
+ * which then covers all their hashes. Leaves in hash order therefore are the directory in cookie order, whatever
+ * splits.
  *
  * A leaf is a block of a header, slots growing upwards, and records growing downwards. A slot names a record and
  * carries the hash, so that a look-up reads slots and then, almost always, one record.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Runs every command that README.md shows, in its order, in a copy of the repository. One fenced `sh` block is one
- * shell, one `js` block one module; each command of it must succeed. `--done COMMAND` names what was run before and need
- * not run again.
+ * shell, one `js` block one module; each command of it must succeed. `--done COMMAND` names what was run before and
+ * need not run again.
  *
- * A block under the comment "needs /dev/pmem0" gets a file in its place where there is no such device, and where there is
- * one too: a check must not erase what somebody keeps there. What stays in the foreground is interrupted once it is live.
+ * A block under the comment "needs /dev/pmem0" gets a file in its place where there is no such device, and where there
+ * is one too: a check must not erase what somebody keeps there. What stays in the foreground is interrupted once it is
+ * live.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import {

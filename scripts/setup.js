@@ -12,7 +12,9 @@ import { StepLine } from './step-line.js'
 const oldestNode = [20, 19]
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Projects of the compiler, each with its record of what was built; the tests and the bench use what the program is. */
+/**
+ * Projects of the compiler, each with its record of what was built; the tests and the bench use what the program is.
+ */
 const programProject = 'tsconfig.program.json'
 const testProject = 'tsconfig.json'
 const toolsPackage = 'node_modules/pmfs2-tools'

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The tables of docs/spec.md, made from those of layout/: what the document says and what the code does is one thing. */
+/**
+ * The tables of docs/spec.md, made from those of layout/: what the document says and what the code does is one thing.
+ */
 import { structures } from '../layout/index.js'
 import { cacheLineBytes, type Field, type Structure } from '../layout/structure.js'
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `npm start`: a first look. Makes a file system in emulated persistent memory, mounts it, and stays until Ctrl-C, which
- * takes all of it away again.
+ * `npm start`: a first look. Makes a file system in emulated persistent memory, mounts it, and stays until Ctrl-C,
+ * which takes all of it away again.
  */
 import { spawnSync } from 'node:child_process'
 import {

@@ -7,8 +7,9 @@
  *
  *   uring-floor MOUNTPOINT [look]	(root, /sys/module/fuse/parameters/enable_uring is Y; end it with umount MOUNTPOINT)
  *
- * A thread that has nothing to do sleeps. With `look` it first looks for the next request for a millisecond and gives its
- * processor away between two looks, so that the processor is not idle and the scheduler leaves a client where it is.
+ * A thread that has nothing to do sleeps. With `look` it first looks for the next request for a millisecond and gives
+ * its processor away between two looks, so that the processor is not idle and the scheduler leaves a client where it
+ * is.
  *
  * Debian's liburing-dev is needed to compile it. The kernel's headers may be older than the ring, so its structures
  * are written out as include/uapi/linux/fuse.h has them from protocol 7.42 on.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Which bytes of which buffers a file handle is to read into or write from, in the ways that node:fs lets it be said. */
+/**
+ * Which bytes of which buffers a file handle is to read into or write from, in the ways that node:fs lets it be said.
+ */
 import { integerOf, positionOf, viewOf } from './arguments.js'
 import { invalidType, invalidValue } from './invalid-argument.js'
 import { optionsOf, textEncodingOf } from './options.js'

@@ -123,8 +123,8 @@ export function removeFile(session: Session, path: BytePath): void {
 }
 
 /**
- * Removes a directory with all that is below it: each after what it holds. What rmdir(2) refuses for another reason than
- * that it is full keeps what it holds.
+ * Removes a directory with all that is below it: each after what it holds. What rmdir(2) refuses for another reason
+ * than that it is full keeps what it holds.
  */
 export function removeTree(session: Session, path: BytePath): void {
   const { parent, name, special } = named(session, 'rm', path)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * An open file, with the calls of node:fs's FileHandle. It reads and writes at positions, so that a file of any size can
- * be gone through in parts, and it keeps a file that was unlinked until it is closed.
+ * An open file, with the calls of node:fs's FileHandle. It reads and writes at positions, so that a file of any size
+ * can be gone through in parts, and it keeps a file that was unlinked until it is closed.
  */
 import { EBADF } from '../fs/errno.js'
 import { apiError, check } from './api-error.js'

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Where a second name may be given, and moving from one to another: what link(2) and rename(2) say of the paths alone. */
+/**
+ * Where a second name may be given, and moving from one to another: what link(2) and rename(2) say of the paths alone.
+ */
 import { EBUSY, EEXIST, ENOENT, ENOTDIR } from '../fs/errno.js'
 import { apiError, check } from './api-error.js'
 import type { BytePath } from './byte-path.js'

@@ -54,7 +54,9 @@ const byText: Readonly<Record<string, number>> = {
   'sa+': appending | O_RDWR | synchronous,
 }
 
-/** @throws TypeError, RangeError, for what node:fs refuses, and for flags that have a meaning that is not served here */
+/**
+ * @throws TypeError, RangeError, for what node:fs refuses, and for flags that have a meaning that is not served here
+ */
 export function openFlagsOf(flags: unknown): number {
   if (flags === undefined || flags === null) return O_RDONLY
   if (typeof flags === 'number') {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Opening a path as open(2) does: what is found, made or cut short, and what is refused, in the order that Linux has. */
+/**
+ * Opening a path as open(2) does: what is found, made or cut short, and what is refused, in the order that Linux has.
+ */
 import { EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EROFS } from '../fs/errno.js'
 import { S_IFREG } from '../fs/mode.js'
 import { apiError, check } from './api-error.js'

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The files of a volume that is not mounted, with the calls of node:fs/promises: for programs that make, fill or look
- * into a volume without the kernel. Paths begin at the volume's root. Every change is durable when its promise resolves.
+ * into a volume without the kernel. Paths begin at the volume's root. Every change is durable when its promise
+ * resolves.
  *
  *     const volume = await openFiles('/dev/pmem0')
  *     await volume.writeFile('/hello', 'hello, world\n')
@@ -38,7 +39,7 @@ import type {
   Time,
   WritePathOptions,
 } from './call-options.js'
-import { withHolder } from './in-use.js'
+import { withHolder } from './holder-error.js'
 import { directoryIsNoFile, invalidLinkType, invalidValue } from './invalid-argument.js'
 import { inodeOfMode } from './made-inode.js'
 import { moveTo, newName } from './names.js'
@@ -308,7 +309,10 @@ export class VolumeFiles {
     })
   }
 
-  /** Removes a file, or (`recursive`) a directory with all that is below it; `force` has nothing against there being none. */
+  /**
+   * Removes a file, or (`recursive`) a directory with all that is below it; `force` has nothing against there being
+   * none.
+   */
   rm(
     path: VolumePath,
     options?: { force?: boolean; recursive?: boolean; maxRetries?: number; retryDelay?: number },

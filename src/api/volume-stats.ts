@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Attributes of a file for programs, named as node:fs names them; as numbers, or as bigints where these are asked for. */
+/**
+ * Attributes of a file for programs, named as node:fs names them; as numbers, or as bigints where these are asked for.
+ */
 import { blockBytes } from '../../layout/geometry.js'
 import { inode as layout } from '../../layout/inode.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'

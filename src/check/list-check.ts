@@ -37,7 +37,9 @@ export function checkListed(view: VolumeView, facts: InodeFacts, report: Report)
   lost.tell(report)
 }
 
-/** Free inodes in blocks of which none stands on the free list; and those that wrongly say that they stand there too. */
+/**
+ * Free inodes in blocks of which none stands on the free list; and those that wrongly say that they stand there too.
+ */
 class LostInodes {
   readonly #strays: number[] = []
   readonly #named: number[] = []
@@ -112,13 +114,23 @@ function followFreeList(view: VolumeView, facts: InodeFacts, report: Report): vo
 function checkFreeInode(facts: InodeFacts, number: number, previous: number, report: Report): void {
   if ((facts.field(number, at.flags) & flagListed) === 0)
     report.problem('free-list', `inode ${number}: it is on the free list, but its flag does not say so`)
+  checkPrevious(facts, number, previous, 'free', report)
+}
+
+/** The links back have to agree with the way that was taken. */
+function checkPrevious(
+  facts: InodeFacts,
+  number: number,
+  previous: number,
+  list: 'free' | 'orphan',
+  report: Report,
+): void {
   const said = facts.field(number, at.previous)
-  if (said !== previous) {
-    report.problem(
-      'free-list',
-      `inode ${number}: previous on the free list is ${said}, should be ${previous}`,
-    )
-  }
+  if (said === previous) return
+  report.problem(
+    `${list}-list`,
+    `inode ${number}: previous on the ${list} list is ${said}, should be ${previous}`,
+  )
 }
 
 function followOrphanList(view: VolumeView, facts: InodeFacts, report: Report): void {
@@ -137,13 +149,7 @@ function followOrphanList(view: VolumeView, facts: InodeFacts, report: Report): 
     if ((facts.field(number, at.flags) & flagOrphan) === 0) {
       report.problem('orphan-list', `inode ${number}: it is on the orphan list, but its flag does not say so`)
     }
-    const said = facts.field(number, at.previous)
-    if (said !== previous) {
-      report.problem(
-        'orphan-list',
-        `inode ${number}: previous on the orphan list is ${said}, should be ${previous}`,
-      )
-    }
+    checkPrevious(facts, number, previous, 'orphan', report)
     previous = number
     number = facts.field(number, at.next)
   }

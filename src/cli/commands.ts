@@ -1,21 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Which commands there are, what they are for in a line, and their exit codes. A command is loaded when it is used. */
 import type { Argv } from 'yargs'
-
-export interface Command {
-  readonly name: string
-  /** Name and positional arguments, as yargs takes them. */
-  readonly usage: string
-  readonly describe: string
-  /** Exit code for wrong arguments. */
-  readonly usageExit: number
-  /** Exit code where the command could not do what it should. */
-  readonly failureExit: number
-  /** Exit code where it failed by a fault of its own. */
-  readonly defectExit: number
-  /** Loads the command and tells the parser of it. */
-  readonly add: (parser: Argv) => Promise<Argv>
-}
+import type { Command } from './command.js'
 
 /** Exit codes of mount(8) and umount(8). */
 const mounting = { usageExit: 1, failureExit: 32, defectExit: 4 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Room on the disk for a file system in a file. A mapped file gets its blocks when they are stored to, and a disk that is
- * full by then fails the mount: so all of them are taken at once, or at least those of the metadata.
+ * Room on the disk for a file system in a file. A mapped file gets its blocks when they are stored to, and a disk that
+ * is full by then fails the mount: so all of them are taken at once, or at least those of the metadata.
  */
 import { statSync, statfsSync } from 'node:fs'
 import { blockBytes } from '../../layout/geometry.js'

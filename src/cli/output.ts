@@ -6,7 +6,7 @@
  */
 import { getSystemErrorMap } from 'node:util'
 import { shownLine } from '../check/name-text.js'
-import type { Command } from './commands.js'
+import type { Command } from './command.js'
 
 /** Names and values in two columns, indented by two. */
 export type Row = readonly [name: string, value: string]

@@ -2,7 +2,7 @@
 /** The parser of the arguments. Where several things are wrong with them, it names an unknown option first. */
 import yargs, { type Argv } from 'yargs'
 import { UsageError } from './command-error.js'
-import type { Command } from './commands.js'
+import type { Command } from './command.js'
 import { program, version } from './verdict.js'
 
 /** @param command null: none, as the program as a whole is asked about */
@@ -31,7 +31,8 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
       .alias('h', 'help')
       .wrap(Math.min(100, process.stdout.columns || 100))
       .exitProcess(false)
-      // Errors are thrown, for main.ts to report. Where the arguments are at fault, yargs gives none, or one of its own.
+      // Errors are thrown, for main.ts to report. Where the arguments are at fault, yargs gives none, or one of its
+      // own.
       .fail((message: string, error: Error | undefined) => {
         if (error !== undefined && error.name !== 'YError') throw error
         if (!isMissing(message)) throw new UsageError(asWritten(message, args))

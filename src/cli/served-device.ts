@@ -3,8 +3,8 @@
  * The device of a mount, as its server has it open. That holds also where the device's name is gone, or another's by
  * now.
  */
-import { readFileSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
-import { kernelName } from '../native/file-name.js'
+import { readFileSync, readdirSync, type BigIntStats } from 'node:fs'
+import { statOf } from '../pmem/probe.js'
 
 /** A path to the device: its name where that still leads to it. @param pid the server, where it is known */
 export function pathOfServed(source: string, pid: number | null): string {
@@ -30,12 +30,4 @@ function openedDevice(pid: number): string | null {
 function isSame(a: BigIntStats | null, b: BigIntStats | null): boolean {
   if (a === null || b === null) return b === null
   return a.isFile() === b.isFile() && (a.isFile() ? a.dev === b.dev && a.ino === b.ino : a.rdev === b.rdev)
-}
-
-function statOf(path: string): BigIntStats | null {
-  try {
-    return statSync(kernelName(path), { bigint: true })
-  } catch {
-    return null
-  }
 }

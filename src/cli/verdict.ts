@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../native/package-root.js'
-import { adviceOn } from '../pmem/device-error.js'
+import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { CommandError, UsageError, isSystemError, systemErrorLine } from './command-error.js'
-import type { Command } from './commands.js'
+import type { Command } from './command.js'
 
 export const program = 'pmfs2-fuse'
 
@@ -40,6 +40,11 @@ function isOfProgram({ code, path }: NodeJS.ErrnoException): boolean {
   return path.startsWith(join(packageRoot(), '/')) || path.includes('/node_modules/')
 }
 
+/** Whether the limit on memory (ulimit -v) kept the native part from being loaded: dlopen(3) tells it in words only. */
+function isUnmapped(error: unknown): boolean {
+  return codeOf(error) === 'ERR_DLOPEN_FAILED' && String(error).includes('failed to map segment')
+}
+
 /** The line that tells what went wrong, and the exit code. */
 export function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
   if (isParserError(error) || error instanceof UsageError) {
@@ -52,6 +57,7 @@ export function verdict(error: unknown, command: Command): { line: string; exitC
     const line = isOfProgram(error) ? adviceOn(error.code!) : systemErrorLine(error)
     return { line, exitCode: command.failureExit }
   }
+  if (isUnmapped(error)) return { line: adviceOn('ENOMEM'), exitCode: command.failureExit }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   if (message.includes('No native build was found')) {
     return {

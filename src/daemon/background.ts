@@ -77,7 +77,9 @@ export function tellIfAlone(line: string): void {
 
 const systemLog = new SystemLog()
 
-/** In the server: what people should know though the mount goes on; to whoever reads its messages, or to the system log. */
+/**
+ * In the server: what people should know though the mount goes on; to whoever reads its messages, or to the system log.
+ */
 export function tell(line: string): void {
   if (isAlone) systemLog.log(line)
   else process.stderr.write(`mount: ${line}\n`)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
- * name is abstract (unix(7)), so that nothing is left behind when a server dies: it begins with the mount's device number
- * and ends at random, so that nobody can take it before the server does. Anybody may take another such name, so who asks
- * believes only a process of the user who mounted it.
+ * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with the mount's device number
+ * and ends at random, so that nobody can take it before the server does. Anybody may listen on another such name, so
+ * only an answer of a process of the user who mounted it is believed, and only if the kernel confirms who answers.
  */
 import { randomBytes } from 'node:crypto'
-import { type Socket, connect, createServer } from 'node:net'
+import { Socket, createServer } from 'node:net'
 import debug from 'debug'
 import { type DaemonReport, parseReport } from './daemon-report.js'
 import { deviceNumber, ownerOf, readMountTable } from './mount-table.js'
-import { type ListeningSocket, isListener, listeningSockets, nameLength, socketsOf } from './socket-owner.js'
+import { type Peer, connectTo, listeningSockets, nameLength } from './socket-owner.js'
 
 export type { DaemonReport } from './daemon-report.js'
 
@@ -22,16 +22,13 @@ const mostLetters = 65_536
 /** Who comes when so many are connected is turned away. */
 const mostConnections = 32
 
-/** So many are asked where one may not know whose they are. */
-const mostAsked = 256
-
 /** A name that nobody can foretell. */
 export function socketName(device: number): string {
   return (prefixOf(device) + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
 }
 
-/** The sockets that may be the control socket of a mount. */
-export function controlSockets(device: number): ListeningSocket[] {
+/** Names of the sockets that may be the control socket of a mount. */
+export function controlSockets(device: number): string[] {
   return listeningSockets(prefixOf(device))
 }
 
@@ -82,9 +79,7 @@ export function openControl(device: number, report: () => DaemonReport): Control
  * @returns null where none answers in time
  */
 export async function queryDaemonOf(device: number, owner = mounterOf(device)): Promise<DaemonReport | null> {
-  const all = controlSockets(device)
-  const sockets = all.length > 1 && owner !== null ? socketsOf(all, owner) : all
-  return firstOf(sockets.slice(0, mostAsked).map((socket) => ask(socket, owner)))
+  return firstOf(connectTo(controlSockets(device), owner).map((peer) => ask(peer)))
 }
 
 /** The first report; null where all are null. */
@@ -95,9 +90,9 @@ async function firstOf(reports: readonly Promise<DaemonReport | null>[]): Promis
   })
 }
 
-async function ask(listening: ListeningSocket, owner: number | null): Promise<DaemonReport | null> {
+async function ask({ fd, pid }: Peer): Promise<DaemonReport | null> {
   return new Promise((resolve) => {
-    const socket = connect(listening.name)
+    const socket = new Socket({ fd })
     let text = ''
     // All of it counts: one that sends a letter now and then has not answered.
     const timer = setTimeout(() => socket.destroy(), answerTimeoutMs)
@@ -110,7 +105,7 @@ async function ask(listening: ListeningSocket, owner: number | null): Promise<Da
     socket.on('close', () => {
       clearTimeout(timer)
       const report = parseReport(text)
-      resolve(report !== null && isListener(report.pid, listening, owner) ? report : null)
+      resolve(report?.pid === pid ? report : null)
     })
   })
 }

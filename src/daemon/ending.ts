@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * How a mount ends when a signal asks for it: it is unmounted wherever it is seen, and where that does not end it (it
- * is in use, something else is mounted over it, another mount namespace has it too) its workers are stopped, so that the
- * server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not ours,
- * whatever lies at the mount point by now.
+ * is in use, something else is mounted over it, another mount namespace has it too) its workers are stopped, so that
+ * the server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not
+ * ours, whatever lies at the mount point by now.
  */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -77,7 +77,9 @@ export class Ending {
     this.#workers.stop()
   }
 
-  /** syncfs(2) on a FUSE mount starts the writing, but need not wait for its end. The kernel says nowhere when that is. */
+  /**
+   * syncfs(2) on a FUSE mount starts the writing, but need not wait for its end. The kernel says nowhere when that is.
+   */
   async #writesServed(): Promise<void> {
     const deadline = performance.now() + flushLimitMs
     for (let before = -1; before !== this.#statistics.bytesWritten && performance.now() < deadline;) {

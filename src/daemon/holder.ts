@@ -4,10 +4,10 @@
  * see: one in another mount namespace (its starter's, which may be over), or one that was unmounted lazily and is still
  * in use. So the process is looked for by its lock, and its mounts are looked for where it lives.
  */
-import { readFileSync, statSync, type BigIntStats } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
-import { kernelName, nameOf } from '../native/file-name.js'
-import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
+import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
+import { statOf, textOf } from '../pmem/probe.js'
 import { isStopped, openFiles } from './processes.js'
 import { traceName } from './real-name.js'
 import {
@@ -36,16 +36,16 @@ export interface Holder {
 /** @returns null where nobody is known to hold the device, or it is gone */
 export function findHolder(device: string): Holder | null {
   const stats = statOf(device)
-  const pid = stats === undefined ? null : lockHolder(stats)
-  if (stats === undefined || pid === null) return null
+  const pid = stats === null ? null : lockHolder(stats)
+  if (stats === null || pid === null) return null
   const mountpoints = placesIn(readMountTable(), stats, '/')
-  const theirs = mountpoints.length > 0 ? '' : textOf(`/proc/${pid}/mountinfo`)
+  const theirs = mountpoints.length > 0 ? '' : (textOf(`/proc/${pid}/mountinfo`) ?? '')
   return {
     pid,
-    name: textOf(`/proc/${pid}/comm`).trim(),
+    name: nameOfProcess(pid),
     mountpoints,
     elsewhere: placesIn(parseMountTable(theirs), stats, `/proc/${pid}/root`),
-    isServer: mountpoints.length > 0 || (openFiles(pid)?.includes('/dev/fuse') ?? false),
+    isServer: mountpoints.length > 0 || openFiles(pid).includes('/dev/fuse'),
     isStopped: isStopped(pid),
   }
 }
@@ -92,22 +92,5 @@ function placesIn(table: MountEntry[], device: BigIntStats, root: string): strin
 function isAt(path: string, device: BigIntStats, table: readonly MountEntry[]): boolean {
   if (traceName(path, (place) => isOurPlace(place, table)).barrier !== null) return false
   const there = statOf(path)
-  return there !== undefined && isSameDevice(there, device)
-}
-
-function statOf(path: string): BigIntStats | undefined {
-  try {
-    return statSync(kernelName(path), { bigint: true, throwIfNoEntry: false })
-  } catch {
-    return undefined
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return nameOf(readFileSync(path))
-  } catch {
-    // The process has ended meanwhile, or is another user's.
-    return ''
-  }
+  return there !== null && isSameDevice(there, device)
 }

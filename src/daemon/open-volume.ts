@@ -9,7 +9,10 @@ import { readMountTable } from './mount-table.js'
 const busyPatienceMs = 5000
 const busyRetryMs = 20
 
-/** Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked). @throws DeviceError, VolumeError */
+/**
+ * Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
+ * @throws DeviceError, VolumeError
+ */
 export async function openForMount(path: string, readOnly: boolean): Promise<OpenedVolume> {
   const deadline = Date.now() + busyPatienceMs
   for (;;) {

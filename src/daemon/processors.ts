@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The machine's processors, and lists of them as taskset(1) and the kernel write them: numbers and ranges, such as 0,2-3. */
+/**
+ * The machine's processors, and lists of them as taskset(1) and the kernel write them: numbers and ranges, such as
+ * 0,2-3.
+ */
 import { readFileSync } from 'node:fs'
 
 const highest = 8191
@@ -25,7 +28,10 @@ export function allowedCpus(): readonly number[] {
   return parseCpuList(list) ?? [0]
 }
 
-/** How many there may ever be: the kernel has a queue of FUSE over io_uring for each, also for one that is not there yet. */
+/**
+ * How many there may ever be: the kernel has a queue of FUSE over io_uring for each, also for one that is not there
+ * yet.
+ */
 export function possibleCpuCount(): number {
   const list = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim()
   return Math.max(...(parseCpuList(list) ?? [0])) + 1

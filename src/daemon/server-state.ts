@@ -24,11 +24,8 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
   const owner = ownerOf(mount)
   const report = await queryDaemonOf(number, owner)
   if (report !== null) return { state: 'answers', report }
-  const listener = findListener(controlSockets(number), owner)
-  if (listener !== null) {
-    const { pid } = listener
-    return { state: 'silent', pid, isStopped: pid !== null && isStopped(pid) }
-  }
+  const pid = findListener(controlSockets(number), owner)
+  if (pid !== null) return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid) }
   // One in another network namespace is not heard here, but holds its device all the same.
   return isSourceHeld(mount) ? { state: 'silent', pid: null, isStopped: false } : { state: 'dead' }
 }

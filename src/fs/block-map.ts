@@ -24,7 +24,9 @@ import { ENOSPC } from './errno.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
 
-/** Entries of the log that freeing one lowest node may take: its runs, its entries, its parent's entry, its own block. */
+/**
+ * Entries of the log that freeing one lowest node may take: its runs, its entries, its parent's entry, its own block.
+ */
 const roomForOneNode = Math.ceil(mapFanout / 5) * 2 + 16
 
 /** Blocks that a map of each height covers. */

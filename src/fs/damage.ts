@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Who hears of the damage that calls meet, and how much of it is told: each place once, and not more than a few. */
+/** Reports the damage that calls meet: each place once, and a limited number of places. */
 
 /**
- * Hears of damage, in words for people that name the place. It is called between transactions, or when one has been
- * taken back; it must neither throw nor call the engine. The same place may be told any number of times.
+ * Receives a description of damage that names the place. It is called between transactions, or after one was taken back.
+ * It must neither throw nor call the engine. The same place may be reported any number of times.
  */
 export type DamageListener = (what: string) => void
 
-/** @param inode what the call that met it was about, 0 for none: a block alone says little of where it was named */
+/** @param inode that the call was about, 0 for none; a block number alone does not tell which file is concerned */
 export function placeOf(inode: number, what: string): string {
   return inode === 0 || what.startsWith(`inode ${inode} `) ? what : `inode ${inode}: ${what}`
 }
 
-/** Places that are told; a volume in ruins must not fill the log or the memory. */
+/** Places that are reported at most, so that a ruined volume fills neither the log nor the memory. */
 export const mostDamagedPlaces = 64
 
 export class DamagedPlaces {

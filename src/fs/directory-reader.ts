@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Listing a directory. The order is that of the hashes, and a cookie is the hash and twin number of the last entry
- * told: a value, not a place. So entries may come and go and leaves may split between two calls, and whatever was there
- * all the time is told exactly once.
+ * Listing a directory. The order is that of the hashes, and a cookie is the hash and twin number of the last entry that
+ * was listed: a value, not a position. So entries may come and go and leaves may split between two calls, and an entry
+ * that exists all the time is listed exactly once.
  *
- * Entries that can have no such name, or do not belong where they stand, are left out, and told as damage; a damaged tree is an error only
- * where nothing comes before it, so that all that can be told is told.
+ * An entry that cannot have its name, or does not belong where it stands, is left out and reported as damage. A damaged
+ * tree is an error only if no entry comes before the damage, so that everything that can be listed is listed.
  */
 import { hashBits } from '../../layout/directory.js'
 import type { Medium } from '../pmem/medium.js'

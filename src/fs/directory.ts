@@ -142,7 +142,10 @@ export class Directory {
     return true
   }
 
-  /** Frees one node below `root` that has leaves only. @returns blocks freed, 0 if there is none, -1 for want of room */
+  /**
+   * Frees one node below `root` that has leaves only.
+   * @returns blocks freed, 0 if there is none, -1 for want of room
+   */
   #cutLowestNode(tx: Transaction, root: number): number {
     if (tx.room < roomForOneNode) return -1
     let parent = 0

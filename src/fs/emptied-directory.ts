@@ -8,7 +8,7 @@ import type { Clock } from './clock.js'
 import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import { S_IFDIR } from './mode.js'
-import type { NamespaceParts } from './namespace.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import { putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
@@ -28,7 +28,9 @@ export class EmptiedDirectory {
     this.#heir = new Inode(parts.medium)
   }
 
-  /** @returns the inode that is to be freed, 0 where there is none for want of space: the directory keeps its tree then */
+  /**
+   * @returns the inode that is to be freed, 0 where there is none for want of space: the directory keeps its tree then
+   */
   detachTree(directory: Inode): number {
     const tx = this.#tx
     const heir = this.#heir

@@ -17,6 +17,7 @@ import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
 import { type AttributeChange, changeAttributes, checkChange } from './attributes.js'
 import { BlockMap } from './block-map.js'
+import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
@@ -25,7 +26,7 @@ import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
 import { EINVAL, EISDIR, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
-import { type CallEnd, Eviction } from './eviction.js'
+import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
@@ -80,7 +81,7 @@ export class Engine {
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
-  /** Counts damage, and tells of it. */
+  /** Counts damage, and passes it on. */
   readonly #noteDamage: DamageListener
   readonly #notes: DamageNotes
   readonly #locks: Locks
@@ -136,7 +137,7 @@ export class Engine {
     const Log = setting.isChecked ? CheckedTransaction : Transaction
     this.#tx = new Log(medium, this.#allocator, geometry, worker)
     this.#table = new InodeTable(medium, map, state)
-    const tableBlocks = new TableBlocks(medium, map, this.#table, geometry.blockCount, notes)
+    const tableBlocks = new TableBlocks(medium, map, this.#table, state, geometry.blockCount, notes)
     this.#free = new FreeInodes(medium, this.#table, tableBlocks, notes)
     this.#orphans = new Orphans(medium, this.#table, notes)
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
@@ -212,8 +213,9 @@ export class Engine {
 
   /** Gives back references; the last one frees an inode that has no names. */
   forget(number: number, count: number): void {
-    // Nearly always it still has names, and then nothing is to be done that others would have to wait for. It is looked
-    // at while the reference still holds it. Who takes its last name changes it before he looks for references.
+    // An inode that still has a name needs nothing done, and that is nearly always so. Its link count is read before the
+    // reference is dropped, since the inode may be freed afterwards. The lock orders this with a call that removes the
+    // last name: that call changes the link count under the same lock, and then looks at the references.
     this.#locks.readLockInode(number)
     const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
     const left = this.#state.forget(number, count)
@@ -404,8 +406,8 @@ export class Engine {
   }
 
   /**
-   * In place of {@link endRead}: where the lock that beginRead took lies, in bytes from the start of {@link lockMemory},
-   * for the caller to let go of it there.
+   * In place of {@link endRead}: where the lock that beginRead took lies, in bytes from the start of {@link
+   * lockMemory}, for the caller to let go of it there.
    */
   handOverReadLock(number: number): number {
     return this.#locks.handOverReadLock(number)

@@ -3,22 +3,16 @@
  * Freeing what nobody has a name or a reference for any more, after the call that brought this about: inodes, and the
  * trees of emptied directories. Each takes the locks that it needs. Damage met here fails no call, but is told.
  */
+import type { CallEnd } from './call-end.js'
 import { EmptiedDirectory, hasEmptyTree } from './emptied-directory.js'
 import { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
 import { isDirectory } from './mode.js'
-import type { NamespaceParts } from './namespace.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 import type { SharedState } from './shared-state.js'
 import type { Space } from './space.js'
-
-/** How the engine ends what it began. */
-export interface CallEnd {
-  /** Takes back a transaction that met damage. @throws what is no damage */
-  giveUp(error: unknown, number: number): number
-  unlockMetadata(): void
-}
 
 export class Eviction {
   readonly #locks: Locks

@@ -137,7 +137,10 @@ export class File {
     if (block !== 0) this.#medium.zero(block, sizeWithin, end - sizeWithin)
   }
 
-  /** Copies over blocks that are all there, with no transaction. @returns false, having done nothing, where one is missing */
+  /**
+   * Copies over blocks that are all there, with no transaction.
+   * @returns false, having done nothing, where one is missing
+   */
   #overwrite(inode: Inode, from: TransferBuffer): boolean {
     const { index, within, length, start } = this.#write
     const blocks = blocksOf(within, length)

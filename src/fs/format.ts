@@ -164,7 +164,9 @@ export function deviceStarts(deviceBlocks: readonly number[]): number[] {
   return starts
 }
 
-/** The inode table: its map, tall enough for every inode number, and a block with the root directory and free inodes. */
+/**
+ * The inode table: its map, tall enough for every inode number, and a block with the root directory and free inodes.
+ */
 function makeInodeTable(medium: Medium, first: number, options: FormatOptions): void {
   const clock = new Clock()
   clock.setMilliseconds(options.now)

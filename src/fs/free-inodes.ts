@@ -22,7 +22,9 @@ const at = roots.word
 const field = layout.word
 const slotMask = inodesPerBlock - 1
 const rootsWords = at.isListed + 1
-/** An emptied block stays where fewer other inodes than this are free, so that the next few files need not add it anew. */
+/**
+ * An emptied block stays where fewer other inodes than this are free, so that the next few files need not add it anew.
+ */
 const spareInodes = inodesPerBlock
 /**
  * New blocks begin with this generation at the most. Their inodes then have as many uses again before their generations
@@ -127,17 +129,21 @@ export class FreeInodes {
   }
 
   /**
-   * Makes the free list anew, from the inodes' modes alone, of all blocks that can be reached. Until its end the roots
-   * say that this is to be done, so it may be cut short and run again.
+   * Rebuilds the free list and the counts in the roots from the modes of all inodes that can be reached. The roots say
+   * that this is necessary until it is done, so it may be interrupted and run again.
    */
   relist(tx: Transaction): void {
     const blocks = this.#blocks
+    if (this.#table.roots(at.isListed) === 1)
+      this.#notes.add('the counts of inodes and of their blocks in the roots contradict each other')
     let first = 0
     let held = 0
+    let used = 0
     const last = this.#neighbour
     for (let index = blocks.firstFrom(0); index >= 0; index = blocks.firstFrom(index + 1)) {
       const block = this.#table.blockAt(index)
       held++
+      used += this.#countUsed(index, block)
       const number = this.#relistBlock(index, block, first === 0 ? 0 : last.number)
       if (number === 0) continue
       if (first === 0) first = number
@@ -149,6 +155,7 @@ export class FreeInodes {
     tx.saveWords(rootsBlock, 0, rootsWords)
     tx.put32(rootsBlock, at.freeInode, first)
     tx.put32(rootsBlock, at.heldBlocks, held)
+    tx.put32(rootsBlock, at.usedInodes, used)
     tx.put32(rootsBlock, at.isListed, 1)
     tx.end()
     for (let index = blocks.firstFrom(0); index >= 0; index = blocks.firstFrom(index + 1)) {
@@ -176,7 +183,7 @@ export class FreeInodes {
     const { next } = head
     if (next === 0) return 0
     if (!this.#isListedInode(next, this.#neighbour) || this.#neighbour.previous !== head.number) {
-      this.#setAside(tx, `the list of free inodes does not agree about inode ${head.number}`)
+      this.#setAside(tx, `the list of free inodes is inconsistent after inode ${head.number}`)
       return 0
     }
     this.#neighbour.save(tx, field.previous, 1)
@@ -249,7 +256,7 @@ export class FreeInodes {
       return
     }
     if (!this.#isLinked(this.#listed)) {
-      this.#notes.add(`the list of free inodes does not agree about inode ${this.#listed.number}`)
+      this.#notes.add(`the list of free inodes is inconsistent around inode ${this.#listed.number}`)
       return
     }
     this.#unlist(tx)
@@ -265,7 +272,8 @@ export class FreeInodes {
 
   /**
    * Points #listed at the inode on the list of a block whose inodes are all free.
-   * @returns the generation that new inodes have to begin with once they are gone; -1 where one is in use, or none listed
+   * @returns the generation that new inodes have to begin with once they are gone; -1 where one is in use, or none is
+   * listed
    */
   #openEmpty(index: number, block: number): number {
     let generation = this.#table.roots(at.freshGeneration)
@@ -305,6 +313,14 @@ export class FreeInodes {
     this.#table.locate(previous, neighbour)
     neighbour.save(tx, field.next, 1)
     neighbour.put(tx, field.next, next)
+  }
+
+  #countUsed(index: number, block: number): number {
+    let used = 0
+    for (let slot = index === 0 ? 1 : 0; slot < inodesPerBlock; slot++) {
+      if (this.#mode(block, slot) !== 0) used++
+    }
+    return used
   }
 
   /** Chooses the inode that stands on the list for a block. @returns its number, 0 where none is free */

@@ -44,9 +44,18 @@ export class InodeTable {
     return this.roots(at.orphanInode)
   }
 
-  /** Whether the free list is as this program keeps it; if not, it has to be made anew before any other change. */
+  /**
+   * Whether the free list and the counts in the roots are in use; if not, they are rebuilt when the volume is next opened
+   * for writing. Counts that contradict each other are not relied on.
+   */
   get isListed(): boolean {
-    return this.roots(at.isListed) === 1
+    return this.roots(at.isListed) === 1 && this.#areCountsPossible
+  }
+
+  get #areCountsPossible(): boolean {
+    const held = this.roots(at.heldBlocks)
+    const used = this.usedInodes
+    return held <= this.roots(at.tableBlocks) && used > 0 && used < held * inodesPerBlock
   }
 
   /** Points `inode` at one in use. @returns 0 or -ESTALE @throws VolumeError where it is of no known type */
@@ -100,12 +109,17 @@ export class InodeTable {
     return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index)
   }
 
+  /** Whether the map has a block at an index, be it within the table or beyond its end. */
+  isMapped(index: number): boolean {
+    return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index) !== 0
+  }
+
   /** @returns how many blocks from an index on cannot be looked up because of one damaged entry; 0 where this one can */
   unreachable(index: number): number {
     return this.#map.unreachable(this.roots(at.tableRoot), this.roots(at.tableHeight), index)
   }
 
-  /** A block of the table is about to go away: what workers remember of the table is right no more. */
+  /** Invalidates what workers remember of the table, before one of its blocks is freed. */
   moveOn(): void {
     Atomics.add(this.#shared, TABLE_EPOCH, 1)
   }

@@ -182,8 +182,8 @@ export class Inode {
 
   /**
    * Notes the last access without waiting for it: the next fence makes it durable. The two words are stored one by one,
-   * so a reader, or a crash, may see it wrong by less than a second. An 8-byte store (Medium.store64) would wait for
-   * that fence, and the inode may be another's by then.
+   * so a reader, or a crash, may see it wrong by less than a second. Medium.store64 is carried out at that fence, when
+   * the inode may be another file's; an 8-byte store at once would cost a native call or a BigInt for each read.
    */
   noteAccess(clock: Clock): void {
     this.#medium.store32(this.block, this.word + at.atime, clock.low)

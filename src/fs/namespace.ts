@@ -18,24 +18,13 @@ import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
 import { S_IFLNK, S_IFMT, S_IFREG, S_ISGID, isDirectory, isMode, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import { type NewInode, putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import { checkTarget, putTarget } from './symlink.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
-
-export interface NamespaceParts {
-  readonly medium: Medium
-  readonly tx: Transaction
-  readonly locks: Locks
-  readonly clock: Clock
-  readonly table: InodeTable
-  readonly free: FreeInodes
-  readonly orphans: Orphans
-  readonly directory: Directory
-  readonly tail: Tail
-}
 
 export class Namespace {
   /** Whether the last {@link unlink} took a directory's last entry and left it with an empty tree. */

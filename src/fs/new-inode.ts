@@ -4,7 +4,9 @@ import type { Clock } from './clock.js'
 import { type Inode, inodeField } from './inode.js'
 import type { Transaction } from './transaction.js'
 
-/** For whom an inode is made, and how: filled in once per call. Permissions were checked before (default_permissions). */
+/**
+ * For whom an inode is made, and how: filled in once per call. Permissions were checked before (default_permissions).
+ */
 export class NewInode {
   /** Type and permission bits, the umask already taken off. */
   mode = 0

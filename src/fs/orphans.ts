@@ -84,7 +84,10 @@ export class Orphans {
     if (this.first === inode.number) this.#table.putFirstOrphan(tx, next)
   }
 
-  /** Points `inode` at the first of the list. A list with a head that cannot be on it is set aside. @returns false for an empty list */
+  /**
+   * Points `inode` at the first of the list. A list with a head that cannot be on it is set aside.
+   * @returns false for an empty list
+   */
   openFirst(tx: Transaction, inode: Inode): boolean {
     const { first } = this
     if (first === 0) return false
@@ -115,12 +118,16 @@ export class Orphans {
       const isOther = number !== before
       if (isOther && this.#isOrphan(number, this.#next) && this.#next.previous === before) return
       const whose = before === 0 ? 'its head' : `inode ${before}`
-      this.#notes.add(`the orphan list does not agree about inode ${number}, which follows ${whose}`)
+      this.#notes.add(
+        `the orphan list is inconsistent: inode ${number} follows ${whose}, but does not link back`,
+      )
     }
     this.#next.point(0, 0, 0)
   }
 
-  /** Points #previous at what the list has before an inode, or at none where that does not name it, or it is the first. */
+  /**
+   * Points #previous at what the list has before an inode, or at none where that does not name it, or it is the first.
+   */
   #openPrevious(inode: Inode): void {
     const { number, previous } = inode
     if (this.first !== number) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Recovery: undoes the transactions that did not end. It costs what was in flight, not what is stored, and may itself
- * be cut short and run again.
+ * Recovery: undoes the transactions that did not end. Its cost depends on how many there were, not on the size of the
+ * volume. It may be interrupted and run again.
  */
 import { laneBlocks } from '../../layout/geometry.js'
 import { entriesPerLane, laneHeader } from '../../layout/lane.js'
@@ -11,8 +11,8 @@ import { entryHolds, isSound, retire, undo } from './undo.js'
 import { VolumeError } from './volume-error.js'
 
 /**
- * What the superblock says of the last unmount is not asked: a lane is judged by its entries alone.
- * @param readOnly no transaction will follow: nothing is stored but what undoing has to
+ * Judges each lane by its entries alone, not by the state in the superblock.
+ * @param readOnly no transaction will follow, so nothing is stored except what an undo requires
  * @returns how many transactions were undone
  * @throws VolumeError where the log cannot be followed
  */
@@ -28,9 +28,9 @@ export function recover(medium: Medium, geometry: Geometry, readOnly = false): n
 }
 
 /**
- * Whether the lane holds entries that its next transaction could take for its own. The power may have failed when of a
- * transaction's entries the first was not durable yet but later ones were: recovery does not undo them, since nothing
- * was changed before all of them were durable.
+ * Whether the lane holds entries that a later undo could mistake for those of its next transaction. A power failure
+ * leaves them if it strikes before a transaction's first entry is durable but after later ones are. They need no undo,
+ * since a transaction changes nothing before all of its entries are durable.
  */
 function hasStrays(medium: Medium, lane: number): boolean {
   const { low, high } = nextGeneration(medium, lane)
@@ -38,13 +38,13 @@ function hasStrays(medium: Medium, lane: number): boolean {
   return false
 }
 
-/** Moves a lane on by a generation, so that no entry on it counts any more. */
+/** Increments the lane's generation, so that no entry in it counts any more. */
 function disown(medium: Medium, lane: number): void {
   const { low, high } = nextGeneration(medium, lane)
   medium.store64(lane, laneHeader.word.generation, low, high)
 }
 
-/** What the entries carry of a transaction that is in flight on the lane. */
+/** The generation in the entries of a transaction that has not ended, as two words. */
 function nextGeneration(medium: Medium, lane: number): { low: number; high: number } {
   const low = (medium.load32(lane, laneHeader.word.generation) + 1) >>> 0
   const high = medium.load32(lane, laneHeader.word.generation + 1)

@@ -14,15 +14,9 @@ import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
 import { S_IFCHR, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import { putNew } from './new-inode.js'
-import {
-  type NamespaceParts,
-  checkRemovable,
-  dropName,
-  openDirectory,
-  saveDirectory,
-  saveNames,
-} from './namespace.js'
+import { checkRemovable, dropName, openDirectory, saveDirectory, saveNames } from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'

@@ -22,8 +22,10 @@ export const METADATA_LOCK = 16
 export const FAILED = 32
 /** How often calls have met damage. */
 export const DAMAGE_MET = 33
-/** Moves on whenever blocks of the inode table go away: what a worker remembers of the table is right no more. */
+/** Incremented whenever a block of the inode table is freed: what a worker remembers of the table is then invalid. */
 export const TABLE_EPOCH = 40
+/** Index in the inode table at which the search for a hole begins. Under the metadata lock. */
+export const TABLE_HOLE_HINT = 41
 /** How often space has come back, how many threads sleep until it does, and what was so when one slept in vain. */
 export const SPACE_FREED = 48
 export const SPACE_SLEEPERS = 49
@@ -44,7 +46,9 @@ const inodeWindowShift = 28
 
 /** References that are counted. One more, and the count stays saturated, and the inode in use, until the next mount. */
 export const mostLookups = 2 ** 31 - 1
-/** Any negative word says so. This one is far from both ends, so workers that count meanwhile do not make it positive. */
+/**
+ * Any negative word says so. This one is far from both ends, so workers that count meanwhile do not make it positive.
+ */
 const saturated = -(2 ** 30)
 
 /** What another thread needs to see the same state. */
@@ -101,7 +105,9 @@ export class SharedState {
     }
   }
 
-  /** How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most. */
+  /**
+   * How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most.
+   */
   lookups(inode: number): number {
     const count = Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
     return count < 0 ? mostLookups : count

@@ -69,7 +69,10 @@ export class Space {
     return asked
   }
 
-  /** Sleeps until the reader has met what was asked, or `timeoutMs` have passed; may wake early. @returns whether it has */
+  /**
+   * Sleeps until the reader has met what was asked, or `timeoutMs` have passed; may wake early.
+   * @returns whether it has
+   */
   awaitDrain(asked: number, timeoutMs: number): boolean {
     const met = Atomics.load(this.#words, DRAINS_MET)
     if (((met - asked) | 0) < 0) waitWhile(this.#state.memory, DRAINS_MET, met, timeoutMs)

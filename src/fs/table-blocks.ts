@@ -13,12 +13,13 @@ import type { DamageNotes } from './damage.js'
 import { ENOSPC } from './errno.js'
 import type { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
+import { type SharedState, TABLE_HOLE_HINT } from './shared-state.js'
 import type { Transaction } from './transaction.js'
 
 const at = roots.word
 const field = layout.word
 const lastSlot = inodesPerBlock - 1
-/** Places that are searched for a hole before the table grows at its end. The next search goes on from there. */
+/** Places in the table that one call examines for holes. The next search continues from there. */
 const placesExamined = 1024
 
 export class TableBlocks {
@@ -28,14 +29,21 @@ export class TableBlocks {
   readonly #notes: DamageNotes
   /** The table has as many blocks at the most. */
   readonly #most: number
-  /** Where the search for a hole begins. */
-  #holeHint = 0
+  readonly #shared: Int32Array
 
-  constructor(medium: Medium, map: BlockMap, table: InodeTable, blockCount: number, notes: DamageNotes) {
+  constructor(
+    medium: Medium,
+    map: BlockMap,
+    table: InodeTable,
+    state: SharedState,
+    blockCount: number,
+    notes: DamageNotes,
+  ) {
     this.#medium = medium
     this.#map = map
     this.#table = table
     this.#notes = notes
+    this.#shared = state.words
     this.#most = Math.min(blockCount, (largestInode + 1) / inodesPerBlock)
   }
 
@@ -69,31 +77,46 @@ export class TableBlocks {
   #findPlace(): number {
     const end = this.#table.roots(at.tableBlocks)
     const canGrow = end < this.#most
-    if (this.#table.roots(at.heldBlocks) < end) {
+    // Without holes, the next one is where a block goes away.
+    if (this.#table.roots(at.heldBlocks) >= end) {
+      this.#shared[TABLE_HOLE_HINT] = end
+    } else {
       const most = canGrow ? Math.min(end, placesExamined) : end
       for (let n = 0; n < most; n++) {
-        const index = this.#holeHint < end ? this.#holeHint : 0
+        const hint = this.#shared[TABLE_HOLE_HINT]!
+        const index = hint < end ? hint : 0
         const unreachable = this.noteUnreachable(index)
-        this.#holeHint = index + Math.max(1, unreachable)
+        this.#shared[TABLE_HOLE_HINT] = index + Math.max(1, unreachable)
         if (unreachable === 0 && this.#table.blockAt(index) === 0) return index
       }
     }
     return canGrow ? this.#findEnd(end) : -1
   }
 
-  /** The first place at the table's end that can be reached. @returns its index, or -1 for none */
+  /** The first place at the table's end that can be reached and is free. @returns its index, or -1 for none */
   #findEnd(end: number): number {
-    let index = end
-    let unreachable = this.noteUnreachable(index)
-    while (unreachable > 0) {
-      index += unreachable
-      if (index >= this.#most) return -1
-      unreachable = this.noteUnreachable(index)
+    for (let index = end; index < this.#most;) {
+      const unreachable = this.noteUnreachable(index)
+      if (unreachable === 0 && !this.#table.isMapped(index)) return index
+      if (unreachable === 0) this.#notes.add(`block ${index} of the inode table lies beyond its end`)
+      index += Math.max(1, unreachable)
     }
-    return index
+    return -1
   }
 
-  /** Notes damage in the table's map on the way to an index. @returns how many blocks from there on it hides, 0 for none */
+  /** The table's end without the holes before it, but for those that are too many to look at in one transaction. */
+  #endWithoutHoles(): number {
+    let end = this.#table.roots(at.tableBlocks)
+    for (let n = 0; n < placesExamined && end > 1; n++, end--) {
+      if (this.#table.unreachable(end - 1) > 0 || this.#table.blockAt(end - 1) !== 0) break
+    }
+    return end
+  }
+
+  /**
+   * Notes damage in the table's map on the way to an index.
+   * @returns how many blocks from there on it hides, 0 for none
+   */
   noteUnreachable(index: number): number {
     const count = this.#table.unreachable(index)
     if (count > 0) {
@@ -117,13 +140,13 @@ export class TableBlocks {
 
   /** Takes the block at an index out of the table, and frees it. The roots must have been saved. */
   remove(tx: Transaction, index: number, block: number, freshGeneration: number): void {
-    const end = this.#table.roots(at.tableBlocks)
     this.#map.remove(tx, this.#table.roots(at.tableRoot), this.#table.roots(at.tableHeight), index)
     tx.free(block, 1)
     tx.put32(rootsBlock, at.heldBlocks, this.#table.roots(at.heldBlocks) - 1)
     tx.put32(rootsBlock, at.freshGeneration, freshGeneration)
-    if (index === end - 1) tx.put32(rootsBlock, at.tableBlocks, index)
-    this.#holeHint = Math.min(this.#holeHint, index)
+    const end = this.#endWithoutHoles()
+    tx.put32(rootsBlock, at.tableBlocks, end)
+    this.#shared[TABLE_HOLE_HINT] = Math.min(this.#shared[TABLE_HOLE_HINT]!, index)
     // Before the block can be taken for something else.
     this.#table.moveOn()
   }

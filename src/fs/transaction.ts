@@ -177,7 +177,9 @@ export class Transaction {
     this.#unsealed = true
   }
 
-  /** Says that so many words mean nothing yet: they may be put without being saved, as nobody will ask for the old ones. */
+  /**
+   * Says that so many words mean nothing yet: they may be put without being saved, as nobody will ask for the old ones.
+   */
   spare(_block: number, _word: number, _count: number): void {
     // A checked transaction takes note of it.
   }

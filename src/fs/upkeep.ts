@@ -3,11 +3,11 @@
  * What a volume that may be written needs when it is opened and when it is closed, while nobody refers to inodes: the
  * list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
  */
+import type { CallEnd } from './call-end.js'
 import type { DamageNotes } from './damage.js'
 import { EUCLEAN } from './errno.js'
-import type { CallEnd } from './eviction.js'
 import { Inode } from './inode.js'
-import type { NamespaceParts } from './namespace.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 
 export class Upkeep {
@@ -30,7 +30,10 @@ export class Upkeep {
     return this.#parts.table.isListed
   }
 
-  /** Makes the list of free inodes anew, and gives back blocks of the table that have none in use. @returns 0 or -EUCLEAN */
+  /**
+   * Makes the list of free inodes anew, and gives back blocks of the table that have none in use.
+   * @returns 0 or -EUCLEAN
+   */
   relistInodes(): number {
     return this.#perform(() => this.#parts.free.relist(this.#parts.tx))
   }

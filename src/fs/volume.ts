@@ -21,8 +21,9 @@ const at = layout.word
 const orphansDamaged =
   'its list of unlinked files is damaged, and their blocks stay in use; pmfs2-fuse fsck tells more'
 const tableDamaged =
-  'its inode table is damaged, and free inodes in it stay unused; pmfs2-fuse fsck tells more'
-const adviceOnDamage = 'pmfs2-fuse fsck tells what is damaged, and only mkfs ends this notice'
+  'its inode table is damaged, and free inodes in it may stay unused; pmfs2-fuse fsck tells more'
+const adviceOnDamage =
+  'pmfs2-fuse fsck tells what is damaged, and the notice stays until mkfs makes a new volume'
 
 export interface OpenOptions {
   /** Its engines refuse every change. Nothing is stored but what undoing unfinished transactions takes. */

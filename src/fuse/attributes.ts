@@ -39,7 +39,8 @@ export function putAttr(words: Int32Array, to: number, number: number, from: Uin
 export function putEntry(words: Int32Array, to: number, number: number, from: Uint32Array): void {
   words[to + entry.nodeid] = number
   words[to + entry.nodeid + 1] = 0
-  // The kernel made the root's inode itself, with generation 0, and takes any other for an inode that has been replaced.
+  // The kernel made the root's inode itself, with generation 0, and takes any other for an inode that has been
+  // replaced.
   words[to + entry.generation] = number === FUSE_ROOT_ID ? 0 : from[at.generation]!
   words[to + entry.generation + 1] = 0
   putForever(words, to + entry.entry_valid)
@@ -73,9 +74,9 @@ export function putStatx(words: Int32Array, to: number, number: number, from: Ui
 }
 
 /**
- * Puts how long the kernel may keep attributes: for ever, as it knows of every change. The exception is a set-ID file. A
- * WRITE, and an OPEN that truncates, clear these bits here, and the kernel then keeps the mode that it has seen. So it
- * has to ask for the mode each time, above all before it executes the file.
+ * Puts how long the kernel may keep attributes: for ever, as it knows of every change. The exception is a set-ID file.
+ * A WRITE, and an OPEN that truncates, clear these bits here, and the kernel then keeps the mode that it has seen. So
+ * it has to ask for the mode each time, above all before it executes the file.
  */
 export function putAttrValidity(words: Int32Array, to: number, from: Uint32Array): void {
   if (!hasSetId(from[at.mode]!)) {

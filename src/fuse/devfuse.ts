@@ -103,7 +103,8 @@ export class DevfuseChannel implements Channel, Patience {
         live()
       }
       if (result === -EPROTO) this.#refuse()
-      // Waking a thread costs the kernel more than all else that a last close or unlink(2) does, so it finds none to wake.
+      // Waking a thread costs the kernel more than all else that a last close or unlink(2) does, so it finds none to
+      // wake.
       if (this.#gathers && result === NO_REPLY) space.rest(gatherMs)
     }
   }

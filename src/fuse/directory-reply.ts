@@ -14,8 +14,9 @@ import { fuse_dirent, fuse_entry_out } from './protocol.js'
 const dirent = fuse_dirent.word
 
 export class DirectoryReply implements DirectorySink {
-  /** Bytes of entries so far. */
+  /** Bytes of entries so far, and how many entries they are. */
   bytes = 0
+  count = 0
   readonly buffer: TransferBuffer
   readonly #engine: Engine
   readonly #attributes = new Uint32Array(attributeWords)
@@ -31,6 +32,7 @@ export class DirectoryReply implements DirectorySink {
   /** @param plus whether each entry comes with its attributes (READDIRPLUS) */
   begin(limitBytes: number, plus: boolean): void {
     this.bytes = 0
+    this.count = 0
     this.#limit = Math.min(limitBytes, this.buffer.bytes.length)
     this.#plus = plus
   }
@@ -67,6 +69,7 @@ export class DirectoryReply implements DirectorySink {
     for (let n = 0; n < nameLength; n++) mine[to + n] = bytes[nameStart + n]!
     for (let n = nameLength; n < ((nameLength + 7) & ~7); n++) mine[to + n] = 0
     this.bytes += total
+    this.count++
     return true
   }
 

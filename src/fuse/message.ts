@@ -53,7 +53,10 @@ export class Message implements ExtentSink {
     this.payload = memory.buffer
   }
 
-  /** Says where the next request lies, by the first words of its header and its struct, and where its reply's struct goes. */
+  /**
+   * Says where the next request lies, by the first words of its header and its struct, and where its reply's struct
+   * goes.
+   */
   place(headerWord: number, argumentWord: number, replyWord: number): void {
     this.#headerWord = headerWord
     this.#argumentWord = argumentWord

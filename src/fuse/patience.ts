@@ -2,8 +2,8 @@
 /**
  * How a request that found no space, or tells how much there is, waits for what the kernel has yet to give up. The
  * FORGET of a removed file comes after the reply to UNLINK, or after its last close(2) has returned (under -o direct_io
- * a RELEASE goes before it), and by another way than a write, which may overtake it. Beside a ring, FORGETs gather for a
- * moment besides; who waits here cuts that short.
+ * a RELEASE goes before it), and by another way than a write, which may overtake it. Beside a ring, FORGETs gather for
+ * a moment besides; who waits here cuts that short.
  */
 
 /** How long a wait lasts while nothing happens. */

@@ -170,9 +170,14 @@ export function requestText(message: Message): string {
   return `${name}(${[`inode ${message.nodeid}`, ...words].join(', ')})`
 }
 
-/** @param result of the handler: bytes of the reply's struct, or a negative errno */
-export function replyText(opcode: number, result: number, message: Message): string {
+/**
+ * @param result of the handler: bytes of the reply's struct, or a negative errno
+ * @param listedCount entries of the reply, where it is a listing
+ */
+export function replyText(opcode: number, result: number, message: Message, listedCount = 0): string {
   if (result < 0) return errnoName(-result)
+  if (opcode === fuse.FUSE_READDIR || opcode === fuse.FUSE_READDIRPLUS)
+    return `${counted(listedCount, 'entry', 'entries')}, ${counted(result + message.pieceBytes, 'byte')}`
   const describe = replies[opcode]
   if (describe !== undefined) return describe(message)
   const bytes = result + message.pieceBytes

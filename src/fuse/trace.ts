@@ -35,7 +35,7 @@ export function traced(server: Server, message: Message): (() => number) | null 
     const start = performance.now()
     const result = server.handleChecked()
     const microseconds = ((performance.now() - start) * 1000).toFixed(1)
-    const reply = result === NO_REPLY ? 'no reply' : replyText(opcode, result, message)
+    const reply = result === NO_REPLY ? 'no reply' : replyText(opcode, result, message, server.listedCount)
     trace('%s', `${unique} ${request} pid ${pid} uid ${uid >>> 0} = ${reply} <${microseconds} µs>`)
     return result
   }

@@ -128,7 +128,10 @@ export class UringChannel implements Channel, Patience {
     this.#askDrain()
   }
 
-  /** Has the reader of FORGETs read all that there are, which it would put off. @returns whether it has met that in time */
+  /**
+   * Has the reader of FORGETs read all that there are, which it would put off.
+   * @returns whether it has met that in time
+   */
   #askDrain(): boolean {
     const { space } = this.#engine
     // What gives space back may wait for replies that have not been handed in yet.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices that fail under a load or a store. The kernel tells of that by SIGBUS: the disk under a sparse file is full,
- * the file was cut short, or the medium is bad. The handler notes the failure in the mapping, puts zeros in the place of
- * the page, and lets the thread go on; whoever answers a call or says that something is durable looks for failures first
- * (failure_count()). Invariant: a failure is noted before its page is replaced, and is never taken back.
+ * Devices that fail under a load or a store. The kernel reports this by SIGBUS: the disk under a sparse file is full,
+ * the file was truncated, or the medium is bad. The handler records the failure in the mapping, replaces the page by
+ * zeros, and lets the thread continue. Before a call is answered, or data is declared durable, failure_count() is
+ * checked. Invariant: a failure is recorded before its page is replaced, and is never cleared.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -32,7 +32,10 @@ static void handle(int signal, siginfo_t *info, void *context)
 {
 	int error = errno;
 
-	/* A positive code: the kernel sent it, and the address is one that this thread touched. */
+	/*
+	 * A positive si_code means that the kernel sent the signal, and the BUS_* codes come with the address that failed
+	 * (sigaction(2)). replace_failed_page() refuses an address that is in no mapping of a device.
+	 */
 	if (info->si_code <= 0 || !replace_failed_page(info->si_addr))
 		pass_on(signal, info, context);
 	errno = error;

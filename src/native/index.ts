@@ -147,7 +147,10 @@ export interface Native {
    * (RLIMIT_NOFILE, RLIMIT_FSIZE) do not apply to it. @returns a mapping or a negative errno
    */
   mapAnonymous(lengthBytes: number): number
-  /** The descriptor of a new memfd (memfd_create(2)) of zeros, close-on-exec, for what needs more than one mapping; or a negative errno. */
+  /**
+   * The descriptor of a new memfd (memfd_create(2)) of zeros, close-on-exec, for what needs more than one mapping; or a
+   * negative errno.
+   */
   memoryFile(name: string, lengthBytes: number): number
   /**
    * Unmaps. The calling thread's ArrayBuffer is detached, also where `view` is null; no other thread may touch its
@@ -180,7 +183,10 @@ export interface Native {
   /** Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are. */
   zero(mapping: Mapping, offset: number, lengthBytes: number): number
 
-  /** FUTEX_WAIT while the word at `offset` is `expected`; at most `timeoutMs` (negative: for ever). 0, -EAGAIN, -ETIMEDOUT, -EINTR. */
+  /**
+   * FUTEX_WAIT while the word at `offset` is `expected`; at most `timeoutMs` (negative: for ever). 0, -EAGAIN,
+   * -ETIMEDOUT, -EINTR.
+   */
   futexWait(mapping: Mapping, offset: number, expected: number, timeoutMs: number): number
   /** FUTEX_WAKE of at most `count` waiters. @returns how many were woken */
   futexWake(mapping: Mapping, offset: number, count: number): number
@@ -232,7 +238,10 @@ export interface Native {
    * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
-  /** Hands in the replies that exchangeRing has not handed in yet, and waits for nothing. @returns 0 or a negative errno */
+  /**
+   * Hands in the replies that exchangeRing has not handed in yet, and waits for nothing.
+   * @returns 0 or a negative errno
+   */
   submitRing(ring: number): number
 
   /** flock(2), without waiting: 1 exclusive, 0 shared. 0 or -EWOULDBLOCK (which is -EAGAIN). */
@@ -254,6 +263,19 @@ export interface Native {
    * @returns 1 or 0, or a negative errno (-ENXIO: nothing lies behind it; -ENOTTY: it is no loop device)
    */
   isBehindLoop(loopFd: number, fd: number): number
+
+  /**
+   * Connects to an abstract socket (unix(7)) without waiting. @param name with the NUL that it begins with, and any others
+   * @returns the descriptor of a new socket, or a negative errno (-ECONNREFUSED: nobody listens; -EAGAIN: too many wait)
+   */
+  connectAbstract(name: Buffer): number
+  /**
+   * The process that listens on a connected socket's other end, as it was when it called listen(2) (SO_PEERCRED).
+   * @returns its number, 0 where it is not in this PID namespace; or a negative errno
+   */
+  peerProcess(fd: number): number
+  /** The effective user ID of that process then; or a negative errno. */
+  peerUser(fd: number): number
 }
 
 const folder = findPackageRoot(dirname(fileURLToPath(import.meta.url)))

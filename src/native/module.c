@@ -53,6 +53,9 @@ NAPI_MODULE_INIT()
 		{ "allocate", call_allocate },
 		{ "punchHole", call_punch_hole },
 		{ "isBehindLoop", call_is_behind_loop },
+		{ "connectAbstract", call_connect_abstract },
+		{ "peerProcess", call_peer_process },
+		{ "peerUser", call_peer_user },
 	};
 
 	pthread_once(&once, learn_machine);

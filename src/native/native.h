@@ -146,5 +146,8 @@ CALL(call_block_device_bytes);
 CALL(call_allocate);
 CALL(call_punch_hole);
 CALL(call_is_behind_loop);
+CALL(call_connect_abstract);
+CALL(call_peer_process);
+CALL(call_peer_user);
 
 #endif

@@ -13,11 +13,11 @@
 #include "ring.h"
 
 /*
- * A look is long, because the scheduler moves a client to this processor once it is idle: looking keeps the client where
- * it is. What looks in vain may take is earned by requests that come soon, about as much as waking an idle processor for
- * each would have cost. And where another program keeps the processor once it is offered, a worker that looks would have
- * to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps for many times as long as it
- * had to wait, and for twice as long each time that it happens again.
+ * A look is long, because the scheduler moves a client to this processor once it is idle: looking keeps the client
+ * where it is. What looks in vain may take is earned by requests that come soon, about as much as waking an idle
+ * processor for each would have cost. And where another program keeps the processor once it is offered, a worker that
+ * looks would have to wait for it, while the kernel lets one that slept run at once. So such a worker sleeps for many
+ * times as long as it had to wait, and for twice as long each time that it happens again.
  */
 enum { LOOK_NANOSECONDS = 1000000, SOON_NANOSECONDS = 200000 };
 enum { EARNED_NANOSECONDS = 100000, MOST_CREDIT_NANOSECONDS = 4000000 };

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 
-/** A device could not be opened, locked or mapped, or it failed. The message says what failed, on what, and what to do about it. */
+/**
+ * A device could not be opened, locked or mapped, or it failed. The message says what failed, on what, and what to do
+ * about it.
+ */
 export class DeviceError extends Error {
   override readonly name = 'DeviceError'
   /** The errno's name, such as EBUSY. */

@@ -61,7 +61,9 @@ export function devdaxGeometry(
   return sizeBytes > 0 && alignBytes > 0 ? { sizeBytes, alignBytes } : null
 }
 
-/** Whether a device hangs on an NVDIMM bus: only such memory is persistent (dax_hmem and CXL also give volatile devdax). */
+/**
+ * Whether a device hangs on an NVDIMM bus: only such memory is persistent (dax_hmem and CXL also give volatile devdax).
+ */
 export function isOnNvdimmBus(folder: string): boolean {
   return /\/ndbus\d+\//.test(folder)
 }

@@ -4,11 +4,12 @@
  * locking it. (A block device in use refuses O_EXCL, and our own servers lock what they serve.) Files are compared by
  * device and inode, as a file has more than one path.
  */
-import { closeSync, openSync, readFileSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
+import { closeSync, openSync, type BigIntStats } from 'node:fs'
 import { basename, join } from 'node:path'
-import { kernelName, nameOf } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { deviceFolder } from './device-facts.js'
+import { isSameDevice } from './lock-holder.js'
+import { namesIn, statOf, textOf } from './probe.js'
 
 /** Where the kernel tells of its uses; a test lays out its own. */
 export interface KernelPlaces {
@@ -70,31 +71,5 @@ function askLoop(loop: string, fd: number): boolean | null {
 
 function isAt(path: string, file: BigIntStats): boolean {
   const there = statOf(path)
-  if (there === undefined) return false
-  if (file.isBlockDevice()) return there.isBlockDevice() && there.rdev === file.rdev
-  return there.dev === file.dev && there.ino === file.ino
-}
-
-function statOf(path: string): BigIntStats | undefined {
-  try {
-    return statSync(kernelName(path), { bigint: true, throwIfNoEntry: false })
-  } catch {
-    return undefined
-  }
-}
-
-function namesIn(path: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return nameOf(readFileSync(path))
-  } catch {
-    return undefined
-  }
+  return there !== null && isSameDevice(file, there)
 }

@@ -2,16 +2,17 @@
 /**
  * Which process has locked a device: /proc/locks (proc_locks(5)) tells the process that took each lock, as far as it
  * lives in this PID namespace. It names files by the device number inside the kernel, which stat(2) does not show on
- * overlayfs or Btrfs, and a block device by the inode of the node that was opened; so where these do not agree, what the
- * process has open is looked at.
+ * overlayfs or Btrfs, and a block device by the inode of the node that was opened; so where these do not agree, what
+ * the process has open is looked at.
  */
-import { readFileSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { deviceNumbers } from './device-facts.js'
+import { namesIn, statOf, textOf } from './probe.js'
 
 /** @param device as of stat(2) @returns the process; null where none is known @param proc where /proc is */
 export function lockHolder(device: BigIntStats, proc = '/proc'): number | null {
-  const locks = parseLocks(textOf(join(proc, 'locks')))
+  const locks = parseLocks(textOf(join(proc, 'locks')) ?? '')
   const said = locks.find((lock) => isOn(lock, device))
   const found = said ?? locks.find(({ pid }) => hasOpen(join(proc, String(pid), 'fd'), device))
   return found?.pid ?? null
@@ -42,7 +43,7 @@ function isOn(lock: FileLock, { dev, ino }: BigIntStats): boolean {
 function hasOpen(folder: string, device: BigIntStats): boolean {
   return namesIn(folder).some((name) => {
     const file = statOf(join(folder, name))
-    return file !== undefined && isSameDevice(file, device)
+    return file !== null && isSameDevice(file, device)
   })
 }
 
@@ -52,27 +53,7 @@ export function isSameDevice(one: BigIntStats, other: BigIntStats): boolean {
   return one.dev === other.dev && one.ino === other.ino
 }
 
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    // The process has ended, or is another user's.
-    return []
-  }
-}
-
-function statOf(path: string): BigIntStats | undefined {
-  try {
-    return statSync(path, { bigint: true, throwIfNoEntry: false })
-  } catch {
-    return undefined
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
+/** The name of a process, as ps(1) shows it; '' where it has ended. */
+export function nameOfProcess(pid: number): string {
+  return textOf(`/proc/${pid}/comm`)?.trim() ?? ''
 }

@@ -5,8 +5,8 @@
  *
  * An address is a block number and an offset in that block. What was stored is durable once it was flushed and a
  * fence has followed. `zero` needs the fence only. So do `copyIn`, `storeLine` and `store64`, which are carried out, in
- * their order, as late as at the fence: until then, loads give what was there before. The order within one cache line is
- * kept.
+ * their order, as late as at the fence: until then, loads give what was there before. The order within one cache line
+ * is kept.
  */
 import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'
@@ -31,7 +31,10 @@ export abstract class Medium {
   abstract zero(block: number, offset: number, length: number): void
   /** Asks for `length` bytes from byte `offset` of the block to be durable at the next fence. */
   abstract flush(block: number, offset: number, length: number): void
-  /** What was flushed and copied before becomes durable before anything that copyIn, storeLine and store64 do from here on. */
+  /**
+   * What was flushed and copied before becomes durable before anything that copyIn, storeLine and store64 do from here
+   * on.
+   */
   abstract order(): void
   /** Returns once everything flushed and copied before is durable. */
   abstract fence(): void

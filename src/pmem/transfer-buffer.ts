@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Mapped memory outside the medium, from which and to which data is carried: requests, replies, an API user's bytes. */
+/**
+ * Mapped memory outside the medium, from which and to which data is carried: requests, replies, an API user's bytes.
+ */
 import { type Mapping, native } from '../native/index.js'
 import { PmemError } from './pmem-error.js'
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Files that are open: read and written by position, as node:fs does; kept while they are open, gone with their volume. */
+/**
+ * Files that are open: read and written by position, as node:fs does; kept while they are open, gone with their volume.
+ */
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'

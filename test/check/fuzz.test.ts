@@ -3,7 +3,7 @@
  * Random damage, thousands of times: neither the check nor the dump ever throws or runs on, and what they say has a
  * bounded length. PMFS2_SEED runs one of them again.
  */
-import { test, type Test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { blockBytes, rootsBlock } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
@@ -17,8 +17,13 @@ import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
 import { Patient, makeSample } from '../support/sample.js'
 
-/** A check of the sample takes a few milliseconds; one that is not done after this long hangs, however busy the machine. */
+/**
+ * A check of the sample takes a few milliseconds; one that is not done after this long hangs, however busy the machine.
+ */
 const longestMs = 60_000
+// 20 s on an idle machine; started by itself, a file has tap's 30 s otherwise.
+tap.setTimeout(300_000)
+
 const sample = makeSample()
 const patient = new Patient(sample)
 const pristine = sample.medium

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Output that cannot be written: one line, and an exit code that is not 0; a reader that has seen enough is no error. */
+/**
+ * Output that cannot be written: one line, and an exit code that is not 0; a reader that has seen enough is no error.
+ */
 import { join } from 'node:path'
 import t from 'tap'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'

@@ -61,6 +61,14 @@ void t.test('a limit met while the program loads its parts is told, and not the 
   t.end()
 })
 
+void t.test('a native part for which there is no memory is no defect', (t) => {
+  const error = new Error('/x/pmfs2.node: failed to map segment from shared object')
+  const { line, exitCode } = verdict(Object.assign(error, { code: 'ERR_DLOPEN_FAILED' }), mount)
+  t.equal(line, 'there is no memory left, or no more of it is allowed (ulimit -v)')
+  t.equal(exitCode, 32)
+  t.end()
+})
+
 void t.test('a native part that is not built is no defect', (t) => {
   const { line, exitCode } = verdict(new Error('No native build was found for platform=linux'), mount)
   t.match(line, /npm rebuild/)

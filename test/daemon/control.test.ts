@@ -2,6 +2,7 @@
 /** The control socket: whose answers are believed. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
@@ -13,12 +14,7 @@ import {
   socketName,
 } from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
-import {
-  type ListeningSocket,
-  findListener,
-  listeningSockets,
-  socketsOf,
-} from '../../src/daemon/socket-owner.js'
+import { connectTo, findListener, listeningSockets } from '../../src/daemon/socket-owner.js'
 
 const report: DaemonReport = {
   pid: process.pid,
@@ -103,7 +99,7 @@ void tap.test('who holds the socket open keeps no server alive', async (t) => {
   const server = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => server.kill('SIGKILL'))
   await once(server.stdout, 'data')
-  const [{ name }] = controlSockets(device) as [ListeningSocket]
+  const [name] = controlSockets(device) as [string]
   const idle = Array.from({ length: 100 }, () => connect({ path: name, allowHalfOpen: true }))
   t.teardown(() => idle.forEach((socket) => socket.destroy()))
   for (const socket of idle) socket.on('error', () => undefined)
@@ -167,7 +163,10 @@ print('taken', flush=True)
 while answer:
     for one in sockets[2:3]:
         connection, _ = one.accept()
-        connection.sendall(answer.replace('"pid":0', '"pid":%d' % os.getpid()).encode())
+        try:
+            connection.sendall(answer.replace('"pid":0', '"pid":%d' % os.getpid()).encode())
+        except OSError:
+            pass
         connection.close()
 sys.stdin.read()
 `
@@ -191,8 +190,14 @@ void tap.test('names that a stranger took first change nothing', async (t) => {
     openControl(device, () => report),
   )
   t.same(await queryDaemonOf(device, 0), report, 'the server is found among them')
-  t.equal(socketsOf(controlSockets(device), 0).length, 1, 'and no other is asked')
-  t.same(findListener(controlSockets(device), 0), { pid: process.pid })
+  const peers = connectTo(controlSockets(device), 0)
+  t.same(
+    peers.map(({ pid }) => pid),
+    [process.pid],
+    'and no other is asked',
+  )
+  for (const { fd } of peers) closeSync(fd)
+  t.equal(findListener(controlSockets(device), 0), process.pid)
 })
 
 void tap.test('a stranger who answers is not believed', async (t) => {
@@ -201,6 +206,36 @@ void tap.test('a stranger who answers is not believed', async (t) => {
   t.match(await queryDaemonOf(device, null), { pid }, 'it does answer')
   t.equal(await queryDaemonOf(device, 0), null)
   t.match(await queryDaemonOf(device, 65_534), { pid }, 'it is believed of a mount of its own')
+})
+
+/** Runs as a user who may not look into the processes of others, and prints whom it believes. */
+const thirdUser = `
+  process.setgroups([])
+  process.setgid(1234)
+  process.setuid(1234)
+  const { queryDaemonOf } = await import(process.argv[1])
+  const report = await queryDaemonOf(Number(process.argv[2]), Number(process.argv[3]))
+  process.stdout.write(String(report?.pid ?? null))
+`
+
+void tap.test('a third user believes the server, and no stranger who claims its number', async (t) => {
+  const device = free + 9
+  const path = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
+  const believed = async (owner: number): Promise<string> => {
+    const args = ['--input-type=module', '-e', thirdUser, path, `${device}`, `${owner}`]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.on('data', (part: Buffer) => (said += part.toString()))
+    await once(child, 'close')
+    return said
+  }
+  await strangerTakes(t, device, 1, JSON.stringify(report))
+  t.equal(await believed(0), 'null', 'it claims to be a process of root')
+  await listens(
+    t,
+    openControl(device, () => report),
+  )
+  t.equal(await believed(0), String(process.pid))
 })
 
 void tap.test('a name is no line of the table', async (t) => {

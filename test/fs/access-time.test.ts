@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The time of the last access is stored word by word: whatever a loss of power leaves of it is a time, and nearly right. */
+/**
+ * The time of the last access is stored word by word: whatever a loss of power leaves of it is a time, and nearly
+ * right.
+ */
 import { test } from 'tap'
 import { Replay } from '../support/power-failure.js'
 import { Random } from '../support/random.js'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The order of locks is held to: every way to break it throws, also where nobody else is in the way. The lock of a small
- * inode number n is the one at place 16 n.
+ * The order of locks is held to: every way to break it throws, also where nobody else is in the way. The lock of a
+ * small inode number n is the one at place 16 n.
  */
 import { type Test, test } from 'tap'
 import { CheckedLocks } from '../../src/fs/checked-locks.js'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Random damage and random calls: whatever stands on a volume, a call returns a value or a negative errno, looks at
- * nothing beyond the medium, ends, and lets go of its locks. Where the damage can be told from what is right, files that
- * it did not touch stay what they are. PMFS2_SEED runs one of them again.
+ * nothing beyond the medium, ends, and lets go of its locks. Where the damage can be told from what is right, files
+ * that it did not touch stay what they are. PMFS2_SEED runs one of them again.
  */
 import { test } from 'tap'
 import { leafHeader } from '../../layout/directory.js'

@@ -62,7 +62,10 @@ function nameInode(patient: Patient, directory: number, name: string, inode: num
 /** The names in a directory of a single leaf. */
 function namesIn(patient: Patient, directory: number): string[] {
   const leaf = patient.rootOf(directory)
-  const slots = Array.from({ length: patient.get(leaf, head.slots) }, (_, slot) => 5 + 2 * slot)
+  const slots = Array.from(
+    { length: patient.get(leaf, head.slots) },
+    (_, slot) => leafHeader.lengthWords + 1 + 2 * slot,
+  )
   return slots.map((at) => {
     const place = patient.get(leaf, at)
     const start = patient.medium.byteOf(leaf) + ((place & 0x3ff) + 1) * 4

@@ -73,6 +73,81 @@ void test('holes are filled before the table grows, and its nodes come back', (t
   t.end()
 })
 
+void test('the table ends after its last block, in whatever order the blocks before were freed', (t) => {
+  const volume = TestVolume.of(t, 8192)
+  const directory = volume.caller.mkdir(root, 'd')
+  const files = 40 * inodesPerBlock
+  makeFiles(volume, directory, 0, files)
+  const end = volume.medium.load32(rootsBlock, at.tableBlocks)
+  removeFiles(volume, directory, 10 * inodesPerBlock, files - inodesPerBlock)
+  // Others have to be free, or the last block would stay.
+  removeFiles(volume, directory, 0, 2 * inodesPerBlock)
+  t.equal(volume.medium.load32(rootsBlock, at.tableBlocks), end, 'the last block is still in use')
+  removeFiles(volume, directory, files - inodesPerBlock, files)
+  t.ok(volume.medium.load32(rootsBlock, at.tableBlocks) <= 12, 'the holes before it are gone as well')
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
+void test('a worker finds the hole that another one has left', (t) => {
+  const volume = TestVolume.of(t, 16_384)
+  const { caller, medium } = volume
+  const directory = caller.mkdir(root, 'd')
+  // More blocks than one search examines.
+  const files = 1200 * inodesPerBlock
+  makeFiles(volume, directory, 0, files)
+  removeFiles(volume, directory, files - 8 * inodesPerBlock, files - 4 * inodesPerBlock)
+  const end = medium.load32(rootsBlock, at.tableBlocks)
+  const other = new EngineCaller(volume.volume.engine(1), medium)
+  for (let n = 0; n < 4 * inodesPerBlock - 1; n++) other.forget(other.file(directory, `new ${n}`))
+  t.equal(medium.load32(rootsBlock, at.tableBlocks), end, 'the table has not grown')
+  other.release()
+  t.end()
+})
+
+void test('counts in the roots that cannot be right are made anew when the volume is opened', (t) => {
+  const impossible: readonly (readonly [string, number, number])[] = [
+    ['more blocks than the table has', at.heldBlocks, 1_000_000],
+    ['no block', at.heldBlocks, 0],
+    ['more inodes in use than there are', at.usedInodes, 0xffff_fff0],
+    ['no inode in use', at.usedInodes, 0],
+  ]
+  for (const [what, word, value] of impossible) {
+    const volume = TestVolume.make(1024)
+    makeFiles(volume, root, 0, 100)
+    const right = [at.heldBlocks, at.usedInodes].map((count) => volume.medium.load32(rootsBlock, count))
+    volume.close()
+    volume.medium.store32(rootsBlock, word, value)
+    const again = TestVolume.open(volume.medium)
+    t.match(again.volume.notices.join('\n'), /inode table is damaged/, what)
+    t.same(
+      [at.heldBlocks, at.usedInodes].map((count) => volume.medium.load32(rootsBlock, count)),
+      right,
+      what,
+    )
+    t.same(problemsOf(volume.medium), [], what)
+    again.close()
+  }
+  t.end()
+})
+
+void test('a block beyond the end that the roots state is not overwritten', (t) => {
+  const volume = TestVolume.make(1024)
+  makeFiles(volume, root, 0, 100)
+  const { caller, medium } = volume
+  const end = medium.load32(rootsBlock, at.tableBlocks)
+  const last = caller.lookup(root, 'file 99')
+  caller.forget(last)
+  medium.store32(rootsBlock, at.tableBlocks, end - 1)
+  const told: string[] = []
+  volume.volume.onDamage = (what) => told.push(what)
+  makeFiles(volume, root, 100, 200)
+  t.match(told.join('\n'), /block \d+ of the inode table lies beyond its end/)
+  t.equal(caller.lookup(root, 'file 99'), last, 'its inodes are there again')
+  volume.drop()
+  t.end()
+})
+
 void test('a file that comes and goes does not add a block each time', (t) => {
   const volume = TestVolume.of(t, 1024)
   const { caller } = volume

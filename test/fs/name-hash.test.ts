@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The hash of names against an implementation of its own here, which is held to published vectors: those of
- * HalfSipHash-2-4 from the reference implementation, and those of HalfSipHash-1-3 from Linux (lib/tests/siphash_kunit.c).
+ * HalfSipHash-2-4 from the reference implementation, and those of HalfSipHash-1-3 from Linux
+ * (lib/tests/siphash_kunit.c).
  */
 import { test } from 'tap'
 import { NameHash } from '../../src/fs/name-hash.js'

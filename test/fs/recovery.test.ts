@@ -152,7 +152,8 @@ void test('calls in flight on two lanes at once are both undone', (t) => {
     must(caller.write(file, 100, new Random(file).bytes(9000)))
     return volume.medium.stopRecording()
   }
-  // The first write, up to before its end, and on top of that the second one: lanes, bitmap words and inodes are disjoint.
+  // The first write, up to before its end, and on top of that the second one: lanes, bitmap words and inodes are
+  // disjoint.
   const first = new Replay(cut(volume.caller, files[0]!))
   for (let fence = 0; fence < 3; fence++) first.advance()
   const both = first.image({ kind: 'all' })

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Transactions on a bare medium: whole or not at all, on any lane, with any mixture of steps, and with full counters. */
+/**
+ * Transactions on a bare medium: whole or not at all, on any lane, with any mixture of steps, and with full counters.
+ */
 import { test } from 'tap'
 import { laneBlocks } from '../../layout/geometry.js'
 import { entriesPerLane, undoEntry } from '../../layout/lane.js'

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What the kernel is told of an inode besides its attributes: which use of its number it is, and how long all that holds. */
+/**
+ * What the kernel is told of an inode besides its attributes: which use of its number it is, and how long all that
+ * holds.
+ */
 import { test } from 'tap'
 import { attributeWords } from '../../src/fs/engine.js'
 import { foreverSeconds, putEntry } from '../../src/fuse/attributes.js'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A worker that fails takes its mount with it, and nothing else: no program waits for ever, none writes into the directory
- * below, as the mount stays until it is unmounted, and the device is left as after a loss of power.
+ * A worker that fails takes its mount with it, and nothing else: no program waits for ever, none writes into the
+ * directory below, as the mount stays until it is unmounted, and the device is left as after a loss of power.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -130,7 +130,10 @@ for (const [what, command, line] of hindrances) {
   })
 }
 
-/** mount(8) gives helpers no PATH, so that only the usual places count. $0: a directory with the command, then DEVICE DIR */
+/**
+ * mount(8) gives helpers no PATH, so that only the usual places count. $0: a directory with the command, then DEVICE
+ * DIR
+ */
 const byMount = [
   'set -e',
   'mount --bind "$0" /usr/local/bin',

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What -d prints: a line per request, from which one can tell what was asked, what was answered, and how long it took. */
+/**
+ * What -d prints: a line per request, from which one can tell what was asked, what was answered, and how long it took.
+ */
 import { constants } from 'node:fs'
 import tap, { type Test } from 'tap'
 import { ForegroundServer } from '../support/foreground-server.js'
@@ -60,7 +62,7 @@ const expected: readonly (readonly [what: string, request: string, reply: string
   ['truncate', 'SETATTR(inode 3, size 10)', attributes('0100640', 2, 10)],
   ['chmod', 'SETATTR(inode 3, mode 0100600)', attributes('0100600', 2, 10)],
   ['chown', 'SETATTR(inode 3, uid 1, gid 2', 'mode 0100600, links 2, owner 1:2, size 10'],
-  ['a listing', 'READDIRPLUS(inode 1, cookie 0x0, size ', '800 bytes'],
+  ['a listing', 'READDIRPLUS(inode 1, cookie 0x0, size ', '5 entries, 800 bytes'],
   ['unlink', 'UNLINK(inode 1, "third")', '0'],
 ]
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Prints the order in which a batch fences and syncs: it is linked with the helper's own source, and stands in for both. */
+/*
+ * Prints the order in which a batch fences and syncs. It is linked with the helper's own source, and stands in for both.
+ */
 #include <stdint.h>
 #include <stdio.h>
 

@@ -3,6 +3,7 @@
 import tap from 'tap'
 import type { Target } from '../support/target.js'
 import { appendSuite } from './suites/append.js'
+import { cachedAttributesSuite } from './suites/cached-attributes.js'
 import { durabilitySuite } from './suites/durability.js'
 import { fallocateSuite } from './suites/fallocate.js'
 import { holesSuite } from './suites/holes.js'
@@ -31,6 +32,7 @@ import { xattrSuite } from './suites/xattr.js'
 
 const suites = [
   appendSuite,
+  cachedAttributesSuite,
   durabilitySuite,
   fallocateSuite,
   holesSuite,

@@ -12,7 +12,10 @@ export function fileIdOf(inode: number, generation: number): number {
   return mix(inode, generation, 0x66696c65)
 }
 
-/** Fills `count` atoms of a file from its atom `first` on. @param words of the buffer, `start` where to begin in them */
+/**
+ * Fills `count` atoms of a file from its atom `first` on.
+ * @param words of the buffer, `start` where to begin in them
+ */
 export function fillAtoms(
   words: Int32Array,
   start: number,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * What the clients of a round, threads or processes, tell each other in shared memory: the numbers of writes, which of
- * them are under way, what each client has done, and what readers may rely on. It outlives a client that is ended in the
- * midst of a call.
+ * them are under way, what each client has done, and what readers may rely on. It outlives a client that is ended in
+ * the midst of a call.
  */
 import { closeSync, constants, ftruncateSync, openSync } from 'node:fs'
 import { type Mapping, native } from '../../src/native/index.js'

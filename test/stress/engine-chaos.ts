@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Random calls of one thread on names and files that all threads share: whatever the others do, each call ends in one of
- * the ways that it may, what the thread refers to stays what it was, and every byte read belongs where it was read.
+ * Random calls of one thread on names and files that all threads share: whatever the others do, each call ends in one
+ * of the ways that it may, what the thread refers to stays what it was, and every byte read belongs where it was read.
  */
 import { inode as layout } from '../../layout/inode.js'
 import { KILL_PRIVILEGES, SET_MODE, SET_UID } from '../../src/fs/attributes.js'

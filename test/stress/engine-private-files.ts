@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The calls of one thread on files of its own, chosen by load-model.ts and noted on the board with their outcome. Who
- * knows the seed and the outcomes can tell what the files have to be, also when the thread ended in the midst of a call.
+ * knows the seed and the outcomes can tell what the files have to be, also when the thread ended in the midst of a
+ * call.
  */
 import { Random } from '../support/random.js'
 import { type Call, type Files, chooseCall, firstDifference } from '../support/load-model.js'

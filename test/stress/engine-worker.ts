@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A thread of a round: an engine of its own over the memory that all share, and random calls until it is told to stop. */
+/**
+ * A thread of a round: an engine of its own over the memory that all share, and random calls until it is told to stop.
+ */
 import { workerData } from 'node:worker_threads'
 import { Engine, type EngineSetting } from '../../src/fs/engine.js'
 import { SharedState, type SharedStateDescription } from '../../src/fs/shared-state.js'

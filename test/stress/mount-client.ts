@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A client process of a mount under stress: random calls, alone and together with others, until it is told to stop (exit
- * code 0) or the server has gone (exit code 0 as well). What it sees and must not see ends it with a message.
+ * A client process of a mount under stress: random calls, alone and together with others, until it is told to stop
+ * (exit code 0) or the server has gone (exit code 0 as well). What it sees and must not see ends it with a message.
  */
 import { Random } from '../support/random.js'
 import { Board } from './board.js'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Rounds of client processes on a mount. A round ends in order, or with the server killed or told to end; then fsck, and
- * a look at every byte after the next mount.
+ * Rounds of client processes on a mount. A round ends in order, or with the server killed or told to end; then fsck,
+ * and a look at every byte after the next mount.
  */
 import {
   appendFileSync,

@@ -135,7 +135,8 @@ export class MountSharedFiles {
     const length = atoms * atomBytes
     const written = writeSync(this.#append, this.#bytes, 0, length)
     if (written < length) {
-      // The kernel sends what does not begin on a page in parts. One part fails when the server has gone, and then so does this.
+      // The kernel sends what does not begin on a page in parts. One part fails when the server has gone, and then so
+      // does this.
       writeSync(this.#append, this.#bytes, written, length - written)
       throw new Error(`of a record of ${length} bytes ${written} were appended`)
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Stress of mounts: client processes over io_uring where there is one and over /dev/fuse, with 2, 4 and 8 workers, for a given time. */
+/**
+ * Stress of mounts: client processes over io_uring where there is one and over /dev/fuse, with 2, 4 and 8 workers, for
+ * a given time.
+ */
 import { Random } from '../support/random.js'
 import { TestMount } from '../support/test-mount.js'
 import { type MountRoundPlan, MountStress } from './mount-round.js'

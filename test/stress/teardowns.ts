@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What a test's teardown does, for what is no test, or is over before its test: in the end all is undone, last first. */
+/**
+ * What a test's teardown does, for what is no test, or is over before its test: in the end all is undone, last first.
+ */
 
 export class Teardowns {
   readonly #handlers: (() => unknown)[] = []

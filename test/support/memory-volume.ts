@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A new volume in anonymous memory, on the medium that a mount has: what the request path costs is seen here as it is. */
+/**
+ * A new volume in anonymous memory, on the medium that a mount has: what the request path costs is seen here as it is.
+ */
 import { Allocator } from '../../src/fs/allocator.js'
 import { DataArea } from '../../src/fs/data-area.js'
 import type { Engine } from '../../src/fs/engine.js'

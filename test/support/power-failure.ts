@@ -2,7 +2,8 @@
 /**
  * What a loss of power would leave of a recording. The model, after x86 and ARM: a store through the cache becomes
  * durable with its line at any moment, in the order of the stores to that line; for certain once the line was flushed
- * and a fence followed. A streamed store (non-temporal) keeps no order but the 8-byte word, and is certain at the fence.
+ * and a fence followed. A streamed store (non-temporal) keeps no order but the 8-byte word, and is certain at the
+ * fence.
  */
 import { windowBytes } from '../../layout/geometry.js'
 import { cacheLineBytes } from '../../layout/structure.js'

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A medium that refuses to look, or to store, beyond its blocks: what a damaged volume may lead to must be noticed first. */
+/**
+ * A medium that refuses to look, or to store, beyond its blocks: what a damaged volume may lead to must be noticed
+ * first.
+ */
 import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { RecordingMedium } from './recording-medium.js'
 

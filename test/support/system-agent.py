@@ -179,6 +179,30 @@ def mode_alone(path):
     return struct.unpack_from("=H", buffer, 28)[0]
 
 
+def statx_value(fd, mask, flags):
+    """struct statx of an open file, asked for with AT_EMPTY_PATH and flags that say whether the kernel may keep to itself."""
+    buffer = ctypes.create_string_buffer(256)
+    checked(statx(fd, b"", 0x1000 | flags, mask, buffer))
+    nlink, uid, gid, mode = struct.unpack_from("=IIIH", buffer, 16)
+    size, blocks = struct.unpack_from("=QQ", buffer, 40)
+    atime, btime, ctime, mtime = ("%d.%09d" % struct.unpack_from("=qI", buffer, at) for at in (64, 80, 96, 112))
+    (told,) = struct.unpack_from("=I", buffer, 0)
+    rdev = "%d:%d" % struct.unpack_from("=II", buffer, 128)
+    return {
+        "mode": mode,
+        "nlink": nlink,
+        "uid": uid,
+        "gid": gid,
+        "size": size,
+        "blocks": blocks,
+        "atime": atime,
+        "mtime": mtime,
+        "ctime": ctime,
+        "btime": btime if told & 0x800 else "",
+        "rdev": rdev,
+    }
+
+
 def map_file(fd, length, offset):
     handle = len(mappings) + 1
     mappings[handle] = mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
@@ -244,6 +268,7 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "lstat": lambda path: stat_value(os.lstat(path)),
     "fstat": lambda fd: stat_value(os.fstat(fd)),
     "birthTime": birth_time,
+    "statx": statx_value,
     "modeAlone": mode_alone,
     "run": run,
     "setTimes": set_times,

@@ -13,6 +13,7 @@ export const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
 export const RENAME_NOREPLACE = 1
 export const RENAME_EXCHANGE = 2
 export const RENAME_WHITEOUT = 4
+export const O_PATH = 0o10000000
 export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_SYMLINK_FOLLOW = 0x400
 export const SEEK_SET = 0
@@ -68,6 +69,26 @@ export interface Stat {
   readonly mtimeNs: bigint
   readonly ctimeNs: bigint
 }
+
+/** Bits of statx(2) for each attribute; the device number has none, and comes with the type. */
+export const statxField = {
+  rdev: 0x1,
+  mode: 0x2,
+  nlink: 0x4,
+  uid: 0x8,
+  gid: 0x10,
+  atime: 0x20,
+  mtime: 0x40,
+  ctime: 0x80,
+  size: 0x200,
+  blocks: 0x400,
+  btime: 0x800,
+} as const
+const statxAll = 0xfff
+
+export type StatxField = keyof typeof statxField
+/** Times as seconds.nanoseconds, the device number as major:minor; a time of birth that is not told is ''. */
+export type Statx = Readonly<Record<StatxField, number | string>>
 
 export interface StatFs {
   readonly bsize: number
@@ -207,6 +228,14 @@ export class System {
   lstat = (path: Path) => this.#call('lstat', bytes(path)) as Promise<Stat>
   fstat = (fd: number) => this.#call('fstat', fd) as Promise<Stat>
   birthTime = (path: Path) => this.#call('birthTime', bytes(path)) as Promise<bigint>
+  /** One attribute or all: as the kernel has them, or as it has to ask the file system for them. */
+  statx = (fd: number, field: StatxField | 'all', isForced: boolean) =>
+    this.#call(
+      'statx',
+      fd,
+      field === 'all' ? statxAll : statxField[field],
+      isForced ? 0x2000 : 0,
+    ) as Promise<Statx>
   /** The mode, by a statx(2) that asks for nothing else. */
   modeAlone = (path: Path) => this.#number('modeAlone', bytes(path))
   statfs = (path: Path) => this.#call('statfs', bytes(path)) as Promise<StatFs>

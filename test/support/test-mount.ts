@@ -25,7 +25,9 @@ const stepMs = 10
 /** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
 
-/** Has the program, wherever it is started until the end of the test, load a file of this folder before anything else. */
+/**
+ * Has the program, wherever it is started until the end of the test, load a file of this folder before anything else.
+ */
 export function preload(t: TearsDown, file: string, ...variables: readonly string[]): void {
   const added = [`NODE_OPTIONS=--import=${new URL(`./${file}.js`, import.meta.url).href}`, ...variables]
   programEnvironment.push(...added)

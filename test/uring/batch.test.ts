@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Of several requests that are at hand at once, the first is answered when it is done, however long the next one takes. */
+/**
+ * Of several requests that are at hand at once, the first is answered when it is done, however long the next one takes.
+ */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The parts of an engine that calls on names and inodes share. */
+import type { Medium } from '../pmem/medium.js'
+import type { Clock } from './clock.js'
+import type { Directory } from './directory.js'
+import type { FreeInodes } from './free-inodes.js'
+import type { InodeTable } from './inode-table.js'
+import type { Locks } from './locks.js'
+import type { Orphans } from './orphans.js'
+import type { Tail } from './tail.js'
+import type { Transaction } from './transaction.js'
+
+export interface NamespaceParts {
+  readonly medium: Medium
+  readonly tx: Transaction
+  readonly locks: Locks
+  readonly clock: Clock
+  readonly table: InodeTable
+  readonly free: FreeInodes
+  readonly orphans: Orphans
+  readonly directory: Directory
+  readonly tail: Tail
+}

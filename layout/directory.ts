@@ -22,11 +22,13 @@ export const longestNameBytes = 255
 /** In the flags word of a map entry that stands in a directory's tree: the child is a node, not a leaf. */
 export const childIsNode = 1
 
-export const leafHeader = structure('leaf header', 16, 'Starts a leaf of a directory.', {
+export const leafHeader = structure('leaf header', 24, 'Starts a leaf of a directory.', {
   slots: u32('slots in use or emptied, counted from the first'),
   recordStart: u32('first word of the records; they reach to the end of the block'),
   garbageWords: u32('words of records whose entry was removed'),
   depth: u32('how many of the highest bits of the hash all entries here share'),
+  checksum: u32('reserved for a checksum of the leaf'),
+  reserved: u32('zero'),
 })
 
 export const leafSlot = structure('leaf slot', 8, 'One entry: its hash and where its record lies.', {

@@ -2,13 +2,16 @@
 /**
  * Sizes that everything else is measured in, and where the fixed areas of a volume lie:
  *
- *     block 0          superblock
- *     block 1          roots
- *     from block 2     undo log, one lane per worker
+ *     block 0          header of the device
+ *     block 1          a copy of the superblock
+ *     block 2          roots
+ *     from block 3     undo log, one lane per worker
  *     then             block bitmap, one bit per block
  *     then             blocks that files, directories and the inode table share
- *     last block of    the superblock's second copy
- *     the first device
+ *     last block       second copy of the superblock
+ *
+ * That is the first device. Each further one has its header, a copy of the superblock, its own bitmap, and the rest is
+ * shared.
  */
 
 export const blockBytes = 4096
@@ -23,9 +26,11 @@ export const windowShift = 18
 export const windowBlocks = 2 ** windowShift
 export const windowBlockMask = windowBlocks - 1
 
-export const superblockBlock = 0
-export const rootsBlock = 1
-export const firstLaneBlock = 2
+export const headerBlock = 0
+/** On each device, counted from its start. */
+export const superblockBlock = 1
+export const rootsBlock = 2
+export const firstLaneBlock = 3
 
 /** A lane of the undo log: one cache line of header, then entries of one cache line. */
 export const laneBlocks = 8

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Every structure of the format, in the order in which docs/spec.md tells them. */
+import { deviceHeader } from './device-header.js'
 import { leafHeader, leafRecord, leafSlot } from './directory.js'
 import { inode } from './inode.js'
 import { laneHeader, undoEntry } from './lane.js'
 import { mapEntry } from './map-node.js'
 import { roots } from './roots.js'
 import type { Structure } from './structure.js'
-import { superblock } from './superblock.js'
+import { segmentEntry, superblock } from './superblock.js'
 
 export const structures: readonly Structure[] = [
+  deviceHeader,
   superblock,
+  segmentEntry,
   roots,
   laneHeader,
   undoEntry,

@@ -27,14 +27,16 @@ export const undoFill = 2
 export const undoAllocate = 3
 /** Set the bits of up to five runs of blocks again: they had been freed. */
 export const undoFree = 4
+/** Put the word data[0] back `count` times, at every second word from word `offset` of block `block` on: flags of a map. */
+export const undoFlags = 5
 
 export const undoEntry = structure('undo entry', undoEntryBytes, 'What undoes one step of a transaction.', {
   generation: u64("its transaction: the lane header's generation plus one"),
   checksum: u32('of the other fifteen words (layout/checksum.ts)'),
-  kind: u32('1 words, 2 fill, 3 allocated, 4 freed'),
-  block: u32('words, fill: the block to mend; else 0'),
+  kind: u32('1 words, 2 fill, 3 allocated, 4 freed, 5 flags'),
+  block: u32('words, fill, flags: the block to mend; else 0'),
   offset: u32(
-    'words, fill: first word in the block (low half) and count (high half); else the number of runs',
+    'words, fill, flags: first word in the block (low half) and count (high half); else the number of runs',
   ),
-  data: bytes(undoDataWords * 4, 'old words, the repeated pair, or runs of blocks'),
+  data: bytes(undoDataWords * 4, 'old words, the repeated pair or word, or runs of blocks'),
 })

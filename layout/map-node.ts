@@ -12,7 +12,16 @@ export const tallestMap = 4
 /** Words of one entry. */
 export const mapEntryWords = 2
 
+/**
+ * In the flags word of an entry that names a data block of a file: the block was allocated and not written yet, so it
+ * reads as zeros. (The next lower bit is `childIsNode` of directories, layout/directory.ts.)
+ */
+export const flagUnwritten = 2
+
 export const mapEntry = structure('map entry', 8, 'One of the 512 entries of a block map node.', {
   block: u32('block of the child, or of the data at the lowest level; 0 = a hole'),
-  flags: u32("zero in a file; in a directory's tree 1 = the child is a node, 0 = it is a leaf"),
+  flags: u32(
+    "low half: in a directory's tree 1 = the child is a node; at the lowest level of a file 2 = not written yet; " +
+      'high half: reserved for a checksum of the entry',
+  ),
 })

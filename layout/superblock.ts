@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The superblock: what a volume is. It lies in block 0 and again in the last block of the first device; each copy
- * carries its own checksum and sequence number, and is written whole, so one good copy is always there.
+ * The superblock: what a volume is. Block 1 of each device has a copy, and a second one lies at the end of the first
+ * device; each carries its own checksum and sequence number, and is written whole, so one good copy is always there.
+ *
+ * The volume's blocks are numbered through its segments, runs of blocks of one device. Each has its own part of the
+ * bitmap, so a volume grows by one more segment, which one write of the superblock adds.
  */
 import { bytes, structure, u32, u64 } from './structure.js'
 
-/** "PMFS2\0\r\n", little-endian: text that a transfer in text mode would damage, which shows. */
-export const magicText = 'PMFS2\0\r\n'
+/** "PMFS2SB\n", little-endian. */
+export const magicText = 'PMFS2SB\n'
 export const magicLow = 0x53464d50
-export const magicHigh = 0x0a0d0032
+export const magicHigh = 0x0a425332
 
-export const formatVersion = 1
+export const formatVersion = 2
 
 /** Feature words, as in ext2: an unknown compat bit is ignored, ro-compat mounts read-only, incompat is refused. */
 export const knownCompat = 0
-export const knownIncompat = 1
+export const knownIncompat = 0
 export const knownReadOnlyCompat = 0
 
-/** The inode table may have holes, and its free list has one inode for each block. */
-export const incompatSparseTable = 1
+/** Reserved: segments are not one for each device, in the order of the devices. */
+export const incompatSegments = 1
+/** Reserved: inodes, leaves and map entries carry checksums. */
+export const readOnlyCompatChecksums = 1
 
 export const stateClean = 1
 export const stateDirty = 2
@@ -26,46 +31,55 @@ export const stateDirty = 2
 export const labelBytes = 64
 export const damageTextBytes = 120
 export const mostDevices = 16
-export const deviceEntryWords = 8
+export const identifierBytes = 16
+export const mostSegments = 32
+
+/** An entry of the superblock's table of segments. */
+export const segmentEntry = structure('segment', 32, 'A run of blocks of one device, with its own bitmap.', {
+  first: u32('first block; a multiple of 262144 (1 GiB)'),
+  blocks: u32('how many blocks it has'),
+  device: u32('which device they are on, from 0'),
+  deviceBlock: u32('which block of that device is the first one'),
+  bitmapStart: u32('first block of its bitmap, which has one block for each 32768'),
+  dataStart: u32('first block that files may take'),
+  reserved: bytes(8, 'zeros'),
+})
 
 export const superblock = structure(
   'superblock',
   4096,
-  'What the volume is; two copies, in block 0 and in the last block of the first device.',
+  'What the volume is; a copy in block 1 of each device, and a second one at the end of the first.',
   {
     magicLow: u32('"PMFS": the first half of the magic'),
-    magicHigh: u32('"2\\0\\r\\n": the second half of the magic'),
+    magicHigh: u32('"2SB\\n": the second half of the magic'),
     version: u32('format version; others are refused'),
     checksum: u32('CRC-32C of the 4096 bytes, this field taken as 0'),
     compat: u32('compatible features: unknown bits are ignored'),
     incompat: u32('incompatible features: unknown bits are refused'),
     readOnlyCompat: u32('features that an unknowing program may read but not write'),
     state: u32('1 clean (unmounted), 2 dirty (mounted, or not unmounted)'),
-    sequence: u64('counts the writes of this structure; of two good copies the higher one holds'),
-    blockCount: u32('blocks of the volume, over all devices and the gaps between them'),
+    sequence: u64('counts the writes of this structure; of the good copies the highest one holds'),
+    blockCount: u32('where the last segment ends; counts the gaps between segments, too'),
     blockBytes: u32('bytes of a block: 4096'),
-    uuid: bytes(16, 'identifies the volume'),
+    uuid: bytes(identifierBytes, 'identifies the volume to people and programs'),
     label: bytes(labelBytes, "the volume's name, UTF-8, padded with zeros"),
     createdSeconds: u64('when it was formatted, seconds since 1970'),
     mountedSeconds: u64('when it was last mounted for writing, seconds since 1970'),
     mountCount: u32('how often it was mounted for writing'),
     laneStart: u32('first block of the undo log'),
     laneCount: u32('lanes of the undo log'),
-    bitmapStart: u32('first block of the block bitmap'),
-    bitmapBlocks: u32('blocks of the block bitmap'),
-    dataStart: u32('first block that files may take'),
+    secondCopy: u32('block of the second copy on the first device'),
     hashKey: bytes(16, 'key of the directory hash, random'),
+    identity: bytes(identifierBytes, 'what the headers of its devices name; never changes'),
     deviceCount: u32('devices of the volume, 1 to 16'),
-    deviceIndex: u32('which of them carries this copy'),
-    devices: bytes(
-      mostDevices * deviceEntryWords * 4,
-      'per device: identifier (16 bytes), first block, blocks, two words of zeros',
-    ),
+    segmentCount: u32('segments of the volume, 1 to 32'),
+    devices: bytes(mostDevices * identifierBytes, 'per device: its identifier'),
+    segments: bytes(mostSegments * segmentEntry.lengthBytes, 'per segment: an entry as below'),
     firstDamageSeconds: u64('when a call first met damage, seconds since 1970; 0 = never'),
     lastDamageSeconds: u64('when a call met damage in a new place last'),
     damageCount: u32('calls that have met damage, at least; 0 = none'),
     firstDamage: bytes(damageTextBytes, 'what the first one met, UTF-8, padded with zeros'),
     lastDamage: bytes(damageTextBytes, 'what the last one met in a new place'),
-    reserved: bytes(3132, 'zeros'),
+    reserved: bytes(2356, 'zeros'),
   },
 )

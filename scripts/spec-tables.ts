@@ -7,6 +7,10 @@ import { cacheLineBytes, type Field, type Structure } from '../layout/structure.
 
 const marker = /<!-- table: ([a-z ]+) -->\n[\s\S]*?<!-- end of table -->/g
 
+/** Of structures of a few cache lines, the table tells where each but the first begins. */
+const lineNames: readonly (string | undefined)[] = [undefined, 'second', 'third', 'fourth']
+const mostLines = lineNames.length
+
 const kinds: Readonly<Record<Field['kind'], string>> = {
   u32: 'word',
   u64: 'two words',
@@ -31,8 +35,10 @@ export function tablesIn(text: string): string[] {
 function tableOf(structure: Structure): string {
   const rows = [['Offset', 'Bytes', 'Field', 'Kind', 'Meaning']]
   for (const { name, offsetBytes, lengthBytes, kind, doc } of structure.fields) {
-    const startsLine = structure.lengthBytes === 2 * cacheLineBytes && offsetBytes === cacheLineBytes
-    if (startsLine) rows.push(['', '', '', '', '_the second cache line_'])
+    const line = lineNames[offsetBytes / cacheLineBytes]
+    const hasLines =
+      structure.lengthBytes > cacheLineBytes && structure.lengthBytes <= mostLines * cacheLineBytes
+    if (hasLines && line !== undefined) rows.push(['', '', '', '', `_the ${line} cache line_`])
     rows.push([String(offsetBytes), String(lengthBytes), `\`${name}\``, kinds[kind], escaped(doc)])
   }
   return aligned(rows)

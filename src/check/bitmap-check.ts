@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Holds the block bitmap against what the walk over the volume found in use, a word at a time. */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { bitmapBlocksFor } from '../fs/geometry.js'
 import type { Claims } from './claims.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
@@ -13,7 +14,6 @@ export interface BitmapDifference {
 }
 
 export function checkBitmap(view: VolumeView, claims: Claims, report: Report): BitmapDifference {
-  const { medium, geometry } = view
   const lost = new Runs((first, last) => {
     report.problem('bitmap-lost', `bitmap: ${blocks(first, last)} marked as in use, but nothing refers there`)
   })
@@ -21,22 +21,34 @@ export function checkBitmap(view: VolumeView, claims: Claims, report: Report): B
     const why = view.isShared(first) ? 'in use' : 'not for files'
     report.problem('bitmap-free', `bitmap: ${blocks(first, last)} marked as free, but ${why}`)
   })
-  for (let group = 0; group < geometry.bitmapBlocks; group++) {
-    const block = geometry.bitmapStart + group
-    const words = medium.wordsOf(block)
-    const base = medium.wordOf(block)
-    const expected = claims.group(group)
-    for (let word = 0; word < blockWords; word++) {
-      const found = words[base + word]!
-      if (found === expected[word]) continue
-      const first = group * blocksPerBitmapBlock + word * 32
-      lost.add(first, found & ~expected[word]!)
-      unmarked.add(first, expected[word]! & ~found)
+  for (const { first, blocks, bitmapStart } of view.segments) {
+    for (let n = 0; n < bitmapBlocksFor(blocks); n++) {
+      const firstBlock = first + n * blocksPerBitmapBlock
+      checkBitmapBlock(view, bitmapStart + n, firstBlock, claims, lost, unmarked)
     }
   }
   lost.finish()
   unmarked.finish()
   return { lost: lost.total, unmarked: unmarked.total }
+}
+
+function checkBitmapBlock(
+  { medium }: VolumeView,
+  block: number,
+  firstBlock: number,
+  claims: Claims,
+  lost: Runs,
+  unmarked: Runs,
+): void {
+  const words = medium.wordsOf(block)
+  const base = medium.wordOf(block)
+  const expected = claims.group(firstBlock / blocksPerBitmapBlock)
+  for (let word = 0; word < blockWords; word++) {
+    const found = words[base + word]!
+    if (found === expected[word]) continue
+    lost.add(firstBlock + word * 32, found & ~expected[word]!)
+    unmarked.add(firstBlock + word * 32, expected[word]! & ~found)
+  }
 }
 
 /** Gathers neighbouring blocks. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Walking a block map, a file's or the inode table's: its nodes are 512 entries of a block and a word of zeros. */
-import { mapEntryWords, mapFanout, tallestMap } from '../../layout/map-node.js'
-import { type Claims, ownerName } from './claims.js'
+/** Walking a block map, a file's or the inode table's: its nodes are 512 entries of a block and its flags. */
+import { flagUnwritten, mapEntryWords, mapFanout, tallestMap } from '../../layout/map-node.js'
+import { type Claims, ownerName, tableOwner } from './claims.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
 
 /** @param index of the block in the file; up to 2³⁶ in a damaged map */
-export type DataVisitor = (index: number, block: number) => void
+export type DataVisitor = (index: number, block: number, isUnwritten: boolean) => void
 
 export class BlockTree {
   /** Blocks that the last walk claimed, nodes included. */
@@ -34,15 +34,15 @@ export class BlockTree {
       this.#tell(`height of its block map is ${height}, should be 0 to ${tallestMap}`)
       return
     }
-    this.#enter(root, height, 0)
+    this.#enter(root, height, 0, false)
   }
 
   /** @param index of the first block below */
-  #enter(block: number, height: number, index: number): void {
+  #enter(block: number, height: number, index: number, isUnwritten: boolean): void {
     if (!this.#claims.take(block, this.#owner, height > 0 ? 'map' : 'data')) return
     this.claimed++
     if (height === 0) {
-      this.#visit(index, block)
+      this.#visit(index, block, isUnwritten)
       return
     }
     const { medium } = this.#view
@@ -52,8 +52,15 @@ export class BlockTree {
     for (let entry = 0; entry < mapFanout; entry++) {
       const child = words[base + entry * mapEntryWords]!
       const flags = words[base + entry * mapEntryWords + 1]!
-      if (flags !== 0) this.#tell(`flags of entry ${entry} in map block ${block} are ${flags}, should be 0`)
-      if (child !== 0) this.#enter(child, height - 1, index + entry * span)
+      // Only a file's own blocks can be allocated and not written.
+      const mayBeUnwritten = child !== 0 && height === 1 && this.#owner !== tableOwner
+      const isUnwritten = flags === flagUnwritten
+      if (flags !== 0 && !(isUnwritten && mayBeUnwritten)) {
+        this.#tell(
+          `flags of entry ${entry} in map block ${block} are ${flags}, should be 0${mayBeUnwritten ? ` or ${flagUnwritten}` : ''}`,
+        )
+      }
+      if (child !== 0) this.#enter(child, height - 1, index + entry * span, isUnwritten)
     }
   }
 

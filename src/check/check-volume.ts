@@ -8,7 +8,7 @@
  */
 import { rootsBlock } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
-import { freeInodes } from '../fs/geometry.js'
+import { dataBlocks, freeInodes } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { checkBitmap } from './bitmap-check.js'
@@ -51,6 +51,8 @@ export interface CheckResult {
 export type CheckProgress = (done: number, total: number) => void
 
 const inodesPerStep = 4096
+/** Blocks of the data areas that are no data: the second superblock. */
+const reservedBlocks = 1
 
 const nothing: CheckResult = {
   files: 0,
@@ -80,28 +82,19 @@ export function checkVolume(
   const walk = walkInodes(view, report, new Set(), progress)
   tellShared(view, walk.claims, report)
   const usedInodes = checkTies(view, walk.facts, report)
-  const blocks = view.geometry.blockCount - view.geometry.dataStart
+  const blocks = dataBlocks(view.geometry)
   const { lost, unmarked } = checkBitmap(view, walk.claims, report)
   return {
     ...walk.inodeCheck.counts,
     entries: walk.directoryCheck.entries,
     usedInodes,
-    inodes: usedInodes + freeInodes(blocks - reservedBlocks(view) - walk.claims.taken),
+    inodes: usedInodes + freeInodes(blocks - reservedBlocks - walk.claims.taken),
     usedBlocks: walk.claims.taken,
     blocks,
     lostBlocks: lost,
     unmarkedBlocks: unmarked,
     inFlight,
   }
-}
-
-/** Blocks of the data area that are no data: the second superblock, and gaps between devices. */
-function reservedBlocks(view: VolumeView): number {
-  const { excluded, dataStart } = view.geometry
-  let count = 0
-  for (let i = 0; i < excluded.length; i += 2)
-    count += Math.max(0, excluded[i + 1]! - Math.max(excluded[i]!, dataStart))
-  return count
 }
 
 interface Walk {

@@ -6,6 +6,8 @@
  * Owners are not kept, as they would take as much memory as the volume has blocks. Where blocks are claimed twice, the
  * volume is walked a second time with just these blocks watched.
  */
+import { blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { bitmapBlocksFor } from '../fs/geometry.js'
 import { PagedWords } from './paged-words.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
@@ -32,9 +34,11 @@ export class Claims {
     this.#view = view
     this.#report = report
     this.#watched = watched
-    this.#reserve(0, view.geometry.dataStart)
     this.#reserve(view.superblock.secondCopyBlock, 1)
-    for (const gap of view.gaps) this.#reserve(gap.first, gap.count)
+    for (const { first, blocks, dataStart } of view.segments) {
+      this.#reserve(first, dataStart - first)
+      this.#reserve(first + blocks, bitmapBlocksFor(blocks) * blocksPerBitmapBlock - blocks)
+    }
   }
 
   /** @param role what the block is to its owner, such as "data" @returns false where the block must not be used */

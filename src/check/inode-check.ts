@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Checks one inode in use: its fields, each by itself and against its type, and all blocks that it holds. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
-import { flagInlineData, flagOrphan, inlineBytes, inode as layout, rootInode } from '../../layout/inode.js'
+import {
+  flagInlineData,
+  flagOrphan,
+  inlineBytes,
+  inode as layout,
+  rootInode,
+  userFlags,
+} from '../../layout/inode.js'
 import { decodeNanoseconds } from '../../layout/time.js'
 import { counted } from '../fs/counted.js'
 import { Inode } from '../fs/inode.js'
@@ -17,7 +24,7 @@ import type { VolumeView } from './volume-view.js'
 
 const at = layout.word
 const timeFields = { atime: at.atime, mtime: at.mtime, ctime: at.ctime, btime: at.btime }
-const knownFlags = flagInlineData | flagOrphan
+const knownFlags = flagInlineData | flagOrphan | userFlags
 const mostBytes = largestFileBlocks * blockBytes
 
 /** How many inodes of which type there are. */
@@ -59,7 +66,7 @@ export class InodeCheck {
   /** Checks an inode in use that the table has. */
   check(number: number): void {
     const inode = this.#inode
-    inode.point(number, this.#facts.tableBlock.get(number >>> 5), wordOfInode(number))
+    inode.point(number, this.#facts.blockOf(number), wordOfInode(number))
     this.#checkTimes(inode)
     const unknown = inode.flags & ~knownFlags
     if (unknown !== 0) this.#tell('inode-flags', `unknown flags 0x${(unknown >>> 0).toString(16)}`)

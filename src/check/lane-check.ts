@@ -11,11 +11,13 @@ import {
   undoDataWords,
   undoEntry,
   undoFill,
+  undoFlags,
   undoFree,
   undoWords,
 } from '../../layout/lane.js'
 import { counted } from '../fs/counted.js'
-import { entryBlock, entryHolds, entryWord } from '../fs/undo.js'
+import { isDataOfSegment } from '../fs/geometry.js'
+import { entryBlock, entryHolds, entryWord, wordsNamed } from '../fs/undo.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
 
@@ -73,11 +75,12 @@ function entryProblem(view: VolumeView, lane: number, entry: number): string | n
   const position = get(at.offset)
   switch (kind) {
     case undoWords:
-    case undoFill: {
+    case undoFill:
+    case undoFlags: {
       const count = position >>> 16
-      const words = kind === undoWords ? count : count * 2
+      const words = wordsNamed(kind, count)
       const isWithin =
-        (position & 0xffff) + words <= blockWords && (kind === undoFill || words <= undoDataWords)
+        (position & 0xffff) + words <= blockWords && (kind !== undoWords || words <= undoDataWords)
       if (!isWithin) return `${words} words from word ${position & 0xffff} on do not fit`
       return mayChange(view, get(at.block))
         ? null
@@ -90,14 +93,13 @@ function entryProblem(view: VolumeView, lane: number, entry: number): string | n
       for (let run = 0; run < position; run++) {
         const first = get(at.data + 2 * run)
         const count = get(at.data + 2 * run + 1)
-        const end = first + count
-        if (first < view.geometry.dataStart || end > view.geometry.blockCount) {
+        if (!isDataOfSegment(view.geometry, first, count)) {
           return `its run of ${counted(count, 'block')} from ${first} on is not in the data area`
         }
       }
       return null
     default:
-      return `kind is ${kind}, should be ${undoWords} to ${undoFree}`
+      return `kind is ${kind}, should be ${undoWords} to ${undoFlags}`
   }
 }
 

@@ -6,6 +6,7 @@
 
 export type ProblemKind =
   | 'superblock'
+  | 'device-header'
   | 'lane'
   | 'roots'
   | 'table'

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Checks both copies of the superblock, and the numbers of the one that holds. */
-import { blockWords, superblockBlock } from '../../layout/geometry.js'
+import { blockWords, headerBlock } from '../../layout/geometry.js'
+import { deviceHeader } from '../../layout/device-header.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { damageRecord, damageRecordText } from '../fs/damage-record.js'
+import { headerFor, loadHeader } from '../fs/device-header.js'
 import { Superblock } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Report } from './report.js'
@@ -14,15 +16,46 @@ const at = layout.word
 export function checkSuperblocks(view: VolumeView, report: Report): boolean {
   const problems = view.geometryProblems()
   for (const problem of problems) report.problem('superblock', `superblock: ${problem}`)
-  const second = view.superblock.secondCopyBlock
-  checkCopy(view, superblockBlock, 'first superblock', report)
-  if (view.isReadable(second)) checkCopy(view, second, 'second superblock', report)
+  view.superblock.copyBlocks.forEach((block, n) => {
+    if (view.isReadable(block)) checkCopy(view, block, copyName(n), report)
+  })
+  if (problems.length === 0) checkDeviceHeaders(view, report)
   const state = view.superblock.get(at.state)
   if (state !== stateClean && state !== stateDirty) {
     report.problem('superblock', `superblock: state is ${state}, should be ${stateClean} or ${stateDirty}`)
   }
   noteRecord(view.superblock, report)
   return problems.length === 0
+}
+
+function copyName(n: number): string {
+  if (n < 2) return n === 0 ? 'first superblock' : 'second superblock'
+  return `superblock of device ${n - 1}`
+}
+
+function checkDeviceHeaders(view: VolumeView, report: Report): void {
+  for (const [device, { first }] of view.segments.entries()) {
+    const header = loadHeader(view.medium, first + headerBlock)
+    const name = `header of device ${device} (block ${first + headerBlock})`
+    if (!header.isWhole()) {
+      const why = header.hasMagic() ? 'its checksum is wrong' : 'it has no magic'
+      report.problem('device-header', `${name}: ${why}`)
+      continue
+    }
+    const right = headerFor(view.superblock, device)
+    for (const { name: field, offsetBytes, lengthBytes } of deviceHeader.fields.filter(isFixed)) {
+      const [said, should] = [header, right].map(({ bytes }) =>
+        bytes.subarray(offsetBytes, offsetBytes + lengthBytes),
+      )
+      if (Buffer.compare(said!, should!) !== 0)
+        report.problem('device-header', `${name}: ${field} is not what the superblock says`)
+    }
+  }
+}
+
+/** What a header must share with the superblock for ever. */
+function isFixed({ name }: { readonly name: string }): boolean {
+  return ['version', 'volume', 'device', 'index', 'secondCopy'].includes(name)
 }
 
 /** What mounts have met may be gone, or lie where this check finds nothing wrong: it is no problem by itself. */

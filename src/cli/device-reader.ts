@@ -5,6 +5,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { blockBytes } from '../../layout/geometry.js'
+import { DeviceHeader } from '../fs/device-header.js'
 import { Superblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
@@ -49,4 +50,11 @@ export function superblockAt(read: ReadBytes, block: number): Superblock {
   const superblock = new Superblock()
   superblock.bytes.set(read(block * blockBytes, blockBytes))
   return superblock
+}
+
+/** What lies in the place of a device's header, or of a superblock of version 1. */
+export function headerAt(read: ReadBytes, block: number): DeviceHeader {
+  const header = new DeviceHeader()
+  header.bytes.set(read(block * blockBytes, blockBytes))
+  return header
 }

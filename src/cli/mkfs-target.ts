@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
-import { blockBytes, superblockBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { kernelName, nameOf } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
@@ -26,7 +26,7 @@ import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Superblock } from '../fs/superblock.js'
 import { CommandError } from './command-error.js'
-import { type ReadBytes, readerOf, superblockAt } from './device-reader.js'
+import { type ReadBytes, headerAt, readerOf, superblockAt } from './device-reader.js'
 import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
 
@@ -213,7 +213,9 @@ function refuseContents(device: Device): void {
 /** Whether there is a superblock of ours, be it of another version or damaged. */
 function holdsVolume(device: Device, read: ReadBytes): boolean {
   const blocks = deviceBlocks(device)
-  return blocks > 0 && [superblockBlock, blocks - 1].some((block) => superblockAt(read, block).hasMagic())
+  if (blocks === 0) return false
+  const places = [headerBlock, Math.min(superblockBlock, blocks - 1), blocks - 1]
+  return places.some((block) => superblockAt(read, block).hasMagic() || headerAt(read, block).hasMagic())
 }
 
 /** Null where there is nothing of this name. @throws CommandError where one cannot tell */

@@ -72,6 +72,8 @@ async function mkfs(args: MkfsArguments): Promise<void> {
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
     label: parseLabel(args.label),
+    identity: randomBytes(16),
+    identifiers: [randomBytes(16)],
     hashKey: randomBytes(16),
     now: Date.now(),
     uid: process.getuid!(),

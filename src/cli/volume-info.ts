@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The facts of a volume, as data and as lines for people. */
 import { blockBytes } from '../../layout/geometry.js'
-import { deviceEntryWords, stateClean, superblock as layout } from '../../layout/superblock.js'
+import { identifierBytes, stateClean, superblock as layout } from '../../layout/superblock.js'
 import { shownText } from '../check/name-text.js'
 import type { MountEntry } from '../daemon/mount-table.js'
 import { damageRecord } from '../fs/damage-record.js'
@@ -31,7 +31,11 @@ export interface VolumeInfo {
   /** When it was last mounted for writing. */
   readonly mounted: string | null
   readonly mountCount: number
-  readonly devices: readonly { readonly firstBlock: number; readonly blocks: number }[]
+  readonly devices: readonly {
+    readonly identifier: string
+    readonly firstBlock: number
+    readonly blocks: number
+  }[]
   readonly persistence: { readonly domain: string; readonly volatile: boolean }
   /** What one should know of the device. */
   readonly notice: string | null
@@ -96,9 +100,10 @@ function isoTime(seconds: number): string {
 }
 
 function devicesOf(superblock: Superblock): VolumeInfo['devices'] {
-  return Array.from({ length: superblock.get(at.deviceCount) }, (_, index) => {
-    const entry = at.devices + index * deviceEntryWords
-    return { firstBlock: superblock.get(entry + 4), blocks: superblock.get(entry + 5) }
+  return superblock.segments.map(({ first, blocks }, device) => {
+    const start = at.devices * 4 + device * identifierBytes
+    const identifier = Buffer.from(superblock.bytes.subarray(start, start + identifierBytes)).toString('hex')
+    return { identifier, firstBlock: first, blocks }
   })
 }
 

@@ -6,7 +6,7 @@
  */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
 import { FREE_BLOCKS, LAST_GROWN, SEARCH_HINT, type SharedState } from './shared-state.js'
@@ -48,11 +48,17 @@ export class Allocator implements ReservedBlocks {
 
   /** Fills the working bitmap from the persistent one. Once per open, after recovery. */
   load(): void {
-    const { bitmapStart, bitmapBlocks, dataStart } = this.#geometry
+    const { dataStart } = this.#geometry
     let total = 0
-    for (let group = 0; group < bitmapBlocks; group++) {
-      const from = this.#medium.wordsOf(bitmapStart + group)
-      const at = this.#medium.wordOf(bitmapStart + group)
+    for (let group = 0; group < this.#state.groupCount; group++) {
+      const bitmapBlock = bitmapBlockOf(this.#geometry, group * blocksPerBitmapBlock)
+      if (bitmapBlock < 0) {
+        // A gap between segments.
+        this.#words.fill(-1, this.#bitmap + group * blockWords, this.#bitmap + (group + 1) * blockWords)
+        continue
+      }
+      const from = this.#medium.wordsOf(bitmapBlock)
+      const at = this.#medium.wordOf(bitmapBlock)
       const to = this.#bitmap + group * blockWords
       let used = 0
       for (let n = 0; n < blockWords; n++) {
@@ -71,13 +77,13 @@ export class Allocator implements ReservedBlocks {
 
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */
   #withhold(): void {
-    const { bitmapBlocks, blockCount, dataStart, excluded } = this.#geometry
+    const { blockCount, dataStart, excluded } = this.#geometry
     let marked = this.#mark(0, dataStart)
     for (let n = 0; n < excluded.length; n += 2) {
       const end = Math.min(excluded[n + 1]!, blockCount)
       if (excluded[n]! < end) marked += this.#mark(excluded[n]!, end - excluded[n]!)
     }
-    marked += this.#mark(blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
+    marked += this.#mark(blockCount, this.#state.groupCount * blocksPerBitmapBlock - blockCount)
     this.#words[FREE_BLOCKS]! -= marked
   }
 
@@ -291,15 +297,12 @@ export class Allocator implements ReservedBlocks {
    * reserved is in use in the working one alone.
    */
   firstFree(first: number, count: number): number {
-    const { bitmapStart } = this.#geometry
     for (let done = 0; done < count;) {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
       const index = block >>> 5
-      const persistent = this.#medium.load32(
-        bitmapStart + (index >>> wordsPerGroupShift),
-        index & (blockWords - 1),
-      )
+      const bitmapBlock = bitmapBlockOf(this.#geometry, block)
+      const persistent = this.#medium.load32(bitmapBlock, index & (blockWords - 1))
       const free = ~(this.#words[this.#bitmap + index]! & persistent) & bitMask(block & 31, part)
       if (free !== 0) return block - (block & 31) + trailingZeros(free)
       done += part
@@ -327,7 +330,7 @@ function changePersistentBits(
   for (let done = 0; done < count;) {
     const block = first + done
     const part = Math.min(count - done, 32 - (block & 31))
-    const bitmapBlock = geometry.bitmapStart + Math.floor(block / blocksPerBitmapBlock)
+    const bitmapBlock = bitmapBlockOf(geometry, block)
     const word = (block >>> 5) & (blockWords - 1)
     const mask = bitMask(block & 31, part)
     if (set) medium.setBits(bitmapBlock, word, mask)

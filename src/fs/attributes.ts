@@ -9,8 +9,8 @@ import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './m
 import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
 
-/** Words of an inode as getattr hands them out: all but its inline data. */
-export const attributeWords = layout.word.inline
+/** Words of an inode as getattr hands them out: all that are in use but for its inline data. */
+export const attributeWords = layout.word.checksum
 
 /** Which attributes a change names. */
 export const SET_MODE = 1

@@ -6,7 +6,14 @@
  * Where a map leads to a block that can hold no data, calls here throw a VolumeError.
  */
 import { blockBytes, blockWords, largestFileBlocks } from '../../layout/geometry.js'
-import { mapEntryWords, mapFanout, mapFanoutShift, mapIndexMask, tallestMap } from '../../layout/map-node.js'
+import {
+  flagUnwritten,
+  mapEntryWords,
+  mapFanout,
+  mapFanoutShift,
+  mapIndexMask,
+  tallestMap,
+} from '../../layout/map-node.js'
 import type { Medium } from '../pmem/medium.js'
 import type { DataArea } from './data-area.js'
 import { ENOSPC } from './errno.js'
@@ -18,8 +25,10 @@ import { damaged } from './volume-error.js'
 export const noBlock = -1
 
 export class BlockMap {
-  /** What the last {@link run} found: the first block, 0 for a hole. */
+  /** What the last {@link run} found: the first block, 0 for what reads as zeros. */
   runStart = 0
+  /** Of what reads as zeros: the first block, if the run has been allocated and not written yet; 0 for a hole. */
+  unwrittenStart = 0
   /** Blocks of the map itself that the last {@link reserve} took, or the last {@link cut} freed. */
   nodeCount = 0
   /** Data blocks that the last {@link cut} freed. */
@@ -68,10 +77,11 @@ export class BlockMap {
 
   /**
    * From `index` on: how many neighbouring blocks (`want` at the most, 1 at least), or how much of a hole.
-   * The first block is in runStart. A longer run may be told in several parts.
+   * The first block is in runStart, or in unwrittenStart. A longer run may be told in several parts.
    */
   run(root: number, height: number, index: number, want: number): number {
     this.runStart = 0
+    this.unwrittenStart = 0
     if (root === 0) return want
     if (height === 0) {
       if (index > 0) return want
@@ -95,11 +105,16 @@ export class BlockMap {
     const base = this.#medium.wordOf(node) + first * mapEntryWords
     const most = Math.min(want, mapFanout - first)
     const start = words[base]!
+    const flags = words[base + 1]!
     const step = start === 0 ? 0 : 1
     let length = 1
-    while (length < most && words[base + length * mapEntryWords] === start + length * step) length++
+    for (let entry = base + mapEntryWords; length < most; entry += mapEntryWords) {
+      if (words[entry] !== start + length * step || words[entry + 1] !== flags) break
+      length++
+    }
     if (start !== 0) this.#area.checkRun(start, length)
-    this.runStart = start
+    if ((flags & flagUnwritten) === 0) this.runStart = start
+    else this.unwrittenStart = start
     return length
   }
 
@@ -157,6 +172,22 @@ export class BlockMap {
       at += run
     }
     return noBlock
+  }
+
+  /**
+   * Marks `count` blocks from `index` on as written, which are a run that was not: what is in them now are the file's
+   * contents once the transaction ends.
+   */
+  markWritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
+    let node = root
+    for (let level = height - 1; level > 0; level--) {
+      this.#area.check(node)
+      node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
+    }
+    this.#area.check(node)
+    const word = (index & mapIndexMask) * mapEntryWords + 1
+    tx.saveFlags(node, word, count)
+    tx.putFlags(node, word, count, this.#medium.load32(node, word) & ~flagUnwritten)
   }
 
   /**

@@ -38,6 +38,11 @@ export class CheckedTransaction extends Transaction {
     this.#note(block, word, 2 * count)
   }
 
+  override saveFlags(block: number, word: number, count: number): void {
+    super.saveFlags(block, word, count)
+    for (let n = 0; n < count; n++) this.#note(block, word + 2 * n, 1)
+  }
+
   override claim(goal: number, want: number, file = 0, ahead = 0): number {
     const got = super.claim(goal, want, file, ahead)
     for (let n = 0; n < got; n++) this.#fresh.add(this.#allocator.runStart + n)
@@ -61,6 +66,11 @@ export class CheckedTransaction extends Transaction {
   override putRun(block: number, word: number, count: number, first: number): void {
     this.#check(block, word, 2 * count)
     super.putRun(block, word, count, first)
+  }
+
+  override putFlags(block: number, word: number, count: number, flags: number): void {
+    for (let n = 0; n < count; n++) this.#check(block, word + 2 * n, 1)
+    super.putFlags(block, word, count, flags)
   }
 
   #note(block: number, word: number, count: number): void {

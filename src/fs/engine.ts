@@ -30,7 +30,7 @@ import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File, cutLeft } from './file.js'
 import { FreeInodes } from './free-inodes.js'
-import { type Geometry, freeInodes } from './geometry.js'
+import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
@@ -445,7 +445,7 @@ export class Engine {
   usage(): VolumeUsage {
     const { freeBlocks } = this.#allocator
     return {
-      blocks: this.#geometry.blockCount - this.#geometry.dataStart,
+      blocks: dataBlocks(this.#geometry),
       freeBlocks,
       usedInodes: this.#table.usedInodes,
       freeInodes: freeInodes(freeBlocks),

@@ -320,15 +320,24 @@ export class File {
     return done
   }
 
-  /** @returns false where there is no space */
+  /**
+   * Gives a write all the blocks that it lacks. Those that were allocated and not written count as written from here
+   * on: within the transaction, nobody reads them before the data is there.
+   * @returns false where there is no space
+   */
   #fillHoles(inode: Inode): boolean {
     const { index, within, length } = this.#write
     const blocks = blocksOf(within, length)
     let goal = 0
     for (let at = 0; at < blocks;) {
       const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
-      if (this.#map.runStart !== 0) {
-        goal = this.#map.runStart + run
+      const { runStart, unwrittenStart } = this.#map
+      if (runStart !== 0) {
+        goal = runStart + run
+      } else if (unwrittenStart !== 0) {
+        this.#zeroAround(unwrittenStart, run, at * blockBytes - within, length)
+        this.#map.markWritten(this.#tx, inode.root, inode.height, index + at, run)
+        goal = unwrittenStart + run
       } else {
         if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
         goal = this.#fillHole(inode, at, run, goal)

@@ -2,22 +2,22 @@
 /** Making a volume: superblock, empty undo log, bitmap, an inode table with the root directory. */
 import {
   blockBytes,
-  blockWords,
   blocksPerBitmapBlock,
   firstLaneBlock,
+  headerBlock,
   laneBlocks,
   laneBytes,
   laneCountFor,
   largestVolumeBlocks,
   rootsBlock,
   smallestVolumeBlocks,
+  superblockBlock,
   windowBlocks,
 } from '../../layout/geometry.js'
 import { flagListed, inode as inodeLayout, inodesPerBlock, rootInode } from '../../layout/inode.js'
 import { roots, tableHeight } from '../../layout/roots.js'
 import {
   formatVersion,
-  incompatSparseTable,
   labelBytes,
   magicHigh,
   magicLow,
@@ -28,9 +28,11 @@ import {
 import type { Medium } from '../pmem/medium.js'
 import { setPersistentBits } from './allocator.js'
 import { Clock } from './clock.js'
+import { writeHeaders } from './device-header.js'
+import { type Segment, bitmapBlocksFor } from './geometry.js'
 import { inodeField } from './inode.js'
 import { S_IFDIR } from './mode.js'
-import { Superblock, setDevice, writeSuperblock } from './superblock.js'
+import { Superblock, setSegment, writeSuperblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
 /** Blocks of a new inode table: a node per level and one block of inodes. */
@@ -46,6 +48,10 @@ export interface FormatOptions {
   readonly uuid: Uint8Array
   /** UTF-8, 64 bytes at most */
   readonly label: string
+  /** 16 random bytes each, one for each device */
+  readonly identifiers: readonly Uint8Array[]
+  /** 16 random bytes: what the devices' headers call the volume */
+  readonly identity: Uint8Array
   /** 16 random bytes */
   readonly hashKey: Uint8Array
   /** Milliseconds since 1970 */
@@ -60,18 +66,21 @@ export interface FormatOptions {
 export function format(medium: Medium, options: FormatOptions): Superblock {
   const superblock = plan(options)
   const { geometry } = superblock
+  const { segments } = geometry
   // Nothing must look like a file system until all of it is there.
-  medium.zero(0, 0, blockBytes)
-  medium.zero(superblock.secondCopyBlock, 0, blockBytes)
+  for (const { first } of segments) medium.zero(first + headerBlock, 0, blockBytes)
+  for (const block of superblock.copyBlocks) medium.zero(block, 0, blockBytes)
   medium.fence()
   medium.zero(rootsBlock, 0, blockBytes)
   if (!options.zeroed) {
     medium.zero(geometry.laneStart, 0, geometry.laneCount * laneBytes)
-    medium.zero(geometry.bitmapStart, 0, geometry.bitmapBlocks * blockBytes)
+    for (const { bitmapStart, blocks } of segments)
+      medium.zero(bitmapStart, 0, bitmapBlocksFor(blocks) * blockBytes)
   }
   medium.fence()
   makeInodeTable(medium, geometry.dataStart, options)
-  markUsed(medium, superblock, options.deviceBlocks)
+  markUsed(medium, superblock)
+  writeHeaders(medium, superblock)
   medium.fence()
   writeSuperblock(medium, superblock)
   return superblock
@@ -91,12 +100,9 @@ export function plan(options: FormatOptions): Superblock {
 
   const superblock = new Superblock()
   const laneCount = laneCountFor(blockCount)
-  const bitmapStart = firstLaneBlock + laneCount * laneBlocks
-  const bitmapBlocks = Math.ceil(blockCount / blocksPerBitmapBlock)
   superblock.set(at.magicLow, magicLow)
   superblock.set(at.magicHigh, magicHigh)
   superblock.set(at.version, formatVersion)
-  superblock.set(at.incompat, incompatSparseTable)
   superblock.set(at.state, stateClean)
   superblock.set(at.blockCount, blockCount)
   superblock.set(at.blockBytes, blockBytes)
@@ -105,17 +111,29 @@ export function plan(options: FormatOptions): Superblock {
   superblock.setNumber(at.createdSeconds, Math.floor(options.now / 1000))
   superblock.set(at.laneStart, firstLaneBlock)
   superblock.set(at.laneCount, laneCount)
-  superblock.set(at.bitmapStart, bitmapStart)
-  superblock.set(at.bitmapBlocks, bitmapBlocks)
-  superblock.set(at.dataStart, bitmapStart + bitmapBlocks)
-  if (bitmapStart + bitmapBlocks + tableBlocks >= deviceBlocks[0]!) {
-    throw new VolumeError('size', 'its first device is too small for the bitmap of all of it')
-  }
+  superblock.set(at.secondCopy, deviceBlocks[0]! - 1)
   superblock.bytes.set(options.hashKey, at.hashKey * 4)
+  superblock.bytes.set(options.identity, at.identity * 4)
   superblock.set(at.deviceCount, deviceBlocks.length)
-  const starts = deviceStarts(deviceBlocks)
-  deviceBlocks.forEach((blocks, index) => setDevice(superblock, index, options.uuid, starts[index]!, blocks))
+  superblock.set(at.segmentCount, deviceBlocks.length)
+  planSegments(deviceBlocks, laneCount).forEach((segment, index) => {
+    setSegment(superblock, index, options.identifiers[index]!, segment)
+  })
   return superblock
+}
+
+/** A segment for each device. @throws VolumeError where a device has no room for what is fixed */
+function planSegments(deviceBlocks: readonly number[], laneCount: number): Segment[] {
+  const starts = deviceStarts(deviceBlocks)
+  return deviceBlocks.map((blocks, index) => {
+    const first = starts[index]!
+    const bitmapStart = index === 0 ? firstLaneBlock + laneCount * laneBlocks : first + superblockBlock + 1
+    const dataStart = bitmapStart + bitmapBlocksFor(blocks)
+    if (dataStart + (index === 0 ? tableBlocks : 0) >= first + blocks) {
+      throw new VolumeError('size', `its device number ${index + 1} is too small`)
+    }
+    return { first, blocks, bitmapStart, dataStart }
+  })
 }
 
 /** Blocks at the start of a volume that hold no data: all of its metadata at first, but for the second superblock. */
@@ -179,16 +197,15 @@ function makeInodeTable(medium: Medium, first: number, options: FormatOptions): 
   medium.flush(rootsBlock, 0, roots.lengthBytes)
 }
 
-/** The fixed areas, the second superblock, the gaps between devices and what the bitmap has beyond the end. */
-function markUsed(medium: Medium, superblock: Superblock, deviceBlocks: readonly number[]): void {
+/** The fixed areas, the second superblock, and what each bitmap has beyond the end of its segment. */
+function markUsed(medium: Medium, superblock: Superblock): void {
   const { geometry } = superblock
-  const { dataStart, bitmapBlocks } = geometry
-  setPersistentBits(medium, geometry, 0, dataStart + tableBlocks)
+  const { segments, dataStart } = geometry
+  setPersistentBits(medium, geometry, dataStart, tableBlocks)
   setPersistentBits(medium, geometry, superblock.secondCopyBlock, 1)
-  const starts = deviceStarts(deviceBlocks)
-  starts.forEach((start, index) => {
-    const end = start + deviceBlocks[index]!
-    const next = starts[index + 1] ?? bitmapBlocks * blockWords * 32
-    setPersistentBits(medium, geometry, end, next - end)
-  })
+  for (const { first, blocks, dataStart } of segments) {
+    setPersistentBits(medium, geometry, first, dataStart - first)
+    const bits = bitmapBlocksFor(blocks) * blocksPerBitmapBlock
+    setPersistentBits(medium, geometry, first + blocks, bits - blocks)
+  }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The inode table: a block map of its own, 32 inodes to a block, with holes where blocks have gone away (free-inodes.ts).
+ * The inode table: a block map of its own, 16 inodes to a block, with holes where blocks have gone away (free-inodes.ts).
  *
  * `open` and `follow` run under the inode's lock and a reference to it, or the lock of the directory that names it, or
  * the metadata lock. Each of these keeps the inode in use, and its block with it. All else runs under the metadata lock.

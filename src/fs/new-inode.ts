@@ -33,4 +33,6 @@ export function putNew(tx: Transaction, inode: Inode, clock: Clock, mode: number
   inode.put(tx, inodeField.device, 0)
   inode.put(tx, inodeField.parent, 0)
   inode.put(tx, inodeField.xattrRoot, 0)
+  inode.put(tx, inodeField.xattrBytes, 0)
+  inode.put(tx, inodeField.project, 0)
 }

@@ -1,31 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Reading and writing the superblock: two copies, of which the newer good one holds. */
+/** Reading and writing the superblock: copies, two at least, of which the newest good one holds. */
 import { crc32c } from '../../layout/checksum.js'
+import { deviceHeader } from '../../layout/device-header.js'
 import {
   blockBytes,
   blockWords,
-  blocksPerBitmapBlock,
   firstLaneBlock,
+  headerBlock,
   largestVolumeBlocks,
   laneBlocks,
   smallestVolumeBlocks,
   superblockBlock,
+  windowBlocks,
 } from '../../layout/geometry.js'
 import {
-  deviceEntryWords,
   formatVersion,
+  identifierBytes,
   knownIncompat,
   knownReadOnlyCompat,
   magicHigh,
   magicLow,
   mostDevices,
+  mostSegments,
+  segmentEntry,
   superblock as layout,
 } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
-import type { Geometry } from './geometry.js'
+import { type DeviceHeader, checkHeaders, loadHeader, nth } from './device-header.js'
+import { type Geometry, type Segment, bitmapBlocksFor } from './geometry.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
+const segmentAt = segmentEntry.word
+const headerAt = deviceHeader.word
 
 /** A superblock in memory. Its words lie as on the medium. */
 export class Superblock {
@@ -55,35 +62,51 @@ export class Superblock {
   }
 
   get geometry(): Geometry {
+    const { segments } = this
     return {
       blockCount: this.get(at.blockCount),
       laneStart: this.get(at.laneStart),
       laneCount: this.get(at.laneCount),
-      bitmapStart: this.get(at.bitmapStart),
-      bitmapBlocks: this.get(at.bitmapBlocks),
-      dataStart: this.get(at.dataStart),
-      excluded: this.#excluded(),
+      segments,
+      dataStart: segments[0]?.dataStart ?? 0,
+      excluded: this.#excluded(segments),
     }
   }
 
-  /** The second copy of the superblock, and what lies between one device and the next. */
-  #excluded(): number[] {
-    const blockCount = this.get(at.blockCount)
-    const devices = Math.min(this.get(at.deviceCount), mostDevices)
+  get segments(): Segment[] {
+    const count = Math.min(this.get(at.segmentCount), mostSegments)
+    return Array.from({ length: count }, (_, index) => {
+      const entry = at.segments + index * segmentEntry.lengthWords
+      return {
+        first: this.get(entry + segmentAt.first),
+        blocks: this.get(entry + segmentAt.blocks),
+        bitmapStart: this.get(entry + segmentAt.bitmapStart),
+        dataStart: this.get(entry + segmentAt.dataStart),
+      }
+    })
+  }
+
+  /** The second copy of the superblock, and what lies between the data of one segment and of the next. */
+  #excluded(segments: readonly Segment[]): number[] {
     const excluded = [this.secondCopyBlock, this.secondCopyBlock + 1]
-    for (let device = 0; device < devices; device++) {
-      const entry = at.devices + device * deviceEntryWords
-      const end = this.get(entry + 4) + this.get(entry + 5)
-      const next = device + 1 < devices ? this.get(entry + deviceEntryWords + 4) : blockCount
+    segments.forEach(({ first, blocks }, index) => {
+      const end = first + blocks
+      const next = segments[index + 1]?.dataStart ?? this.get(at.blockCount)
       if (end === excluded.at(-1)) excluded[excluded.length - 1] = Math.max(end, next)
       else if (end < next) excluded.push(end, next)
-    }
+    })
     return excluded
   }
 
-  /** Blocks of the first device: the last of them carries the second copy. */
+  /** Block of the second copy, on the first device. */
   get secondCopyBlock(): number {
-    return this.get(at.devices + 5) - 1
+    return this.get(at.secondCopy)
+  }
+
+  /** Blocks of all copies, the first one first. */
+  get copyBlocks(): number[] {
+    const [first, ...others] = this.segments.map((segment) => segment.first + superblockBlock)
+    return [first!, this.secondCopyBlock, ...others]
   }
 
   get label(): string {
@@ -122,45 +145,136 @@ export interface SuperblockReading {
 
 /** @throws VolumeError where there is no superblock that this program can serve */
 export function readSuperblock(medium: Medium): SuperblockReading {
-  if (medium.blockCount === 0) throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   if (medium.blockCount < smallestVolumeBlocks) {
     throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   }
-  const first = loadCopy(medium, superblockBlock)
-  const second = loadCopy(medium, secondCopyPlace(medium, first))
-  const [firstWhole, secondWhole] = [first.isWhole(), second.isWhole()]
-  if (!firstWhole && !secondWhole) {
-    if (first.hasMagic() || second.hasMagic())
-      throw new VolumeError('damaged', 'both superblocks are damaged')
-    throw new VolumeError('foreign', 'it holds no PMFS2 file system')
+  const superblock = findNewest(medium)
+  const readOnly = checkSuperblock(superblock)
+  const damage = checkHeaders(medium, superblock)
+  checkLengths(medium, superblock)
+  return { superblock, damage: [...checkCopies(medium, superblock), ...damage], readOnly }
+}
+
+/** @throws VolumeError where a device has become shorter */
+function checkLengths(medium: Medium, { segments }: Superblock): void {
+  segments.forEach(({ first, blocks }, device) => {
+    if (medium.has(first + blocks - 1)) return
+    const missing = (first + blocks - medium.blockCount) * blockBytes
+    const isOnly = segments.length === 1
+    const what = isOnly ? `the device is ${missing} bytes` : `${nth(device)} is`
+    throw new VolumeError('size', `${what} shorter than its file system`)
+  })
+}
+
+/** The newest whole copy of the superblock. @throws VolumeError where there is none */
+function findNewest(medium: Medium): Superblock {
+  const header = loadHeader(medium, headerBlock)
+  const second = secondCopyPlace(medium, header)
+  const near = [loadCopy(medium, superblockBlock), loadCopy(medium, second)]
+  const found = newestOf(near) ?? newestOf(copiesElsewhere(medium))
+  if (found === null) refuse(medium, [header, loadHeader(medium, second)], near)
+  const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
+  const all = elsewhere.map((block) => loadCopy(medium, block)).filter((copy) => isSameVolume(copy, found))
+  return newestOf([found, ...all])!
+}
+
+function newestOf(copies: readonly Superblock[]): Superblock | null {
+  return copies
+    .filter((copy) => copy.isWhole())
+    .reduce<Superblock | null>(
+      (newest, copy) => (newest === null || isNewer(copy, newest) ? copy : newest),
+      null,
+    )
+}
+
+function isNewer(copy: Superblock, than: Superblock): boolean {
+  return copy.getNumber(at.sequence) > than.getNumber(at.sequence)
+}
+
+function isSameVolume(copy: Superblock, other: Superblock): boolean {
+  for (let n = 0; n < identifierBytes / 4; n++) {
+    if (copy.get(at.identity + n) !== other.get(at.identity + n)) return false
   }
-  const newer = secondWhole && (!firstWhole || second.getNumber(at.sequence) > first.getNumber(at.sequence))
-  const superblock = newer ? second : first
-  const readOnly = checkSuperblock(superblock, medium)
+  return true
+}
+
+/** Where further devices may begin, if both copies of the first one are damaged. */
+function copiesElsewhere(medium: Medium): Superblock[] {
+  const copies: Superblock[] = []
+  for (let first = windowBlocks; first < medium.blockCount; first += windowBlocks) {
+    if (medium.has(first + superblockBlock)) copies.push(loadCopy(medium, first + superblockBlock))
+  }
+  return copies
+}
+
+/** Says what there is in place of a superblock. Version 1 had its superblocks where headers and second copies are now. */
+function refuse(medium: Medium, headers: readonly DeviceHeader[], copies: readonly Superblock[]): never {
+  const old = headers.find((header) => header.isWhole() && header.get(headerAt.version) !== formatVersion)
+  if (old !== undefined) refuseVersion(old.get(headerAt.version))
+  if (headers[0]!.hasMagic() || copies.some((copy) => copy.hasMagic())) {
+    throw new VolumeError(
+      'damaged',
+      `${medium.blockCount > windowBlocks ? 'all' : 'both'} superblocks are damaged`,
+    )
+  }
+  throw new VolumeError('foreign', 'it holds no PMFS2 file system')
+}
+
+function refuseVersion(version: number): never {
+  const advice =
+    version < formatVersion
+      ? '; an older program made it: copy its files with that program, and then make it anew'
+      : ''
+  throw new VolumeError(
+    'version',
+    `its format is version ${version}; this program serves version ${formatVersion}${advice}`,
+  )
+}
+
+/** @returns which copies are damaged, in words for people @throws VolumeError where a device is stale */
+function checkCopies(medium: Medium, superblock: Superblock): string[] {
   const damage: string[] = []
-  if (!firstWhole)
-    damage.push('the first superblock is damaged; the second one, at the end of the device, holds')
-  if (!secondWhole)
-    damage.push('the second superblock, at the end of the device, is damaged; the first one holds')
-  return { superblock, damage, readOnly }
+  superblock.copyBlocks.forEach((block, n) => {
+    const copy = loadCopy(medium, block)
+    const isOther = n < 2 ? 'the other one holds' : 'others hold'
+    if (!copy.isWhole()) damage.push(`the ${copyName(n)} is damaged; ${isOther}`)
+    // Copies are written one after the other, so one may be older by one write.
+    else if (n > 1 && copy.getNumber(at.sequence) + 1 < superblock.getNumber(at.sequence)) {
+      throw new VolumeError(
+        'foreign',
+        `${nth(n - 1)} is stale: it was not there when the volume was last mounted`,
+      )
+    }
+  })
+  return damage
+}
+
+/** A copy of {@link Superblock.copyBlocks} for people. */
+export function copyName(n: number): string {
+  if (n === 0) return 'first superblock'
+  return n === 1 ? 'second superblock, at the end of the first device,' : `superblock of ${nth(n - 1)}`
 }
 
 /**
- * Writes both copies, one after the other, so that one is whole at every moment: a damaged one goes first, or losing
- * power twice in a row would cost both.
+ * Writes all copies, one after the other, so that one is whole at every moment: damaged ones go first, or losing power
+ * twice in a row would cost all of them.
  */
 export function writeSuperblock(medium: Medium, superblock: Superblock): void {
-  const firstIsWhole = loadCopy(medium, superblockBlock).isWhole()
+  const blocks = superblock.copyBlocks.reverse()
+  const isWhole = blocks.map((block) => loadCopy(medium, block).isWhole())
   superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
   superblock.set(at.checksum, superblock.checksum())
-  if (!firstIsWhole) storeCopy(medium, superblockBlock, superblock)
-  storeCopy(medium, superblock.secondCopyBlock, superblock)
-  if (firstIsWhole) storeCopy(medium, superblockBlock, superblock)
+  for (const wholeOnes of [false, true]) {
+    blocks.forEach((block, n) => {
+      if (isWhole[n] === wholeOnes) storeCopy(medium, block, superblock)
+    })
+  }
 }
 
-/** Where the second copy is looked for: where a whole first copy says, else at the end of the first device. */
-function secondCopyPlace(medium: Medium, first: Superblock): number {
-  const said = first.isWhole() ? first.secondCopyBlock : 0
+/** Where the second copy is looked for: where a whole header says, else at the end of the first device. */
+function secondCopyPlace(medium: Medium, header: DeviceHeader): number {
+  const isOurs = header.isWhole() && header.get(headerAt.version) === formatVersion
+  const said = isOurs ? header.get(headerAt.secondCopy) : 0
   return said > 0 && said < medium.firstDeviceBlocks ? said : medium.firstDeviceBlocks - 1
 }
 
@@ -176,14 +290,9 @@ function storeCopy(medium: Medium, block: number, superblock: Superblock): void 
 }
 
 /** @returns whether the volume may only be read */
-function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
+function checkSuperblock(superblock: Superblock): boolean {
   const version = superblock.get(at.version)
-  if (version !== formatVersion) {
-    throw new VolumeError(
-      'version',
-      `its format is version ${version}; this program serves version ${formatVersion}`,
-    )
-  }
+  if (version !== formatVersion) refuseVersion(version)
   const incompat = superblock.get(at.incompat) & ~knownIncompat
   if (incompat !== 0) {
     throw new VolumeError(
@@ -191,42 +300,62 @@ function checkSuperblock(superblock: Superblock, medium: Medium): boolean {
       `it uses features that this program does not know (incompat 0x${hex(incompat)})`,
     )
   }
-  const { blockCount, laneStart, laneCount, bitmapStart, bitmapBlocks, dataStart } = superblock.geometry
-  const { secondCopyBlock } = superblock
-  if (blockCount > medium.blockCount) {
-    const missing = (blockCount - medium.blockCount) * blockBytes
-    throw new VolumeError('size', `the device is ${missing} bytes shorter than its file system`)
-  }
-  const devices = superblock.get(at.deviceCount)
+  const { blockCount } = superblock.geometry
   const sound =
     superblock.get(at.blockBytes) === blockBytes &&
     blockCount >= smallestVolumeBlocks &&
     blockCount <= largestVolumeBlocks &&
-    laneStart >= firstLaneBlock &&
-    laneCount > 0 &&
-    laneStart + laneCount * laneBlocks <= bitmapStart &&
-    bitmapBlocks * blocksPerBitmapBlock >= blockCount &&
-    bitmapStart + bitmapBlocks <= dataStart &&
-    dataStart <= secondCopyBlock &&
-    secondCopyBlock < blockCount &&
-    devices > 0 &&
-    devices <= mostDevices
+    areSegmentsSound(superblock)
   if (!sound) throw new VolumeError('damaged', 'its superblock has a right checksum and wrong numbers')
   return (superblock.get(at.readOnlyCompat) & ~knownReadOnlyCompat) !== 0
 }
 
-/** Fills the entry of a device in the superblock's table. */
-export function setDevice(
+/** Whether each segment is a device, and the fixed areas lie in front of its data. */
+function areSegmentsSound(superblock: Superblock): boolean {
+  const { laneStart, laneCount, segments, blockCount, dataStart } = superblock.geometry
+  const count = superblock.get(at.segmentCount)
+  if (count < 1 || count > mostDevices || count !== superblock.get(at.deviceCount)) return false
+  const first = segments[0]!
+  const isFirstSound =
+    laneStart >= firstLaneBlock &&
+    laneCount > 0 &&
+    laneStart + laneCount * laneBlocks <= first.bitmapStart &&
+    dataStart <= superblock.secondCopyBlock &&
+    superblock.secondCopyBlock < first.blocks
+  let next = 0
+  const areAll = segments.every((segment, index) => {
+    const isNext = segment.first === next && superblock.get(deviceWord(index)) === index
+    const end = segment.first + segment.blocks
+    next = Math.ceil(end / windowBlocks) * windowBlocks
+    const isSound =
+      segment.first + superblockBlock < segment.bitmapStart &&
+      segment.bitmapStart + bitmapBlocksFor(segment.blocks) <= segment.dataStart &&
+      segment.dataStart <= end
+    return isNext && isSound && superblock.get(deviceWord(index) + 1) === 0
+  })
+  const last = segments.at(-1)!
+  return isFirstSound && areAll && last.first + last.blocks === blockCount
+}
+
+/** Where the superblock says on which device a segment lies; the device's first block follows. */
+function deviceWord(segment: number): number {
+  return at.segments + segment * segmentEntry.lengthWords + segmentAt.device
+}
+
+/** Fills the entry of a segment that is a whole device, and names the device. */
+export function setSegment(
   superblock: Superblock,
   index: number,
-  uuid: Uint8Array,
-  first: number,
-  blocks: number,
+  identifier: Uint8Array,
+  segment: Segment,
 ): void {
-  const entry = at.devices + index * deviceEntryWords
-  superblock.bytes.set(uuid, entry * 4)
-  superblock.set(entry + 4, first)
-  superblock.set(entry + 5, blocks)
+  const entry = at.segments + index * segmentEntry.lengthWords
+  superblock.set(entry + segmentAt.first, segment.first)
+  superblock.set(entry + segmentAt.blocks, segment.blocks)
+  superblock.set(entry + segmentAt.device, index)
+  superblock.set(entry + segmentAt.bitmapStart, segment.bitmapStart)
+  superblock.set(entry + segmentAt.dataStart, segment.dataStart)
+  superblock.bytes.set(identifier, at.devices * 4 + index * identifierBytes)
 }
 
 function hex(word: number): string {

@@ -58,12 +58,15 @@ export class TableBlocks {
     if (block === 0) return -ENOSPC
     this.#medium.zero(block, 0, blockBytes)
     const generation = this.#table.freshGeneration
-    for (let slot = 0; slot < inodesPerBlock; slot++) {
-      this.#medium.store32(block, slot * layout.lengthWords + field.generation, generation)
+    // The zeros are past the caches already: each line that is stored to now is fetched again, and flushed.
+    for (let slot = 0; generation !== 0 && slot < inodesPerBlock; slot++) {
+      const word = slot * layout.lengthWords + field.generation
+      this.#medium.store32(block, word, generation)
+      this.#medium.flush(block, word * 4, 4)
     }
     listed.point(index * inodesPerBlock + lastSlot, block, lastSlot * layout.lengthWords)
     this.#medium.store32(block, listed.word + field.flags, flagListed)
-    this.#medium.flush(block, 0, blockBytes)
+    this.#medium.flush(block, (listed.word + field.flags) * 4, 4)
     const error = this.#map.reserve(tx, rootsBlock, at.tableRoot, index, 1)
     if (error !== 0) return error
     this.#map.place(tx, rootsBlock, at.tableRoot, index, block, 1)

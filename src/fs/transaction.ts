@@ -19,6 +19,7 @@ import {
   undoDataWords,
   undoEntry,
   undoFill,
+  undoFlags,
   undoFree,
   undoWords,
 } from '../../layout/lane.js'
@@ -156,6 +157,17 @@ export class Transaction {
     this.#endEntry()
   }
 
+  /** Logs `count` equal flags words of a map, from `word` on. @throws VolumeError where they are not equal */
+  saveFlags(block: number, word: number, count: number): void {
+    const flags = this.#medium.load32(block, word)
+    for (let n = 1; n < count; n++) {
+      if (this.#medium.load32(block, word + 2 * n) !== flags) damaged(`flags in block ${block} are not equal`)
+    }
+    this.#beginEntry(undoFlags, block, word | (count << 16))
+    this.#entry[at.data] = flags
+    this.#endEntry()
+  }
+
   /**
    * Takes up to `want` blocks (Allocator.claim), which the transaction marks in the persistent bitmap.
    * @returns how many, at `allocator.runStart`
@@ -209,6 +221,13 @@ export class Transaction {
     if (this.#unsealed) this.#seal()
     for (let n = 0; n < count; n++) this.#medium.store32(block, word + 2 * n, first + n)
     this.#medium.flush(block, word * 4, count * 8)
+  }
+
+  /** Changes `count` flags words that were saved. */
+  putFlags(block: number, word: number, count: number, flags: number): void {
+    if (this.#unsealed) this.#seal()
+    for (let n = 0; n < count; n++) this.#medium.store32(block, word + 2 * n, flags)
+    this.#medium.flush(block, word * 4, (2 * count - 1) * 4)
   }
 
   /** Makes the log durable, then does what was put off until then: the bits of claimed and freed blocks. */

@@ -11,12 +11,13 @@ import {
   undoDataWords,
   undoEntry,
   undoFill,
+  undoFlags,
   undoFree,
   undoWords,
 } from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
 import { clearPersistentBits, setPersistentBits } from './allocator.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, isDataOfSegment } from './geometry.js'
 
 const at = undoEntry.word
 
@@ -48,18 +49,33 @@ export function isSound(medium: Medium, geometry: Geometry, lane: number, n: num
   const entry = entryWord(n)
   const kind = medium.load32(log, entry + at.kind)
   const position = medium.load32(log, entry + at.offset)
-  if (kind === undoWords || kind === undoFill) {
-    const words = (position >>> 16) * (kind === undoFill ? 2 : 1)
-    const fits = (position & 0xffff) + words <= blockWords && (kind === undoFill || words <= undoDataWords)
+  if (namesWords(kind)) {
+    const fits =
+      (position & 0xffff) + wordsNamed(kind, position >>> 16) <= blockWords && hasRoomFor(kind, position)
     return fits && medium.load32(log, entry + at.block) < geometry.blockCount
   }
   if ((kind !== undoAllocate && kind !== undoFree) || position > undoDataWords / 2) return false
   for (let run = 0; run < position; run++) {
     const first = medium.load32(log, entry + at.data + 2 * run)
     const length = medium.load32(log, entry + at.data + 2 * run + 1)
-    if (first < geometry.dataStart || first + length > geometry.blockCount) return false
+    if (!isDataOfSegment(geometry, first, length)) return false
   }
   return true
+}
+
+/** Whether entries of this kind put words of a block back; the others change the bitmap. */
+export function namesWords(kind: number): boolean {
+  return kind === undoWords || kind === undoFill || kind === undoFlags
+}
+
+/** How many words, from the first one on, an entry of this kind and count reaches over. */
+export function wordsNamed(kind: number, count: number): number {
+  if (kind === undoWords) return count
+  return kind === undoFill ? 2 * count : Math.max(0, 2 * count - 1)
+}
+
+function hasRoomFor(kind: number, position: number): boolean {
+  return kind !== undoWords || position >>> 16 <= undoDataWords
 }
 
 /** Undoes entry `n` and flushes what it changed; the caller fences. */
@@ -83,6 +99,11 @@ export function undo(medium: Medium, geometry: Geometry, lane: number, n: number
       medium.flush(block, offset * 4, count * 8)
       break
     }
+    case undoFlags:
+      for (let k = 0; k < count; k++)
+        medium.store32(block, offset + 2 * k, medium.load32(log, entry + at.data))
+      medium.flush(block, offset * 4, (2 * count - 1) * 4)
+      break
     case undoAllocate:
     case undoFree:
       for (let run = 0; run < position; run++) {

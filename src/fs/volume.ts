@@ -3,7 +3,7 @@
  * A volume's life: opening (with recovery), the engines that serve it, closing. One thread opens and closes; each
  * worker makes its own engine from the description that this thread hands it.
  */
-import { incompatSparseTable, stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
+import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine, type VolumeUsage } from './engine.js'
 import type { EngineSetting } from './engine-setting.js'
@@ -13,6 +13,7 @@ import type { Medium } from '../pmem/medium.js'
 import { Locks } from './locks.js'
 import { recover } from './recovery.js'
 import { SharedState } from './shared-state.js'
+import { writeHeaders } from './device-header.js'
 import { type Superblock, readSuperblock, writeSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
@@ -35,8 +36,8 @@ export interface OpenOptions {
   readonly isChecked?: boolean
   /**
    * The volume is not marked as in use before {@link Volume.markMounted}, and until then no engine may change anything.
-   * Opening itself still stores what it always does: recovery, the freeing of orphans, and the taking over of a volume
-   * of an older program, which sets an incompat bit in the superblock.
+   * Opening itself still stores what it always does: recovery, the freeing of orphans, and a damaged list of free inodes
+   * made anew.
    */
   readonly unmarked?: boolean
 }
@@ -105,22 +106,9 @@ export class Volume {
   }
 
   #mend(upkeep: Upkeep, notices: string[]): void {
-    if (!upkeep.isTableListed) this.#relistInodes(upkeep, notices)
-    if (upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
-  }
-
-  /**
-   * Makes the list of free inodes anew, where an older program made the volume, or the list was found to be damaged.
-   * From then on, programs that do not know of holes in the table must not mount it.
-   */
-  #relistInodes(upkeep: Upkeep, notices: string[]): void {
-    const incompat = this.superblock.get(at.incompat)
-    if ((incompat & incompatSparseTable) === 0) {
-      this.superblock.set(at.incompat, incompat | incompatSparseTable)
-      writeSuperblock(this.#medium, this.superblock)
-    }
     if (upkeep.hasWrongCounts) notices.push(countsRebuilt)
-    if (upkeep.relistInodes() !== 0) notices.push(tableDamaged)
+    if (!upkeep.isTableListed && upkeep.relistInodes() !== 0) notices.push(tableDamaged)
+    if (upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
   }
 
   get setting(): EngineSetting {
@@ -179,6 +167,7 @@ export class Volume {
     if (this.#options.readOnly) return
     this.#marked = true
     const { superblock } = this
+    writeHeaders(this.#medium, superblock, true)
     superblock.set(at.state, stateDirty)
     superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
     superblock.set(at.mountCount, superblock.get(at.mountCount) + 1)

@@ -66,6 +66,11 @@ export abstract class Medium {
     return (block & windowBlockMask) << blockShift
   }
 
+  /** Whether the block is there: behind a device that is no multiple of 1 GiB, the medium has a gap. */
+  has(block: number): boolean {
+    return block < this.blockCount && this.wordOf(block) + blockWords <= this.wordsOf(block).length
+  }
+
   load32(block: number, word: number): number {
     return this.wordsOf(block)[(block & windowBlockMask) * blockWords + word]!
   }

@@ -18,6 +18,8 @@ export function formattedDevice(t: TearsDown, sizeBytes: number): string {
     deviceBlocks: [deviceBlocks(device)],
     uuid: randomBytes(16),
     label: 'api',
+    identity: Buffer.alloc(16, 1),
+    identifiers: [Buffer.alloc(16, 2)],
     hashKey: randomBytes(16),
     now: Date.now(),
     uid: 0,

@@ -116,7 +116,7 @@ function makeSomething({ caller, parent, name, inode }: Place, random: Random): 
     case 2:
       return caller.file(parent, name)
     case 3:
-      return caller.symlink(parent, name, 'x'.repeat(1 + random.below(100)))
+      return caller.symlink(parent, name, 'x'.repeat(1 + random.below(300)))
     case 4:
       return caller.unlink(parent, name)
     case 5:

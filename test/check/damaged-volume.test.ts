@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Damage to the superblocks and the undo log, transactions in flight, and reports that grow too long. */
 import { test } from 'tap'
+import { deviceHeader } from '../../layout/device-header.js'
 import { entryChecksum } from '../../layout/checksum.js'
-import { rootsBlock, windowBlocks } from '../../layout/geometry.js'
+import { headerBlock, rootsBlock, superblockBlock, windowBlocks } from '../../layout/geometry.js'
 import { inode as inodeLayout } from '../../layout/inode.js'
 import { undoAllocate, undoEntry, undoFill, undoWords } from '../../layout/lane.js'
-import { deviceEntryWords, superblock as layout } from '../../layout/superblock.js'
+import { segmentEntry, superblock as layout } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
 import { findInode } from '../../src/check/dump/find-inode.js'
 import { Report } from '../../src/check/report.js'
+import { loadHeader } from '../../src/fs/device-header.js'
 import { recover } from '../../src/fs/recovery.js'
 import { type Superblock, readSuperblock } from '../../src/fs/superblock.js'
 import { entryBlock, entryWord } from '../../src/fs/undo.js'
 import { Patient, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
+const entry = segmentEntry.word
+/** The first segment's entry. */
+const segment = at.segments
 const sample = makeSample()
 const lastBlock = sample.medium.blockCount - 1
 
@@ -22,8 +27,8 @@ void test('superblocks', (t) => {
   judge(t, sample, [
     {
       what: 'the first one',
-      do: (patient) => patient.set(0, at.label, 1),
-      lines: ['first superblock (block 0): checksum is 0x*, should be 0x*'],
+      do: (patient) => patient.set(superblockBlock, at.label, 1),
+      lines: ['first superblock (block 1): checksum is 0x*, should be 0x*'],
     },
     {
       what: 'the second one',
@@ -35,6 +40,26 @@ void test('superblocks', (t) => {
       do: (patient) => patient.set(lastBlock, 0, 0),
       lines: ['second superblock (block 1023): it has no magic'],
     },
+    {
+      what: 'the header of the device',
+      do: (patient) => patient.set(headerBlock, deviceHeader.word.index, 3),
+      lines: ['header of device 0 (block 0): its checksum is wrong'],
+    },
+    {
+      what: 'the header is gone',
+      do: (patient) => patient.set(headerBlock, 0, 0),
+      lines: ['header of device 0 (block 0): it has no magic'],
+    },
+    {
+      what: 'a header with another place for the second superblock',
+      do: (patient) => {
+        const header = loadHeader(patient.medium, headerBlock)
+        header.words[deviceHeader.word.secondCopy] = 1000
+        header.words[deviceHeader.word.checksum] = header.checksum()
+        header.words.forEach((word, n) => patient.set(headerBlock, n, word))
+      },
+      lines: ['header of device 0 (block 0): secondCopy is not what the superblock says'],
+    },
   ])
   t.end()
 })
@@ -45,7 +70,7 @@ function linesFor(change: (superblock: Superblock) => void): string[] {
   const { superblock } = readSuperblock(patient.medium)
   change(superblock)
   superblock.set(at.checksum, superblock.checksum())
-  for (const block of [0, lastBlock]) {
+  for (const block of [superblockBlock, lastBlock]) {
     superblock.words.forEach((word, n) => patient.set(block, n, word))
   }
   const report = new Report()
@@ -57,20 +82,37 @@ void test('a superblock with wrong numbers', (t) => {
   const cases: readonly (readonly [field: number, value: number, line: RegExp])[] = [
     [at.laneStart, 0, /^superblock: the undo log \(4 lanes from block 0\) does not fit before the bitmap/],
     [at.laneCount, 5000, /^superblock: the undo log \(5000 lanes/],
-    [at.bitmapBlocks, 2, /^superblock: the bitmap has 2 blocks, should have 1 for 1024 blocks$/],
     [
-      at.dataStart,
-      3,
-      /^superblock: the data area begins at block 3, within the fixed areas or beyond the end$/,
+      at.secondCopy,
+      1024,
+      /^superblock: the second superblock is at block 1024, should be on the first device/,
     ],
-    [at.dataStart, 1024, /^superblock: the data area begins at block 1024/],
-    [at.blockCount, 1000, /^superblock: the volume has 1000 blocks, but its last device ends at block 1024$/],
-    [at.blockCount, 0xffffffff, /^superblock: the bitmap has 1 block, should have 131072/],
+    [
+      segment + entry.bitmapStart,
+      36,
+      /^superblock: the bitmap of segment 0, at block 36, does not fit before its data at block 36$/,
+    ],
+    [segment + entry.dataStart, 3, /^superblock: the bitmap of segment 0, at block 35, does not fit/],
+    [
+      segment + entry.dataStart,
+      1024,
+      /^superblock: the data of segment 0 begins at block 1024, beyond its end$/,
+    ],
+    [
+      at.blockCount,
+      1000,
+      /^superblock: the volume has 1000 blocks, but its last segment ends at block 1024$/,
+    ],
     [at.deviceCount, 0, /^superblock: it names 0 devices, should name 1 to 16$/],
     [at.deviceCount, 17, /^superblock: it names 17 devices/],
-    [at.deviceCount, 2, /^superblock: device 1 begins at block 0, should begin at 262144$/],
-    [at.devices + 4, 7, /^superblock: device 0 begins at block 7, should begin at 0$/],
-    [at.devices + 5, 0, /^superblock: device 0 is shorter than its 0 blocks$/],
+    [at.deviceCount, 2, /^superblock: it names 1 segments, should name one for each of 2 devices$/],
+    [segment + entry.first, 7, /^superblock: segment 0 begins at block 7, should begin at 0$/],
+    [segment + entry.blocks, 0, /^superblock: device 0 is shorter than its 0 blocks$/],
+    [
+      segment + entry.device,
+      1,
+      /^superblock: segment 0 is block 0 of device 1, should be block 0 of device 0$/,
+    ],
     [at.state, 3, /^superblock: state is 3, should be 1 or 2$/],
   ]
   for (const [field, value, line] of cases) {
@@ -83,8 +125,10 @@ void test('a superblock with wrong numbers', (t) => {
   }
   const lines = linesFor((superblock) => {
     superblock.set(at.deviceCount, 2)
-    superblock.set(at.devices + deviceEntryWords + 4, windowBlocks)
-    superblock.set(at.devices + deviceEntryWords + 5, 500)
+    superblock.set(at.segmentCount, 2)
+    const second = segment + segmentEntry.lengthWords
+    superblock.set(second + entry.first, windowBlocks)
+    superblock.set(second + entry.blocks, 500)
   })
   t.ok(lines.includes('superblock: device 1 is shorter than its 500 blocks'))
   t.end()
@@ -98,7 +142,7 @@ void test('a superblock that is older than the other one is worth a note', (t) =
   superblock.words.forEach((word, n) => patient.set(lastBlock, n, word))
   const { report } = patient.check()
   t.equal(report.total, 0)
-  t.same(report.notes, ['first superblock (block 0): it is older than the other one'])
+  t.same(report.notes, ['first superblock (block 1): it is older than the other one'])
   t.end()
 })
 
@@ -144,7 +188,7 @@ void test('a transaction in flight is told, and undone it is gone', (t) => {
 
 void test('log entries that cannot be undone', (t) => {
   const cases = [
-    { entry: { kind: 9, offset: 0 }, line: 'kind is 9, should be 1 to 4' },
+    { entry: { kind: 9, offset: 0 }, line: 'kind is 9, should be 1 to 5' },
     {
       entry: { kind: undoWords, block: rootsBlock, offset: 11 << 16 },
       line: '11 words from word 0 on do not fit',

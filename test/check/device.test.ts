@@ -5,6 +5,7 @@ import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSyn
 import { join } from 'node:path'
 import { test } from 'tap'
 import { entryChecksum } from '../../layout/checksum.js'
+import { inode as inodeLayout } from '../../layout/inode.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
@@ -41,7 +42,7 @@ function leaveInFlight(patient: Patient): void {
   const { one } = sample.inodes
   const { laneStart, dataStart } = patient.view.geometry
   const block = dataStart + 3
-  const links = one * 32 + 3
+  const links = one * inodeLayout.lengthWords + inodeLayout.word.links
   const entry = [patient.get(laneStart, 0) + 1, patient.get(laneStart, 1), 0, 1, block, links | (1 << 16), 1]
   entry.forEach((word, n) => patient.set(laneStart, 16 + n, word))
   for (let n = entry.length; n < 16; n++) patient.set(laneStart, 16 + n, 0)
@@ -55,7 +56,7 @@ void test('a volume in order', async (t) => {
   const { problems, notes, summary, exitCode } = checkDevices([path])
   t.same([...problems, ...notes], [])
   t.equal(exitCode, 0)
-  t.match(summary, /: clean, 362\/30602 inodes \(352 files, 6 directories, .*\), \d+\/989 blocks/)
+  t.match(summary, /: clean, 362\/15258 inodes \(352 files, 6 directories, .*\), \d+\/988 blocks/)
   t.equal(fingerprint(path), before, 'nothing was written')
 })
 
@@ -107,7 +108,7 @@ void test('what is damaged in the log is not undone', async (t) => {
   })
   const { problems, notes, exitCode } = checkDevices([path])
   t.same(problems, [
-    'lane 0: entry 0: kind is 77, should be 1 to 4',
+    'lane 0: entry 0: kind is 77, should be 1 to 5',
     `inode ${sample.inodes.one}: link count is 7, should be 1`,
   ])
   t.ok(notes.includes('the undo log is damaged, so nothing of it was undone before this check'))
@@ -159,14 +160,18 @@ void test('a device that is in use', async (t) => {
 
 void test('both superblocks damaged: nothing to check, but something to dump', async (t) => {
   const path = await fileWith(t)
-  poke(path, label, [1])
+  poke(path, 4096 + label, [1])
   poke(path, 1023 * 4096 + label, [1])
   t.match(checkDevices([path]), { exitCode: 8, problems: [/: both superblocks are damaged$/] })
   const { sections, problem } = dumpDevices([path], { what: 'inode', inode: 1 })
   t.match(problem, /: both superblocks are damaged$/)
   t.same(
     sections.map(({ title }) => title),
-    ['superblock, first copy (block 0)', 'superblock, second copy (block 1023)'],
+    [
+      'header of device 0 (block 0)',
+      'superblock, first copy (block 1)',
+      'superblock, second copy (block 1023)',
+    ],
   )
 })
 

@@ -94,7 +94,8 @@ void test('damage to the roots and the inode table', (t) => {
 
 void test('damage to the undo log', (t) => {
   t.comment(`seed ${seed}`)
-  const { laneStart, bitmapStart } = patient.view.geometry
+  const { laneStart, segments } = patient.view.geometry
+  const { bitmapStart } = segments[0]!
   fuzz(
     t,
     300,

@@ -113,7 +113,7 @@ export function sparseFile(path: string, lengthBytes: number): string {
 
 /** Changes words of the superblock's copies on a device, with the right checksum after it. */
 export function editSuperblocks(path: string, change: (words: Uint32Array) => void): void {
-  for (const offset of [0, statSync(path).size - layout.lengthBytes]) {
+  for (const offset of [layout.lengthBytes, statSync(path).size - layout.lengthBytes]) {
     const bytes = readAt(path, offset, layout.lengthBytes)
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, layout.lengthWords)
     change(words)

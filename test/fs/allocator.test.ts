@@ -26,7 +26,8 @@ function bench(
   const bitmapBlocks = Math.ceil(blockCount / blocksPerBitmapBlock)
   const medium = RecordingMedium.ofDevices([Math.max(bitmapBlocks, 1)])
   const lanes = { laneStart: 0, laneCount: 1 }
-  const geometry = { blockCount, ...lanes, bitmapStart: 0, bitmapBlocks, dataStart, excluded: [] }
+  const segments = [{ first: 0, blocks: blockCount, bitmapStart: 0, dataStart }]
+  const geometry = { blockCount, ...lanes, segments, dataStart, excluded: [] }
   setPersistentBits(medium, geometry, 0, dataStart)
   setPersistentBits(medium, geometry, blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)
   for (const [first, count] of used) setPersistentBits(medium, geometry, first, count)

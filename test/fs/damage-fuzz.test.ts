@@ -24,7 +24,8 @@ const pristine = sample.medium
 const { inodes } = sample
 const random = new Random(seed)
 const damage = new RandomDamage(random, sample)
-const { bitmapStart, dataStart } = new Patient(sample).view.geometry
+const { segments, dataStart } = new Patient(sample).view.geometry
+const { bitmapStart } = segments[0]!
 const largestErrno = 133
 const callsPerRound = 40
 
@@ -179,7 +180,7 @@ function nonsense(): number {
   return random.of([
     0,
     1,
-    rootsBlock + random.below(dataStart - 1),
+    rootsBlock + random.below(dataStart - rootsBlock),
     sampleBlocks - 1,
     sampleBlocks,
     high,

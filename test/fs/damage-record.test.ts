@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What becomes of the damage that calls meet: each place is told once, and the superblock keeps count over mounts. */
 import { test } from 'tap'
-import { childIsNode } from '../../layout/directory.js'
+import { childIsNode, leafHeader } from '../../layout/directory.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { type DamageRecord, damageRecord, recordDamage } from '../../src/fs/damage-record.js'
 import { mostDamagedPlaces } from '../../src/fs/damage.js'
@@ -95,7 +95,7 @@ void test('a volume in ruins', (t) => {
 void test('a listing that leaves something out', (t) => {
   const patient = new Patient(sample)
   const leaf = patient.field(many, field.height) === childIsNode ? patient.get(patient.rootOf(many), 0) : 0
-  patient.set(leaf, 5, (0x3ff | (255 << 10) | (8 << 18)) >>> 0)
+  patient.set(leaf, leafHeader.lengthWords + 1, (0x3ff | (255 << 10) | (8 << 18)) >>> 0)
   const volume = TestVolume.open(patient.medium)
   t.ok(volume.caller.entries(many).length > 300)
   t.match(recordOn(volume), {
@@ -179,7 +179,7 @@ void test('what a failed device yields is no damage', (t) => {
 void test('a listing of what a failed device yields', (t) => {
   const patient = new Patient(sample)
   const leaf = patient.field(many, field.height) === childIsNode ? patient.get(patient.rootOf(many), 0) : 0
-  patient.set(leaf, 5, (0x3ff | (255 << 10) | (8 << 18)) >>> 0)
+  patient.set(leaf, leafHeader.lengthWords + 1, (0x3ff | (255 << 10) | (8 << 18)) >>> 0)
   const volume = Volume.open(patient.medium, { readOnly: true, now: epoch })
   const caller = new EngineCaller(volume.engine(0), patient.medium)
   patient.medium.check = () => {

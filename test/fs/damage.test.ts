@@ -47,7 +47,7 @@ function entryOf(
   const top = patient.rootOf(directory)
   const isNode = patient.field(directory, field.height) > 0
   const leaf = isNode ? patient.get(top, 2 * nodeIndex(hash, 0)) : top
-  for (let slot = 4; slot < 1024; slot += 2) {
+  for (let slot = leafHeader.lengthWords; slot < 1024; slot += 2) {
     const place = patient.get(leaf, slot + 1)
     if (place !== 0 && patient.get(leaf, slot) === hash) return { leaf, slot, record: place & 0x3ff }
   }
@@ -62,7 +62,10 @@ function nameInode(patient: Patient, directory: number, name: string, inode: num
 /** The names in a directory of a single leaf. */
 function namesIn(patient: Patient, directory: number): string[] {
   const leaf = patient.rootOf(directory)
-  const slots = Array.from({ length: patient.get(leaf, head.slots) }, (_, slot) => 5 + 2 * slot)
+  const slots = Array.from(
+    { length: patient.get(leaf, head.slots) },
+    (_, slot) => leafHeader.lengthWords + 1 + 2 * slot,
+  )
   return slots.map((at) => {
     const place = patient.get(leaf, at)
     const start = patient.medium.byteOf(leaf) + ((place & 0x3ff) + 1) * 4
@@ -136,8 +139,12 @@ const meetings: readonly Meeting[] = [
       const { leaf, slot, record } = entryOf(p, twins, namesIn(p, twins)[0]!)
       const [hash, place] = [p.get(leaf, slot), p.get(leaf, slot + 1)]
       for (let n = 0; n < 40; n++) {
-        p.set(leaf, 4 + 2 * n, hash)
-        p.set(leaf, 5 + 2 * n, ((place & 0x3f_fc00) | record | ((n < 31 ? n : 1023) << 22)) >>> 0)
+        p.set(leaf, leafHeader.lengthWords + 2 * n, hash)
+        p.set(
+          leaf,
+          leafHeader.lengthWords + 1 + 2 * n,
+          ((place & 0x3f_fc00) | record | ((n < 31 ? n : 1023) << 22)) >>> 0,
+        )
       }
       p.set(leaf, head.slots, 40)
       p.set(leaf, record + 1, 0x21212121)
@@ -238,7 +245,7 @@ const meetings: readonly Meeting[] = [
   {
     what: 'a link is longer than its target',
     damage: (p, { short, long }) => {
-      p.setField(short, field.size, 33)
+      p.setField(short, field.size, 129)
       p.setField(long, field.size, 4096)
     },
     calls: (c, { short, long }) => [c.readlink(short), c.readlink(long)],
@@ -361,7 +368,8 @@ void test('a damaged list of orphans is told, and all but orphans goes on', (t) 
 
 void test('a bitmap that says all is free hands out no superblock', (t) => {
   const patient = new Patient(sample)
-  const { bitmapStart, dataStart } = patient.view.geometry
+  const { segments, dataStart } = patient.view.geometry
+  const { bitmapStart } = segments[0]!
   for (let word = 0; word < 1024; word++) patient.set(bitmapStart, word, 0)
   const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
   t.equal(volume.freeBlocks, sampleBlocks - 1 - dataStart)

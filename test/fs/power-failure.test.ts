@@ -93,8 +93,8 @@ const scenarios: readonly Scenario[] = [
     },
     call: (v) => must(v.caller.file(root, 'one more')),
   },
-  { name: 'symlink, short', prepare: plant, call: (v) => must(v.caller.symlink(root, 's', 'x'.repeat(32))) },
-  { name: 'symlink, long', prepare: plant, call: (v) => must(v.caller.symlink(root, 's', 'x'.repeat(33))) },
+  { name: 'symlink, short', prepare: plant, call: (v) => must(v.caller.symlink(root, 's', 'x'.repeat(128))) },
+  { name: 'symlink, long', prepare: plant, call: (v) => must(v.caller.symlink(root, 's', 'x'.repeat(129))) },
   {
     name: 'symlink, longest',
     prepare: plant,

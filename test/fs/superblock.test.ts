@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Two superblocks: one good copy is enough, wherever it lies; nothing that is wrong gets through. */
 import { test } from 'tap'
-import { blockBytes, windowBlocks } from '../../layout/geometry.js'
-import { superblock as layout } from '../../layout/superblock.js'
+import { headerBlock, superblockBlock, windowBlocks } from '../../layout/geometry.js'
+import { segmentEntry, superblock as layout } from '../../layout/superblock.js'
 import { Superblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { RecordingMedium } from '../support/recording-medium.js'
@@ -40,7 +40,7 @@ function codeOf(call: () => unknown): string {
 
 void test('either copy is enough, and the damage is told', (t) => {
   for (const [block, which] of [
-    [0, 'first'],
+    [superblockBlock, 'first'],
     [511, 'second'],
   ] as const) {
     const medium = formatted(512)
@@ -57,12 +57,96 @@ void test('either copy is enough, and the damage is told', (t) => {
   t.end()
 })
 
-void test('with several devices the second copy lies at the end of the first', (t) => {
+void test('with several devices each has a copy, and any of them is enough', (t) => {
   const medium = formatted(1024, 700)
-  t.equal(readSuperblock(medium).superblock.secondCopyBlock, 1023)
+  const copies = [superblockBlock, 1023, windowBlocks + superblockBlock]
+  t.same(readSuperblock(medium).superblock.copyBlocks, copies)
   t.equal(medium.blockCount, windowBlocks + 700)
-  damage(medium, 0)
-  t.equal(readSuperblock(medium).damage.length, 1)
+  const { uuid } = readSuperblock(medium).superblock
+  for (const kept of copies) {
+    const hurt = medium.clone()
+    for (const block of copies) if (block !== kept) damage(hurt, block)
+    const reading = readSuperblock(hurt)
+    t.equal(reading.superblock.uuid, uuid)
+    t.equal(reading.damage.length, 2)
+    TestVolume.open(hurt).close()
+    t.same(readSuperblock(hurt).damage, [], 'mounting mends them')
+  }
+  t.end()
+})
+
+/** The devices of one medium in another's places: `parts` are its devices, from 0. */
+function assemble(
+  ...parts: readonly (readonly [medium: RecordingMedium, device: number])[]
+): RecordingMedium {
+  return new RecordingMedium(parts.map(([medium, device]) => medium.bytes[device]!.slice()))
+}
+
+function messageOf(call: () => unknown): string {
+  try {
+    call()
+  } catch (error) {
+    if (error instanceof VolumeError) return error.message
+    throw error
+  }
+  return ''
+}
+
+void test('a device that does not belong in its place is named, and nothing is changed', (t) => {
+  const ours = formatted(2048, 700, 500)
+  const foreign = RecordingMedium.ofDevices([2048, 700])
+  formatSmall(foreign, [2048, 700], true, 9)
+  const stale = ours.clone()
+  for (let n = 0; n < 2; n++) TestVolume.open(ours).close()
+  const bare = ours.clone()
+  bare.bytes[1]!.fill(0)
+  for (const [medium, line] of [
+    [assemble([ours, 0], [foreign, 1], [ours, 2]), /^device number 2 belongs to another file system$/],
+    [
+      assemble([ours, 0], [ours, 2], [ours, 1]),
+      /^device number 2 is number 3 of the volume; name them in their order/,
+    ],
+    [assemble([ours, 0], [ours, 1], [ours, 1]), /^device number 3 is number 2 of the volume; .* each once$/],
+    [assemble([ours, 0], [stale, 1], [ours, 2]), /^device number 2 is stale/],
+    [assemble([ours, 0], [ours, 1]), /^device number 3 is missing$/],
+    [assemble([bare, 0], [bare, 1], [bare, 2]), /^device number 2 has no header/],
+  ] as const) {
+    const before = medium.clone()
+    t.match(
+      messageOf(() => TestVolume.open(medium)),
+      line,
+    )
+    medium.bytes.forEach((bytes, n) => t.ok(Buffer.from(bytes).equals(before.bytes[n]!)))
+  }
+  t.end()
+})
+
+void test('the header of an only device is made anew when it is damaged', (t) => {
+  const medium = formatted(512)
+  const header = medium.bytes[0]!.slice(0, 4096)
+  medium.store32(headerBlock, 4, 77)
+  t.match(readSuperblock(medium).damage, [/^the header of the device is damaged/])
+  TestVolume.open(medium).close()
+  t.ok(Buffer.from(header).equals(medium.bytes[0]!.subarray(0, 4096)))
+  t.same(readSuperblock(medium).damage, [])
+  t.end()
+})
+
+void test('a volume of version 1 is refused, by whichever superblock it has left', (t) => {
+  const old = new Superblock()
+  old.set(at.magicLow, 0x53464d50)
+  old.set(at.magicHigh, 0x0a0d0032)
+  old.set(at.version, 1)
+  old.set(at.checksum, old.checksum())
+  for (const places of [[0, 511], [0], [511]]) {
+    const medium = RecordingMedium.ofDevices([512])
+    for (const block of places) old.words.forEach((word, n) => medium.store32(block, n, word))
+    t.equal(
+      messageOf(() => readSuperblock(medium)),
+      'its format is version 1; this program serves version 2; an older program made it: ' +
+        'copy its files with that program, and then make it anew',
+    )
+  }
   t.end()
 })
 
@@ -70,7 +154,7 @@ void test('of two good copies the newer one holds', (t) => {
   const medium = formatted(512)
   const old = new Superblock(medium.wordsOf(511).slice(511 * 1024, 512 * 1024))
   setField(medium, at.mountCount, 77)
-  old.words.forEach((word, n) => medium.store32(0, n, word))
+  old.words.forEach((word, n) => medium.store32(superblockBlock, n, word))
   t.equal(readSuperblock(medium).superblock.get(at.mountCount), 77)
   t.same(readSuperblock(medium).damage, [])
   t.end()
@@ -82,20 +166,23 @@ void test('what cannot be served is refused, each for its reason', (t) => {
     'foreign',
   )
   const both = formatted(512)
-  damage(both, 0)
+  damage(both, superblockBlock)
   damage(both, 511)
   t.equal(
     codeOf(() => readSuperblock(both)),
     'damaged',
   )
   for (const [field, value, code] of [
-    [at.version, 2, 'version'],
+    [at.version, 3, 'version'],
     [at.incompat, 1 << 30, 'feature'],
-    [at.blockCount, 100_000, 'size'],
+    [at.blockCount, 100_000, 'damaged'],
     [at.laneCount, 0, 'damaged'],
     [at.laneStart, 1, 'damaged'],
-    [at.bitmapBlocks, 0, 'damaged'],
-    [at.dataStart, 512, 'damaged'],
+    [at.segments + segmentEntry.word.bitmapStart, 1, 'damaged'],
+    [at.segments + segmentEntry.word.dataStart, 513, 'damaged'],
+    [at.segments + segmentEntry.word.device, 1, 'damaged'],
+    [at.segments + segmentEntry.word.deviceBlock, 1, 'damaged'],
+    [at.segmentCount, 2, 'damaged'],
     [at.blockBytes, 512, 'damaged'],
     [at.deviceCount, 17, 'damaged'],
   ] as const) {
@@ -133,12 +220,10 @@ void test('a volume needs room for what is fixed', (t) => {
     codeOf(() => formatSmall(RecordingMedium.ofDevices([255]), [255])),
     'size',
   )
-  const many = [256, ...Array.from({ length: 15 }, () => windowBlocks)]
-  const empty = many.map((blocks) => new Uint8Array(Math.min(blocks, 256) * blockBytes))
   t.equal(
-    codeOf(() => formatSmall(new RecordingMedium(empty), many)),
+    codeOf(() => formatSmall(RecordingMedium.ofDevices([512, 3]), [512, 3])),
     'size',
-    'the first device cannot hold the bitmap of all',
+    'a device with room for its header, superblock and bitmap, and nothing else',
   )
   t.end()
 })

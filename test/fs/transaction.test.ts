@@ -24,7 +24,8 @@ const dataStart = bitmapStart + 1
 const firstShared = dataStart
 const sharedBlocks = 3
 const lanes = { laneStart, laneCount }
-const geometry = { blockCount: 256, ...lanes, bitmapStart, bitmapBlocks: 1, dataStart, excluded: [] }
+const segments = [{ first: 0, blocks: 256, bitmapStart, dataStart }]
+const geometry = { blockCount: 256, ...lanes, dataStart, segments, excluded: [] }
 
 interface Bench {
   readonly medium: RecordingMedium

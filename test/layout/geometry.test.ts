@@ -6,6 +6,7 @@ import {
   blockWords,
   blocksPerBitmapBlock,
   firstLaneBlock,
+  headerBlock,
   laneBlocks,
   laneBytes,
   laneCountFor,
@@ -18,6 +19,7 @@ import {
   windowBytes,
   windowShift,
 } from '../../layout/geometry.js'
+import { deviceHeader } from '../../layout/device-header.js'
 import {
   hashBits,
   hashBitsPerLevel,
@@ -54,21 +56,23 @@ void test('sizes and shifts agree', (t) => {
 })
 
 void test('fixed places do not overlap', (t) => {
-  t.same([superblockBlock, rootsBlock, firstLaneBlock], [0, 1, 2])
+  t.same([headerBlock, superblockBlock, rootsBlock, firstLaneBlock], [0, 1, 2, 3])
   t.end()
 })
 
 void test('structures fill blocks and cache lines', (t) => {
   t.equal(superblock.lengthBytes, blockBytes)
+  t.equal(deviceHeader.lengthBytes, blockBytes)
   t.equal(roots.lengthBytes, cacheLineBytes)
   t.equal(laneHeader.lengthBytes, cacheLineBytes)
   t.equal(undoEntry.lengthBytes, cacheLineBytes)
   t.equal(undoEntryBytes, cacheLineBytes)
   t.equal(undoEntry.word.data + undoDataWords, undoEntry.lengthWords)
   t.equal(entriesPerLane, 511)
-  t.equal(inode.lengthBytes, 2 * cacheLineBytes)
+  t.equal(inode.lengthBytes, 4 * cacheLineBytes)
   t.equal(inode.lengthBytes * inodesPerBlock, blockBytes)
   t.equal(inode.word.btime * 4, cacheLineBytes, 'btime starts the second cache line')
+  t.equal(inode.word.inline * 4, 2 * cacheLineBytes, 'the inline area starts the third')
   t.equal((inode.word.inline + inlineBytes / 4) * 4, inode.lengthBytes)
   t.equal(mapEntry.lengthBytes * mapFanout, blockBytes)
   t.end()

@@ -5,6 +5,7 @@
  */
 import { test } from 'tap'
 import { structures } from '../../layout/index.js'
+import { headerMagicHigh, headerMagicLow, headerMagicText } from '../../layout/device-header.js'
 import { magicHigh, magicLow, magicText } from '../../layout/superblock.js'
 
 interface Golden {
@@ -14,6 +15,22 @@ interface Golden {
 }
 
 const golden: Readonly<Record<string, Golden>> = {
+  'device header': {
+    lengthBytes: 4096,
+    fields: [
+      ['magicLow', 0, 4],
+      ['magicHigh', 4, 4],
+      ['version', 8, 4],
+      ['checksum', 12, 4],
+      ['volume', 16, 16],
+      ['device', 32, 16],
+      ['index', 48, 4],
+      ['blocks', 52, 4],
+      ['joinedSeconds', 56, 8],
+      ['secondCopy', 64, 4],
+      ['reserved', 68, 4028],
+    ],
+  },
   superblock: {
     lengthBytes: 4096,
     fields: [
@@ -35,19 +52,31 @@ const golden: Readonly<Record<string, Golden>> = {
       ['mountCount', 144, 4],
       ['laneStart', 148, 4],
       ['laneCount', 152, 4],
-      ['bitmapStart', 156, 4],
-      ['bitmapBlocks', 160, 4],
-      ['dataStart', 164, 4],
-      ['hashKey', 168, 16],
-      ['deviceCount', 184, 4],
-      ['deviceIndex', 188, 4],
-      ['devices', 192, 512],
-      ['firstDamageSeconds', 704, 8],
-      ['lastDamageSeconds', 712, 8],
-      ['damageCount', 720, 4],
-      ['firstDamage', 724, 120],
-      ['lastDamage', 844, 120],
-      ['reserved', 964, 3132],
+      ['secondCopy', 156, 4],
+      ['hashKey', 160, 16],
+      ['identity', 176, 16],
+      ['deviceCount', 192, 4],
+      ['segmentCount', 196, 4],
+      ['devices', 200, 256],
+      ['segments', 456, 1024],
+      ['firstDamageSeconds', 1480, 8],
+      ['lastDamageSeconds', 1488, 8],
+      ['damageCount', 1496, 4],
+      ['firstDamage', 1500, 120],
+      ['lastDamage', 1620, 120],
+      ['reserved', 1740, 2356],
+    ],
+  },
+  segment: {
+    lengthBytes: 32,
+    fields: [
+      ['first', 0, 4],
+      ['blocks', 4, 4],
+      ['device', 8, 4],
+      ['deviceBlock', 12, 4],
+      ['bitmapStart', 16, 4],
+      ['dataStart', 20, 4],
+      ['reserved', 24, 8],
     ],
   },
   roots: {
@@ -62,7 +91,9 @@ const golden: Readonly<Record<string, Golden>> = {
       ['heldBlocks', 24, 4],
       ['freshGeneration', 28, 4],
       ['isListed', 32, 4],
-      ['reserved', 36, 28],
+      ['badRoot', 36, 4],
+      ['badHeight', 40, 4],
+      ['reserved', 44, 20],
     ],
   },
   'lane header': {
@@ -84,7 +115,7 @@ const golden: Readonly<Record<string, Golden>> = {
     ],
   },
   inode: {
-    lengthBytes: 128,
+    lengthBytes: 256,
     fields: [
       ['mode', 0, 4],
       ['uid', 4, 4],
@@ -105,7 +136,11 @@ const golden: Readonly<Record<string, Golden>> = {
       ['next', 84, 4],
       ['xattrRoot', 88, 4],
       ['previous', 92, 4],
-      ['inline', 96, 32],
+      ['xattrBytes', 96, 4],
+      ['project', 100, 4],
+      ['checksum', 104, 4],
+      ['reserved', 108, 20],
+      ['inline', 128, 128],
     ],
   },
   'map entry': {
@@ -116,12 +151,14 @@ const golden: Readonly<Record<string, Golden>> = {
     ],
   },
   'leaf header': {
-    lengthBytes: 16,
+    lengthBytes: 24,
     fields: [
       ['slots', 0, 4],
       ['recordStart', 4, 4],
       ['garbageWords', 8, 4],
       ['depth', 12, 4],
+      ['checksum', 16, 4],
+      ['reserved', 20, 4],
     ],
   },
   'leaf slot': {
@@ -163,12 +200,16 @@ void test('fields follow one another without gaps', (t) => {
   t.end()
 })
 
-void test('the magic spells its name', (t) => {
-  const bytes = Buffer.alloc(8)
-  bytes.writeUInt32LE(magicLow, 0)
-  bytes.writeUInt32LE(magicHigh, 4)
-  t.same([...bytes], [0x50, 0x4d, 0x46, 0x53, 0x32, 0x00, 0x0d, 0x0a])
-  t.equal(bytes.toString('latin1'), 'PMFS2\0\r\n')
-  t.equal(magicText, 'PMFS2\0\r\n')
+void test('each magic spells its name', (t) => {
+  for (const [low, high, text] of [
+    [headerMagicLow, headerMagicHigh, headerMagicText],
+    [magicLow, magicHigh, magicText],
+  ] as const) {
+    const bytes = Buffer.alloc(8)
+    bytes.writeUInt32LE(low, 0)
+    bytes.writeUInt32LE(high, 4)
+    t.equal(bytes.toString('latin1'), text)
+  }
+  t.same([headerMagicText, magicText], ['PMFS2\0\r\n', 'PMFS2SB\n'])
   t.end()
 })

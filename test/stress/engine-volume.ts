@@ -10,6 +10,7 @@ import { checkVolume } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
 import { Allocator } from '../../src/fs/allocator.js'
 import { format } from '../../src/fs/format.js'
+import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { Locks } from '../../src/fs/locks.js'
 import { INODE_LOCKS, METADATA_LOCK, ALLOCATOR_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { Volume } from '../../src/fs/volume.js'
@@ -57,6 +58,8 @@ export class EngineVolume {
       deviceBlocks: [blocks],
       uuid: random.bytes(16),
       label: 'stress',
+      identity: random.bytes(16),
+      identifiers: [random.bytes(16)],
       hashKey: random.bytes(16),
       now: Date.now(),
       uid: 0,
@@ -124,11 +127,11 @@ export class EngineVolume {
     const working = new Allocator(this.medium, state, new Locks(state, 0), geometry)
     // What files have ahead is marked in the working one alone.
     working.releaseAllAhead()
-    const { bitmapStart, blockCount } = geometry
+    const { blockCount } = geometry
     const problems: string[] = []
     let free = 0
     for (let block = 0; block < blockCount; block++) {
-      const word = this.medium.load32(bitmapStart + (block >>> 15), (block >>> 5) & 1023)
+      const word = this.medium.load32(bitmapBlockOf(geometry, block), (block >>> 5) & 1023)
       const used = ((word >>> (block & 31)) & 1) === 1
       if (!used) free++
       if (used !== working.isUsed(block))

@@ -11,9 +11,9 @@ import {
   inode as layout,
   inodesPerBlock,
 } from '../../layout/inode.js'
-import { blockBytes } from '../../layout/geometry.js'
+import { blockBytes, rootsBlock, superblockBlock } from '../../layout/geometry.js'
 import { roots, tableHeight } from '../../layout/roots.js'
-import { superblock as super_ } from '../../layout/superblock.js'
+import { segmentEntry, superblock as super_ } from '../../layout/superblock.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { DirectoryInvariants } from './directory-invariants.js'
 
@@ -81,24 +81,35 @@ export class Invariants {
   }
 
   #super(field: number): number {
-    return this.medium.load32(0, field)
+    return this.medium.load32(superblockBlock, field)
   }
 
   #root(field: number): number {
-    return this.medium.load32(1, field)
+    return this.medium.load32(rootsBlock, field)
   }
 
   #claimFixedAreas(): void {
-    for (let block = 0; block < this.#super(super_.word.dataStart); block++) this.own(block, 'a fixed area')
-    const devices = super_.word.devices
-    for (let n = 0; n < this.#super(super_.word.deviceCount); n++) {
-      const start = this.#super(devices + 8 * n + 4)
-      const end = start + this.#super(devices + 8 * n + 5)
-      if (n === 0) this.own(end - 1, 'the second superblock')
-      const isLast = n + 1 === this.#super(super_.word.deviceCount)
-      const next = isLast ? end : this.#super(devices + 8 * n + 12)
-      for (let block = end; block < next; block++) this.own(block, 'a gap between devices')
+    this.own(this.#super(super_.word.secondCopy), 'the second superblock')
+    let end = 0
+    for (const segment of this.#segments()) {
+      for (; end < segment.first; end++) this.own(end, 'a gap between segments')
+      for (; end < segment.dataStart; end++) this.own(end, 'a fixed area')
+      end = segment.first + segment.blocks
     }
+  }
+
+  #segments(): { first: number; blocks: number; bitmapStart: number; dataStart: number }[] {
+    const field = segmentEntry.word
+    return Array.from({ length: this.#super(super_.word.segmentCount) }, (_, n) => {
+      const entry = super_.word.segments + n * segmentEntry.lengthWords
+      const get = (word: number) => this.#super(entry + word)
+      return {
+        first: get(field.first),
+        blocks: get(field.blocks),
+        bitmapStart: get(field.bitmapStart),
+        dataStart: get(field.dataStart),
+      }
+    })
   }
 
   #readTable(): void {
@@ -148,7 +159,8 @@ export class Invariants {
     const start = this.medium.wordOf(block)
     for (let child = 0; child < 512; child++) {
       const below = words[start + child * 2]!
-      if (words[start + child * 2 + 1] !== 0) this.#say(`${owner}: a map entry has flags`)
+      if ((words[start + child * 2 + 1]! & ~(height === 1 ? 2 : 0)) !== 0)
+        this.#say(`${owner}: a map entry has flags`)
       if (below === 0) continue
       count += this.#walkMap(below, height - 1, base + child * 512 ** (height - 1), owner, visit)
     }
@@ -243,16 +255,18 @@ export class Invariants {
   }
 
   #checkBitmap(): void {
-    const total = this.#super(super_.word.blockCount)
-    const bits = this.#super(super_.word.bitmapBlocks) * blockBytes * 8
     let lost = 0
-    for (let block = 0; block < bits; block++) {
-      const bitmapBlock = this.#super(super_.word.bitmapStart) + Math.floor(block / (blockBytes * 8))
-      const isUsed = (this.medium.load32(bitmapBlock, (block >>> 5) & 1023) >>> (block & 31)) & 1
-      const isOwned = block >= total || this.#owners.has(block)
-      if (isOwned && isUsed === 0)
-        this.#say(`block ${block} of ${this.#owners.get(block) ?? 'nobody'} is marked free`)
-      if (!isOwned && isUsed === 1) lost++
+    for (const { first, blocks, bitmapStart } of this.#segments()) {
+      const bits = Math.ceil(blocks / (blockBytes * 8)) * blockBytes * 8
+      for (let n = 0; n < bits; n++) {
+        const block = first + n
+        const bitmapBlock = bitmapStart + Math.floor(n / (blockBytes * 8))
+        const isUsed = (this.medium.load32(bitmapBlock, (n >>> 5) & 1023) >>> (n & 31)) & 1
+        const isOwned = n >= blocks || this.#owners.has(block)
+        if (isOwned && isUsed === 0)
+          this.#say(`block ${block} of ${this.#owners.get(block) ?? 'nobody'} is marked free`)
+        if (!isOwned && isUsed === 1) lost++
+      }
     }
     if (lost > 0) this.#say(`${lost} blocks are marked used and belong to nobody`)
   }

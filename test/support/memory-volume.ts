@@ -33,6 +33,8 @@ export class MemoryVolume {
       deviceBlocks: [deviceBlocks(device)],
       uuid: new Uint8Array(16),
       label: '',
+      identity: new Uint8Array(16).fill(1),
+      identifiers: [new Uint8Array(16).fill(2)],
       hashKey: new Uint8Array(16).fill(7),
       now: epoch,
       uid: 0,

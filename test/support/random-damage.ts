@@ -14,7 +14,8 @@ export class RandomDamage {
   constructor(random: Random, sample: Sample) {
     this.#random = random
     this.#pristine = sample.medium
-    const { bitmapStart, dataStart, blockCount } = new Patient(sample).view.geometry
+    const { segments, dataStart, blockCount } = new Patient(sample).view.geometry
+    const { bitmapStart } = segments[0]!
     this.#blockCount = blockCount
     this.usedBlocks = Array.from({ length: blockCount - 1 - dataStart }, (_, n) => dataStart + n).filter(
       (block) => ((sample.medium.load32(bitmapStart, block >>> 5) >>> (block & 31)) & 1) === 1,

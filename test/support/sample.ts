@@ -61,7 +61,7 @@ export function makeSample(): Sample {
     caller.forget(inode, 2)
   }
   const short = caller.symlink(root, 'short', 'one')
-  const long = caller.symlink(root, 'long', 'x'.repeat(100))
+  const long = caller.symlink(root, 'long', 'x'.repeat(200))
   const fifo = caller.make(root, 'fifo', 0o010600)
   caller.make(root, 'null', 0o020666, 0x103)
   const twins = caller.mkdir(root, 'twins')
@@ -149,7 +149,7 @@ export class Patient {
 
   /** Where a block of the bitmap has a block's bit. */
   flipBit(block: number): void {
-    const { bitmapStart } = this.#view.geometry
+    const bitmapStart = this.#view.geometry.segments[0]!.bitmapStart
     this.set(bitmapStart, block >>> 5, this.get(bitmapStart, block >>> 5) ^ (1 << (block & 31)))
   }
 

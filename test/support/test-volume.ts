@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A small volume in memory, mounted, with an engine to call. */
-import { blockBytes, blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { format } from '../../src/fs/format.js'
+import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
 import { EngineCaller } from './engine-caller.js'
@@ -12,11 +13,18 @@ export const root = 1
 /** When test volumes are made: 2024-01-01, in milliseconds. */
 export const epoch = 1_704_067_200_000
 
-export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly number[], zeroed = true): void {
+export function formatSmall(
+  medium: RecordingMedium,
+  deviceBlocks: readonly number[],
+  zeroed = true,
+  salt = 1,
+): void {
   format(medium, {
     deviceBlocks,
     uuid: Uint8Array.from({ length: 16 }, (_, n) => n),
     label: 'test',
+    identity: new Uint8Array(16).fill(salt),
+    identifiers: deviceBlocks.map((_, n) => new Uint8Array(16).fill(n + 2)),
     hashKey: new Uint8Array(16).fill(7),
     now: epoch,
     uid: 0,
@@ -27,9 +35,10 @@ export function formatSmall(medium: RecordingMedium, deviceBlocks: readonly numb
 
 /** Fills the free blocks with what a former use may have left there: nobody may ever see it, or rely on zeros. */
 function soil(medium: RecordingMedium): void {
-  const { bitmapStart, blockCount } = readSuperblock(medium).superblock.geometry
-  for (let block = 0; block < blockCount; block++) {
-    const bitmapBlock = bitmapStart + Math.floor(block / blocksPerBitmapBlock)
+  const { geometry } = readSuperblock(medium).superblock
+  for (let block = 0; block < geometry.blockCount; block++) {
+    const bitmapBlock = bitmapBlockOf(geometry, block)
+    if (bitmapBlock < 0) continue
     const word = medium.load32(bitmapBlock, (block >>> 5) & (blockWords - 1))
     if ((word >>> (block & 31)) & 1) continue
     const start = medium.byteOf(block)

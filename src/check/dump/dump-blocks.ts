@@ -19,13 +19,15 @@ function dumpExtents(view: VolumeView, inode: Inode): DumpSection {
   const report = new Report()
   const claims = new Claims(view, report)
   const tree = new BlockTree(view, claims, report)
-  const rows: { index: number; block: number; count: number }[] = []
+  const rows: { index: number; block: number; count: number; state: string }[] = []
   let dataBlocks = 0
-  tree.walk(inode.number, inode.root, inode.height, (index, block) => {
+  tree.walk(inode.number, inode.root, inode.height, (index, block, isUnwritten) => {
     dataBlocks++
+    const state = isUnwritten ? 'unwritten' : 'written'
     const last = rows.at(-1)
-    if (last && last.index + last.count === index && last.block + last.count === block) last.count++
-    else rows.push({ index, block, count: 1 })
+    const isNext = last && last.index + last.count === index && last.block + last.count === block
+    if (isNext && last.state === state) last.count++
+    else rows.push({ index, block, count: 1, state })
   })
   const role = (inode.mode & S_IFMT) === S_IFLNK ? 'targetBlocks' : 'dataBlocks'
   const fields = [

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Dumps an inode field by field, and a symbolic link's target. */
-import { flagInlineData, flagOrphan, inlineBytes, inode as layout } from '../../../layout/inode.js'
+import {
+  flagAppend,
+  flagDirSync,
+  flagImmutable,
+  flagInlineData,
+  flagNoAtime,
+  flagNoDump,
+  flagOrphan,
+  flagProjectInherit,
+  flagSync,
+  inlineBytes,
+  inode as layout,
+} from '../../../layout/inode.js'
 import type { Inode } from '../../fs/inode.js'
 import { S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT, isDirectory } from '../../fs/mode.js'
 import { longestTargetBytes } from '../../fs/symlink.js'
@@ -36,10 +48,22 @@ function tellersFor(inode: Inode): Readonly<Record<string, FieldTeller>> {
   }
 }
 
+/** As lsattr(1) calls them. */
+const userFlagNames = [
+  [flagAppend, 'append only'],
+  [flagImmutable, 'immutable'],
+  [flagNoAtime, 'no atime'],
+  [flagSync, 'sync'],
+  [flagDirSync, 'dirsync'],
+  [flagNoDump, 'no dump'],
+  [flagProjectInherit, 'project hierarchy'],
+] as const
+
 function flagsText(flags: number): string {
   const names: string[] = []
   if (flags & flagInlineData) names.push('inline data')
   if (flags & flagOrphan) names.push('orphan')
+  for (const [flag, name] of userFlagNames) if (flags & flag) names.push(name)
   return names.length === 0 ? String(flags) : `${flags} (${names.join(', ')})`
 }
 

@@ -7,11 +7,12 @@ import {
   undoDataWords,
   undoEntry,
   undoFill,
+  undoFlags,
   undoFree,
   undoWords,
 } from '../../../layout/lane.js'
 import { roots } from '../../../layout/roots.js'
-import { entryBlock, entryWord } from '../../fs/undo.js'
+import { entryBlock, entryWord, namesWords } from '../../fs/undo.js'
 import { type LaneInUse, laneBlock, lanesInUse } from '../lane-check.js'
 import type { VolumeView } from '../volume-view.js'
 import { type DumpRow, type DumpSection, field, section } from './section.js'
@@ -23,6 +24,7 @@ const kinds = new Map([
   [undoFill, 'fill'],
   [undoAllocate, 'allocated'],
   [undoFree, 'freed'],
+  [undoFlags, 'flags'],
 ])
 
 export function dumpRoots(view: VolumeView): DumpSection {
@@ -54,7 +56,7 @@ function entryRow(view: VolumeView, lane: number, entry: number): DumpRow {
   const start = view.medium.wordOf(block) + entryWord(entry)
   const kind = words[start + at.kind]!
   const position = words[start + at.offset]!
-  const isPlace = kind === undoWords || kind === undoFill
+  const isPlace = namesWords(kind)
   return {
     entry,
     kind: kinds.get(kind) ?? `unknown (${kind})`,
@@ -68,6 +70,7 @@ function entryRow(view: VolumeView, lane: number, entry: number): DumpRow {
 }
 
 function dataBytes(kind: number, count: number): number {
+  if (kind === undoFlags) return 4
   return kind === undoFill ? 8 : Math.min(count, undoDataWords) * 4
 }
 

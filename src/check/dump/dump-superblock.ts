@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Dumps the superblock: the copy that holds, or, where none does, what lies in its places. */
-import { blockWords, superblockBlock } from '../../../layout/geometry.js'
+import { deviceHeader } from '../../../layout/device-header.js'
+import { headerBlock, superblockBlock } from '../../../layout/geometry.js'
 import {
   damageTextBytes,
-  deviceEntryWords,
+  identifierBytes,
   labelBytes,
   mostDevices,
+  segmentEntry,
   stateClean,
   stateDirty,
   superblock as layout,
 } from '../../../layout/superblock.js'
+import { loadHeader } from '../../fs/device-header.js'
 import type { Superblock } from '../../fs/superblock.js'
 import type { Medium } from '../../pmem/medium.js'
 import { nameText } from '../name-text.js'
@@ -20,15 +23,45 @@ import { secondsText } from './time-text.js'
 
 const at = layout.word
 
-/** Both copies, whole or not, of a medium of at least one block. */
+/** The headers of devices and all copies of the superblock, whole or not, of a medium of at least two blocks. */
 export function dumpSuperblocks(medium: Medium): DumpSection[] {
   const first = loadSuperblock(medium, superblockBlock)
   const said = first.secondCopyBlock
-  const second = said > 0 && said < medium.blockCount && isThere(medium, said) ? said : medium.blockCount - 1
-  return [
+  const second = said > 0 && medium.has(said) ? said : medium.firstDeviceBlocks - 1
+  const sections = [
+    dumpHeader(medium, headerBlock, 0),
     dumpCopy(first, `superblock, first copy (block ${superblockBlock})`),
     dumpCopy(loadSuperblock(medium, second), `superblock, second copy (block ${second})`),
   ]
+  first.segments.slice(1).forEach((segment, n) => {
+    const copy = segment.first + superblockBlock
+    if (!medium.has(segment.first) || !medium.has(copy)) return
+    const title = `superblock, copy of device ${n + 1} (block ${copy})`
+    sections.push(dumpHeader(medium, segment.first, n + 1), dumpCopy(loadSuperblock(medium, copy), title))
+  })
+  return sections
+}
+
+function dumpHeader(medium: Medium, block: number, device: number): DumpSection {
+  const header = loadHeader(medium, block)
+  const fields = structureFields(deviceHeader, header.words, 0, {
+    magicLow: magic('magicLow'),
+    magicHigh: magic('magicHigh'),
+    checksum: bits('checksum'),
+    joinedSeconds: (words, word) => secondsField('joinedSeconds', words[word]! + words[word + 1]! * 2 ** 32),
+  })
+  const damage: string[] = []
+  if (!header.hasMagic()) damage.push('it has no magic')
+  else if (!header.isWhole()) damage.push(`checksum should be 0x${hexWord(header.checksum())}`)
+  return section(`header of device ${device} (block ${block})`, fields, [], damage)
+}
+
+function magic(name: string): FieldTeller {
+  return (words, word) => field(name, nameText(bytesAt(words, word, 4)))
+}
+
+function bits(name: string): FieldTeller {
+  return (_words, _word, value) => field(name, value, `0x${hexWord(value)}`)
 }
 
 export function dumpSuperblock(superblock: Superblock): DumpSection {
@@ -40,16 +73,10 @@ function dumpCopy(superblock: Superblock, title: string): DumpSection {
   const damage: string[] = []
   if (!superblock.hasMagic()) damage.push('it has no magic')
   else if (!superblock.isWhole()) damage.push(`checksum should be 0x${hexWord(superblock.checksum())}`)
-  return section(title, fields, deviceRows(superblock), damage)
+  return section(title, fields, segmentRows(superblock), damage)
 }
 
 function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller>> {
-  const magic = (name: string): FieldTeller => {
-    return (words, word) => field(name, nameText(bytesAt(words, word, 4)))
-  }
-  const bits = (name: string): FieldTeller => {
-    return (_words, _word, value) => field(name, value, `0x${hexWord(value)}`)
-  }
   const text = (name: string, lengthBytes: number): FieldTeller => {
     return (words, word) => field(name, nameText(withoutPadding(bytesAt(words, word, lengthBytes))))
   }
@@ -72,22 +99,18 @@ function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller
     lastDamageSeconds: seconds('lastDamageSeconds'),
     firstDamage: text('firstDamage', damageTextBytes),
     lastDamage: text('lastDamage', damageTextBytes),
-    devices: () => field('devices', deviceRows(superblock).length),
+    devices: () => field('devices', superblock.get(at.deviceCount)),
+    segments: () => field('segments', segmentRows(superblock).length),
   }
 }
 
-function deviceRows(superblock: Superblock): DumpRow[] {
-  const rows: DumpRow[] = []
-  for (let index = 0; index < Math.min(superblock.get(at.deviceCount), mostDevices); index++) {
-    const entry = at.devices + index * deviceEntryWords
-    rows.push({
-      device: index,
-      firstBlock: superblock.get(entry + 4),
-      blocks: superblock.get(entry + 5),
-      identifier: hexOf(superblock.words, entry, 16),
-    })
-  }
-  return rows
+function segmentRows(superblock: Superblock): DumpRow[] {
+  return superblock.segments.map(({ first, blocks, bitmapStart, dataStart }, index) => {
+    const device = superblock.get(at.segments + index * segmentEntry.lengthWords + segmentEntry.word.device)
+    const word = at.devices + Math.min(device, mostDevices - 1) * (identifierBytes / 4)
+    const identifier = hexOf(superblock.words, word, identifierBytes)
+    return { segment: index, device, firstBlock: first, blocks, bitmapStart, dataStart, identifier }
+  })
 }
 
 function secondsField(name: string, seconds: number): DumpField {
@@ -101,8 +124,4 @@ function stateText(state: number): string {
 function withoutPadding(bytes: Uint8Array): Uint8Array {
   const end = bytes.indexOf(0)
   return end < 0 ? bytes : bytes.subarray(0, end)
-}
-
-function isThere(medium: Medium, block: number): boolean {
-  return block < medium.blockCount && medium.wordOf(block) + blockWords <= medium.wordsOf(block).length
 }

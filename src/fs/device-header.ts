@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The headers of a volume's devices: they say which devices these are, and so whether they are the ones that belong here. */
+import { crc32c } from '../../layout/checksum.js'
+import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
+import { blockBytes, blockWords, headerBlock } from '../../layout/geometry.js'
+import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'
+import type { Medium } from '../pmem/medium.js'
+import type { Superblock } from './superblock.js'
+import { VolumeError } from './volume-error.js'
+
+const at = layout.word
+const of = superblockLayout.word
+
+/** A header in memory. Its words lie as on the medium. */
+export class DeviceHeader {
+  readonly words: Uint32Array
+  readonly bytes: Uint8Array
+
+  constructor(words = new Uint32Array(blockWords)) {
+    this.words = words
+    this.bytes = new Uint8Array(words.buffer, words.byteOffset, blockBytes)
+  }
+
+  get(field: number): number {
+    return this.words[field]!
+  }
+
+  hasMagic(): boolean {
+    return this.get(at.magicLow) === headerMagicLow && this.get(at.magicHigh) === headerMagicHigh
+  }
+
+  checksum(): number {
+    return crc32c(this.bytes, 0, blockBytes, at.checksum * 4)
+  }
+
+  isWhole(): boolean {
+    return this.hasMagic() && this.get(at.checksum) === this.checksum()
+  }
+}
+
+/** What lies in a block, as a header. */
+export function loadHeader(medium: Medium, block: number): DeviceHeader {
+  const start = medium.wordOf(block)
+  return new DeviceHeader(medium.wordsOf(block).slice(start, start + blockWords))
+}
+
+/** The header of a device as the superblock has it. */
+export function headerFor(superblock: Superblock, device: number): DeviceHeader {
+  const header = new DeviceHeader()
+  const { words } = header
+  words[at.magicLow] = headerMagicLow
+  words[at.magicHigh] = headerMagicHigh
+  words[at.version] = formatVersion
+  header.bytes.set(identifier(superblock, of.identity), at.volume * 4)
+  header.bytes.set(identifier(superblock, of.devices + device * (identifierBytes / 4)), at.device * 4)
+  words[at.index] = device
+  words[at.blocks] = superblock.segments[device]!.blocks
+  words[at.joinedSeconds] = superblock.get(of.createdSeconds)
+  words[at.joinedSeconds + 1] = superblock.get(of.createdSeconds + 1)
+  words[at.secondCopy] = device === 0 ? superblock.secondCopyBlock : 0
+  words[at.checksum] = header.checksum()
+  return header
+}
+
+/** Writes the headers of all devices, or of those that are damaged; the caller fences. */
+export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly = false): void {
+  superblock.segments.forEach(({ first }, device) => {
+    const block = first + headerBlock
+    if (damagedOnly && loadHeader(medium, block).isWhole()) return
+    const { words } = headerFor(superblock, device)
+    words.forEach((value, word) => medium.store32(block, word, value))
+    medium.flush(block, 0, blockBytes)
+  })
+}
+
+/**
+ * Holds the devices against the superblock.
+ * @returns which headers are damaged, in words for people
+ * @throws VolumeError where a device is not the one that belongs in its place, or cannot be told to be
+ */
+export function checkHeaders(medium: Medium, superblock: Superblock): string[] {
+  const { segments } = superblock
+  const damage: string[] = []
+  for (const [device, { first }] of segments.entries()) {
+    if (!medium.has(first + headerBlock)) throw new VolumeError('size', `${nth(device)} is missing`)
+    const header = loadHeader(medium, first + headerBlock)
+    if (header.isWhole()) {
+      checkIdentity(header, superblock, device)
+    } else if (segments.length === 1) {
+      damage.push('the header of the device is damaged; the superblock tells the same')
+    } else {
+      throw new VolumeError(
+        'foreign',
+        `${nth(device)} has no header that would say whether it belongs to the volume`,
+      )
+    }
+  }
+  return damage
+}
+
+function checkIdentity(header: DeviceHeader, superblock: Superblock, device: number): void {
+  const isOurs = areEqual(header.bytes, at.volume, superblock.bytes, of.identity)
+  if (!isOurs) throw new VolumeError('foreign', `${nth(device)} belongs to another file system`)
+  const index = header.get(at.index)
+  if (index !== device) {
+    throw new VolumeError(
+      'foreign',
+      `${nth(device)} is number ${index + 1} of the volume; name them in their order, each once`,
+    )
+  }
+  if (!areEqual(header.bytes, at.device, superblock.bytes, of.devices + device * (identifierBytes / 4))) {
+    throw new VolumeError('foreign', `${nth(device)} is another one than the volume was made on`)
+  }
+}
+
+/** A device for people, who count from 1. */
+export function nth(device: number): string {
+  return `device number ${device + 1}`
+}
+
+function identifier(superblock: Superblock, word: number): Uint8Array {
+  return superblock.bytes.subarray(word * 4, word * 4 + identifierBytes)
+}
+
+function areEqual(bytes: Uint8Array, word: number, others: Uint8Array, otherWord: number): boolean {
+  for (let n = 0; n < identifierBytes; n++)
+    if (bytes[word * 4 + n] !== others[otherWord * 4 + n]) return false
+  return true
+}

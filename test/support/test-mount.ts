@@ -163,6 +163,15 @@ export class TestMount {
     return findMount(this.mountpoint) !== null
   }
 
+  /** Kills the server, as a defect or the OOM killer would, and takes its dead mount away. */
+  async kill(): Promise<void> {
+    const { pid } = await this.report()
+    if (pid === null) throw new Error('the server is in another PID namespace')
+    process.kill(pid, 'SIGKILL')
+    if (!(await hasEnded(pid))) throw new Error(`the server ${pid} does not end`)
+    await this.cutOff()
+  }
+
   /** Takes away a mount whose server is dead or hangs. */
   async cutOff(): Promise<void> {
     while (this.isMounted()) {

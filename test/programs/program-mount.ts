@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A mount for programs that people would run on it. */
+import type { Test } from 'tap'
+import type { TestMount } from '../support/test-mount.js'
+
+/** Unmounts, checks, and mounts again. */
+export async function comesBack(t: Test, mount: TestMount, ...args: readonly string[]): Promise<void> {
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+  await mount.mount(...args)
+}
+
+/** The server is killed, its dead mount taken away, and the volume checked and mounted again. */
+export async function survivesKill(t: Test, mount: TestMount, ...args: readonly string[]): Promise<void> {
+  await mount.kill()
+  await mount.mount(...args)
+  await comesBack(t, mount, ...args)
+}

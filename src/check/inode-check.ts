@@ -4,6 +4,7 @@ import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import {
   flagInlineData,
   flagOrphan,
+  flagPreallocated,
   inlineBytes,
   inode as layout,
   rootInode,
@@ -24,7 +25,7 @@ import type { VolumeView } from './volume-view.js'
 
 const at = layout.word
 const timeFields = { atime: at.atime, mtime: at.mtime, ctime: at.ctime, btime: at.btime }
-const knownFlags = flagInlineData | flagOrphan | userFlags
+const knownFlags = flagInlineData | flagOrphan | flagPreallocated | userFlags
 const mostBytes = largestFileBlocks * blockBytes
 
 /** How many inodes of which type there are. */
@@ -73,6 +74,9 @@ export class InodeCheck {
     if (inode.flags & flagInlineData && (inode.mode & S_IFMT) !== S_IFLNK) {
       this.#tell('inode-flags', 'flag for inline data stands, but it is no symbolic link')
     }
+    if (inode.flags & flagPreallocated && (inode.mode & S_IFMT) !== S_IFREG) {
+      this.#tell('inode-flags', 'flag for preallocated blocks stands, but it is no regular file')
+    }
     if (number === rootInode && (inode.mode & S_IFMT) !== S_IFDIR) {
       this.#tell('inode-mode', `mode is ${octal(inode.mode)}, but the root must be a directory`)
     }
@@ -111,13 +115,15 @@ export class InodeCheck {
       return this.#claimMap(inode)
     }
     const end = Math.ceil(sizeOf(inode) / blockBytes)
+    const isPreallocated = (inode.flags & flagPreallocated) !== 0
     let beyond = 0
-    this.#tree.walk(inode.number, inode.root, inode.height, (index) => {
-      if (index >= end) beyond++
+    this.#tree.walk(inode.number, inode.root, inode.height, (index, _block, isUnwritten) => {
+      if (index >= end && !(isPreallocated && isUnwritten)) beyond++
     })
     const held = this.#tree.claimed
-    if (beyond > 0 && (inode.flags & flagOrphan) === 0) {
-      this.#tell('block-beyond-size', `blocks beyond its size of ${sizeOf(inode)} bytes: ${beyond}`)
+    if (beyond > 0 && (isPreallocated || (inode.flags & flagOrphan) === 0)) {
+      const which = isPreallocated ? 'written blocks' : 'blocks'
+      this.#tell('block-beyond-size', `${which} beyond its size of ${sizeOf(inode)} bytes: ${beyond}`)
     }
     return held
   }

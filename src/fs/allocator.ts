@@ -9,7 +9,7 @@ import type { Medium } from '../pmem/medium.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
-import { FREE_BLOCKS, LAST_GROWN, SEARCH_HINT, type SharedState } from './shared-state.js'
+import { FREE_BLOCKS, LAST_GROWN, PROMISED_BLOCKS, SEARCH_HINT, type SharedState } from './shared-state.js'
 
 /** A search for a long run settles for the longest one seen after so many. */
 const runsExamined = 64
@@ -29,6 +29,8 @@ export class Allocator implements ReservedBlocks {
   readonly #bitmap: number
   readonly #wordCount: number
   readonly #reservations: Reservations
+  /** Of PROMISED_BLOCKS, those of this worker. */
+  #promised = 0
 
   constructor(medium: Medium, state: SharedState, locks: Locks, geometry: Geometry) {
     this.#medium = medium
@@ -95,14 +97,50 @@ export class Allocator implements ReservedBlocks {
    */
   claim(goal: number, want: number, file = 0, ahead = 0): number {
     this.#locks.lockAllocator()
+    want = Math.min(want, this.#available)
     const reserved = file === 0 ? 0 : this.#reservations.find(file)
     let found = reserved === 0 ? 0 : this.#takeReserved(reserved, goal, want)
     if (found === 0) found = this.#takeFree(goal, want, file, this.#share(reserved, goal, file, ahead))
     if (found > 0 && file !== 0) this.#words[LAST_GROWN] = file
     this.#words[FREE_BLOCKS]! -= found
+    this.#takePromised(Math.min(found, this.#promised))
     this.runLength = found
     this.#locks.unlockAllocator()
     return found
+  }
+
+  /**
+   * Keeps so many blocks, wherever they are, for the claims that this worker makes until {@link endPromise}.
+   * @returns false where there are not as many
+   */
+  promise(count: number): boolean {
+    this.#locks.lockAllocator()
+    const isThere = count <= this.#available
+    if (isThere) {
+      this.#promised = count
+      this.#words[PROMISED_BLOCKS]! += count
+    }
+    this.#locks.unlockAllocator()
+    return isThere
+  }
+
+  /** What was not claimed is everybody's again. */
+  endPromise(): void {
+    if (this.#promised === 0) return
+    this.#locks.lockAllocator()
+    this.#takePromised(this.#promised)
+    this.#locks.unlockAllocator()
+  }
+
+  #takePromised(count: number): void {
+    if (count === 0) return
+    this.#promised -= count
+    this.#words[PROMISED_BLOCKS]! -= count
+  }
+
+  /** Free blocks that this worker may claim. */
+  get #available(): number {
+    return Math.max(0, this.freeBlocks - ((this.#words[PROMISED_BLOCKS]! >>> 0) - this.#promised))
   }
 
   /** Takes blocks of a file's run ahead, unless the one at its goal is free. */
@@ -117,6 +155,7 @@ export class Allocator implements ReservedBlocks {
 
   /** Takes blocks that are free, `want` at the most, and `ahead` more for the file. */
   #takeFree(goal: number, want: number, file: number, ahead: number): number {
+    if (want === 0) return 0
     let found = this.#find(goal, want + ahead)
     if (found === 0 && this.#reservations.blocks > 0) {
       this.#reservations.releaseAll()

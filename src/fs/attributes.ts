@@ -2,8 +2,8 @@
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import { inode as layout } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
+import type { ContentChange } from './content-change.js'
 import { EFBIG, EINVAL, EISDIR } from './errno.js'
-import type { File } from './file.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
 import type { Reclaim } from './reclaim.js'
@@ -63,7 +63,7 @@ export function changeAttributes(
   inode: Inode,
   change: AttributeChange,
   clock: Clock,
-  file: File,
+  content: ContentChange,
   reclaim: Reclaim,
 ): boolean {
   const { mask, sizeLow, sizeHigh } = change
@@ -82,7 +82,7 @@ export function changeAttributes(
   if (mask & SET_ATIME) inode.putPair(tx, inodeField.atime, change.atimeLow, change.atimeHigh)
   if (mask & SET_CTIME) inode.putPair(tx, inodeField.ctime, change.ctimeLow, change.ctimeHigh)
   else inode.putChanged(tx, clock)
-  if (grows) file.zeroGap(inode, end, sizeLow & 4095)
+  if (grows) content.zeroGap(inode, end, sizeLow & 4095)
   if (isResized) inode.putSize(tx, sizeLow, sizeHigh)
   if (isCut) reclaim.putShrink(inode)
   tx.end()

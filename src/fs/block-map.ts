@@ -119,8 +119,8 @@ export class BlockMap {
   }
 
   /**
-   * Finds the first block at `index` or beyond, among `want` blocks of the file. A hole is passed by subtrees, so it
-   * costs a few loads whatever its size.
+   * Finds the first written block at `index` or beyond, among `want` blocks of the file. A hole is passed by subtrees, so
+   * it costs a few loads whatever its size.
    * @param mostNodes that the map can have: a damaged one may have the same node in many places
    * @returns its index as a signed number, or {@link noBlock}
    */
@@ -138,7 +138,7 @@ export class BlockMap {
     path[level] = root
     for (let at = index; at < end;) {
       const node = path[level]!
-      const child = this.#nextUsed(node, childIndex(at, level))
+      const child = this.#nextUsed(node, childIndex(at, level), level === 0)
       const span = coverage[level]!
       // Where the search goes on: the child that was found, or what follows the node.
       if (child !== childIndex(at, level)) at += child * span - (at % (mapFanout * span))
@@ -239,30 +239,32 @@ export class BlockMap {
   }
 
   /**
-   * Frees from the end what lies at `from` and beyond, as much as the transaction has room for, and saves what
-   * {@link putCut} changes. The holder's root and height must have been saved. Counts are in dataCount and nodeCount.
+   * Frees from the end what lies from block `from` up to block `to`, as much as the transaction has room for, and saves
+   * what {@link putCut} changes. The holder's root and height must have been saved. Counts are in dataCount and nodeCount.
    * @returns true when all of it is freed
    */
-  cut(tx: Transaction, holder: number, rootWord: number, from: number): boolean {
+  cut(tx: Transaction, holder: number, rootWord: number, from: number, to: number): boolean {
     const root = this.#medium.load32(holder, rootWord)
     const height = this.#medium.load32(holder, rootWord + 1)
     this.dataCount = 0
     this.nodeCount = 0
     this.#isEmptied = false
-    let done = true
+    this.#treeCut.clear()
     if (root === 0) return true
+    checkHeight(height)
+    let done = true
     if (height > 0) {
-      checkHeight(height)
-      done = this.#treeCut.cutMap(tx, root, height, from)
+      done = this.#treeCut.cutMap(tx, root, height, from, to)
       this.dataCount = this.#treeCut.leafCount
       this.nodeCount = this.#treeCut.nodeCount
+      this.#isEmptied = this.#treeCut.isEmptied
+      if (this.#isEmptied) this.nodeCount++
+    } else if (from === 0 && to > 0) {
+      this.dataCount = 1
+      this.#isEmptied = true
     }
-    if (!done || from > 0) return done
-    tx.free(root, 1)
-    if (height === 0) this.dataCount++
-    else this.nodeCount++
-    this.#isEmptied = true
-    return true
+    if (this.#isEmptied) tx.free(root, 1)
+    return done
   }
 
   /** Takes what the last {@link cut} freed out of the map. */
@@ -307,19 +309,20 @@ export class BlockMap {
     tx.put32(keeper, keeperWord, 0)
   }
 
-  /** @returns the first child from `from` on that is not a hole, mapFanout for none */
-  #nextUsed(node: number, from: number): number {
+  /** @returns the first child from `from` on that is neither a hole nor an unwritten block, mapFanout for none */
+  #nextUsed(node: number, from: number, isLowest: boolean): number {
     const words = this.#medium.wordsOf(node)
-    const base = this.#medium.wordOf(node)
-    let child = from
-    while (child < mapFanout && words[base + child * mapEntryWords] === 0) child++
-    return child
+    const end = this.#medium.wordOf(node) + blockWords
+    const unwritten = isLowest ? flagUnwritten : 0
+    let at = end - blockWords + from * mapEntryWords
+    while (at < end && (words[at] === 0 || (words[at + 1]! & unwritten) !== 0)) at += mapEntryWords
+    return mapFanout - (end - at) / mapEntryWords
   }
 
   #reachesBelow(node: number, level: number, index: number): boolean {
     this.#area.check(node)
     const first = childIndex(index, level)
-    const last = lastUsed(this.#medium, node, first)
+    const last = lastUsed(this.#medium, node, first, mapFanout)
     if (last < first) return false
     // What lies beyond the first child lies beyond the index.
     if (last > first || level === 0) return true
@@ -416,6 +419,14 @@ export function childIndex(index: number, level: number): number {
 /** How far the block that a search from `index` on has found is away, `want` for none. */
 export function blocksUntil(found: number, index: number, want: number): number {
   return found === noBlock ? want : (found >>> 0) - index
+}
+
+/** How high a map of this height has to be to name blocks up to the one before `end` in entries. */
+export function heightFor(height: number, end: number): number {
+  checkHeight(height)
+  let needed = Math.max(height, 1)
+  while (coverage[needed]! < end) needed++
+  return needed
 }
 
 function covers(height: number, index: number): boolean {

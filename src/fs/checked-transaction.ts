@@ -63,9 +63,9 @@ export class CheckedTransaction extends Transaction {
     super.putFill(block, word, count, low, high)
   }
 
-  override putRun(block: number, word: number, count: number, first: number): void {
+  override putRun(block: number, word: number, count: number, first: number, flags = 0): void {
     this.#check(block, word, 2 * count)
-    super.putRun(block, word, count, first)
+    super.putRun(block, word, count, first, flags)
   }
 
   override putFlags(block: number, word: number, count: number, flags: number): void {

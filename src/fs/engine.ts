@@ -17,6 +17,7 @@ import { Allocator } from './allocator.js'
 import { type AttributeChange, attributeWords } from './attributes.js'
 import { BlockMap } from './block-map.js'
 import type { CallEnd } from './call-end.js'
+import { ContentChange } from './content-change.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
@@ -28,18 +29,21 @@ import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
 import type { EngineSetting } from './engine-setting.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
-import { File, cutLeft } from './file.js'
+import { Fallocate } from './fallocate.js'
+import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
 import { isDirectory } from './mode.js'
+import { MapFill } from './map-fill.js'
 import type { Name } from './name.js'
 import { NameHash } from './name-hash.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
+import { Punch } from './punch.js'
 import { Ranges } from './ranges.js'
 import { ReadOnlyMedium } from './read-only-medium.js'
 import { Reclaim } from './reclaim.js'
@@ -53,6 +57,7 @@ import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
+import { WriteCall } from './write-call.js'
 
 /** What statfs(2) tells. */
 export interface VolumeUsage {
@@ -70,6 +75,8 @@ export class Engine {
   readonly upkeep: Upkeep
   /** Calls that find and copy ranges of files. */
   readonly ranges: Ranges
+  /** fallocate(2) */
+  readonly allocation: Fallocate
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -85,6 +92,7 @@ export class Engine {
   readonly #directory: Directory
   readonly #reader: DirectoryReader
   readonly #file: File
+  readonly #write: WriteCall
   readonly #reclaim: Reclaim
   readonly #namespace: Namespace
   readonly #rename: Rename
@@ -136,7 +144,9 @@ export class Engine {
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
     this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     const tail = new Tail(this.#tx, map)
-    this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail)
+    const change = new ContentChange(medium, map, this.#tx, clock, tail)
+    const punch = new Punch(change, tail, this.space)
+    this.#file = new File(medium, map, this.#allocator, this.#tx, change, punch)
     this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, notes)
     const parts = {
       medium,
@@ -156,8 +166,11 @@ export class Engine {
       unlockMetadata: () => this.#unlockMetadata(),
     }
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
-    this.#setattr = new Setattr(parts, this.#file, this.#reclaim, this.space, this.#allocator, end)
+    this.#setattr = new Setattr(parts, change, this.#reclaim, this.space, this.#allocator, end)
+    this.#write = new WriteCall(parts, this.#file, end)
     this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
+    const fill = new MapFill(medium, area, map, this.#allocator)
+    this.allocation = new Fallocate(parts, this.#allocator, change, fill, punch, setting.isReadOnly, end)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -416,20 +429,7 @@ export class Engine {
     killPrivileges: boolean,
   ): number {
     if (this.isReadOnly) return -EROFS
-    let result: number = cutLeft
-    while (result === cutLeft) {
-      this.#locks.lockInodes(number)
-      try {
-        result =
-          this.#table.openFile(number, this.#inode) ||
-          this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
-      } catch (error) {
-        result = this.#giveUp(error, number)
-      }
-      if (result === cutLeft) this.#locks.yieldInodes()
-      else this.#locks.unlockInodes()
-    }
-    return result
+    return this.#write.write(number, index, within, length, from, start, killPrivileges)
   }
 
   /** Whether every call is held to the rules of locks and transactions. */

@@ -7,27 +7,22 @@
  * Fresh blocks are filled whole before they are published, so nobody's old bytes are ever seen.
  */
 import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry.js'
-import { flagOrphan } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
-import { type BlockMap, blocksUntil } from './block-map.js'
-import type { Clock } from './clock.js'
+import type { BlockMap } from './block-map.js'
+import { type ContentChange, changesMode, endsBeyond, partLeft } from './content-change.js'
 import { type DataSource, FileSource, MemorySource } from './data-source.js'
 import { EFBIG, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
-import { withoutPrivileges } from './mode.js'
 import type { Allocator } from './allocator.js'
-import type { Tail } from './tail.js'
+import type { Punch } from './punch.js'
 import type { Transaction } from './transaction.js'
 
 /** One call writes at most this many bytes, so that its transaction fits into the log. */
 export const mostBytesPerWrite = 2 ** 20
 /** An unaligned write of that many bytes begins and ends within a block. */
 const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
-
-/** Of {@link File.write}: part of an interrupted cut was freed. The caller lets others in and asks again. */
-export const cutLeft = -(1 << 30)
 
 /** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
 const aheadFactor = 4
@@ -57,8 +52,8 @@ export class File {
   readonly #map: BlockMap
   readonly #allocator: Allocator
   readonly #tx: Transaction
-  readonly #clock: Clock
-  readonly #tail: Tail
+  readonly #change: ContentChange
+  readonly #punch: Punch
   readonly #fromMemory = new MemorySource()
   readonly #fromFile: FileSource
   readonly #write = new WriteInProgress(this.#fromMemory)
@@ -70,15 +65,15 @@ export class File {
     map: BlockMap,
     allocator: Allocator,
     tx: Transaction,
-    clock: Clock,
-    tail: Tail,
+    change: ContentChange,
+    punch: Punch,
   ) {
     this.#medium = medium
     this.#map = map
     this.#allocator = allocator
     this.#tx = tx
-    this.#clock = clock
-    this.#tail = tail
+    this.#change = change
+    this.#punch = punch
     this.#fromFile = new FileSource(map)
   }
 
@@ -110,7 +105,7 @@ export class File {
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
    * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, or
-   * {@link cutLeft}
+   * {@link partLeft}
    */
   write(
     inode: Inode,
@@ -144,30 +139,17 @@ export class File {
   }
 
   /**
-   * Makes up to `length` bytes read as zeros, without giving the file any block: as many as lie in a hole, which may be
-   * of any size, or as many as lie in blocks (mostBytesPerWrite at the most). Durable on return.
-   * @returns the bytes that now are zeros, at least one; or -EFBIG, or {@link cutLeft}
+   * Makes `length` bytes read as zeros, without giving the file any block: what it has there is freed. Durable on return.
+   * @returns the bytes that now are zeros, fewer at the largest size; or -EFBIG, or {@link partLeft}
    */
   writeHole(inode: Inode, index: number, within: number, length: number, killPrivileges: boolean): number {
     const left = (largestFileBlocks - index) * blockBytes - within
     if (left <= 0) return -EFBIG
-    let wanted = Math.min(length, left)
-    const grows = endsBeyond(inode, index, within + wanted)
-    if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
-    const { root, height } = inode
-    const blocks = blocksOf(within, wanted)
-    const data = blocksUntil(this.#map.nextData(root, height, index, blocks, inode.blocks), index, blocks)
-    if (data > 0) wanted = Math.min(wanted, data * blockBytes - within)
-    else wanted = this.#zeroBlocks(inode, index, within, Math.min(wanted, mostBytesPerWrite))
-    const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
-    if (mode === inode.mode && !endsBeyond(inode, index, within + wanted)) {
-      this.#storeModified(inode)
-      return wanted
-    }
-    this.#beginChange(inode, mode)
-    this.zeroGap(inode, index, within)
-    this.#endChange(inode, index, within + wanted)
-    return wanted
+    const wanted = Math.min(length, left)
+    if (endsBeyond(inode, index, within + wanted) && !this.#change.mayGrow(inode)) return partLeft
+    const endIndex = index + ((within + wanted) >>> blockShift)
+    const endWithin = (within + wanted) & (blockBytes - 1)
+    return this.#punch.part(inode, index, within, endIndex, endWithin, killPrivileges) ? wanted : partLeft
   }
 
   #writeFrom(
@@ -190,25 +172,14 @@ export class File {
     write.within = within
     write.length = length
     write.from = from
-    const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     const grows = endsBeyond(inode, index, within + length)
-    if (mode === inode.mode && !grows && this.#overwrite(inode)) return length
-    if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
-    while (!this.#extend(inode, mode)) {
+    if (!grows && !changesMode(inode, killPrivileges) && this.#overwrite(inode)) return length
+    if (grows && !this.#change.mayGrow(inode)) return partLeft
+    while (!this.#extend(inode, killPrivileges)) {
       write.length = write.fitting * blockBytes - within
       if (write.length <= 0) return -ENOSPC
     }
     return write.length
-  }
-
-  /** Makes bytes zeros that the size is about to grow over: from the end of the file to `index`, `within`. */
-  zeroGap(inode: Inode, index: number, within: number): void {
-    const { sizeBlock, sizeWithin } = inode
-    if (sizeWithin === 0 || index < sizeBlock) return
-    const end = index === sizeBlock ? within : blockBytes
-    if (end <= sizeWithin) return
-    const block = this.#map.lookup(inode.root, inode.height, sizeBlock)
-    if (block !== 0) this.#medium.zero(block, sizeWithin, end - sizeWithin)
   }
 
   /**
@@ -223,7 +194,7 @@ export class File {
     if (run === blocks) from.put(this.#medium, this.#map.runStart, within, 0, length)
     else if (this.#isMapped(inode, index + run, blocks - run)) this.#copy(inode)
     else return false
-    this.#storeModified(inode)
+    this.#change.storeModified(inode)
     return true
   }
 
@@ -258,12 +229,12 @@ export class File {
    * is no space for them, nothing has changed, and `fitting` says how many blocks to try with.
    * @returns whether there was
    */
-  #extend(inode: Inode, mode: number): boolean {
+  #extend(inode: Inode, killPrivileges: boolean): boolean {
     const write = this.#write
     const { index, within, length } = write
     const tx = this.#tx
-    this.#beginChange(inode, mode)
-    this.zeroGap(inode, index, within)
+    this.#change.begin(inode, killPrivileges)
+    this.#change.zeroGap(inode, index, within)
     write.added = 0
     if (!this.#fillHoles(inode)) {
       tx.abort()
@@ -271,53 +242,8 @@ export class File {
     }
     this.#copy(inode)
     if (write.added > 0) inode.put(tx, inodeField.blocks, inode.blocks + write.added)
-    this.#endChange(inode, index, within + length)
+    this.#change.end(inode, index, within + length)
     return true
-  }
-
-  /** Begins a transaction that changes contents, and with them maybe the mode. */
-  #beginChange(inode: Inode, mode: number): void {
-    const tx = this.#tx
-    tx.begin()
-    inode.saveContents(tx)
-    if (mode === inode.mode) return
-    inode.save(tx, inodeField.mode, 1)
-    inode.put(tx, inodeField.mode, mode)
-  }
-
-  /** Ends it: `bytes` from the start of block `index` on belong to the file. */
-  #endChange(inode: Inode, index: number, bytes: number): void {
-    if (endsBeyond(inode, index, bytes)) {
-      const endBlock = index + (bytes >>> blockShift)
-      const endWithin = bytes & (blockBytes - 1)
-      // Signed, as the clock's words are: a number beyond 2³¹ would be boxed on its way to the medium.
-      inode.putSize(this.#tx, (endBlock << blockShift) | endWithin, endBlock >>> (32 - blockShift))
-    }
-    inode.putModified(this.#tx, this.#clock)
-    this.#tx.end()
-  }
-
-  /** Notes without a transaction that contents have changed; durable on return, with the contents. */
-  #storeModified(inode: Inode): void {
-    inode.storeTime(inodeField.mtime, this.#clock)
-    inode.storeTime(inodeField.ctime, this.#clock)
-    this.#medium.fence()
-  }
-
-  /** Makes zeros of bytes up to the next hole. The block at `index` is there. @returns how many */
-  #zeroBlocks(inode: Inode, index: number, within: number, length: number): number {
-    const blocks = blocksOf(within, length)
-    let done = 0
-    for (let at = 0; at < blocks;) {
-      const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
-      if (this.#map.runStart === 0) break
-      const offset = at === 0 ? within : 0
-      const part = Math.min(run * blockBytes - offset, length - done)
-      this.#medium.zero(this.#map.runStart, offset, part)
-      done += part
-      at += run
-    }
-    return done
   }
 
   /**
@@ -402,13 +328,6 @@ export class File {
 /** Blocks that `length` bytes from byte `within` of the first one on touch. */
 export function blocksOf(within: number, length: number): number {
   return (within + length + blockBytes - 1) >>> blockShift
-}
-
-/** Whether `bytes` from the start of block `index` on reach beyond the file's size. */
-function endsBeyond(inode: Inode, index: number, bytes: number): boolean {
-  const endBlock = index + (bytes >>> blockShift)
-  const { sizeBlock } = inode
-  return endBlock > sizeBlock || (endBlock === sizeBlock && (bytes & (blockBytes - 1)) > inode.sizeWithin)
 }
 
 /** How many blocks beyond `end`, where a hole that is to be filled ends, the file may take ahead: 0 within its size. */

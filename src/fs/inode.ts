@@ -169,6 +169,11 @@ export class Inode {
     this.putPair(tx, at.size, low, high)
   }
 
+  /** Root and height of the block map. */
+  putMap(tx: Transaction, root: number, height: number): void {
+    this.putPair(tx, at.root, root, height)
+  }
+
   /** Contents have changed now: mtime and ctime. */
   putModified(tx: Transaction, clock: Clock): void {
     this.putPair(tx, at.mtime, clock.low, clock.high)

@@ -4,10 +4,10 @@
  * into one transaction goes on in further ones; meanwhile the inode stands on the orphan list, so that a crash in
  * between loses nothing. The caller holds the metadata lock and the inode's.
  */
-import { flagOrphan } from '../../layout/inode.js'
+import { flagOrphan, flagPreallocated } from '../../layout/inode.js'
 import type { DamageNotes } from './damage.js'
 import type { Directory } from './directory.js'
-import type { Inode } from './inode.js'
+import { type Inode, inodeField } from './inode.js'
 import type { FreeInodes } from './free-inodes.js'
 import { isDirectory } from './mode.js'
 import type { Orphans } from './orphans.js'
@@ -56,13 +56,15 @@ export class Reclaim {
   /** Puts what {@link shrink} has saved. */
   putShrink(inode: Inode): void {
     this.#tail.put(inode)
+    const { flags } = inode
+    if (flags & flagPreallocated) inode.put(this.#tx, inodeField.flags, flags & ~flagPreallocated)
     if (!this.#isShrunk) this.#orphans.add(this.#tx, inode)
   }
 
   /** Whether a cut of a file has to be gone on with by {@link cutPart}. */
   isCutLeft(inode: Inode): boolean {
     if ((inode.flags & flagOrphan) === 0) return false
-    return inode.links > 0 || this.#tail.isLeft(inode)
+    return inode.links > 0 || ((inode.flags & flagPreallocated) === 0 && this.#tail.isLeft(inode))
   }
 
   /** Goes on with a cut, in a transaction of its own. @returns whether it is over */

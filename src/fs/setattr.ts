@@ -8,19 +8,19 @@
 import type { Allocator } from './allocator.js'
 import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
 import type { CallEnd } from './call-end.js'
-import type { File } from './file.js'
+import type { ContentChange } from './content-change.js'
 import { Inode } from './inode.js'
 import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 import type { Space } from './space.js'
 
 /** What a step gives when others are let in before the next one: the change is still to be made, or only its cut. */
-const changeLeft = 1
-const cutLeft = 2
+const isUnmade = 1
+const isUncut = 2
 
 export class Setattr {
   readonly #parts: NamespaceParts
-  readonly #file: File
+  readonly #content: ContentChange
   readonly #reclaim: Reclaim
   readonly #space: Space
   readonly #allocator: Allocator
@@ -29,14 +29,14 @@ export class Setattr {
 
   constructor(
     parts: NamespaceParts,
-    file: File,
+    content: ContentChange,
     reclaim: Reclaim,
     space: Space,
     allocator: Allocator,
     end: CallEnd,
   ) {
     this.#parts = parts
-    this.#file = file
+    this.#content = content
     this.#reclaim = reclaim
     this.#space = space
     this.#allocator = allocator
@@ -46,7 +46,7 @@ export class Setattr {
 
   /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
-    let result = changeLeft
+    let result = isUnmade
     while (result > 0) result = this.#step(number, change, result)
     return result
   }
@@ -61,7 +61,7 @@ export class Setattr {
     try {
       result = table.open(number, inode)
       // A file that is gone by now was freed by others.
-      if (due === cutLeft) result = result === 0 && this.#cutOn(inode) ? cutLeft : 0
+      if (due === isUncut) result = result === 0 && this.#cutOn(inode) ? isUncut : 0
       else if (result === 0) result = checkChange(inode, change) || this.#change(inode, change)
     } catch (damage) {
       result = this.#end.giveUp(damage, number)
@@ -76,13 +76,13 @@ export class Setattr {
   #change(inode: Inode, change: AttributeChange): number {
     const isResized = (change.mask & SET_SIZE) !== 0
     // What an earlier cut has left beyond the size must not come back when the file grows.
-    if (isResized && this.#cutOn(inode)) return changeLeft
+    if (isResized && this.#cutOn(inode)) return isUnmade
     const { clock, tx } = this.#parts
     const held = inode.blocks
-    const done = changeAttributes(tx, inode, change, clock, this.#file, this.#reclaim)
+    const done = changeAttributes(tx, inode, change, clock, this.#content, this.#reclaim)
     if (isResized) this.#allocator.releaseAhead(inode.number)
     if (inode.blocks < held) this.#space.noteFreed()
-    return done ? 0 : cutLeft
+    return done ? 0 : isUncut
   }
 
   /** Frees a part of what a cut has left, if it has. @returns whether more is left */

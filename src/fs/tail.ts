@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The end of a regular file: freeing what lies beyond its size. A file has nothing there but while it is being cut, or
- * where a crash has cut that short; then it has the orphan flag, and must be trimmed before it grows. The caller holds
- * the inode's lock.
+ * The end of a regular file: freeing what lies beyond its size. A file has something there while it is being cut, or
+ * where a crash has cut that short; then it has the orphan flag, and must be trimmed before it grows. Blocks that were
+ * allocated ahead of writes stay: they are unwritten, and a flag tells of them. The caller holds the inode's lock.
  */
+import { flagPreallocated } from '../../layout/inode.js'
 import type { BlockMap } from './block-map.js'
 import { type Inode, inodeField } from './inode.js'
 import { S_IFMT, S_IFREG } from './mode.js'
@@ -41,13 +42,20 @@ export class Tail {
    */
   cutToSize(inode: Inode): boolean {
     this.#isCut = false
-    return (inode.mode & S_IFMT) !== S_IFREG || this.cutTo(inode, endOf(inode))
+    // A file gets blocks ahead of writes only when all that a cut has left is freed.
+    const isOver = (inode.mode & S_IFMT) !== S_IFREG || (inode.flags & flagPreallocated) !== 0
+    return isOver || this.cutTo(inode, endOf(inode))
   }
 
   /** Frees what lies at block `index` of the file and beyond, as {@link cutToSize} does. */
   cutTo(inode: Inode, index: number): boolean {
+    return this.cutRange(inode, index, Infinity)
+  }
+
+  /** The same from block `from` of the file up to block `to`. */
+  cutRange(inode: Inode, from: number, to: number): boolean {
     this.#isCut = true
-    return this.#map.cut(this.#tx, inode.block, inode.rootWord, index)
+    return this.#map.cut(this.#tx, inode.block, inode.rootWord, from, to)
   }
 
   /** Takes what was freed out of the file, once all else has been saved. */
@@ -60,6 +68,6 @@ export class Tail {
 }
 
 /** The first block of a file beyond its size. */
-function endOf(inode: Inode): number {
+export function endOf(inode: Inode): number {
   return inode.sizeBlock + (inode.sizeWithin > 0 ? 1 : 0)
 }

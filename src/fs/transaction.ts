@@ -216,10 +216,13 @@ export class Transaction {
     this.#medium.flush(block, word * 4, count * 8)
   }
 
-  /** Lets `count` pairs of words that were saved name neighbouring blocks from `first` on. */
-  putRun(block: number, word: number, count: number, first: number): void {
+  /** Lets `count` pairs of words that were saved name neighbouring blocks from `first` on, with these flags. */
+  putRun(block: number, word: number, count: number, first: number, flags = 0): void {
     if (this.#unsealed) this.#seal()
-    for (let n = 0; n < count; n++) this.#medium.store32(block, word + 2 * n, first + n)
+    for (let n = 0; n < count; n++) {
+      this.#medium.store32(block, word + 2 * n, first + n)
+      this.#medium.store32(block, word + 2 * n + 1, flags)
+    }
     this.#medium.flush(block, word * 4, count * 8)
   }
 

@@ -14,6 +14,8 @@ import type { Statistics } from './statistics.js'
 
 /** 16 TiB: the upper word of an offset stays below this. */
 const offsetHighLimit = 2 ** 12
+/** The block beyond which no file has any. */
+const farIndex = 2 ** 32 - 1
 /** A longer copy is asked for again: what is copied at once stays a small number. */
 const mostBytesPerCopy = 2 ** 30
 
@@ -132,6 +134,32 @@ export class DataCalls {
     message.put(fuse.fuse_lseek_out.word.offset, found.low)
     message.put(fuse.fuse_lseek_out.word.offset + 1, found.high)
     return fuse.fuse_lseek_out.lengthBytes
+  }
+
+  /** As for {@link copyRange}, the request does not tell whether the caller may keep set-ID bits. */
+  allocate(): number {
+    const message = this.#message
+    const at = fuse.fuse_fallocate_in.word
+    const low = message.argument(at.offset)
+    const high = message.argument(at.offset + 1)
+    const lengthLow = message.argument(at.length)
+    const lengthHigh = message.argument(at.length + 1)
+    const endLow = (low + lengthLow) | 0
+    const carry = endLow >>> 0 < low >>> 0 ? 1 : 0
+    const endHigh = (high + lengthHigh + carry) | 0
+    const mode = message.argument(at.mode)
+    if ((high | lengthHigh | endHigh) < 0) return -EINVAL
+    // A position beyond the largest file is as good as any other there.
+    const isFar = endHigh >= offsetHighLimit
+    return this.#files.allocation.fallocate(
+      message.nodeid,
+      mode,
+      high >= offsetHighLimit ? farIndex : blockOf(low, high),
+      low & 4095,
+      isFar ? farIndex : blockOf(endLow, endHigh),
+      isFar ? 1 : endLow & 4095,
+      message.uid !== 0,
+    )
   }
 
   /**

@@ -110,6 +110,21 @@ export interface Contents {
     killPrivileges: boolean,
   ): number
   readonly ranges: Ranges
+  readonly allocation: Allocation
+}
+
+/** Blocks ahead of writes, holes, and zeros. */
+export interface Allocation {
+  /** fallocate(2), up to byte `endWithin` of block `endIndex`. @param mode FALLOC_FL_* */
+  fallocate(
+    number: number,
+    mode: number,
+    index: number,
+    within: number,
+    endIndex: number,
+    endWithin: number,
+    killPrivileges: boolean,
+  ): number
 }
 
 /** Ranges of files, found and copied without passing through the server. */

@@ -157,6 +157,8 @@ export class Server implements Servant {
         return this.#names.rename()
       case fuse.FUSE_RENAME2:
         return this.#names.renameWithFlags()
+      case fuse.FUSE_FALLOCATE:
+        return this.#data.allocate()
       case fuse.FUSE_LSEEK:
         return this.#data.seek()
       case fuse.FUSE_COPY_FILE_RANGE:

@@ -2,7 +2,14 @@
 /** Damage to inodes and to what hangs from them, done by a poke: the check names exactly it. */
 import { test } from 'tap'
 import { rootsBlock } from '../../layout/geometry.js'
-import { flagInlineData, flagListed, flagOrphan, inode as layout, rootInode } from '../../layout/inode.js'
+import {
+  flagInlineData,
+  flagListed,
+  flagOrphan,
+  flagPreallocated,
+  inode as layout,
+  rootInode,
+} from '../../layout/inode.js'
 import { mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
 import { Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
@@ -63,7 +70,20 @@ void test('fields of inodes', (t) => {
       do: put('one', at.size + 1, 0x1000),
       lines: ['inode #one: size is 17592186044425, should be 17592186040320 at most'],
     },
-    { what: 'an unknown flag', do: put('one', at.flags, 8), lines: ['inode #one: unknown flags 0x8'] },
+    { what: 'an unknown flag', do: put('one', at.flags, 16), lines: ['inode #one: unknown flags 0x10'] },
+    {
+      what: 'preallocated blocks of a directory',
+      do: put('dir', at.flags, flagPreallocated),
+      lines: ['inode #dir: flag for preallocated blocks stands, but it is no regular file'],
+    },
+    {
+      what: 'a written block beyond the size of a file that may have others',
+      do: (patient) => {
+        patient.setField(sample.inodes.small, at.flags, flagPreallocated)
+        patient.setField(sample.inodes.small, at.size, 4096)
+      },
+      lines: ['inode #small: written blocks beyond its size of 4096 bytes: 1'],
+    },
     {
       what: 'inline data in a file',
       do: put('one', at.flags, flagInlineData),

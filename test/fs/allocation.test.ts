@@ -106,6 +106,15 @@ void test('calls on the request path allocate nothing', (t) => {
       },
     ],
     [
+      'fallocate and a hole',
+      (n) => {
+        tick(n)
+        engine.allocation.fallocate(large, 0, 5000, 7, 5003, 9, false)
+        engine.allocation.fallocate(large, 16, 5000, 7, 5003, 9, false)
+        engine.allocation.fallocate(large, 3, 5000, 7, 5003, 9, false)
+      },
+    ],
+    [
       'readdir',
       (n) => {
         if (n % 100 === 0) engine.readdir(root, 0, 0, entries)

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { SET_MODE } from '../../src/fs/attributes.js'
 import { ENOSPC } from '../../src/fs/errno.js'
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../src/fs/rename.js'
 import { problemsOf } from '../support/invariants.js'
 import { Oracle, OracleNode } from '../support/oracle.js'
@@ -36,6 +37,13 @@ type Command =
     }
   | { readonly call: 'read'; readonly file: number; readonly offset: number; readonly length: number }
   | { readonly call: 'truncate'; readonly file: number; readonly size: number }
+  | {
+      readonly call: 'fallocate'
+      readonly file: number
+      readonly mode: number
+      readonly offset: number
+      readonly length: number
+    }
   | { readonly call: 'chmod'; readonly file: number; readonly mode: number }
   | { readonly call: 'reopen' }
 
@@ -45,6 +53,14 @@ const name = fc.oneof(
   { weight: 1, arbitrary: fc.nat({ max: 40 }).map((n) => `${n}`.padEnd(255, 'long')) },
   { weight: 1, arbitrary: fc.nat({ max: 3 }).map((n) => `\xff\n${n}`) },
 )
+
+const allocationModes = [
+  0,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_ZERO_RANGE,
+  FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+]
 
 function commandOf(largest: number): fc.Arbitrary<Command> {
   const position = fc.oneof(
@@ -103,6 +119,20 @@ function commandOf(largest: number): fc.Arbitrary<Command> {
     {
       weight: 3,
       arbitrary: fc.record({ call: fc.constant('truncate' as const), file: index, size: position }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        call: fc.constant('fallocate' as const),
+        file: index,
+        mode: fc.constantFrom(...allocationModes),
+        offset: position,
+        length: fc.oneof(
+          fc.integer({ min: 1, max: 100 }),
+          fc.integer({ min: 1, max: 50_000 }),
+          fc.integer({ min: 1, max: 8 }).map((blocks) => blocks * 4096),
+        ),
+      }),
     },
     {
       weight: 1,
@@ -204,6 +234,16 @@ class Session {
           })
           return
         }
+      case 'fallocate':
+        if (file === undefined) return
+        {
+          const { mode, offset, length } = command
+          this.#same(command, caller.fallocate(file.inode, mode, offset, length), () => {
+            this.#oracle.fallocate(file, mode, offset, length)
+            return 0
+          })
+          return
+        }
       case 'chmod':
         if (file === undefined) return
         {
@@ -219,12 +259,13 @@ class Session {
   }
 
   /** A full volume may refuse what the model does; it then has changed nothing. */
-  #refused(result: number): boolean {
-    return this.#mayFill && result === -ENOSPC && this.#volume.freeBlocks < 16
+  #refused(result: number, needed = 16): boolean {
+    return this.#mayFill && result === -ENOSPC && this.#volume.freeBlocks < needed
   }
 
   #same(command: Command, result: number, expected: () => number): void {
-    if (this.#refused(result)) return
+    const blocks = command.call === 'fallocate' ? Math.ceil(command.length / 4096) : 0
+    if (this.#refused(result, 16 + blocks)) return
     const wanted = expected()
     if (result !== wanted) throw new Error(`${JSON.stringify(command)}: ${result}, not ${wanted}`)
   }

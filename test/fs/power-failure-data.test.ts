@@ -13,10 +13,10 @@ import {
   SET_SIZE,
   SET_UID,
 } from '../../src/fs/attributes.js'
-import { type Judge, type Outcomes, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
+import { type Judge, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
+import { judgeData } from '../support/data-judge.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
-import { type Tree, type TreeNode, difference } from '../support/tree.js'
 
 const random = new Random(seed)
 const blockBytes = 4096
@@ -35,47 +35,6 @@ interface Scenario {
   readonly judge?: Judge
   /** That the call takes at the least; 1 unless said. */
   readonly transactions?: number
-}
-
-/** A file's contents as one Buffer. */
-function flat(node: TreeNode): Buffer {
-  const { size } = JSON.parse(node.facts) as { size: number }
-  const all = Buffer.alloc(size)
-  for (const [index, bytes] of node.contents) all.set(bytes, index * blockBytes)
-  return all
-}
-
-/** Data in place may be there word by word, and either time; all else whole or not at all. */
-function judgeData(got: Tree, outcomes: Outcomes, returned: boolean): string | null {
-  const whole = judgeAtomic(got, outcomes, returned)
-  if (whole === null || returned) return whole
-  const node = got.get('/f')!
-  const [before, after] = [outcomes.before.get('/f')!, outcomes.after.get('/f')!]
-  const problem = judgeWords(flat(node), flat(before), flat(after))
-  if (problem !== null) return problem
-  const facts = [before.facts, after.facts].map(withoutTimes)
-  if (!facts.includes(withoutTimes(node.facts))) return `the attributes are of neither: ${node.facts}`
-  const others = without(got)
-  const problems = [outcomes.before, outcomes.after].map((tree) => difference(others, without(tree)))
-  return problems.includes(null) ? null : problems.join(', and ')
-}
-
-function without(tree: Tree): Tree {
-  return new Map([...tree].filter(([path]) => path !== '/f'))
-}
-
-function withoutTimes(facts: string): string {
-  return JSON.stringify({ ...(JSON.parse(facts) as object), mtime: null, ctime: null })
-}
-
-function judgeWords(got: Buffer, before: Buffer, after: Buffer): string | null {
-  for (let at = 0; at < got.length; at += 8) {
-    const word = got.subarray(at, at + 8)
-    const isOld = word.equals(before.subarray(at, at + word.length))
-    const isNew = word.equals(after.subarray(at, at + word.length))
-    if (!isOld && !isNew) return `the word at ${at} is ${word.toString('hex')}: neither old nor new`
-  }
-  return null
 }
 
 const fill = (length: number) => (v: TestVolume, inode: number) =>

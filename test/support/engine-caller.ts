@@ -188,6 +188,20 @@ export class EngineCaller {
     })
   }
 
+  /** @param mode FALLOC_FL_* */
+  fallocate(inode: number, mode: number, offset: number, length: number, killPrivileges = false): number {
+    const end = offset + length
+    return this.engine.allocation.fallocate(
+      inode,
+      mode,
+      Math.floor(offset / blockBytes),
+      offset % blockBytes,
+      Math.floor(end / blockBytes),
+      end % blockBytes,
+      killPrivileges,
+    )
+  }
+
   stat(inode: number): Attributes | number {
     const error = this.engine.getattr(inode, this.#words)
     return error === 0 ? attributesOf(this.#words) : error

@@ -7,10 +7,12 @@ import {
   flagInlineData,
   flagListed,
   flagOrphan,
+  flagPreallocated,
   inlineBytes,
   inode as layout,
   inodesPerBlock,
 } from '../../layout/inode.js'
+import { flagUnwritten } from '../../layout/map-node.js'
 import { blockBytes, rootsBlock, superblockBlock } from '../../layout/geometry.js'
 import { roots, tableHeight } from '../../layout/roots.js'
 import { segmentEntry, superblock as super_ } from '../../layout/superblock.js'
@@ -146,12 +148,13 @@ export class Invariants {
     height: number,
     base: number,
     owner: string,
-    visit: (index: number, block: number) => void,
+    visit: (index: number, block: number, flags: number) => void,
+    flags = 0,
   ): number {
     if (block === 0) return 0
     this.own(block, owner)
     if (height === 0) {
-      visit(base, block)
+      visit(base, block, flags)
       return 1
     }
     let count = 1
@@ -159,10 +162,11 @@ export class Invariants {
     const start = this.medium.wordOf(block)
     for (let child = 0; child < 512; child++) {
       const below = words[start + child * 2]!
-      if ((words[start + child * 2 + 1]! & ~(height === 1 ? 2 : 0)) !== 0)
+      const childFlags = words[start + child * 2 + 1]!
+      if ((childFlags & ~(height === 1 ? flagUnwritten : 0)) !== 0)
         this.#say(`${owner}: a map entry has flags`)
       if (below === 0) continue
-      count += this.#walkMap(below, height - 1, base + child * 512 ** (height - 1), owner, visit)
+      count += this.#walkMap(below, height - 1, base + child * 512 ** (height - 1), owner, visit, childFlags)
     }
     return count
   }
@@ -220,12 +224,15 @@ export class Invariants {
     let beyond = 0
     if ((flags & flagOrphan) !== 0 && !isOrphan)
       this.say(number, 'has the flag of an orphan and is on no list')
-    if ((flags & ~(flagOrphan | flagInlineData)) !== 0) this.say(number, `has flags ${flags}`)
+    const isPreallocated = (flags & flagPreallocated) !== 0
+    if (isPreallocated && type !== regular) this.say(number, 'is no file, and has preallocated blocks')
+    if ((flags & ~(flagOrphan | flagInlineData | flagPreallocated)) !== 0)
+      this.say(number, `has flags ${flags}`)
     if (type === directory) {
       blocks = new DirectoryInvariants(this, { number, words }, isOrphan).check()
     } else {
-      blocks = this.#walkMap(words[at.root]!, words[at.height]!, 0, owner, (index) => {
-        if (index * blockBytes >= size) beyond++
+      blocks = this.#walkMap(words[at.root]!, words[at.height]!, 0, owner, (index, _block, entry) => {
+        if (index * blockBytes >= size && !(isPreallocated && entry === flagUnwritten)) beyond++
       })
     }
     if (type === regular && beyond > 0 && !isOrphan) this.say(number, `has ${beyond} blocks beyond its size`)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A file system that is too simple to be wrong: Maps and Buffers. What the engine does is held against it. */
 import { EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from '../../src/fs/errno.js'
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../src/fs/rename.js'
 
 export type Kind = 'directory' | 'file' | 'link'
@@ -123,6 +124,15 @@ export class Oracle {
 
   truncate(node: OracleNode, size: number): void {
     this.#resize(node, size)
+    this.#modified(node)
+  }
+
+  /** Room for data is nothing that can be read; a range that is punched or zeroed reads as zeros. */
+  fallocate(node: OracleNode, mode: number, offset: number, length: number): void {
+    const end = offset + length
+    if ((mode & FALLOC_FL_KEEP_SIZE) === 0) this.#resize(node, Math.max(node.data.length, end))
+    const clears = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0
+    if (clears && offset < node.data.length) node.data.fill(0, offset, Math.min(end, node.data.length))
     this.#modified(node)
   }
 

@@ -4,6 +4,7 @@ import { checkVolume, type CheckResult } from '../../src/check/check-volume.js'
 import { findInode } from '../../src/check/dump/find-inode.js'
 import { Report } from '../../src/check/report.js'
 import { VolumeView } from '../../src/check/volume-view.js'
+import { FALLOC_FL_KEEP_SIZE } from '../../src/fs/fallocate.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
@@ -47,7 +48,8 @@ export function makeSample(): Sample {
   caller.write(small, 0, Buffer.alloc(5000, 'x'))
   const sparse = caller.file(root, 'sparse')
   for (const block of [0, 600, 300000]) caller.write(sparse, block * 4096, Buffer.from('data'))
-  caller.file(root, 'empty')
+  // It has blocks beyond its size.
+  caller.fallocate(caller.file(root, 'empty'), FALLOC_FL_KEEP_SIZE, 0, 7 * 4096)
   const hard = caller.file(root, 'hard')
   caller.link(hard, root, 'link')
   const dir = caller.mkdir(root, 'dir')

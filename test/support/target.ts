@@ -17,8 +17,6 @@ import { makeTemporary, SHARED_MEMORY } from './temporary.js'
 
 /** What not every file system has, with what the suite then expects instead. */
 export interface Lacks {
-  /** fallocate(2) of any mode: its errno. */
-  readonly fallocate?: string
   /** fallocate(2) with FALLOC_FL_ZERO_RANGE: its errno. */
   readonly zeroRange?: string
   /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
@@ -80,8 +78,6 @@ const ext4: Recipe = {
 const pmfs2 = (...options: readonly string[]): Recipe => ({
   name: 'pmfs2',
   lacks: {
-    fallocate: 'EOPNOTSUPP',
-    zeroRange: 'EOPNOTSUPP',
     userXattr: 'EOPNOTSUPP',
   },
   async mount(medium, directory) {

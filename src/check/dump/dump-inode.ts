@@ -8,6 +8,7 @@ import {
   flagNoAtime,
   flagNoDump,
   flagOrphan,
+  flagPreallocated,
   flagProjectInherit,
   flagSync,
   inlineBytes,
@@ -63,6 +64,7 @@ function flagsText(flags: number): string {
   const names: string[] = []
   if (flags & flagInlineData) names.push('inline data')
   if (flags & flagOrphan) names.push('orphan')
+  if (flags & flagPreallocated) names.push('preallocated')
   for (const [flag, name] of userFlagNames) if (flags & flag) names.push(name)
   return names.length === 0 ? String(flags) : `${flags} (${names.join(', ')})`
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Copying from file to file, as a call. Holes are passed by subtrees of the block map, whatever their size. */
+import { blockBytes, blockShift } from '../../layout/geometry.js'
+import { type BlockMap, blocksUntil } from './block-map.js'
+import type { CallEnd } from './call-end.js'
+import { EINVAL } from './errno.js'
+import { type File, blocksOf, mostBytesPerWrite } from './file.js'
+import { FileCall } from './file-call.js'
+import { Inode } from './inode.js'
+import type { RangeParts } from './ranges.js'
+
+/** One call copies so many bytes at the most, holes included: what it returns stays a small number. */
+const mostBytesPerCopy = 2 ** 30
+/** Of these, so many are stored, in so many transactions: nobody else waits for the files for long. */
+const mostStoredPerCopy = 4 * mostBytesPerWrite
+const mostStepsPerCopy = 64
+
+export class CopyCall extends FileCall {
+  readonly #parts: RangeParts
+  readonly #map: BlockMap
+  readonly #file: File
+  readonly #source: Inode
+  readonly #target: Inode
+  /** The call in hand. */
+  #from = 0
+  #index = 0
+  #within = 0
+  #to = 0
+  #toIndex = 0
+  #toWithin = 0
+  #length = 0
+  #killPrivileges = false
+  /** Bytes that are copied. */
+  #done = 0
+  /** Of the last part, whether it did not get as far as it was to. */
+  #isShort = false
+
+  constructor(parts: RangeParts, map: BlockMap, file: File, end: CallEnd) {
+    super(parts.locks, end)
+    this.#parts = parts
+    this.#map = map
+    this.#file = file
+    this.#source = new Inode(parts.medium)
+    this.#target = new Inode(parts.medium)
+  }
+
+  /** @returns as Ranges.copy */
+  copy(
+    from: number,
+    index: number,
+    within: number,
+    to: number,
+    toIndex: number,
+    toWithin: number,
+    length: number,
+    killPrivileges: boolean,
+  ): number {
+    this.#from = from
+    this.#index = index
+    this.#within = within
+    this.#to = to
+    this.#toIndex = toIndex
+    this.#toWithin = toWithin
+    this.#length = length
+    this.#killPrivileges = killPrivileges
+    return this.run(to, from)
+  }
+
+  protected override step(): number {
+    this.#done = 0
+    const { table } = this.#parts
+    return (
+      table.openFile(this.#from, this.#source) ||
+      table.openFile(this.#to, this.#target) ||
+      this.#copyRange(this.#length)
+    )
+  }
+
+  /** What was copied before stays. */
+  protected override afterDamage(errno: number): number {
+    return this.#done || errno
+  }
+
+  #copyRange(length: number): number {
+    const source = this.#source
+    const index = this.#index
+    const within = this.#within
+    const left = (source.sizeBlock - index) * blockBytes + source.sizeWithin - within
+    const total = Math.min(length, left, mostBytesPerCopy)
+    if (total <= 0) return 0
+    const distance = (this.#toIndex - index) * blockBytes + this.#toWithin - within
+    if (source.number === this.#target.number && Math.abs(distance) < total) return -EINVAL
+    let stored = 0
+    for (
+      let steps = 0;
+      steps < mostStepsPerCopy && this.#done < total && stored < mostStoredPerCopy;
+      steps++
+    ) {
+      const bytes = this.#copyStep(this.#done, total - this.#done)
+      if (bytes < 0) return this.#done || bytes
+      this.#done += bytes
+      stored += Math.min(bytes, mostBytesPerWrite)
+      if (this.#isShort) break
+    }
+    return this.#done
+  }
+
+  /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, or a negative errno */
+  #copyStep(done: number, left: number): number {
+    const { root, height, blocks } = this.#source
+    const within = (this.#within + done) & (blockBytes - 1)
+    const index = this.#index + ((this.#within + done) >>> blockShift)
+    const toWithin = (this.#toWithin + done) & (blockBytes - 1)
+    const toIndex = this.#toIndex + ((this.#toWithin + done) >>> blockShift)
+    const blocksLeft = blocksOf(within, left)
+    const found = this.#map.nextData(root, height, index, blocksLeft, blocks)
+    const data = blocksUntil(found, index, blocksLeft)
+    this.#isShort = false
+    if (data > 0) {
+      const hole = Math.min(data * blockBytes - within, left)
+      return this.#file.writeHole(this.#target, toIndex, toWithin, hole, this.#killPrivileges)
+    }
+    const wanted = Math.min(left, mostBytesPerWrite)
+    const most = blocksOf(within, wanted)
+    const hole = blocksUntil(this.#map.nextHole(root, height, index, most, blocks), index, most)
+    const length = Math.min(hole * blockBytes - within, wanted)
+    const bytes = this.#file.copyFrom(
+      this.#source,
+      index,
+      within,
+      this.#target,
+      toIndex,
+      toWithin,
+      length,
+      this.#killPrivileges,
+    )
+    this.#isShort = bytes < length
+    return bytes
+  }
+}

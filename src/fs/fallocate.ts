@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * fallocate(2): blocks ahead of writes, holes, and zeros, as ext4 has them. All of it is done by marks in the block map;
+ * only parts of blocks at the ends of a range are stored to.
+ *
+ * What one transaction can do, up to about 1 GiB, is whole or not at all. More takes several, and others get the file's
+ * lock in between. Each leaves a file whose bytes are what they were, or zeros within the range. The size changes with the
+ * last one. The space of all of them is promised before the first one, so a call that fails with ENOSPC has taken nothing.
+ */
+import { largestFileBlocks } from '../../layout/geometry.js'
+import { flagPreallocated } from '../../layout/inode.js'
+import type { Allocator } from './allocator.js'
+import type { CallEnd } from './call-end.js'
+import { type ContentChange, changesMode, endsBeyond, partLeft, wholeBlocksUntil } from './content-change.js'
+import { EFBIG, ENOSPC, EOPNOTSUPP, EROFS } from './errno.js'
+import { FileCall } from './file-call.js'
+import { Inode, inodeField } from './inode.js'
+import type { MapFill } from './map-fill.js'
+import type { NamespaceParts } from './namespace-parts.js'
+import type { Punch } from './punch.js'
+import { endOf } from './tail.js'
+
+/** What fallocate(2) is asked for; 0 is to allocate. */
+export const FALLOC_FL_KEEP_SIZE = 0x01
+export const FALLOC_FL_PUNCH_HOLE = 0x02
+export const FALLOC_FL_ZERO_RANGE = 0x10
+
+/** A call that has not looked at its file yet. */
+const notBegun = -1
+
+export class Fallocate extends FileCall {
+  readonly #parts: NamespaceParts
+  readonly #allocator: Allocator
+  readonly #change: ContentChange
+  readonly #fill: MapFill
+  readonly #punch: Punch
+  readonly #isReadOnly: boolean
+  readonly #inode: Inode
+  /** The call in hand. */
+  #number = 0
+  #mode = 0
+  #index = 0
+  #within = 0
+  #endIndex = 0
+  #endWithin = 0
+  #killPrivileges = false
+  /** How far it has allocated: a block of the file. */
+  #reached = notBegun
+
+  constructor(
+    parts: NamespaceParts,
+    allocator: Allocator,
+    change: ContentChange,
+    fill: MapFill,
+    punch: Punch,
+    isReadOnly: boolean,
+    end: CallEnd,
+  ) {
+    super(parts.locks, end)
+    this.#parts = parts
+    this.#allocator = allocator
+    this.#change = change
+    this.#fill = fill
+    this.#punch = punch
+    this.#isReadOnly = isReadOnly
+    this.#inode = new Inode(parts.medium)
+  }
+
+  /**
+   * Changes the range from byte `within` of block `index` up to byte `endWithin` of block `endIndex`; it is not empty.
+   * Durable on return.
+   * @param mode FALLOC_FL_*
+   * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
+   * @returns 0; -EOPNOTSUPP, -ENOSPC, -EFBIG, -EISDIR, -EINVAL for what is no regular file, -ESTALE
+   */
+  fallocate(
+    number: number,
+    mode: number,
+    index: number,
+    within: number,
+    endIndex: number,
+    endWithin: number,
+    killPrivileges: boolean,
+  ): number {
+    if (this.#isReadOnly) return -EROFS
+    if (!isServed(mode)) return -EOPNOTSUPP
+    const isTooLarge = endsBefore(largestFileBlocks, 0, endIndex, endWithin)
+    if (isTooLarge && (mode & FALLOC_FL_PUNCH_HOLE) === 0) return -EFBIG
+    this.#number = number
+    this.#mode = mode
+    this.#index = index
+    this.#within = within
+    this.#endIndex = endIndex
+    this.#endWithin = endWithin
+    this.#killPrivileges = killPrivileges
+    this.#reached = notBegun
+    try {
+      return this.run(number)
+    } finally {
+      this.#allocator.endPromise()
+    }
+  }
+
+  protected override step(): number {
+    const inode = this.#inode
+    const error = this.#parts.table.openFile(this.#number, inode)
+    if (error !== 0) return error
+    return this.#mode & FALLOC_FL_PUNCH_HOLE ? this.#makeHole(inode) : this.#allocate(inode)
+  }
+
+  /** A hole ends where the file does, as on ext4: what is allocated beyond the size stays. */
+  #makeHole(inode: Inode): number {
+    const { sizeBlock, sizeWithin } = inode
+    const beginsBeyond = !endsBefore(this.#index, this.#within, sizeBlock, sizeWithin)
+    const endsBeyondSize = !endsBefore(this.#endIndex, this.#endWithin, sizeBlock, sizeWithin)
+    const done = this.#punch.part(
+      inode,
+      beginsBeyond ? sizeBlock : this.#index,
+      beginsBeyond ? sizeWithin : this.#within,
+      endsBeyondSize ? sizeBlock : this.#endIndex,
+      endsBeyondSize ? sizeWithin : this.#endWithin,
+      this.#killPrivileges,
+    )
+    return done ? 0 : partLeft
+  }
+
+  #allocate(inode: Inode): number {
+    const change = this.#change
+    const keepsSize = (this.#mode & FALLOC_FL_KEEP_SIZE) !== 0
+    const grows = !keepsSize && endsBeyond(inode, this.#endIndex, this.#endWithin)
+    const end = this.#endIndex + (this.#endWithin > 0 ? 1 : 0)
+    if (end > endOf(inode) && !change.mayGrow(inode)) return partLeft
+    if (this.#reached === notBegun) {
+      this.#fill.measure(inode, this.#index, end)
+      const lacking = this.#fill.dataCount + this.#fill.nodeCount
+      const changesMore = grows || changesMode(inode, this.#killPrivileges)
+      if (lacking === 0 && !changesMore && (this.#mode & FALLOC_FL_ZERO_RANGE) === 0) {
+        change.storeModified(inode)
+        return 0
+      }
+      if (!this.#allocator.promise(lacking)) return -ENOSPC
+      this.#reached = this.#index
+    }
+    if (!this.#allocatePart(inode, end, keepsSize, grows)) return -ENOSPC
+    return this.#reached < end ? partLeft : 0
+  }
+
+  /** Allocates, and marks, what one transaction can. @returns false where there is no space */
+  #allocatePart(inode: Inode, end: number, keepsSize: boolean, grows: boolean): boolean {
+    const { tx } = this.#parts
+    const change = this.#change
+    const fill = this.#fill
+    const zeroes = (this.#mode & FALLOC_FL_ZERO_RANGE) !== 0
+    const markFrom = this.#index + (this.#within > 0 ? 1 : 0)
+    const markTo = zeroes ? wholeBlocksUntil(inode, this.#endIndex, this.#endWithin) : 0
+    change.begin(inode, this.#killPrivileges)
+    if (!fill.claim(tx, inode, this.#reached, end, markFrom, markTo)) {
+      tx.abort()
+      return false
+    }
+    fill.put(tx, inode)
+    const added = fill.dataCount + fill.nodeCount
+    if (added > 0) inode.put(tx, inodeField.blocks, inode.blocks + added)
+    const isDone = fill.reached === end
+    if (fill.reached > endOf(inode) && !(isDone && grows)) {
+      inode.put(tx, inodeField.flags, inode.flags | flagPreallocated)
+    }
+    if (isDone && zeroes) change.zeroEdges(inode, this.#index, this.#within, this.#endIndex, this.#endWithin)
+    if (isDone && grows) change.zeroGap(inode, this.#endIndex, this.#endWithin)
+    const setsSize = isDone && !keepsSize
+    change.end(inode, setsSize ? this.#endIndex : 0, setsSize ? this.#endWithin : 0)
+    this.#reached = fill.reached
+    return true
+  }
+}
+
+/** As the kernel's FUSE lets pass: to allocate, to punch, to zero. A punch never changes the size. */
+function isServed(mode: number): boolean {
+  if (mode & FALLOC_FL_PUNCH_HOLE) return mode === (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+  return (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) === 0
+}
+
+/** Whether one position in a file comes before another. */
+function endsBefore(index: number, within: number, otherIndex: number, otherWithin: number): boolean {
+  return index < otherIndex || (index === otherIndex && within < otherWithin)
+}

@@ -51,6 +51,7 @@ import { readTarget } from './symlink.js'
 import { TableBlocks } from './table-blocks.js'
 import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
+import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 
@@ -70,6 +71,8 @@ export class Engine {
   readonly upkeep: Upkeep
   /** Calls that find and copy ranges of files. */
   readonly ranges: Ranges
+  /** Gives free blocks back to the devices. */
+  readonly trim: Trim
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -158,6 +161,7 @@ export class Engine {
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
     this.#setattr = new Setattr(parts, this.#file, this.#reclaim, this.space, this.#allocator, end)
     this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
+    this.trim = new Trim(medium, this.#allocator, state, setting.isReadOnly)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)

@@ -20,6 +20,8 @@ export const SEARCH_HINT = 2
 /** Blocks that files have ahead (reservations.ts), which count as free; and the file that took blocks last. */
 export const RESERVED_BLOCKS = 3
 export const LAST_GROWN = 4
+/** Blocks that are free and cannot be found, as they are being given back to the device. */
+export const HELD_BLOCKS = 5
 export const METADATA_LOCK = 16
 /** Non-zero: a worker has failed, and whatever it held will not be let go of. */
 export const FAILED = 32

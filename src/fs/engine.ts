@@ -29,6 +29,7 @@ import type { EngineSetting } from './engine-setting.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { File, cutLeft } from './file.js'
+import { FlagChange } from './flag-change.js'
 import { FreeInodes } from './free-inodes.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
@@ -71,6 +72,8 @@ export class Engine {
   readonly upkeep: Upkeep
   /** Calls that find and copy ranges of files. */
   readonly ranges: Ranges
+  /** Changes the flags that users set. */
+  readonly flags: FlagChange
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
   readonly #medium: Medium
@@ -161,6 +164,7 @@ export class Engine {
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
     this.#setattr = new Setattr(parts, this.#file, this.#reclaim, this.space, this.#allocator, end)
     this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
+    this.flags = new FlagChange(parts, setting.isReadOnly, end)
     this.trim = new Trim(medium, this.#allocator, state, setting.isReadOnly)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
@@ -408,7 +412,8 @@ export class Engine {
   /**
    * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
    * `within` of block `index` of the file.
-   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EISDIR, -EINVAL, -ESTALE
+   * @param isAppend whether the file is open with O_APPEND: one that is append-only is written to no other way
+   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE
    */
   write(
     number: number,
@@ -418,6 +423,7 @@ export class Engine {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isAppend = false,
   ): number {
     if (this.isReadOnly) return -EROFS
     let result: number = cutLeft
@@ -426,7 +432,7 @@ export class Engine {
       try {
         result =
           this.#table.openFile(number, this.#inode) ||
-          this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
+          this.#file.write(this.#inode, index, within, length, from, start, killPrivileges, isAppend)
       } catch (error) {
         result = this.#giveUp(error, number)
       }

@@ -5,13 +5,14 @@
  */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { type BlockMap, blocksUntil, noBlock } from './block-map.js'
-import { EINVAL, ENXIO, EROFS } from './errno.js'
+import { EINVAL, ENXIO, EPERM, EROFS } from './errno.js'
 import type { CallEnd } from './call-end.js'
 import { type File, blocksOf, cutLeft, mostBytesPerWrite } from './file.js'
 import type { FilePosition } from './file-position.js'
 import { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
+import { isGuarded } from './user-flags.js'
 import type { Medium } from '../pmem/medium.js'
 
 /** One call copies so many bytes at the most, holes included: what it returns stays a small number. */
@@ -82,7 +83,7 @@ export class Ranges {
    * is durable, but not whole: a power failure leaves what it would leave of several writes.
    * @param killPrivileges clears set-user-ID and set-group-ID of the target as write(2) does
    * @returns the bytes copied, maybe fewer, 0 at the end of the source; or -EINVAL for ranges of one file that overlap,
-   * -ENOSPC, -EFBIG, -EISDIR, -ESTALE
+   * -ENOSPC, -EFBIG, -EPERM for a target that is immutable or append-only, -EISDIR, -ESTALE
    */
   copy(
     from: number,
@@ -137,6 +138,7 @@ export class Ranges {
   }
 
   #copyRange(length: number): number {
+    if (isGuarded(this.#target)) return -EPERM
     const source = this.#source
     const copy = this.#copy
     const { index, within, toIndex, toWithin } = copy

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a list carries gets to the medium, wherever in the list it stands and whenever the list gets full. */
 import tap from 'tap'
+import { windowBlocks } from '../../layout/geometry.js'
+import { createMemoryDevice } from '../../src/pmem/device.js'
+import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
+import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 
 const lineWords = 16
@@ -46,5 +50,50 @@ void tap.test('lines, after so many steps and so many lines of others', (t) => {
       t.strictSame(seen, [1, 2, 3, 4, 5, 6, 9, 8, 10], `${steps} steps, ${lines} lines`)
     }
   }
+  t.end()
+})
+
+void tap.test('blocks that are given back read as zeros, and their neighbours stay', (t) => {
+  const volume = new MemoryVolume(2 ** 24)
+  t.teardown(() => volume.release())
+  const { medium } = volume
+  const first = 1000
+  for (let block = first; block < first + 10; block++) medium.store32(block, 5, block)
+  t.equal(medium.punch(first + 2, 6), 0)
+  const seen = Array.from({ length: 10 }, (_, n) => medium.load32(first + n, 5))
+  t.strictSame(seen, [first, first + 1, 0, 0, 0, 0, 0, 0, first + 8, first + 9])
+  medium.store32(first + 3, 5, 7)
+  t.equal(medium.load32(first + 3, 5), 7, 'and can be stored to')
+  t.end()
+})
+
+void tap.test('of each device its own blocks are given back', (t) => {
+  const devices = [createMemoryDevice(2 ** 22), createMemoryDevice(2 ** 23)]
+  const description = mapDevices(devices, 'read-write')
+  const medium = new MappedMedium(description)
+  t.teardown(() => {
+    medium.release()
+    unmapDevices(description)
+    for (const device of devices) device.close()
+  })
+  for (const base of [0, windowBlocks]) {
+    for (let block = base; block < base + 100; block++) medium.store32(block, 0, 1)
+  }
+  t.equal(medium.punch(windowBlocks + 10, 5), 0)
+  const left = (base: number): number[] =>
+    Array.from({ length: 100 }, (_, n) => n).filter((n) => medium.load32(base + n, 0) === 0)
+  t.strictSame(left(0), [])
+  t.strictSame(left(windowBlocks), [10, 11, 12, 13, 14])
+  t.end()
+})
+
+void tap.test('a device that cannot take blocks back says so', (t) => {
+  const device = createMemoryDevice(2 ** 22)
+  const description = mapDevices([{ ...device, punchFd: -1 }], 'read-write')
+  const medium = new MappedMedium(description)
+  t.equal(medium.punch(10, 1), -95)
+  medium.release()
+  unmapDevices(description)
+  device.close()
   t.end()
 })

@@ -10,6 +10,7 @@ import {
   inlineBytes,
   inode as layout,
   inodesPerBlock,
+  userFlags,
 } from '../../layout/inode.js'
 import { blockBytes, rootsBlock, superblockBlock } from '../../layout/geometry.js'
 import { roots, tableHeight } from '../../layout/roots.js'
@@ -220,7 +221,7 @@ export class Invariants {
     let beyond = 0
     if ((flags & flagOrphan) !== 0 && !isOrphan)
       this.say(number, 'has the flag of an orphan and is on no list')
-    if ((flags & ~(flagOrphan | flagInlineData)) !== 0) this.say(number, `has flags ${flags}`)
+    if ((flags & ~(flagOrphan | flagInlineData | userFlags)) !== 0) this.say(number, `has flags ${flags}`)
     if (type === directory) {
       blocks = new DirectoryInvariants(this, { number, words }, isOrphan).check()
     } else {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a list carries gets to the medium, wherever in the list it stands and whenever the list gets full. */
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import tap from 'tap'
 import { windowBlocks } from '../../layout/geometry.js'
-import { createMemoryDevice } from '../../src/pmem/device.js'
+import { createMemoryDevice, openDevice } from '../../src/pmem/device.js'
 import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { MemoryVolume } from '../support/memory-volume.js'
+import { SmallDisk } from '../support/small-disk.js'
 
 const lineWords = 16
 const wordsPerBlock = 1024
@@ -96,4 +99,33 @@ void tap.test('a device that cannot take blocks back says so', (t) => {
   unmapDevices(description)
   device.close()
   t.end()
+})
+
+void tap.test('a block device passes it on to what lies below', async (t) => {
+  const disk = await SmallDisk.make(t, 2 ** 26)
+  const path = disk.loop(t, 'backing', 2 ** 24)
+  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  const description = mapDevices([device], 'read-write')
+  const medium = new MappedMedium(description)
+  for (let block = 0; block < 1000; block++) medium.zero(block, 0, 4096)
+  for (let block = 0; block < 1000; block++) medium.store32(block, 5, block + 1)
+  medium.fence()
+  const heldBytes = (): number => statSync(join(disk.folder, 'backing')).blocks * 512
+  const before = heldBytes()
+  t.equal(medium.punch(100, 800), 0)
+  t.ok(before - heldBytes() >= 800 * 4096, `${before - heldBytes()} bytes came back`)
+  t.strictSame(
+    [99, 100, 899, 900].map((block) => medium.load32(block, 5)),
+    [100, 0, 0, 901],
+  )
+  medium.store32(500, 5, 7)
+  medium.flush(500, 20, 4)
+  medium.release()
+  unmapDevices(description)
+  device.close()
+  const bytes = readFileSync(join(disk.folder, 'backing'))
+  t.strictSame(
+    [99, 100, 500].map((block) => bytes.readUInt32LE(block * 4096 + 20)),
+    [100, 0, 7],
+  )
 })

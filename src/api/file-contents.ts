@@ -38,8 +38,17 @@ export function readAt(
   return done
 }
 
-/** @returns the bytes written, fewer where space has run out or the file is as large as it can be */
-export function writeAt(session: Session, inode: number, position: number, bytes: Uint8Array): number {
+/**
+ * @param isAppend whether the file is open with O_APPEND
+ * @returns the bytes written, fewer where space has run out or the file is as large as it can be
+ */
+export function writeAt(
+  session: Session,
+  inode: number,
+  position: number,
+  bytes: Uint8Array,
+  isAppend: boolean,
+): number {
   const { engine, buffer } = session
   const kills = killsPrivileges()
   let done = 0
@@ -48,7 +57,7 @@ export function writeAt(session: Session, inode: number, position: number, bytes
     const at = position + done
     buffer.bytes.set(part)
     const index = Math.floor(at / blockBytes)
-    const written = engine.write(inode, index, at % blockBytes, part.length, buffer, 0, kills)
+    const written = engine.write(inode, index, at % blockBytes, part.length, buffer, 0, kills, isAppend)
     if (written < 0) {
       if (done > 0) return done
       throw apiError(written, 'write')

@@ -64,7 +64,7 @@ export class OpenFile {
     if (bytes.length === 0) return 0
     const isAppending = (this.#flags & O_APPEND) !== 0
     const at = isAppending ? this.#size() : (position ?? this.#position)
-    const written = writeAt(this.session, this.inode, at, bytes)
+    const written = writeAt(this.session, this.inode, at, bytes, isAppending)
     if (position === null) this.#position = at + written
     return written
   }

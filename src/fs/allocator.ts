@@ -6,16 +6,28 @@
  */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
+import { wake, waitWhile } from '../pmem/shared-memory.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
-import { FREE_BLOCKS, LAST_GROWN, PROMISED_BLOCKS, SEARCH_HINT, type SharedState } from './shared-state.js'
+import {
+  FAILED,
+  FREE_BLOCKS,
+  HELD_BLOCKS,
+  LAST_GROWN,
+  PROMISED_BLOCKS,
+  SEARCH_HINT,
+  type SharedState,
+} from './shared-state.js'
 
 /** A search for a long run settles for the longest one seen after so many. */
 const runsExamined = 64
 const wordsPerGroupShift = 10
 /** Of what is free and not reserved, one file may have this part ahead. */
 const shareOfFree = 8
+/** Who waits for blocks that are held looks again after this long. */
+const recheckMs = 100
+const everyone = 0x7fff_ffff
 
 export class Allocator implements ReservedBlocks {
   /** The blocks that the last {@link claim} took. */
@@ -97,10 +109,8 @@ export class Allocator implements ReservedBlocks {
    */
   claim(goal: number, want: number, file = 0, ahead = 0): number {
     this.#locks.lockAllocator()
-    want = Math.min(want, this.#available)
-    const reserved = file === 0 ? 0 : this.#reservations.find(file)
-    let found = reserved === 0 ? 0 : this.#takeReserved(reserved, goal, want)
-    if (found === 0) found = this.#takeFree(goal, want, file, this.#share(reserved, goal, file, ahead))
+    let found = this.#take(goal, want, file, ahead)
+    while (found === 0 && this.#awaitHeld()) found = this.#take(goal, want, file, ahead)
     if (found > 0 && file !== 0) this.#words[LAST_GROWN] = file
     this.#words[FREE_BLOCKS]! -= found
     this.#takePromised(Math.min(found, this.#promised))
@@ -141,6 +151,53 @@ export class Allocator implements ReservedBlocks {
   /** Free blocks that this worker may claim. */
   get #available(): number {
     return Math.max(0, this.freeBlocks - ((this.#words[PROMISED_BLOCKS]! >>> 0) - this.#promised))
+  }
+
+  #take(goal: number, most: number, file: number, ahead: number): number {
+    const want = Math.min(most, this.#available)
+    const reserved = file === 0 ? 0 : this.#reservations.find(file)
+    const found = reserved === 0 ? 0 : this.#takeReserved(reserved, goal, want)
+    return found || this.#takeFree(goal, want, file, this.#share(reserved, goal, file, ahead))
+  }
+
+  /** Lets go of the lock until blocks that are held may be found again. @returns whether any were held */
+  #awaitHeld(): boolean {
+    const held = this.#words[HELD_BLOCKS]!
+    if (held === 0) return false
+    this.#locks.unlockAllocator()
+    waitWhile(this.#state.memory, HELD_BLOCKS, held, recheckMs)
+    if (Atomics.load(this.#words, FAILED) !== 0)
+      throw new Error('waiting for blocks that another worker holds')
+    this.#locks.lockAllocator()
+    return true
+  }
+
+  /**
+   * Keeps free blocks from being found until {@link letGo}. They count as free all the same: who finds no others waits.
+   * @param fewest blocks that their run has to have, unless it `continues` from `from` on what was held before
+   * @returns how many, `most` at the most, at runStart; 0 where there are none between `from` and `to`
+   */
+  hold(from: number, to: number, fewest: number, most: number, continues: boolean): number {
+    let found = 0
+    this.#locks.lockAllocator()
+    for (let block = this.#nextFree(from, to); block < to && found === 0;) {
+      const length = this.#measure(block, Math.max(fewest, most))
+      if (length >= fewest || (continues && block === from)) {
+        found = this.#mark(block, Math.min(length, most, to - block))
+        this.runStart = block
+      }
+      block = this.#nextFree(block + length, to)
+    }
+    this.#words[HELD_BLOCKS]! += found
+    this.#locks.unlockAllocator()
+    return found
+  }
+
+  letGo(first: number, count: number): void {
+    this.#locks.lockAllocator()
+    this.#words[HELD_BLOCKS]! -= this.#unmark(first, count)
+    this.#locks.unlockAllocator()
+    wake(this.#state.memory, HELD_BLOCKS, everyone)
   }
 
   /** Takes blocks of a file's run ahead, unless the one at its goal is free. */
@@ -261,6 +318,20 @@ export class Allocator implements ReservedBlocks {
 
   /** Looks for a run from `from` on. @returns true where the search can end */
   #scan(from: number, to: number, want: number): boolean {
+    for (let block = this.#nextFree(from, to); block < to;) {
+      const length = this.#measure(block, want)
+      if (length > this.#bestLength) {
+        this.#bestLength = length
+        this.runStart = block
+      }
+      if (length === want || ++this.#examined === runsExamined) return true
+      block = this.#nextFree(block + length, to)
+    }
+    return false
+  }
+
+  /** The first free block from `from` on; `to` or one behind it where there is none before that. */
+  #nextFree(from: number, to: number): number {
     const words = this.#words
     let block = from
     while (block < to) {
@@ -272,21 +343,10 @@ export class Allocator implements ReservedBlocks {
         }
       }
       const free = ~words[this.#bitmap + index]! & (-1 << (block & 31))
-      if (free === 0) {
-        block = (index + 1) * 32
-        continue
-      }
-      block = index * 32 + trailingZeros(free)
-      if (block >= to) return false
-      const length = this.#measure(block, want)
-      if (length > this.#bestLength) {
-        this.#bestLength = length
-        this.runStart = block
-      }
-      if (length === want || ++this.#examined === runsExamined) return true
-      block += length
+      if (free !== 0) return index * 32 + trailingZeros(free)
+      block = (index + 1) * 32
     }
-    return false
+    return block
   }
 
   /** Free blocks from `block` on, `want` at the most. */

@@ -3,11 +3,12 @@
 import { inode as layout } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import type { ContentChange } from './content-change.js'
-import { EFBIG, EINVAL, EISDIR } from './errno.js'
+import { EFBIG, EINVAL, EISDIR, EPERM } from './errno.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
 import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
+import { isGuarded, isImmutable } from './user-flags.js'
 
 /** Words of an inode as getattr hands them out: all that are in use but for its inline data. */
 export const attributeWords = layout.word.checksum
@@ -22,10 +23,13 @@ export const SET_MTIME = 32
 export const SET_CTIME = 64
 /** Clear set-user-ID and set-group-ID as truncate(2) does for those without CAP_FSETID. */
 export const KILL_PRIVILEGES = 128
+/** Both times are set to the current one, as whoever may write to the file may do, and its owner. */
+export const TOUCH = 256
+const touchAlone = SET_ATIME | SET_MTIME | TOUCH
 
 /** A change of attributes; made once and filled in for each call. Times are in the medium's encoding. */
 export class AttributeChange {
-  /** SET_* */
+  /** SET_*, KILL_PRIVILEGES, TOUCH */
   mask = 0
   mode = 0
   uid = 0
@@ -42,10 +46,12 @@ export class AttributeChange {
 }
 
 /**
- * @returns 0 or the errno that forbids the change, before anything is touched
+ * @returns 0 or the errno that forbids the change (-EPERM for a flag of the inode's), before anything is touched
  * @throws VolumeError where a file that is to be cut has a size that there cannot be
  */
 export function checkChange(inode: Inode, change: AttributeChange): number {
+  // A file that may be appended to may be touched as well.
+  if (isGuarded(inode) && (isImmutable(inode) || change.mask !== touchAlone)) return -EPERM
   if ((change.mask & SET_SIZE) === 0) return 0
   const type = inode.mode & S_IFMT
   if (type === S_IFDIR) return -EISDIR

@@ -3,11 +3,12 @@
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
 import type { CallEnd } from './call-end.js'
-import { EINVAL } from './errno.js'
+import { EINVAL, EPERM } from './errno.js'
 import { type File, blocksOf, mostBytesPerWrite } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
 import type { RangeParts } from './ranges.js'
+import { isGuarded } from './user-flags.js'
 
 /** One call copies so many bytes at the most, holes included: what it returns stays a small number. */
 const mostBytesPerCopy = 2 ** 30
@@ -82,6 +83,7 @@ export class CopyCall extends FileCall {
   }
 
   #copyRange(length: number): number {
+    if (isGuarded(this.#target)) return -EPERM
     const source = this.#source
     const index = this.#index
     const within = this.#within

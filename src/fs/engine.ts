@@ -31,6 +31,7 @@ import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { Fallocate } from './fallocate.js'
 import { File } from './file.js'
+import { FlagChange } from './flag-change.js'
 import { FreeInodes } from './free-inodes.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
@@ -55,6 +56,7 @@ import { readTarget } from './symlink.js'
 import { TableBlocks } from './table-blocks.js'
 import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
+import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 import { WriteCall } from './write-call.js'
@@ -77,6 +79,10 @@ export class Engine {
   readonly ranges: Ranges
   /** fallocate(2) */
   readonly allocation: Fallocate
+  /** Changes the flags that users set. */
+  readonly flags: FlagChange
+  /** Gives free blocks back to the devices. */
+  readonly trim: Trim
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -171,6 +177,8 @@ export class Engine {
     this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
     const fill = new MapFill(medium, area, map, this.#allocator)
     this.allocation = new Fallocate(parts, this.#allocator, change, fill, punch, setting.isReadOnly, end)
+    this.flags = new FlagChange(parts, setting.isReadOnly, end)
+    this.trim = new Trim(medium, this.#allocator, state, setting.isReadOnly)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -417,7 +425,8 @@ export class Engine {
   /**
    * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
    * `within` of block `index` of the file.
-   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EISDIR, -EINVAL, -ESTALE
+   * @param isAppend whether the file is open with O_APPEND: one that is append-only is written to no other way
+   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE
    */
   write(
     number: number,
@@ -427,9 +436,10 @@ export class Engine {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isAppend = false,
   ): number {
     if (this.isReadOnly) return -EROFS
-    return this.#write.write(number, index, within, length, from, start, killPrivileges)
+    return this.#write.write(number, index, within, length, from, start, killPrivileges, isAppend)
   }
 
   /** Whether every call is held to the rules of locks and transactions. */

@@ -16,6 +16,7 @@ export const ENODEV = 19
 export const ENOTDIR = 20
 export const EISDIR = 21
 export const EINVAL = 22
+export const ENOTTY = 25
 export const EFBIG = 27
 export const ENOSPC = 28
 export const EROFS = 30

@@ -12,13 +12,14 @@ import { flagPreallocated } from '../../layout/inode.js'
 import type { Allocator } from './allocator.js'
 import type { CallEnd } from './call-end.js'
 import { type ContentChange, changesMode, endsBeyond, partLeft, wholeBlocksUntil } from './content-change.js'
-import { EFBIG, ENOSPC, EOPNOTSUPP, EROFS } from './errno.js'
+import { EFBIG, ENOSPC, EOPNOTSUPP, EPERM, EROFS } from './errno.js'
 import { FileCall } from './file-call.js'
 import { Inode, inodeField } from './inode.js'
 import type { MapFill } from './map-fill.js'
 import type { NamespaceParts } from './namespace-parts.js'
 import type { Punch } from './punch.js'
 import { endOf } from './tail.js'
+import { isGuarded, isImmutable } from './user-flags.js'
 
 /** What fallocate(2) is asked for; 0 is to allocate. */
 export const FALLOC_FL_KEEP_SIZE = 0x01
@@ -71,7 +72,7 @@ export class Fallocate extends FileCall {
    * Durable on return.
    * @param mode FALLOC_FL_*
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @returns 0; -EOPNOTSUPP, -ENOSPC, -EFBIG, -EISDIR, -EINVAL for what is no regular file, -ESTALE
+   * @returns 0; -EOPNOTSUPP, -ENOSPC, -EFBIG, -EPERM for flags of the inode, -EISDIR, -EINVAL for what is no regular file, -ESTALE
    */
   fallocate(
     number: number,
@@ -105,6 +106,8 @@ export class Fallocate extends FileCall {
     const inode = this.#inode
     const error = this.#parts.table.openFile(this.#number, inode)
     if (error !== 0) return error
+    // As vfs_fallocate: a file that is only appended to may be given blocks, and nothing else.
+    if (isImmutable(inode) || (isGuarded(inode) && (this.#mode & ~FALLOC_FL_KEEP_SIZE) !== 0)) return -EPERM
     return this.#mode & FALLOC_FL_PUNCH_HOLE ? this.#makeHole(inode) : this.#allocate(inode)
   }
 

@@ -18,6 +18,7 @@ import { type Inode, inodeField } from './inode.js'
 import type { Allocator } from './allocator.js'
 import type { Punch } from './punch.js'
 import type { Transaction } from './transaction.js'
+import { checkWrite } from './user-flags.js'
 
 /** One call writes at most this many bytes, so that its transaction fits into the log. */
 export const mostBytesPerWrite = 2 ** 20
@@ -104,8 +105,9 @@ export class File {
   /**
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, or
-   * {@link partLeft}
+   * @param isAppend whether the file is open with O_APPEND
+   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, -EPERM,
+   * or {@link partLeft}
    */
   write(
     inode: Inode,
@@ -115,7 +117,10 @@ export class File {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isAppend: boolean,
   ): number {
+    const refusal = checkWrite(inode, index, within, isAppend)
+    if (refusal !== 0) return refusal
     this.#fromMemory.set(from, start)
     return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges)
   }

@@ -109,6 +109,9 @@ export class Inode {
   get previous(): number {
     return this.get(at.previous)
   }
+  get project(): number {
+    return this.get(at.project)
+  }
 
   /** Where this inode's block map hangs: word of the root in {@link block}. */
   get rootWord(): number {

@@ -19,11 +19,12 @@ import type { Locks } from './locks.js'
 import { S_IFLNK, S_IFMT, S_IFREG, S_ISGID, isDirectory, isMode, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import type { NamespaceParts } from './namespace-parts.js'
-import { type NewInode, putNew } from './new-inode.js'
+import { type NewInode, putInherited, putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import { checkTarget, putTarget } from './symlink.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
+import { checkProject, isGuarded, isImmutable, isNameGuarded } from './user-flags.js'
 import { damaged } from './volume-error.js'
 
 export class Namespace {
@@ -104,6 +105,7 @@ export class Namespace {
     if (!isMode(made.mode) || (made.mode & S_IFMT) !== S_IFREG) return -EINVAL
     const error = openDirectory(this.#table, parentNumber, this.#parent)
     if (error !== 0) return error
+    if (isImmutable(this.#parent)) return -EPERM
     this.#tx.begin()
     const failed = this.#free.choose(this.#tx, this.#child)
     if (failed !== 0) {
@@ -123,8 +125,9 @@ export class Namespace {
     const parent = this.#parent
     let error = this.#table.open(number, child)
     if (error !== 0) return error
-    if (isDirectory(child.mode)) return -EPERM
-    error = openForNewName(this.#table, this.#directory, parentNumber, name, parent)
+    if (isDirectory(child.mode) || isGuarded(child)) return -EPERM
+    error =
+      openForNewName(this.#table, this.#directory, parentNumber, name, parent) || checkProject(parent, child)
     if (error !== 0) return error
     this.#locks.lockInodes(parentNumber, number)
     const tx = this.#tx
@@ -163,6 +166,7 @@ export class Namespace {
     const number = this.#directory.lookup(parent, name)
     if (number === 0) return -ENOENT
     this.#table.follow(number, child)
+    if (isNameGuarded(parent, child)) return -EPERM
     const unfit = checkRemovable(child, wantDirectory)
     if (unfit !== 0) return unfit
     this.#locks.lockInodes(parentNumber, number)
@@ -196,6 +200,7 @@ export class Namespace {
     )
     child.put(tx, inodeField.uid, made.uid)
     child.put(tx, inodeField.gid, inherits ? parent.gid : made.gid)
+    putInherited(tx, child, parent)
     if (directory) child.put(tx, inodeField.parent, parent.number)
     else child.put(tx, inodeField.device, made.device)
   }
@@ -221,7 +226,8 @@ function openForNewName(
   if (name.isDot() || name.isDotDot()) return -EEXIST
   const unfit = name.check()
   if (unfit !== 0) return unfit
-  return directory.lookup(inode, name) === 0 ? 0 : -EEXIST
+  if (directory.lookup(inode, name) !== 0) return -EEXIST
+  return isImmutable(inode) ? -EPERM : 0
 }
 
 /** What adding or removing an entry changes of a directory. */

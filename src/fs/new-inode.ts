@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What an inode is made of. */
+import { flagProjectInherit } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import { type Inode, inodeField } from './inode.js'
 import type { Transaction } from './transaction.js'
+import { flagsOfType, inheritedFlags } from './user-flags.js'
 
 /**
  * For whom an inode is made, and how: filled in once per call. Permissions were checked before (default_permissions).
@@ -35,4 +37,12 @@ export function putNew(tx: Transaction, inode: Inode, clock: Clock, mode: number
   inode.put(tx, inodeField.xattrRoot, 0)
   inode.put(tx, inodeField.xattrBytes, 0)
   inode.put(tx, inodeField.project, 0)
+}
+
+/** Gives a new inode the flags that it takes over from its directory, and the project where that is one of them. */
+export function putInherited(tx: Transaction, inode: Inode, directory: Inode): void {
+  const inherited = directory.flags & inheritedFlags
+  if (inherited === 0) return
+  inode.put(tx, inodeField.flags, inherited & flagsOfType(inode.mode))
+  if (inherited & flagProjectInherit) inode.put(tx, inodeField.project, directory.project)
 }

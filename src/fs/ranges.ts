@@ -60,7 +60,7 @@ export class Ranges {
    * durable, but not whole: a power failure leaves what it would leave of several writes.
    * @param killPrivileges clears set-user-ID and set-group-ID of the target as write(2) does
    * @returns the bytes copied, maybe fewer, 0 at the end of the source; or -EINVAL for ranges of one file that overlap,
-   * -ENOSPC, -EFBIG, -EISDIR, -ESTALE
+   * -ENOSPC, -EFBIG, -EPERM for a target that is immutable or append-only, -EISDIR, -ESTALE
    */
   copy(
     from: number,

@@ -57,6 +57,10 @@ export class ReadOnlyMedium extends Medium {
     refuse()
   }
 
+  override punch(): never {
+    refuse()
+  }
+
   override flush(): never {
     refuse()
   }

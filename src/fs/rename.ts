@@ -7,7 +7,7 @@ import { rootInode } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import { hasEmptyTree } from './emptied-directory.js'
-import { EEXIST, EINVAL, ENOENT, ENOTEMPTY } from './errno.js'
+import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM } from './errno.js'
 import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
@@ -15,10 +15,11 @@ import type { Locks } from './locks.js'
 import { S_IFCHR, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import type { NamespaceParts } from './namespace-parts.js'
-import { putNew } from './new-inode.js'
+import { putInherited, putNew } from './new-inode.js'
 import { checkRemovable, dropName, openDirectory, saveDirectory, saveNames } from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
+import { checkProject, isImmutable, isNameGuarded } from './user-flags.js'
 import { damaged } from './volume-error.js'
 
 /** Flags of renameat2(2). */
@@ -70,7 +71,7 @@ export class Rename {
     const { number: other } = this.#other
     if (moved === other) return 0
     const exchange = (flags & RENAME_EXCHANGE) !== 0
-    const unfit = this.#check(fromNumber, toNumber, exchange)
+    const unfit = this.#checkFlags(exchange) || this.#check(fromNumber, toNumber, exchange)
     if (unfit !== 0) return unfit
     this.#locks.lockInodes(fromNumber, toNumber, moved, other)
     this.#tx.begin()
@@ -109,6 +110,14 @@ export class Rename {
     this.#table.follow(moved, this.#moved)
     if (other !== 0) this.#table.follow(other, this.#other)
     return 0
+  }
+
+  /** @returns 0, -EPERM where a flag forbids that a name goes or comes, or -EXDEV between projects */
+  #checkFlags(exchange: boolean): number {
+    const other = this.#other
+    if (isNameGuarded(this.#from, this.#moved)) return -EPERM
+    if (other.number === 0 ? isImmutable(this.#to) : isNameGuarded(this.#to, other)) return -EPERM
+    return checkProject(this.#to, this.#moved) || (exchange ? checkProject(this.#from, other) : 0)
   }
 
   /** No directory may end up inside itself, and nothing but an empty directory may be replaced by one. */
@@ -195,6 +204,7 @@ export class Rename {
     if (error !== 0) return error
     this.#free.take(tx, inode)
     putNew(tx, inode, this.#clock, S_IFCHR, 1)
+    putInherited(tx, inode, this.#from)
     this.#directory.replace(tx, this.#from, oldName, inode.number, typeOfMode(S_IFCHR))
     return 0
   }

@@ -38,7 +38,7 @@ export function putTarget(
   inode.putSize(tx, length, 0)
   if (length <= inlineBytes) {
     medium.copyIn(inode.block, (inode.word + inodeField.inline) * 4, from, start, length)
-    inode.put(tx, inodeField.flags, flagInlineData)
+    inode.put(tx, inodeField.flags, inode.flags | flagInlineData)
     return 0
   }
   const block = tx.claimOne(0)

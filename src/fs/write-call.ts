@@ -19,6 +19,7 @@ export class WriteCall extends FileCall {
   #from: TransferBuffer | null = null
   #start = 0
   #killPrivileges = false
+  #isAppend = false
 
   constructor(parts: NamespaceParts, file: File, end: CallEnd) {
     super(parts.locks, end)
@@ -36,6 +37,7 @@ export class WriteCall extends FileCall {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isAppend: boolean,
   ): number {
     this.#number = number
     this.#index = index
@@ -44,6 +46,7 @@ export class WriteCall extends FileCall {
     this.#from = from
     this.#start = start
     this.#killPrivileges = killPrivileges
+    this.#isAppend = isAppend
     return this.run(number)
   }
 
@@ -59,6 +62,7 @@ export class WriteCall extends FileCall {
       this.#from!,
       this.#start,
       this.#killPrivileges,
+      this.#isAppend,
     )
   }
 }

@@ -3,7 +3,7 @@
  * Looks at the thread that made a request, for what the request itself does not tell. The thread waits for the reply
  * meanwhile, so its system call cannot change.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * The numbers of chown(2), fchown(2), lchown(2) and fchownat(2), those of 32-bit programs included. In the other ABI of
@@ -26,5 +26,32 @@ export function isInChown(thread: number): boolean {
     return ofThisMachine.includes(Number.parseInt(readFileSync(`/proc/${thread}/syscall`, 'latin1'), 10))
   } catch {
     return false
+  }
+}
+
+const CAP_SYS_ADMIN = 21n
+
+/**
+ * Whether a thread that waits for a reply may do what is for administrators: it has CAP_SYS_ADMIN in the server's user
+ * namespace, or it runs as the user whose server this is, if that is not root. Where its capabilities cannot be seen,
+ * root has them.
+ */
+export function mayAdminister(thread: number, uid: number): boolean {
+  const own = process.geteuid?.() ?? 0
+  if (own !== 0 && uid === own) return true
+  const capabilities = effectiveCapabilities(thread)
+  return capabilities === null ? uid === 0 : ((capabilities >> CAP_SYS_ADMIN) & 1n) === 1n
+}
+
+/** In the server's user namespace: 0 for a thread of another one. @returns null where that cannot be seen */
+function effectiveCapabilities(thread: number): bigint | null {
+  if (thread === 0) return null
+  try {
+    const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1]
+    if (digits === undefined) return null
+    const isOurs = readlinkSync(`/proc/${thread}/ns/user`) === readlinkSync('/proc/self/ns/user')
+    return isOurs ? BigInt(`0x${digits}`) : 0n
+  } catch {
+    return null
   }
 }

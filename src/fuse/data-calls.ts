@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Serves requests about the contents of files. */
+import { inode } from '../../layout/inode.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { blockOf } from '../fs/inode.js'
+import { checkOpenToWrite } from '../fs/user-flags.js'
 import type { Attributes, Contents } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import { type Message, wantsAccessNoted } from './message.js'
@@ -48,6 +50,8 @@ export class DataCalls {
   open(): number {
     const message = this.#message
     const at = fuse.fuse_open_in.word
+    const refusal = this.#checkOpen(message.argument(at.flags))
+    if (refusal !== 0) return refusal
     if (message.argument(at.flags) & fuse.O_TRUNC) {
       const kill = message.argument(at.open_flags) & fuse.FUSE_OPEN_KILL_SUIDGID
       const change = this.#change
@@ -58,6 +62,15 @@ export class DataCalls {
       if (error !== 0) return error
     }
     return this.#replies.open()
+  }
+
+  /** @returns 0, or -EPERM where no such open file could write */
+  #checkOpen(flags: number): number {
+    if ((flags & fuse.O_ACCMODE) === 0) return 0
+    const { attributes } = this.#replies
+    const error = this.#files.getattr(this.#message.nodeid, attributes)
+    if (error !== 0) return error
+    return checkOpenToWrite(attributes[inode.word.flags]!, (flags & fuse.O_APPEND) !== 0)
   }
 
   read(): number {
@@ -100,6 +113,7 @@ export class DataCalls {
       message.payload,
       message.payloadStart,
       (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
+      (message.argument(at.flags) & fuse.O_APPEND) !== 0,
     )
     if (written < 0) return written
     if (written < size) {

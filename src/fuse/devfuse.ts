@@ -19,6 +19,7 @@ import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
+import { DeviceNotices } from './notices.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
 import { NO_REPLY, Server } from './server.js'
@@ -37,6 +38,8 @@ const totalBytes = dataBytes + slots * slotBytes
 const noWait = -1
 /** How long FORGETs gather: so short that nobody misses the space, so long that a thousand take few wake-ups. */
 const gatherMs = 2
+/** Requests that are served between two parts of one that takes long. */
+const mostServedBetween = 64
 
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
@@ -62,7 +65,8 @@ export class DevfuseChannel implements Channel, Patience {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this)
+    const notices = new DeviceNotices(parts.fd)
+    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this, notices)
     this.#handle = traced(this.#server, this.#message)
     this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
@@ -120,11 +124,24 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** Serves another request, if one comes and no other thread takes it, while the one in hand stays in its slot. */
   wait(): number {
-    const { words, mapping } = this.#buffer
     if (this.#slot === slots - 1) return 0
+    const received = this.#serveNext(sliceMs)
+    if (received === -EAGAIN) return sliceCost
+    return received >= 0 ? 1 : 0
+  }
+
+  serveOthers(): void {
+    let received = 1
+    for (let n = 0; n < mostServedBetween && received > 0 && this.#slot < slots - 1; n++)
+      received = this.#serveNext(noWait)
+  }
+
+  /** Serves a request from the next slot. @returns what the exchange gave */
+  #serveNext(timeoutMs: number): number {
+    const { words, mapping } = this.#buffer
     const { payloadStart, payloadBytes } = this.#message
     this.#useSlot(this.#slot + 1)
-    words[block.timeoutMs] = sliceMs
+    words[block.timeoutMs] = timeoutMs
     const received = native.exchange(mapping, 0)
     words[block.timeoutMs] = 0
     if (received > 0) {
@@ -135,8 +152,7 @@ export class DevfuseChannel implements Channel, Patience {
     this.#message.begin()
     this.#message.payloadStart = payloadStart
     this.#message.payloadBytes = payloadBytes
-    if (received === -EAGAIN) return sliceCost
-    return received >= 0 ? 1 : 0
+    return received
   }
 
   #useSlot(slot: number): void {

@@ -14,6 +14,7 @@ import type { FilePosition } from '../fs/file-position.js'
 import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
+import type { TrimRange } from '../fs/trim.js'
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
@@ -80,6 +81,23 @@ export interface Attributes {
   usage(): Usage
   /** @returns an inode whose space will come back, 0 for none */
   firstOrphan(): number
+  readonly flags: InodeFlags
+}
+
+/** Flags that users set, as on the medium (layout/inode.ts), and projects; getattr tells them. */
+export interface InodeFlags {
+  /** Sets those of the flags that `named` has. */
+  set(number: number, named: number, flags: number): number
+  setWithProject(number: number, named: number, flags: number, project: number): number
+}
+
+/** Free space, given back to what the file system lies on. */
+export interface Trimming {
+  readonly trim: {
+    readonly blockCount: number
+    /** Gives back the next part of a range. @returns 1 where more may be left, 0 at the end */
+    step(range: TrimRange): number
+  }
 }
 
 /** Contents of regular files. */
@@ -99,7 +117,10 @@ export interface Contents {
   /** @returns where the lock of beginRead lies in {@link lockMemory}, in bytes */
   handOverReadLock(number: number): number
   readonly lockMemory: Mapping
-  /** @returns the bytes written, fewer where there is no space for all */
+  /**
+   * @param isAppend whether the file is open with O_APPEND
+   * @returns the bytes written, fewer where there is no space for all
+   */
   write(
     number: number,
     index: number,
@@ -108,6 +129,7 @@ export interface Contents {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isAppend: boolean,
   ): number
   readonly ranges: Ranges
   readonly allocation: Allocation
@@ -144,7 +166,7 @@ export interface Ranges {
   ): number
 }
 
-export interface FileSystem extends Names, Attributes, Contents {
+export interface FileSystem extends Names, Attributes, Contents, Trimming {
   /** The time of the request in hand; a channel sets it. */
   readonly clock: Clock
   /** Space that is about to come back. */

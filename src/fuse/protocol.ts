@@ -41,6 +41,7 @@ export const FUSE_RELEASEDIR = 29
 export const FUSE_CREATE = 35
 export const FUSE_INTERRUPT = 36
 export const FUSE_DESTROY = 38
+export const FUSE_IOCTL = 39
 export const FUSE_BATCH_FORGET = 42
 export const FUSE_FALLOCATE = 43
 export const FUSE_READDIRPLUS = 44
@@ -224,7 +225,9 @@ export const fuse_open_in = structure('fuse_open_in', 8, 'OPEN', {
   open_flags: u32('FUSE_OPEN_*'),
 })
 
+export const O_ACCMODE = 0o3
 export const O_TRUNC = 0o1000
+export const O_APPEND = 0o2000
 export const O_NOATIME = 0o1000000
 export const FUSE_OPEN_KILL_SUIDGID = 1 << 0
 
@@ -447,6 +450,41 @@ export const fuse_copy_file_range_out = structure(
   { bytes_copied: u64('bytes copied') },
 )
 
+export const fuse_ioctl_in = structure('fuse_ioctl_in', 32, 'IOCTL; what the caller passes follows.', {
+  fh: u64('file handle'),
+  flags: u32('FUSE_IOCTL_*'),
+  cmd: u32('number of the call'),
+  arg: u64("the caller's argument, an address"),
+  in_size: u32('bytes that follow'),
+  out_size: u32('bytes that the reply may have behind its struct'),
+})
+
+export const fuse_ioctl_out = structure(
+  'fuse_ioctl_out',
+  16,
+  'Answers IOCTL; what the caller gets follows.',
+  {
+    result: u32('what ioctl(2) returns'),
+    flags: u32('0'),
+    in_iovs: u32('0'),
+    out_iovs: u32('0'),
+  },
+)
+
+/** In place of the errno in the header of a reply to no request. */
+export const FUSE_NOTIFY_INVAL_INODE = 2
+
+export const fuse_notify_inval_inode_out = structure(
+  'fuse_notify_inval_inode_out',
+  24,
+  "An inode's attributes have changed, and its pages from an offset on.",
+  {
+    ino: u64('the inode'),
+    off: u64('byte position; negative: no pages'),
+    len: u64('bytes'),
+  },
+)
+
 /** Bytes of the struct that follows the header, by opcode; names and data begin after it. */
 export const structBytes: Int32Array = (() => {
   const table = new Int32Array(mostOpcodes)
@@ -470,6 +508,7 @@ export const structBytes: Int32Array = (() => {
   table[FUSE_SETXATTR] = fuse_setxattr_in.lengthBytes
   table[FUSE_GETXATTR] = fuse_getxattr_in.lengthBytes
   table[FUSE_LISTXATTR] = fuse_getxattr_in.lengthBytes
+  table[FUSE_IOCTL] = fuse_ioctl_in.lengthBytes
   table[FUSE_FALLOCATE] = fuse_fallocate_in.lengthBytes
   table[FUSE_LSEEK] = fuse_lseek_in.lengthBytes
   table[FUSE_COPY_FILE_RANGE] = fuse_copy_file_range_in.lengthBytes

@@ -10,8 +10,10 @@ import { AttributeCalls } from './attribute-calls.js'
 import { DataCalls } from './data-calls.js'
 import type { FileSystem } from './file-system.js'
 import { answerInit } from './init.js'
+import { IoctlCalls } from './ioctl-calls.js'
 import type { Message } from './message.js'
 import { NameCalls } from './name-calls.js'
+import type { KernelNotices } from './notices.js'
 import type { Patience } from './patience.js'
 import * as fuse from './protocol.js'
 import { Replies } from './replies.js'
@@ -44,6 +46,7 @@ export class Server implements Servant {
   readonly #names: NameCalls
   readonly #attributes: AttributeCalls
   readonly #data: DataCalls
+  readonly #ioctls: IoctlCalls
 
   constructor(
     files: FileSystem,
@@ -51,6 +54,7 @@ export class Server implements Servant {
     statistics: Statistics,
     options: ServerOptions,
     patience: Patience,
+    notices: KernelNotices,
   ) {
     const { directIo } = options
     const replies = new Replies(files, message, directIo)
@@ -63,6 +67,7 @@ export class Server implements Servant {
     this.#names = new NameCalls(files, message, replies, options.directoryAccessTimes)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
     this.#data = new DataCalls(files, message, replies, statistics, options.accessTimes)
+    this.#ioctls = new IoctlCalls(files, message, replies, patience, notices)
   }
 
   /** Serves the request in the message; the file system's clock has been set. */
@@ -164,6 +169,8 @@ export class Server implements Servant {
       case fuse.FUSE_COPY_FILE_RANGE:
       case fuse.FUSE_COPY_FILE_RANGE_64:
         return this.#data.copyRange()
+      case fuse.FUSE_IOCTL:
+        return this.#ioctls.ioctl()
       case fuse.FUSE_STATFS:
         return this.#attributes.statfs()
       case fuse.FUSE_STATX:

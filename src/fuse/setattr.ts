@@ -10,6 +10,7 @@ import {
   SET_MTIME,
   SET_SIZE,
   SET_UID,
+  TOUCH,
 } from '../fs/attributes.js'
 import { Clock } from '../fs/clock.js'
 import type { Message } from './message.js'
@@ -27,6 +28,7 @@ export function readChange(message: Message, now: Clock, change: AttributeChange
   if (valid & fuse.FATTR_GID) change.mask |= SET_GID
   if (valid & fuse.FATTR_SIZE) change.mask |= SET_SIZE
   if (valid & fuse.FATTR_KILL_SUIDGID) change.mask |= KILL_PRIVILEGES
+  if (valid & fuse.FATTR_ATIME_NOW && valid & fuse.FATTR_MTIME_NOW) change.mask |= TOUCH
   change.mode = message.argument(at.mode)
   change.uid = message.argument(at.uid)
   change.gid = message.argument(at.gid)

@@ -8,6 +8,7 @@ import { nameText } from '../check/name-text.js'
 import { counted } from '../fs/counted.js'
 import * as errnos from '../fs/errno.js'
 import { Name } from '../fs/name.js'
+import { ioctlNames } from './ioctl-numbers.js'
 import type { Message } from './message.js'
 import * as fuse from './protocol.js'
 
@@ -108,6 +109,10 @@ const requests: Readonly<Record<number, (message: Message) => readonly string[]>
     const at = fuse.fuse_lseek_in.word
     const whence = message.argument(at.whence)
     return [`offset ${wide(message, at.offset)}`, whences[whence] ?? `whence ${whence}`]
+  },
+  [fuse.FUSE_IOCTL]: (message) => {
+    const cmd = message.argument(fuse.fuse_ioctl_in.word.cmd)
+    return [ioctlNames.get(cmd) ?? `command ${hex(cmd)}`]
   },
   [fuse.FUSE_COPY_FILE_RANGE]: copiedRange,
   [fuse.FUSE_COPY_FILE_RANGE_64]: copiedRange,

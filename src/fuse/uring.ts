@@ -18,6 +18,7 @@ import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
+import { DeviceNotices } from './notices.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_out_header } from './protocol.js'
 import { NO_REPLY, Server } from './server.js'
@@ -76,7 +77,8 @@ export class UringChannel implements Channel, Patience {
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this)
+    const notices = new DeviceNotices(parts.fd)
+    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this, notices)
     const { words } = this.#buffer
     words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes
@@ -126,6 +128,11 @@ export class UringChannel implements Channel, Patience {
 
   drain(): void {
     this.#askDrain()
+  }
+
+  /** Other workers serve theirs. Of this one's queues no request can be had without waiting; replies go out. */
+  serveOthers(): void {
+    native.submitRing(this.#ring)
   }
 
   /**

@@ -68,6 +68,11 @@ export interface Device {
    * @throws DeviceError ENOSPC or what else fallocate(2) gives
    */
   takeRoom(offsetBytes: number, lengthBytes: number): boolean
+  /**
+   * Descriptor by which native.punchHole frees parts of it, until it is closed; -1 where that cannot be: devdax has no
+   * such thing.
+   */
+  readonly punchFd: number
   /** Closes the device; a second time does nothing. */
   close(): void
 }
@@ -238,6 +243,7 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
     alignBytes,
     domain,
     notice: domainNotice(kind, path, number, domain),
+    punchFd: kind === 'devdax' || access === 'read-only' ? -1 : fd,
     mapWindow(offsetBytes, lengthBytes, mode) {
       const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${path}`
       if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)

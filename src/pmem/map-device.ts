@@ -19,7 +19,7 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
   try {
     for (const device of devices) {
       const blocks = deviceBlocks(device)
-      places.push({ path: device.path, firstWindow: windows.length })
+      places.push({ path: device.path, firstWindow: windows.length, punchFd: device.punchFd })
       blockCount = windows.length * windowBlocks + blocks
       for (let first = 0; first < blocks; first += windowBlocks) {
         const lengthBytes = windowLengthBytes(device, first)

@@ -30,6 +30,7 @@ import { Medium } from './medium.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
 
+const EOPNOTSUPP = 95
 const lineBytes = 64
 const lineMask = ~(lineBytes - 1)
 const lineWords = lineBytes / 4
@@ -173,6 +174,21 @@ export class MappedMedium extends Medium {
       block = (window + 1) * windowBlocks
       offset = 0
     }
+  }
+
+  punch(block: number, count: number): number {
+    for (let done = 0; done < count;) {
+      const window = (block + done) >>> windowShift
+      const device = this.#devices.findLast(({ firstWindow }) => firstWindow <= window)
+      if (device?.punchFd === undefined || device.punchFd < 0) return -EOPNOTSUPP
+      const index = (block + done) & windowBlockMask
+      const part = Math.min(count - done, windowBlocks - index)
+      const at = (window - device.firstWindow) * windowBytes + index * blockBytes
+      const error = native.punchHole(device.punchFd, at, part * blockBytes)
+      if (error !== 0) return error
+      done += part
+    }
+    return 0
   }
 
   flush(block: number, offset: number, length: number): void {

@@ -12,6 +12,8 @@ import { DeviceError, deviceError } from './device-error.js'
 export interface DevicePlace {
   readonly path: string
   readonly firstWindow: number
+  /** Descriptor by which parts of it are freed, -1 where they cannot be. */
+  readonly punchFd: number
 }
 
 const EFAULT = 14

@@ -31,6 +31,11 @@ export abstract class Medium {
   abstract copyWithin(block: number, offset: number, from: number, fromOffset: number, length: number): void
   /** Fills `length` bytes with zeros. They may run on into the blocks that follow. */
   abstract zero(block: number, offset: number, length: number): void
+  /**
+   * Gives the memory or disk space of `count` blocks, which nobody uses, back to the device. They then read as zeros.
+   * @returns 0 or a negative errno, -EOPNOTSUPP where the device cannot do that
+   */
+  abstract punch(block: number, count: number): number
   /** Asks for `length` bytes from byte `offset` of the block to be durable at the next fence. */
   abstract flush(block: number, offset: number, length: number): void
   /**

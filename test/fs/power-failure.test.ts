@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Names under loss of power: every call that changes them happens whole or not at all, and lasts once it returned. */
 import { test } from 'tap'
+import {
+  flagAppend,
+  flagDirSync,
+  flagImmutable,
+  flagNoAtime,
+  flagNoDump,
+  flagProjectInherit,
+  flagSync,
+} from '../../layout/inode.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import { exploreCall } from '../support/crash-explorer.js'
 import { Random, seed } from '../support/random.js'
@@ -129,6 +138,39 @@ const scenarios: readonly Scenario[] = [
     prepare: plant,
     call: (v) => must(v.caller.unlink(at(v, 'a', 'inner'), 'long')),
   },
+  {
+    name: 'flags',
+    prepare: plant,
+    call: (v) => must(v.caller.setFlags(at(v, 'a', 'one'), flagAppend | flagNoDump)),
+  },
+  {
+    name: 'flags and project',
+    prepare: (v) => {
+      plant(v)
+      must(v.caller.setFlags(at(v, 'b'), flagImmutable | flagSync, 5))
+      return undefined
+    },
+    call: (v) => must(v.caller.setFlags(at(v, 'b'), flagProjectInherit | flagDirSync, 0xffff_fff0)),
+  },
+  {
+    name: 'create of what takes over flags and project',
+    prepare: (v) => {
+      plant(v)
+      must(v.caller.setFlags(at(v, 'b'), flagProjectInherit | flagNoAtime | flagDirSync, 7))
+      return undefined
+    },
+    call: (v) => must(v.caller.mkdir(at(v, 'b'), 'inner')),
+  },
+  {
+    name: 'symlink that takes over flags',
+    prepare: (v) => {
+      plant(v)
+      must(v.caller.setFlags(at(v, 'b'), flagNoAtime))
+      return undefined
+    },
+    call: (v) => must(v.caller.symlink(at(v, 'b'), 's', 'short')),
+  },
+  { name: 'free blocks given back', prepare: plant, call: (v) => must(v.caller.trim()) },
   {
     name: 'unlink while open, then closed',
     prepare: (v) => {

@@ -75,6 +75,9 @@ void test('every call that changes something is refused, and nothing is stored',
     truncate: caller.truncate(file, 0),
     setattr: caller.setattr(file, { mask: SET_ATIME }),
     nothing: caller.setattr(file, {}),
+    flags: caller.setFlags(file, 0),
+    project: caller.setFlags(file, 0, 1),
+    trim: caller.trim(),
   }
   for (const [call, result] of Object.entries(refused)) t.equal(result, -EROFS, call)
   readAll(t, caller, orphan)
@@ -118,6 +121,7 @@ void test('a store that was let slip is a defect', (t) => {
     () => medium.clearBits(),
     () => medium.copyIn(),
     () => medium.zero(),
+    () => medium.punch(),
     () => medium.flush(),
     () => medium.order(),
     () => medium.fence(),

@@ -5,6 +5,7 @@
 import { constants } from 'node:fs'
 import tap, { type Test } from 'tap'
 import { ForegroundServer } from '../support/foreground-server.js'
+import { fl, setFlags, trim } from '../support/inode-flags.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
@@ -32,6 +33,8 @@ async function work(system: System, top: string): Promise<void> {
   await system.chmod(`${top}/third`, 0o600)
   await system.chown(`${top}/third`, 1, 2)
   await system.list(top)
+  await setFlags(system, top, fl.nodump)
+  await trim(system, top)
   await system.unlink(`${top}/third`)
   await system.statfs(top)
 }
@@ -63,6 +66,9 @@ const expected: readonly (readonly [what: string, request: string, reply: string
   ['chmod', 'SETATTR(inode 3, mode 0100600)', attributes('0100600', 2, 10)],
   ['chown', 'SETATTR(inode 3, uid 1, gid 2', 'mode 0100600, links 2, owner 1:2, size 10'],
   ['a listing', 'READDIRPLUS(inode 1, cookie 0x0, size ', '5 entries, 800 bytes'],
+  ['flags', 'IOCTL(inode 1, FS_IOC_GETFLAGS)', '20 bytes'],
+  ['setting flags', 'IOCTL(inode 1, FS_IOC_SETFLAGS)', '16 bytes'],
+  ['trimming', 'IOCTL(inode 1, FITRIM)', '40 bytes'],
   ['unlink', 'UNLINK(inode 1, "third")', '0'],
 ]
 

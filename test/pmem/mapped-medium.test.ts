@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a list carries gets to the medium, wherever in the list it stands and whenever the list gets full. */
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import tap from 'tap'
+import { windowBlocks } from '../../layout/geometry.js'
+import { createMemoryDevice, openDevice } from '../../src/pmem/device.js'
+import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
+import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { MemoryVolume } from '../support/memory-volume.js'
+import { SmallDisk } from '../support/small-disk.js'
 
 const lineWords = 16
 const wordsPerBlock = 1024
@@ -47,4 +54,78 @@ void tap.test('lines, after so many steps and so many lines of others', (t) => {
     }
   }
   t.end()
+})
+
+void tap.test('blocks that are given back read as zeros, and their neighbours stay', (t) => {
+  const volume = new MemoryVolume(2 ** 24)
+  t.teardown(() => volume.release())
+  const { medium } = volume
+  const first = 1000
+  for (let block = first; block < first + 10; block++) medium.store32(block, 5, block)
+  t.equal(medium.punch(first + 2, 6), 0)
+  const seen = Array.from({ length: 10 }, (_, n) => medium.load32(first + n, 5))
+  t.strictSame(seen, [first, first + 1, 0, 0, 0, 0, 0, 0, first + 8, first + 9])
+  medium.store32(first + 3, 5, 7)
+  t.equal(medium.load32(first + 3, 5), 7, 'and can be stored to')
+  t.end()
+})
+
+void tap.test('of each device its own blocks are given back', (t) => {
+  const devices = [createMemoryDevice(2 ** 22), createMemoryDevice(2 ** 23)]
+  const description = mapDevices(devices, 'read-write')
+  const medium = new MappedMedium(description)
+  t.teardown(() => {
+    medium.release()
+    unmapDevices(description)
+    for (const device of devices) device.close()
+  })
+  for (const base of [0, windowBlocks]) {
+    for (let block = base; block < base + 100; block++) medium.store32(block, 0, 1)
+  }
+  t.equal(medium.punch(windowBlocks + 10, 5), 0)
+  const left = (base: number): number[] =>
+    Array.from({ length: 100 }, (_, n) => n).filter((n) => medium.load32(base + n, 0) === 0)
+  t.strictSame(left(0), [])
+  t.strictSame(left(windowBlocks), [10, 11, 12, 13, 14])
+  t.end()
+})
+
+void tap.test('a device that cannot take blocks back says so', (t) => {
+  const device = createMemoryDevice(2 ** 22)
+  const description = mapDevices([{ ...device, punchFd: -1 }], 'read-write')
+  const medium = new MappedMedium(description)
+  t.equal(medium.punch(10, 1), -95)
+  medium.release()
+  unmapDevices(description)
+  device.close()
+  t.end()
+})
+
+void tap.test('a block device passes it on to what lies below', async (t) => {
+  const disk = await SmallDisk.make(t, 2 ** 26)
+  const path = disk.loop(t, 'backing', 2 ** 24)
+  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  const description = mapDevices([device], 'read-write')
+  const medium = new MappedMedium(description)
+  for (let block = 0; block < 1000; block++) medium.zero(block, 0, 4096)
+  for (let block = 0; block < 1000; block++) medium.store32(block, 5, block + 1)
+  medium.fence()
+  const heldBytes = (): number => statSync(join(disk.folder, 'backing')).blocks * 512
+  const before = heldBytes()
+  t.equal(medium.punch(100, 800), 0)
+  t.ok(before - heldBytes() >= 800 * 4096, `${before - heldBytes()} bytes came back`)
+  t.strictSame(
+    [99, 100, 899, 900].map((block) => medium.load32(block, 5)),
+    [100, 0, 0, 901],
+  )
+  medium.store32(500, 5, 7)
+  medium.flush(500, 20, 4)
+  medium.release()
+  unmapDevices(description)
+  device.close()
+  const bytes = readFileSync(join(disk.folder, 'backing'))
+  t.strictSame(
+    [99, 100, 500].map((block) => bytes.readUInt32LE(block * 4096 + 20)),
+    [100, 0, 7],
+  )
 })

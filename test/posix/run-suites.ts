@@ -8,6 +8,7 @@ import { copyFileRangeSuite } from './suites/copy-file-range.js'
 import { durabilitySuite } from './suites/durability.js'
 import { fallocateSuite } from './suites/fallocate.js'
 import { holesSuite } from './suites/holes.js'
+import { inodeFlagsSuite } from './suites/inode-flags.js'
 import { inodesSuite } from './suites/inodes.js'
 import { linksSuite } from './suites/links.js'
 import { locksSuite } from './suites/locks.js'
@@ -38,6 +39,7 @@ const suites = [
   durabilitySuite,
   fallocateSuite,
   holesSuite,
+  inodeFlagsSuite,
   inodesSuite,
   linksSuite,
   locksSuite,

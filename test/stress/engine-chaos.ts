@@ -18,6 +18,7 @@ import {
 } from '../../src/fs/errno.js'
 import type { Name } from '../../src/fs/name.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
+import { TrimRange } from '../../src/fs/trim.js'
 import type { Random } from '../support/random.js'
 import { atomBytes, fileIdOf, fillAtoms, firstForeign } from './atoms.js'
 import type { Board } from './board.js'
@@ -93,9 +94,16 @@ export class EngineChaos {
     else if (choice < 92) this.#list()
     else if (choice < 96) this.#find()
     else if (choice < 97) this.#exchangePermanent()
-    else if (choice < 98 && this.#random.below(10) === 0) this.#fatten()
-    else if (choice < 99 && this.#random.below(10) === 0) this.#crowd()
+    else if (choice < 99 && this.#random.below(10) === 0) this.#strain()
     else this.#drop()
+  }
+
+  /** What takes long. */
+  #strain(): void {
+    const choice = this.#random.below(3)
+    if (choice === 0) this.#fatten()
+    else if (choice === 1) this.#crowd()
+    else this.#trim()
   }
 
   /** Gives all references back. */
@@ -137,6 +145,15 @@ export class EngineChaos {
     if (this.#held.length === 0) return
     const [held] = this.#held.splice(this.#random.below(this.#held.length), 1)
     this.#client.engine.forget(held!.number, 1)
+  }
+
+  /** Others need blocks meanwhile, and shall not find less. */
+  #trim(): void {
+    const { trim } = this.#client.engine
+    const range = new TrimRange(0, trim.blockCount, 1 + this.#random.below(20))
+    let result = 1
+    while (result > 0) result = trim.step(range)
+    allow('trim', result)
   }
 
   #lookup(): void {

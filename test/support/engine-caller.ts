@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** An engine spoken to in JavaScript's own terms: strings, Buffers, offsets as numbers. */
-import { inode as layout } from '../../layout/inode.js'
+import { inode as layout, userFlags } from '../../layout/inode.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
 import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import type { Engine } from '../../src/fs/engine.js'
@@ -8,6 +8,7 @@ import { FilePosition } from '../../src/fs/file-position.js'
 import { mostBytesPerWrite } from '../../src/fs/file.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'
+import { TrimRange } from '../../src/fs/trim.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import {
   type TransferBuffer,
@@ -32,6 +33,9 @@ export interface Attributes {
   readonly device: number
   readonly generation: number
   readonly parent: number
+  /** Flags that users set, as on the medium. */
+  readonly flags: number
+  readonly project: number
 }
 
 export interface Entry {
@@ -128,10 +132,10 @@ export class EngineCaller {
   }
 
   /** One write of the engine. @param offset bytes, below 2⁴⁴ */
-  write(inode: number, offset: number, data: Uint8Array, killPrivileges = false): number {
+  write(inode: number, offset: number, data: Uint8Array, killPrivileges = false, isAppend = false): number {
     this.#buffer.bytes.set(data, 4)
     const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
-    return this.engine.write(inode, index, within, data.length, this.#buffer, 4, killPrivileges)
+    return this.engine.write(inode, index, within, data.length, this.#buffer, 4, killPrivileges, isAppend)
   }
 
   extents(inode: number, offset: number, length: number): Extent[] | number {
@@ -178,6 +182,21 @@ export class EngineCaller {
 
   setattr(inode: number, change: Partial<AttributeChange>): number {
     return this.engine.setattr(inode, Object.assign(new AttributeChange(), change))
+  }
+
+  /** Sets all flags that users set, and the project where one is given. */
+  setFlags(inode: number, flags: number, project?: number): number {
+    const calls = this.engine.flags
+    if (project === undefined) return calls.set(inode, userFlags, flags)
+    return calls.setWithProject(inode, userFlags, flags, project)
+  }
+
+  /** Gives free blocks back to the device. @returns how many, or a negative errno */
+  trim(start = 0, end = Infinity, fewest = 1): number {
+    const range = new TrimRange(start, end, fewest)
+    let result = 1
+    while (result > 0) result = this.engine.trim.step(range)
+    return result < 0 ? result : range.trimmed
   }
 
   truncate(inode: number, size: number): number {
@@ -293,5 +312,7 @@ function attributesOf(words: Uint32Array): Attributes {
     device: get(at.device),
     generation: get(at.generation),
     parent: get(at.parent),
+    flags: get(at.flags) & userFlags,
+    project: get(at.project),
   }
 }

@@ -11,6 +11,7 @@ import {
   inlineBytes,
   inode as layout,
   inodesPerBlock,
+  userFlags,
 } from '../../layout/inode.js'
 import { flagUnwritten } from '../../layout/map-node.js'
 import { blockBytes, rootsBlock, superblockBlock } from '../../layout/geometry.js'
@@ -226,7 +227,7 @@ export class Invariants {
       this.say(number, 'has the flag of an orphan and is on no list')
     const isPreallocated = (flags & flagPreallocated) !== 0
     if (isPreallocated && type !== regular) this.say(number, 'is no file, and has preallocated blocks')
-    if ((flags & ~(flagOrphan | flagInlineData | flagPreallocated)) !== 0)
+    if ((flags & ~(flagOrphan | flagInlineData | flagPreallocated | userFlags)) !== 0)
       this.say(number, `has flags ${flags}`)
     if (type === directory) {
       blocks = new DirectoryInvariants(this, { number, words }, isOrphan).check()

@@ -144,6 +144,12 @@ export class RecordingMedium extends Medium {
     this.#stream(block, offset, length, (bytes, at, _done, part) => bytes.fill(0, at, at + part))
   }
 
+  /** A block that is freed may be zeros at any time from then on, and is at the next fence. */
+  punch(block: number, count: number): number {
+    this.zero(block, 0, count * blockBytes)
+    return 0
+  }
+
   flush(block: number, offset: number, length: number): void {
     this.#check(block, offset, length)
     this.#events?.push({ kind: 'flush', at: position(block, offset), length, bytes: null })

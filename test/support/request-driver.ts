@@ -50,10 +50,9 @@ export class RequestDriver {
       overRing: false,
     }
     const { engine } = volume
-    this.#server = new Server(engine, this.message, this.statistics, options, {
-      wait: () => 0,
-      drain: () => undefined,
-    })
+    const patience = { wait: () => 0, drain: () => undefined, serveOthers: () => undefined }
+    const notices = { attributesChanged: () => undefined }
+    this.#server = new Server(engine, this.message, this.statistics, options, patience, notices)
   }
 
   release(): void {

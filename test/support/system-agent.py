@@ -203,6 +203,15 @@ def statx_value(fd, mask, flags):
     }
 
 
+def ioctl_file(path, number, data):
+    """ioctl(2) on what lies under a path; answers the bytes that `data` has become."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return fcntl.ioctl(fd, number, data)
+    finally:
+        os.close(fd)
+
+
 def map_file(fd, length, offset):
     handle = len(mappings) + 1
     mappings[handle] = mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
@@ -293,6 +302,7 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "mapWrite": write_mapping,
     "mapSync": lambda handle: mappings[handle].flush(),
     "unmap": lambda handle: mappings[handle].close(),
+    "ioctl": ioctl_file,
     "flock": fcntl.flock,
     "setLock": set_lock,
     "lockOwner": lock_owner,

@@ -253,6 +253,9 @@ export class System {
   listxattr = (path: Path) => this.#call('listxattr', bytes(path)) as Promise<readonly string[]>
   removexattr = (path: Path, name: string) => this.#perform('removexattr', bytes(path), name)
 
+  /** ioctl(2) on what lies under a path. Resolves with what the bytes that were passed have become. */
+  ioctl = (path: Path, number: number, data: Buffer) => this.#bytes('ioctl', bytes(path), number, data)
+
   opendir = (path: Path) => this.#call('opendir', bytes(path)) as Promise<Directory>
   closedir = (directory: Directory) => this.#perform('closedir', directory)
   telldir = (directory: Directory) => this.#call('telldir', directory) as Promise<bigint>

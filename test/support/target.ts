@@ -21,6 +21,16 @@ export interface Lacks {
   readonly zeroRange?: string
   /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
   readonly userXattr?: string
+  /** Flags of inodes beyond append, immutable, noatime and nodump: the errno of FS_IOC_SETFLAGS. */
+  readonly syncFlags?: string
+  /** Projects: the errno of FS_IOC_FSSETXATTR. */
+  readonly projects?: string
+  /** Generations of inodes: the errno of FS_IOC_GETVERSION. */
+  readonly generations?: string
+  /** What open(2) gives for writing to a file whose flags forbid that, in place of EPERM; writing itself is refused. */
+  readonly guardedOpen?: string
+  /** What write(2) gives to a file that was open before its flags forbade that. */
+  readonly writeToGuarded?: string
 }
 
 export interface Target {
@@ -52,7 +62,13 @@ const umount = async (directory: string): Promise<void> => {
 
 const tmpfs: Recipe = {
   name: 'tmpfs',
-  lacks: { zeroRange: 'EOPNOTSUPP' },
+  lacks: {
+    zeroRange: 'EOPNOTSUPP',
+    syncFlags: 'EOPNOTSUPP',
+    projects: 'EOPNOTSUPP',
+    generations: 'ENOTTY',
+    writeToGuarded: 'OK',
+  },
   async mount(_medium, directory) {
     await run('mount', ['-t', 'tmpfs', '-o', 'size=2g,mode=755', 'pmfs2-test', directory])
   },
@@ -62,7 +78,8 @@ const tmpfs: Recipe = {
 
 const ext4: Recipe = {
   name: 'ext4',
-  lacks: {},
+  // They need its feature `project`, and that a kernel with quotas.
+  lacks: { projects: 'EOPNOTSUPP' },
   async mount(medium, directory) {
     await writeFile(medium, '')
     await truncate(medium, 2 ** 31)
@@ -79,6 +96,8 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   name: 'pmfs2',
   lacks: {
     userXattr: 'EOPNOTSUPP',
+    // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
+    guardedOpen: options.includes('direct_io') ? 'EPERM' : 'OK',
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Serves ioctl(2). The kernel handles those that it knows of all file systems, and asks for flags and projects on their
+ * behalf, having seen to it that the caller owns the file and has CAP_LINUX_IMMUTABLE where that is needed
+ * (vfs_fileattr_set). All others come as they are, with as many bytes as their number says.
+ */
+import { blockShift } from '../../layout/geometry.js'
+import { inode, userFlags } from '../../layout/inode.js'
+import { EINVAL, ENOTTY, EOPNOTSUPP, EPERM } from '../fs/errno.js'
+import { TrimRange } from '../fs/trim.js'
+import { mayAdminister } from './caller.js'
+import type { Attributes, Trimming } from './file-system.js'
+import {
+  FITRIM,
+  FS_IOC32_GETVERSION,
+  FS_IOC_FSGETXATTR,
+  FS_IOC_FSSETXATTR,
+  FS_IOC_GETFLAGS,
+  FS_IOC_GETVERSION,
+  FS_IOC_SETFLAGS,
+  asFl,
+  asXflag,
+  flagsFromCall,
+  flagsToCall,
+  fstrim_range,
+  fsxattr,
+  namedByFl,
+  namedByXflag,
+} from './ioctl-numbers.js'
+import type { Message } from './message.js'
+import type { KernelNotices } from './notices.js'
+import type { Patience } from './patience.js'
+import * as fuse from './protocol.js'
+import type { Replies } from './replies.js'
+
+const resultWords = fuse.fuse_ioctl_out.lengthWords
+const resultBytes = fuse.fuse_ioctl_out.lengthBytes
+const blockBytes = 2 ** blockShift
+
+export class IoctlCalls {
+  readonly #files: Attributes & Trimming
+  readonly #message: Message
+  readonly #replies: Replies
+  readonly #patience: Patience
+  readonly #notices: KernelNotices
+
+  constructor(
+    files: Attributes & Trimming,
+    message: Message,
+    replies: Replies,
+    patience: Patience,
+    notices: KernelNotices,
+  ) {
+    this.#files = files
+    this.#message = message
+    this.#replies = replies
+    this.#patience = patience
+    this.#notices = notices
+  }
+
+  ioctl(): number {
+    switch (this.#message.argument(fuse.fuse_ioctl_in.word.cmd)) {
+      case FS_IOC_GETFLAGS:
+        return this.#getFlags()
+      case FS_IOC_SETFLAGS:
+        return this.#setFlags()
+      case FS_IOC_FSGETXATTR:
+        return this.#getExtended()
+      case FS_IOC_FSSETXATTR:
+        return this.#setExtended()
+      case FS_IOC_GETVERSION:
+      case FS_IOC32_GETVERSION:
+        return this.#getVersion()
+      case FITRIM:
+        return this.#trim()
+      default:
+        return -ENOTTY
+    }
+  }
+
+  #getFlags(): number {
+    const error = this.#loadAttributes()
+    if (error !== 0) return error
+    this.#begin()
+    this.#message.put(resultWords, flagsToCall(this.#attribute(inode.word.flags) & userFlags, asFl))
+    return this.#end(4)
+  }
+
+  /** Four bytes, as on other file systems, though the number says that they are a long: lsattr(1) has room for no more. */
+  #getVersion(): number {
+    const error = this.#loadAttributes()
+    if (error !== 0) return error
+    this.#begin()
+    this.#message.put(resultWords, this.#attribute(inode.word.generation))
+    return this.#end(4)
+  }
+
+  #getExtended(): number {
+    const error = this.#loadAttributes()
+    if (error !== 0) return error
+    this.#begin()
+    const at = fsxattr.word
+    this.#message.put(
+      resultWords + at.fsx_xflags,
+      flagsToCall(this.#attribute(inode.word.flags) & userFlags, asXflag),
+    )
+    this.#message.put(resultWords + at.fsx_projid, this.#attribute(inode.word.project))
+    return this.#end(fsxattr.lengthBytes)
+  }
+
+  #setFlags(): number {
+    if (this.#message.payloadBytes < 4) return -EINVAL
+    const flags = flagsFromCall(this.#input(0), asFl)
+    if (flags < 0) return -EOPNOTSUPP
+    return this.#changed(this.#files.flags.set(this.#message.nodeid, namedByFl, flags))
+  }
+
+  /** Hints for the sizes of extents are not kept, as ext4 does not keep them. */
+  #setExtended(): number {
+    if (this.#message.payloadBytes < fsxattr.lengthBytes) return -EINVAL
+    const at = fsxattr.word
+    const flags = flagsFromCall(this.#input(at.fsx_xflags), asXflag)
+    if (flags < 0) return -EOPNOTSUPP
+    const project = this.#input(at.fsx_projid)
+    return this.#changed(this.#files.flags.setWithProject(this.#message.nodeid, namedByXflag, flags, project))
+  }
+
+  /** The kernel goes on with the ctime that it knows, unless it is told to ask. */
+  #changed(error: number): number {
+    if (error !== 0) return error
+    this.#notices.attributesChanged(this.#message.nodeid)
+    this.#begin()
+    return this.#end(0)
+  }
+
+  /**
+   * Others are served between two parts. Their requests take the place of this one, so all that it says is read before.
+   */
+  #trim(): number {
+    const message = this.#message
+    if (message.payloadBytes < fstrim_range.lengthBytes) return -EINVAL
+    if (!mayAdminister(message.pid, message.uid)) return -EPERM
+    const at = fstrim_range.word
+    const start = Math.floor(this.#wideInput(at.start) / blockBytes)
+    const length = Math.floor(this.#wideInput(at.len) / blockBytes)
+    const fewest = Math.max(1, Math.ceil(this.#wideInput(at.minlen) / blockBytes))
+    const { trim } = this.#files
+    const { blockCount } = trim
+    if (length === 0 || start >= blockCount || fewest > blockCount) return -EINVAL
+    const range = new TrimRange(start, Math.min(start + length, blockCount), fewest)
+    let result = trim.step(range)
+    while (result > 0) {
+      this.#patience.serveOthers()
+      result = trim.step(range)
+    }
+    if (result < 0) return result
+    this.#begin()
+    message.put(resultWords + at.start, (start * blockBytes) | 0)
+    message.put(resultWords + at.start + 1, Math.floor((start * blockBytes) / 2 ** 32))
+    message.put(resultWords + at.len, range.trimmed << blockShift)
+    message.put(resultWords + at.len + 1, range.trimmed >>> (32 - blockShift))
+    message.put(resultWords + at.minlen, fewest << blockShift)
+    message.put(resultWords + at.minlen + 1, fewest >>> (32 - blockShift))
+    return this.#end(fstrim_range.lengthBytes)
+  }
+
+  #loadAttributes(): number {
+    return this.#files.getattr(this.#message.nodeid, this.#replies.attributes)
+  }
+
+  #attribute(word: number): number {
+    return this.#replies.attributes[word]! | 0
+  }
+
+  /** A word of what the caller has passed. */
+  #input(word: number): number {
+    return this.#message.payload.words[(this.#message.payloadStart >>> 2) + word]!
+  }
+
+  /** Eight bytes of it; not exact beyond 2⁵³, where there are no blocks. */
+  #wideInput(word: number): number {
+    return (this.#input(word) >>> 0) + (this.#input(word + 1) >>> 0) * 2 ** 32
+  }
+
+  /** Makes zeros of the reply, as large as it may become. All that the request says has been read. */
+  #begin(): void {
+    this.#message.clear(resultWords + fsxattr.lengthWords)
+  }
+
+  /** @param dataBytes what follows the result */
+  #end(dataBytes: number): number {
+    return resultBytes + dataBytes
+  }
+}

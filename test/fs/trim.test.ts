@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Free blocks given back to the device: all of them, none that is used, and nobody else finds less meanwhile. */
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { test } from 'tap'
+import { EUCLEAN } from '../../src/fs/errno.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
+import { MemoryVolume } from '../support/memory-volume.js'
+import { Random } from '../support/random.js'
+import { TestVolume, root } from '../support/test-volume.js'
+import { difference, treeOf } from '../support/tree.js'
+
+const blockBytes = 4096
+
+/** Free blocks that do not read as zeros. */
+function soiledBlocks({ medium }: TestVolume): number {
+  const { blockCount } = readSuperblock(medium).superblock.geometry
+  let soiled = 0
+  for (let block = 0; block < blockCount; block++) {
+    const at = medium.byteOf(block)
+    const bytes = medium.bytesOf(block).subarray(at, at + blockBytes)
+    if (bytes.every((byte) => byte === 0xa5)) soiled++
+  }
+  return soiled
+}
+
+void test('all that is free is given back, and nothing else', (t) => {
+  const volume = TestVolume.of(t, 20_000)
+  const { caller } = volume
+  const random = new Random(1)
+  for (let n = 0; n < 30; n++) {
+    const file = caller.file(root, `file-${n}`)
+    for (let offset = 0; offset < 5; offset++) caller.write(file, offset * 50_000, random.bytes(30_000))
+    caller.forget(file)
+  }
+  for (let n = 0; n < 30; n += 2) caller.unlink(root, `file-${n}`)
+  const before = treeOf(caller)
+  const free = volume.freeBlocks
+  t.ok(soiledBlocks(volume) > 0)
+  t.equal(caller.trim(), free)
+  t.equal(soiledBlocks(volume), 0)
+  t.equal(difference(treeOf(caller), before), null)
+  t.equal(volume.freeBlocks, free, 'they are still free')
+  t.equal(caller.trim(), free, 'and again')
+  const file = caller.file(root, 'new')
+  t.equal(caller.write(file, 0, random.bytes(2 ** 20)), 2 ** 20, 'and can be used')
+  t.end()
+})
+
+void test('of a range, and runs that are long enough', (t) => {
+  const volume = TestVolume.of(t, 20_000)
+  const { caller } = volume
+  t.equal(caller.trim(0, 10), 0, 'where nothing is free')
+  t.equal(caller.trim(10_000, 10_100), 100)
+  t.equal(caller.trim(10_000, 10_100, 101), 100, 'a run is as long as it is, also beyond the range')
+  t.equal(caller.trim(0, Infinity, 20_001), 0, 'no run is so long')
+  const whole = volume.freeBlocks
+  t.ok(whole > 2 * 4096, 'longer than a part')
+  t.equal(caller.trim(0, Infinity, 15_000), whole, 'a long run goes back whole, in parts')
+  t.end()
+})
+
+void test('beside damage nothing is given back', (t) => {
+  const volume = TestVolume.of(t, 1024)
+  const { caller } = volume
+  volume.volume.state.countDamage()
+  const soiled = soiledBlocks(volume)
+  t.equal(caller.trim(), -EUCLEAN)
+  t.equal(soiledBlocks(volume), soiled)
+  t.end()
+})
+
+/** Lets go of blocks that another thread holds, after a while. */
+const program = `
+  import { workerData, parentPort } from 'node:worker_threads'
+  import { setTimeout as sleep } from 'node:timers/promises'
+  const { Allocator } = await import(workerData.allocator)
+  const { Locks } = await import(workerData.locks)
+  const { SharedState } = await import(workerData.state)
+  const state = SharedState.view(workerData.description)
+  const allocator = new Allocator(null, state, new Locks(state, 1), workerData.geometry)
+  parentPort.postMessage('ready')
+  await sleep(100)
+  allocator.letGo(workerData.first, workerData.count)
+`
+
+void test('who finds no block but those that are given back waits for them', async (t) => {
+  const volume = new MemoryVolume(2 ** 24)
+  t.teardown(() => volume.release())
+  const { allocator } = volume
+  const free = allocator.freeBlocks
+  const held = allocator.hold(0, volume.medium.blockCount, 1, free, false)
+  t.equal(held, free)
+  t.equal(allocator.freeBlocks, free, 'they count as free')
+  const first = allocator.runStart
+  const { description } = volume.volume.state
+  const { geometry } = volume.volume.setting
+  const from = (name: string) => new URL(`../../src/fs/${name}.js`, import.meta.url).href
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), {
+    workerData: {
+      allocator: from('allocator'),
+      locks: from('locks'),
+      state: from('shared-state'),
+      description,
+      geometry,
+      first,
+      count: held,
+    },
+  })
+  await once(thread, 'message')
+  t.equal(allocator.claim(0, 10), 10)
+  t.equal(allocator.freeBlocks, free - 10)
+  allocator.release(allocator.runStart, 10)
+  await once(thread, 'exit')
+})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Bytes of a file by their position, in as many calls of the engine as they take. */
-import { blockBytes } from '../../layout/geometry.js'
+import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { mostBytesPerWrite } from '../fs/file.js'
 import { apiError, check } from './api-error.js'
@@ -65,6 +65,27 @@ export function writeAt(
     done += written
   }
   return done
+}
+
+/**
+ * fallocate(2): changes `length` bytes from byte `offset` on, one at least.
+ * @param mode FALLOC_FL_*
+ */
+export function allocateAt(
+  session: Session,
+  inode: number,
+  mode: number,
+  offset: number,
+  length: number,
+): void {
+  // Beyond the largest file, one position is as good as any other.
+  const index = Math.min(Math.floor(offset / blockBytes), largestFileBlocks)
+  const end = Math.min(offset + length, largestFileBlocks * blockBytes + 1)
+  const endIndex = Math.floor(end / blockBytes)
+  const { allocation } = session.engine
+  const within = offset % blockBytes
+  const kills = killsPrivileges()
+  check(allocation.fallocate(inode, mode, index, within, endIndex, end % blockBytes, kills), 'fallocate')
 }
 
 export function resize(

@@ -4,8 +4,9 @@
  * can be gone through in parts, and it keeps a file that was unlinked until it is closed.
  */
 import { EBADF } from '../fs/errno.js'
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../fs/fallocate.js'
 import { apiError, check } from './api-error.js'
-import { lengthOf, positionOf } from './arguments.js'
+import { integerOf, lengthOf, positionOf } from './arguments.js'
 import { readArguments, targetOf, viewsOf, writeArguments } from './buffer-arguments.js'
 import type {
   OpenFlags,
@@ -180,6 +181,26 @@ export class FileHandle {
     return this.#run('ftruncate', (file) => file.truncate(lengthOf(length)))
   }
 
+  /**
+   * Allocates blocks for a range of the file, so that writing to it cannot fail for want of space. No byte changes; a file
+   * that ends before the range becomes longer, unless it keeps its size. Not in node:fs; see fallocate(2).
+   * @param offset, length in bytes, the length at least 1; ENOSPC where there is no space for all of it, EFBIG beyond the
+   * largest file
+   */
+  allocate(offset: number, length: number, options?: { keepSize?: boolean }): Promise<void> {
+    return this.#allocate('FileHandle.allocate', 0, offset, length, options)
+  }
+
+  /** Makes a range read as zeros and frees its blocks. The size stays. Not in node:fs; FALLOC_FL_PUNCH_HOLE. */
+  punchHole(offset: number, length: number): Promise<void> {
+    return this.#allocate('FileHandle.punchHole', FALLOC_FL_PUNCH_HOLE, offset, length, { keepSize: true })
+  }
+
+  /** Makes a range read as zeros, with blocks for all of it, as {@link allocate} does. FALLOC_FL_ZERO_RANGE. */
+  zeroRange(offset: number, length: number, options?: { keepSize?: boolean }): Promise<void> {
+    return this.#allocate('FileHandle.zeroRange', FALLOC_FL_ZERO_RANGE, offset, length, options)
+  }
+
   stat(options?: { bigint?: false }): Promise<VolumeStats>
   stat(options: { bigint: true }): Promise<BigIntVolumeStats>
   stat(options?: { bigint?: boolean }): Promise<VolumeStats | BigIntVolumeStats>
@@ -221,6 +242,15 @@ export class FileHandle {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #allocate(call: string, mode: number, offset: number, length: number, options: unknown): Promise<void> {
+    return this.#run('fallocate', (file) => {
+      const { keepSize } = optionsOf(call, options, ['keepSize'])
+      const keep = booleanOf(keepSize, 'keepSize') ? FALLOC_FL_KEEP_SIZE : 0
+      const from = integerOf(offset, 'offset', 0, Number.MAX_SAFE_INTEGER)
+      file.allocate(mode | keep, from, integerOf(length, 'length', 1, Number.MAX_SAFE_INTEGER))
+    })
   }
 
   #change(syscall: string, changeOf: () => Change): Promise<void> {

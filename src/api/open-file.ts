@@ -6,7 +6,7 @@
 import { EBADF, EINVAL } from '../fs/errno.js'
 import { S_IFMT, S_IFREG } from '../fs/mode.js'
 import { apiError } from './api-error.js'
-import { readAt, resize, writeAt } from './file-contents.js'
+import { allocateAt, readAt, resize, writeAt } from './file-contents.js'
 import { fileTooLarge } from './invalid-argument.js'
 import { O_APPEND, O_NOATIME, O_RDONLY, O_RDWR, O_WRONLY, accessModes } from './open-flags.js'
 import type { Session } from './session.js'
@@ -78,6 +78,12 @@ export class OpenFile {
   truncate(length: number): void {
     if (!this.#may(O_WRONLY)) throw apiError(-EINVAL, 'ftruncate')
     resize(this.session, this.inode, length, 'ftruncate')
+  }
+
+  /** @param mode FALLOC_FL_* */
+  allocate(mode: number, offset: number, length: number): void {
+    this.#allow('fallocate', O_WRONLY)
+    allocateAt(this.session, this.inode, mode, offset, length)
   }
 
   /** A second time does nothing. */

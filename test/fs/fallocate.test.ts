@@ -2,14 +2,17 @@
 /** fallocate: what is there afterwards, in the file's bytes, its blocks and the volume's free space. */
 import { type Test, test } from 'tap'
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
+import { findInode } from '../../src/check/dump/find-inode.js'
+import { VolumeView } from '../../src/check/volume-view.js'
 import { SET_MODE } from '../../src/fs/attributes.js'
-import { EFBIG, EISDIR, ENOSPC, EOPNOTSUPP } from '../../src/fs/errno.js'
+import { EFBIG, EISDIR, ENOSPC, EOPNOTSUPP, EUCLEAN } from '../../src/fs/errno.js'
 import {
   FALLOC_FL_KEEP_SIZE as KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_ZERO_RANGE as ZERO_RANGE,
 } from '../../src/fs/fallocate.js'
 import { Locks } from '../../src/fs/locks.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
 import { Random } from '../support/random.js'
@@ -390,5 +393,36 @@ void test('a file in fragmented free space is allocated in parts, and no node is
   t.equal(volume.freeBlocks, room - caller.attributes(file).blocks)
   t.same(problemsOf(volume.medium), [])
   t.ok(free > room)
+  t.end()
+})
+
+void test('damage in the range fails the call, takes it back, and leaves nothing to the next one', (t) => {
+  const made = TestVolume.make(2048)
+  const file = must(made.caller.file(root, 'f'))
+  const small = must(made.caller.file(root, 'small'))
+  must(made.caller.write(small, 0, Buffer.from('one block')))
+  for (const n of [3, 600, 1030, 1040]) must(made.caller.write(file, n * blockBytes, Buffer.from('data')))
+  made.close()
+  const { medium } = made
+  const inode = findInode(new VolumeView(medium, readSuperblock(medium).superblock), file)
+  if (typeof inode === 'string') throw new Error(inode)
+  const node = medium.load32(inode.root, 0)
+  medium.store32(inode.root, 0, 1)
+  const volume = TestVolume.open(medium)
+  const { caller } = volume
+  for (const mode of [PUNCH, 0, ZERO_RANGE]) {
+    const free = volume.freeBlocks
+    t.equal(caller.fallocate(file, mode, 0, 1035 * blockBytes), -EUCLEAN, `mode ${mode}`)
+    t.equal(volume.freeBlocks, free, 'nothing is taken or freed')
+    t.same((caller.read(file, 600 * blockBytes, 4) as Buffer).toString(), 'data')
+    t.equal(caller.truncate(small, 0), 0)
+    t.equal(caller.write(small, 0, Buffer.from('again')), 5)
+    const most = volume.freeBlocks - 10
+    t.equal(caller.fallocate(small, 0, 0, most * blockBytes), 0, 'nothing is kept for the call that failed')
+    t.equal(caller.truncate(small, 1), 0)
+  }
+  volume.drop()
+  medium.store32(inode.root, 0, node)
+  t.same(problemsOf(medium), [])
   t.end()
 })

@@ -96,7 +96,7 @@ export class EngineChaos {
     else if (choice < 97) this.#exchangePermanent()
     else if (choice < 98 && this.#random.below(10) === 0) this.#fatten()
     else if (choice < 99 && this.#random.below(10) === 0) this.#crowd()
-    else if (choice < 99 && this.#random.below(10) === 0) this.#trim()
+    else if (choice < 100 && this.#random.below(20) === 0) this.#trim()
     else this.#drop()
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Where the data of a write comes from: the memory of whoever calls, or another place on the medium. */
+/** Where the data of a write comes from: the memory of whoever calls, another place on the medium, or zeros. */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
@@ -9,6 +9,13 @@ import type { Inode } from './inode.js'
 export interface DataSource {
   /** Has `length` bytes of the data, from its byte `at` on, copied to neighbouring blocks. The next fence does so. */
   put(medium: Medium, block: number, offset: number, at: number, length: number): void
+}
+
+/** Zeros. */
+export class ZeroSource implements DataSource {
+  put(medium: Medium, block: number, offset: number, _at: number, length: number): void {
+    medium.zero(block, offset, length)
+  }
 }
 
 /** Data in memory; made once and filled in for each call. */

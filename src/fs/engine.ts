@@ -20,6 +20,7 @@ import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
+import { CopyOnWrite } from './copy-on-write.js'
 import { type DamageListener, DamageNotes, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
@@ -31,6 +32,7 @@ import type { ExtentSink } from './extent.js'
 import { File, cutLeft } from './file.js'
 import { FreeInodes } from './free-inodes.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
+import { InPlace } from './in-place.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
@@ -136,7 +138,11 @@ export class Engine {
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
     this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     const tail = new Tail(this.#tx, map)
-    this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail)
+    const overwriting =
+      setting.data === 'cow'
+        ? new CopyOnWrite(medium, map, this.#allocator, this.#tx)
+        : new InPlace(medium, map, clock)
+    this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail, overwriting)
     this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, notes)
     const parts = {
       medium,

@@ -12,19 +12,18 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
 import type { Clock } from './clock.js'
-import { type DataSource, FileSource, MemorySource } from './data-source.js'
+import { type DataSource, FileSource, MemorySource, ZeroSource } from './data-source.js'
 import { EFBIG, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
 import { withoutPrivileges } from './mode.js'
 import type { Allocator } from './allocator.js'
+import type { Overwriting } from './overwriting.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
+import { WriteInProgress, blocksOf, mostBlocksPerWrite, mostBytesPerWrite } from './write-in-progress.js'
 
-/** One call writes at most this many bytes, so that its transaction fits into the log. */
-export const mostBytesPerWrite = 2 ** 20
-/** An unaligned write of that many bytes begins and ends within a block. */
-const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
+export { blocksOf, mostBytesPerWrite }
 
 /** Of {@link File.write}: part of an interrupted cut was freed. The caller lets others in and asks again. */
 export const cutLeft = -(1 << 30)
@@ -34,24 +33,6 @@ const aheadFactor = 4
 const fewestAhead = 16
 const mostAhead = 2048
 
-/** The write in progress; made once and filled in for each call. */
-class WriteInProgress {
-  /** Where it begins: the block of the file, and the byte in it. */
-  index = 0
-  within = 0
-  length = 0
-  /** The data. */
-  from: DataSource
-  /** Blocks that it has added to the file, its map's included. */
-  added = 0
-  /** Where it failed for want of space: so many of its blocks might do. */
-  fitting = 0
-
-  constructor(from: DataSource) {
-    this.from = from
-  }
-}
-
 export class File {
   readonly #medium: Medium
   readonly #map: BlockMap
@@ -59,8 +40,10 @@ export class File {
   readonly #tx: Transaction
   readonly #clock: Clock
   readonly #tail: Tail
+  readonly #overwriting: Overwriting
   readonly #fromMemory = new MemorySource()
   readonly #fromFile: FileSource
+  readonly #zeros = new ZeroSource()
   readonly #write = new WriteInProgress(this.#fromMemory)
   /** Runs of fresh blocks for one hole, as pairs of first block and count. */
   readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
@@ -72,6 +55,7 @@ export class File {
     tx: Transaction,
     clock: Clock,
     tail: Tail,
+    overwriting: Overwriting,
   ) {
     this.#medium = medium
     this.#map = map
@@ -79,6 +63,7 @@ export class File {
     this.#tx = tx
     this.#clock = clock
     this.#tail = tail
+    this.#overwriting = overwriting
     this.#fromFile = new FileSource(map)
   }
 
@@ -146,7 +131,7 @@ export class File {
   /**
    * Makes up to `length` bytes read as zeros, without giving the file any block: as many as lie in a hole, which may be
    * of any size, or as many as lie in blocks (mostBytesPerWrite at the most). Durable on return.
-   * @returns the bytes that now are zeros, at least one; or -EFBIG, or {@link cutLeft}
+   * @returns the bytes that now are zeros, at least one; or -EFBIG, -ENOSPC, or {@link cutLeft}
    */
   writeHole(inode: Inode, index: number, within: number, length: number, killPrivileges: boolean): number {
     const left = (largestFileBlocks - index) * blockBytes - within
@@ -157,17 +142,28 @@ export class File {
     const { root, height } = inode
     const blocks = blocksOf(within, wanted)
     const data = blocksUntil(this.#map.nextData(root, height, index, blocks, inode.blocks), index, blocks)
-    if (data > 0) wanted = Math.min(wanted, data * blockBytes - within)
-    else wanted = this.#zeroBlocks(inode, index, within, Math.min(wanted, mostBytesPerWrite))
+    if (data === 0) return this.#writeZeros(inode, index, within, wanted, killPrivileges)
+    wanted = Math.min(wanted, data * blockBytes - within)
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     if (mode === inode.mode && !endsBeyond(inode, index, within + wanted)) {
-      this.#storeModified(inode)
+      inode.storeModified(this.#clock)
+      this.#medium.fence()
       return wanted
     }
     this.#beginChange(inode, mode)
     this.zeroGap(inode, index, within)
     this.#endChange(inode, index, within + wanted)
     return wanted
+  }
+
+  /** Writes zeros up to the next hole. The block at `index` is there. @returns as {@link write} */
+  #writeZeros(inode: Inode, index: number, within: number, length: number, killPrivileges: boolean): number {
+    const { root, height } = inode
+    const most = blocksOf(within, Math.min(length, mostBytesPerWrite))
+    const hole = blocksUntil(this.#map.nextHole(root, height, index, most, inode.blocks), index, most)
+    // A block that was never written is one at the least.
+    const bytes = Math.min(length, mostBytesPerWrite, Math.max(1, hole) * blockBytes - within)
+    return this.#writeFrom(this.#zeros, inode, index, within, bytes, killPrivileges)
   }
 
   #writeFrom(
@@ -186,18 +182,12 @@ export class File {
       length = blocks * blockBytes - within
     }
     const write = this.#write
-    write.index = index
-    write.within = within
-    write.length = length
-    write.from = from
+    write.set(from, index, within, length)
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     const grows = endsBeyond(inode, index, within + length)
-    if (mode === inode.mode && !grows && this.#overwrite(inode)) return length
+    if (mode === inode.mode && !grows && this.#overwriting.overwrite(inode, write)) return length
     if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
-    while (!this.#extend(inode, mode)) {
-      write.length = write.fitting * blockBytes - within
-      if (write.length <= 0) return -ENOSPC
-    }
+    while (!this.#extend(inode, mode)) if (!this.#overwriting.retry(write)) return -ENOSPC
     return write.length
   }
 
@@ -212,48 +202,6 @@ export class File {
   }
 
   /**
-   * Copies over blocks that are all there, with no transaction.
-   * @returns false, having done nothing, where one is missing
-   */
-  #overwrite(inode: Inode): boolean {
-    const { index, within, length, from } = this.#write
-    const blocks = blocksOf(within, length)
-    const run = this.#map.run(inode.root, inode.height, index, blocks)
-    if (this.#map.runStart === 0) return false
-    if (run === blocks) from.put(this.#medium, this.#map.runStart, within, 0, length)
-    else if (this.#isMapped(inode, index + run, blocks - run)) this.#copy(inode)
-    else return false
-    this.#storeModified(inode)
-    return true
-  }
-
-  /** Whether the file has all of these blocks. */
-  #isMapped(inode: Inode, index: number, blocks: number): boolean {
-    const { root, height } = inode
-    for (let at = 0; at < blocks;) {
-      at += this.#map.run(root, height, index + at, blocks - at)
-      if (this.#map.runStart === 0) return false
-    }
-    return true
-  }
-
-  /** Copies the data into the file's blocks, which are all there. */
-  #copy(inode: Inode): void {
-    const { index, within, length, from } = this.#write
-    const { root, height } = inode
-    const blocks = blocksOf(within, length)
-    let done = 0
-    for (let at = 0; at < blocks;) {
-      const run = this.#map.run(root, height, index + at, blocks - at)
-      const offset = at === 0 ? within : 0
-      const part = Math.min(run * blockBytes - offset, length - done)
-      from.put(this.#medium, this.#map.runStart, offset, done, part)
-      done += part
-      at += run
-    }
-  }
-
-  /**
    * Gives the file the blocks that it lacks for a write, fills them and publishes them with the new size. Where there
    * is no space for them, nothing has changed, and `fitting` says how many blocks to try with.
    * @returns whether there was
@@ -265,11 +213,11 @@ export class File {
     this.#beginChange(inode, mode)
     this.zeroGap(inode, index, within)
     write.added = 0
-    if (!this.#fillHoles(inode)) {
+    if (!this.#overwriting.prepare(inode, write) || !this.#fillHoles(inode)) {
       tx.abort()
       return false
     }
-    this.#copy(inode)
+    write.copy(this.#medium, this.#map, inode)
     if (write.added > 0) inode.put(tx, inodeField.blocks, inode.blocks + write.added)
     this.#endChange(inode, index, within + length)
     return true
@@ -295,29 +243,6 @@ export class File {
     }
     inode.putModified(this.#tx, this.#clock)
     this.#tx.end()
-  }
-
-  /** Notes without a transaction that contents have changed; durable on return, with the contents. */
-  #storeModified(inode: Inode): void {
-    inode.storeTime(inodeField.mtime, this.#clock)
-    inode.storeTime(inodeField.ctime, this.#clock)
-    this.#medium.fence()
-  }
-
-  /** Makes zeros of bytes up to the next hole. The block at `index` is there. @returns how many */
-  #zeroBlocks(inode: Inode, index: number, within: number, length: number): number {
-    const blocks = blocksOf(within, length)
-    let done = 0
-    for (let at = 0; at < blocks;) {
-      const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
-      if (this.#map.runStart === 0) break
-      const offset = at === 0 ? within : 0
-      const part = Math.min(run * blockBytes - offset, length - done)
-      this.#medium.zero(this.#map.runStart, offset, part)
-      done += part
-      at += run
-    }
-    return done
   }
 
   /**
@@ -397,11 +322,6 @@ export class File {
     if (position < 0) this.#medium.zero(first, 0, -position)
     if (end < bytes) this.#medium.zero(first + (end >>> blockShift), end & (blockBytes - 1), bytes - end)
   }
-}
-
-/** Blocks that `length` bytes from byte `within` of the first one on touch. */
-export function blocksOf(within: number, length: number): number {
-  return (within + length + blockBytes - 1) >>> blockShift
 }
 
 /** Whether `bytes` from the start of block `index` on reach beyond the file's size. */

@@ -237,7 +237,8 @@ export class Allocator implements ReservedBlocks {
         block = (index + 1) * 32
         continue
       }
-      block = index * 32 + trailingZeros(free)
+      // Without the shift, the compiler takes it for a number that may not fit into 32 bits, and boxes it.
+      block = (index * 32 + trailingZeros(free)) >>> 0
       if (block >= to) return false
       const length = this.#measure(block, want)
       if (length > this.#bestLength) {

@@ -17,7 +17,7 @@ import type { Overwriting } from './overwriting.js'
 import type { Transaction } from './transaction.js'
 import { type WriteInProgress, mostBlocksPerWrite } from './write-in-progress.js'
 
-/** Up to so many bytes, the undo log is cheaper than fresh blocks. */
+/** Up to so many bytes, the undo log is about as fast as fresh blocks, and the file stays in as many pieces. */
 const fewBytes = 512
 /** Up to so many, it has room for the old bytes, and for whatever else a write saves. */
 const mostLoggedBytes = 4 * blockBytes

@@ -6,12 +6,13 @@ import { makeDevfuseFloor, makeLookingFloor, makeUringFloor } from './floor.js'
 import { makeFuse2fs } from './fuse2fs.js'
 import { makeNtfs3g } from './ntfs-3g.js'
 import { makeBindfs, makeMergerfs } from './passthrough.js'
-import { makePmfs2Devfuse, makePmfs2Uring } from './pmfs2.js'
+import { makePmfs2Devfuse, makePmfs2Uring, makePmfs2UringCow } from './pmfs2.js'
 import { makeTmpfs } from './tmpfs.js'
 
 export function allContenders(packageRoot: string): readonly Contender[] {
   return [
     makePmfs2Uring(packageRoot),
+    makePmfs2UringCow(packageRoot),
     makePmfs2Devfuse(packageRoot),
     makeUringFloor(packageRoot),
     makeLookingFloor(packageRoot),

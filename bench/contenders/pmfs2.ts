@@ -61,16 +61,17 @@ function makePmfs2(
   }
 }
 
+const overRing = ['--channel', 'uring', '--enable-uring'] as const
 /** Its workers are pinned anyway, one to each processor. */
+const onRing = { pins: false, needsRing: true, obstacle: ringObstacle }
+
 export function makePmfs2Uring(packageRoot: string): Contender {
-  const facts = {
-    name: 'pmfs2-uring',
-    title: 'PMFS2 over io_uring',
-    pins: false,
-    needsRing: true,
-    obstacle: ringObstacle,
-  }
-  return makePmfs2(packageRoot, facts, ['--channel', 'uring', '--enable-uring'])
+  return makePmfs2(packageRoot, { name: 'pmfs2-uring', title: 'PMFS2 over io_uring', ...onRing }, overRing)
+}
+
+export function makePmfs2UringCow(packageRoot: string): Contender {
+  const facts = { name: 'pmfs2-uring-cow', title: 'PMFS2 over io_uring, data=cow', ...onRing }
+  return makePmfs2(packageRoot, facts, [...overRing, '-o', 'data=cow'])
 }
 
 export function makePmfs2Devfuse(packageRoot: string): Contender {

@@ -12,6 +12,7 @@ import { MemoryVolume } from '../../test/support/memory-volume.js'
 import { accessor } from './accessor.js'
 import { allocator } from './allocator.js'
 import { blockMap } from './block-map.js'
+import { copyOnWrite } from './copy-on-write.js'
 import { directory } from './directory.js'
 import { engine } from './engine.js'
 import { type Figures, measure } from './measure.js'
@@ -26,6 +27,7 @@ const subjects: Readonly<Record<string, Subject>> = {
   allocator,
   transaction,
   engine,
+  'copy-on-write': copyOnWrite,
   native: nativeHelper,
 }
 const volumeBytes = 2 ** 29
@@ -47,7 +49,7 @@ function digits(nanoseconds: number): string {
 
 async function runSubject(name: string, subject: Subject): Promise<Result[]> {
   const results: Result[] = []
-  const volume = new MemoryVolume(volumeBytes)
+  const volume = new MemoryVolume(volumeBytes, subject.data)
   console.log(`\n${row(subject.title, 'ns', 'middle half', 'heap B')}`)
   for (const one of subject.prepare(volume)) {
     const figures = await measure(one)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a file of micro-benchmarks hands to the runner. */
+import type { DataMode } from '../../src/fs/overwriting.js'
 import type { MemoryVolume } from '../../test/support/memory-volume.js'
 
 export interface Case {
@@ -14,6 +15,8 @@ export interface Case {
 
 export interface Subject {
   readonly title: string
+  /** How its volume's writes change blocks; in place unless said. */
+  readonly data?: DataMode
   /** Sets up, on a volume of the subject's own, and says what is to be timed. */
   prepare(volume: MemoryVolume): readonly Case[]
 }

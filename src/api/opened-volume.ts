@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its device: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
+import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { mapDevices, unmapDevices } from '../pmem/map-device.js'
@@ -25,16 +26,22 @@ export interface OpenedVolume {
  * copies of the pages. Devdax cannot be mapped so; there recovery undoes in place what is in flight, as file systems in
  * the kernel replay their journals on a read-only mount, and nothing else is written.
  * @param unmarked the superblock does not say that the volume is in use before markMounted
+ * @param data how writes of the volume's own engines change blocks that a file has
  * @throws DeviceError, VolumeError
  */
-export function openVolume(path: string, readOnly: boolean, unmarked = false): OpenedVolume {
+export function openVolume(
+  path: string,
+  readOnly: boolean,
+  unmarked = false,
+  data: DataMode = 'inplace',
+): OpenedVolume {
   const device = openFor(path, readOnly)
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
   try {
     description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
-    const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked })
+    const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
     return assemble(device, description, medium, volume, readOnly)
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.

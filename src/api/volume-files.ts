@@ -14,6 +14,7 @@
 import { constants } from 'node:fs'
 import { EACCES, EINVAL, ENOENT, EROFS } from '../fs/errno.js'
 import { S_IFLNK } from '../fs/mode.js'
+import { type DataMode, dataModes, isDataMode } from '../fs/overwriting.js'
 import { nameOf } from '../native/file-name.js'
 import { apiError, check } from './api-error.js'
 import { integerOf, lengthOf, permissionsOf } from './arguments.js'
@@ -40,7 +41,7 @@ import type {
   WritePathOptions,
 } from './call-options.js'
 import { withHolder } from './holder-error.js'
-import { directoryIsNoFile, invalidLinkType, invalidValue } from './invalid-argument.js'
+import { directoryIsNoFile, invalidLinkType, invalidType, invalidValue } from './invalid-argument.js'
 import { inodeOfMode } from './made-inode.js'
 import { moveTo, newName } from './names.js'
 import type { OpenFile } from './open-file.js'
@@ -60,18 +61,32 @@ import { type Change, applied, changeOfMode, changeOfOwner, changeOfTimes } from
 import { Session } from './session.js'
 import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 
+export interface OpenFilesOptions {
+  /** Nothing is changed, as with `-o ro`. */
+  readonly readOnly?: boolean
+  /** How writes change blocks that a file has, as with `-o data=`: in place unless said. */
+  readonly data?: DataMode
+}
+
 /** Opens the volume on a device. @throws DeviceError, VolumeError */
-export function openFiles(device: VolumePath, options: { readOnly?: boolean } = {}): Promise<VolumeFiles> {
+export function openFiles(device: VolumePath, options: OpenFilesOptions = {}): Promise<VolumeFiles> {
   return Promise.resolve().then(() => {
-    const { readOnly } = optionsOf('openFiles', options, ['readOnly'])
+    const { readOnly, data } = optionsOf('openFiles', options, ['readOnly', 'data'])
     const path = nameOf(bytesOf(bytePathOf(device, 'device')))
-    return new VolumeFiles(new Session(opened(path, booleanOf(readOnly, 'readOnly'))))
+    return new VolumeFiles(new Session(opened(path, booleanOf(readOnly, 'readOnly'), dataModeOf(data))))
   })
 }
 
-function opened(device: string, readOnly: boolean): OpenedVolume {
+function dataModeOf(value: unknown): DataMode {
+  if (value === undefined) return 'inplace'
+  if (typeof value !== 'string') throw invalidType('options.data', 'string', value)
+  if (!isDataMode(value)) throw invalidValue('options.data', `must be one of: ${dataModes.join(', ')}`, value)
+  return value
+}
+
+function opened(device: string, readOnly: boolean, data: DataMode): OpenedVolume {
   try {
-    return openVolume(device, readOnly)
+    return openVolume(device, readOnly, false, data)
   } catch (error) {
     throw withHolder(device, error)
   }

@@ -31,6 +31,7 @@ function usageRows({ usedBytes, totalBytes, usedInodes, freeInodes }: Usage): Ro
 function serverRows({
   pid,
   channel,
+  data,
   workers,
   startedAt,
   requests,
@@ -50,6 +51,7 @@ function serverRows({
       'server',
       `${process}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
+    ['writes', data === 'cow' ? 'copy-on-write (data=cow)' : `in place (data=${shownText(data)})`],
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
     ...damageRows(damageMet, damagedPlaces),

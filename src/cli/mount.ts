@@ -51,7 +51,7 @@ function describe(parser: Argv): Argv<MountArguments> {
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: 'mount options: ro, noatime, nosuid, nodev, noexec, allow_other, direct_io, …',
+      describe: 'mount options: ro, noatime, nosuid, nodev, noexec, allow_other, direct_io, data=cow, …',
     })
     .option('foreground', { alias: 'f', type: 'boolean', default: false, describe: 'stay in the foreground' })
     .option('debug', {

@@ -16,6 +16,8 @@ export interface DaemonReport {
   readonly device: string
   readonly mountpoint: string
   readonly channel: string
+  /** How writes change blocks that a file has: `inplace` or `cow`. */
+  readonly data: string
   readonly workers: number
   readonly startedAt: string
   /** Requests served, by the protocol's names. */
@@ -35,11 +37,11 @@ export interface HeardReport extends Omit<DaemonReport, 'pid'> {
   readonly pid: number | null
 }
 
-const texts = ['device', 'mountpoint', 'channel', 'startedAt'] as const
+const texts = ['device', 'mountpoint', 'channel', 'data', 'startedAt'] as const
 const counts = ['pid', 'workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
 /** What a server of before does not tell. */
-const unsaid = { damageMet: 0, damagedPlaces: [], usage: null } as const
+const unsaid = { damageMet: 0, damagedPlaces: [], usage: null, data: 'inplace' } as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {

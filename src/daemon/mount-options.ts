@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The options of `-o`: mount(8)'s own that make sense here, FUSE's, and this file system's. */
 
+import { type DataMode, dataModes, isDataMode } from '../fs/overwriting.js'
+
 /** Flags of mount(2). */
 const MS_RDONLY = 1
 const MS_NOSUID = 2
@@ -19,6 +21,8 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
+  /** How writes change blocks that a file has. */
+  readonly data: DataMode
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -83,6 +87,9 @@ const refusedOptions: ReadonlyMap<string, string> = new Map([
   ],
 ])
 
+const dataPrefix = 'data='
+const modesOfExt4 = new Set(['journal', 'ordered', 'writeback'])
+
 export class UnknownOptionError extends Error {
   override readonly name = 'UnknownOptionError'
 }
@@ -92,6 +99,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let flags = 0
   let allowOther = false
   let directIo = false
+  let data: DataMode = 'inplace'
   const names = new Map<number, string>()
   for (const option of lists.flatMap((list) => list.split(','))) {
     const flag = flagOptions.get(option)
@@ -100,6 +108,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
+    else if (option.startsWith(dataPrefix)) data = dataModeOf(option)
     else if (!isIgnored(option)) {
       throw new UnknownOptionError(refusedOptions.get(option) ?? `unknown mount option ${option}`)
     }
@@ -110,9 +119,21 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo,
+    data,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }
+}
+
+/** @throws UnknownOptionError */
+function dataModeOf(option: string): DataMode {
+  const value = option.slice(dataPrefix.length)
+  if (isDataMode(value)) return value
+  const choice = dataModes.map((mode) => dataPrefix + mode).join(' and ')
+  const what = modesOfExt4.has(value) ? `${option} is an option of ext4` : `unknown mount option ${option}`
+  throw new UnknownOptionError(
+    `${what}: there are ${choice} (a write is whole or not there after a power failure)`,
+  )
 }
 
 function isIgnored(option: string): boolean {

@@ -343,7 +343,8 @@ export class Allocator implements ReservedBlocks {
         }
       }
       const free = ~words[this.#bitmap + index]! & (-1 << (block & 31))
-      if (free !== 0) return index * 32 + trailingZeros(free)
+      // Without the shift, the compiler takes it for a number that may not fit into 32 bits, and boxes it.
+      if (free !== 0) return (index * 32 + trailingZeros(free)) >>> 0
       block = (index + 1) * 32
     }
     return block

@@ -179,12 +179,7 @@ export class BlockMap {
    * contents once the transaction ends.
    */
   markWritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
-    let node = root
-    for (let level = height - 1; level > 0; level--) {
-      this.#area.check(node)
-      node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
-    }
-    this.#area.check(node)
+    const node = this.#lowestNode(root, height, index)
     const word = (index & mapIndexMask) * mapEntryWords + 1
     tx.saveFlags(node, word, count)
     tx.putFlags(node, word, count, this.#medium.load32(node, word) & ~flagUnwritten)
@@ -209,7 +204,18 @@ export class BlockMap {
     return 0
   }
 
-  /** Maps `count` neighbouring blocks from `first` at `index`, in what was reserved. */
+  /** Saves the entries of `count` blocks from `index` on, which are all there: {@link place} may then replace them. */
+  saveEntries(tx: Transaction, root: number, height: number, index: number, count: number): void {
+    // At height 0 the holder has the only one.
+    for (let done = 0; height > 0 && done < count;) {
+      const slot = (index + done) & mapIndexMask
+      const part = Math.min(count - done, mapFanout - slot)
+      tx.saveWords(this.#lowestNode(root, height, index + done), slot * mapEntryWords, part * mapEntryWords)
+      done += part
+    }
+  }
+
+  /** Maps `count` neighbouring blocks from `first` at `index`, in what was reserved or saved. */
   place(
     tx: Transaction,
     holder: number,
@@ -227,12 +233,7 @@ export class BlockMap {
     for (let done = 0; done < count;) {
       const slot = (index + done) & mapIndexMask
       const part = Math.min(count - done, mapFanout - slot)
-      let node = root
-      for (let level = height - 1; level > 0; level--) {
-        this.#area.check(node)
-        node = this.#medium.load32(node, childIndex(index + done, level) * mapEntryWords)
-      }
-      this.#area.check(node)
+      const node = this.#lowestNode(root, height, index + done)
       tx.putRun(node, slot * mapEntryWords, part, first + done)
       done += part
     }
@@ -307,6 +308,17 @@ export class BlockMap {
     }
     tx.saveWords(keeper, keeperWord, mapEntryWords)
     tx.put32(keeper, keeperWord, 0)
+  }
+
+  /** The lowest node on the way to `index`, where the map has one. */
+  #lowestNode(root: number, height: number, index: number): number {
+    let node = root
+    for (let level = height - 1; level > 0; level--) {
+      this.#area.check(node)
+      node = this.#medium.load32(node, childIndex(index, level) * mapEntryWords)
+    }
+    this.#area.check(node)
+    return node
   }
 
   /** @returns the first child from `from` on that is neither a hole nor an unwritten block, mapFanout for none */

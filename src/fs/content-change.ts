@@ -66,8 +66,7 @@ export class ContentChange {
 
   /** Notes without a transaction that contents have changed; durable on return, with the contents. */
   storeModified(inode: Inode): void {
-    inode.storeTime(inodeField.mtime, this.#clock)
-    inode.storeTime(inodeField.ctime, this.#clock)
+    inode.storeModified(this.#clock)
     this.#medium.fence()
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What every engine of a volume is made with. */
 import type { Geometry } from './geometry.js'
+import type { DataMode } from './overwriting.js'
 
 export interface EngineSetting {
   readonly geometry: Geometry
@@ -10,4 +11,6 @@ export interface EngineSetting {
   readonly isChecked: boolean
   /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
   readonly isReadOnly: boolean
+  /** How writes change blocks that a file has. */
+  readonly data: DataMode
 }

@@ -21,6 +21,7 @@ import { ContentChange } from './content-change.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
+import { CopyOnWrite } from './copy-on-write.js'
 import { type DamageListener, DamageNotes, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
@@ -34,6 +35,7 @@ import { File } from './file.js'
 import { FlagChange } from './flag-change.js'
 import { FreeInodes } from './free-inodes.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
+import { InPlace } from './in-place.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
@@ -152,7 +154,11 @@ export class Engine {
     const tail = new Tail(this.#tx, map)
     const change = new ContentChange(medium, map, this.#tx, clock, tail)
     const punch = new Punch(change, tail, this.space)
-    this.#file = new File(medium, map, this.#allocator, this.#tx, change, punch)
+    const overwriting =
+      setting.data === 'cow'
+        ? new CopyOnWrite(medium, map, this.#allocator, this.#tx)
+        : new InPlace(medium, map, change)
+    this.#file = new File(medium, map, this.#allocator, this.#tx, change, punch, overwriting)
     this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, notes)
     const parts = {
       medium,

@@ -16,37 +16,18 @@ import { EFBIG, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
 import type { Allocator } from './allocator.js'
+import type { Overwriting } from './overwriting.js'
 import type { Punch } from './punch.js'
 import type { Transaction } from './transaction.js'
 import { checkWrite } from './user-flags.js'
+import { WriteInProgress, blocksOf, mostBlocksPerWrite, mostBytesPerWrite } from './write-in-progress.js'
 
-/** One call writes at most this many bytes, so that its transaction fits into the log. */
-export const mostBytesPerWrite = 2 ** 20
-/** An unaligned write of that many bytes begins and ends within a block. */
-const mostBlocksPerWrite = mostBytesPerWrite / blockBytes + 1
+export { blocksOf, mostBytesPerWrite }
 
 /** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
 const aheadFactor = 4
 const fewestAhead = 16
 const mostAhead = 2048
-
-/** The write in progress; made once and filled in for each call. */
-class WriteInProgress {
-  /** Where it begins: the block of the file, and the byte in it. */
-  index = 0
-  within = 0
-  length = 0
-  /** The data. */
-  from: DataSource
-  /** Blocks that it has added to the file, its map's included. */
-  added = 0
-  /** Where it failed for want of space: so many of its blocks might do. */
-  fitting = 0
-
-  constructor(from: DataSource) {
-    this.from = from
-  }
-}
 
 export class File {
   readonly #medium: Medium
@@ -55,6 +36,7 @@ export class File {
   readonly #tx: Transaction
   readonly #change: ContentChange
   readonly #punch: Punch
+  readonly #overwriting: Overwriting
   readonly #fromMemory = new MemorySource()
   readonly #fromFile: FileSource
   readonly #write = new WriteInProgress(this.#fromMemory)
@@ -68,6 +50,7 @@ export class File {
     tx: Transaction,
     change: ContentChange,
     punch: Punch,
+    overwriting: Overwriting,
   ) {
     this.#medium = medium
     this.#map = map
@@ -75,6 +58,7 @@ export class File {
     this.#tx = tx
     this.#change = change
     this.#punch = punch
+    this.#overwriting = overwriting
     this.#fromFile = new FileSource(map)
   }
 
@@ -173,60 +157,13 @@ export class File {
       length = blocks * blockBytes - within
     }
     const write = this.#write
-    write.index = index
-    write.within = within
-    write.length = length
-    write.from = from
+    write.set(from, index, within, length)
     const grows = endsBeyond(inode, index, within + length)
-    if (!grows && !changesMode(inode, killPrivileges) && this.#overwrite(inode)) return length
+    if (!grows && !changesMode(inode, killPrivileges) && this.#overwriting.overwrite(inode, write))
+      return length
     if (grows && !this.#change.mayGrow(inode)) return partLeft
-    while (!this.#extend(inode, killPrivileges)) {
-      write.length = write.fitting * blockBytes - within
-      if (write.length <= 0) return -ENOSPC
-    }
+    while (!this.#extend(inode, killPrivileges)) if (!this.#overwriting.retry(write)) return -ENOSPC
     return write.length
-  }
-
-  /**
-   * Copies over blocks that are all there, with no transaction.
-   * @returns false, having done nothing, where one is missing
-   */
-  #overwrite(inode: Inode): boolean {
-    const { index, within, length, from } = this.#write
-    const blocks = blocksOf(within, length)
-    const run = this.#map.run(inode.root, inode.height, index, blocks)
-    if (this.#map.runStart === 0) return false
-    if (run === blocks) from.put(this.#medium, this.#map.runStart, within, 0, length)
-    else if (this.#isMapped(inode, index + run, blocks - run)) this.#copy(inode)
-    else return false
-    this.#change.storeModified(inode)
-    return true
-  }
-
-  /** Whether the file has all of these blocks. */
-  #isMapped(inode: Inode, index: number, blocks: number): boolean {
-    const { root, height } = inode
-    for (let at = 0; at < blocks;) {
-      at += this.#map.run(root, height, index + at, blocks - at)
-      if (this.#map.runStart === 0) return false
-    }
-    return true
-  }
-
-  /** Copies the data into the file's blocks, which are all there. */
-  #copy(inode: Inode): void {
-    const { index, within, length, from } = this.#write
-    const { root, height } = inode
-    const blocks = blocksOf(within, length)
-    let done = 0
-    for (let at = 0; at < blocks;) {
-      const run = this.#map.run(root, height, index + at, blocks - at)
-      const offset = at === 0 ? within : 0
-      const part = Math.min(run * blockBytes - offset, length - done)
-      from.put(this.#medium, this.#map.runStart, offset, done, part)
-      done += part
-      at += run
-    }
   }
 
   /**
@@ -241,11 +178,11 @@ export class File {
     this.#change.begin(inode, killPrivileges)
     this.#change.zeroGap(inode, index, within)
     write.added = 0
-    if (!this.#fillHoles(inode)) {
+    if (!this.#overwriting.prepare(inode, write) || !this.#fillHoles(inode)) {
       tx.abort()
       return false
     }
-    this.#copy(inode)
+    write.copy(this.#medium, this.#map, inode)
     if (write.added > 0) inode.put(tx, inodeField.blocks, inode.blocks + write.added)
     this.#change.end(inode, index, within + length)
     return true
@@ -328,11 +265,6 @@ export class File {
     if (position < 0) this.#medium.zero(first, 0, -position)
     if (end < bytes) this.#medium.zero(first + (end >>> blockShift), end & (blockBytes - 1), bytes - end)
   }
-}
-
-/** Blocks that `length` bytes from byte `within` of the first one on touch. */
-export function blocksOf(within: number, length: number): number {
-  return (within + length + blockBytes - 1) >>> blockShift
 }
 
 /** How many blocks beyond `end`, where a hole that is to be filled ends, the file may take ahead: 0 within its size. */

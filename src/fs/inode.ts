@@ -199,9 +199,10 @@ export class Inode {
     this.#medium.flush(this.block, (this.word + at.atime) * 4, 8)
   }
 
-  /** Sets a time without a transaction, by one 8-byte store; the caller fences. */
-  storeTime(field: number, clock: Clock): void {
-    this.#medium.store64(this.block, this.word + field, clock.low, clock.high)
+  /** Notes without a transaction that contents have changed now, each time by one 8-byte store; the caller fences. */
+  storeModified(clock: Clock): void {
+    this.#medium.store64(this.block, this.word + at.mtime, clock.low, clock.high)
+    this.#medium.store64(this.block, this.word + at.ctime, clock.low, clock.high)
   }
 }
 

@@ -233,6 +233,11 @@ export class Transaction {
     this.#medium.flush(block, word * 4, (2 * count - 1) * 4)
   }
 
+  /** Makes the log durable, for who then changes what was saved by other means than put. */
+  sealLog(): void {
+    if (this.#unsealed) this.#seal()
+  }
+
   /** Makes the log durable, then does what was put off until then: the bits of claimed and freed blocks. */
   #seal(): void {
     const { logged: firstClaimed, length: claimed } = this.#claimed

@@ -11,6 +11,7 @@ import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.
 import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks } from './locks.js'
+import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
 import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
@@ -30,6 +31,8 @@ const adviceOnDamage =
 export interface OpenOptions {
   /** Its engines refuse every change. Nothing is stored but what undoing unfinished transactions takes. */
   readonly readOnly: boolean
+  /** How writes change blocks that a file has; in place unless said. */
+  readonly data?: DataMode
   /** Milliseconds since 1970 */
   readonly now: number
   /** Have the engines hold themselves to the rules of locks and transactions. */
@@ -118,6 +121,7 @@ export class Volume {
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
       isReadOnly: this.#options.readOnly,
+      data: this.#options.data ?? 'inplace',
     }
   }
 

@@ -58,6 +58,8 @@ export class MappedMedium extends Medium {
   readonly #devices: readonly DevicePlace[]
   /** Views of the windows that were touched: of a large device most never are, and a view takes about a millisecond. */
   readonly #words: (Uint32Array | undefined)[]
+  /** The same words as signed numbers: what Atomics returns of those beyond 2³¹ would be boxed. */
+  readonly #signed: (Int32Array | undefined)[]
   readonly #bytes: (Uint8Array | undefined)[]
   readonly #how: number
   readonly #list: TransferBuffer
@@ -73,6 +75,7 @@ export class MappedMedium extends Medium {
     this.windows = description.windows
     this.#devices = description.devices
     this.#words = description.windows.map(() => undefined)
+    this.#signed = description.windows.map(() => undefined)
     this.#bytes = description.windows.map(() => undefined)
     this.#how = description.persistHow
     this.#list = createTransferBuffer('pmfs2 lists', (linesWord + mostLines * lineWords) * 4)
@@ -126,11 +129,11 @@ export class MappedMedium extends Medium {
   }
 
   setBits(block: number, word: number, mask: number): void {
-    Atomics.or(this.wordsOf(block), this.wordOf(block) + word, mask)
+    Atomics.or(this.#signedOf(block), this.wordOf(block) + word, mask)
   }
 
   clearBits(block: number, word: number, mask: number): void {
-    Atomics.and(this.wordsOf(block), this.wordOf(block) + word, ~mask)
+    Atomics.and(this.#signedOf(block), this.wordOf(block) + word, ~mask)
   }
 
   copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void {
@@ -244,10 +247,16 @@ export class MappedMedium extends Medium {
     releaseTransferBuffer(this.#list)
   }
 
+  #signedOf(block: number): Int32Array {
+    if (this.#signed[block >>> windowShift] === undefined) this.#look(block >>> windowShift)
+    return this.#signed[block >>> windowShift]!
+  }
+
   #look(window: number): Uint32Array {
     const view = native.view(this.windows[window]!)
     const words = new Uint32Array(view)
     this.#words[window] = words
+    this.#signed[window] = new Int32Array(view)
     this.#bytes[window] = new Uint8Array(view)
     return words
   }

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { openFiles } from '../../src/api/volume-files.js'
-import { formattedDevice } from './formatted-device.js'
+import { type VolumeFiles, openFiles } from '../../src/api/volume-files.js'
+import { formattedDevice, problemsOn } from './formatted-device.js'
 
 void test('files, directories and links survive closing and opening', async (t) => {
   const path = formattedDevice(t, 64 * 2 ** 20)
@@ -111,3 +111,34 @@ void test('what is not ASCII is text as it was given, a byte order mark too', as
   t.equal(await volume.readlink('/link'), text)
   t.same((await volume.readdir('/')).sort(), ['link', text].sort())
 })
+
+void test('data: how writes change blocks', async (t) => {
+  const path = formattedDevice(t, 2 ** 22)
+  const size = 100_000
+  for (const data of ['inplace', 'cow'] as const) {
+    const volume = await openFiles(path, { data })
+    await volume.writeFile('/file', Buffer.alloc(size, 1))
+    const before = await blocksOf(volume)
+    const file = await volume.open('/file', 'r+')
+    await file.write(Buffer.alloc(50_000, 2), 0, 50_000, 100)
+    await file.close()
+    t.ok(
+      Buffer.alloc(size, 1)
+        .fill(2, 100, 50_100)
+        .equals(await volume.readFile('/file')),
+      data,
+    )
+    t.equal(await blocksOf(volume), before)
+    await volume.close()
+    t.same(problemsOn(path), [])
+  }
+  await t.rejects(openFiles(path, { data: 'journal' as 'cow' }), {
+    code: 'ERR_INVALID_ARG_VALUE',
+    message: /'options\.data' must be one of: inplace, cow/,
+  })
+  await t.rejects(openFiles(path, { data: 1 as unknown as 'cow' }), { code: 'ERR_INVALID_ARG_TYPE' })
+})
+
+async function blocksOf(volume: VolumeFiles): Promise<number> {
+  return (await volume.stat('/file')).blocks
+}

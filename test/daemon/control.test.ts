@@ -22,6 +22,7 @@ const report: DaemonReport = {
   device: '/dev/pmem0',
   mountpoint: '/mnt/pmfs2',
   channel: 'devfuse',
+  data: 'cow',
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
   requests: { LOOKUP: 3 },
@@ -153,11 +154,11 @@ void tap.test('nobody listens', async (t) => {
 void tap.test('what is no report', (t) => {
   t.same(parseReport(JSON.stringify(report)), report)
   for (const text of ['', '{', 'null', '1', '[]', '{}']) t.equal(parseReport(text), null, text)
-  const { damageMet, damagedPlaces, ...before } = report
-  t.ok(damageMet > 0 && damagedPlaces.length > 0)
+  const { damageMet, damagedPlaces, data, ...before } = report
+  t.ok(damageMet > 0 && damagedPlaces.length > 0 && data === 'cow')
   t.same(
     parseReport(JSON.stringify(before)),
-    { ...report, damageMet: 0, damagedPlaces: [] },
+    { ...report, damageMet: 0, damagedPlaces: [], data: 'inplace' },
     'a server of before is understood',
   )
   const bad = [

@@ -33,6 +33,19 @@ void tap.test('what fstab has for others changes nothing', (t) => {
   t.end()
 })
 
+void tap.test('how writes change blocks is chosen, and ext4 is told apart', (t) => {
+  t.equal(parseMountOptions([]).data, 'inplace')
+  t.equal(parseMountOptions(['data=cow,noatime']).data, 'cow')
+  t.equal(parseMountOptions(['data=cow', 'data=inplace']).data, 'inplace')
+  for (const value of ['journal', 'ordered', 'writeback']) {
+    const message = new RegExp(`^data=${value} is an option of ext4: there are data=inplace and data=cow`)
+    t.throws(() => parseMountOptions([`data=${value}`]), { name: 'UnknownOptionError', message })
+  }
+  for (const value of ['', 'COW', 'cow '])
+    t.throws(() => parseMountOptions([`data=${value}`]), { message: /^unknown mount option data=/ })
+  t.end()
+})
+
 void tap.test('what cannot be had is refused', (t) => {
   const refused = [
     ['ro,frobnicate', /^unknown mount option frobnicate$/],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The request path leaves no garbage: calls that warmed up take no memory of the JavaScript heap. */
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
@@ -121,10 +121,35 @@ void test('calls on the request path allocate nothing', (t) => {
       },
     ],
   ]
-  for (const [path, call] of paths) {
-    const bytes = bytesPerCall(call)
-    t.ok(bytes < allowedBytesPerCall, `${path}: ${bytes.toFixed(3)} bytes per call`)
-  }
+  for (const [path, call] of paths) checkPath(t, path, call)
   t.ok(told > 0)
   t.end()
 })
+
+void test('nor do writes with copy-on-write', (t) => {
+  const volume = new MemoryVolume(2 ** 24, 'cow')
+  t.teardown(() => volume.release())
+  const { engine } = volume
+  const buffer = createTransferBuffer('test data', 8192)
+  t.teardown(() => releaseTransferBuffer(buffer))
+  const made = newInode(0o100644, 0)
+  const file = engine.create(root, nameOf('file'), made)
+  const copy = engine.create(root, nameOf('copy'), made)
+  for (let n = 0; n < 512; n++) engine.write(file, n, 0, 4096, buffer, 0, false)
+  const write = (within: number, length: number) => (n: number) => {
+    engine.clock.set(1_700_000_000 + n, 0, 900_000_000 + n)
+    engine.write(file, (n * 5) & 255, within, length, buffer, 0, false)
+  }
+  checkPath(t, 'overwrite of 4 KiB', write(0, 4096))
+  checkPath(t, 'unaligned overwrite of 8 KiB', write(7, 8192))
+  checkPath(t, 'overwrite of a few bytes', write(7, 100))
+  checkPath(t, 'copy', (n) => {
+    engine.ranges.copy(file, n & 255, 5, copy, (n * 5) & 255, 9, 4096, false)
+  })
+  t.end()
+})
+
+function checkPath(t: Test, path: string, call: (n: number) => void): void {
+  const bytes = bytesPerCall(call)
+  t.ok(bytes < allowedBytesPerCall, `${path}: ${bytes.toFixed(3)} bytes per call`)
+}

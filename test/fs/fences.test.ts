@@ -52,3 +52,27 @@ void tap.test('fences per call', (t) => {
   test.close()
   t.end()
 })
+
+void tap.test('fences per write with copy-on-write', (t) => {
+  const test = TestVolume.makeFor('cow', 2048)
+  const { caller, medium } = test
+  const file = caller.file(root, 'file')
+  caller.write(file, 0, Buffer.alloc(2 * 4096))
+  const writes: readonly (readonly [what: string, fences: number, offset: number, length: number])[] = [
+    ['a block overwritten', transaction, 0, 4096],
+    ['a few bytes overwritten', transaction, 10, 100],
+    ['an append', transaction, 2 * 4096, 3 * 4096 + 100],
+    ['an append within the last block', transaction, 5 * 4096 + 100, 10],
+    ['blocks overwritten, unaligned', transaction, 100, 3 * 4096],
+    ['a block far away', transaction, 9 * 4096, 4096],
+    // The hole is saved after entries of the map have changed.
+    ['blocks overwritten, and a hole filled', transaction + 1, 3 * 4096, 6 * 4096],
+  ]
+  for (const [what, wanted, offset, length] of writes) {
+    const { fences } = medium
+    t.equal(caller.write(file, offset, Buffer.alloc(length, 1)), length)
+    t.equal(medium.fences - fences, wanted, what)
+  }
+  test.close()
+  t.end()
+})

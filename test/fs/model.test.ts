@@ -5,6 +5,7 @@ import { test } from 'tap'
 import { SET_MODE } from '../../src/fs/attributes.js'
 import { ENOSPC } from '../../src/fs/errno.js'
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
+import { type DataMode, dataModes } from '../../src/fs/overwriting.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../../src/fs/rename.js'
 import { problemsOf } from '../support/invariants.js'
 import { Oracle, OracleNode } from '../support/oracle.js'
@@ -354,11 +355,11 @@ function timeOf(milliseconds: number): string {
   return `${milliseconds / 1000}.000000000`
 }
 
-function check(blocks: number, largest: number, mayFill: boolean, runs: number): void {
+function check(blocks: number, largest: number, mayFill: boolean, runs: number, data: DataMode): void {
   const commands = fc.array(commandOf(largest), { minLength: 20, maxLength: 400, size: 'max' })
   fc.assert(
     fc.property(commands, (list) => {
-      const volume = TestVolume.make(blocks)
+      const volume = TestVolume.makeFor(data, blocks)
       try {
         new Session(volume, mayFill).run(list)
       } finally {
@@ -369,15 +370,17 @@ function check(blocks: number, largest: number, mayFill: boolean, runs: number):
   )
 }
 
-void test('a volume with room does what the model does', (t) => {
-  t.doesNotThrow(() => check(4096, 100_000, false, 60), `PMFS2_SEED=${seed}`)
-  t.end()
-})
+for (const data of dataModes) {
+  void test(`a volume with room does what the model does, data=${data}`, (t) => {
+    t.doesNotThrow(() => check(4096, 100_000, false, 60, data), `PMFS2_SEED=${seed}`)
+    t.end()
+  })
 
-void test('a volume that fills up refuses, and loses nothing', (t) => {
-  t.doesNotThrow(() => check(256, 300_000, true, 60), `PMFS2_SEED=${seed}`)
-  t.end()
-})
+  void test(`a volume that fills up refuses, and loses nothing, data=${data}`, (t) => {
+    t.doesNotThrow(() => check(256, 300_000, true, 60, data), `PMFS2_SEED=${seed}`)
+    t.end()
+  })
+}
 
 void test('what was taken comes back: after everything is removed, the space is free again', (t) => {
   const volume = TestVolume.of(t, 1024)

@@ -13,6 +13,7 @@ import {
   SET_SIZE,
   SET_UID,
 } from '../../src/fs/attributes.js'
+import type { DataMode } from '../../src/fs/overwriting.js'
 import { type Judge, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
 import { judgeData } from '../support/data-judge.js'
 import { Random, seed } from '../support/random.js'
@@ -288,9 +289,18 @@ const scenarios: readonly Scenario[] = [
   },
 ]
 
-for (const { name, blocks, prepare, call, judge, transactions: least } of scenarios) {
+/** With copy-on-write, there are no words of either. */
+const wholeWrites = scenarios
+  .filter(({ judge }) => judge === judgeData)
+  .map((scenario) => ({ ...scenario, name: `${scenario.name}, copy-on-write`, judge: judgeAtomic }))
+const runs: readonly (Scenario & { readonly data: DataMode })[] = [
+  ...scenarios.map((scenario) => ({ ...scenario, data: 'inplace' as const })),
+  ...wholeWrites.map((scenario) => ({ ...scenario, data: 'cow' as const })),
+]
+
+for (const { name, data, blocks, prepare, call, judge, transactions: least } of runs) {
   void test(name, (t) => {
-    const volume = TestVolume.make(blocks ?? 256)
+    const volume = TestVolume.makeFor(data, blocks ?? 256)
     const inode = must(volume.caller.file(root, 'f'))
     prepare(volume, inode)
     volume.caller.setClock(epoch + 5000)

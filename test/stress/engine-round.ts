@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { judge } from '../support/load-model.js'
+import type { DataMode } from '../../src/fs/overwriting.js'
 import { Random } from '../support/random.js'
 import { atomBytes, fileIdOf, fillAtoms, firstForeign } from './atoms.js'
 import { Board } from './board.js'
@@ -37,6 +38,8 @@ export interface RoundPlan {
   readonly durationMs: number
   readonly end: 'order' | 'kill'
   readonly jittery: boolean
+  /** How writes change blocks that a file has. */
+  readonly data: DataMode
   /** Let the device get full: calls may then fail for want of space. */
   readonly fill: boolean
 }
@@ -84,7 +87,7 @@ export class EngineStress {
     problems.push(...this.#volume.check())
     if (problems.length === 0) {
       problems.push(
-        ...this.#problem(() => this.#checkShared(board, shared, plan.end === 'order')),
+        ...this.#problem(() => this.#checkShared(board, shared, plan.end === 'order' || plan.data === 'cow')),
         ...settings.flatMap((setting) => this.#problem(() => this.#checkPrivate(board, setting))),
         ...this.#problem(() => this.#checkTree(root)),
       )
@@ -111,7 +114,7 @@ export class EngineStress {
       jittery: plan.jittery,
       medium: description,
       state: volume.state.description,
-      engine: volume.setting,
+      engine: { ...volume.setting, data: plan.data },
       board,
       buffer: buffers[worker]!.mapping,
       arena: { ...this.#arena, fill: plan.fill },

@@ -52,6 +52,9 @@ const ballast = 'ballast'
 const ballastStepBytes = 2 ** 15
 const spaceOfFullBlocks = 150
 
+/** The argument for writes that are there as a whole or not at all, also where the server was killed. */
+export const copyOnWrite = '-odata=cow'
+
 export interface MountRoundPlan {
   readonly seed: number
   readonly clients: number
@@ -225,11 +228,11 @@ export class MountStress {
     })
   }
 
-  #lookAtCells({ end }: MountRoundPlan, board: Board): void {
+  #lookAtCells({ end, arguments: given }: MountRoundPlan, board: Board): void {
     const words = wordsOf(readFileSync(join(this.#mount.mountpoint, cells)))
     const foreign = firstForeign(words, cellsId, 0, words.length / 2)
     if (foreign >= 0) throw new Error(`atom ${foreign} of the cells is not of that file and place`)
-    if (end === 'order') {
+    if (end === 'order' || given.includes(copyOnWrite)) {
       checkCells(words, cellsId, 0, words.length / 2, (cell) => board.acknowledged(cell))
       return
     }

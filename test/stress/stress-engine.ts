@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Stress without a kernel: threads with an engine each, over one volume in memory, for a given time. */
+import { dataModes } from '../../src/fs/overwriting.js'
 import { Random } from '../support/random.js'
 import { EngineStress, type RoundPlan } from './engine-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
@@ -34,6 +35,8 @@ function makeVolume(random: Random, teardowns: Teardowns): StressedVolume<RoundP
       durationMs: Math.min(roundMs, Math.max(100, leftMs)),
       end: random.of(['order', 'kill'] as const),
       jittery: random.below(4) > 0,
+      // On a full device, copy-on-write may refuse to write over a cell, which a round takes for a fault.
+      data: fill ? 'inplace' : random.of(dataModes),
       fill,
     }),
     round: (plan) => stress.round(plan),
@@ -42,6 +45,7 @@ function makeVolume(random: Random, teardowns: Teardowns): StressedVolume<RoundP
 
 function describe(plan: RoundPlan): string {
   const words = [`${plan.workers} threads`, plan.end === 'kill' ? 'killed' : 'ended in order']
+  if (plan.data === 'cow') words.push('copy-on-write')
   if (plan.jittery) words.push('with stops')
   if (plan.fill) words.push('full device')
   return words.join(', ')

@@ -7,6 +7,7 @@ import { DataArea } from '../../src/fs/data-area.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { format } from '../../src/fs/format.js'
 import { Locks } from '../../src/fs/locks.js'
+import type { DataMode } from '../../src/fs/overwriting.js'
 import { Transaction } from '../../src/fs/transaction.js'
 import { Volume } from '../../src/fs/volume.js'
 import { createMemoryDevice } from '../../src/pmem/device.js'
@@ -25,7 +26,7 @@ export class MemoryVolume {
   readonly tx: Transaction
   readonly #release: () => void
 
-  constructor(sizeBytes: number) {
+  constructor(sizeBytes: number, data: DataMode = 'inplace') {
     const device = createMemoryDevice(sizeBytes)
     const description = mapDevices([device], 'read-write')
     this.medium = new MappedMedium(description)
@@ -41,7 +42,7 @@ export class MemoryVolume {
       gid: 0,
       zeroed: true,
     })
-    this.volume = Volume.open(this.medium, { readOnly: false, now: epoch })
+    this.volume = Volume.open(this.medium, { readOnly: false, now: epoch, data })
     this.engine = this.volume.engine(0)
     const { state } = this.volume
     this.area = new DataArea(geometry)

@@ -4,6 +4,7 @@ import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { format } from '../../src/fs/format.js'
 import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
+import type { DataMode } from '../../src/fs/overwriting.js'
 import { Volume } from '../../src/fs/volume.js'
 import { EngineCaller } from './engine-caller.js'
 import { RecordingMedium } from './recording-medium.js'
@@ -50,26 +51,33 @@ export class TestVolume {
   readonly medium: RecordingMedium
   volume: Volume
   caller: EngineCaller
+  readonly #data: DataMode
   #isOpen = true
 
-  private constructor(medium: RecordingMedium, now: number) {
+  private constructor(medium: RecordingMedium, now: number, data: DataMode) {
     this.medium = medium
-    this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true })
+    this.#data = data
+    this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data })
     this.caller = new EngineCaller(this.volume.engine(0), medium)
     this.caller.setClock(now)
   }
 
   /** @throws VolumeError */
   static open(medium: RecordingMedium, now = epoch): TestVolume {
-    return new TestVolume(medium, now)
+    return new TestVolume(medium, now, 'inplace')
   }
 
   /** A new volume of so many blocks, on as many devices. */
   static make(...deviceBlocks: readonly number[]): TestVolume {
+    return TestVolume.makeFor('inplace', ...deviceBlocks)
+  }
+
+  /** The same, with writes that change blocks in this way. */
+  static makeFor(data: DataMode, ...deviceBlocks: readonly number[]): TestVolume {
     const medium = RecordingMedium.ofDevices(deviceBlocks)
     formatSmall(medium, deviceBlocks)
     soil(medium)
-    return new TestVolume(medium, epoch)
+    return new TestVolume(medium, epoch, data)
   }
 
   /** As {@link make}, closed at the end of the test. */
@@ -101,7 +109,7 @@ export class TestVolume {
 
   reopen(now = epoch): void {
     this.close()
-    this.volume = Volume.open(this.medium, { readOnly: false, now, isChecked: true })
+    this.volume = Volume.open(this.medium, { readOnly: false, now, isChecked: true, data: this.#data })
     this.caller = new EngineCaller(this.volume.engine(0), this.medium)
     this.caller.setClock(now)
     this.#isOpen = true

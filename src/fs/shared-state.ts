@@ -21,7 +21,7 @@ export const SEARCH_HINT = 2
 export const RESERVED_BLOCKS = 3
 export const LAST_GROWN = 4
 /** Blocks that calls in hand may still claim, and nobody else. */
-export const PROMISED_BLOCKS = 5
+export const PROMISED_BLOCKS = 6
 export const METADATA_LOCK = 16
 /** Non-zero: a worker has failed, and whatever it held will not be let go of. */
 export const FAILED = 32

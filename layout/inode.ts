@@ -20,7 +20,7 @@ export const flagOrphan = 2
 /** Of a free inode: it stands on the free list, for all free inodes of its block of the table. */
 export const flagListed = 4
 /** Blocks that were allocated ahead of writes (fallocate(2)) may lie beyond the size; all of them are unwritten. */
-export const flagPreallocated = 8
+export const flagPreallocated = 16
 
 /** Flags that users set (ioctl_iflags(2)): FS_APPEND_FL, FS_IMMUTABLE_FL, … */
 export const flagAppend = 0x100
@@ -40,7 +40,7 @@ export const inode = structure('inode', 256, 'A file, directory, symbolic link, 
   size: u64("bytes of the file, of the link's target, or of the directory's blocks"),
   blocks: u32('blocks it holds, those of its block map and its extended attributes included'),
   flags: u32(
-    '1 inline data, 2 on the orphan list; 4 = free, and on the free list; 8 unwritten blocks may lie beyond the size; from ' +
+    '1 inline data, 2 on the orphan list; 4 = free, and on the free list; 16 unwritten blocks may lie beyond the size; from ' +
       'bit 8 on, those of users',
   ),
   mtime: time('when its contents last changed'),

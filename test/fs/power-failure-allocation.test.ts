@@ -142,7 +142,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: 'allocate in more holes than a log has room for',
-    blocks: 2048,
+    blocks: 1024,
     prepare: (v, f) => combed(v, f, 380),
     call: allocate(0, 5, 800 * blockBytes),
     judge: judgeParts,
@@ -150,7 +150,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: 'zero more pieces than a log has room for',
-    blocks: 2048,
+    blocks: 1024,
     prepare: (v, f) => combed(v, f, 380),
     call: allocate(ZERO_RANGE, 5, 800 * blockBytes),
     judge: judgeParts,

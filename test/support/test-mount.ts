@@ -6,20 +6,20 @@
  * Nothing here waits for a mount without a time limit.
  */
 import { chmod, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { type DaemonReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { findPackageRoot } from '../../src/native/package-root.js'
+import { commandClient } from './command-client.js'
+import { program } from './program.js'
 import { type Finished, finish, withoutRunner } from './run-command.js'
 import { guard } from './target.js'
 import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
 
-export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
-export const program = join(packageRoot, 'bin', 'pmfs2-fuse.js')
+export { packageRoot, program } from './program.js'
 
 const patienceMs = 10_000
+const commandLimitMs = 30_000
 const stepMs = 10
 
 /** The same for the program, with what {@link preload} has added. */
@@ -43,8 +43,14 @@ export function plantDefect(t: TearsDown): void {
 const withChecks: readonly string[] = ['PMFS2_CHECKED=1']
 
 /** Runs the program. */
-export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {
-  return finish('env', [...programEnvironment, ...withChecks, process.execPath, program, ...args], limitMs)
+export async function pmfs2(args: readonly string[], limitMs = commandLimitMs): Promise<Finished> {
+  const isOrdinary = programEnvironment.length === withoutRunner.length
+  if (!isOrdinary || !commandClient.canRun(args))
+    return finish('env', [...programEnvironment, ...withChecks, process.execPath, program, ...args], limitMs)
+  const outcome = await commandClient.run(args, limitMs)
+  return outcome === null
+    ? { end: 'SIGKILL', output: '' }
+    : { end: outcome.end, output: outcome.output.trim() }
 }
 
 /** Runs the program; anything but exit code 0 is an error. */

@@ -182,7 +182,6 @@ function report(
   volume: Volume,
 ): DaemonReport {
   return {
-    pid: process.pid,
     device: request.device,
     mountpoint,
     channel: choice.channel,

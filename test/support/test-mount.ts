@@ -8,7 +8,7 @@
 import { chmod, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type DaemonReport, queryDaemonOf } from '../../src/daemon/control.js'
+import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { commandClient } from './command-client.js'
 import { program } from './program.js'
@@ -86,6 +86,9 @@ export function hasEnded(pid: number, limitMs = patienceMs): Promise<boolean> {
   return until(async () => !(await isRunning(pid)), limitMs)
 }
 
+/** What a server says of itself, with its number in this PID namespace. */
+type Served = HeardReport & { readonly pid: number }
+
 export class TestMount {
   readonly folder: string
   readonly device: string
@@ -130,12 +133,12 @@ export class TestMount {
   }
 
   /** Learns of a server that the test has started by other means, once its mount is live. */
-  adopt(): Promise<DaemonReport> {
+  adopt(): Promise<Served> {
     return this.adoptAs({ stat })
   }
 
   /** The same of a mount that only another user may look at. */
-  async adoptAs(user: { stat(path: string): Promise<{ readonly dev: number }> }): Promise<DaemonReport> {
+  async adoptAs(user: { stat(path: string): Promise<{ readonly dev: number }> }): Promise<Served> {
     this.#deviceNumber = (await user.stat(this.mountpoint)).dev
     const report = await this.report()
     this.#servers.add(report.pid)
@@ -157,7 +160,7 @@ export class TestMount {
   }
 
   /** What the server says of itself; asking costs no request. */
-  async report(): Promise<DaemonReport> {
+  async report(): Promise<Served> {
     const report = await queryDaemonOf(this.#deviceNumber)
     if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
     const { pid } = report

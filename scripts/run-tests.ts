@@ -71,6 +71,8 @@ class TestRun {
     this.#schedule = new Schedule(files)
     this.#isAlone = files.length === 1
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => this.#interrupt(name))
+    // Nobody who reads any more is as good as nobody who waits.
+    process.stdout.on('error', () => this.#interrupt('SIGPIPE'))
   }
 
   #interrupt(signal: NodeJS.Signals): void {

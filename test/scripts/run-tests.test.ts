@@ -49,6 +49,22 @@ void test('the verdict on each file', async (t) => {
   t.equal((await run(folder, ...left)).end, 0)
 })
 
+void test('a reader that goes away ends the run', async (t) => {
+  const path = join(await temporaryDirectory(t), 'talks.test.js')
+  await writeFile(path, `import t from '${library}'\nt.pass()\nsetInterval(() => console.log('more'), 20)\n`)
+  const script = '{ "$0" "$1" "$2"; echo "ended with $?" >&2; } | head -n 1'
+  const { output } = await finish('env', [
+    ...withoutRunner,
+    'sh',
+    '-c',
+    script,
+    process.execPath,
+    runner,
+    path,
+  ])
+  t.match(output, /^ended with 141$/m)
+})
+
 void test('no file, and none of the name', async (t) => {
   const folder = await temporaryDirectory(t)
   t.equal((await run(folder)).end, 1)

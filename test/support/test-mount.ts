@@ -42,11 +42,15 @@ export function plantDefect(t: TearsDown): void {
 /** Options of env(1): servers hold every request to the rules of locks and transactions. */
 const withChecks: readonly string[] = ['PMFS2_CHECKED=1']
 
+/** Runs the program in a process of its own. */
+export function pmfs2Process(args: readonly string[], limitMs = commandLimitMs): Promise<Finished> {
+  return finish('env', [...programEnvironment, ...withChecks, process.execPath, program, ...args], limitMs)
+}
+
 /** Runs the program. */
 export async function pmfs2(args: readonly string[], limitMs = commandLimitMs): Promise<Finished> {
   const isOrdinary = programEnvironment.length === withoutRunner.length
-  if (!isOrdinary || !commandClient.canRun(args))
-    return finish('env', [...programEnvironment, ...withChecks, process.execPath, program, ...args], limitMs)
+  if (!isOrdinary || !commandClient.canRun(args)) return pmfs2Process(args, limitMs)
   const outcome = await commandClient.run(args, limitMs)
   return outcome === null
     ? { end: 'SIGKILL', output: '' }

@@ -37,7 +37,6 @@ export async function setUp(interruption, purpose = 'program') {
   if (purpose === 'tools') return
   if (purpose !== 'types') await setup.buildNative()
   await setup.buildTypeScript(purpose === 'program' ? [programProject] : [programProject, testProject])
-  if (purpose === 'tests') await setup.buildTestRunner()
 }
 
 function checkNode() {
@@ -93,16 +92,6 @@ class Setup {
       // The record counts from when the compiler began to read; and a failure is tried again next time.
       if (existsSync(join(root, record))) utimesSync(join(root, record), start, compiled ? start : 0)
     }
-  }
-
-  /** Freshly installed, tap has the plugins that package.json leaves out, and would run once with them, slowly. */
-  async buildTestRunner() {
-    const { tap } = readJson('package.json')
-    const leftOut = tap.plugin.filter((name) => name.startsWith('!')).map((name) => name.slice(1))
-    const text = readFileSync(join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js'), 'utf8')
-    const plugins = /^export const signature = `([^`]*)`/m.exec(text)?.[1].split('\n') ?? []
-    if (!leftOut.some((name) => plugins.includes(name))) return
-    await this.#node('building the test runner (tap)', 'node_modules/tap/dist/esm/run.mjs', 'build')
   }
 
   #npm(what, ...args) {

@@ -59,6 +59,7 @@ const legend: readonly (readonly [Kind, string])[] = [
 const style = `
     text { fill: #1f2328 }
     .small { font-size: 12.5px; fill: #57606a }
+    .value { stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round; paint-order: stroke }
     .ours { fill: #54aeff; stroke: #0969da; stroke-width: 1 }
     .floor { fill: #ffffff; stroke: #57606a; stroke-width: 1; stroke-dasharray: 3 2 }
     .peer { fill: #d0d7de; stroke: #57606a; stroke-width: 1 }
@@ -69,6 +70,7 @@ const style = `
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
       .small { fill: #9198a1 }
+      .value { stroke: #0d1117 }
       .ours { fill: #1f6feb; stroke: #58a6ff }
       .floor { fill: #161b22; stroke: #8b949e }
       .peer { fill: #30363d; stroke: #8b949e }
@@ -163,7 +165,8 @@ function drawRow(bar: Bar, layout: Layout, top: number): string {
     `<text class="small" x="${axisLeft - space}" y="${top + 11}" text-anchor="end">${escape(bar.label)}</text>`,
     // A dot covers its spread's line; a bar is covered by it.
     ...(layout.form === 'dots' ? [spread, shape] : [shape, spread]),
-    `<text class="small" x="${round(valueAt)}" y="${top + 11}">${escape(bar.text)}</text>`,
+    // Its outline keeps the lines of the axis out of the value.
+    `<text class="small value" x="${round(valueAt)}" y="${top + 11}">${escape(bar.text)}</text>`,
   ]
   return parts
     .filter((part) => part !== '')

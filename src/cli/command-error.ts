@@ -25,12 +25,18 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && 'code' in error
 }
 
-/** Limits and media, of which Node's message alone does not say what to do. */
-const explained: readonly unknown[] = ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM']
-
-/** What is said of a system call that failed. */
+/** What is said of a system call that failed, where no device is known that it was about. */
 export function systemErrorLine(error: NodeJS.ErrnoException): string {
-  return explained.includes(error.code) ? `${error.message}: ${adviceOn(error.code!)}` : error.message
+  const [call] = error.syscall!.split(' ')
+  const what = error.path === undefined ? call! : `${call!} ${error.path}`
+  return `cannot ${what}: ${explanationOf(error)}`
+}
+
+/** What the errno means, and what helps. EAGAIN is no lock where a program was to be started (fork(2)). */
+function explanationOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EAGAIN' && error.syscall!.startsWith('spawn'))
+    return 'no further process can be had: raise the limit (ulimit -u)'
+  return adviceOn(codeOf(error))
 }
 
 /** What went wrong with `device`, in one line; null where the error is no failure but a defect. */
@@ -40,7 +46,7 @@ export function failureOf(device: string, error: unknown): string | null {
     return error.message.includes(device) ? error.message : `${device}: ${error.message}`
   }
   if (error instanceof VolumeError || error instanceof PmemError) return `${device}: ${error.message}`
-  if (isSystemError(error)) return `${device}: ${adviceOn(codeOf(error))}`
+  if (isSystemError(error)) return `${device}: ${explanationOf(error)}`
   return null
 }
 

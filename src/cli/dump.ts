@@ -7,6 +7,7 @@ import { dumpJson, dumpText } from '../check/dump/section.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
+import { program } from './verdict.js'
 
 interface DumpArguments {
   readonly device: string
@@ -40,6 +41,10 @@ async function dump({ device, what, number, json }: DumpArguments): Promise<void
   if (json && sections.length > 0) printJson(dumpJson(sections))
   else for (const line of dumpText(sections)) printLine(line)
   if (problem !== null) throw new CommandError(problem)
+  if (sections.some(({ damage }) => damage.length > 0))
+    throw new CommandError(
+      `${device}: damage was met, so this is not all; ${program} fsck ${device} tells more`,
+    )
 }
 
 function requestOf(what: string | undefined, number: string | undefined): DumpRequest {

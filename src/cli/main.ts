@@ -104,7 +104,9 @@ function choose(args: readonly string[]): { command: Command; work: () => Promis
   return { command: mount, work: () => run([mount.name, ...args], mount) }
 }
 
-async function main(args: readonly string[]): Promise<void> {
+/** Does what the arguments ask for. The exit code is `process.exitCode`. */
+export async function main(decoded: readonly string[]): Promise<void> {
+  const args = givenArguments(decoded)
   const { command: chosen, work } = choose(args)
   let command = chosen
   watchOutput(command)
@@ -121,5 +123,3 @@ async function main(args: readonly string[]): Promise<void> {
     process.exitCode = exitCode
   }
 }
-
-await main(givenArguments(process.argv.slice(2)))

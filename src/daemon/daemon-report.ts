@@ -11,8 +11,6 @@ export interface Usage {
 }
 
 export interface DaemonReport {
-  /** Its number in its own PID namespace. */
-  readonly pid: number
   readonly device: string
   readonly mountpoint: string
   readonly channel: string
@@ -32,13 +30,13 @@ export interface DaemonReport {
 }
 
 /** The same, as it was heard. */
-export interface HeardReport extends Omit<DaemonReport, 'pid'> {
+export interface HeardReport extends DaemonReport {
   /** The server's number in the hearer's PID namespace, of which the kernel assures; null where it is not in that. */
   readonly pid: number | null
 }
 
 const texts = ['device', 'mountpoint', 'channel', 'data', 'startedAt'] as const
-const counts = ['pid', 'workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
+const counts = ['workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
 /** What a server of before does not tell. */
 const unsaid = { damageMet: 0, damagedPlaces: [], usage: null, data: 'inplace' } as const

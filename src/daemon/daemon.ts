@@ -186,7 +186,6 @@ function report(
   volume: Volume,
 ): DaemonReport {
   return {
-    pid: process.pid,
     device: request.device,
     mountpoint,
     channel: choice.channel,

@@ -138,8 +138,8 @@ export class FreeInodes {
     for (let index = blocks.firstFrom(0); index >= 0; index = blocks.firstFrom(index + 1)) {
       const block = this.#table.blockAt(index)
       held++
-      used += this.#countUsed(index, block)
-      const number = this.#relistBlock(index, block, first === 0 ? 0 : last.number)
+      const { number, usedInBlock } = this.#relistBlock(index, block, first === 0 ? 0 : last.number)
+      used += usedInBlock
       if (number === 0) continue
       if (first === 0) first = number
       else this.#store(last, field.next, number)
@@ -324,28 +324,24 @@ export class FreeInodes {
     neighbour.put(tx, field.next, next)
   }
 
-  #countUsed(index: number, block: number): number {
-    let used = 0
-    for (let slot = index === 0 ? 1 : 0; slot < inodesPerBlock; slot++) {
-      if (this.#mode(block, slot) !== 0) used++
-    }
-    return used
-  }
-
-  /** Chooses the inode that stands on the list for a block. @returns its number, 0 where none is free */
-  #relistBlock(index: number, block: number, previous: number): number {
+  /** Chooses the inode that stands on the list for a block. @returns its number, 0 where none is free; and the inodes in use */
+  #relistBlock(index: number, block: number, previous: number): { number: number; usedInBlock: number } {
     const inode = this.#listed
-    let listed = 0
+    let number = 0
+    let usedInBlock = 0
     for (let slot = index === 0 ? 1 : 0; slot < inodesPerBlock; slot++) {
-      if (this.#mode(block, slot) !== 0) continue
+      if (this.#mode(block, slot) !== 0) {
+        usedInBlock++
+        continue
+      }
       inode.point(index * inodesPerBlock + slot, block, slot * layout.lengthWords)
-      this.#store(inode, field.flags, listed === 0 ? flagListed : 0)
-      if (listed !== 0) continue
-      listed = inode.number
+      this.#store(inode, field.flags, number === 0 ? flagListed : 0)
+      if (number !== 0) continue
+      number = inode.number
       this.#store(inode, field.next, 0)
       this.#store(inode, field.previous, previous)
     }
-    return listed
+    return { number, usedInBlock }
   }
 
   /** Stores a word that nothing depends on yet. */

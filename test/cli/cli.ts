@@ -4,17 +4,16 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, openSync, readSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { crc32c } from '../../layout/checksum.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { rawCommand } from '../../src/native/raw-command.js'
-import { findPackageRoot } from '../../src/native/package-root.js'
+import { commandClient } from '../support/command-client.js'
+import { program as command } from '../support/program.js'
 import { withoutRunner } from '../support/run-command.js'
 
-/** The command's shim. */
-export const command = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
+export { program as command } from '../support/program.js'
+
 const limitMs = 60_000
 
 /** For a whole test file: each start of Node takes a while on a busy machine. */
@@ -45,10 +44,19 @@ export async function start(
   return { end: code ?? signal ?? 'unknown', stdout, stderr }
 }
 
-/** Runs pmfs2-fuse. */
-export function pmfs2(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<Outcome> {
+/** Runs pmfs2-fuse in a process of its own. */
+export function pmfs2Process(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<Outcome> {
   const [file, words] = rawCommand(process.execPath, [command, ...args])
   return start(file, words, environment)
+}
+
+/** Runs pmfs2-fuse. */
+export async function pmfs2(args: readonly string[]): Promise<Outcome> {
+  if (!commandClient.canRun(args)) return pmfs2Process(args)
+  const outcome = await commandClient.run(args, limitMs)
+  if (outcome === null) return { end: 'SIGKILL', stdout: '', stderr: '' }
+  const { end, stdout, stderr } = outcome
+  return { end, stdout, stderr }
 }
 
 /** Runs pmfs2-fuse, which must succeed. @returns what it printed */

@@ -3,6 +3,8 @@
 import { mkdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { rootsBlock } from '../../layout/geometry.js'
+import { roots } from '../../layout/roots.js'
 import { formatVersion, superblock as layout } from '../../layout/superblock.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
@@ -10,6 +12,7 @@ import {
   editSuperblocks,
   fileLimitMs,
   fingerprint,
+  readAt,
   refuse,
   refuseUntouched,
   sparseFile,
@@ -190,6 +193,25 @@ void t.test('in use by another process', async (t) => {
   )
   t.match(await succeed(t, ['info', device]), /clean/, 'info and dump only look')
   t.match(await succeed(t, ['dump', device]), /superblock/)
+})
+
+void t.test('dump of what is damaged prints what it can, and fails', async (t) => {
+  const device = await volume(t, 'damaged-dump')
+  const line = `dump: ${device}: damage was met, so this is not all; pmfs2-fuse fsck ${device} tells more\n`
+  const dump = async (args: readonly string[], printed: RegExp): Promise<void> => {
+    const { end, stdout, stderr } = await pmfs2(['dump', device, ...args])
+    t.same({ end, stderr }, { end: 1, stderr: line }, args.join(' '))
+    t.match(stdout, printed, args.join(' '))
+  }
+  writeAt(device, 2 * mebibyte - 4096 + 200, 'damage')
+  await succeed(t, ['dump', device])
+  await dump(['superblock'], /first copy[^]*second copy[^]*damaged: checksum should be/)
+  const root = readAt(device, rootsBlock * 4096 + roots.word.tableRoot * 4, 4)
+  writeAt(device, rootsBlock * 4096 + roots.word.tableRoot * 4, Uint8Array.of(0xf0, 0xff, 0xff, 0x7f))
+  await dump(['inode', '1'], /^inode 1\n +damaged: the inode table is damaged: it names block \d+\n$/)
+  await dump(['inode', '1', '--json'], /"damage": \[\n +"the inode table is damaged/)
+  writeAt(device, rootsBlock * 4096 + roots.word.tableRoot * 4, root)
+  t.match(await succeed(t, ['dump', device, 'inode', '1']), /drwxr-xr-x/)
 })
 
 void t.test('dump', async (t) => {

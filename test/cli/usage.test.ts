@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { commands } from '../../src/cli/commands.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { command, fileLimitMs, pmfs2, refuse, start, succeed } from './cli.js'
+import { command, fileLimitMs, pmfs2, pmfs2Process, refuse, start, succeed } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
@@ -175,8 +175,24 @@ void t.test('of an option given twice the last holds', async (t) => {
   await refuse(t, ['mkfs', '/a', '--size', '1G', '--size', '1X'], 1, /^mkfs: --size: '1X' is not a size/)
 })
 
+void t.test('a command says the same in a process of its own', async (t) => {
+  const device = join(folder, 'alone')
+  const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
+  for (const args of [
+    ['mkfs', device, '--size', '2M', '--force', '--uuid', uuid],
+    ['info', device],
+    ['fsck', device, '--json'],
+    ['dump', device],
+    ['umount', device],
+    [device, '/nonexistent'],
+    ['--help'],
+    ['frobnicate'],
+  ])
+    t.same(await pmfs2Process(args), await pmfs2(args), args.join(' '))
+})
+
 void t.test('a stack is shown to those who ask for it', async (t) => {
-  const { end, stderr } = await pmfs2(['info', '/nonexistent'], { ...process.env, DEBUG: 'pmfs2:*' })
+  const { end, stderr } = await pmfs2Process(['info', '/nonexistent'], { ...process.env, DEBUG: 'pmfs2:*' })
   t.equal(end, 1)
   t.match(stderr, /\n\s+at /)
 })

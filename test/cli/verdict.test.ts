@@ -44,7 +44,7 @@ void t.test('a failed system call is no defect', (t) => {
     t.fail('it was read')
   } catch (error) {
     const { line, exitCode } = verdict(error, mkfs)
-    t.match(line, /ENOENT.*\/nonexistent/)
+    t.equal(line, 'cannot open /nonexistent: there is no such file or device')
     t.equal(exitCode, 1)
   }
   t.end()
@@ -58,7 +58,7 @@ void t.test('a limit met while the program loads its parts is told, and not the 
   const advice = 'this process may open no more files: raise the limit (ulimit -n)'
   t.equal(met(fileURLToPath(import.meta.url)), advice)
   t.equal(met('/usr/lib/node_modules/yargs/index.mjs'), advice)
-  t.equal(met('/dev/pmem0'), `EMFILE: too many open files, open '/dev/pmem0': ${advice}`)
+  t.equal(met('/dev/pmem0'), `cannot open /dev/pmem0: ${advice}`)
   t.end()
 })
 
@@ -85,6 +85,10 @@ void t.test('a limit of the system has an exit code of its own where mount(8) ha
     t.same(exits(await met.catch((error: unknown) => error)), ofLimit, `${code} of a device`)
   }
   t.same(exits(system('EAGAIN', 'spawn node')), ofLimit)
+  const unstarted = Object.assign(system('EAGAIN', 'spawn node'), { path: 'node' })
+  const advice = 'no further process can be had: raise the limit (ulimit -u)'
+  t.equal(verdict(unstarted, mkfs).line, `cannot spawn node: ${advice}`)
+  t.equal(await saidAbout('/dev/x', unstarted), `/dev/x: ${advice}`)
   t.same(exits(system('EAGAIN', 'read')), ofFailure)
   t.same(exits(system('EACCES', 'open')), ofFailure)
   t.same(exits(new CommandError('no', null, { cause: new DeviceError('EBUSY', 'in use') })), ofFailure)

@@ -2,7 +2,7 @@
 /** A large file is freed in parts, and others come in between: what they see is whole, and nothing is freed twice. */
 import { type Test, test } from 'tap'
 import { ESTALE } from '../../src/fs/errno.js'
-import { Locks } from '../../src/fs/locks.js'
+import { between } from '../support/between.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
 import { TestVolume, root } from '../support/test-volume.js'
@@ -10,23 +10,6 @@ import { TestVolume, root } from '../support/test-volume.js'
 const blocks = 1024
 /** Each with a node of its own, more than one transaction frees. */
 const extents = 400
-
-/** Whatever one call of worker 0 frees in parts, with what happens between two of them. @returns how often it did */
-function between(t: Test, happens: () => void): () => number {
-  const plain = Reflect.get(Locks.prototype, 'yieldMetadata')
-  let times = 0
-  let inside = false
-  Locks.prototype.yieldMetadata = function (this: Locks): void {
-    plain.call(this)
-    if (inside) return
-    inside = true
-    times++
-    happens()
-    inside = false
-  }
-  t.teardown(() => (Locks.prototype.yieldMetadata = plain))
-  return () => times
-}
 
 interface Bench {
   readonly volume: TestVolume

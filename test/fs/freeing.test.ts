@@ -2,7 +2,7 @@
 /** Freeing a large file: its fences do not grow with its nodes, and others come in between its transactions. */
 import { type Test, test } from 'tap'
 import { entriesPerLane } from '../../layout/lane.js'
-import { Locks } from '../../src/fs/locks.js'
+import { between } from '../support/between.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
 import { TestVolume, root } from '../support/test-volume.js'
@@ -98,22 +98,6 @@ void test('the leaves and nodes of a directory go without a fence for each node'
   t.same(problemsOf(volume.medium, true), [])
   t.end()
 })
-
-/** What happens whenever worker 0 lets others in. @returns how often it did */
-function between(t: Test, happens: (time: number) => void): () => number {
-  const plain = Reflect.get(Locks.prototype, 'yieldMetadata')
-  let times = 0
-  let inside = false
-  Locks.prototype.yieldMetadata = function (this: Locks): void {
-    plain.call(this)
-    if (inside) return
-    inside = true
-    happens(++times)
-    inside = false
-  }
-  t.teardown(() => (Locks.prototype.yieldMetadata = plain))
-  return () => times
-}
 
 const parts = 1400
 

@@ -11,7 +11,8 @@ import { rawCommand } from '../../src/native/raw-command.js'
 import { findHolder, holderText, releaseAdvice } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { finish, withoutRunner } from '../support/run-command.js'
-import { TestMount, hasEnded, pmfs2, program, until } from '../support/test-mount.js'
+// What a command waits for, or holds until its process ends, counts here.
+import { TestMount, hasEnded, pmfs2Process as pmfs2, program, until } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 

@@ -3,6 +3,7 @@
  * Cuts the power everywhere in a call, opens what is left, and holds it to the promise: the call happened whole or not
  * at all, and what had returned is there.
  */
+import { extent } from './extent.js'
 import { problemsOf } from './invariants.js'
 import { Replay, type Survivors } from './power-failure.js'
 import type { Random } from './random.js'
@@ -11,11 +12,11 @@ import { TestVolume } from './test-volume.js'
 import { type Tree, difference, treeOf } from './tree.js'
 
 /** Cache lines, of those in doubt at one moment, that are tried one by one. */
-const mostSingleLines = 5
+const mostSingleLines = extent(5, 2)
 /** After so many failures there is no point in going on. */
 const mostFailures = 5
 /** Of a call with more fences than this, some are left out by chance. */
-const mostFences = 20
+const mostFences = extent(20, 10)
 /** One in so many images has its recovery cut short as well. */
 const recoveryEvery = 7
 

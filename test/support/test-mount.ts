@@ -6,20 +6,20 @@
  * Nothing here waits for a mount without a time limit.
  */
 import { chmod, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { type DaemonReport, queryDaemonOf } from '../../src/daemon/control.js'
+import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { findPackageRoot } from '../../src/native/package-root.js'
+import { commandClient } from './command-client.js'
+import { program } from './program.js'
 import { type Finished, finish, withoutRunner } from './run-command.js'
 import { guard } from './target.js'
 import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
 
-export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
-export const program = join(packageRoot, 'bin', 'pmfs2-fuse.js')
+export { packageRoot, program } from './program.js'
 
 const patienceMs = 10_000
+const commandLimitMs = 30_000
 const stepMs = 10
 
 /** The same for the program, with what {@link preload} has added. */
@@ -42,9 +42,19 @@ export function plantDefect(t: TearsDown): void {
 /** Options of env(1): servers hold every request to the rules of locks and transactions. */
 const withChecks: readonly string[] = ['PMFS2_CHECKED=1']
 
-/** Runs the program. */
-export function pmfs2(args: readonly string[], limitMs?: number): Promise<Finished> {
+/** Runs the program in a process of its own. */
+export function pmfs2Process(args: readonly string[], limitMs = commandLimitMs): Promise<Finished> {
   return finish('env', [...programEnvironment, ...withChecks, process.execPath, program, ...args], limitMs)
+}
+
+/** Runs the program. */
+export async function pmfs2(args: readonly string[], limitMs = commandLimitMs): Promise<Finished> {
+  const isOrdinary = programEnvironment.length === withoutRunner.length
+  if (!isOrdinary || !commandClient.canRun(args)) return pmfs2Process(args, limitMs)
+  const outcome = await commandClient.run(args, limitMs)
+  return outcome === null
+    ? { end: 'SIGKILL', output: '' }
+    : { end: outcome.end, output: outcome.output.trim() }
 }
 
 /** Runs the program; anything but exit code 0 is an error. */
@@ -79,6 +89,9 @@ export async function until(condition: () => Promise<boolean>, limitMs = patienc
 export function hasEnded(pid: number, limitMs = patienceMs): Promise<boolean> {
   return until(async () => !(await isRunning(pid)), limitMs)
 }
+
+/** What a server says of itself, with its number in this PID namespace. */
+type Served = HeardReport & { readonly pid: number }
 
 export class TestMount {
   readonly folder: string
@@ -124,12 +137,12 @@ export class TestMount {
   }
 
   /** Learns of a server that the test has started by other means, once its mount is live. */
-  adopt(): Promise<DaemonReport> {
+  adopt(): Promise<Served> {
     return this.adoptAs({ stat })
   }
 
   /** The same of a mount that only another user may look at. */
-  async adoptAs(user: { stat(path: string): Promise<{ readonly dev: number }> }): Promise<DaemonReport> {
+  async adoptAs(user: { stat(path: string): Promise<{ readonly dev: number }> }): Promise<Served> {
     this.#deviceNumber = (await user.stat(this.mountpoint)).dev
     const report = await this.report()
     this.#servers.add(report.pid)
@@ -151,7 +164,7 @@ export class TestMount {
   }
 
   /** What the server says of itself; asking costs no request. */
-  async report(): Promise<DaemonReport> {
+  async report(): Promise<Served> {
     const report = await queryDaemonOf(this.#deviceNumber)
     if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
     const { pid } = report

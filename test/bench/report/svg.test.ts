@@ -76,6 +76,23 @@ void t.test('dots share one axis, and bars do not', (t) => {
   t.end()
 })
 
+void t.test('a value is set off from the lines of the axis behind it', (t) => {
+  const svg = chart(
+    'a chart',
+    [{ title: 'a panel', bars: [bar('one', 'ours', 3), bar('two', 'peer', 250)] }],
+    'dots',
+  )
+  const lines = [...svg.matchAll(/class="mark" d="M([\d.]+) /g)].map((match) => Number(match[1]))
+  t.ok(lines.length > 0)
+  const values = [...svg.matchAll(/<text class="([^"]*)" x="([\d.]+)"[^>]*>\d+ here</g)]
+  t.equal(values.length, 2)
+  for (const [, classes] of values) t.match(classes, /\bvalue\b/)
+  t.match(svg, /\.value \{ stroke: #ffffff;[^}]*paint-order: stroke/, 'by an outline under its letters')
+  t.match(svg, /dark[^]*\.value \{ stroke: #0d1117/, 'in the colour of the ground')
+  t.ok(svg.lastIndexOf('class="mark"') < svg.indexOf('here<'), 'and is drawn after them')
+  t.end()
+})
+
 void t.test('no text is cut off at the edges', (t) => {
   const label = 'a contender of a rather long name'
   const panel = { title: 'a panel', bars: [bar(label, 'ours', 100, 50), bar('x', 'kernel', 123_456)] }

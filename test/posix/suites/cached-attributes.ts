@@ -5,11 +5,13 @@
  *
  * statx(2) that asks for one attribute refreshes all of them if that one is known to be out of date. So each attribute
  * is asked for alone, after a run of the case of its own. The descriptors (O_PATH) are older than the change: no lookup
- * brings attributes along.
+ * brings attributes along. An attribute that the change leaves alone is asked for only where all is tried: a kept one would
+ * be right.
  */
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
+import { isExhaustive } from '../../support/extent.js'
 import {
   AT_SYMLINK_NOFOLLOW,
   O_PATH,
@@ -276,7 +278,7 @@ async function runOnce(
   place: Place,
   one: Case,
   field: StatxField,
-): Promise<{ changed: number; stale: string[] }> {
+): Promise<{ changed: ReadonlySet<StatxField>; stale: string[] }> {
   const { sys, d } = place
   // Calls of one process are made in their order, and need not be waited for one by one.
   await Promise.all([sys.mkdir(d), sys.chmod(d, 0o777), sys.mkdir(`${d}/sub`), sys.chmod(`${d}/sub`, 0o777)])
@@ -299,7 +301,7 @@ async function runOnce(
   const stale: string[] = []
   for (const [n, { [field]: value }] of (await Promise.all(kept)).entries())
     if (value !== real[n]![field]) stale.push(`${field} of ${names[n]} is ${value}, not ${real[n]![field]}`)
-  const changed = before.flatMap((old, n) => differing(old, real[n]!)).length + made.length
+  const changed = new Set(made.length > 0 ? fields : before.flatMap((old, n) => differing(old, real[n]!)))
   await Promise.all([...all.map((fd) => sys.close(fd)), sys.removeTree(d)])
   return { changed, stale }
 }
@@ -309,15 +311,14 @@ export function cachedAttributesSuite(target: Target): void {
     const d = await scratch(t, target)
     const bob = await actor(t, BOB)
     for (const [n, one] of cases.entries()) {
-      const stale: string[] = []
-      let changed = 0
-      for (const field of fields) {
-        const run = await runOnce({ sys: target.system, bob, d: `${d}/${n}-${field}` }, one, field)
-        stale.push(...run.stale)
-        changed += run.changed
-      }
+      const [first, ...others] = fields
+      const askFor = (field: StatxField) =>
+        runOnce({ sys: target.system, bob, d: `${d}/${n}-${field}` }, one, field)
+      const { changed, stale } = await askFor(first!)
+      for (const field of others)
+        if (isExhaustive || changed.has(field)) stale.push(...(await askFor(field)).stale)
       t.same(stale, [], `after ${one.title}`)
-      if (one.isCacheable !== true) t.ok(changed > 0, `${one.title} changes something`)
+      if (one.isCacheable !== true) t.ok(changed.size > 0, `${one.title} changes something`)
     }
   })
 }

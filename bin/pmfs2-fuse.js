@@ -10,7 +10,8 @@ const refusals = {
 const exitCodes = { fsck: 8, mkfs: 1, info: 1, dump: 1, help: 1, version: 1 }
 
 try {
-  await import('../dist/src/cli/main.js')
+  const { main } = await import('../dist/src/cli/main.js')
+  await main()
 } catch (error) {
   const refusal = refusals[error?.code]
   if (refusal === undefined) throw error

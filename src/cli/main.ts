@@ -104,7 +104,8 @@ function choose(args: readonly string[]): { command: Command; work: () => Promis
   return { command: mount, work: () => run([mount.name, ...args], mount) }
 }
 
-async function main(args: readonly string[]): Promise<void> {
+/** Runs the program. @param args what follows its name */
+export async function main(args = givenArguments(process.argv.slice(2))): Promise<void> {
   const { command: chosen, work } = choose(args)
   let command = chosen
   watchOutput(command)
@@ -121,5 +122,3 @@ async function main(args: readonly string[]): Promise<void> {
     process.exitCode = exitCode
   }
 }
-
-await main(givenArguments(process.argv.slice(2)))

@@ -10,4 +10,6 @@ export interface EngineSetting {
   readonly isChecked: boolean
   /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
   readonly isReadOnly: boolean
+  /** An access that is noted is noted each time, and not only when relatime finds it due (mount(8)). */
+  readonly strictAccessTimes: boolean
 }

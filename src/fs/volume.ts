@@ -118,6 +118,7 @@ export class Volume {
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
       isReadOnly: this.#options.readOnly,
+      strictAccessTimes: false,
     }
   }
 

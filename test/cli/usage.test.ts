@@ -68,9 +68,9 @@ void t.test('a switch takes no value, and channels have names', async (t) => {
     t,
     mount('--channel', 'x'),
     1,
-    /^mount: --channel 'x': one of auto, uring, devfuse is needed; try/,
+    /^mount: channel=x: one of auto, uring, devfuse is needed; try/,
   )
-  await refuse(t, mount('--workers', '2', '--workers', '0'), 1, /^mount: --workers 0: a number from 1/)
+  await refuse(t, mount('--workers', '2', '--workers', '0'), 1, /^mount: workers=0: a number from 1/)
 })
 
 void t.test('an empty name and a dash', async (t) => {

@@ -104,8 +104,12 @@ function describe(parser: Argv): Argv<MountArguments> {
 
 async function mount(args: MountArguments): Promise<void> {
   const options = optionsOf(args.o ?? [])
-  if (options.remount)
-    throw new UsageError('a mount cannot be changed by remount: umount it, and mount it again')
+  if (options.remount) {
+    if (args.fake) return
+    const { remount } = await import('./remount.js')
+    await remount(absoluteName(args.mountpoint), options)
+    return
+  }
   const { server } = options
   const device = absoluteName(await deviceNamed(args.device))
   const request = {

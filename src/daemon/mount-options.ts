@@ -11,8 +11,10 @@ const MS_NOEXEC = 8
 const MS_SYNCHRONOUS = 16
 const MS_DIRSYNC = 128
 const MS_NOSYMFOLLOW = 256
+export const MS_REMOUNT = 32
 const MS_NOATIME = 1024
 const MS_NODIRATIME = 2048
+const MS_RELATIME = 2 ** 21
 const MS_STRICTATIME = 2 ** 24
 
 /** What happens when a call meets damage: nothing further, or the file system becomes read-only. */
@@ -41,7 +43,8 @@ export interface MountOptions {
   readonly directoryAccessTimes: boolean
   /** Note each access, and not only as relatime does. The page cache must not answer reads then. */
   readonly strictAccessTimes: boolean
-  readonly onErrors: OnErrors
+  /** Null where it was not given: continue, or for a remount as it was. */
+  readonly onErrors: OnErrors | null
   /** Change the options of a mount that is there. */
   readonly remount: boolean
   readonly server: ServerWishes
@@ -50,7 +53,7 @@ export interface MountOptions {
 }
 
 /** Which kind of access times is a choice of three. */
-const ATIME = MS_NOATIME | MS_STRICTATIME
+const ATIME = MS_NOATIME | MS_RELATIME | MS_STRICTATIME
 
 /** Each option replaces a group of flags of mount(2). */
 const flagOptions: ReadonlyMap<string, readonly [group: number, flags: number]> = new Map([
@@ -68,8 +71,8 @@ const flagOptions: ReadonlyMap<string, readonly [group: number, flags: number]> 
   ['nosymfollow', [MS_NOSYMFOLLOW, MS_NOSYMFOLLOW]],
   ['symfollow', [MS_NOSYMFOLLOW, 0]],
   ['noatime', [ATIME, MS_NOATIME]],
-  ['relatime', [ATIME, 0]],
-  ['atime', [ATIME, 0]],
+  ['relatime', [ATIME, MS_RELATIME]],
+  ['atime', [ATIME, MS_RELATIME]],
   ['strictatime', [ATIME, MS_STRICTATIME]],
   ['nostrictatime', [MS_STRICTATIME, 0]],
   ['nodiratime', [MS_NODIRATIME, MS_NODIRATIME]],
@@ -104,7 +107,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let flags = 0
   let allowOther = false
   let directIo = false
-  let onErrors: OnErrors = 'continue'
+  let onErrors: OnErrors | null = null
   for (const option of options) {
     const flag = flagOptions.get(option)
     const notice = noticeOn(option)
@@ -129,8 +132,8 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo: directIo || strictAccessTimes,
-    accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
-    directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
+    accessTimes: (flags & MS_NOATIME) === 0,
+    directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME)) === 0,
     strictAccessTimes,
     onErrors,
     remount,

@@ -38,6 +38,7 @@ function serverRows({
   bytesWritten,
   damageMet,
   damagedPlaces,
+  mode,
 }: HeardReport): Row[] {
   const process = pid === null ? 'a process in another PID namespace' : `process ${pid}`
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
@@ -50,10 +51,17 @@ function serverRows({
       'server',
       `${process}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
+    ...modeRows(mode),
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
     ...damageRows(damageMet, damagedPlaces),
   ]
+}
+
+/** Nothing where it may be written. */
+function modeRows({ readOnly, refusal }: HeardReport['mode']): Row[] {
+  if (!readOnly) return []
+  return [['mode', refusal === null ? 'read-only' : `read-only: ${shownText(refusal)}`]]
 }
 
 /** Nothing where no damage was met. */

@@ -11,7 +11,7 @@ const exitCodes = { fsck: 8, mkfs: 1, info: 1, dump: 1, help: 1, version: 1 }
 
 try {
   const { main } = await import('../dist/src/cli/main.js')
-  await main(process.argv.slice(2))
+  await main()
 } catch (error) {
   const refusal = refusals[error?.code]
   if (refusal === undefined) throw error

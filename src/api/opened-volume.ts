@@ -4,7 +4,7 @@ import { counted } from '../fs/counted.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, openDevice } from '../pmem/device.js'
-import { mapDevices, unmapDevices } from '../pmem/map-device.js'
+import { mapDevices, remapWritable, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
 
 export interface OpenedVolume {
@@ -15,6 +15,14 @@ export interface OpenedVolume {
   readonly notices: readonly string[]
   /** Says on the medium that the volume is in use; where that was to wait, nothing may change before. */
   markMounted(): void
+  /**
+   * Makes the device that of a read-only volume: what is left to write is written, and nothing afterwards. No engine may
+   * be in use meanwhile, and new ones are needed afterwards ({@link Volume.setting}).
+   * @param settles false: as it is, for the next opening to recover
+   */
+  becomeReadOnly(settles: boolean): void
+  /** The opposite, with recovery as on opening. @throws DeviceError, VolumeError where it stays read-only */
+  becomeWritable(): void
   /** Writes what is left to write, and lets go of the device. */
   close(): void
   /** Lets go of the device as it is, for the next opening to recover. */
@@ -84,6 +92,14 @@ function assemble(
     notices,
     markMounted() {
       volume.markMounted(Date.now())
+    },
+    becomeReadOnly(settles) {
+      volume.becomeReadOnly(settles)
+    },
+    becomeWritable() {
+      const wasCopied = device.access === 'read-only'
+      if (wasCopied) remapWritable([device], description)
+      volume.becomeWritable(Date.now(), wasCopied)
     },
     close() {
       try {

@@ -39,6 +39,7 @@ function serverRows({
   bytesWritten,
   damageMet,
   damagedPlaces,
+  mode,
 }: HeardReport): Row[] {
   const process = pid === null ? 'a process in another PID namespace' : `process ${pid}`
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0)
@@ -52,10 +53,17 @@ function serverRows({
       `${process}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
     ['writes', data === 'cow' ? 'copy-on-write (data=cow)' : `in place (data=${shownText(data)})`],
+    ...modeRows(mode),
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
     ...damageRows(damageMet, damagedPlaces),
   ]
+}
+
+/** Nothing where it may be written. */
+function modeRows({ readOnly, refusal }: HeardReport['mode']): Row[] {
+  if (!readOnly) return []
+  return [['mode', refusal === null ? 'read-only' : `read-only: ${shownText(refusal)}`]]
 }
 
 /** Nothing where no damage was met. */

@@ -104,9 +104,8 @@ function choose(args: readonly string[]): { command: Command; work: () => Promis
   return { command: mount, work: () => run([mount.name, ...args], mount) }
 }
 
-/** Does what the arguments ask for. The exit code is `process.exitCode`. */
-export async function main(decoded: readonly string[]): Promise<void> {
-  const args = givenArguments(decoded)
+/** Runs the program. @param args what follows its name */
+export async function main(args = givenArguments(process.argv.slice(2))): Promise<void> {
   const { command: chosen, work } = choose(args)
   let command = chosen
   watchOutput(command)

@@ -21,7 +21,8 @@ import { inUseText } from './in-use.js'
 import { reachable } from './operand.js'
 import { printNotice } from './output.js'
 import { chosenCpus } from './cpu-list.js'
-import { verdict } from './verdict.js'
+import { deviceNamed } from './find-volume.js'
+import { programFile, verdict } from './verdict.js'
 
 /** Lanes of the undo log that a volume has at the most. */
 const mostWorkers = 256
@@ -34,24 +35,30 @@ interface MountArguments {
   readonly o: readonly string[] | undefined
   readonly foreground: boolean
   readonly debug: boolean
+  readonly fake: boolean
   readonly cpus: string | undefined
-  readonly channel: string
+  readonly channel: string | undefined
   readonly 'enable-uring': boolean
   readonly workers: string | undefined
-  readonly poll: string
+  readonly poll: string | undefined
 }
 
 function describe(parser: Argv): Argv<MountArguments> {
   return parser
     .usage('$0 DEVICE MOUNTPOINT [-o OPTION,OPTION] [-f] [-d] [--cpus LIST]')
-    .positional('device', { type: 'string', demandOption: true, describe: 'pmem or DAX device, or a file' })
+    .positional('device', {
+      type: 'string',
+      demandOption: true,
+      describe: 'pmem or DAX device, or a file; UUID=… or LABEL=… finds the device',
+    })
     .positional('mountpoint', { type: 'string', demandOption: true, describe: 'an existing directory' })
     .option('o', {
       type: 'string',
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: 'mount options: ro, noatime, nosuid, nodev, noexec, allow_other, direct_io, data=cow, …',
+      describe:
+        'mount options: ro, noatime, strictatime, nosuid, nodev, noexec, allow_other, direct_io, data=cow, errors=…, …',
     })
     .option('foreground', { alias: 'f', type: 'boolean', default: false, describe: 'stay in the foreground' })
     .option('debug', {
@@ -60,6 +67,7 @@ function describe(parser: Argv): Argv<MountArguments> {
       default: false,
       describe: 'print each request, its reply and its time; stays in the foreground',
     })
+    .option('fake', { type: 'boolean', default: false, describe: 'check the arguments, and mount nothing' })
     .option('cpus', {
       type: 'string',
       requiresArg: true,
@@ -68,10 +76,9 @@ function describe(parser: Argv): Argv<MountArguments> {
     })
     .option('channel', {
       type: 'string',
-      default: 'auto',
       requiresArg: true,
       coerce: lastOf,
-      describe: `transport of requests: ${channelNames.join(', ')}; auto uses io_uring if the kernel offers it`,
+      describe: `transport of requests: ${channelNames.join(', ')}; auto, the default, uses io_uring if the kernel offers it`,
     })
     .option('enable-uring', {
       type: 'boolean',
@@ -86,10 +93,10 @@ function describe(parser: Argv): Argv<MountArguments> {
     })
     .option('poll', {
       type: 'string',
-      default: 'auto',
       requiresArg: true,
       coerce: lastOf,
-      describe: 'how long a worker polls for the next request before it sleeps: auto, off or microseconds',
+      describe:
+        'how long a worker polls for the next request before it sleeps: auto (the default), off or microseconds',
     })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
     .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'mount read-only, in the foreground; Ctrl-C unmounts')
@@ -97,28 +104,38 @@ function describe(parser: Argv): Argv<MountArguments> {
 
 async function mount(args: MountArguments): Promise<void> {
   const options = optionsOf(args.o ?? [])
-  const request = {
-    device: absoluteName(args.device),
-    mountpoint: absoluteName(args.mountpoint),
-    options,
-    cpus: chosenCpus(args.cpus),
-    channel: chosenChannel(args.channel),
-    enableUring: args['enable-uring'],
-    workers: chosenWorkers(args.workers),
-    pollMicroseconds: chosenPoll(args.poll),
-  }
-  await reachable(args.device)
-  // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
-  if (args.mountpoint === '') await reachable(args.mountpoint)
-  if (args.debug) createDebug.enable('pmfs2:*')
-  if (!args.foreground && !args.debug) {
-    await background(args)
+  if (options.remount) {
+    if (args.fake) return
+    const { remount } = await import('./remount.js')
+    await remount(absoluteName(args.mountpoint), options)
     return
   }
+  const { server } = options
+  const device = absoluteName(await deviceNamed(args.device))
+  const request = {
+    device,
+    mountpoint: absoluteName(args.mountpoint),
+    options,
+    cpus: chosenCpus(args.cpus ?? server.cpus),
+    channel: chosenChannel(args.channel ?? server.channel ?? 'auto'),
+    enableUring: args['enable-uring'] || server.enableUring,
+    workers: chosenWorkers(args.workers ?? server.workers),
+    pollMicroseconds: chosenPoll(args.poll ?? server.poll ?? 'auto'),
+  }
+  await reachable(device)
+  // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
+  if (args.mountpoint === '') await reachable(args.mountpoint)
+  if (args.fake) return
+  if (args.debug) createDebug.enable('pmfs2:*')
+  if (!args.foreground && !args.debug) {
+    await background(args, device)
+    return
+  }
+  for (const notice of options.notices) printNotice('mount', notice)
   // Whoever only starts a server does without all that one is made of.
   const { runMount } = await import('../daemon/daemon.js')
   try {
-    await about(args.device, () =>
+    await about(device, () =>
       runMount(request, (notices) => {
         for (const notice of notices) printNotice('mount', notice)
         leaveStarter(
@@ -140,26 +157,26 @@ async function mount(args: MountArguments): Promise<void> {
   }
 }
 
-async function background(args: MountArguments): Promise<void> {
-  const again = ['mount', absoluteName(args.device), absoluteName(args.mountpoint), '--foreground']
+async function background(args: MountArguments, device: string): Promise<void> {
+  const again = ['mount', device, absoluteName(args.mountpoint), '--foreground']
   for (const list of args.o ?? []) again.push('-o', list)
   if (args.cpus !== undefined) again.push('--cpus', args.cpus)
   if (args.workers !== undefined) again.push('--workers', args.workers)
-  again.push('--channel', args.channel, '--poll', args.poll)
+  if (args.channel !== undefined) again.push('--channel', args.channel)
+  if (args.poll !== undefined) again.push('--poll', args.poll)
   if (args['enable-uring']) again.push('--enable-uring')
   const before = readMountTable()
-  const { exitCode, signal } = await startInBackground(process.argv[1]!, again)
+  const { exitCode, signal } = await startInBackground(programFile(), again)
   if (signal !== null) {
-    await takeAway(args, before)
-    throw killed(args.device, signal)
+    await takeAway(device, args.mountpoint, before)
+    throw killed(device, signal)
   }
   process.exitCode = exitCode
 }
 
 /** Unmounts what a server that was killed has left, unless it was there before. */
-async function takeAway(args: MountArguments, before: readonly MountEntry[]): Promise<void> {
-  const source = absoluteName(args.device)
-  const mountpoint = realMountpoint(absoluteName(args.mountpoint))
+async function takeAway(source: string, place: string, before: readonly MountEntry[]): Promise<void> {
+  const mountpoint = realMountpoint(absoluteName(place))
   const left = findMount(mountpoint)
   if (left?.type !== mountType || left.source !== source) return
   if (before.some(({ device }) => device === left.device)) return
@@ -177,11 +194,11 @@ function killed(device: string, signal: NodeJS.Signals): CommandError {
 }
 
 /** @returns 0 where the number is left to the mount @throws UsageError */
-function chosenWorkers(text: string | undefined): number {
-  if (text === undefined) return 0
+function chosenWorkers(text: string | null): number {
+  if (text === null) return 0
   const count = wholeNumber(text)
   if (count === null || count < 1 || count > mostWorkers)
-    throw new UsageError(`--workers ${text}: a number from 1 to ${mostWorkers} is needed`)
+    throw new UsageError(`workers=${text}: a number from 1 to ${mostWorkers} is needed`)
   return count
 }
 
@@ -197,7 +214,7 @@ function isChannel(name: string): name is ChannelName {
 /** @throws UsageError */
 function chosenChannel(name: string): ChannelName {
   if (isChannel(name)) return name
-  throw new UsageError(`--channel '${name}': one of ${channelNames.join(', ')} is needed`)
+  throw new UsageError(`channel=${name}: one of ${channelNames.join(', ')} is needed`)
 }
 
 /** @returns microseconds, -1 for auto @throws UsageError */
@@ -206,9 +223,7 @@ function chosenPoll(text: string): number {
   if (text === 'off') return 0
   const microseconds = wholeNumber(text)
   if (microseconds === null || microseconds > mostPollMicroseconds)
-    throw new UsageError(
-      `--poll ${text}: auto, off, or microseconds up to ${mostPollMicroseconds} are needed`,
-    )
+    throw new UsageError(`poll=${text}: auto, off, or microseconds up to ${mostPollMicroseconds} are needed`)
   return microseconds
 }
 

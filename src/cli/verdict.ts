@@ -14,6 +14,11 @@ function packageRoot(): string {
   return findPackageRoot(dirname(fileURLToPath(import.meta.url)))
 }
 
+/** What runs the program, for whoever starts it once more. */
+export function programFile(): string {
+  return join(packageRoot(), 'bin', 'pmfs2-fuse.js')
+}
+
 export function version(): string {
   const description = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
     version: string

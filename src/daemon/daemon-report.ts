@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a server says of itself, and how whoever hears it makes sure that it is one. */
 
+import type { ModeReport } from './serving-mode.js'
+
 /** How full a volume is, as statfs(2) tells it. */
 export interface Usage {
   readonly totalBytes: number
@@ -18,6 +20,7 @@ export interface DaemonReport {
   readonly data: string
   readonly workers: number
   readonly startedAt: string
+  readonly mode: ModeReport
   /** Requests served, by the protocol's names. */
   readonly requests: Readonly<Record<string, number>>
   readonly bytesRead: number
@@ -38,8 +41,15 @@ export interface HeardReport extends DaemonReport {
 const texts = ['device', 'mountpoint', 'channel', 'data', 'startedAt'] as const
 const counts = ['workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
+const unsaidMode: ModeReport = {
+  readOnly: false,
+  isChanging: false,
+  refusal: null,
+  directIo: false,
+  onErrors: 'continue',
+}
 /** What a server of before does not tell. */
-const unsaid = { damageMet: 0, damagedPlaces: [], usage: null, data: 'inplace' } as const
+const unsaid = { damageMet: 0, damagedPlaces: [], usage: null, data: 'inplace', mode: unsaidMode } as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {
@@ -50,12 +60,20 @@ export function parseReport(text: string): DaemonReport | null {
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
+    isMode(value['mode']) &&
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
     Array.isArray(places) &&
     places.every((place) => typeof place === 'string')
   return isReport ? (value as unknown as DaemonReport) : null
+}
+
+function isMode(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const flags = [value['readOnly'], value['isChanging'], value['directIo']]
+  const texts = [value['onErrors'], value['refusal'] ?? '']
+  return flags.every((flag) => typeof flag === 'boolean') && texts.every((text) => typeof text === 'string')
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -14,6 +14,7 @@ import { Statistics } from '../fuse/statistics.js'
 import { tell } from './background.js'
 import { type Control, openControl } from './control.js'
 import type { DaemonReport, Usage } from './daemon-report.js'
+import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
@@ -23,6 +24,7 @@ import type { OpenedVolume } from '../api/opened-volume.js'
 import { openForMount } from './open-volume.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
+import { ServingMode } from './serving-mode.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
 import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
@@ -71,13 +73,18 @@ async function serveAndClose(
 ): Promise<void> {
   const { device, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
-  opened.volume.onDamage = (what) => tell(`${shownText(request.device)}: damage met: ${what}`)
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
+    const say = (line: string): void => tell(`${shownText(request.device)}: ${line}`)
+    const mode = new ServingMode({ device, opened, workers, options: request.options, tell: say })
+    opened.volume.onDamage = (what) => {
+      say(`damage met: ${what}`)
+      if (request.options.onErrors === 'remount-ro') mode.forceReadOnly()
+    }
     // No worker has been told to serve yet; and a mount that did not come about leaves no mark of one.
     opened.markMounted()
-    await serve(request, mounted, workers, (notices) => {
+    await serve(request, { ...mounted, workers, mode }, (notices) => {
       told.isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
@@ -106,11 +113,7 @@ function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: M
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
-    engine: {
-      ...opened.volume.setting,
-      isChecked: process.env['PMFS2_CHECKED'] === '1',
-      data: request.options.data,
-    },
+    engine: engineSetting(opened.volume, request.options.data, request.options.strictAccessTimes),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,
@@ -150,13 +153,18 @@ interface Mounted {
   readonly statistics: Statistics
 }
 
+interface Served extends Mounted {
+  readonly workers: Workers
+  readonly mode: ServingMode
+}
+
 /** Resolves when the mount has ended in order. */
 async function serve(
   request: MountRequest,
-  { mountpoint, device, opened, signals, choice, statistics }: Mounted,
-  workers: Workers,
+  served: Served,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
+  const { mountpoint, device, opened, signals, choice, statistics, workers, mode } = served
   const ending = new Ending(device, workers, statistics)
   let control: Control | null = null
   signals.action = () => ending.ask()
@@ -164,12 +172,18 @@ async function serve(
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
-    const facts = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
+    const facts = () => {
+      // Whoever asks may be in another mount namespace, of which the kernel tells nothing here.
+      mode.follow()
+      return report(request, served)
+    }
+    mode.watch()
     if (root !== undefined) control = openControl(root.dev, facts)
     live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
     await workers.ended
   } finally {
     control?.close()
+    mode.release()
     signals.action = null
     ending.release()
   }
@@ -177,14 +191,9 @@ async function serve(
 
 const startedAt = new Date().toISOString()
 
-function report(
-  request: MountRequest,
-  mountpoint: string,
-  choice: ChannelChoice,
-  workers: Workers,
-  statistics: Statistics,
-  volume: Volume,
-): DaemonReport {
+function report(request: MountRequest, served: Served): DaemonReport {
+  const { mountpoint, choice, workers, statistics, mode } = served
+  const { volume } = served.opened
   return {
     device: request.device,
     mountpoint,
@@ -192,6 +201,7 @@ function report(
     data: request.options.data,
     workers: workers.count,
     startedAt,
+    mode: mode.report,
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,

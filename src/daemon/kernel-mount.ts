@@ -7,8 +7,14 @@ import { kernelName, nameBytes } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
-import type { MountOptions } from './mount-options.js'
-import { findMount, mountType, placesOf } from './mount-table.js'
+import {
+  MS_RDONLY,
+  MS_REMOUNT,
+  type MountOptions,
+  parseMountOptions,
+  withoutUnknown,
+} from './mount-options.js'
+import { type MountEntry, findMount, mountType, placesOf } from './mount-table.js'
 import { complaintOf, reach, serverState } from './server-state.js'
 import { unmount } from './unmount.js'
 
@@ -72,6 +78,22 @@ function openFuse(): number {
       exitSystem,
     )
   }
+}
+
+/**
+ * Changes flags of a mount (mount(2), MS_REMOUNT), which root may do. The kernel ignores everything else for FUSE.
+ * @returns 0 or a negative errno: -EBUSY where it is to be read-only, and files are open for writing
+ */
+export function remountKernel({ source, mountpoint }: MountEntry, flags: number): number {
+  return native.mount(kernelName(source), kernelName(mountpoint), mountType, MS_REMOUNT | flags, '')
+}
+
+/** Only where one sees the mount: something else may cover its mount point. @returns as {@link remountKernel} */
+export function remountReadOnly(entry: MountEntry): number {
+  const [mountpoint] = placesOf(entry.device)
+  if (mountpoint === undefined) return -ENOENT
+  const { flags } = parseMountOptions([withoutUnknown(`remount,${entry.options.join(',')}`)])
+  return remountKernel({ ...entry, mountpoint }, flags | MS_RDONLY)
 }
 
 function attachAsUser(source: string, mountpoint: string, options: MountOptions): number {

@@ -1,17 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The options of `-o`: mount(8)'s own that make sense here, FUSE's, and this file system's. */
+import { isShownByKernel, isWithoutEffect, noticeOn, refusalOf } from './known-options.js'
+import { optionParts, splitOptions } from './option-list.js'
 
-import { type DataMode, dataModes, isDataMode } from '../fs/overwriting.js'
+import { type DataMode, dataModes } from '../fs/overwriting.js'
 
 /** Flags of mount(2). */
-const MS_RDONLY = 1
+export const MS_RDONLY = 1
 const MS_NOSUID = 2
 const MS_NODEV = 4
 const MS_NOEXEC = 8
 const MS_SYNCHRONOUS = 16
 const MS_DIRSYNC = 128
+const MS_NOSYMFOLLOW = 256
+export const MS_REMOUNT = 32
 const MS_NOATIME = 1024
 const MS_NODIRATIME = 2048
+const MS_RELATIME = 2 ** 21
+const MS_STRICTATIME = 2 ** 24
+
+/** What happens when a call meets damage: nothing further, or the file system becomes read-only. */
+export type OnErrors = 'continue' | 'remount-ro'
+
+/** Options of the server that can also be given as --workers, --channel and so on; as text, null where not given. */
+export interface ServerWishes {
+  readonly workers: string | null
+  readonly channel: string | null
+  readonly cpus: string | null
+  readonly poll: string | null
+  readonly enableUring: boolean
+}
 
 export interface MountOptions {
   readonly readOnly: boolean
@@ -27,117 +45,146 @@ export interface MountOptions {
   readonly accessTimes: boolean
   /** The same of directories. */
   readonly directoryAccessTimes: boolean
+  /** Note each access, and not only as relatime does. The page cache must not answer reads then. */
+  readonly strictAccessTimes: boolean
+  /** Null where it was not given: continue, or for a remount as it was. */
+  readonly onErrors: OnErrors | null
+  /** Change the options of a mount that is there. */
+  readonly remount: boolean
+  readonly server: ServerWishes
+  /** What people should know about options that have no effect. */
+  readonly notices: readonly string[]
 }
 
-/** Each option sets or clears a flag of mount(2). */
-const flagOptions: ReadonlyMap<string, readonly [flag: number, set: boolean]> = new Map([
-  ['ro', [MS_RDONLY, true]],
-  ['rw', [MS_RDONLY, false]],
-  ['nosuid', [MS_NOSUID, true]],
-  ['suid', [MS_NOSUID, false]],
-  ['nodev', [MS_NODEV, true]],
-  ['dev', [MS_NODEV, false]],
-  ['noexec', [MS_NOEXEC, true]],
-  ['exec', [MS_NOEXEC, false]],
-  ['sync', [MS_SYNCHRONOUS, true]],
-  ['async', [MS_SYNCHRONOUS, false]],
-  ['dirsync', [MS_DIRSYNC, true]],
-  ['noatime', [MS_NOATIME, true]],
-  ['relatime', [MS_NOATIME, false]],
-  ['atime', [MS_NOATIME, false]],
-  ['nodiratime', [MS_NODIRATIME, true]],
-  ['diratime', [MS_NODIRATIME, false]],
+/** Which kind of access times is a choice of three. */
+const ATIME = MS_NOATIME | MS_RELATIME | MS_STRICTATIME
+
+/** Each option replaces a group of flags of mount(2). */
+const flagOptions: ReadonlyMap<string, readonly [group: number, flags: number]> = new Map([
+  ['ro', [MS_RDONLY, MS_RDONLY]],
+  ['rw', [MS_RDONLY, 0]],
+  ['nosuid', [MS_NOSUID, MS_NOSUID]],
+  ['suid', [MS_NOSUID, 0]],
+  ['nodev', [MS_NODEV, MS_NODEV]],
+  ['dev', [MS_NODEV, 0]],
+  ['noexec', [MS_NOEXEC, MS_NOEXEC]],
+  ['exec', [MS_NOEXEC, 0]],
+  ['sync', [MS_SYNCHRONOUS, MS_SYNCHRONOUS]],
+  ['async', [MS_SYNCHRONOUS, 0]],
+  ['dirsync', [MS_DIRSYNC, MS_DIRSYNC]],
+  ['nosymfollow', [MS_NOSYMFOLLOW, MS_NOSYMFOLLOW]],
+  ['symfollow', [MS_NOSYMFOLLOW, 0]],
+  ['noatime', [ATIME, MS_NOATIME]],
+  ['relatime', [ATIME, MS_RELATIME]],
+  ['atime', [ATIME, MS_RELATIME]],
+  ['strictatime', [ATIME, MS_STRICTATIME]],
+  ['nostrictatime', [MS_STRICTATIME, 0]],
+  ['nodiratime', [MS_NODIRATIME, MS_NODIRATIME]],
+  ['diratime', [MS_NODIRATIME, 0]],
 ])
 
 /** fusermount3 knows no such options; relatime is what it mounts with, and the server sees to the others. */
-const unknownToFusermount = new Set(['relatime', 'diratime', 'nodiratime'])
-
-/** Options that mean what happens anyway, or are for others who read /etc/fstab. */
-const ignoredOptions = new Set([
-  'defaults',
-  'default_permissions',
-  'auto',
-  'noauto',
-  'nofail',
-  'user',
-  'users',
-  'nouser',
-  'nousers',
-  'owner',
-  'noowner',
-  'group',
-  'nogroup',
-  '_netdev',
-  'silent',
-  // Linux itself takes it for relatime.
-  'norelatime',
+const unknownToFusermount = new Set([
+  'relatime',
+  'strictatime',
   'nostrictatime',
-  // Times may be late on the medium with it, but need not be.
-  'lazytime',
-  'nolazytime',
+  'diratime',
+  'nodiratime',
+  'nosymfollow',
+  'symfollow',
 ])
-const ignoredPrefixes = ['x-', 'X-', 'comment=']
-
-/** What mount(8) asks by an option, and this file system cannot do. */
-const refusedOptions: ReadonlyMap<string, string> = new Map([
-  ['remount', 'a mount cannot be changed by remount: umount it, and mount it again'],
-  [
-    'strictatime',
-    'strictatime cannot be had, as the page cache answers reads that no server sees: relatime comes nearest',
-  ],
-])
-
-const dataPrefix = 'data='
-const modesOfExt4 = new Set(['journal', 'ordered', 'writeback'])
 
 export class UnknownOptionError extends Error {
   override readonly name = 'UnknownOptionError'
 }
 
+type Wishes = { -readonly [Name in keyof ServerWishes]: ServerWishes[Name] }
+const valuedWishes = ['workers', 'channel', 'cpus', 'poll'] as const
+
 /** @param lists what followed each -o @throws UnknownOptionError */
 export function parseMountOptions(lists: readonly string[]): MountOptions {
+  const options = lists.flatMap(splitOptions)
+  const remount = options.includes('remount')
+  const server: Wishes = { workers: null, channel: null, cpus: null, poll: null, enableUring: false }
+  const notices: string[] = []
+  const names = new Map<number, string>()
   let flags = 0
   let allowOther = false
   let directIo = false
   let data: DataMode = 'inplace'
-  const names = new Map<number, string>()
-  for (const option of lists.flatMap((list) => list.split(','))) {
+  let onErrors: OnErrors | null = null
+  for (const option of options) {
     const flag = flagOptions.get(option)
+    const notice = noticeOn(option)
+    const mode = dataModeOf(option)
     if (flag !== undefined) {
-      flags = flag[1] ? flags | flag[0] : flags & ~flag[0]
+      flags = (flags & ~flag[0]) | flag[1]
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
-    else if (option.startsWith(dataPrefix)) data = dataModeOf(option)
-    else if (!isIgnored(option)) {
-      throw new UnknownOptionError(refusedOptions.get(option) ?? `unknown mount option ${option}`)
-    }
+    else if (option === 'errors=continue' || option === 'errors=remount-ro') onErrors = onErrorsOf(option)
+    else if (notice !== null) notices.push(notice)
+    else if (mode !== null) data = mode
+    else if (
+      !takeWish(option, server) &&
+      !isWithoutEffect(option) &&
+      !(remount && (option === 'remount' || isShownByKernel(option)))
+    )
+      throw new UnknownOptionError(refusalOf(option))
   }
+  const strictAccessTimes = (flags & MS_STRICTATIME) !== 0
   return {
     readOnly: (flags & MS_RDONLY) !== 0,
     flags,
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
-    directIo,
+    directIo: directIo || strictAccessTimes,
     data,
-    accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
-    directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
+    accessTimes: (flags & MS_NOATIME) === 0,
+    directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME)) === 0,
+    strictAccessTimes,
+    onErrors,
+    remount,
+    server,
+    notices,
   }
 }
 
-/** @throws UnknownOptionError */
-function dataModeOf(option: string): DataMode {
-  const value = option.slice(dataPrefix.length)
-  if (isDataMode(value)) return value
-  const choice = dataModes.map((mode) => dataPrefix + mode).join(' and ')
-  const what = modesOfExt4.has(value) ? `${option} is an option of ext4` : `unknown mount option ${option}`
-  throw new UnknownOptionError(
-    `${what}: there are ${choice} (a write is whole or not there after a power failure)`,
-  )
+/** @returns null where the option is not one of ours for `data` */
+function dataModeOf(option: string): DataMode | null {
+  return dataModes.find((mode) => option === `data=${mode}`) ?? null
 }
 
-function isIgnored(option: string): boolean {
-  return (
-    option === '' || ignoredOptions.has(option) || ignoredPrefixes.some((prefix) => option.startsWith(prefix))
-  )
+/** The options that {@link parseMountOptions} knows: `mount -s` tolerates others. */
+export function withoutUnknown(list: string): string {
+  const options = splitOptions(list).map((option) => (option.includes(',') ? `"${option}"` : option))
+  const remount = options.includes('remount') ? ['remount'] : []
+  return options.filter((option) => isKnown([...remount, option])).join(',')
+}
+
+function isKnown(options: readonly string[]): boolean {
+  try {
+    parseMountOptions(options)
+    return true
+  } catch (error) {
+    if (error instanceof UnknownOptionError) return false
+    throw error
+  }
+}
+
+function onErrorsOf(option: 'errors=continue' | 'errors=remount-ro'): OnErrors {
+  return option === 'errors=remount-ro' ? 'remount-ro' : 'continue'
+}
+
+/** @returns whether the option is one of the server's */
+function takeWish(option: string, wishes: Wishes): boolean {
+  if (option === 'enable_uring') {
+    wishes.enableUring = true
+    return true
+  }
+  const [name, value] = optionParts(option)
+  const wish = valuedWishes.find((known) => known === name)
+  if (wish === undefined || value === null) return false
+  wishes[wish] = value
+  return true
 }

@@ -18,6 +18,8 @@ export interface MountEntry {
   readonly source: string
   /** Options of the mount and of the file system, such as `rw`. */
   readonly options: readonly string[]
+  /** Those of the file system alone. */
+  readonly superOptions: readonly string[]
 }
 
 /** The entries in the order in which they were mounted; lines that are none are skipped. */
@@ -28,12 +30,14 @@ export function parseMountTable(text: string): MountEntry[] {
     // An unknown number of optional fields ends with a single dash.
     const dash = fields.indexOf('-', 6)
     if (dash < 0 || fields.length < dash + 4) continue
+    const superOptions = fields[dash + 3]!.split(',')
     entries.push({
       device: fields[2]!,
       mountpoint: unescapeField(fields[4]!),
       type: unescapeField(fields[dash + 1]!),
       source: unescapeField(fields[dash + 2]!),
-      options: [...fields[5]!.split(','), ...fields[dash + 3]!.split(',')],
+      options: [...fields[5]!.split(','), ...superOptions],
+      superOptions,
     })
   }
   return entries

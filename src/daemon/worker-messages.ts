@@ -25,11 +25,22 @@ export interface WorkerSetting {
   readonly pollMicroseconds: number
 }
 
+/** What the main thread tells a worker that is ready or paused: to serve as before, or in another way. */
+export type Order = 'serve' | NewMode
+
+/** How to serve after a pause. */
+export interface NewMode {
+  readonly engine: EngineSetting
+  readonly options: Partial<ServerOptions>
+}
+
 export type WorkerMessage =
   /** It has all that it needs and waits to be told to serve; this is how to stop it. */
   | { readonly type: 'started'; readonly threadId: number; readonly stop: StopPlace }
   /** The kernel's first request has been answered, or the ring's entries have been offered. */
   | { readonly type: 'live' }
+  /** It has been told to pause, and waits for an order. */
+  | { readonly type: 'paused' }
   /** A call has met damage, in a place of which this worker has not told yet. */
   | { readonly type: 'damage'; readonly what: string }
   | { readonly type: 'ended'; readonly end: ChannelEnd }

@@ -2,10 +2,10 @@
 /** The main thread's hold on one worker: starting it, hearing from it, stopping it. */
 import { Worker } from 'node:worker_threads'
 import type { DamageListener } from '../fs/damage.js'
-import { type Mapping, native } from '../native/index.js'
+import { type Mapping, PAUSE, STOP, native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
-import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
+import type { NewMode, Order, WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 /** A signal may come just before the thread blocks, so it is sent again until the thread has answered. */
 const interruptEveryMs = 10
@@ -22,6 +22,8 @@ export class WorkerThread {
   #stop: { mapping: Mapping; word: number } | null = null
   #timer: NodeJS.Timeout | null = null
   #gone = false
+  #pauseTimer: NodeJS.Timeout | null = null
+  #paused: (() => void) | null = null
   /** What the listener threw. */
   #failure: Error | null = null
 
@@ -48,6 +50,7 @@ export class WorkerThread {
           if (this.#timer !== null) this.#tellToStop()
           becomeReady()
         } else if (message.type === 'live') becomeLive()
+        else if (message.type === 'paused') this.#paused?.()
         else if (message.type === 'damage') this.#stopIfThrows(() => onDamage(message.what))
         else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
@@ -55,6 +58,7 @@ export class WorkerThread {
       this.#worker.on('error', reject)
       this.#worker.on('exit', (code) => {
         if (this.#timer !== null) clearInterval(this.#timer)
+        if (this.#pauseTimer !== null) clearInterval(this.#pauseTimer)
         if (this.#stop !== null) native.unmap(this.#stop.mapping, null)
         this.#stop = null
         this.#gone = true
@@ -69,7 +73,7 @@ export class WorkerThread {
 
   /** Makes it serve, once it is ready. */
   serve(): void {
-    this.#worker.postMessage('serve')
+    this.#order('serve')
   }
 
   /** Makes it finish the request in hand and end. */
@@ -79,6 +83,26 @@ export class WorkerThread {
     this.serve()
     this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)
     this.#tellToStop()
+  }
+
+  /** Makes it finish the request in hand and wait. Resolves when it does; or when it has ended, in order or not. */
+  async pause(): Promise<void> {
+    const paused = new Promise<void>((resolve) => {
+      this.#paused = resolve
+    })
+    this.#ask(PAUSE)
+    this.#pauseTimer = setInterval(() => this.#ask(PAUSE), interruptEveryMs)
+    await Promise.race([paused, this.ended.catch(() => undefined)])
+    clearInterval(this.#pauseTimer)
+    this.#pauseTimer = null
+    this.#paused = null
+  }
+
+  /** Makes one that was paused serve again. */
+  goOn(mode: NewMode): void {
+    if (this.#gone) return
+    if (this.#stop !== null) Atomics.compareExchange(this.#words, this.#stop.word, PAUSE, 0)
+    this.#order(mode)
   }
 
   /** Nobody may give up what the worker uses before it has ended: until then, the failure waits. */
@@ -91,9 +115,24 @@ export class WorkerThread {
     }
   }
 
+  #order(order: Order): void {
+    this.#worker.postMessage(order)
+  }
+
+  get #words(): Int32Array {
+    return viewTransferBuffer(this.#stop!.mapping).words
+  }
+
+  /** A stop outweighs a pause. */
+  #ask(what: typeof STOP | typeof PAUSE): void {
+    if (this.#stop === null) return
+    if (what === STOP) Atomics.store(this.#words, this.#stop.word, STOP)
+    else Atomics.compareExchange(this.#words, this.#stop.word, 0, PAUSE)
+    native.interruptThread(this.#threadId)
+  }
+
   #tellToStop(): void {
     if (this.#stop === null) return
-    Atomics.store(viewTransferBuffer(this.#stop.mapping).words, this.#stop.word, 1)
-    native.interruptThread(this.#threadId)
+    this.#ask(STOP)
   }
 }

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type DamageListener, DamagedPlaces } from '../fs/damage.js'
 import { Engine } from '../fs/engine.js'
 import { SharedState } from '../fs/shared-state.js'
-import type { Channel } from '../fuse/channel.js'
+import type { Channel, ChannelEnd } from '../fuse/channel.js'
 import { DevfuseChannel } from '../fuse/devfuse.js'
 import { Statistics } from '../fuse/statistics.js'
 import { UringChannel } from '../fuse/uring.js'
@@ -13,7 +13,7 @@ import { native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { PmemError } from '../pmem/pmem-error.js'
-import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
+import type { Order, WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 function tell(message: WorkerMessage): void {
   parentPort!.postMessage(message)
@@ -36,7 +36,20 @@ function prepare(setting: WorkerSetting): void {
           queues: setting.queues,
           pollMicroseconds: setting.pollMicroseconds,
         })
-  parentPort!.once('message', () => telling(() => serve(channel, medium)))
+  const goOn = (order: Order): ChannelEnd => {
+    if (order !== 'serve') {
+      const { engine, options } = order
+      channel.serveBy(new Engine(medium, state, engine, setting.worker, tellDamage()), {
+        ...setting.options,
+        ...options,
+      })
+    }
+    return channel.goOn()
+  }
+  const worker = { channel, medium, goOn }
+  parentPort!.once('message', () =>
+    telling(() => serve(worker, () => channel.serve(() => tell({ type: 'live' })))),
+  )
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
 }
 
@@ -53,16 +66,33 @@ function pin(cpu: number): void {
   if (error < 0) throw new Error(`a worker cannot stay on processor ${cpu}: ${getSystemErrorName(error)}`)
 }
 
-function serve(channel: Channel, medium: MappedMedium): void {
-  let end
+interface Serving {
+  readonly channel: Channel
+  readonly medium: MappedMedium
+  /** After a pause. */
+  readonly goOn: (order: Order) => ChannelEnd
+}
+
+function serve(worker: Serving, work: () => ChannelEnd): void {
+  const { channel, medium, goOn } = worker
+  let end: ChannelEnd
+  let isPaused = false
   try {
-    end = channel.serve(() => tell({ type: 'live' }))
+    end = work()
+    if (end === 'paused') {
+      // What it has stored so far is durable before anybody relies on that.
+      medium.fence()
+      isPaused = true
+      parentPort!.once('message', (order: Order) => telling(() => serve(worker, () => goOn(order))))
+      tell({ type: 'paused' })
+      return
+    }
   } catch (error) {
     // Where the device has failed, whatever else was met came of that.
     throw medium.failure ?? error
   } finally {
     // Also of a worker that failed: its ring keeps the mount alive, and programs waiting.
-    channel.release()
+    if (!isPaused) channel.release()
   }
   medium.release()
   tell({ type: 'ended', end })

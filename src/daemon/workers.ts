@@ -5,7 +5,7 @@
  */
 import type { DamageListener } from '../fs/damage.js'
 import type { WorkersPlan } from './worker-plan.js'
-import type { WorkerSetting } from './worker-messages.js'
+import type { NewMode, WorkerSetting } from './worker-messages.js'
 import { WorkerThread } from './worker-thread.js'
 
 /** What of a setting is the same for all. */
@@ -62,6 +62,16 @@ export class Workers {
   /** Makes all of them finish what they have in hand and end. */
   stop(): void {
     for (const worker of this.#all) worker.stop()
+  }
+
+  /** Makes all of them finish what they have in hand and wait. Until {@link goOn}, nobody uses the volume. */
+  async pause(): Promise<void> {
+    await Promise.all(this.#all.map((worker) => worker.pause()))
+  }
+
+  /** Makes all of them serve again. */
+  goOn(mode: NewMode): void {
+    for (const worker of this.#all) worker.goOn(mode)
   }
 
   /** Resolves when all have ended, in order or not. */

@@ -13,4 +13,6 @@ export interface EngineSetting {
   readonly isReadOnly: boolean
   /** How writes change blocks that a file has. */
   readonly data: DataMode
+  /** An access that is noted is noted each time, and not only when relatime finds it due (mount(8)). */
+  readonly strictAccessTimes: boolean
 }

@@ -76,6 +76,8 @@ export class Engine {
   /** Space that is about to come back. */
   readonly space: Space
   readonly isReadOnly: boolean
+  /** Note each access; otherwise as relatime does (mount(8)). */
+  readonly #notesEachAccess: boolean
   readonly upkeep: Upkeep
   /** Calls that find and copy ranges of files. */
   readonly ranges: Ranges
@@ -128,6 +130,7 @@ export class Engine {
     const map = new BlockMap(medium, area)
     const clock = this.clock
     this.isReadOnly = setting.isReadOnly
+    this.#notesEachAccess = setting.strictAccessTimes
     this.#medium = medium
     const notes = new DamageNotes()
     this.#notes = notes
@@ -344,7 +347,7 @@ export class Engine {
 
   /**
    * Tells a directory's entries after a cookie.
-   * @param noteAccess keeps the time of the last access as relatime does (mount(8))
+   * @param noteAccess keeps the time of the last access
    * @returns 0, -ENOTDIR, -ESTALE
    */
   readdir(
@@ -360,7 +363,7 @@ export class Engine {
     if (error === 0 && !isDirectory(inode.mode)) error = -ENOTDIR
     // A directory that was removed while open is empty, without even its dots.
     if (error === 0 && inode.links > 0) {
-      if (noteAccess && !this.isReadOnly && isAccessTimeDue(inode, this.clock)) inode.noteAccess(this.clock)
+      if (noteAccess) this.#noteAccess(inode)
       try {
         this.#reader.read(inode, cookieLow, cookieHigh, sink)
       } catch (damage) {
@@ -372,12 +375,16 @@ export class Engine {
     return error
   }
 
-  /** @returns the target's length in bytes, -EINVAL, -ESTALE */
-  readlink(number: number, sink: ExtentSink): number {
+  /**
+   * @param noteAccess keeps the time of the last access
+   * @returns the target's length in bytes, -EINVAL, -ESTALE
+   */
+  readlink(number: number, sink: ExtentSink, noteAccess = false): number {
     let result: number
     this.#locks.readLockInode(number)
     try {
       result = this.#table.open(number, this.#inode) || readTarget(this.#inode, this.#area, sink)
+      if (result > 0 && noteAccess) this.#noteAccess(this.#inode)
     } catch (error) {
       result = this.#giveUp(error, number)
     }
@@ -389,7 +396,7 @@ export class Engine {
    * Tells where bytes of a file lie: `length` of them, from byte `within` of block `index` of the file on. What it
    * tells holds until {@link endRead} or {@link handOverReadLock}, one of which must follow, and between the two there
    * is no other call.
-   * @param noteAccess keeps the time of the last access as relatime does (mount(8))
+   * @param noteAccess keeps the time of the last access
    * @returns the bytes there are, or -EISDIR, -EINVAL, -ESTALE
    */
   beginRead(
@@ -404,8 +411,7 @@ export class Engine {
     try {
       const error = this.#table.openFile(number, this.#inode)
       if (error !== 0) return error
-      if (noteAccess && !this.isReadOnly && isAccessTimeDue(this.#inode, this.clock))
-        this.#inode.noteAccess(this.clock)
+      if (noteAccess) this.#noteAccess(this.#inode)
       return this.#file.read(this.#inode, index, within, length, sink)
     } catch (error) {
       return this.#giveUp(error, number)
@@ -497,6 +503,12 @@ export class Engine {
   #unlockMetadata(): void {
     this.#locks.unlockMetadata()
     this.#notes.tellTo(this.#noteDamage)
+  }
+
+  /** Under the inode's lock, which readers may share. */
+  #noteAccess(inode: Inode): void {
+    if (this.isReadOnly || !(this.#notesEachAccess || isAccessTimeDue(inode, this.clock))) return
+    inode.noteAccess(this.clock)
   }
 
   #lookup(parent: number, name: Name): number {

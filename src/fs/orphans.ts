@@ -100,6 +100,21 @@ export class Orphans {
     return false
   }
 
+  /** The inodes on the list, as far as it can be followed. */
+  listed(inode: Inode): number[] {
+    const numbers = new Set<number>()
+    for (let number = this.first; number !== 0 && !numbers.has(number); number = inode.next) {
+      if (!this.#isOrphan(number, inode)) break
+      numbers.add(number)
+    }
+    return [...numbers]
+  }
+
+  /** Points `inode` at one of {@link listed}. @returns whether it is still an orphan */
+  open(number: number, inode: Inode): boolean {
+    return this.#isOrphan(number, inode)
+  }
+
   /** @throws VolumeError where the inode does not say of itself that it stands on the list */
   verify(inode: Inode): void {
     if ((inode.flags & flagOrphan) === 0) damaged(`inode ${inode.number} should stand on the orphan list`)

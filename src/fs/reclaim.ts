@@ -102,15 +102,32 @@ export class Reclaim {
    */
   finish(inode: Inode): void {
     while (this.#orphans.openFirst(this.#tx, inode)) {
-      try {
-        const isNamed = inode.links > 0
-        while (!(isNamed ? this.cutPart(inode) : this.evictPart(inode)));
-      } catch (error) {
-        if (!(error instanceof VolumeError)) throw error
-        if (this.#tx.isOpen) this.#tx.abort()
-        this.#notes.add(`inode ${inode.number} cannot be freed, and keeps its blocks: ${error.message}`)
-        if (this.#orphans.first === inode.number) this.#setAside(inode)
-      }
+      if (!this.#finishOne(inode) && this.#orphans.first === inode.number) this.#setAside(inode)
+    }
+  }
+
+  /**
+   * The same where inodes may be in use: those without names that are stay on the list.
+   * @param isUsed tells of an inode by its number
+   */
+  finishUnused(inode: Inode, isUsed: (number: number) => boolean): void {
+    for (const number of this.#orphans.listed(inode)) {
+      const isLeft = this.#orphans.open(number, inode)
+      if (isLeft && (inode.links > 0 || !isUsed(number))) this.#finishOne(inode)
+    }
+  }
+
+  /** @returns whether it could be freed */
+  #finishOne(inode: Inode): boolean {
+    try {
+      const isNamed = inode.links > 0
+      while (!(isNamed ? this.cutPart(inode) : this.evictPart(inode)));
+      return true
+    } catch (error) {
+      if (!(error instanceof VolumeError)) throw error
+      if (this.#tx.isOpen) this.#tx.abort()
+      this.#notes.add(`inode ${inode.number} cannot be freed, and keeps its blocks: ${error.message}`)
+      return false
     }
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What a volume that may be written needs when it is opened and when it is closed, while nobody refers to inodes: the
+ * What a volume that may be written needs when it is opened and when it is closed, or becomes read-only or writable: the
  * list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
  */
 import type { CallEnd } from './call-end.js'
@@ -46,6 +46,16 @@ export class Upkeep {
   /** Frees what the orphan list still holds. @returns 0, or -EUCLEAN where something could not be freed */
   finishOrphans(): number {
     return this.#perform(() => this.#reclaim.finish(this.#inode))
+  }
+
+  /** The same while the kernel may refer to inodes, and no call is under way. @param isUsed by an inode's number */
+  finishUnusedOrphans(isUsed: (number: number) => boolean): number {
+    return this.#perform(() => this.#reclaim.finishUnused(this.#inode, isUsed))
+  }
+
+  /** Whether the orphan list holds any. Read without a lock: it may be so no longer. */
+  get hasOrphans(): boolean {
+    return this.#parts.orphans.first !== 0
   }
 
   #perform(body: () => void): number {

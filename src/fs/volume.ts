@@ -25,6 +25,7 @@ const orphansDamaged =
 const tableDamaged =
   'its inode table is damaged, and free inodes in it may stay unused; pmfs2-fuse fsck tells more'
 const countsRebuilt = 'its counts of inodes contradicted each other and were rebuilt'
+const onlyReadOnly = 'it uses features with which it can only be mounted read-only (-o ro)'
 const adviceOnDamage =
   'pmfs2-fuse fsck tells what is damaged, and the notice stays until mkfs makes a new volume'
 
@@ -46,7 +47,7 @@ export interface OpenOptions {
 }
 
 export class Volume {
-  readonly superblock: Superblock
+  superblock: Superblock
   readonly state: SharedState
   /** What went wrong and was mended on opening, in sentences for people. */
   readonly notices: readonly string[]
@@ -61,6 +62,7 @@ export class Volume {
   readonly #damageBefore: number
   readonly #medium: Medium
   readonly #options: OpenOptions
+  #isReadOnly: boolean
   #marked = false
   /** Reads how full the volume is. */
   #observer: Engine | undefined
@@ -79,6 +81,7 @@ export class Volume {
     this.notices = notices
     this.undone = undone
     this.#options = options
+    this.#isReadOnly = options.readOnly
     this.#damageBefore = superblock.get(at.damageCount)
   }
 
@@ -86,7 +89,7 @@ export class Volume {
   static open(medium: Medium, options: OpenOptions): Volume {
     const { superblock, damage, readOnly } = readSuperblock(medium)
     if (readOnly && !options.readOnly) {
-      throw new VolumeError('feature', 'it uses features with which it can only be mounted read-only (-o ro)')
+      throw new VolumeError('feature', onlyReadOnly)
     }
     const { geometry } = superblock
     const undone = recover(medium, geometry, options.readOnly)
@@ -120,8 +123,9 @@ export class Volume {
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
-      isReadOnly: this.#options.readOnly,
+      isReadOnly: this.#isReadOnly,
       data: this.#options.data ?? 'inplace',
+      strictAccessTimes: false,
     }
   }
 
@@ -151,8 +155,12 @@ export class Volume {
   }
 
   #settle(): void {
-    if (this.#options.readOnly) return
+    if (this.#isReadOnly) return
     this.engine(0).upkeep.finishOrphans()
+    this.#markClean()
+  }
+
+  #markClean(): void {
     if (!this.#marked) return
     // Before the superblock may say so: a fence that fails, or has failed, ends this here.
     this.#medium.fence()
@@ -166,9 +174,56 @@ export class Volume {
     this.state.release()
   }
 
+  /** Whether files without names wait to be freed. Any thread may ask while engines serve. */
+  get hasOrphans(): boolean {
+    this.#observer ??= this.engine(0)
+    return this.#observer.upkeep.hasOrphans
+  }
+
+  get isReadOnly(): boolean {
+    return this.#isReadOnly
+  }
+
+  /**
+   * From now on its engines change nothing. No call may be under way, and engines made before are to be used no more.
+   * Files without names that are still in use keep their blocks, and the volume is then not marked clean.
+   * @param settles false: nothing more is written, as the volume is damaged
+   */
+  becomeReadOnly(settles: boolean): void {
+    if (this.#isReadOnly) return
+    if (settles && !this.state.isFailed) {
+      const { upkeep } = this.engine(0)
+      upkeep.finishUnusedOrphans((number) => this.state.lookups(number) > 0)
+      if (!upkeep.hasOrphans) this.#markClean()
+    }
+    this.#isReadOnly = true
+    this.#marked = false
+    this.#observer = undefined
+  }
+
+  /**
+   * The opposite, with what opening does for a volume that may be written.
+   * @param isAnew the medium holds what the device does, and no longer what recovery has made of a copy
+   * @throws VolumeError where it has to stay read-only
+   */
+  becomeWritable(now: number, isAnew: boolean): void {
+    if (!this.#isReadOnly) return
+    const { superblock, readOnly } = readSuperblock(this.#medium)
+    if (readOnly) throw new VolumeError('feature', onlyReadOnly)
+    this.superblock = superblock
+    recover(this.#medium, superblock.geometry)
+    if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).load()
+    this.#isReadOnly = false
+    this.#observer = undefined
+    const { upkeep } = this.engine(0)
+    if (!upkeep.isTableListed) upkeep.relistInodes()
+    upkeep.finishUnusedOrphans((number) => this.state.lookups(number) > 0)
+    this.markMounted(now)
+  }
+
   /** Says on the medium that the volume is in use, unless it is open for reading only. @param now ms since 1970 */
   markMounted(now: number): void {
-    if (this.#options.readOnly) return
+    if (this.#isReadOnly) return
     this.#marked = true
     const { superblock } = this
     writeHeaders(this.#medium, superblock, true)

@@ -6,8 +6,11 @@ import type { FileSystem } from './file-system.js'
 import type { ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
 
-/** Why a channel ended: the file system was unmounted, or the worker was told to stop. */
-export type ChannelEnd = 'unmounted' | 'stopped'
+/**
+ * Why a channel serves no longer: the file system was unmounted, or the worker was told to stop, or to pause. All
+ * replies have been sent.
+ */
+export type ChannelEnd = 'unmounted' | 'stopped' | 'paused'
 
 /** What every channel is made of. */
 export interface ChannelParts {
@@ -19,7 +22,7 @@ export interface ChannelParts {
   readonly options: ServerOptions
 }
 
-/** Where another thread asks a channel to stop: set the word, then interrupt the channel's thread. */
+/** Where another thread asks a channel to stop or to pause: set the word, then interrupt the channel's thread. */
 export interface StopPlace {
   readonly mapping: Mapping
   readonly word: number
@@ -33,6 +36,10 @@ export interface Channel {
    * @throws Error where the kernel and this server do not understand each other
    */
   serve(live: () => void): ChannelEnd
+  /** After a pause: what serves from now on, by {@link goOn}. */
+  serveBy(files: FileSystem, options: ServerOptions): void
+  /** Serves again after a pause, as {@link serve} does. */
+  goOn(): ChannelEnd
   /** Lets go of all but the memory of the stop word, which whoever may still set it unmaps. */
   release(): void
 }

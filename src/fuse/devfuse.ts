@@ -13,7 +13,7 @@
  * the space back comes among them.
  */
 import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
-import { exchangeBlock, native } from '../native/index.js'
+import { PAUSE, exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
@@ -22,7 +22,8 @@ import { Message } from './message.js'
 import { DeviceNotices } from './notices.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
-import { NO_REPLY, Server } from './server.js'
+import { NO_REPLY, Server, type ServerOptions } from './server.js'
+import type { Statistics } from './statistics.js'
 import { traceRefusal, traced } from './trace.js'
 
 const pageBytes = 4096
@@ -45,12 +46,13 @@ const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
 export class DevfuseChannel implements Channel, Patience {
-  readonly #files: FileSystem
+  #files: FileSystem
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #message: Message
-  readonly #server: Server
-  readonly #handle: (() => number) | null
+  #server: Server
+  #handle: (() => number) | null
+  readonly #statistics: Statistics
   /** Requests go over rings. What comes by here after INIT, FORGET above all, nobody waits for. */
   readonly #gathers: boolean
   /** Where the request in hand lies, or the next one will. */
@@ -58,6 +60,7 @@ export class DevfuseChannel implements Channel, Patience {
 
   constructor(parts: ChannelParts) {
     this.#files = parts.files
+    this.#statistics = parts.statistics
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
     this.#message = new Message(parts.medium, {
@@ -81,10 +84,25 @@ export class DevfuseChannel implements Channel, Patience {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
 
+  serveBy(files: FileSystem, options: ServerOptions): void {
+    this.#server.release()
+    this.#files = files
+    this.#server = new Server(files, this.#message, this.#statistics, options, this)
+    this.#handle = traced(this.#server, this.#message)
+  }
+
   serve(live: () => void): ChannelEnd {
+    return this.#serve(live)
+  }
+
+  goOn(): ChannelEnd {
+    return this.#serve(null)
+  }
+
+  /** @param live null: that was announced before */
+  #serve(live: (() => void) | null): ChannelEnd {
     const { words, mapping } = this.#buffer
     const server = this.#server
-    let announced = false
     const { space } = this.#files
     if (this.#gathers) space.reader = native.threadId()
     let drained = 0
@@ -97,14 +115,14 @@ export class DevfuseChannel implements Channel, Patience {
         space.noteDrained(asked)
       }
       if (received === -EAGAIN || received === 0) continue
-      if (received < 0) return endOf(received)
+      if (received < 0) return endOf(received, words[block.stop]!)
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
       const result = this.#take(received)
       this.#describeReply(result)
-      if (!announced && server.initialized) {
-        announced = true
+      if (live !== null && server.initialized) {
         this.#sendNow()
         live()
+        live = null
       }
       if (result === -EPROTO) this.#refuse()
       // Waking a thread costs the kernel more than all else that a last close or unlink(2) does, so it finds none to
@@ -225,8 +243,8 @@ export class DevfuseChannel implements Channel, Patience {
   }
 }
 
-function endOf(errno: number): ChannelEnd {
+function endOf(errno: number, stop: number): ChannelEnd {
   if (errno === -ENODEV) return 'unmounted'
-  if (errno === -EINTR) return 'stopped'
+  if (errno === -EINTR) return stop === PAUSE ? 'paused' : 'stopped'
   throw new Error(`reading /dev/fuse failed with errno ${-errno}`)
 }

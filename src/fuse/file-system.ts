@@ -70,7 +70,7 @@ export interface Names extends References {
     noteAccess: boolean,
   ): number
   /** @returns the length of a symbolic link's target in bytes */
-  readlink(number: number, sink: ExtentSink): number
+  readlink(number: number, sink: ExtentSink, noteAccess: boolean): number
 }
 
 /** Attributes: the first words of an inode (layout/inode.ts). */

@@ -35,7 +35,6 @@ const wanted =
   FUSE_DO_READDIRPLUS |
   FUSE_PARALLEL_DIROPS |
   FUSE_MAX_PAGES |
-  FUSE_CACHE_SYMLINKS |
   FUSE_HANDLE_KILLPRIV_V2 |
   FUSE_INIT_EXT
 const wanted2 = FUSE_DIRECT_IO_ALLOW_MMAP
@@ -49,12 +48,19 @@ const congestionThreshold = 48
 const offered = fuse_init_in.word
 const answer = fuse_init_out.word
 
+export interface InitOptions {
+  /** The kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR. */
+  readonly directIo: boolean
+  /** The kernel is to ask each time that a symbolic link is read. */
+  readonly strictAccessTimes: boolean
+  /** Rings will be offered for every queue; the kernel holds all requests back until they are. */
+  readonly overRing: boolean
+}
+
 /**
- * @param opens the kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR
- * @param overRing rings will be offered for every queue; the kernel holds all requests back until they are
  * @returns the answer's bytes, or -EPROTO for a kernel that is too old
  */
-export function answerInit(message: Message, opens: boolean, overRing: boolean): number {
+export function answerInit(message: Message, options: InitOptions): number {
   const minor = message.argument(offered.minor)
   if (message.argument(offered.major) !== FUSE_KERNEL_VERSION || minor < oldestMinorVersion) return -EPROTO
   const flags = message.argument(offered.flags)
@@ -63,8 +69,10 @@ export function answerInit(message: Message, opens: boolean, overRing: boolean):
   message.put(answer.major, FUSE_KERNEL_VERSION)
   message.put(answer.minor, Math.min(minor, FUSE_KERNEL_MINOR_VERSION))
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
-  message.put(answer.flags, flags & (opens ? wanted | FUSE_ATOMIC_O_TRUNC : wanted))
-  message.put(answer.flags2, flags2 & (overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
+  const opens = options.directIo ? FUSE_ATOMIC_O_TRUNC : 0
+  const caches = options.strictAccessTimes ? 0 : FUSE_CACHE_SYMLINKS
+  message.put(answer.flags, flags & (wanted | opens | caches))
+  message.put(answer.flags2, flags2 & (options.overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)
   message.put(answer.time_gran, 1)

@@ -10,22 +10,28 @@ import { type Message, wantsAccessNoted } from './message.js'
 import * as fuse from './protocol.js'
 import type { Replies } from './replies.js'
 
+export interface NameOptions {
+  /** Note when symbolic links were read. */
+  readonly accessTimes: boolean
+  /** Note when directories were read. */
+  readonly directoryAccessTimes: boolean
+}
+
 export class NameCalls {
   readonly #files: Names
   readonly #message: Message
   readonly #replies: Replies
-  readonly #accessTimes: boolean
+  readonly #options: NameOptions
   readonly #listing: DirectoryReply
   readonly #name = new Name()
   readonly #newName = new Name()
   readonly #made = new NewInode()
 
-  /** @param accessTimes note when directories were read */
-  constructor(files: Names & Attributes, message: Message, replies: Replies, accessTimes: boolean) {
+  constructor(files: Names & Attributes, message: Message, replies: Replies, options: NameOptions) {
     this.#files = files
     this.#message = message
     this.#replies = replies
-    this.#accessTimes = accessTimes
+    this.#options = options
     this.#listing = new DirectoryReply(files, maxWriteBytes)
   }
 
@@ -104,7 +110,7 @@ export class NameCalls {
   }
 
   readlink(): number {
-    return Math.min(this.#files.readlink(this.#message.nodeid, this.#message), 0)
+    return Math.min(this.#files.readlink(this.#message.nodeid, this.#message, this.#options.accessTimes), 0)
   }
 
   link(): number {
@@ -142,7 +148,7 @@ export class NameCalls {
       message.argument(at.offset) >>> 0,
       message.argument(at.offset + 1),
       listing,
-      this.#accessTimes && wantsAccessNoted(message),
+      this.#options.directoryAccessTimes && wantsAccessNoted(message),
     )
     if (error !== 0) return error
     listing.finish()

@@ -36,6 +36,7 @@ export const FUSE_GETXATTR = 22
 export const FUSE_LISTXATTR = 23
 export const FUSE_REMOVEXATTR = 24
 export const FUSE_INIT = 26
+export const FUSE_OPENDIR = 27
 export const FUSE_READDIR = 28
 export const FUSE_RELEASEDIR = 29
 export const FUSE_CREATE = 35

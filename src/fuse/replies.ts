@@ -66,6 +66,12 @@ export class Replies {
     return this.#putOpen(0)
   }
 
+  /** An open directory, of which the kernel keeps no listing: it does so where opening one is not answered. */
+  openDirectory(): number {
+    this.#message.clear(fuse.fuse_open_out.lengthWords)
+    return fuse.fuse_open_out.lengthBytes
+  }
+
   /** A new file that is open as well: its entry comes first. */
   entryAndOpen(number: number): number {
     if (number < 0) return number

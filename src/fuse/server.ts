@@ -26,10 +26,12 @@ export const NO_REPLY = 1 << 30
 export interface ServerOptions {
   /** Keep the kernel's page cache out (-o direct_io). It has to be told so at each open. */
   readonly directIo: boolean
-  /** Note when files were read, as relatime does. */
+  /** Note when files and symbolic links were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
   readonly directoryAccessTimes: boolean
+  /** Each access is to be noted, so the kernel is to ask at each. */
+  readonly strictAccessTimes: boolean
   /** Tell the kernel that rings will be offered for every processor's queue. */
   readonly overRing: boolean
 }
@@ -41,7 +43,8 @@ export class Server implements Servant {
   readonly #message: Message
   readonly #statistics: Statistics
   readonly #directIo: boolean
-  readonly #overRing: boolean
+  readonly #options: ServerOptions
+  readonly #replies: Replies
   readonly #retry: Retry
   readonly #names: NameCalls
   readonly #attributes: AttributeCalls
@@ -62,9 +65,10 @@ export class Server implements Servant {
     this.#message = message
     this.#statistics = statistics
     this.#directIo = directIo
-    this.#overRing = options.overRing
+    this.#options = options
+    this.#replies = replies
     this.#retry = new Retry(files, patience, this)
-    this.#names = new NameCalls(files, message, replies, options.directoryAccessTimes)
+    this.#names = new NameCalls(files, message, replies, options)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
     this.#data = new DataCalls(files, message, replies, statistics, options.accessTimes)
     this.#ioctls = new IoctlCalls(files, message, replies, patience, notices)
@@ -148,6 +152,8 @@ export class Server implements Servant {
    */
   #handleOther(opcode: number): number {
     switch (opcode) {
+      case fuse.FUSE_OPENDIR:
+        return this.#options.strictAccessTimes ? this.#replies.openDirectory() : -ENOSYS
       case fuse.FUSE_MKDIR:
         return this.#names.mkdir()
       case fuse.FUSE_MKNOD:
@@ -196,7 +202,7 @@ export class Server implements Servant {
   }
 
   #init(): number {
-    const bytes = answerInit(this.#message, this.#directIo, this.#overRing)
+    const bytes = answerInit(this.#message, this.#options)
     this.initialized = bytes > 0
     return bytes
   }

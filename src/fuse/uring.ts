@@ -11,7 +11,7 @@
  *     then        payloads, one per entry: names and data, in the end the reply
  */
 import { EINTR, ENODEV } from '../fs/errno.js'
-import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
+import { PAUSE, RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
@@ -21,7 +21,8 @@ import { Message } from './message.js'
 import { DeviceNotices } from './notices.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_out_header } from './protocol.js'
-import { NO_REPLY, Server } from './server.js'
+import { NO_REPLY, Server, type ServerOptions } from './server.js'
+import type { Statistics } from './statistics.js'
 import { traced } from './trace.js'
 
 const pageBytes = 4096
@@ -52,13 +53,14 @@ export class UringChannel implements Channel, Patience {
   readonly #ring: number
   readonly #queues: readonly number[]
   readonly #entriesPerQueue: number
-  readonly #files: FileSystem
+  #files: FileSystem
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #payloads: number
   readonly #releasesGoBefore: boolean
   readonly #message: Message
-  readonly #server: Server
+  #server: Server
+  readonly #statistics: Statistics
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
@@ -67,6 +69,7 @@ export class UringChannel implements Channel, Patience {
     const entries = parts.queues.length * this.#entriesPerQueue
     this.#queues = parts.queues
     this.#files = parts.files
+    this.#statistics = parts.statistics
     this.#releasesGoBefore = parts.options.directIo
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
@@ -95,18 +98,28 @@ export class UringChannel implements Channel, Patience {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
 
+  serveBy(files: FileSystem, options: ServerOptions): void {
+    this.#server.release()
+    this.#files = files
+    this.#server = new Server(files, this.#message, this.#statistics, options, this)
+  }
+
   serve(live: () => void): ChannelEnd {
+    this.#register()
+    live()
+    return this.goOn()
+  }
+
+  goOn(): ChannelEnd {
     const { words } = this.#buffer
     const { clock } = this.#files
     const ring = this.#ring
     const message = this.#message
     const server = this.#server
     const handle = traced(server, message)
-    this.#register()
-    live()
     for (;;) {
       const entry = native.exchangeRing(ring)
-      if (entry < 0) return endOf(entry)
+      if (entry < 0) return endOf(entry, words[block.stop]!)
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       this.#take(entry)
       const result = handle === null ? server.handle() : handle()
@@ -198,8 +211,8 @@ export class UringChannel implements Channel, Patience {
   }
 }
 
-function endOf(errno: number): ChannelEnd {
+function endOf(errno: number, stop: number): ChannelEnd {
   if (errno === -ENODEV) return 'unmounted'
-  if (errno === -EINTR) return 'stopped'
+  if (errno === -EINTR) return stop === PAUSE ? 'paused' : 'stopped'
   throw new Error(`the ring of FUSE failed with errno ${-errno}`)
 }

@@ -72,7 +72,7 @@ export const exchangeBlock = {
   secondsLow: 7,
   secondsHigh: 8,
   nanoseconds: 9,
-  /** in: set to non-zero by another thread (then interruptThread) to make exchange return -EINTR */
+  /** in: set to STOP or PAUSE by another thread (then interruptThread) to make exchange return -EINTR */
   stop: 10,
   /**
    * out: errno of the reply if the kernel did not take it, else 0. ENOENT: the request was interrupted. Any other is a
@@ -126,6 +126,10 @@ export const ringBlock = {
   pollMicroseconds: 14,
 } as const
 
+/** Values of a stop word: the thread is to end; or it is to come back, and will go on. */
+export const STOP = 1
+export const PAUSE = 2
+
 /** From one entry's header to the next. */
 export const RING_HEADER_BYTES = 512
 /** Where the opcode's struct lies in a header, and where the bytes of the payload that came are told. */
@@ -142,6 +146,11 @@ export interface Native {
    * see {@link Native.failureOf}. @returns a mapping or a negative errno.
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
+  /**
+   * Puts another file, or the same with other flags, in the place of what is mapped: number, addresses and views stay.
+   * @returns 0 or a negative errno
+   */
+  remap(mapping: Mapping, fd: number, offsetBytes: number, flags: number): number
   /**
    * New memory of zeros; its pages come into being when touched. The limits on open files and on the size of files
    * (RLIMIT_NOFILE, RLIMIT_FSIZE) do not apply to it. @returns a mapping or a negative errno
@@ -213,6 +222,12 @@ export interface Native {
    * @returns the descriptor, or a negative errno (-ENOENT: no fusermount3; -EPERM: it refused and said why on stderr)
    */
   fusermount(options: Name, mountpoint: Name): number
+  /**
+   * Watches the mount table of this process (/proc/self/mountinfo).
+   * @returns the descriptor of a pipe with a byte for each change, or fewer; closing it ends the watch. Or a negative
+   * errno
+   */
+  watchMounts(): number
   /**
    * Sends the reply that the exchange block describes (if any; 1022 pieces at most) and zeroes `replyBytes`, then
    * blocks for the next request.

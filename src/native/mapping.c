@@ -205,35 +205,66 @@ static int64_t check_length(int64_t length)
 	return length > MAX_MAPPING_BYTES ? -EFBIG : 0;
 }
 
+/* Protection and flags of mmap(2) for those of a mapping. 0 or -EINVAL. */
+static int translate_flags(int64_t flags, int *protection, int *mmap_flags)
+{
+	if (flags & ~(MAPPING_READ_ONLY | MAPPING_COPY_ON_WRITE | MAPPING_SYNC))
+		return -EINVAL;
+	*protection = flags & MAPPING_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+	*mmap_flags = MAP_SHARED;
+	if (flags & MAPPING_SYNC) {
+		if (flags & MAPPING_COPY_ON_WRITE)
+			return -EINVAL;
+		/* Only with VALIDATE does the kernel refuse a flag that it cannot honour. */
+		*mmap_flags = MAP_SHARED_VALIDATE | MAP_SYNC;
+	} else if (flags & MAPPING_COPY_ON_WRITE) {
+		/* What is never stored to needs no memory set aside. */
+		*mmap_flags = MAP_PRIVATE | MAP_NORESERVE;
+	}
+	return 0;
+}
+
 CALL(call_map)
 {
-	int64_t arguments[4], fd, offset, length, flags, error;
-	int protection = PROT_READ | PROT_WRITE, mmap_flags = MAP_SHARED;
+	int64_t arguments[4], fd, offset, length, error;
+	int protection, mmap_flags;
 
 	if (!read_numbers(env, info, arguments, 4))
 		return NULL;
 	fd = arguments[0];
 	offset = arguments[1];
 	length = arguments[2];
-	flags = arguments[3];
-	if (fd < 0 || fd > INT_MAX || offset < 0 ||
-	    flags & ~(MAPPING_READ_ONLY | MAPPING_COPY_ON_WRITE | MAPPING_SYNC))
+	if (fd < 0 || fd > INT_MAX || offset < 0 || translate_flags(arguments[3], &protection, &mmap_flags))
 		return give(env, -EINVAL);
 	error = check_length(length);
 	if (error)
 		return give(env, error);
-	if (flags & MAPPING_READ_ONLY)
-		protection = PROT_READ;
-	if (flags & MAPPING_SYNC) {
-		if (flags & MAPPING_COPY_ON_WRITE)
-			return give(env, -EINVAL);
-		/* Only with VALIDATE does the kernel refuse a flag that it cannot honour. */
-		mmap_flags = MAP_SHARED_VALIDATE | MAP_SYNC;
-	} else if (flags & MAPPING_COPY_ON_WRITE) {
-		/* What is never stored to needs no memory set aside. */
-		mmap_flags = MAP_PRIVATE | MAP_NORESERVE;
-	}
 	return give(env, map_and_enter((int)fd, offset, length, protection, mmap_flags, true));
+}
+
+/* The kernel replaces a mapping in one step: a thread that reads meanwhile finds either. */
+CALL(call_remap)
+{
+	int64_t arguments[4], fd, offset;
+	int protection, mmap_flags, error = 0;
+	struct mapping *m;
+
+	if (!read_numbers(env, info, arguments, 4))
+		return NULL;
+	fd = arguments[1];
+	offset = arguments[2];
+	if (fd < 0 || fd > INT_MAX || offset < 0 || translate_flags(arguments[3], &protection, &mmap_flags))
+		return give(env, -EINVAL);
+	pthread_mutex_lock(&table_mutex);
+	m = (struct mapping *)look_up(arguments[0]);
+	if (!m)
+		error = -EINVAL;
+	else if (mmap(m->base, m->length, protection, mmap_flags | MAP_FIXED, (int)fd, offset) == MAP_FAILED)
+		error = -errno;
+	else
+		m->writable = protection & PROT_WRITE;
+	pthread_mutex_unlock(&table_mutex);
+	return give(env, error);
 }
 
 /* A memfd of zeros. Returns its descriptor or a negative errno. */

@@ -24,6 +24,7 @@ NAPI_MODULE_INIT()
 		napi_callback call;
 	} calls[] = {
 		{ "map", call_map },
+		{ "remap", call_remap },
 		{ "mapAnonymous", call_map_anonymous },
 		{ "memoryFile", call_memory_file },
 		{ "unmap", call_unmap },
@@ -42,6 +43,7 @@ NAPI_MODULE_INIT()
 		{ "mount", call_mount },
 		{ "umount", call_umount },
 		{ "fusermount", call_fusermount },
+		{ "watchMounts", call_watch_mounts },
 		{ "exchange", call_exchange },
 		{ "openRing", call_open_ring },
 		{ "closeRing", call_close_ring },

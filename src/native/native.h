@@ -91,6 +91,11 @@ bool replace_failed_page(char *address);
 /* Installs the handler of SIGBUS, once. */
 void survive_faults(void);
 
+/* --- exchange.c and ring.c --- */
+
+/* Value of the stop word of a thread that will go on. */
+enum { STOP_PAUSE = 2 };
+
 /* --- thread.c --- */
 
 /* Installs the handler of the interrupting signal, once, and lets the signal through to this thread. */
@@ -117,6 +122,7 @@ void put_time(int32_t *words);
 #define CALL(name) napi_value name(napi_env env, napi_callback_info info)
 
 CALL(call_map);
+CALL(call_remap);
 CALL(call_map_anonymous);
 CALL(call_memory_file);
 CALL(call_unmap);
@@ -135,6 +141,7 @@ CALL(call_name_thread);
 CALL(call_mount);
 CALL(call_umount);
 CALL(call_fusermount);
+CALL(call_watch_mounts);
 CALL(call_exchange);
 CALL(call_open_ring);
 CALL(call_close_ring);

@@ -380,9 +380,25 @@ int ring_enter(struct ring *ring, uint32_t wait_for)
 	return 0;
 }
 
+static int32_t stop_of(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->block[STOP], __ATOMIC_SEQ_CST);
+}
+
+/* The last reply is still due: its effect is durable, and the caller is to hear so. */
+static int interrupted(struct ring *ring)
+{
+	int error = ring_submit(ring);
+
+	return error ? error : -EINTR;
+}
+
 /* Blocks until there is a request. Returns 0 or a negative errno. */
 static int await(struct ring *ring)
 {
+	/* Requests at hand are served before a stop, as nobody would serve them later, but not before a pause. */
+	if (stop_of(ring) == STOP_PAUSE)
+		return interrupted(ring);
 	/*
 	 * A finished reply must not wait for the request at hand. No request is short for certain: any may have to wait
 	 * for a lock. With one request at a time there is none at hand, and the reply goes with the wait for the next.
@@ -396,11 +412,8 @@ static int await(struct ring *ring)
 	while (!ring_is_ready(ring)) {
 		int error;
 
-		if (__atomic_load_n(&ring->block[STOP], __ATOMIC_SEQ_CST)) {
-			/* The last reply is still due: its effect is durable, and the caller is to hear so. */
-			error = ring_submit(ring);
-			return error ? error : -EINTR;
-		}
+		if (stop_of(ring))
+			return interrupted(ring);
 		error = ring_wait(ring, ring->block[POLL_MICROSECONDS]);
 		if (error)
 			return error;

@@ -50,6 +50,7 @@ export type WindowMode = Access | 'copy-on-write'
 export interface Device {
   readonly path: string
   readonly kind: DeviceKind
+  /** What it was opened for; {@link makeWritable} changes that. */
   readonly access: Access
   readonly sizeBytes: number
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
@@ -62,6 +63,13 @@ export interface Device {
    * native.unmap() ends it. @throws DeviceError EINVAL, EACCES or what mmap(2) gives
    */
   mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode): Mapping
+  /**
+   * Opens a device for writing that was opened read-only, under the same lock. Windows stay as they are until
+   * {@link remapWindow}. @throws DeviceError EROFS, EACCES or what else open(2) gives
+   */
+  makeWritable(): void
+  /** Maps the same part of the device in the place of a window, in another mode. @throws DeviceError */
+  remapWindow(window: Mapping, offsetBytes: number, mode: WindowMode): void
   /**
    * Has the disk under a file set aside room for these bytes, which makes the file as long as that needs; what it holds
    * stays. Other devices have their room. @returns whether that can be had, as some file systems offer no such thing
@@ -230,7 +238,11 @@ function tryMapping(opened: Opened, flags: number): boolean {
 
 /** @param descriptors what is open for it, to be closed with it */
 function assemble(opened: Opened, descriptors: readonly number[]): Device {
-  const { fd, path, kind, access, number, sizeBytes, alignBytes } = opened
+  const { fd, path, kind, number, sizeBytes, alignBytes } = opened
+  let { access } = opened
+  /** What windows are mapped from. */
+  let source = fd
+  const all = [...descriptors]
   const syncs = tryMapping(opened, MAP_SYNC)
   if (!syncs) tryMapping(opened, 0)
   const domain = decideDomain(kind, `/proc/self/fd/${fd}`, number, syncs)
@@ -238,7 +250,9 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
   return {
     path,
     kind,
-    access,
+    get access() {
+      return access
+    },
     sizeBytes,
     alignBytes,
     domain,
@@ -254,9 +268,19 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
           'EACCES',
           `${where}: it was opened read-only; map it read-only or copy-on-write`,
         )
-      const mapping = native.map(fd, offsetBytes, lengthBytes, windowFlags(mode, syncs))
+      const mapping = native.map(source, offsetBytes, lengthBytes, windowFlags(mode, syncs))
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
+    },
+    makeWritable() {
+      if (access === 'read-write') return
+      source = openWritable(opened)
+      all.push(source)
+      access = 'read-write'
+    },
+    remapWindow(window, offsetBytes, mode) {
+      const error = native.remap(window, source, offsetBytes, windowFlags(mode, syncs))
+      if (error < 0) throw deviceError(getSystemErrorName(error), `cannot map ${path} at ${offsetBytes}`)
     },
     takeRoom(offsetBytes, lengthBytes) {
       if (kind !== 'file') return true
@@ -267,9 +291,19 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
       throw deviceError(code, `cannot take ${lengthBytes} bytes of disk for ${path}`)
     },
     close() {
-      if (isOpen) for (const descriptor of descriptors) closeSync(descriptor)
+      if (isOpen) for (const descriptor of all) closeSync(descriptor)
       isOpen = false
     },
+  }
+}
+
+/** The same file once more, for writing, whatever its path names by now. The lock stays with the first descriptor. */
+function openWritable({ fd, path, kind, number }: Opened): number {
+  if (kind === 'block' && isWriteProtected(number)) throw deviceError('EROFS', `cannot write to ${path}`)
+  try {
+    return openSync(`/proc/self/fd/${fd}`, constants.O_RDWR)
+  } catch (error) {
+    throw deviceError(codeOf(error), `cannot open ${path} for writing`, error)
   }
 }
 

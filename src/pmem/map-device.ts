@@ -39,6 +39,19 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
   }
 }
 
+/** Maps all of the devices for writing where they were mapped copy-on-write, in the same places. @throws DeviceError */
+export function remapWritable(
+  devices: readonly Device[],
+  { windows }: Pick<MediumDescription, 'windows'>,
+): void {
+  for (const device of devices) device.makeWritable()
+  let next = 0
+  for (const device of devices) {
+    for (let first = 0; first < deviceBlocks(device); first += windowBlocks)
+      device.remapWindow(windows[next++]!, first * blockBytes, 'read-write')
+  }
+}
+
 /** No thread may touch the medium afterwards. */
 export function unmapDevices(description: Pick<MediumDescription, 'windows'>): void {
   for (const mapping of description.windows) native.unmap(mapping, null)
@@ -50,9 +63,9 @@ function windowLengthBytes(device: Device, firstBlock: number): number {
   return Math.ceil(lengthBytes / device.alignBytes) * device.alignBytes
 }
 
-/** The weakest device decides; what never reaches a device needs nothing. */
+/** The weakest device decides. A copy-on-write mapping may become one that reaches the device. */
 function howToPersist(devices: readonly Device[], mode: WindowMode): number {
-  if (mode !== 'read-write') return PERSIST_FENCE_ONLY
+  if (mode === 'read-only') return PERSIST_FENCE_ONLY
   if (devices.some((device) => device.domain.how === PERSIST_PAGES)) return PERSIST_PAGES
   return devices.every((device) => device.domain.how === PERSIST_FENCE_ONLY)
     ? PERSIST_FENCE_ONLY

@@ -24,6 +24,7 @@ const report: DaemonReport = {
   data: 'cow',
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
+  mode: { readOnly: true, isChanging: false, refusal: 'why', directIo: true, onErrors: 'remount-ro' },
   requests: { LOOKUP: 3 },
   bytesRead: 0,
   bytesWritten: 4096,
@@ -154,11 +155,16 @@ void tap.test('nobody listens', async (t) => {
 void tap.test('what is no report', (t) => {
   t.same(parseReport(JSON.stringify(report)), report)
   for (const text of ['', '{', 'null', '1', '[]', '{}']) t.equal(parseReport(text), null, text)
-  const { damageMet, damagedPlaces, data, ...before } = report
-  t.ok(damageMet > 0 && damagedPlaces.length > 0 && data === 'cow')
+  const { damageMet, damagedPlaces, data, mode, ...before } = report
+  t.ok(damageMet > 0 && damagedPlaces.length > 0 && mode.readOnly && data === 'cow')
   t.same(
     parseReport(JSON.stringify(before)),
-    { ...report, damageMet: 0, damagedPlaces: [], data: 'inplace' },
+    {
+      ...report,
+      damageMet: 0,
+      damagedPlaces: [],
+      mode: { readOnly: false, isChanging: false, refusal: null, directIo: false, onErrors: 'continue' },
+    },
     'a server of before is understood',
   )
   const bad = [
@@ -169,6 +175,9 @@ void tap.test('what is no report', (t) => {
     { damageMet: '2' },
     { damagedPlaces: 'x' },
     { damagedPlaces: [1] },
+    { mode: null },
+    { mode: { ...mode, readOnly: 1 } },
+    { mode: { ...mode, refusal: 1 } },
   ]
   for (const change of bad) {
     const text = JSON.stringify({ ...report, ...change })

@@ -30,6 +30,7 @@ void t.test('parses', (t) => {
     type: 'proc',
     source: 'proc',
     options: ['rw', 'nosuid', 'rw'],
+    superOptions: ['rw'],
   })
   t.equal(table[1]?.type, 'ext3', 'behind any number of optional fields')
   t.same(table[2], {
@@ -38,6 +39,7 @@ void t.test('parses', (t) => {
     type: 'fuse.pmfs2',
     source: '/dev/pm\t\\\nem',
     options: ['rw', 'relatime', 'rw', 'user_id=0'],
+    superOptions: ['rw', 'user_id=0'],
   })
   t.end()
 })

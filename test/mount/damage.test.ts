@@ -6,8 +6,8 @@
 import { type FileHandle, open, readFile, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { inode } from '../../layout/inode.js'
 import { ForegroundServer } from '../support/foreground-server.js'
+import { find, loseBlocks, makeLostFile, owner, putWord } from '../support/lost-file.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
@@ -64,34 +64,6 @@ async function mountedAgain(mount: TestMount): Promise<string> {
   return mount.mount()
 }
 
-/** Where a device holds these bytes. */
-async function find(device: string, bytes: Buffer): Promise<number> {
-  const at = (await readFile(device)).indexOf(bytes)
-  if (at < 0) throw new Error(`${bytes.toString('hex')} is nowhere`)
-  return at
-}
-
-async function putWord(file: FileHandle, position: number, value: number): Promise<void> {
-  const word = Buffer.alloc(4)
-  word.writeUInt32LE(value)
-  await file.write(word, 0, 4, position)
-}
-
-/** No block of any of these devices. */
-const nowhere = 0x7fff_fff0
-
-/** Owner of a file, to find its inode by. */
-const owner = { uid: 0x1234_5678, gid: 0x2345_6789 }
-
-/** Lets the file of {@link owner} refer to a block that there cannot be. */
-async function loseBlocks(file: FileHandle, device: string): Promise<void> {
-  const mark = Buffer.alloc(8)
-  mark.writeUInt32LE(owner.uid, 0)
-  mark.writeUInt32LE(owner.gid, 4)
-  const toRoot = (inode.word.root - inode.word.uid) * 4
-  await putWord(file, (await find(device, mark)) + toRoot, nowhere)
-}
-
 void tap.test('entries and files that are damaged', async (t) => {
   const mount = await TestMount.mounted(t, '16M')
   const system = await System.start()
@@ -134,29 +106,6 @@ async function withLogger(t: TearsDown): Promise<{ log: string; environment: str
   await writeFile(join(folder, 'logger'), `#!/bin/sh\ncat >>'${log}'\n`, { mode: 0o755 })
   await writeFile(log, '')
   return { log, environment: [...programEnvironment, `PATH=${folder}:${process.env['PATH'] ?? ''}`] }
-}
-
-interface LostFile {
-  readonly mount: TestMount
-  readonly path: string
-  /** What is told of it. */
-  readonly what: string
-}
-
-/** A file that has lost its blocks, on a device that is not mounted. */
-async function makeLostFile(t: Test): Promise<LostFile> {
-  const mount = await TestMount.mounted(t, '16M')
-  const system = await System.start()
-  t.teardown(() => system.stop())
-  const path = `${mount.mountpoint}/lost`
-  await system.writeFile(path, 'contents')
-  await system.chown(path, owner.uid, owner.gid)
-  const { ino } = await system.stat(path)
-  await mount.unmount()
-  const file = await open(mount.device, 'r+')
-  await loseBlocks(file, mount.device)
-  await file.close()
-  return { mount, path, what: `inode ${ino}: block ${nowhere} is named as data` }
 }
 
 /** @returns what cat(1) says */

@@ -166,6 +166,53 @@ void tap.test('times of access of directories, and with O_NOATIME', async (t) =>
   }
 })
 
+void tap.test('strictatime', async (t) => {
+  const mount = await TestMount.mounted(t, '16M', '-o', 'strictatime')
+  const system = await actor(t)
+  const root = mount.mountpoint
+  const options = findMount(root)?.options ?? []
+  t.notOk(
+    options.includes('relatime') || options.includes('noatime'),
+    'the mount table shows neither of the others',
+  )
+  await system.mkdir(`${root}/folder`)
+  await system.writeFile(`${root}/folder/file`, 'contents')
+  await system.symlink('file', `${root}/folder/link`)
+  const accesses: readonly [what: string, path: string, access: () => Promise<unknown>][] = [
+    ['read', `${root}/folder/file`, () => system.readFile(`${root}/folder/file`)],
+    ['readdir', `${root}/folder`, () => system.names(`${root}/folder`)],
+    ['readlink', `${root}/folder/link`, () => system.readlink(`${root}/folder/link`)],
+  ]
+  for (const [what, path, access] of accesses) {
+    for (let n = 0; n < 3; n++) {
+      const { atimeNs: before } = await system.lstat(path)
+      await tick()
+      await access()
+      t.ok((await system.lstat(path)).atimeNs > before, `each ${what} moves the time`)
+    }
+    const { atimeNs } = await system.lstat(path)
+    await mount.remount('-o', 'noatime')
+    t.equal((await system.lstat(path)).atimeNs, atimeNs, 'it is on the medium')
+    await mount.remount('-o', 'strictatime')
+  }
+})
+
+void tap.test('relatime notes that a symbolic link was read', async (t) => {
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await actor(t)
+  const link = `${mount.mountpoint}/link`
+  await system.symlink('target', link)
+  const { atimeNs: made } = await system.lstat(link)
+  await tick()
+  await system.readlink(link)
+  const { atimeNs: read } = await system.lstat(link)
+  t.ok(read > made)
+  await mount.remount()
+  await tick()
+  await system.readlink(link)
+  t.equal((await system.lstat(link)).atimeNs, read, 'once')
+})
+
 void tap.test('direct_io keeps the page cache out', async (t) => {
   const mount = await TestMount.mounted(t, '16M', '-o', 'direct_io')
   const system = await actor(t)

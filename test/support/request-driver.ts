@@ -47,6 +47,7 @@ export class RequestDriver {
       directIo: false,
       accessTimes: true,
       directoryAccessTimes: true,
+      strictAccessTimes: false,
       overRing: false,
     }
     const { engine } = volume

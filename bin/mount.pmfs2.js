@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: GPL-2.0-only
+/** The helper that mount(8) runs for the types pmfs2 and fuse.pmfs2. */
+try {
+  const { mountHelper } = await import('../dist/src/cli/mount-helper.js')
+  await mountHelper()
+} catch (error) {
+  if (!['EMFILE', 'ENFILE', 'ENOMEM'].includes(error?.code)) throw error
+  console.error(`mount.pmfs2: the program cannot be loaded: ${error.code}: a limit of the system is reached`)
+  process.exitCode = 2
+}

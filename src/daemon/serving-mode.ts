@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Whether a mount is served read-only, and which access times are noted: both can change while it is live. The kernel
+ * does not tell a FUSE server that its mount was remounted, so the server watches the mount table and follows it. All
+ * workers pause for a change, so no call is under way, and go on with new engines. After damage (errors=remount-ro) the
+ * server becomes read-only by itself, and stays so.
+ */
+import { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import debug from 'debug'
+import type { OpenedVolume } from '../api/opened-volume.js'
+import { native } from '../native/index.js'
+import { engineSetting } from './engine-setting.js'
+import { remountReadOnly } from './kernel-mount.js'
+import type { MountOptions, OnErrors } from './mount-options.js'
+import { type MountEntry, readMountTable } from './mount-table.js'
+import type { Workers } from './workers.js'
+
+const trace = debug('pmfs2:daemon')
+
+/** A file that was removed a moment ago is freed by a FORGET that may still be on its way. */
+const orphanPatienceMs = 200
+const stepMs = 10
+const stays = 'damage was met (errors=remount-ro): it stays read-only until it is unmounted'
+
+/** What a server says of its mode. */
+export interface ModeReport {
+  readonly readOnly: boolean
+  /** It is about to become what the mount table says. */
+  readonly isChanging: boolean
+  /** Why it is not what the mount table said when it last looked; null where it is. */
+  readonly refusal: string | null
+  readonly directIo: boolean
+  readonly onErrors: OnErrors
+}
+
+interface AccessTimes {
+  readonly accessTimes: boolean
+  readonly directoryAccessTimes: boolean
+  readonly strictAccessTimes: boolean
+}
+
+export interface ModeParts {
+  /** Device number of the mount, as the mount table has it; null where it is gone. */
+  readonly device: string | null
+  readonly opened: OpenedVolume
+  readonly workers: Workers
+  readonly options: MountOptions
+  /** For people who do not wait for an answer. */
+  readonly tell: (line: string) => void
+}
+
+export class ServingMode {
+  readonly #parts: ModeParts
+  #times: AccessTimes
+  /** The mount's line of the table that was followed last. */
+  #followed: MountEntry | null
+  #refusal: string | null = null
+  /** Damage was met, and that makes it read-only. */
+  #isForced = false
+  /** The mount table need not have changed for a change to be due. */
+  #isDue = false
+  #isChanging = false
+  #isOver = false
+  #watch: Socket | null = null
+
+  constructor(parts: ModeParts) {
+    this.#parts = parts
+    this.#times = parts.options
+    this.#followed = this.#entry()
+  }
+
+  /** Follows the mount table from now on. */
+  watch(): void {
+    const fd = native.watchMounts()
+    if (fd < 0) {
+      trace('the mount table is not watched: errno %d', -fd)
+      return
+    }
+    this.#watch = new Socket({ fd, readable: true, writable: false })
+    this.#watch.on('data', () => this.follow())
+    this.#watch.on('error', () => undefined)
+    this.#watch.unref()
+    // It may have been remounted before.
+    this.follow()
+  }
+
+  /** The mount is over. */
+  release(): void {
+    this.#isOver = true
+    this.#watch?.destroy()
+  }
+
+  get report(): ModeReport {
+    const { opened, options } = this.#parts
+    return {
+      readOnly: opened.volume.isReadOnly,
+      isChanging: this.#isChanging,
+      refusal: this.#refusal,
+      directIo: options.directIo,
+      onErrors: options.onErrors ?? 'continue',
+    }
+  }
+
+  /** Begins to follow the mount table, if that has changed. */
+  follow(): void {
+    if (this.#isChanging || this.#isOver) return
+    const entry = this.#entry()
+    if (entry === null || (!this.#isDue && isSame(entry, this.#followed))) return
+    this.#isDue = false
+    this.#isChanging = true
+    void this.#change(entry).finally(() => {
+      this.#isChanging = false
+      // What has changed meanwhile.
+      this.follow()
+    })
+  }
+
+  /** Damage was met: nothing is written from now on, not even what would end the volume in order. */
+  forceReadOnly(): void {
+    if (this.#isForced) return
+    this.#isForced = true
+    if (this.#parts.opened.volume.isReadOnly) return
+    this.#isDue = true
+    this.follow()
+  }
+
+  async #change(entry: MountEntry): Promise<void> {
+    const { opened, workers, tell } = this.#parts
+    const { volume } = opened
+    if (this.#followed !== null && !isSameTimes(entry, this.#followed)) this.#times = timesOf(entry)
+    this.#followed = entry
+    const isToBe = isReadOnly(entry)
+    const becomes = isToBe || this.#isForced
+    if (becomes && !this.#isForced) await this.#orphansFreed()
+    await workers.pause()
+    if (this.#isOver) return
+    this.#refusal = null
+    try {
+      if (becomes) opened.becomeReadOnly(!this.#isForced)
+      else opened.becomeWritable()
+    } catch (error) {
+      this.#refusal = error instanceof Error ? error.message : String(error)
+    }
+    if (!isToBe && this.#isForced) this.#refusal = stays
+    const engine = engineSetting(volume, this.#parts.options.data, this.#times.strictAccessTimes)
+    workers.goOn({ engine, options: this.#times })
+    trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
+    if (this.#refusal === null) return
+    tell(this.#refusal)
+    // What the kernel lets programs try would only fail here.
+    const error = remountReadOnly(entry)
+    if (error < 0) trace('the kernel does not remount it read-only: errno %d', -error)
+    this.#followed = this.#entry()
+  }
+
+  async #orphansFreed(): Promise<void> {
+    const { volume } = this.#parts.opened
+    for (let waited = 0; volume.hasOrphans && waited < orphanPatienceMs; waited += stepMs) await sleep(stepMs)
+  }
+
+  #entry(): MountEntry | null {
+    const { device } = this.#parts
+    return device === null ? null : (readMountTable().find((entry) => entry.device === device) ?? null)
+  }
+}
+
+/** The file system's own flag: a mount of it elsewhere may be read-only by itself. */
+function isReadOnly(entry: MountEntry): boolean {
+  return entry.superOptions.includes('ro')
+}
+
+function isSame(entry: MountEntry, other: MountEntry | null): boolean {
+  return other !== null && isReadOnly(entry) === isReadOnly(other) && isSameTimes(entry, other)
+}
+
+function isSameTimes({ options }: MountEntry, other: MountEntry): boolean {
+  const shown = ['noatime', 'nodiratime', 'relatime']
+  return shown.every((option) => options.includes(option) === other.options.includes(option))
+}
+
+function timesOf({ options }: MountEntry): AccessTimes {
+  const accessTimes = !options.includes('noatime')
+  return {
+    accessTimes,
+    directoryAccessTimes: accessTimes && !options.includes('nodiratime'),
+    strictAccessTimes: accessTimes && !options.includes('relatime'),
+  }
+}

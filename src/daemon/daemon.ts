@@ -16,6 +16,7 @@ import { type Control, openControl } from './control.js'
 import type { DaemonReport, Usage } from './daemon-report.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
+import { engineFiles } from './engine-files.js'
 import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
@@ -104,9 +105,11 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
 function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
   const common = {
     fd,
-    medium: opened.description,
-    state: opened.volume.state.description,
-    engine: { ...opened.volume.setting, isChecked: process.env['PMFS2_CHECKED'] === '1' },
+    files: engineFiles({
+      medium: opened.description,
+      state: opened.volume.state.description,
+      engine: { ...opened.volume.setting, isChecked: process.env['PMFS2_CHECKED'] === '1' },
+    }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,

@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A worker thread: makes its engine and serves, without ever returning to its event loop meanwhile. */
+/** A worker thread: makes its file system and serves, without ever returning to its event loop meanwhile. */
 import { getSystemErrorName } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DamageListener, DamagedPlaces } from '../fs/damage.js'
-import { Engine } from '../fs/engine.js'
-import { SharedState } from '../fs/shared-state.js'
 import type { Channel } from '../fuse/channel.js'
 import { DevfuseChannel } from '../fuse/devfuse.js'
 import { Statistics } from '../fuse/statistics.js'
 import { UringChannel } from '../fuse/uring.js'
 import { native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
-import { MappedMedium } from '../pmem/mapped-medium.js'
 import { PmemError } from '../pmem/pmem-error.js'
-import type { WorkerMessage, WorkerSetting } from './worker-messages.js'
+import type { FilesModule, ServedFiles, WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 function tell(message: WorkerMessage): void {
   parentPort!.postMessage(message)
 }
 
-function prepare(setting: WorkerSetting): void {
+async function prepare(setting: WorkerSetting): Promise<void> {
   if (setting.cpu !== null) pin(setting.cpu)
   native.nameThread(`pmfs2-${setting.worker}`)
   const { fd, options } = setting
-  const medium = new MappedMedium(setting.medium)
-  const state = SharedState.view(setting.state)
-  const engine = new Engine(medium, state, setting.engine, setting.worker, tellDamage())
+  const { openFiles } = (await import(setting.files.module)) as FilesModule
+  const served = await openFiles(setting.files.setting, setting.worker, tellDamage())
+  const { files, memory, forgets } = served
   const statistics = Statistics.view(setting.statistics, setting.worker)
-  const parts = { fd, files: engine, medium, statistics, options }
+  const parts = { fd, files, memory, statistics, options }
   const channel =
     setting.queues === null
       ? new DevfuseChannel(parts)
@@ -35,8 +32,9 @@ function prepare(setting: WorkerSetting): void {
           ...parts,
           queues: setting.queues,
           pollMicroseconds: setting.pollMicroseconds,
+          forgets,
         })
-  parentPort!.once('message', () => telling(() => serve(channel, medium)))
+  parentPort!.once('message', () => telling(() => serve(channel, served)))
   tell({ type: 'started', threadId: native.threadId(), stop: channel.stopPlace })
 }
 
@@ -53,18 +51,18 @@ function pin(cpu: number): void {
   if (error < 0) throw new Error(`a worker cannot stay on processor ${cpu}: ${getSystemErrorName(error)}`)
 }
 
-function serve(channel: Channel, medium: MappedMedium): void {
+function serve(channel: Channel, served: ServedFiles): void {
   let end
   try {
     end = channel.serve(() => tell({ type: 'live' }))
   } catch (error) {
     // Where the device has failed, whatever else was met came of that.
-    throw medium.failure ?? error
+    throw served.failure() ?? error
   } finally {
     // Also of a worker that failed: its ring keeps the mount alive, and programs waiting.
     channel.release()
   }
-  medium.release()
+  served.release()
   tell({ type: 'ended', end })
 }
 
@@ -73,9 +71,14 @@ function telling(work: () => void): void {
   try {
     work()
   } catch (error) {
-    if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
-    tell({ type: 'failed', code: error.code, message: error.message })
+    tellFailure(error)
   }
 }
 
-telling(() => prepare(workerData as WorkerSetting))
+/** @throws what is a defect */
+function tellFailure(error: unknown): void {
+  if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
+  tell({ type: 'failed', code: error.code, message: error.message })
+}
+
+await prepare(workerData as WorkerSetting).catch(tellFailure)

@@ -57,7 +57,7 @@ export class DevfuseChannel implements Channel, Patience {
     this.#files = parts.files
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.#message = new Message(parts.medium, {
+    this.#message = new Message(parts.memory, {
       buffer: this.#buffer,
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
@@ -165,6 +165,7 @@ export class DevfuseChannel implements Channel, Patience {
   /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
   release(): void {
     this.#server.release()
+    this.#message.release()
     releaseTransferBuffer(this.#zeros)
   }
 

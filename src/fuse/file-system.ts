@@ -17,6 +17,12 @@ import type { Space } from '../fs/space.js'
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
+/** Takes the bytes of a read or of a symbolic link, in order. */
+export interface ReadSink extends ExtentSink {
+  /** Bytes that lie in the JavaScript heap; 1 MiB in all at the most. They are copied. */
+  bytes(data: Uint8Array): void
+}
+
 /** What statfs(2) tells. */
 export interface Usage {
   readonly blocks: number
@@ -69,7 +75,7 @@ export interface Names extends References {
     noteAccess: boolean,
   ): number
   /** @returns the length of a symbolic link's target in bytes */
-  readlink(number: number, sink: ExtentSink): number
+  readlink(number: number, sink: ReadSink): number
 }
 
 /** Attributes: the first words of an inode (layout/inode.ts). */
@@ -80,6 +86,13 @@ export interface Attributes {
   usage(): Usage
   /** @returns an inode whose space will come back, 0 for none */
   firstOrphan(): number
+}
+
+/** Where blocks lie that {@link ExtentSink.data} names: of 4 KiB each, in windows of 1 GiB. */
+export interface FileMemory {
+  readonly windows: readonly Mapping[]
+  /** The bytes of the window in which a block lies. */
+  bytesOf(block: number): Uint8Array
 }
 
 /** Contents of regular files. */
@@ -93,7 +106,7 @@ export interface Contents {
     index: number,
     within: number,
     length: number,
-    sink: ExtentSink,
+    sink: ReadSink,
     noteAccess: boolean,
   ): number
   /** @returns where the lock of beginRead lies in {@link lockMemory}, in bytes */

@@ -16,6 +16,7 @@ import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
+import type { ForgetReceiver } from './forget-queue.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
@@ -45,6 +46,8 @@ export interface UringParts extends ChannelParts {
   readonly queues: readonly number[]
   /** How long to look for the next request before the thread sleeps: 0 = not at all, -1 = while it is worth it. */
   readonly pollMicroseconds: number
+  /** Where FORGETs come from to a file system that lives in this thread; null: the reader of /dev/fuse serves them. */
+  readonly forgets: ForgetReceiver | null
 }
 
 export class UringChannel implements Channel, Patience {
@@ -56,6 +59,7 @@ export class UringChannel implements Channel, Patience {
   readonly #zeros: TransferBuffer
   readonly #payloads: number
   readonly #releasesGoBefore: boolean
+  readonly #forgets: ForgetReceiver | null
   readonly #message: Message
   readonly #server: Server
 
@@ -67,11 +71,12 @@ export class UringChannel implements Channel, Patience {
     this.#queues = parts.queues
     this.#files = parts.files
     this.#releasesGoBefore = parts.options.directIo
+    this.#forgets = parts.forgets
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.#message = new Message(parts.medium, {
+    this.#message = new Message(parts.memory, {
       buffer: this.#buffer,
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
@@ -95,7 +100,9 @@ export class UringChannel implements Channel, Patience {
 
   serve(live: () => void): ChannelEnd {
     const { words } = this.#buffer
-    const { clock } = this.#files
+    const files = this.#files
+    const { clock } = files
+    const forgets = this.#forgets
     const ring = this.#ring
     const message = this.#message
     const server = this.#server
@@ -107,6 +114,7 @@ export class UringChannel implements Channel, Patience {
       if (entry < 0) return endOf(entry)
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       this.#take(entry)
+      if (forgets !== null) forgets.takeAll(files)
       const result = handle === null ? server.handle() : handle()
       if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
       this.#describeReply(entry, result)
@@ -149,6 +157,7 @@ export class UringChannel implements Channel, Patience {
   release(): void {
     native.closeRing(this.#ring)
     this.#server.release()
+    this.#message.release()
     releaseTransferBuffer(this.#zeros)
   }
 

@@ -51,7 +51,8 @@ function describe(parser: Argv): Argv<MountArguments> {
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: 'mount options: ro, noatime, nosuid, nodev, noexec, allow_other, direct_io, …',
+      describe:
+        'mount options: ro, noatime, nosuid, nodev, noexec, allow_other, direct_io, writeback_cache, …',
     })
     .option('foreground', { alias: 'f', type: 'boolean', default: false, describe: 'stay in the foreground' })
     .option('debug', {

@@ -165,7 +165,8 @@ async function serve(
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
     const facts = () => report(request, mountpoint, choice, workers, statistics, opened.volume)
     if (root !== undefined) control = openControl(root.dev, facts)
-    live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
+    const lossy = request.options.writebackCache ? [writebackNotice] : []
+    live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
     await workers.ended
   } finally {
     control?.close()
@@ -174,6 +175,8 @@ async function serve(
   }
 }
 
+const writebackNotice =
+  'writeback_cache: buffered writes are durable only after fsync(2), close(2) or unmounting; a power failure or a killed server loses later ones'
 const startedAt = new Date().toISOString()
 
 function report(

@@ -19,6 +19,8 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
+  /** The kernel gathers buffered writes, which are durable after fsync(2) only. */
+  readonly writebackCache: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -92,6 +94,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let flags = 0
   let allowOther = false
   let directIo = false
+  let writebackCache = false
   const names = new Map<number, string>()
   for (const option of lists.flatMap((list) => list.split(','))) {
     const flag = flagOptions.get(option)
@@ -100,16 +103,20 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
+    else if (option === 'writeback_cache') writebackCache = true
     else if (!isIgnored(option)) {
       throw new UnknownOptionError(refusedOptions.get(option) ?? `unknown mount option ${option}`)
     }
   }
+  if (directIo && writebackCache)
+    throw new UnknownOptionError('direct_io leaves no writes for writeback_cache to gather: choose one')
   return {
     readOnly: (flags & MS_RDONLY) !== 0,
     flags,
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo,
+    writebackCache,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }

@@ -17,6 +17,7 @@ const FUSE_EXPORT_SUPPORT = 1 << 4
 const FUSE_BIG_WRITES = 1 << 5
 const FUSE_DONT_MASK = 1 << 6
 const FUSE_DO_READDIRPLUS = 1 << 13
+const FUSE_WRITEBACK_CACHE = 1 << 16
 const FUSE_PARALLEL_DIROPS = 1 << 18
 const FUSE_MAX_PAGES = 1 << 22
 const FUSE_CACHE_SYMLINKS = 1 << 23
@@ -51,10 +52,11 @@ const answer = fuse_init_out.word
 
 /**
  * @param opens the kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR
+ * @param gathers the kernel is to gather buffered writes (-o writeback_cache)
  * @param overRing rings will be offered for every queue; the kernel holds all requests back until they are
  * @returns the answer's bytes, or -EPROTO for a kernel that is too old
  */
-export function answerInit(message: Message, opens: boolean, overRing: boolean): number {
+export function answerInit(message: Message, opens: boolean, gathers: boolean, overRing: boolean): number {
   const minor = message.argument(offered.minor)
   if (message.argument(offered.major) !== FUSE_KERNEL_VERSION || minor < oldestMinorVersion) return -EPROTO
   const flags = message.argument(offered.flags)
@@ -63,7 +65,10 @@ export function answerInit(message: Message, opens: boolean, overRing: boolean):
   message.put(answer.major, FUSE_KERNEL_VERSION)
   message.put(answer.minor, Math.min(minor, FUSE_KERNEL_MINOR_VERSION))
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
-  message.put(answer.flags, flags & (opens ? wanted | FUSE_ATOMIC_O_TRUNC : wanted))
+  message.put(
+    answer.flags,
+    flags & (wanted | (opens ? FUSE_ATOMIC_O_TRUNC : 0) | (gathers ? FUSE_WRITEBACK_CACHE : 0)),
+  )
   message.put(answer.flags2, flags2 & (overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)

@@ -8,7 +8,7 @@ import { PIECE_WORDS } from '../native/index.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import { blockShift, windowBlockMask, windowBlocks, windowBytes, windowShift } from '../../layout/geometry.js'
 import type { FileMemory, ReadSink } from './file-system.js'
-import { O_NOATIME, fuse_in_header, fuse_read_in } from './protocol.js'
+import { O_ACCMODE, O_NOATIME, O_WRONLY, fuse_in_header, fuse_read_in } from './protocol.js'
 
 const header = fuse_in_header.word
 
@@ -180,7 +180,11 @@ export class Message implements ReadSink {
   }
 }
 
-/** Of a READ, READDIR or READDIRPLUS: whether its time is to be noted, as it is not for who opened with O_NOATIME. */
+/**
+ * Of a READ, READDIR or READDIRPLUS: whether its time is to be noted, as it is not for who opened with O_NOATIME. What
+ * the kernel reads for a file that is open for writing only, to write to a part of a page, nobody has read.
+ */
 export function wantsAccessNoted(message: Message): boolean {
-  return (message.argument(fuse_read_in.word.flags) & O_NOATIME) === 0
+  const flags = message.argument(fuse_read_in.word.flags)
+  return (flags & O_NOATIME) === 0 && (flags & O_ACCMODE) !== O_WRONLY
 }

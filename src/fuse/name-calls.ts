@@ -26,7 +26,7 @@ export class NameCalls {
     this.#message = message
     this.#replies = replies
     this.#accessTimes = accessTimes
-    this.#listing = new DirectoryReply(files, maxWriteBytes)
+    this.#listing = new DirectoryReply(files, replies.attributeSeconds, maxWriteBytes)
   }
 
   /** Entries of the last listing, for traces. */

@@ -224,6 +224,8 @@ export const fuse_open_in = structure('fuse_open_in', 8, 'OPEN', {
   open_flags: u32('FUSE_OPEN_*'),
 })
 
+export const O_WRONLY = 1
+export const O_ACCMODE = 3
 export const O_TRUNC = 0o1000
 export const O_NOATIME = 0o1000000
 export const FUSE_OPEN_KILL_SUIDGID = 1 << 0

@@ -7,6 +7,7 @@
  */
 import { ENOSYS } from '../fs/errno.js'
 import { AttributeCalls } from './attribute-calls.js'
+import { attributeSeconds } from './attributes.js'
 import { DataCalls } from './data-calls.js'
 import type { FileSystem } from './file-system.js'
 import { answerInit } from './init.js'
@@ -24,6 +25,8 @@ export const NO_REPLY = 1 << 30
 export interface ServerOptions {
   /** Keep the kernel's page cache out (-o direct_io). It has to be told so at each open. */
   readonly directIo: boolean
+  /** The kernel gathers buffered writes, and keeps sizes and times itself (-o writeback_cache). */
+  readonly writebackCache: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -39,6 +42,7 @@ export class Server implements Servant {
   readonly #message: Message
   readonly #statistics: Statistics
   readonly #directIo: boolean
+  readonly #writebackCache: boolean
   readonly #overRing: boolean
   readonly #retry: Retry
   readonly #names: NameCalls
@@ -52,12 +56,13 @@ export class Server implements Servant {
     options: ServerOptions,
     patience: Patience,
   ) {
-    const { directIo } = options
-    const replies = new Replies(files, message, directIo)
+    const { directIo, writebackCache } = options
+    const replies = new Replies(files, message, directIo, attributeSeconds(writebackCache))
     this.#files = files
     this.#message = message
     this.#statistics = statistics
     this.#directIo = directIo
+    this.#writebackCache = writebackCache
     this.#overRing = options.overRing
     this.#retry = new Retry(files, patience, this)
     this.#names = new NameCalls(files, message, replies, options.directoryAccessTimes)
@@ -158,7 +163,8 @@ export class Server implements Servant {
       case fuse.FUSE_RENAME2:
         return this.#names.renameWithFlags()
       case fuse.FUSE_LSEEK:
-        return this.#data.seek()
+        // The kernel does not write dirty pages back before it asks, and they must not pass for holes.
+        return this.#writebackCache ? -ENOSYS : this.#data.seek()
       case fuse.FUSE_COPY_FILE_RANGE:
       case fuse.FUSE_COPY_FILE_RANGE_64:
         return this.#data.copyRange()
@@ -187,7 +193,7 @@ export class Server implements Servant {
   }
 
   #init(): number {
-    const bytes = answerInit(this.#message, this.#directIo, this.#overRing)
+    const bytes = answerInit(this.#message, this.#directIo, this.#writebackCache, this.#overRing)
     this.initialized = bytes > 0
     return bytes
   }

@@ -37,6 +37,7 @@ void tap.test('what cannot be had is refused', (t) => {
   const refused = [
     ['ro,frobnicate', /^unknown mount option frobnicate$/],
     ['comment', /^unknown mount option comment$/],
+    ['writeback_cache,direct_io', /^direct_io leaves no writes for writeback_cache to gather: choose one$/],
     ['strictatime', /^strictatime cannot be had, .*: relatime comes nearest$/],
     ['remount,ro', /^a mount cannot be changed by remount/],
     ['constructor', /^unknown mount option constructor$/],

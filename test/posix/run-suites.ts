@@ -71,6 +71,9 @@ const notInExample = new Set([
 ])
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 
+/** Where lseek(2) takes all of a file for data. */
+export const withoutHoles = allSuites.filter((suite) => suite !== holesSuite)
+
 const FILE_LIMIT_MS = 180_000
 
 export async function runSuites(mount: () => Promise<Target>, suites = allSuites): Promise<void> {

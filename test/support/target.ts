@@ -24,6 +24,8 @@ export interface Lacks {
   readonly zeroRange?: string
   /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
   readonly userXattr?: string
+  /** The kernel gathers writes: until the file is closed, no block is counted for them, and reads are not noted. */
+  readonly writeThrough?: true
 }
 
 export interface Target {
@@ -86,6 +88,7 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
     fallocate: 'EOPNOTSUPP',
     zeroRange: 'EOPNOTSUPP',
     userXattr: 'EOPNOTSUPP',
+    ...(options.includes('writeback_cache') ? { writeThrough: true } : {}),
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')

@@ -46,6 +46,8 @@ interface Case {
   readonly made?: readonly string[]
   /** Whether the page cache may answer, and then nothing changes. */
   readonly isCacheable?: boolean
+  /** Whether it may answer where what was written before is still there, as the kernel gathers writes. */
+  readonly isGathered?: boolean
 }
 
 async function withOpen(
@@ -142,7 +144,7 @@ const otherChanges: readonly Case[] = [
     act: ({ sys, d }) => sys.setTimes(`${d}/twin`, 5_000_000_001n, 6_000_000_002n),
   },
   { title: 'utimensat to now', act: ({ bob, d }) => bob.setTimes(`${d}/file`, 'now', 'now') },
-  { title: 'read', act: ({ bob, d }) => bob.readFile(`${d}/file`) },
+  { title: 'read', isGathered: true, act: ({ bob, d }) => bob.readFile(`${d}/file`) },
   {
     title: 'a direct read',
     act: ({ bob, d }) =>
@@ -160,6 +162,7 @@ const otherChanges: readonly Case[] = [
   },
   {
     title: 'exec',
+    isGathered: true,
     prepare: async ({ sys, d }) => sys.writeFile(`${d}/program`, await readFile('/usr/bin/true'), 0o755),
     act: ({ bob, d }) => bob.run(`${d}/program`),
     watched: ['program'],
@@ -317,7 +320,8 @@ export function cachedAttributesSuite(target: Target): void {
         changed += run.changed
       }
       t.same(stale, [], `after ${one.title}`)
-      if (one.isCacheable !== true) t.ok(changed > 0, `${one.title} changes something`)
+      const isCached = one.isCacheable === true || (one.isGathered === true && target.lacks.writeThrough)
+      if (isCached !== true) t.ok(changed > 0, `${one.title} changes something`)
     }
   })
 }

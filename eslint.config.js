@@ -27,6 +27,25 @@ const upward = floors.map((floor, level) => ({
   },
 }))
 
+/** Another file system needs no more than what the server tells of itself. */
+const example = {
+  files: ['examples/**/*.ts'],
+  rules: {
+    'no-console': 'off',
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          {
+            regex: '/(src|layout)/(?!fuse/(vocabulary|base-file-system)|daemon/serve)',
+            message: 'an example knows the interface of file systems and serve() only',
+          },
+        ],
+      },
+    ],
+  },
+}
+
 export default tseslint.config(
   { ignores: ['dist/', 'build/', 'node_modules/', '.tap/', 'mnt/'] },
   js.configs.recommended,
@@ -58,5 +77,6 @@ export default tseslint.config(
     files: ['layout/**/*.ts'],
     rules: { 'no-restricted-imports': ['error', { patterns: ['**/src/**'] }] },
   },
+  example,
   ...upward,
 )

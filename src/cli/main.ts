@@ -105,7 +105,7 @@ function choose(args: readonly string[]): { command: Command; work: () => Promis
 }
 
 /** Runs the program. @param args what follows its name */
-export async function main(args = givenArguments(process.argv.slice(2))): Promise<void> {
+export async function main(args: readonly string[] = givenArguments(process.argv.slice(2))): Promise<void> {
   const { command: chosen, work } = choose(args)
   let command = chosen
   watchOutput(command)

@@ -58,7 +58,7 @@ function describe(parser: Argv): Argv<MountArguments> {
       nargs: 1,
       requiresArg: true,
       describe:
-        'mount options: ro, noatime, strictatime, nosuid, nodev, noexec, allow_other, direct_io, data=cow, errors=…, …',
+        'mount options: ro, noatime, strictatime, nosuid, nodev, noexec, allow_other, direct_io, writeback_cache, data=cow, errors=…, …',
     })
     .option('foreground', { alias: 'f', type: 'boolean', default: false, describe: 'stay in the foreground' })
     .option('debug', {

@@ -17,6 +17,7 @@ import type { DaemonReport, Usage } from './daemon-report.js'
 import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
+import { engineFiles } from './engine-files.js'
 import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
@@ -111,9 +112,11 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
 function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
   const common = {
     fd,
-    medium: opened.description,
-    state: opened.volume.state.description,
-    engine: engineSetting(opened.volume, request.options.data, request.options.strictAccessTimes),
+    files: engineFiles({
+      medium: opened.description,
+      state: opened.volume.state.description,
+      engine: engineSetting(opened.volume, request.options.data, request.options.strictAccessTimes),
+    }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,
@@ -179,7 +182,8 @@ async function serve(
     }
     mode.watch()
     if (root !== undefined) control = openControl(root.dev, facts)
-    live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice])])
+    const lossy = request.options.writebackCache ? [writebackNotice] : []
+    live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
     await workers.ended
   } finally {
     control?.close()
@@ -189,6 +193,8 @@ async function serve(
   }
 }
 
+const writebackNotice =
+  'writeback_cache: buffered writes are durable only after fsync(2), close(2) or unmounting; a power failure or a killed server loses later ones'
 const startedAt = new Date().toISOString()
 
 function report(request: MountRequest, served: Served): DaemonReport {

@@ -14,7 +14,7 @@ import {
   parseMountOptions,
   withoutUnknown,
 } from './mount-options.js'
-import { type MountEntry, findMount, mountType, placesOf } from './mount-table.js'
+import { type MountEntry, findMount, mountType, ourSubtype, placesOf } from './mount-table.js'
 import { complaintOf, reach, serverState } from './server-state.js'
 import { unmount } from './unmount.js'
 
@@ -50,17 +50,32 @@ function mountpointProblem(code: string): string {
   return `the mount point cannot be used: ${adviceOn(code)}`
 }
 
-/** Mounts. @returns the descriptor of /dev/fuse through which the kernel will ask @throws MountError */
-export function attach(source: string, mountpoint: string, options: MountOptions): number {
+/**
+ * Mounts.
+ * @param subtype what follows `fuse.` in the mount table
+ * @returns the descriptor of /dev/fuse through which the kernel will ask @throws MountError
+ */
+export function attach(
+  source: string,
+  mountpoint: string,
+  options: MountOptions,
+  subtype = ourSubtype,
+): number {
   return process.geteuid?.() === 0
-    ? attachAsRoot(source, mountpoint, options)
-    : attachAsUser(source, mountpoint, options)
+    ? attachAsRoot(source, mountpoint, options, subtype)
+    : attachAsUser(source, mountpoint, options, subtype)
 }
 
-function attachAsRoot(source: string, mountpoint: string, options: MountOptions): number {
+function attachAsRoot(source: string, mountpoint: string, options: MountOptions, subtype: string): number {
   const fd = openFuse()
   const data = `fd=${fd},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other`
-  const error = native.mount(kernelName(source), kernelName(mountpoint), mountType, options.flags, data)
+  const error = native.mount(
+    kernelName(source),
+    kernelName(mountpoint),
+    `fuse.${subtype}`,
+    options.flags,
+    data,
+  )
   if (error === 0) return fd
   closeSync(fd)
   throw new MountError(`${mountpoint}: mount(2) failed: ${getSystemErrorName(error)}`, exitSystem)
@@ -96,11 +111,11 @@ export function remountReadOnly(entry: MountEntry): number {
   return remountKernel({ ...entry, mountpoint }, flags | MS_RDONLY)
 }
 
-function attachAsUser(source: string, mountpoint: string, options: MountOptions): number {
+function attachAsUser(source: string, mountpoint: string, options: MountOptions, subtype: string): number {
   const list = [
     // A comma in the name would end the option.
     `fsname=${source.replace(/[\\,]/g, '\\$&')}`,
-    'subtype=pmfs2',
+    `subtype=${subtype}`,
     'default_permissions',
     ...options.names,
     ...(options.allowOther ? ['allow_other'] : []),

@@ -41,6 +41,8 @@ export interface MountOptions {
   readonly directIo: boolean
   /** How writes change blocks that a file has. */
   readonly data: DataMode
+  /** The kernel gathers buffered writes, which are durable after fsync(2) only. */
+  readonly writebackCache: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -112,6 +114,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let allowOther = false
   let directIo = false
   let data: DataMode = 'inplace'
+  let writebackCache = false
   let onErrors: OnErrors | null = null
   for (const option of options) {
     const flag = flagOptions.get(option)
@@ -122,6 +125,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
+    else if (option === 'writeback_cache') writebackCache = true
     else if (option === 'errors=continue' || option === 'errors=remount-ro') onErrors = onErrorsOf(option)
     else if (notice !== null) notices.push(notice)
     else if (mode !== null) data = mode
@@ -133,12 +137,17 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       throw new UnknownOptionError(refusalOf(option))
   }
   const strictAccessTimes = (flags & MS_STRICTATIME) !== 0
+  if ((directIo || strictAccessTimes) && writebackCache) {
+    const name = directIo ? 'direct_io' : 'strictatime'
+    throw new UnknownOptionError(`${name} leaves no writes for writeback_cache to gather: choose one`)
+  }
   return {
     readOnly: (flags & MS_RDONLY) !== 0,
     flags,
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo: directIo || strictAccessTimes,
+    writebackCache,
     data,
     accessTimes: (flags & MS_NOATIME) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME)) === 0,

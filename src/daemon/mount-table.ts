@@ -6,7 +6,8 @@ import { unescapeField } from '../pmem/kernel-use.js'
 import { traceName } from './real-name.js'
 
 /** The type under which our mounts stand in the table. */
-export const mountType = 'fuse.pmfs2'
+export const ourSubtype = 'pmfs2'
+export const mountType = `fuse.${ourSubtype}`
 
 export interface MountEntry {
   /** Device number of the file system, as `major:minor`: one and the same wherever else it is mounted too. */

@@ -144,7 +144,7 @@ export class ServingMode {
     }
     if (!isToBe && this.#isForced) this.#refusal = stays
     const engine = engineSetting(volume, this.#parts.options.data, this.#times.strictAccessTimes)
-    workers.goOn({ engine, options: this.#times })
+    workers.goOn({ files: engine, options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return
     tell(this.#refusal)

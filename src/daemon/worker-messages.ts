@@ -2,10 +2,43 @@
 /** What the main thread and a worker tell each other. */
 import type { ChannelEnd, StopPlace } from '../fuse/channel.js'
 import type { ServerOptions } from '../fuse/server.js'
-import type { EngineSetting } from '../fs/engine-setting.js'
-import type { SharedStateDescription } from '../fs/shared-state.js'
+import type { DamageListener } from '../fs/damage.js'
+import type { ForgetReceiver } from '../fuse/forget-queue.js'
+import type { FileMemory, FileSystem } from '../fuse/file-system.js'
 import type { Mapping } from '../native/index.js'
-import type { MediumDescription } from '../pmem/mapped-medium.js'
+
+/** What a worker serves. */
+export interface ServedFiles {
+  readonly files: FileSystem
+  /** Where the contents of its files lie. */
+  readonly memory: FileMemory
+  readonly forgets: ForgetReceiver | null
+  /** Makes durable what it has stored. */
+  fence(): void
+  /** @param setting how it is served after a pause ({@link NewMode}) @returns the file system from then on */
+  anew(setting: unknown): FileSystem
+  /** Why the worker cannot go on, whatever else was met; null where nothing has failed. */
+  failure(): Error | null
+  /** Lets go of what the worker alone has. */
+  release(): void
+}
+
+/** A module that makes what a worker serves. */
+export interface FilesModule {
+  /** @param setting of {@link FilesSetting} */
+  readonly openFiles: (
+    setting: unknown,
+    worker: number,
+    onDamage: DamageListener,
+  ) => ServedFiles | Promise<ServedFiles>
+}
+
+export interface FilesSetting {
+  /** URL of a {@link FilesModule}. */
+  readonly module: string
+  /** What it is to be told, as workerData can carry it. */
+  readonly setting: unknown
+}
 
 /** All that a worker is made of. */
 export interface WorkerSetting {
@@ -15,9 +48,7 @@ export interface WorkerSetting {
   readonly cpu: number | null
   /** Descriptor of /dev/fuse. */
   readonly fd: number
-  readonly medium: MediumDescription
-  readonly state: SharedStateDescription
-  readonly engine: EngineSetting
+  readonly files: FilesSetting
   readonly statistics: Mapping
   readonly options: ServerOptions
   /** Processors whose queues it serves over io_uring; null: it reads /dev/fuse. */
@@ -30,7 +61,8 @@ export type Order = 'serve' | NewMode
 
 /** How to serve after a pause. */
 export interface NewMode {
-  readonly engine: EngineSetting
+  /** For {@link ServedFiles.anew}. */
+  readonly files: unknown
   readonly options: Partial<ServerOptions>
 }
 

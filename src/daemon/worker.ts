@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A worker thread: makes its engine and serves, without ever returning to its event loop meanwhile. */
+/** A worker thread: makes its file system and serves, without ever returning to its event loop meanwhile. */
 import { getSystemErrorName } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DamageListener, DamagedPlaces } from '../fs/damage.js'
-import { Engine } from '../fs/engine.js'
-import { SharedState } from '../fs/shared-state.js'
 import type { Channel, ChannelEnd } from '../fuse/channel.js'
 import { DevfuseChannel } from '../fuse/devfuse.js'
 import { Statistics } from '../fuse/statistics.js'
 import { UringChannel } from '../fuse/uring.js'
 import { native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
-import { MappedMedium } from '../pmem/mapped-medium.js'
 import { PmemError } from '../pmem/pmem-error.js'
-import type { Order, WorkerMessage, WorkerSetting } from './worker-messages.js'
+import type { FilesModule, Order, ServedFiles, WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 function tell(message: WorkerMessage): void {
   parentPort!.postMessage(message)
 }
 
-function prepare(setting: WorkerSetting): void {
+async function prepare(setting: WorkerSetting): Promise<void> {
   if (setting.cpu !== null) pin(setting.cpu)
   native.nameThread(`pmfs2-${setting.worker}`)
   const { fd, options } = setting
-  const medium = new MappedMedium(setting.medium)
-  const state = SharedState.view(setting.state)
-  const engine = new Engine(medium, state, setting.engine, setting.worker, tellDamage())
+  const { openFiles } = (await import(setting.files.module)) as FilesModule
+  const served = await openFiles(setting.files.setting, setting.worker, tellDamage())
+  const { files, memory, forgets } = served
   const statistics = Statistics.view(setting.statistics, setting.worker)
-  const parts = { fd, files: engine, medium, statistics, options }
+  const parts = { fd, files, memory, statistics, options }
   const channel =
     setting.queues === null
       ? new DevfuseChannel(parts)
@@ -35,18 +32,13 @@ function prepare(setting: WorkerSetting): void {
           ...parts,
           queues: setting.queues,
           pollMicroseconds: setting.pollMicroseconds,
+          forgets,
         })
   const goOn = (order: Order): ChannelEnd => {
-    if (order !== 'serve') {
-      const { engine, options } = order
-      channel.serveBy(new Engine(medium, state, engine, setting.worker, tellDamage()), {
-        ...setting.options,
-        ...options,
-      })
-    }
+    if (order !== 'serve') channel.serveBy(served.anew(order.files), { ...options, ...order.options })
     return channel.goOn()
   }
-  const worker = { channel, medium, goOn }
+  const worker = { channel, served, goOn }
   parentPort!.once('message', () =>
     telling(() => serve(worker, () => channel.serve(() => tell({ type: 'live' })))),
   )
@@ -68,20 +60,20 @@ function pin(cpu: number): void {
 
 interface Serving {
   readonly channel: Channel
-  readonly medium: MappedMedium
+  readonly served: ServedFiles
   /** After a pause. */
   readonly goOn: (order: Order) => ChannelEnd
 }
 
 function serve(worker: Serving, work: () => ChannelEnd): void {
-  const { channel, medium, goOn } = worker
+  const { channel, served, goOn } = worker
   let end: ChannelEnd
   let isPaused = false
   try {
     end = work()
     if (end === 'paused') {
       // What it has stored so far is durable before anybody relies on that.
-      medium.fence()
+      served.fence()
       isPaused = true
       parentPort!.once('message', (order: Order) => telling(() => serve(worker, () => goOn(order))))
       tell({ type: 'paused' })
@@ -89,12 +81,12 @@ function serve(worker: Serving, work: () => ChannelEnd): void {
     }
   } catch (error) {
     // Where the device has failed, whatever else was met came of that.
-    throw medium.failure ?? error
+    throw served.failure() ?? error
   } finally {
     // Also of a worker that failed: its ring keeps the mount alive, and programs waiting.
     if (!isPaused) channel.release()
   }
-  medium.release()
+  served.release()
   tell({ type: 'ended', end })
 }
 
@@ -103,9 +95,14 @@ function telling(work: () => void): void {
   try {
     work()
   } catch (error) {
-    if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
-    tell({ type: 'failed', code: error.code, message: error.message })
+    tellFailure(error)
   }
 }
 
-telling(() => prepare(workerData as WorkerSetting))
+/** @throws what is a defect */
+function tellFailure(error: unknown): void {
+  if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
+  tell({ type: 'failed', code: error.code, message: error.message })
+}
+
+await prepare(workerData as WorkerSetting).catch(tellFailure)

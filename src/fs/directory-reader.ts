@@ -45,7 +45,7 @@ export interface DirectorySink {
 
 const dots = new Uint8Array([0x2e, 0x2e])
 const directoryType = typeOfMode(S_IFDIR)
-const cookieOfDot = 1
+export const cookieOfDot = 1
 export const cookieOfDotDot = 2
 /** Low words of cookies: 0 is the beginning, 1 and 2 are the dots, entries begin here. */
 export const firstTwinCookie = 3

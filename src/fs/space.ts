@@ -16,12 +16,16 @@ import {
 } from './shared-state.js'
 
 const everyone = 0x7fff_ffff
+/** Words of shared memory that suffice for the counts. */
+export const spaceWords = READER_THREAD + 1
+/** Where the counts lie, for all threads that serve the file system. */
+type SpaceMemory = Pick<SharedState, 'memory' | 'words'>
 
 export class Space {
-  readonly #state: SharedState
+  readonly #state: SpaceMemory
   readonly #words: Int32Array
 
-  constructor(state: SharedState) {
+  constructor(state: SpaceMemory) {
     this.#state = state
     this.#words = state.words
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Serves requests about attributes, of an inode and of the whole file system. */
 import { inode } from '../../layout/inode.js'
-import { AttributeChange, KILL_PRIVILEGES } from '../fs/attributes.js'
+import { AttributeChange, KILL_PRIVILEGES, SET_CTIME } from '../fs/attributes.js'
 import type { Clock } from '../fs/clock.js'
 import { EPERM } from '../fs/errno.js'
 import { isDirectory, withoutPrivileges } from '../fs/mode.js'
@@ -37,12 +37,12 @@ export class AttributeCalls {
   statx(): number {
     const message = this.#message
     const { nodeid, replyWord } = message
-    const { attributes } = this.#replies
+    const { attributes, attributeSeconds } = this.#replies
     const error = this.#files.getattr(nodeid, attributes)
     if (error !== 0) return error
     message.clear(fuse.fuse_statx_out.lengthWords)
     const { words } = message.payload
-    putAttrValidity(words, replyWord + fuse.fuse_statx_out.word.attr_valid, attributes)
+    putAttrValidity(words, replyWord + fuse.fuse_statx_out.word.attr_valid, attributes, attributeSeconds)
     putStatx(words, replyWord, nodeid, attributes)
     return fuse.fuse_statx_out.lengthBytes
   }
@@ -51,7 +51,7 @@ export class AttributeCalls {
     const message = this.#message
     const change = this.#change
     readChange(message, this.#clock, change)
-    const refusal = change.mask === 0 ? this.#allowUnnamed(change) : 0
+    const refusal = (change.mask & ~SET_CTIME) === 0 ? this.#allowUnnamed(change) : 0
     const error = refusal || this.#files.setattr(message.nodeid, change)
     return error === 0 ? this.#replies.attr(message.nodeid) : error
   }
@@ -77,7 +77,7 @@ export class AttributeCalls {
   }
 
   /**
-   * A SETATTR that names no attribute comes from chown(f, -1, -1), which clears set-ID bits and is the owner's right, or
+   * A SETATTR that names no attribute (or with -o writeback_cache, the kernel's time of the change) comes from chown(f, -1, -1), which clears set-ID bits and is the owner's right, or
    * precedes a write to a set-ID file, which anybody may make who has the file open. By HANDLE_KILLPRIV_V2 the kernel
    * leaves the bits to the server and sends the same request in both cases. Where the owner or root calls, clearing is
    * right in both. Where somebody else writes, the WRITE itself clears them.
@@ -90,7 +90,7 @@ export class AttributeCalls {
     if (error !== 0) return error
     const mode = attributes[inode.word.mode]!
     if (isDirectory(mode) || withoutPrivileges(mode) === mode) return 0
-    if (uid === 0 || uid >>> 0 === attributes[inode.word.uid]) change.mask = KILL_PRIVILEGES
+    if (uid === 0 || uid >>> 0 === attributes[inode.word.uid]) change.mask |= KILL_PRIVILEGES
     else if (isInChown(pid)) return -EPERM
     return 0
   }

@@ -2,7 +2,7 @@
 /** Attributes as the protocol has them, from an inode's words. */
 import { decodeNanoseconds, decodeSecondsHigh } from '../../layout/time.js'
 import { inode } from '../../layout/inode.js'
-import { hasSetId, isDirectory } from '../fs/mode.js'
+import { S_IFMT, S_IFREG, hasSetId, isDirectory } from '../fs/mode.js'
 import { FUSE_ROOT_ID, fuse_attr, fuse_entry_out, fuse_statx_out, STATX_ALL_KNOWN } from './protocol.js'
 
 const at = inode.word
@@ -35,8 +35,14 @@ export function putAttr(words: Int32Array, to: number, number: number, from: Uin
   words[to + attr.flags] = 0
 }
 
-/** Fills a fuse_entry_out from word `to` on. */
-export function putEntry(words: Int32Array, to: number, number: number, from: Uint32Array): void {
+/** Fills a fuse_entry_out from word `to` on. @param seconds as for {@link putAttrValidity} */
+export function putEntry(
+  words: Int32Array,
+  to: number,
+  number: number,
+  from: Uint32Array,
+  seconds: number,
+): void {
   words[to + entry.nodeid] = number
   words[to + entry.nodeid + 1] = 0
   // The kernel made the root's inode itself, with generation 0, and takes any other for an inode that has been
@@ -44,7 +50,7 @@ export function putEntry(words: Int32Array, to: number, number: number, from: Ui
   words[to + entry.generation] = number === FUSE_ROOT_ID ? 0 : from[at.generation]!
   words[to + entry.generation + 1] = 0
   putForever(words, to + entry.entry_valid)
-  putAttrValidity(words, to + entry.attr_valid, from)
+  putAttrValidity(words, to + entry.attr_valid, from, seconds)
   words[to + entry.entry_valid_nsec] = 0
   words[to + entry.attr_valid_nsec] = 0
   putAttr(words, to + entry.attr, number, from)
@@ -77,14 +83,21 @@ export function putStatx(words: Int32Array, to: number, number: number, from: Ui
  * Puts how long the kernel may keep attributes: for ever, as it knows of every change. The exception is a set-ID file.
  * A WRITE, and an OPEN that truncates, clear these bits here, and the kernel then keeps the mode that it has seen. So
  * it has to ask for the mode each time, above all before it executes the file.
+ * @param seconds how long it may keep those of other regular files: {@link attributeSeconds}
  */
-export function putAttrValidity(words: Int32Array, to: number, from: Uint32Array): void {
-  if (!hasSetId(from[at.mode]!)) {
-    putForever(words, to)
-    return
-  }
-  words[to] = 0
+export function putAttrValidity(words: Int32Array, to: number, from: Uint32Array, seconds: number): void {
+  const mode = from[at.mode]!
+  if (hasSetId(mode)) words[to] = 0
+  else words[to] = (mode & S_IFMT) === S_IFREG ? seconds : foreverSeconds
   words[to + 1] = 0
+}
+
+/**
+ * How long the kernel may keep attributes of regular files, in seconds. With its writeback cache it knows size and times
+ * best, but does not learn how many blocks a file has got by what it has written back, until the file is closed.
+ */
+export function attributeSeconds(writebackCache: boolean): number {
+  return writebackCache ? 1 : foreverSeconds
 }
 
 export function putForever(words: Int32Array, to: number): void {

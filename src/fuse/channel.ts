@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A channel carries requests from the kernel to a worker and replies back. */
 import type { Mapping } from '../native/index.js'
-import type { MappedMedium } from '../pmem/mapped-medium.js'
-import type { FileSystem } from './file-system.js'
+import type { FileMemory, FileSystem } from './file-system.js'
 import type { ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
 
@@ -17,7 +16,8 @@ export interface ChannelParts {
   /** Descriptor of /dev/fuse, mounted. */
   readonly fd: number
   readonly files: FileSystem
-  readonly medium: MappedMedium
+  /** Where the contents of its files lie. */
+  readonly memory: FileMemory
   readonly statistics: Statistics
   readonly options: ServerOptions
 }

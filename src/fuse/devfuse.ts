@@ -50,6 +50,7 @@ export class DevfuseChannel implements Channel, Patience {
   readonly #buffer: TransferBuffer
   readonly #zeros: TransferBuffer
   readonly #message: Message
+  readonly #notices: DeviceNotices
   #server: Server
   #handle: (() => number) | null
   readonly #statistics: Statistics
@@ -63,13 +64,20 @@ export class DevfuseChannel implements Channel, Patience {
     this.#statistics = parts.statistics
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.#message = new Message(parts.medium, {
+    this.#message = new Message(parts.memory, {
       buffer: this.#buffer,
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    const notices = new DeviceNotices(parts.fd)
-    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this, notices)
+    this.#notices = new DeviceNotices(parts.fd)
+    this.#server = new Server(
+      parts.files,
+      this.#message,
+      parts.statistics,
+      parts.options,
+      this,
+      this.#notices,
+    )
     this.#handle = traced(this.#server, this.#message)
     this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
@@ -87,7 +95,7 @@ export class DevfuseChannel implements Channel, Patience {
   serveBy(files: FileSystem, options: ServerOptions): void {
     this.#server.release()
     this.#files = files
-    this.#server = new Server(files, this.#message, this.#statistics, options, this)
+    this.#server = new Server(files, this.#message, this.#statistics, options, this, this.#notices)
     this.#handle = traced(this.#server, this.#message)
   }
 
@@ -199,6 +207,7 @@ export class DevfuseChannel implements Channel, Patience {
   /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
   release(): void {
     this.#server.release()
+    this.#message.release()
     releaseTransferBuffer(this.#zeros)
   }
 

@@ -20,12 +20,17 @@ export class DirectoryReply implements DirectorySink {
   readonly buffer: TransferBuffer
   readonly #files: Attributes & References
   readonly #attributes = new Uint32Array(attributeWords)
+  readonly #attributeSeconds: number
   #limit = 0
   #plus = false
 
-  /** @param capacityBytes of the longest reply */
-  constructor(files: Attributes & References, capacityBytes: number) {
+  /**
+   * @param attributeSeconds how long the kernel may keep attributes of regular files
+   * @param capacityBytes of the longest reply
+   */
+  constructor(files: Attributes & References, attributeSeconds: number, capacityBytes: number) {
     this.#files = files
+    this.#attributeSeconds = attributeSeconds
     this.buffer = createTransferBuffer('pmfs2 listing', capacityBytes)
   }
 
@@ -82,7 +87,7 @@ export class DirectoryReply implements DirectorySink {
       const inode = words[at]!
       if (inode !== 0) {
         if (this.#files.getattr(inode, this.#attributes) === 0) {
-          putEntry(words, at, inode, this.#attributes)
+          putEntry(words, at, inode, this.#attributes, this.#attributeSeconds)
         } else {
           this.#files.forget(inode, 1)
           words[at] = 0

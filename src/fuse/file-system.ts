@@ -18,6 +18,12 @@ import type { TrimRange } from '../fs/trim.js'
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
+/** Takes the bytes of a read or of a symbolic link, in order. */
+export interface ReadSink extends ExtentSink {
+  /** Bytes that lie in the JavaScript heap; 1 MiB in all at the most. They are copied. */
+  bytes(data: Uint8Array): void
+}
+
 /** What statfs(2) tells. */
 export interface Usage {
   readonly blocks: number
@@ -70,7 +76,7 @@ export interface Names extends References {
     noteAccess: boolean,
   ): number
   /** @returns the length of a symbolic link's target in bytes */
-  readlink(number: number, sink: ExtentSink, noteAccess: boolean): number
+  readlink(number: number, sink: ReadSink, noteAccess: boolean): number
 }
 
 /** Attributes: the first words of an inode (layout/inode.ts). */
@@ -100,6 +106,13 @@ export interface Trimming {
   }
 }
 
+/** Where blocks lie that {@link ExtentSink.data} names: of 4 KiB each, in windows of 1 GiB. */
+export interface FileMemory {
+  readonly windows: readonly Mapping[]
+  /** The bytes of the window in which a block lies. */
+  bytesOf(block: number): Uint8Array
+}
+
 /** Contents of regular files. */
 export interface Contents {
   /**
@@ -111,7 +124,7 @@ export interface Contents {
     index: number,
     within: number,
     length: number,
-    sink: ExtentSink,
+    sink: ReadSink,
     noteAccess: boolean,
   ): number
   /** @returns where the lock of beginRead lies in {@link lockMemory}, in bytes */

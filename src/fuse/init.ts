@@ -17,6 +17,7 @@ const FUSE_EXPORT_SUPPORT = 1 << 4
 const FUSE_BIG_WRITES = 1 << 5
 const FUSE_DONT_MASK = 1 << 6
 const FUSE_DO_READDIRPLUS = 1 << 13
+const FUSE_WRITEBACK_CACHE = 1 << 16
 const FUSE_PARALLEL_DIROPS = 1 << 18
 const FUSE_MAX_PAGES = 1 << 22
 const FUSE_CACHE_SYMLINKS = 1 << 23
@@ -53,6 +54,8 @@ export interface InitOptions {
   readonly directIo: boolean
   /** The kernel is to ask each time that a symbolic link is read. */
   readonly strictAccessTimes: boolean
+  /** The kernel is to gather buffered writes. */
+  readonly writebackCache: boolean
   /** Rings will be offered for every queue; the kernel holds all requests back until they are. */
   readonly overRing: boolean
 }
@@ -70,8 +73,9 @@ export function answerInit(message: Message, options: InitOptions): number {
   message.put(answer.minor, Math.min(minor, FUSE_KERNEL_MINOR_VERSION))
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
   const opens = options.directIo ? FUSE_ATOMIC_O_TRUNC : 0
+  const gathers = options.writebackCache ? FUSE_WRITEBACK_CACHE : 0
   const caches = options.strictAccessTimes ? 0 : FUSE_CACHE_SYMLINKS
-  message.put(answer.flags, flags & (wanted | opens | caches))
+  message.put(answer.flags, flags & (wanted | opens | gathers | caches))
   message.put(answer.flags2, flags2 & (options.overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)

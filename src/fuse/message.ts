@@ -3,13 +3,12 @@
  * A request and its reply, where a channel has put them: views of memory, nothing else. Handlers read the one and fill
  * in the other; the channel knows how either travels.
  */
-import type { ExtentSink } from '../fs/extent.js'
 import type { Name } from '../fs/name.js'
 import { PIECE_WORDS } from '../native/index.js'
-import type { MappedMedium } from '../pmem/mapped-medium.js'
-import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import { blockShift, windowBlockMask, windowBlocks, windowBytes, windowShift } from '../../layout/geometry.js'
-import { O_NOATIME, fuse_in_header, fuse_read_in } from './protocol.js'
+import type { FileMemory, ReadSink } from './file-system.js'
+import { O_ACCMODE, O_NOATIME, O_WRONLY, fuse_in_header, fuse_read_in } from './protocol.js'
 
 const header = fuse_in_header.word
 
@@ -26,7 +25,7 @@ export interface MessageMemory {
   readonly zeros: TransferBuffer
 }
 
-export class Message implements ExtentSink {
+export class Message implements ReadSink {
   /** Where names and data lie. */
   readonly payload: TransferBuffer
   payloadStart = 0
@@ -37,16 +36,19 @@ export class Message implements ExtentSink {
   /** A lock to let go of once the reply has been sent: its memory (0 = none) and the byte where it lies. */
   lockMemory = 0
   lockOffset = 0
-  readonly #medium: MappedMedium
+  readonly #files: FileMemory
   readonly #words: Int32Array
   readonly #pieceWord: number
   readonly #zeros: TransferBuffer
+  /** Of a file system whose contents are not mapped memory. */
+  #copies: TransferBuffer | null = null
   #headerWord = 0
   #argumentWord = 0
   #replyWord = 0
 
-  constructor(medium: MappedMedium, memory: MessageMemory) {
-    this.#medium = medium
+  /** @param files where the blocks lie that {@link data} is told of */
+  constructor(files: FileMemory, memory: MessageMemory) {
+    this.#files = files
     this.#words = memory.buffer.words
     this.#pieceWord = memory.pieceWord
     this.#zeros = memory.zeros
@@ -122,11 +124,17 @@ export class Message implements ExtentSink {
     let window = block >>> windowShift
     for (let left = length; left > 0;) {
       const part = Math.min(left, windowBytes - at)
-      this.piece(this.#medium.windows[window]!, at, part)
+      this.piece(this.#files.windows[window]!, at, part)
       left -= part
       window++
       at = 0
     }
+  }
+
+  bytes(data: Uint8Array): void {
+    const copies = (this.#copies ??= createTransferBuffer('pmfs2 copies', this.#zeros.bytes.length))
+    copies.bytes.set(data, this.pieceBytes)
+    this.piece(copies.mapping, this.pieceBytes, data.length)
   }
 
   hole(length: number): void {
@@ -149,15 +157,19 @@ export class Message implements ExtentSink {
     words[next + 2] = length
   }
 
-  /** The first bytes of what follows the reply's struct, where that lies on the medium; for traces. */
-  mediumBytes(limit: number): Uint8Array {
+  /** The first bytes of what follows the reply's struct, where those are bytes of a file; for traces. */
+  fileBytes(limit: number): Uint8Array {
     const words = this.#words
     const at = this.#pieceWord
-    const window = this.#medium.windows.findIndex((mapping) => mapping === words[at])
+    const window = this.#files.windows.findIndex((mapping) => mapping === words[at])
     if (this.pieceCount === 0 || window < 0) return new Uint8Array(0)
     const start = words[at + 1]!
     const end = start + Math.min(words[at + 2]!, limit)
-    return this.#medium.bytesOf(window * windowBlocks).subarray(start, end)
+    return this.#files.bytesOf(window * windowBlocks).subarray(start, end)
+  }
+
+  release(): void {
+    if (this.#copies !== null) releaseTransferBuffer(this.#copies)
   }
 
   /** Makes ready for the next request. */
@@ -168,7 +180,11 @@ export class Message implements ExtentSink {
   }
 }
 
-/** Of a READ, READDIR or READDIRPLUS: whether its time is to be noted, as it is not for who opened with O_NOATIME. */
+/**
+ * Of a READ, READDIR or READDIRPLUS: whether its time is to be noted, as it is not for who opened with O_NOATIME. What
+ * the kernel reads for a file that is open for writing only, to write to a part of a page, nobody has read.
+ */
 export function wantsAccessNoted(message: Message): boolean {
-  return (message.argument(fuse_read_in.word.flags) & O_NOATIME) === 0
+  const flags = message.argument(fuse_read_in.word.flags)
+  return (flags & O_NOATIME) === 0 && (flags & O_ACCMODE) !== O_WRONLY
 }

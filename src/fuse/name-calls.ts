@@ -32,7 +32,7 @@ export class NameCalls {
     this.#message = message
     this.#replies = replies
     this.#options = options
-    this.#listing = new DirectoryReply(files, maxWriteBytes)
+    this.#listing = new DirectoryReply(files, replies.attributeSeconds, maxWriteBytes)
   }
 
   /** Entries of the last listing, for traces. */

@@ -226,6 +226,7 @@ export const fuse_open_in = structure('fuse_open_in', 8, 'OPEN', {
   open_flags: u32('FUSE_OPEN_*'),
 })
 
+export const O_WRONLY = 0o1
 export const O_ACCMODE = 0o3
 export const O_TRUNC = 0o1000
 export const O_APPEND = 0o2000

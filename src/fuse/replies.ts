@@ -18,9 +18,12 @@ export class Replies {
   readonly #message: Message
   readonly #words: Int32Array
   readonly #openFlags: number
+  /** How long the kernel may keep attributes of regular files. */
+  readonly attributeSeconds: number
 
   /** @param directIo keep the kernel's page cache out; it has to be told so at each open */
-  constructor(files: Attributes & References, message: Message, directIo: boolean) {
+  constructor(files: Attributes & References, message: Message, directIo: boolean, attributeSeconds: number) {
+    this.attributeSeconds = attributeSeconds
     this.#files = files
     this.#message = message
     this.#words = message.payload.words
@@ -37,7 +40,7 @@ export class Replies {
       this.#files.forget(number, 1)
       return error
     }
-    putEntry(this.#words, this.#message.replyWord, number, this.attributes)
+    putEntry(this.#words, this.#message.replyWord, number, this.attributes, this.attributeSeconds)
     return entryBytes
   }
 
@@ -54,7 +57,12 @@ export class Replies {
     const error = this.#files.getattr(number, this.attributes)
     if (error !== 0) return error
     const to = this.#message.replyWord
-    putAttrValidity(this.#words, to + fuse.fuse_attr_out.word.attr_valid, this.attributes)
+    putAttrValidity(
+      this.#words,
+      to + fuse.fuse_attr_out.word.attr_valid,
+      this.attributes,
+      this.attributeSeconds,
+    )
     this.#message.put(fuse.fuse_attr_out.word.attr_valid_nsec, 0)
     this.#message.put(fuse.fuse_attr_out.word.dummy, 0)
     putAttr(this.#words, to + fuse.fuse_attr_out.word.attr, number, this.attributes)

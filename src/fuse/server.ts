@@ -7,6 +7,7 @@
  */
 import { ENOSYS } from '../fs/errno.js'
 import { AttributeCalls } from './attribute-calls.js'
+import { attributeSeconds } from './attributes.js'
 import { DataCalls } from './data-calls.js'
 import type { FileSystem } from './file-system.js'
 import { answerInit } from './init.js'
@@ -26,6 +27,8 @@ export const NO_REPLY = 1 << 30
 export interface ServerOptions {
   /** Keep the kernel's page cache out (-o direct_io). It has to be told so at each open. */
   readonly directIo: boolean
+  /** The kernel gathers buffered writes, and keeps sizes and times itself (-o writeback_cache). */
+  readonly writebackCache: boolean
   /** Note when files and symbolic links were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -59,8 +62,8 @@ export class Server implements Servant {
     patience: Patience,
     notices: KernelNotices,
   ) {
-    const { directIo } = options
-    const replies = new Replies(files, message, directIo)
+    const { directIo, writebackCache } = options
+    const replies = new Replies(files, message, directIo, attributeSeconds(writebackCache))
     this.#files = files
     this.#message = message
     this.#statistics = statistics
@@ -171,7 +174,8 @@ export class Server implements Servant {
       case fuse.FUSE_FALLOCATE:
         return this.#data.allocate()
       case fuse.FUSE_LSEEK:
-        return this.#data.seek()
+        // The kernel does not write dirty pages back before it asks, and they must not pass for holes.
+        return this.#options.writebackCache ? -ENOSYS : this.#data.seek()
       case fuse.FUSE_COPY_FILE_RANGE:
       case fuse.FUSE_COPY_FILE_RANGE_64:
         return this.#data.copyRange()

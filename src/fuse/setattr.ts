@@ -18,6 +18,7 @@ import * as fuse from './protocol.js'
 
 const at = fuse.fuse_setattr_in.word
 const time = new Clock()
+const changed = new Clock()
 
 /** Fills in the change that the request in the message names. @param now for times that are to be the current one */
 export function readChange(message: Message, now: Clock, change: AttributeChange): void {
@@ -34,31 +35,33 @@ export function readChange(message: Message, now: Clock, change: AttributeChange
   change.gid = message.argument(at.gid)
   change.sizeLow = message.argument(at.size) >>> 0
   change.sizeHigh = message.argument(at.size + 1) >>> 0
+  let present = now
+  if (valid & fuse.FATTR_CTIME) {
+    // With its writeback cache the kernel tells the time of the change itself: others that become the current time are the same.
+    present = timeOf(message, at.ctime, at.ctimensec, changed)
+    change.mask |= SET_CTIME
+    change.ctimeLow = present.low
+    change.ctimeHigh = present.high
+  }
   if (valid & fuse.FATTR_ATIME) {
     change.mask |= SET_ATIME
-    const atime = valid & fuse.FATTR_ATIME_NOW ? now : timeOf(message, at.atime, at.atimensec)
+    const atime = valid & fuse.FATTR_ATIME_NOW ? present : timeOf(message, at.atime, at.atimensec, time)
     change.atimeLow = atime.low
     change.atimeHigh = atime.high
   }
   if (valid & fuse.FATTR_MTIME) {
     change.mask |= SET_MTIME
-    const mtime = valid & fuse.FATTR_MTIME_NOW ? now : timeOf(message, at.mtime, at.mtimensec)
+    const mtime = valid & fuse.FATTR_MTIME_NOW ? present : timeOf(message, at.mtime, at.mtimensec, time)
     change.mtimeLow = mtime.low
     change.mtimeHigh = mtime.high
-  }
-  if (valid & fuse.FATTR_CTIME) {
-    change.mask |= SET_CTIME
-    const ctime = timeOf(message, at.ctime, at.ctimensec)
-    change.ctimeLow = ctime.low
-    change.ctimeHigh = ctime.high
   }
 }
 
 /** A time of the request; what the medium cannot tell becomes the earliest or latest that it can. */
-function timeOf(message: Message, seconds: number, nanoseconds: number): Clock {
-  time.setSeconds(
+function timeOf(message: Message, seconds: number, nanoseconds: number, clock: Clock): Clock {
+  clock.setSeconds(
     message.argument(seconds + 1) * 2 ** 32 + (message.argument(seconds) >>> 0),
     message.argument(nanoseconds),
   )
-  return time
+  return clock
 }

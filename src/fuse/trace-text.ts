@@ -138,7 +138,7 @@ const replies: Readonly<Record<number, (message: Message) => string>> = {
   [fuse.FUSE_GETATTR]: (message) => attributeText(message, fuse.fuse_attr_out.word.attr),
   [fuse.FUSE_SETATTR]: (message) => attributeText(message, fuse.fuse_attr_out.word.attr),
   [fuse.FUSE_STATX]: (message) => statxText(message),
-  [fuse.FUSE_READLINK]: (message) => cutName(message.mediumBytes(mostNameBytes + 1)),
+  [fuse.FUSE_READLINK]: (message) => cutName(message.fileBytes(mostNameBytes + 1)),
   [fuse.FUSE_WRITE]: (message) => counted(replied(message, fuse.fuse_write_out.word.size), 'byte'),
   [fuse.FUSE_LSEEK]: (message) => `offset ${repliedWide(message, fuse.fuse_lseek_out.word.offset)}`,
   [fuse.FUSE_COPY_FILE_RANGE]: copiedBytes,

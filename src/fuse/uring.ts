@@ -16,6 +16,7 @@ import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
+import type { ForgetReceiver } from './forget-queue.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { DeviceNotices } from './notices.js'
@@ -47,6 +48,8 @@ export interface UringParts extends ChannelParts {
   readonly queues: readonly number[]
   /** How long to look for the next request before the thread sleeps: 0 = not at all, -1 = while it is worth it. */
   readonly pollMicroseconds: number
+  /** Where FORGETs come from to a file system that lives in this thread; null: the reader of /dev/fuse serves them. */
+  readonly forgets: ForgetReceiver | null
 }
 
 export class UringChannel implements Channel, Patience {
@@ -58,7 +61,9 @@ export class UringChannel implements Channel, Patience {
   readonly #zeros: TransferBuffer
   readonly #payloads: number
   readonly #releasesGoBefore: boolean
+  readonly #forgets: ForgetReceiver | null
   readonly #message: Message
+  readonly #notices: DeviceNotices
   #server: Server
   readonly #statistics: Statistics
 
@@ -71,17 +76,25 @@ export class UringChannel implements Channel, Patience {
     this.#files = parts.files
     this.#statistics = parts.statistics
     this.#releasesGoBefore = parts.options.directIo
+    this.#forgets = parts.forgets
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.#message = new Message(parts.medium, {
+    this.#message = new Message(parts.memory, {
       buffer: this.#buffer,
       pieceWord: pieceBytes / 4,
       zeros: this.#zeros,
     })
-    const notices = new DeviceNotices(parts.fd)
-    this.#server = new Server(parts.files, this.#message, parts.statistics, parts.options, this, notices)
+    this.#notices = new DeviceNotices(parts.fd)
+    this.#server = new Server(
+      parts.files,
+      this.#message,
+      parts.statistics,
+      parts.options,
+      this,
+      this.#notices,
+    )
     const { words } = this.#buffer
     words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes
@@ -101,7 +114,7 @@ export class UringChannel implements Channel, Patience {
   serveBy(files: FileSystem, options: ServerOptions): void {
     this.#server.release()
     this.#files = files
-    this.#server = new Server(files, this.#message, this.#statistics, options, this)
+    this.#server = new Server(files, this.#message, this.#statistics, options, this, this.#notices)
   }
 
   serve(live: () => void): ChannelEnd {
@@ -112,7 +125,9 @@ export class UringChannel implements Channel, Patience {
 
   goOn(): ChannelEnd {
     const { words } = this.#buffer
-    const { clock } = this.#files
+    const files = this.#files
+    const { clock } = files
+    const forgets = this.#forgets
     const ring = this.#ring
     const message = this.#message
     const server = this.#server
@@ -122,6 +137,7 @@ export class UringChannel implements Channel, Patience {
       if (entry < 0) return endOf(entry, words[block.stop]!)
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       this.#take(entry)
+      if (forgets !== null) forgets.takeAll(files)
       const result = handle === null ? server.handle() : handle()
       if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
       this.#describeReply(entry, result)
@@ -169,6 +185,7 @@ export class UringChannel implements Channel, Patience {
   release(): void {
     native.closeRing(this.#ring)
     this.#server.release()
+    this.#message.release()
     releaseTransferBuffer(this.#zeros)
   }
 

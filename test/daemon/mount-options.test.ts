@@ -48,9 +48,10 @@ void tap.test('what cannot be had is refused', (t) => {
   const refused = [
     ['ro,frobnicate', /^unknown mount option frobnicate$/],
     ['comment', /^unknown mount option comment$/],
+    ['writeback_cache,direct_io', /^direct_io leaves no writes for writeback_cache to gather: choose one$/],
     ['errors=panic', /^errors=panic: a server cannot stop the kernel/],
     ['errors=no', /^unknown mount option errors=no$/],
-    ['data=journal', /^data=journal: file contents are not journalled$/],
+    ['data=journal', /^data=journal: file contents are not journalled; data=cow /],
     ['usrquota', /^quotas are not supported$/],
     ['workers', /^unknown mount option workers$/],
     ['user_id=0', /^unknown mount option user_id=0$/],

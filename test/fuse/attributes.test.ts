@@ -5,7 +5,7 @@
  */
 import { test } from 'tap'
 import { attributeWords } from '../../src/fs/attributes.js'
-import { foreverSeconds, putEntry } from '../../src/fuse/attributes.js'
+import { attributeSeconds, foreverSeconds, putEntry } from '../../src/fuse/attributes.js'
 import { fuse_entry_out } from '../../src/fuse/protocol.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { MemoryVolume } from '../support/memory-volume.js'
@@ -39,18 +39,25 @@ void test('attributes are valid for ever, but those of set-ID files not at all',
   const { engine } = volume
   const attributes = new Uint32Array(attributeWords)
   const reply = new Int32Array(fuse_entry_out.lengthWords)
-  for (const [mode, seconds] of [
-    [0o100755, foreverSeconds],
+  const whileGathering = attributeSeconds(true)
+  t.ok(
+    whileGathering > 0 && whileGathering <= 1,
+    'the kernel does not learn of blocks by what it writes back',
+  )
+  for (const [mode, seconds, gathering = seconds] of [
+    [0o100755, foreverSeconds, whileGathering],
     [0o104755, 0],
     [0o102755, 0],
     [0o106777, 0],
-    [0o101777, foreverSeconds],
+    [0o101777, foreverSeconds, whileGathering],
     [0o042755, foreverSeconds],
     [0o014644, foreverSeconds],
   ] as const) {
     const number = engine.create(root, nameOf(mode.toString(8)), newInode(mode, 0))
     t.equal(engine.getattr(number, attributes), 0)
-    putEntry(reply, 0, number, attributes)
+    putEntry(reply, 0, number, attributes, attributeSeconds(true))
+    t.equal(reply[attr_valid], gathering, `mode 0${mode.toString(8)}, with writeback_cache`)
+    putEntry(reply, 0, number, attributes, attributeSeconds(false))
     t.equal(reply[attr_valid], seconds, `mode 0${mode.toString(8)}`)
     t.equal(reply[entry_valid], foreverSeconds, 'the name is')
   }

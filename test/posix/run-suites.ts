@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Every suite on one target, and at the end the target's own verdict: unmounted, and the medium found clean. */
+/** Every suite on one target, or those that it claims to pass, and at the end the target's own verdict: unmounted, and the medium found clean. */
 import tap from 'tap'
 import type { Target } from '../support/target.js'
 import { appendSuite } from './suites/append.js'
@@ -32,7 +32,7 @@ import { truncateSuite } from './suites/truncate.js'
 import { unlinkSuite } from './suites/unlink.js'
 import { xattrSuite } from './suites/xattr.js'
 
-const suites = [
+const allSuites = [
   appendSuite,
   cachedAttributesSuite,
   copyFileRangeSuite,
@@ -63,6 +63,21 @@ const suites = [
   unlinkSuite,
   xattrSuite,
 ]
+/** What examples/memory-file-system.ts leaves out: access times, fallocate(2), flags of inodes, SEEK_HOLE, renameat2(2) but for NOREPLACE, O_TMPFILE. */
+const notInExample = new Set([
+  cachedAttributesSuite,
+  fallocateSuite,
+  holesSuite,
+  inodeFlagsSuite,
+  renameFlagsSuite,
+  temporaryFilesSuite,
+  timesSuite,
+])
+export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
+
+/** Where lseek(2) takes all of a file for data. */
+export const withoutHoles = allSuites.filter((suite) => suite !== holesSuite)
+
 /** What writing has a part in. */
 export const contentSuites = [
   appendSuite,
@@ -80,7 +95,7 @@ export const contentSuites = [
 ]
 const FILE_LIMIT_MS = 180_000
 
-export async function runSuites(mount: () => Promise<Target>, chosen = suites): Promise<void> {
+export async function runSuites(mount: () => Promise<Target>, chosen = allSuites): Promise<void> {
   tap.setTimeout(FILE_LIMIT_MS)
   const target = await mount()
   tap.teardown(() => target.release())

@@ -7,6 +7,7 @@
  * after it was closed.
  */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,6 +32,8 @@ export interface Lacks {
   readonly guardedOpen?: string
   /** What write(2) gives to a file that was open before its flags forbade that. */
   readonly writeToGuarded?: string
+  /** The kernel gathers writes: until the file is closed, no block is counted for them, and reads are not noted. */
+  readonly writeThrough?: true
 }
 
 export interface Target {
@@ -53,7 +56,9 @@ interface Recipe {
   check(medium: string): Promise<void>
 }
 
-const COMMAND = join(findPackageRoot(dirname(fileURLToPath(import.meta.url))), 'bin', 'pmfs2-fuse.js')
+const ROOT = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+const COMMAND = join(ROOT, 'bin', 'pmfs2-fuse.js')
+const EXAMPLE = join(ROOT, 'dist', 'examples', 'memory.js')
 const pmfs2Command = (...args: readonly string[]) =>
   run('env', [...withoutRunner, process.execPath, COMMAND, ...args])
 const umount = async (directory: string): Promise<void> => {
@@ -98,6 +103,7 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
     userXattr: 'EOPNOTSUPP',
     // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
     guardedOpen: options.includes('direct_io') ? 'EPERM' : 'OK',
+    ...(options.includes('writeback_cache') ? { writeThrough: true } : {}),
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')
@@ -110,6 +116,30 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
     await pmfs2Command('fsck', medium)
   },
 })
+
+/** The example of another file system: its server runs in the foreground, and keeps all in memory. */
+const memory = (channel: string): Recipe => {
+  let ended: Promise<unknown> = Promise.resolve()
+  return {
+    name: 'the example in memory',
+    lacks: { userXattr: 'EOPNOTSUPP' },
+    async mount(_medium, directory) {
+      const server = spawn(process.execPath, [EXAMPLE, directory, channel], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      ended = once(server, 'exit')
+      await Promise.race([
+        once(server.stdout, 'data'),
+        ended.then(() => Promise.reject(new Error('the server of the example has ended'))),
+      ])
+    },
+    async unmount(directory) {
+      await umount(directory)
+      await ended
+    },
+    check: () => Promise.resolve(),
+  }
+}
 
 /**
  * A child that unmounts and deletes when this process ends, in whatever way: even a test killed for its time
@@ -180,5 +210,6 @@ async function mountTarget(recipe: Recipe): Promise<Target> {
 
 export const mountTmpfs = () => mountTarget(tmpfs)
 export const mountExt4 = () => mountTarget(ext4)
+export const mountExample = (channel: 'uring' | 'devfuse') => mountTarget(memory(channel))
 /** @param options of the mount's command line */
 export const mountPmfs2 = (...options: readonly string[]) => mountTarget(pmfs2(...options))

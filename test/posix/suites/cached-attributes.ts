@@ -48,6 +48,8 @@ interface Case {
   readonly made?: readonly string[]
   /** Whether the page cache may answer, and then nothing changes. */
   readonly isCacheable?: boolean
+  /** Whether it may answer where what was written before is still there, as the kernel gathers writes. */
+  readonly isGathered?: boolean
 }
 
 async function withOpen(
@@ -144,7 +146,7 @@ const otherChanges: readonly Case[] = [
     act: ({ sys, d }) => sys.setTimes(`${d}/twin`, 5_000_000_001n, 6_000_000_002n),
   },
   { title: 'utimensat to now', act: ({ bob, d }) => bob.setTimes(`${d}/file`, 'now', 'now') },
-  { title: 'read', act: ({ bob, d }) => bob.readFile(`${d}/file`) },
+  { title: 'read', isGathered: true, act: ({ bob, d }) => bob.readFile(`${d}/file`) },
   {
     title: 'a direct read',
     act: ({ bob, d }) =>
@@ -162,6 +164,7 @@ const otherChanges: readonly Case[] = [
   },
   {
     title: 'exec',
+    isGathered: true,
     prepare: async ({ sys, d }) => sys.writeFile(`${d}/program`, await readFile('/usr/bin/true'), 0o755),
     act: ({ bob, d }) => bob.run(`${d}/program`),
     watched: ['program'],
@@ -318,7 +321,8 @@ export function cachedAttributesSuite(target: Target): void {
       for (const field of others)
         if (isExhaustive || changed.has(field)) stale.push(...(await askFor(field)).stale)
       t.same(stale, [], `after ${one.title}`)
-      if (one.isCacheable !== true) t.ok(changed.size > 0, `${one.title} changes something`)
+      const isCached = one.isCacheable === true || (one.isGathered === true && target.lacks.writeThrough)
+      if (isCached !== true) t.ok(changed.size > 0, `${one.title} changes something`)
     }
   })
 }

@@ -192,7 +192,8 @@ export function timesSuite(target: Target): void {
     await sys.close(fd)
     await sys.list(d)
     const [fileAfter, directoryAfter] = await statAll(sys, d, ['a', '.'])
-    t.equal(moved(file!, fileAfter!), 'atime', 'read')
+    // What was written is in the page cache where the kernel gathers writes.
+    if (target.lacks.writeThrough !== true) t.equal(moved(file!, fileAfter!), 'atime', 'read')
     t.equal(moved(directory!, directoryAfter!), 'atime', 'readdir')
   })
 }

@@ -63,9 +63,9 @@ export class Acl {
   /** @returns 0 for an ACL that Linux accepts, an empty one included; -EINVAL, -EOPNOTSUPP for another version */
   check(): number {
     if (this.lengthBytes === 0) return 0
-    if (this.lengthBytes < headerBytes || (this.lengthBytes - headerBytes) % aclEntry.lengthBytes !== 0)
-      return -EINVAL
+    if (this.lengthBytes < headerBytes) return -EINVAL
     if (this.words[aclHeader.word.version] !== aclVersion) return -EOPNOTSUPP
+    if ((this.lengthBytes - headerBytes) % aclEntry.lengthBytes !== 0) return -EINVAL
     return this.isEmpty || this.#isOrdered() ? 0 : -EINVAL
   }
 

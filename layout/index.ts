@@ -8,6 +8,7 @@ import { mapEntry } from './map-node.js'
 import { roots } from './roots.js'
 import type { Structure } from './structure.js'
 import { segmentEntry, superblock } from './superblock.js'
+import { xattrBlock, xattrEntry } from './xattr.js'
 
 export const structures: readonly Structure[] = [
   deviceHeader,
@@ -18,6 +19,8 @@ export const structures: readonly Structure[] = [
   undoEntry,
   inode,
   mapEntry,
+  xattrEntry,
+  xattrBlock,
   leafHeader,
   leafSlot,
   leafRecord,

@@ -19,6 +19,8 @@ export const flagInlineData = 1
 export const flagOrphan = 2
 /** Of a free inode: it stands on the free list, for all free inodes of its block of the table. */
 export const flagListed = 4
+/** The inode has the extended attribute security.capability, which the next change of its contents takes away. */
+export const flagCapability = 8
 
 /** Flags that users set (ioctl_iflags(2)): FS_APPEND_FL, FS_IMMUTABLE_FL, … */
 export const flagAppend = 0x100
@@ -38,7 +40,7 @@ export const inode = structure('inode', 256, 'A file, directory, symbolic link, 
   size: u64("bytes of the file, of the link's target, or of the directory's blocks"),
   blocks: u32('blocks it holds, those of its block map and its extended attributes included'),
   flags: u32(
-    '1 inline data, 2 on the orphan list; 4 = free, and on the free list; from bit 8 on, those of users',
+    '1 inline data, 2 on the orphan list, 8 has security.capability; 4 = free, and on the free list; from bit 8 on, those of users',
   ),
   mtime: time('when its contents last changed'),
   ctime: time('when anything of it last changed'),

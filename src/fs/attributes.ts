@@ -8,6 +8,7 @@ import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
 import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
+import type { XattrStore } from './xattr-store.js'
 
 /** Words of an inode as getattr hands them out: all that are in use but for its inline data. */
 export const attributeWords = layout.word.checksum
@@ -22,6 +23,9 @@ export const SET_MTIME = 32
 export const SET_CTIME = 64
 /** Clear set-user-ID and set-group-ID as truncate(2) does for those without CAP_FSETID. */
 export const KILL_PRIVILEGES = 128
+
+/** Changes that take security.capability away. */
+const changesPrivileges = SET_UID | SET_GID | SET_SIZE | KILL_PRIVILEGES
 
 /** A change of attributes; made once and filled in for each call. Times are in the medium's encoding. */
 export class AttributeChange {
@@ -65,12 +69,15 @@ export function changeAttributes(
   clock: Clock,
   file: File,
   reclaim: Reclaim,
+  xattrs: XattrStore,
 ): boolean {
   const { mask, sizeLow, sizeHigh } = change
   tx.begin()
   inode.saveAttributes(tx)
   inode.saveContents(tx)
   if (mask & SET_ATIME) inode.save(tx, inodeField.atime, 2)
+  // What is saved for this comes before the cut, which takes all the room that the log has.
+  if (mask & changesPrivileges) xattrs.dropCapability(tx, inode)
   const isResized = (mask & SET_SIZE) !== 0
   const grows = isResized && growsTo(inode, sizeLow, sizeHigh)
   const isCut = isResized && !grows

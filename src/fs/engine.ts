@@ -53,6 +53,8 @@ import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
+import { XattrStore } from './xattr-store.js'
+import { Xattrs } from './xattrs.js'
 
 /** What statfs(2) tells. */
 export interface VolumeUsage {
@@ -70,6 +72,8 @@ export class Engine {
   readonly upkeep: Upkeep
   /** Calls that find and copy ranges of files. */
   readonly ranges: Ranges
+  /** Calls on extended attributes. */
+  readonly xattrs: Xattrs
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -136,8 +140,9 @@ export class Engine {
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
     this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     const tail = new Tail(this.#tx, map)
-    this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail)
-    this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, notes)
+    const xattrs = new XattrStore(medium, area, this.#allocator)
+    this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail, xattrs)
+    this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, xattrs, notes)
     const parts = {
       medium,
       tx: this.#tx,
@@ -148,6 +153,7 @@ export class Engine {
       orphans: this.#orphans,
       directory: this.#directory,
       tail,
+      xattrs,
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
@@ -158,6 +164,7 @@ export class Engine {
     this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
     this.#setattr = new Setattr(parts, this.#file, this.#reclaim, this.space, this.#allocator, end)
     this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
+    this.xattrs = new Xattrs(parts, this.space, setting.isReadOnly, end)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -404,6 +411,7 @@ export class Engine {
   /**
    * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
    * `within` of block `index` of the file.
+   * @param isWriteBack what a mapping has stored, or a cache has gathered, is no write: security.capability stays
    * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EISDIR, -EINVAL, -ESTALE
    */
   write(
@@ -414,6 +422,7 @@ export class Engine {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isWriteBack = false,
   ): number {
     if (this.isReadOnly) return -EROFS
     let result: number = cutLeft
@@ -422,7 +431,7 @@ export class Engine {
       try {
         result =
           this.#table.openFile(number, this.#inode) ||
-          this.#file.write(this.#inode, index, within, length, from, start, killPrivileges)
+          this.#file.write(this.#inode, index, within, length, from, start, killPrivileges, isWriteBack)
       } catch (error) {
         result = this.#giveUp(error, number)
       }

@@ -7,7 +7,7 @@
  * Fresh blocks are filled whole before they are published, so nobody's old bytes are ever seen.
  */
 import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry.js'
-import { flagOrphan } from '../../layout/inode.js'
+import { flagCapability, flagOrphan } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
@@ -20,6 +20,7 @@ import { withoutPrivileges } from './mode.js'
 import type { Allocator } from './allocator.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
+import type { XattrStore } from './xattr-store.js'
 
 /** One call writes at most this many bytes, so that its transaction fits into the log. */
 export const mostBytesPerWrite = 2 ** 20
@@ -44,6 +45,7 @@ class WriteInProgress {
   from: DataSource
   /** Blocks that it has added to the file, its map's included. */
   added = 0
+  isWriteBack = false
   /** Where it failed for want of space: so many of its blocks might do. */
   fitting = 0
 
@@ -59,6 +61,7 @@ export class File {
   readonly #tx: Transaction
   readonly #clock: Clock
   readonly #tail: Tail
+  readonly #xattrs: XattrStore
   readonly #fromMemory = new MemorySource()
   readonly #fromFile: FileSource
   readonly #write = new WriteInProgress(this.#fromMemory)
@@ -72,6 +75,7 @@ export class File {
     tx: Transaction,
     clock: Clock,
     tail: Tail,
+    xattrs: XattrStore,
   ) {
     this.#medium = medium
     this.#map = map
@@ -79,6 +83,7 @@ export class File {
     this.#tx = tx
     this.#clock = clock
     this.#tail = tail
+    this.#xattrs = xattrs
     this.#fromFile = new FileSource(map)
   }
 
@@ -109,6 +114,7 @@ export class File {
   /**
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
+   * @param isWriteBack leaves security.capability, which a write takes away, whoever makes it
    * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, or
    * {@link cutLeft}
    */
@@ -120,9 +126,10 @@ export class File {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isWriteBack: boolean,
   ): number {
     this.#fromMemory.set(from, start)
-    return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges)
+    return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges, isWriteBack)
   }
 
   /**
@@ -140,7 +147,7 @@ export class File {
     killPrivileges: boolean,
   ): number {
     this.#fromFile.set(source, index, within)
-    return this.#writeFrom(this.#fromFile, target, toIndex, toWithin, length, killPrivileges)
+    return this.#writeFrom(this.#fromFile, target, toIndex, toWithin, length, killPrivileges, false)
   }
 
   /**
@@ -160,11 +167,12 @@ export class File {
     if (data > 0) wanted = Math.min(wanted, data * blockBytes - within)
     else wanted = this.#zeroBlocks(inode, index, within, Math.min(wanted, mostBytesPerWrite))
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
-    if (mode === inode.mode && !endsBeyond(inode, index, within + wanted)) {
+    const isPrivileged = mode !== inode.mode || (inode.flags & flagCapability) !== 0
+    if (!isPrivileged && !endsBeyond(inode, index, within + wanted)) {
       this.#storeModified(inode)
       return wanted
     }
-    this.#beginChange(inode, mode)
+    this.#beginChange(inode, mode, false)
     this.zeroGap(inode, index, within)
     this.#endChange(inode, index, within + wanted)
     return wanted
@@ -177,6 +185,7 @@ export class File {
     within: number,
     length: number,
     killPrivileges: boolean,
+    isWriteBack: boolean,
   ): number {
     if (length === 0) return 0
     let blocks = blocksOf(within, length)
@@ -190,9 +199,11 @@ export class File {
     write.within = within
     write.length = length
     write.from = from
+    write.isWriteBack = isWriteBack
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
     const grows = endsBeyond(inode, index, within + length)
-    if (mode === inode.mode && !grows && this.#overwrite(inode)) return length
+    const isPrivileged = mode !== inode.mode || (!isWriteBack && (inode.flags & flagCapability) !== 0)
+    if (!isPrivileged && !grows && this.#overwrite(inode)) return length
     if (grows && inode.flags & flagOrphan && !this.#tail.trimPart(inode)) return cutLeft
     while (!this.#extend(inode, mode)) {
       write.length = write.fitting * blockBytes - within
@@ -262,7 +273,7 @@ export class File {
     const write = this.#write
     const { index, within, length } = write
     const tx = this.#tx
-    this.#beginChange(inode, mode)
+    this.#beginChange(inode, mode, write.isWriteBack)
     this.zeroGap(inode, index, within)
     write.added = 0
     if (!this.#fillHoles(inode)) {
@@ -275,14 +286,14 @@ export class File {
     return true
   }
 
-  /** Begins a transaction that changes contents, and with them maybe the mode. */
-  #beginChange(inode: Inode, mode: number): void {
+  /** Begins a transaction that changes contents, and with them maybe the mode; security.capability goes with a write. */
+  #beginChange(inode: Inode, mode: number, isWriteBack: boolean): void {
     const tx = this.#tx
     tx.begin()
     inode.saveContents(tx)
-    if (mode === inode.mode) return
-    inode.save(tx, inodeField.mode, 1)
-    inode.put(tx, inodeField.mode, mode)
+    if (mode !== inode.mode) inode.save(tx, inodeField.mode, 1)
+    if (!isWriteBack) this.#xattrs.dropCapability(tx, inode)
+    if (mode !== inode.mode) inode.put(tx, inodeField.mode, mode)
   }
 
   /** Ends it: `bytes` from the start of block `index` on belong to the file. */

@@ -109,6 +109,12 @@ export class Inode {
   get previous(): number {
     return this.get(at.previous)
   }
+  get xattrRoot(): number {
+    return this.get(at.xattrRoot)
+  }
+  get xattrBytes(): number {
+    return this.get(at.xattrBytes)
+  }
 
   /** Where this inode's block map hangs: word of the root in {@link block}. */
   get rootWord(): number {

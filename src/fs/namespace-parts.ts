@@ -9,6 +9,7 @@ import type { Locks } from './locks.js'
 import type { Orphans } from './orphans.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
+import type { XattrStore } from './xattr-store.js'
 
 export interface NamespaceParts {
   readonly medium: Medium
@@ -20,4 +21,5 @@ export interface NamespaceParts {
   readonly orphans: Orphans
   readonly directory: Directory
   readonly tail: Tail
+  readonly xattrs: XattrStore
 }

@@ -77,9 +77,9 @@ export class Setattr {
     const isResized = (change.mask & SET_SIZE) !== 0
     // What an earlier cut has left beyond the size must not come back when the file grows.
     if (isResized && this.#cutOn(inode)) return changeLeft
-    const { clock, tx } = this.#parts
+    const { clock, tx, xattrs } = this.#parts
     const held = inode.blocks
-    const done = changeAttributes(tx, inode, change, clock, this.#file, this.#reclaim)
+    const done = changeAttributes(tx, inode, change, clock, this.#file, this.#reclaim, xattrs)
     if (isResized) this.#allocator.releaseAhead(inode.number)
     if (inode.blocks < held) this.#space.noteFreed()
     return done ? 0 : cutLeft

@@ -3,7 +3,7 @@
  * Looks at the thread that made a request, for what the request itself does not tell. The thread waits for the reply
  * meanwhile, so its system call cannot change.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * The numbers of chown(2), fchown(2), lchown(2) and fchownat(2), those of 32-bit programs included. In the other ABI of
@@ -26,5 +26,22 @@ export function isInChown(thread: number): boolean {
     return ofThisMachine.includes(Number.parseInt(readFileSync(`/proc/${thread}/syscall`, 'latin1'), 10))
   } catch {
     return false
+  }
+}
+
+const CAP_SYS_ADMIN = 21n
+
+/**
+ * Whether a thread that waits for a reply has CAP_SYS_ADMIN in the server's user namespace. Where that cannot be seen,
+ * root has it, and nobody else.
+ */
+export function isSystemAdministrator(thread: number, uid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${thread}/status`, 'latin1')
+    const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)![1]!
+    if (((BigInt(`0x${effective}`) >> CAP_SYS_ADMIN) & 1n) === 0n) return false
+    return readlinkSync(`/proc/${thread}/ns/user`) === readlinkSync('/proc/self/ns/user')
+  } catch {
+    return uid === 0
   }
 }

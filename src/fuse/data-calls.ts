@@ -90,6 +90,7 @@ export class DataCalls {
     const size = message.argument(at.size)
     if (size > message.payloadBytes || size > maxWriteBytes || size < 0) return -EINVAL
     if (high >>> 0 >= offsetHighLimit) return -EFBIG
+    const isWriteBack = (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) !== 0
     const written = this.#files.write(
       message.nodeid,
       blockOf(low, high),
@@ -98,11 +99,12 @@ export class DataCalls {
       message.payload,
       message.payloadStart,
       (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
+      isWriteBack,
     )
     if (written < 0) return written
     if (written < size) {
       // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
-      if (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) return -ENOSPC
+      if (isWriteBack) return -ENOSPC
       if (!this.takesShort) return CUT_SHORT
     }
     this.#statistics.countWritten(written)

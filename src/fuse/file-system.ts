@@ -14,6 +14,7 @@ import type { FilePosition } from '../fs/file-position.js'
 import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
+import type { XattrNameSink } from '../fs/xattrs.js'
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
@@ -99,7 +100,10 @@ export interface Contents {
   /** @returns where the lock of beginRead lies in {@link lockMemory}, in bytes */
   handOverReadLock(number: number): number
   readonly lockMemory: Mapping
-  /** @returns the bytes written, fewer where there is no space for all */
+  /**
+   * @param isWriteBack a mapping's or a cache's stores, which leave security.capability
+   * @returns the bytes written, fewer where there is no space for all
+   */
   write(
     number: number,
     index: number,
@@ -108,6 +112,7 @@ export interface Contents {
     from: TransferBuffer,
     start: number,
     killPrivileges: boolean,
+    isWriteBack: boolean,
   ): number
   readonly ranges: Ranges
 }
@@ -129,7 +134,23 @@ export interface Ranges {
   ): number
 }
 
+/** Extended attributes, by whole names. */
+export interface Xattrs {
+  /**
+   * Tells where a value lies, and keeps the inode locked for reading as Contents.beginRead does.
+   * @param most bytes that are wanted; 0 asks for their number alone
+   * @returns bytes of the value
+   */
+  beginGet(number: number, name: Name, most: number, sink: ExtentSink): number
+  /** @param flags XATTR_* of setxattr(2) */
+  set(number: number, name: Name, from: TransferBuffer, start: number, length: number, flags: number): number
+  remove(number: number, name: Name): number
+  /** Tells all names. */
+  list(number: number, sink: XattrNameSink): number
+}
+
 export interface FileSystem extends Names, Attributes, Contents {
+  readonly xattrs: Xattrs
   /** The time of the request in hand; a channel sets it. */
   readonly clock: Clock
   /** Space that is about to come back. */

@@ -402,6 +402,16 @@ export const fuse_getxattr_in = structure(
   },
 )
 
+export const fuse_getxattr_out = structure(
+  'fuse_getxattr_out',
+  8,
+  'Answers GETXATTR and LISTXATTR that ask how many bytes there are.',
+  {
+    size: u32('bytes'),
+    padding: u32(''),
+  },
+)
+
 export const fuse_fallocate_in = structure('fuse_fallocate_in', 32, 'FALLOCATE', {
   fh: u64('file handle'),
   offset: u64('byte position'),

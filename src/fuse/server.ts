@@ -17,6 +17,7 @@ import * as fuse from './protocol.js'
 import { Replies } from './replies.js'
 import { CUT_SHORT, Retry, type Servant, lacksSpace } from './retry.js'
 import type { Statistics } from './statistics.js'
+import { XattrCalls } from './xattr-calls.js'
 
 /** The request is not answered. */
 export const NO_REPLY = 1 << 30
@@ -44,6 +45,7 @@ export class Server implements Servant {
   readonly #names: NameCalls
   readonly #attributes: AttributeCalls
   readonly #data: DataCalls
+  readonly #xattrs: XattrCalls
 
   constructor(
     files: FileSystem,
@@ -63,6 +65,7 @@ export class Server implements Servant {
     this.#names = new NameCalls(files, message, replies, options.directoryAccessTimes)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
     this.#data = new DataCalls(files, message, replies, statistics, options.accessTimes)
+    this.#xattrs = new XattrCalls(files, message)
   }
 
   /** Serves the request in the message; the file system's clock has been set. */
@@ -118,6 +121,8 @@ export class Server implements Servant {
         return this.#names.readdir(true)
       case fuse.FUSE_UNLINK:
         return this.#names.unlink()
+      case fuse.FUSE_GETXATTR:
+        return this.#xattrs.get()
       case fuse.FUSE_RMDIR:
         return this.#names.rmdir()
       default:
@@ -162,6 +167,12 @@ export class Server implements Servant {
       case fuse.FUSE_COPY_FILE_RANGE:
       case fuse.FUSE_COPY_FILE_RANGE_64:
         return this.#data.copyRange()
+      case fuse.FUSE_SETXATTR:
+        return this.#xattrs.set()
+      case fuse.FUSE_LISTXATTR:
+        return this.#xattrs.list()
+      case fuse.FUSE_REMOVEXATTR:
+        return this.#xattrs.remove()
       case fuse.FUSE_STATFS:
         return this.#attributes.statfs()
       case fuse.FUSE_STATX:
@@ -184,6 +195,7 @@ export class Server implements Servant {
 
   release(): void {
     this.#names.release()
+    this.#xattrs.release()
   }
 
   #init(): number {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** An engine spoken to in JavaScript's own terms: strings, Buffers, offsets as numbers. */
 import { inode as layout } from '../../layout/inode.js'
+import { xattrPrefixes } from '../../layout/xattr.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
 import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import type { Engine } from '../../src/fs/engine.js'
@@ -127,11 +128,23 @@ export class EngineCaller {
     this.engine.forget(inode, count)
   }
 
+  /** As {@link write}, of what a mapping has stored. */
+  writeBack(inode: number, offset: number, data: Uint8Array): number {
+    return this.write(inode, offset, data, false, true)
+  }
+
   /** One write of the engine. @param offset bytes, below 2⁴⁴ */
-  write(inode: number, offset: number, data: Uint8Array, killPrivileges = false): number {
+  write(
+    inode: number,
+    offset: number,
+    data: Uint8Array,
+    killPrivileges = false,
+    isWriteBack = false,
+  ): number {
     this.#buffer.bytes.set(data, 4)
     const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
-    return this.engine.write(inode, index, within, data.length, this.#buffer, 4, killPrivileges)
+    const { engine } = this
+    return engine.write(inode, index, within, data.length, this.#buffer, 4, killPrivileges, isWriteBack)
   }
 
   extents(inode: number, offset: number, length: number): Extent[] | number {
@@ -174,6 +187,37 @@ export class EngineCaller {
     const [toIndex, toWithin] = [Math.floor(toOffset / blockBytes), toOffset % blockBytes]
     const { ranges } = this.engine
     return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges)
+  }
+
+  setxattr(inode: number, name: string, value: Uint8Array, flags = 0): number {
+    // A value begins anywhere, as it follows a name in a request.
+    this.#buffer.bytes.set(value, 3)
+    return this.engine.xattrs.set(inode, nameOf(name), this.#buffer, 3, value.length, flags)
+  }
+
+  /** @param most bytes that there is room for; 0 asks for the length alone */
+  getxattr(inode: number, name: string, most = 65536): Buffer | number {
+    const sink = new Collector(this.#medium)
+    const result = this.engine.xattrs.beginGet(inode, nameOf(name), most, sink)
+    this.engine.endRead(inode)
+    if (most > 0 && result >= 0 && sink.length !== result)
+      throw new Error(`told ${sink.length} bytes of ${result}`)
+    return result < 0 || most === 0 ? result : sink.contents
+  }
+
+  removexattr(inode: number, name: string): number {
+    return this.engine.xattrs.remove(inode, nameOf(name))
+  }
+
+  listxattr(inode: number): string[] | number {
+    const names: string[] = []
+    const error = this.engine.xattrs.list(inode, {
+      name: (namespace, bytes, start, length) => {
+        const suffix = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+        names.push(xattrPrefixes[namespace]! + suffix)
+      },
+    })
+    return error === 0 ? names : error
   }
 
   setattr(inode: number, change: Partial<AttributeChange>): number {

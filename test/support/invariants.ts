@@ -4,6 +4,7 @@
  * src/fs takes part. Each problem is a sentence; none is good.
  */
 import {
+  flagCapability,
   flagInlineData,
   flagListed,
   flagOrphan,
@@ -16,6 +17,7 @@ import { roots, tableHeight } from '../../layout/roots.js'
 import { segmentEntry, superblock as super_ } from '../../layout/superblock.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { DirectoryInvariants } from './directory-invariants.js'
+import { XattrInvariants } from './xattr-invariants.js'
 
 const at = layout.word
 const typeMask = 0o170000
@@ -220,7 +222,8 @@ export class Invariants {
     let beyond = 0
     if ((flags & flagOrphan) !== 0 && !isOrphan)
       this.say(number, 'has the flag of an orphan and is on no list')
-    if ((flags & ~(flagOrphan | flagInlineData)) !== 0) this.say(number, `has flags ${flags}`)
+    if ((flags & ~(flagOrphan | flagInlineData | flagCapability)) !== 0)
+      this.say(number, `has flags ${flags}`)
     if (type === directory) {
       blocks = new DirectoryInvariants(this, { number, words }, isOrphan).check()
     } else {
@@ -236,6 +239,7 @@ export class Invariants {
     } else if (type !== regular && type !== directory && (blocks !== 0 || size !== 0)) {
       this.say(number, 'is a special file with contents')
     }
+    blocks += new XattrInvariants(this, { number, words }).check()
     if (blocks !== words[at.blocks]) this.say(number, `has ${blocks} blocks, not ${words[at.blocks]!}`)
   }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Serves requests about extended attributes. Nothing of them is cached by the kernel. It checks who may use a namespace,
+ * but shows the names in a list to everybody: names in trusted. are left out here, as ext4 leaves them out, for callers
+ * without CAP_SYS_ADMIN.
+ */
+import { xattrTrusted } from '../../layout/xattr.js'
+import { EINVAL, ERANGE } from '../fs/errno.js'
+import { Name } from '../fs/name.js'
+import { prefixOf } from '../fs/xattr-name.js'
+import type { XattrNameSink } from '../fs/xattrs.js'
+import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
+import { isSystemAdministrator } from './caller.js'
+import type { Contents, Xattrs } from './file-system.js'
+import type { Message } from './message.js'
+import * as fuse from './protocol.js'
+
+/** More than all names of an inode take, as they lie in it and in one block. */
+const listBytes = 8192
+
+/** A list of names, each with its prefix and a NUL. */
+class NameList implements XattrNameSink {
+  bytes = 0
+  readonly buffer: TransferBuffer
+  readonly #message: Message
+  /** Whether names in trusted. are told; asked when there is one. */
+  #isTrusted: boolean | null = null
+
+  constructor(message: Message) {
+    this.#message = message
+    this.buffer = createTransferBuffer('pmfs2 names', listBytes)
+  }
+
+  begin(): void {
+    this.bytes = 0
+    this.#isTrusted = null
+  }
+
+  name(namespace: number, bytes: Uint8Array, start: number, length: number): void {
+    if (namespace === xattrTrusted) {
+      this.#isTrusted ??= isSystemAdministrator(this.#message.pid, this.#message.uid)
+      if (!this.#isTrusted) return
+    }
+    const prefix = prefixOf(namespace)!
+    if (this.bytes + prefix.length + length + 1 > listBytes) throw new Error('too many names of attributes')
+    this.#add(prefix, 0, prefix.length)
+    this.#add(bytes, start, length)
+    this.buffer.bytes[this.bytes++] = 0
+  }
+
+  #add(from: Uint8Array, start: number, length: number): void {
+    const to = this.buffer.bytes
+    for (let n = 0; n < length; n++) to[this.bytes + n] = from[start + n]!
+    this.bytes += length
+  }
+}
+
+export class XattrCalls {
+  readonly #files: Contents
+  readonly #xattrs: Xattrs
+  readonly #message: Message
+  readonly #list: NameList
+  readonly #name = new Name()
+
+  constructor(files: Contents & { readonly xattrs: Xattrs }, message: Message) {
+    this.#files = files
+    this.#xattrs = files.xattrs
+    this.#message = message
+    this.#list = new NameList(message)
+  }
+
+  release(): void {
+    releaseTransferBuffer(this.#list.buffer)
+  }
+
+  get(): number {
+    const message = this.#message
+    const { nodeid } = message
+    const most = message.argument(fuse.fuse_getxattr_in.word.size)
+    message.name(this.#name, 0)
+    const length = this.#xattrs.beginGet(nodeid, this.#name, most, message)
+    // The value is read when the reply is sent; the lock is let go of then.
+    message.lockMemory = this.#files.lockMemory
+    message.lockOffset = this.#files.handOverReadLock(nodeid)
+    if (length < 0) return length
+    return most === 0 ? this.#size(length) : 0
+  }
+
+  set(): number {
+    const message = this.#message
+    const at = fuse.fuse_setxattr_in.word
+    const size = message.argument(at.size)
+    const start = message.name(this.#name, 0)
+    if (size < 0 || start + size > message.payloadBytes) return -EINVAL
+    return this.#xattrs.set(
+      message.nodeid,
+      this.#name,
+      message.payload,
+      message.payloadStart + start,
+      size,
+      message.argument(at.flags),
+    )
+  }
+
+  remove(): number {
+    const message = this.#message
+    message.name(this.#name, 0)
+    return this.#xattrs.remove(message.nodeid, this.#name)
+  }
+
+  list(): number {
+    const message = this.#message
+    const list = this.#list
+    list.begin()
+    const error = this.#xattrs.list(message.nodeid, list)
+    if (error !== 0) return error
+    const most = message.argument(fuse.fuse_getxattr_in.word.size)
+    if (most === 0) return this.#size(list.bytes)
+    if (list.bytes > most >>> 0) return -ERANGE
+    if (list.bytes > 0) message.piece(list.buffer.mapping, 0, list.bytes)
+    return 0
+  }
+
+  #size(bytes: number): number {
+    const message = this.#message
+    message.put(fuse.fuse_getxattr_out.word.size, bytes)
+    message.put(fuse.fuse_getxattr_out.word.padding, 0)
+    return fuse.fuse_getxattr_out.lengthBytes
+  }
+}

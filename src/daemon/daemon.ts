@@ -106,7 +106,11 @@ function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: M
     fd,
     medium: opened.description,
     state: opened.volume.state.description,
-    engine: { ...opened.volume.setting, isChecked: process.env['PMFS2_CHECKED'] === '1' },
+    engine: {
+      ...opened.volume.setting,
+      isChecked: process.env['PMFS2_CHECKED'] === '1',
+      hasAcls: request.options.acls,
+    },
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,

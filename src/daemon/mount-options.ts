@@ -19,6 +19,8 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
+  /** POSIX ACLs decide who may do what. */
+  readonly acls: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -92,6 +94,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let flags = 0
   let allowOther = false
   let directIo = false
+  let acls = true
   const names = new Map<number, string>()
   for (const option of lists.flatMap((list) => list.split(','))) {
     const flag = flagOptions.get(option)
@@ -100,6 +103,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
+    else if (option === 'acl' || option === 'noacl') acls = option === 'acl'
     else if (!isIgnored(option)) {
       throw new UnknownOptionError(refusedOptions.get(option) ?? `unknown mount option ${option}`)
     }
@@ -110,6 +114,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo,
+    acls,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }

@@ -17,7 +17,6 @@ import {
   aclEntry,
   aclHeader,
   aclVersion,
-  mostAclWords,
 } from '../../layout/acl.js'
 import { E2BIG, EINVAL, EOPNOTSUPP } from './errno.js'
 
@@ -32,9 +31,25 @@ const allPermissions = 7
 export const rwxBits = 0o777
 
 export class Acl {
-  readonly words = new Int32Array(mostAclWords)
-  readonly bytes = new Uint8Array(this.words.buffer)
+  readonly words: Int32Array
+  readonly bytes: Uint8Array
   lengthBytes = 0
+
+  /** @param words memory for as many as an ACL may have: mostAclWords */
+  constructor(words: Int32Array) {
+    this.words = words
+    this.bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+  }
+
+  clear(): void {
+    this.lengthBytes = 0
+  }
+
+  /** Becomes the same as another. */
+  copy(other: Acl): void {
+    this.lengthBytes = other.lengthBytes
+    for (let n = 0; n < other.lengthBytes >>> 2; n++) this.words[n] = other.words[n]!
+  }
 
   /** Takes a value in, whatever it is. @returns as {@link check} */
   load(from: Uint8Array, start: number, lengthBytes: number): number {

@@ -10,4 +10,6 @@ export interface EngineSetting {
   readonly isChecked: boolean
   /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
   readonly isReadOnly: boolean
+  /** POSIX ACLs can be read and set, and what is made inherits them. */
+  readonly hasAcls: boolean
 }

@@ -13,6 +13,7 @@ import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
+import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
 import { type AttributeChange, attributeWords } from './attributes.js'
 import { BlockMap } from './block-map.js'
@@ -141,6 +142,8 @@ export class Engine {
     this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     const tail = new Tail(this.#tx, map)
     const xattrs = new XattrStore(medium, area, this.#allocator)
+    const scratch = state.scratchOf(worker)
+    const acls = new Acls(this.#tx, clock, xattrs, state.memory, scratch, setting.hasAcls)
     this.#file = new File(medium, map, this.#allocator, this.#tx, clock, tail, xattrs)
     this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, xattrs, notes)
     const parts = {
@@ -154,6 +157,7 @@ export class Engine {
       directory: this.#directory,
       tail,
       xattrs,
+      acls,
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
@@ -239,7 +243,7 @@ export class Engine {
     return error
   }
 
-  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, -ENOSPC for an ACL, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
     return this.isReadOnly ? -EROFS : this.#setattr.setattr(number, change)
   }

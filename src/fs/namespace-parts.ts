@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The parts of an engine that calls on names and inodes share. */
 import type { Medium } from '../pmem/medium.js'
+import type { Acls } from './acls.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import type { FreeInodes } from './free-inodes.js'
@@ -22,4 +23,5 @@ export interface NamespaceParts {
   readonly directory: Directory
   readonly tail: Tail
   readonly xattrs: XattrStore
+  readonly acls: Acls
 }

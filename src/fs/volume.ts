@@ -32,6 +32,8 @@ export interface OpenOptions {
   readonly readOnly: boolean
   /** Milliseconds since 1970 */
   readonly now: number
+  /** POSIX ACLs can be read and set, and are inherited; true by default. */
+  readonly hasAcls?: boolean
   /** Have the engines hold themselves to the rules of locks and transactions. */
   readonly isChecked?: boolean
   /**
@@ -87,7 +89,7 @@ export class Volume {
     }
     const { geometry } = superblock
     const undone = recover(medium, geometry, options.readOnly)
-    const state = SharedState.create(geometry.blockCount)
+    const state = SharedState.create(geometry.blockCount, geometry.laneCount)
     const record = damageRecord(superblock)
     const notices = [...damage]
     if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
@@ -118,6 +120,7 @@ export class Volume {
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
       isReadOnly: this.#options.readOnly,
+      hasAcls: this.#options.hasAcls ?? true,
     }
   }
 

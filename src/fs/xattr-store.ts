@@ -160,6 +160,28 @@ export class XattrStore {
     this.#putInode(tx, inode)
   }
 
+  /**
+   * In the open transaction: gives an inode that was just taken from the table one attribute more. Nothing of it has to
+   * be saved. `from` stays as it is until the transaction has ended.
+   * @returns 0 or -ENOSPC: the caller aborts the transaction
+   */
+  putFresh(
+    tx: Transaction,
+    inode: Inode,
+    name: XattrName,
+    from: TransferBuffer,
+    start: number,
+    length: number,
+  ): number {
+    this.#locate(inode, name)
+    this.#name = name
+    this.#length = length
+    this.#blocksMore = 0
+    if (!this.#choosePlace() || !this.#claim(tx)) return -ENOSPC
+    this.put(tx, inode, from, start)
+    return 0
+  }
+
   /** In the open transaction: saves what {@link remove} changes. @returns 0 or -ENODATA, with nothing saved */
   saveRemove(tx: Transaction, inode: Inode, name: XattrName): number {
     this.#locate(inode, name)

@@ -142,8 +142,19 @@ export interface Xattrs {
    * @returns bytes of the value
    */
   beginGet(number: number, name: Name, most: number, sink: ExtentSink): number
-  /** @param flags XATTR_* of setxattr(2) */
-  set(number: number, name: Name, from: TransferBuffer, start: number, length: number, flags: number): number
+  /**
+   * @param flags XATTR_* of setxattr(2)
+   * @param dropsSetGroup with an access ACL: set-group-ID is to be cleared
+   */
+  set(
+    number: number,
+    name: Name,
+    from: TransferBuffer,
+    start: number,
+    length: number,
+    flags: number,
+    dropsSetGroup: boolean,
+  ): number
   remove(number: number, name: Name): number
   /** Tells all names. */
   list(number: number, sink: XattrNameSink): number

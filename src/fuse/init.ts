@@ -18,9 +18,11 @@ const FUSE_BIG_WRITES = 1 << 5
 const FUSE_DONT_MASK = 1 << 6
 const FUSE_DO_READDIRPLUS = 1 << 13
 const FUSE_PARALLEL_DIROPS = 1 << 18
+const FUSE_POSIX_ACL = 1 << 20
 const FUSE_MAX_PAGES = 1 << 22
 const FUSE_CACHE_SYMLINKS = 1 << 23
 const FUSE_HANDLE_KILLPRIV_V2 = 1 << 28
+const FUSE_SETXATTR_EXT = 1 << 29
 const FUSE_INIT_EXT = 1 << 30
 /** Bits of flags2, which are bits 32 and up of the 64. */
 const FUSE_DIRECT_IO_ALLOW_MMAP = 1 << 4
@@ -37,6 +39,7 @@ const wanted =
   FUSE_MAX_PAGES |
   FUSE_CACHE_SYMLINKS |
   FUSE_HANDLE_KILLPRIV_V2 |
+  FUSE_SETXATTR_EXT |
   FUSE_INIT_EXT
 const wanted2 = FUSE_DIRECT_IO_ALLOW_MMAP
 
@@ -49,12 +52,17 @@ const congestionThreshold = 48
 const offered = fuse_init_in.word
 const answer = fuse_init_out.word
 
-/**
- * @param opens the kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR
- * @param overRing rings will be offered for every queue; the kernel holds all requests back until they are
- * @returns the answer's bytes, or -EPROTO for a kernel that is too old
- */
-export function answerInit(message: Message, opens: boolean, overRing: boolean): number {
+export interface InitWishes {
+  /** The kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR. */
+  readonly directIo: boolean
+  /** Rings will be offered for every queue; the kernel holds all requests back until they are. */
+  readonly overRing: boolean
+  /** The kernel is to check permissions by POSIX ACLs, which it asks for and caches. */
+  readonly acls: boolean
+}
+
+/** @returns the answer's bytes, or -EPROTO for a kernel that is too old */
+export function answerInit(message: Message, { directIo, overRing, acls }: InitWishes): number {
   const minor = message.argument(offered.minor)
   if (message.argument(offered.major) !== FUSE_KERNEL_VERSION || minor < oldestMinorVersion) return -EPROTO
   const flags = message.argument(offered.flags)
@@ -63,7 +71,8 @@ export function answerInit(message: Message, opens: boolean, overRing: boolean):
   message.put(answer.major, FUSE_KERNEL_VERSION)
   message.put(answer.minor, Math.min(minor, FUSE_KERNEL_MINOR_VERSION))
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
-  message.put(answer.flags, flags & (opens ? wanted | FUSE_ATOMIC_O_TRUNC : wanted))
+  const further = (directIo ? FUSE_ATOMIC_O_TRUNC : 0) | (acls ? FUSE_POSIX_ACL : 0)
+  message.put(answer.flags, flags & (wanted | further))
   message.put(answer.flags2, flags2 & (overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)

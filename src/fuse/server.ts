@@ -31,6 +31,8 @@ export interface ServerOptions {
   readonly directoryAccessTimes: boolean
   /** Tell the kernel that rings will be offered for every processor's queue. */
   readonly overRing: boolean
+  /** Have the kernel check permissions by POSIX ACLs (not with -o noacl). */
+  readonly acls: boolean
 }
 
 export class Server implements Servant {
@@ -40,7 +42,7 @@ export class Server implements Servant {
   readonly #message: Message
   readonly #statistics: Statistics
   readonly #directIo: boolean
-  readonly #overRing: boolean
+  readonly #options: ServerOptions
   readonly #retry: Retry
   readonly #names: NameCalls
   readonly #attributes: AttributeCalls
@@ -60,7 +62,7 @@ export class Server implements Servant {
     this.#message = message
     this.#statistics = statistics
     this.#directIo = directIo
-    this.#overRing = options.overRing
+    this.#options = options
     this.#retry = new Retry(files, patience, this)
     this.#names = new NameCalls(files, message, replies, options.directoryAccessTimes)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
@@ -199,7 +201,7 @@ export class Server implements Servant {
   }
 
   #init(): number {
-    const bytes = answerInit(this.#message, this.#directIo, this.#overRing)
+    const bytes = answerInit(this.#message, this.#options)
     this.initialized = bytes > 0
     return bytes
   }

@@ -49,6 +49,7 @@ const xattrFlags: Flags = [
   [1 << 0, 'XATTR_CREATE'],
   [1 << 1, 'XATTR_REPLACE'],
 ]
+const setxattrFlags: Flags = [[fuse.FUSE_SETXATTR_ACL_KILL_SGID, 'ACL_KILL_SGID']]
 const whences = ['SEEK_SET', 'SEEK_CUR', 'SEEK_END', 'SEEK_DATA', 'SEEK_HOLE']
 
 /** What a request's struct and names say, by opcode. */
@@ -64,10 +65,12 @@ const requests: Readonly<Record<number, (message: Message) => readonly string[]>
   [fuse.FUSE_SETXATTR]: (message) => {
     const at = fuse.fuse_setxattr_in.word
     const flags = message.argument(at.flags)
+    const further = message.argument(at.setxattr_flags)
     return [
       ...firstName(message),
       `size ${message.argument(at.size) >>> 0}`,
       ...(flags === 0 ? [] : [flagText(flags, xattrFlags)]),
+      ...(further === 0 ? [] : [flagText(further, setxattrFlags)]),
     ]
   },
   [fuse.FUSE_REMOVEXATTR]: firstName,

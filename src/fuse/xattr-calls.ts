@@ -55,6 +55,17 @@ class NameList implements XattrNameSink {
   }
 }
 
+/** Where the name of a SETXATTR begins, behind the struct of FUSE_SETXATTR_EXT, if the kernel has sent the short one. */
+const compatSkip = fuse.FUSE_COMPAT_SETXATTR_IN_SIZE - fuse.fuse_setxattr_in.lengthBytes
+
+/**
+ * Whether a SETXATTR has the struct of FUSE_SETXATTR_EXT. A worker that has not answered INIT knows it by the padding:
+ * in its place, a short struct is followed by bytes 4 to 7 of a name, which has more than four.
+ */
+function isExtendedSet(message: Message): boolean {
+  return message.argument(fuse.fuse_setxattr_in.word.padding) === 0
+}
+
 export class XattrCalls {
   readonly #files: Contents
   readonly #xattrs: Xattrs
@@ -90,7 +101,8 @@ export class XattrCalls {
     const message = this.#message
     const at = fuse.fuse_setxattr_in.word
     const size = message.argument(at.size)
-    const start = message.name(this.#name, 0)
+    const isExtended = isExtendedSet(message)
+    const start = message.name(this.#name, isExtended ? 0 : compatSkip)
     if (size < 0 || start + size > message.payloadBytes) return -EINVAL
     return this.#xattrs.set(
       message.nodeid,
@@ -99,6 +111,7 @@ export class XattrCalls {
       message.payloadStart + start,
       size,
       message.argument(at.flags),
+      isExtended && (message.argument(at.setxattr_flags) & fuse.FUSE_SETXATTR_ACL_KILL_SGID) !== 0,
     )
   }
 

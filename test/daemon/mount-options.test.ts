@@ -20,6 +20,21 @@ void tap.test('fusermount3 is told what it knows', (t) => {
   t.end()
 })
 
+void tap.test('ACLs are served unless noacl has the last word', (t) => {
+  for (const [list, acls] of [
+    ['', true],
+    ['acl', true],
+    ['noacl', false],
+    ['noacl,ro,acl', true],
+    ['acl,noacl', false],
+  ] as const) {
+    const options = parseMountOptions([list])
+    t.equal(options.acls, acls, list)
+    t.same(options.names, list.includes('ro') ? ['ro'] : [], 'fusermount3 hears nothing of it')
+  }
+  t.end()
+})
+
 void tap.test('what fstab has for others changes nothing', (t) => {
   const plain = parseMountOptions([])
   const lines = [

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** ACLs by themselves: which ones Linux accepts, the mode that agrees with one, chmod(2), and inheriting. */
 import { test } from 'tap'
-import { ACL_USER_OBJ, mostAclEntries } from '../../layout/acl.js'
+import { ACL_USER_OBJ, mostAclEntries, mostAclWords } from '../../layout/acl.js'
 import { Acl } from '../../src/fs/acl.js'
 import { E2BIG, EINVAL, EOPNOTSUPP } from '../../src/fs/errno.js'
 import { aclBytes, aclText } from '../support/acl-text.js'
 
-const acl = new Acl()
+const acl = new Acl(new Int32Array(mostAclWords))
 const load = (bytes: Uint8Array) => acl.load(bytes, 0, bytes.length)
 
 /** @returns the ACL that was loaded, as text */

@@ -2,6 +2,7 @@
 /** Every suite on one target, and at the end the target's own verdict: unmounted, and the medium found clean. */
 import tap from 'tap'
 import type { Target } from '../support/target.js'
+import { aclSuite } from './suites/acl.js'
 import { appendSuite } from './suites/append.js'
 import { cachedAttributesSuite } from './suites/cached-attributes.js'
 import { copyFileRangeSuite } from './suites/copy-file-range.js'
@@ -32,6 +33,7 @@ import { unlinkSuite } from './suites/unlink.js'
 import { xattrSuite } from './suites/xattr.js'
 
 const suites = [
+  aclSuite,
   appendSuite,
   cachedAttributesSuite,
   copyFileRangeSuite,

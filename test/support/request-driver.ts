@@ -48,6 +48,7 @@ export class RequestDriver {
       accessTimes: true,
       directoryAccessTimes: true,
       overRing: false,
+      acls: true,
     }
     const { engine } = volume
     this.#server = new Server(engine, this.message, this.statistics, options, {

@@ -15,8 +15,8 @@ import type { Contents, Xattrs } from './file-system.js'
 import type { Message } from './message.js'
 import * as fuse from './protocol.js'
 
-/** More than all names of an inode take, as they lie in it and in one block. */
-const listBytes = 8192
+/** More than all names of an inode take, also of a damaged one: it has 4208 bytes for entries, of 8 bytes and more. */
+const listBytes = 16384
 
 /** A list of names, each with its prefix and a NUL. */
 class NameList implements XattrNameSink {

@@ -63,7 +63,7 @@ void test('fields of inodes', (t) => {
       do: put('one', at.size + 1, 0x1000),
       lines: ['inode #one: size is 17592186044425, should be 17592186040320 at most'],
     },
-    { what: 'an unknown flag', do: put('one', at.flags, 8), lines: ['inode #one: unknown flags 0x8'] },
+    { what: 'an unknown flag', do: put('one', at.flags, 16), lines: ['inode #one: unknown flags 0x10'] },
     {
       what: 'inline data in a file',
       do: put('one', at.flags, flagInlineData),

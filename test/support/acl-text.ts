@@ -52,6 +52,14 @@ export function aclText(bytes: Uint8Array): string {
   return entries.join(',')
 }
 
+/** The permission bits of the mode that agrees with an ACL. */
+export function modeOfAcl(text: string): number {
+  const entries = new Map(
+    text.split(',').map((entry) => [entry.slice(0, -3), permissionsOf(entry.slice(-3))]),
+  )
+  return (entries.get('u::')! << 6) | ((entries.get('m::') ?? entries.get('g::')!) << 3) | entries.get('o::')!
+}
+
 function permissionsOf(text: string): number {
   return [0, 1, 2].reduce((bits, bit) => (text.includes(letters[bit]!) ? bits | (1 << bit) : bits), 0)
 }

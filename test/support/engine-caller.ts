@@ -3,7 +3,7 @@
 import { inode as layout } from '../../layout/inode.js'
 import { xattrPrefixes } from '../../layout/xattr.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
-import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { mostBytesPerWrite } from '../../src/fs/file.js'
@@ -80,8 +80,8 @@ export class EngineCaller {
     return this.engine.lookup(parent, nameOf(name))
   }
 
-  make(parent: number, name: string, mode: number, device = 0): number {
-    return this.engine.create(parent, nameOf(name), newInode(mode, device))
+  make(parent: number, name: string, mode: number, device = 0, umask = 0): number {
+    return this.engine.create(parent, nameOf(name), newInode(mode, device, umask))
   }
 
   file(parent: number, name: string): number {
@@ -92,8 +92,8 @@ export class EngineCaller {
     return this.make(parent, name, 0o040755)
   }
 
-  nameless(parent: number, mode = 0o100600): number {
-    return this.engine.createNameless(parent, newInode(mode, 0))
+  nameless(parent: number, mode = 0o100600, umask = 0): number {
+    return this.engine.createNameless(parent, newInode(mode, 0, umask))
   }
 
   symlink(parent: number, name: string, target: string, mode = 0o120777): number {
@@ -189,10 +189,10 @@ export class EngineCaller {
     return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges)
   }
 
-  setxattr(inode: number, name: string, value: Uint8Array, flags = 0): number {
+  setxattr(inode: number, name: string, value: Uint8Array, flags = 0, dropsSetGroup = false): number {
     // A value begins anywhere, as it follows a name in a request.
     this.#buffer.bytes.set(value, 3)
-    return this.engine.xattrs.set(inode, nameOf(name), this.#buffer, 3, value.length, flags)
+    return this.engine.xattrs.set(inode, nameOf(name), this.#buffer, 3, value.length, flags, dropsSetGroup)
   }
 
   /** @param most bytes that there is room for; 0 asks for the length alone */
@@ -218,6 +218,10 @@ export class EngineCaller {
       },
     })
     return error === 0 ? names : error
+  }
+
+  chmod(inode: number, mode: number): number {
+    return this.setattr(inode, { mask: SET_MODE, mode })
   }
 
   setattr(inode: number, change: Partial<AttributeChange>): number {
@@ -297,9 +301,10 @@ function joined(extents: readonly Extent[]): Buffer {
   return Buffer.concat(extents.map((extent) => extent.bytes ?? Buffer.alloc(extent.length)))
 }
 
-export function newInode(mode: number, device: number): NewInode {
+export function newInode(mode: number, device: number, umask = 0): NewInode {
   const made = new NewInode()
   made.mode = mode
+  made.umask = umask
   made.uid = 1000
   made.gid = 100
   made.device = device

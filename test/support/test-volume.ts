@@ -99,9 +99,9 @@ export class TestVolume {
     this.caller.release()
   }
 
-  reopen(now = epoch): void {
+  reopen(now = epoch, hasAcls = true): void {
     this.close()
-    this.volume = Volume.open(this.medium, { readOnly: false, now, isChecked: true })
+    this.volume = Volume.open(this.medium, { readOnly: false, now, isChecked: true, hasAcls })
     this.caller = new EngineCaller(this.volume.engine(0), this.medium)
     this.caller.setClock(now)
     this.#isOpen = true

@@ -3,6 +3,7 @@
 import { flagCapability, flagInlineData, inlineBytes, inode as layout } from '../../layout/inode.js'
 import { blockBytes } from '../../layout/geometry.js'
 import { xattrBlock, xattrEntry, xattrPrefixes } from '../../layout/xattr.js'
+import { aclText, modeOfAcl } from './acl-text.js'
 import type { Invariants, RawInode } from './invariants.js'
 
 const at = layout.word
@@ -54,17 +55,40 @@ export class XattrInvariants {
       const length = words[word + xattrEntry.word.length]!
       const [namespace, nameLength, form] = [key & 255, (key >>> 8) & 255, key >>> 16]
       word += xattrEntry.lengthWords
-      const name = Buffer.from(words.buffer, words.byteOffset + word * 4, nameLength).toString('latin1')
-      this.#addName(`${xattrPrefixes[namespace] ?? `namespace ${namespace} `}${name}`)
+      const suffix = Buffer.from(words.buffer, words.byteOffset + word * 4, nameLength).toString('latin1')
+      const name = `${xattrPrefixes[namespace] ?? `namespace ${namespace} `}${suffix}`
+      this.#addName(name)
       word += Math.ceil(nameLength / 4)
       if (form === 0) {
+        this.#checkAcl(name, Buffer.from(words.buffer, words.byteOffset + word * 4, length))
         word += Math.ceil(length / 4)
         continue
       }
       if (form !== 1 || length === 0 || length > 65536) this.#say(`has an attribute of form ${form}`)
-      for (let n = 0; n < Math.ceil(length / blockBytes); n++) this.#own(words[word++]!)
+      const blocks = words.subarray(word, word + Math.ceil(length / blockBytes))
+      for (const block of blocks) this.#own(block)
+      word += blocks.length
+      const value = Buffer.concat([...blocks].map((block) => this.#bytesOf(block)))
+      this.#checkAcl(name, value.subarray(0, length))
     }
     if (word !== end) this.#say(`has attributes ${where} that end at word ${word}, not ${end}`)
+  }
+
+  #bytesOf(block: number): Uint8Array {
+    const { medium } = this.#all
+    const start = medium.byteOf(block)
+    return medium.bytesOf(block).subarray(start, start + blockBytes)
+  }
+
+  /** An access ACL agrees with the mode and says more than that; only directories have a default ACL. */
+  #checkAcl(name: string, value: Buffer): void {
+    const mode = this.#inode.words[at.mode]!
+    if (name === 'system.posix_acl_default' && (mode & 0o170000) !== 0o040000)
+      this.#say('has a default ACL, but is no directory')
+    if (name !== 'system.posix_acl_access') return
+    const text = aclText(value)
+    if (modeOfAcl(text) !== (mode & 0o777)) this.#say(`has mode ${mode.toString(8)} and the ACL ${text}`)
+    if (!text.includes('m::')) this.#say('has an ACL that says no more than its mode')
   }
 
   #addName(name: string): void {

@@ -2,10 +2,12 @@
 /** Checks the extended attributes of one inode, and takes the blocks that they hold. */
 import { flagCapability } from '../../layout/inode.js'
 import { type Inode, inodeField } from '../fs/inode.js'
+import { hasOneName } from '../fs/xattr-name.js'
+import { aclProblem } from './acl-check.js'
 import { type Claims, ownerName } from './claims.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
-import { xattrsOf } from './xattr-walk.js'
+import { type FoundXattr, valueOf, xattrsOf } from './xattr-walk.js'
 
 export class XattrCheck {
   readonly #view: VolumeView
@@ -33,15 +35,23 @@ export class XattrCheck {
       return isTaken
     }
     const say = (problem: string): void => this.#tell(inode, problem)
-    for (const { name, blocks, isPadded } of xattrsOf(this.#view, inode, take, say)) {
+    for (const xattr of xattrsOf(this.#view, inode, take, say)) {
+      const { name, blocks, isPadded } = xattr
       if (names.has(name)) say(`attribute ${name} stands in it more than once`)
       names.add(name)
       if (!isPadded) say(`attribute ${name} is not padded with zeros`)
       if (name === '"security.capability"') hasCapability = true
       blocks.forEach(take)
+      if (hasOneName(xattr.namespace)) this.#checkAcl(inode, xattr)
     }
     if (hasCapability !== ((inode.flags & flagCapability) !== 0)) this.#tellFlag(inode)
     return held
+  }
+
+  #checkAcl(inode: Inode, xattr: FoundXattr): void {
+    const value = valueOf(this.#view, xattr, (block) => this.#view.isShared(block))
+    const problem = value === null ? null : aclProblem(xattr.namespace, value, inode.mode)
+    if (problem !== null) this.#tell(inode, problem)
   }
 
   #tellFlag(inode: Inode): void {

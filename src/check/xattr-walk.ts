@@ -19,6 +19,7 @@ import type { VolumeView } from './volume-view.js'
 export interface FoundXattr {
   /** With its prefix, quoted. */
   readonly name: string
+  readonly namespace: number
   readonly place: 'inode' | 'block'
   /** First byte of the entry in the inode or the block. */
   readonly byte: number
@@ -141,6 +142,7 @@ function entryAt(
   const firstNumber = (place.base + valueStart) / 4
   const xattr = {
     name: nameText(Buffer.concat([Buffer.from(prefix), suffix])),
+    namespace,
     place: place.kind,
     byte,
     length,
@@ -149,6 +151,21 @@ function entryAt(
     isPadded: isZero(bytes.subarray(nameStart + nameLength, valueStart)) && isZero(bytes.subarray(valueEnd)),
   }
   return { xattr, next }
+}
+
+/** @param canUseBlock of a value that has blocks of its own @returns the value; null where a block cannot be used */
+export function valueOf(
+  view: VolumeView,
+  { blocks, length, value }: FoundXattr,
+  canUseBlock: (block: number) => boolean,
+): Uint8Array | null {
+  if (blocks.length === 0) return value
+  if (!blocks.every(canUseBlock)) return null
+  const whole = blocks.map((block) => {
+    const start = view.medium.byteOf(block)
+    return view.medium.bytesOf(block).subarray(start, start + blockBytes)
+  })
+  return Buffer.concat(whole).subarray(0, length)
 }
 
 function padded(bytes: number): number {

@@ -84,10 +84,25 @@ export class Acl {
     return this.isEmpty || this.#isOrdered() ? 0 : -EINVAL
   }
 
+  /** Of an entry, from 0: ACL_USER_OBJ and so on. */
+  tag(n: number): number {
+    return this.words[at(n) + aclEntry.word.tag]! & tagMask
+  }
+
+  /** The permissions of an entry: 4 read, 2 write, 1 execute. */
+  granted(n: number): number {
+    return this.words[at(n) + aclEntry.word.tag]! >>> permissionShift
+  }
+
+  /** The user or group of a named entry. */
+  idOf(n: number): number {
+    return this.words[at(n) + aclEntry.word.id]! >>> 0
+  }
+
   /** The permission bits of the mode that agrees with it. Of a checked ACL that is not empty, as all below. */
   get permissions(): number {
     const { entries } = this
-    return (this.#granted(0) << 6) | (this.#granted(entries - 2) << 3) | this.#granted(entries - 1)
+    return (this.granted(0) << 6) | (this.granted(entries - 2) << 3) | this.granted(entries - 1)
   }
 
   /** Makes it agree with a mode, as chmod(2) does: the group bits go to the mask, if there is one. */
@@ -115,22 +130,14 @@ export class Acl {
     let previous = 0
     let hasMask = false
     for (let n = 0; n < entries; n++) {
-      const tag = this.#tag(n)
-      if (this.#granted(n) > allPermissions || !follows(tag, previous)) return false
+      const tag = this.tag(n)
+      if (this.granted(n) > allPermissions || !follows(tag, previous)) return false
       const isNamed = tag === ACL_USER || tag === ACL_GROUP
       if (isNamed && this.words[at(n) + aclEntry.word.id] === ACL_UNDEFINED_ID) return false
       hasMask ||= tag === ACL_MASK
       previous = tag
     }
     return previous === ACL_OTHER && hasMask === entries > minimalEntries
-  }
-
-  #tag(n: number): number {
-    return this.words[at(n) + aclEntry.word.tag]! & tagMask
-  }
-
-  #granted(n: number): number {
-    return this.words[at(n) + aclEntry.word.tag]! >>> permissionShift
   }
 
   #grant(n: number, permissions: number): void {

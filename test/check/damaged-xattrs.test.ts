@@ -2,7 +2,8 @@
 /** Damage to extended attributes, done by a poke: the check names exactly it. */
 import { test } from 'tap'
 import { flagCapability, inode as layout } from '../../layout/inode.js'
-import { xattrBlock } from '../../layout/xattr.js'
+import { ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER } from '../../layout/acl.js'
+import { xattrAccessAcl, xattrBlock, xattrDefaultAcl } from '../../layout/xattr.js'
 import { type Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
@@ -162,6 +163,71 @@ void test('attributes in a block', (t) => {
       what: 'a block that is free',
       do: (patient) => patient.flipBit(patient.field(sample.inodes.hard, at.xattrRoot)),
       lines: ['bitmap: block * is marked as free, but in use'],
+    },
+  ])
+  t.end()
+})
+
+/** Words of `deep`'s only attribute, its access ACL: a header of two, the version, and five entries of two. */
+const key = at.inline
+const version = key + 2
+const entry = (n: number): number => version + 1 + 2 * n
+const tagged = (tag: number, permissions: number): number => tag | (permissions << 16)
+
+void test('ACLs', (t) => {
+  const { deep, short, sub } = sample.inodes
+  judge(t, sample, [
+    {
+      what: 'a mode that does not agree',
+      do: put('deep', at.mode, 0o100644),
+      lines: ['inode #deep: its access ACL has permissions 0640, but its mode 0644'],
+    },
+    {
+      what: 'a mask that does not agree',
+      do: put('deep', entry(3), tagged(ACL_MASK, 7)),
+      lines: ['inode #deep: its access ACL has permissions 0670, but its mode 0640'],
+    },
+    {
+      what: 'another version',
+      do: put('deep', version, 1),
+      lines: ['inode #deep: its access ACL has entries that acl(5) does not allow'],
+    },
+    {
+      what: 'entries that are not in order',
+      do: put('sub', entry(1), tagged(ACL_OTHER, 0)),
+      lines: ['inode #sub: its default ACL has entries that acl(5) does not allow'],
+    },
+    {
+      what: 'an ACL that the mode holds',
+      do: (patient) => {
+        patient.setField(deep, at.xattrBytes, 36)
+        patient.setField(deep, key + 1, 28)
+        patient.setField(deep, entry(1), tagged(ACL_GROUP_OBJ, 4))
+        patient.setField(deep, entry(2), tagged(ACL_OTHER, 0))
+      },
+      lines: ['inode #deep: its access ACL says no more than its mode'],
+    },
+    {
+      what: 'a default ACL of a file',
+      do: put('deep', key, xattrDefaultAcl),
+      lines: ['inode #deep: it is no directory, but has a default ACL'],
+    },
+    {
+      what: 'an ACL of a symbolic link',
+      do: (patient) => {
+        const bytes = patient.field(deep, at.xattrBytes)
+        for (let n = 0; n < bytes / 4; n++) patient.setField(short, key + 1 + n, patient.field(deep, key + n))
+        patient.setField(short, at.xattrBytes, bytes)
+      },
+      lines: ['inode #short: it is a symbolic link, but has an access ACL'],
+    },
+    {
+      what: 'an access ACL instead of a default one, and a mode that agrees',
+      do: (patient) => {
+        patient.setField(sub, key, xattrAccessAcl)
+        patient.setField(sub, at.mode, 0o040770)
+      },
+      lines: [],
     },
   ])
   t.end()

@@ -252,6 +252,8 @@ void test('extended attributes', (t) => {
   )
   t.equal(section!.rows[1]!['value'], '"small value"')
   t.match(section!.rows[3]!['value'], /^blocks \d+ \d+ \d+$/)
+  const [directory] = dump({ what: 'inode', inode: inodes.sub })
+  t.same(directory!.rows[0]!['value'], 'u::rwx,u:7:r-x,g::r-x,m::rwx,o::---', 'an ACL, as setfacl(1) has it')
   const patient = new Patient(sample)
   patient.setField(inodes.hard, inodeLayout.word.xattrBytes, 200)
   t.same(dump({ what: 'inode', inode: inodes.hard }, patient)[0]!.damage, [

@@ -7,6 +7,7 @@ import { VolumeView } from '../../src/check/volume-view.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
+import { aclBytes } from './acl-text.js'
 import type { RecordingMedium } from './recording-medium.js'
 import { TestVolume, root } from './test-volume.js'
 
@@ -57,6 +58,7 @@ export function makeSample(): Sample {
   caller.setxattr(hard, 'trusted.last', Buffer.alloc(100, 't'))
   const dir = caller.mkdir(root, 'dir')
   const sub = caller.mkdir(dir, 'sub')
+  caller.setxattr(sub, 'system.posix_acl_default', aclBytes('u::rwx,u:7:r-x,g::r-x,m::rwx,o::---'))
   const deep = caller.file(sub, 'deep')
   const many = caller.mkdir(root, 'many')
   for (let n = 0; n < 400; n++) caller.file(many, `entry ${n}`)

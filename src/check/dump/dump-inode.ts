@@ -17,10 +17,13 @@ import {
 import type { Inode } from '../../fs/inode.js'
 import { S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT, isDirectory } from '../../fs/mode.js'
 import { longestTargetBytes } from '../../fs/symlink.js'
+import { hasOneName } from '../../fs/xattr-name.js'
+import { readAcl } from '../acl-check.js'
+import { aclText } from '../acl-text.js'
 import { octal, sizeOf } from '../inode-fields.js'
 import { nameText } from '../name-text.js'
 import type { VolumeView } from '../volume-view.js'
-import { xattrsOf } from '../xattr-walk.js'
+import { type FoundXattr, xattrsOf } from '../xattr-walk.js'
 import { modeText } from './mode-text.js'
 import { type DumpField, type DumpRow, type DumpSection, field, section } from './section.js'
 import { type FieldTeller, structureFields } from './structure-fields.js'
@@ -100,15 +103,21 @@ function xattrRows(view: VolumeView, inode: Inode, damage: string[]): DumpRow[] 
     return isData
   }
   for (const found of xattrsOf(view, inode, canUse, (problem) => damage.push(problem))) {
-    const { value } = found
-    const shown = nameText(value.subarray(0, mostValueBytes)) + (value.length > mostValueBytes ? '…' : '')
     rows.push({
       attribute: found.name,
       place: found.place,
       byte: found.byte,
       bytes: found.length,
-      value: found.blocks.length === 0 ? shown : `blocks ${found.blocks.join(' ')}`,
+      value: shownValue(found),
     })
   }
   return rows
+}
+
+/** Text or bytes, an ACL as setfacl(1) has it, or the blocks where the value lies. */
+function shownValue({ blocks, namespace, value }: FoundXattr): string {
+  if (blocks.length > 0) return `blocks ${blocks.join(' ')}`
+  const acl = hasOneName(namespace) ? readAcl(value) : null
+  if (acl !== null) return aclText(acl)
+  return nameText(value.subarray(0, mostValueBytes)) + (value.length > mostValueBytes ? '…' : '')
 }

@@ -21,8 +21,8 @@ export interface Lacks {
   readonly fallocate?: string
   /** fallocate(2) with FALLOC_FL_ZERO_RANGE: its errno. */
   readonly zeroRange?: string
-  /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
-  readonly userXattr?: string
+  /** Values of extended attributes of more than a block: the errno of setxattr(2). */
+  readonly largeXattr?: string
 }
 
 export interface Target {
@@ -64,7 +64,7 @@ const tmpfs: Recipe = {
 
 const ext4: Recipe = {
   name: 'ext4',
-  lacks: {},
+  lacks: { largeXattr: 'ENOSPC' },
   async mount(medium, directory) {
     await writeFile(medium, '')
     await truncate(medium, 2 ** 31)
@@ -82,7 +82,6 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   lacks: {
     fallocate: 'EOPNOTSUPP',
     zeroRange: 'EOPNOTSUPP',
-    userXattr: 'EOPNOTSUPP',
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')

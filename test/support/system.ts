@@ -262,11 +262,6 @@ export class System {
   llistxattr = (path: Path) => this.#call('llistxattr', bytes(path)) as Promise<readonly string[]>
   listxattr = (path: Path) => this.#call('listxattr', bytes(path)) as Promise<readonly string[]>
   removexattr = (path: Path, name: string) => this.#perform('removexattr', bytes(path), name)
-  /** The same of a symbolic link itself. */
-  lsetxattr = (path: Path, name: string, value: Buffer) =>
-    this.#perform('lsetxattr', bytes(path), name, value)
-  lgetxattr = (path: Path, name: string) => this.#bytes('lgetxattr', bytes(path), name)
-  llistxattr = (path: Path) => this.#call('llistxattr', bytes(path)) as Promise<readonly string[]>
   lremovexattr = (path: Path, name: string) => this.#perform('lremovexattr', bytes(path), name)
 
   opendir = (path: Path) => this.#call('opendir', bytes(path)) as Promise<Directory>

@@ -19,6 +19,8 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
+  /** Serve extended attributes. */
+  readonly xattrs: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -71,6 +73,7 @@ const ignoredOptions = new Set([
   // Times may be late on the medium with it, but need not be.
   'lazytime',
   'nolazytime',
+  'user_xattr',
 ])
 const ignoredPrefixes = ['x-', 'X-', 'comment=']
 
@@ -92,6 +95,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let flags = 0
   let allowOther = false
   let directIo = false
+  let xattrs = true
   const names = new Map<number, string>()
   for (const option of lists.flatMap((list) => list.split(','))) {
     const flag = flagOptions.get(option)
@@ -100,6 +104,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
+    else if (option === 'noxattr' || option === 'xattr') xattrs = option === 'xattr'
     else if (!isIgnored(option)) {
       throw new UnknownOptionError(refusedOptions.get(option) ?? `unknown mount option ${option}`)
     }
@@ -110,6 +115,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo,
+    xattrs,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }

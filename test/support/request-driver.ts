@@ -45,6 +45,7 @@ export class RequestDriver {
     this.message = new Message(volume.medium, { buffer: this.#buffer, pieceWord: 0, zeros: this.#zeros })
     const options = {
       directIo: false,
+      xattrs: true,
       accessTimes: true,
       directoryAccessTimes: true,
       overRing: false,

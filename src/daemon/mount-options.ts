@@ -19,7 +19,9 @@ export interface MountOptions {
   readonly names: readonly string[]
   readonly allowOther: boolean
   readonly directIo: boolean
-  /** POSIX ACLs decide who may do what. */
+  /** Serve extended attributes. */
+  readonly xattrs: boolean
+  /** POSIX ACLs decide who may do what; not without extended attributes. */
   readonly acls: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
@@ -73,6 +75,7 @@ const ignoredOptions = new Set([
   // Times may be late on the medium with it, but need not be.
   'lazytime',
   'nolazytime',
+  'user_xattr',
 ])
 const ignoredPrefixes = ['x-', 'X-', 'comment=']
 
@@ -94,6 +97,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let flags = 0
   let allowOther = false
   let directIo = false
+  let xattrs = true
   let acls = true
   const names = new Map<number, string>()
   for (const option of lists.flatMap((list) => list.split(','))) {
@@ -103,6 +107,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
       names.set(flag[0], option)
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
+    else if (option === 'noxattr' || option === 'xattr') xattrs = option === 'xattr'
     else if (option === 'acl' || option === 'noacl') acls = option === 'acl'
     else if (!isIgnored(option)) {
       throw new UnknownOptionError(refusedOptions.get(option) ?? `unknown mount option ${option}`)
@@ -114,7 +119,8 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     names: [...names.values()].filter((name) => !unknownToFusermount.has(name)),
     allowOther,
     directIo,
-    acls,
+    xattrs,
+    acls: acls && xattrs,
     accessTimes: (flags & (MS_NOATIME | MS_RDONLY)) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME | MS_RDONLY)) === 0,
   }

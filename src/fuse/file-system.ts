@@ -161,7 +161,8 @@ export interface Xattrs {
 }
 
 export interface FileSystem extends Names, Attributes, Contents {
-  readonly xattrs: Xattrs
+  /** null: it has none, and the kernel is told so. */
+  readonly xattrs: Xattrs | null
   /** The time of the request in hand; a channel sets it. */
   readonly clock: Clock
   /** Space that is about to come back. */

@@ -25,6 +25,11 @@ export const NO_REPLY = 1 << 30
 export interface ServerOptions {
   /** Keep the kernel's page cache out (-o direct_io). It has to be told so at each open. */
   readonly directIo: boolean
+  /**
+   * Serve extended attributes. Otherwise the kernel is told once that there are none, and asks no more: with them, it
+   * asks for security.capability before the first buffered write after it has learnt a file's attributes.
+   */
+  readonly xattrs: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -47,7 +52,7 @@ export class Server implements Servant {
   readonly #names: NameCalls
   readonly #attributes: AttributeCalls
   readonly #data: DataCalls
-  readonly #xattrs: XattrCalls
+  readonly #xattrs: XattrCalls | null
 
   constructor(
     files: FileSystem,
@@ -67,7 +72,8 @@ export class Server implements Servant {
     this.#names = new NameCalls(files, message, replies, options.directoryAccessTimes)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
     this.#data = new DataCalls(files, message, replies, statistics, options.accessTimes)
-    this.#xattrs = new XattrCalls(files, message)
+    const { xattrs } = files
+    this.#xattrs = options.xattrs && xattrs !== null ? new XattrCalls(files, xattrs, message) : null
   }
 
   /** Serves the request in the message; the file system's clock has been set. */
@@ -124,7 +130,7 @@ export class Server implements Servant {
       case fuse.FUSE_UNLINK:
         return this.#names.unlink()
       case fuse.FUSE_GETXATTR:
-        return this.#xattrs.get()
+        return this.#xattrs?.get() ?? -ENOSYS
       case fuse.FUSE_RMDIR:
         return this.#names.rmdir()
       default:
@@ -170,11 +176,11 @@ export class Server implements Servant {
       case fuse.FUSE_COPY_FILE_RANGE_64:
         return this.#data.copyRange()
       case fuse.FUSE_SETXATTR:
-        return this.#xattrs.set()
+        return this.#xattrs?.set() ?? -ENOSYS
       case fuse.FUSE_LISTXATTR:
-        return this.#xattrs.list()
+        return this.#xattrs?.list() ?? -ENOSYS
       case fuse.FUSE_REMOVEXATTR:
-        return this.#xattrs.remove()
+        return this.#xattrs?.remove() ?? -ENOSYS
       case fuse.FUSE_STATFS:
         return this.#attributes.statfs()
       case fuse.FUSE_STATX:
@@ -197,7 +203,7 @@ export class Server implements Servant {
 
   release(): void {
     this.#names.release()
-    this.#xattrs.release()
+    this.#xattrs?.release()
   }
 
   #init(): number {

@@ -4,8 +4,9 @@
  * but shows the names in a list to everybody: names in trusted. are left out here, as ext4 leaves them out, for callers
  * without CAP_SYS_ADMIN.
  */
+import { existsSync } from 'node:fs'
 import { xattrTrusted } from '../../layout/xattr.js'
-import { EINVAL, ERANGE } from '../fs/errno.js'
+import { EINVAL, ENODATA, EOPNOTSUPP, ERANGE } from '../fs/errno.js'
 import { Name } from '../fs/name.js'
 import { prefixOf } from '../fs/xattr-name.js'
 import type { XattrNameSink } from '../fs/xattrs.js'
@@ -17,6 +18,10 @@ import * as fuse from './protocol.js'
 
 /** More than all names of an inode take, also of a damaged one: it has 4208 bytes for entries, of 8 bytes and more. */
 const listBytes = 16384
+
+const selinux = Buffer.from('security.selinux')
+/** Whether the kernel itself answers who asks for it. */
+const hasSelinux = existsSync('/sys/fs/selinux/enforce')
 
 /** A list of names, each with its prefix and a NUL. */
 class NameList implements XattrNameSink {
@@ -73,9 +78,9 @@ export class XattrCalls {
   readonly #list: NameList
   readonly #name = new Name()
 
-  constructor(files: Contents & { readonly xattrs: Xattrs }, message: Message) {
+  constructor(files: Contents, xattrs: Xattrs, message: Message) {
     this.#files = files
-    this.#xattrs = files.xattrs
+    this.#xattrs = xattrs
     this.#message = message
     this.#list = new NameList(message)
   }
@@ -93,7 +98,7 @@ export class XattrCalls {
     // The value is read when the reply is sent; the lock is let go of then.
     message.lockMemory = this.#files.lockMemory
     message.lockOffset = this.#files.handOverReadLock(nodeid)
-    if (length < 0) return length
+    if (length < 0) return this.#refusal(length)
     return most === 0 ? this.#size(length) : 0
   }
 
@@ -132,6 +137,21 @@ export class XattrCalls {
     if (list.bytes > most >>> 0) return -ERANGE
     if (list.bytes > 0) message.piece(list.buffer.mapping, 0, list.bytes)
     return 0
+  }
+
+  /**
+   * What a GETXATTR that fails is answered. ls(1) asks for security.selinux of each file in a long listing, unless it has
+   * heard that the file system has none. Without SELinux there is none indeed, but where somebody has set it.
+   */
+  #refusal(error: number): number {
+    return error === -ENODATA && !hasSelinux && this.#isSelinux() ? -EOPNOTSUPP : error
+  }
+
+  #isSelinux(): boolean {
+    const { bytes, length, start } = this.#name
+    if (length !== selinux.length) return false
+    for (let n = 0; n < length; n++) if (bytes[start + n] !== selinux[n]) return false
+    return true
   }
 
   #size(bytes: number): number {

@@ -35,13 +35,21 @@ void tap.test('ACLs are served unless noacl has the last word', (t) => {
   t.end()
 })
 
+void tap.test('extended attributes are served unless it is said otherwise', (t) => {
+  t.equal(parseMountOptions([]).xattrs, true)
+  t.equal(parseMountOptions(['noxattr']).xattrs, false)
+  t.equal(parseMountOptions(['noxattr', 'xattr']).xattrs, true)
+  t.equal(parseMountOptions(['noxattr,acl']).acls, false, 'ACLs are extended attributes')
+  t.end()
+})
+
 void tap.test('what fstab has for others changes nothing', (t) => {
   const plain = parseMountOptions([])
   const lines = [
     'defaults,noauto,nofail,user,_netdev',
     'owner,group,nousers',
     'comment=a note,x-systemd.automount,X-mount.mkdir=0755',
-    'norelatime,nostrictatime,lazytime,nolazytime',
+    'norelatime,nostrictatime,lazytime,nolazytime,user_xattr',
   ]
   for (const line of lines) t.same(parseMountOptions([line]), plain, line)
   t.equal(parseMountOptions(['noatime,norelatime']).accessTimes, false, 'nor does it take noatime back')

@@ -100,3 +100,28 @@ void test('attributes are changed whole or not at all', (t) => {
   }
   t.end()
 })
+
+void test('a directory that gives its tree back keeps its attributes', (t) => {
+  const volume = TestVolume.make(512)
+  const { caller } = volume
+  const directory = must(caller.mkdir(root, 'd'))
+  for (const [attribute, value] of Object.entries(all)) must(caller.setxattr(directory, attribute, value))
+  const names = Array.from({ length: 40 }, (_, n) => `${n}`.padEnd(200, 'x'))
+  for (const name of names) caller.forget(must(caller.file(directory, name)))
+  for (const name of names.slice(1)) must(caller.unlink(directory, name))
+  const { failures, images, fences } = exploreCall(
+    volume,
+    () => void must(caller.unlink(directory, names[0]!)),
+    random,
+    // Whether the tree is there still is nobody's business but that of `blocks`.
+    (got, { before, after }) => {
+      const kept = /"xattrs":.*/
+      const wanted = after.get('/d')!.facts
+      if (kept.exec(got.get('/d')!.facts)![0] !== kept.exec(wanted)![0]) return 'other attributes'
+      return got.size === before.size || got.size === after.size ? null : 'other names'
+    },
+  )
+  t.same(failures.slice(0, 5), [], `${images} images around ${fences} fences (PMFS2_SEED=${seed})`)
+  volume.drop()
+  t.end()
+})

@@ -18,11 +18,11 @@ export const ACL_OTHER = 0x20
 /** The id of an entry that is not of a named user or group, as a signed word. */
 export const ACL_UNDEFINED_ID = -1
 
-export const aclHeader = structure('ACL header', 4, 'Starts an ACL.', {
+export const aclHeader = structure('acl header', 4, 'Starts an ACL.', {
   version: u32('2'),
 })
 
-export const aclEntry = structure('ACL entry', 8, 'The permissions of some.', {
+export const aclEntry = structure('acl entry', 8, 'The permissions of some.', {
   tag: u32(
     'low half: 1 owner, 2 named user, 4 group, 8 named group, 16 mask, 32 others; high half: permissions, ' +
       '4 read, 2 write, 1 execute',

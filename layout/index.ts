@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Every structure of the format, in the order in which docs/spec.md tells them. */
+import { aclEntry, aclHeader } from './acl.js'
 import { deviceHeader } from './device-header.js'
 import { leafHeader, leafRecord, leafSlot } from './directory.js'
 import { inode } from './inode.js'
@@ -21,6 +22,8 @@ export const structures: readonly Structure[] = [
   mapEntry,
   xattrEntry,
   xattrBlock,
+  aclHeader,
+  aclEntry,
   leafHeader,
   leafSlot,
   leafRecord,

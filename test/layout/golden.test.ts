@@ -166,6 +166,17 @@ const golden: Readonly<Record<string, Golden>> = {
       ['reserved', 12, 4],
     ],
   },
+  'acl header': {
+    lengthBytes: 4,
+    fields: [['version', 0, 4]],
+  },
+  'acl entry': {
+    lengthBytes: 8,
+    fields: [
+      ['tag', 0, 4],
+      ['id', 4, 4],
+    ],
+  },
   'leaf header': {
     lengthBytes: 24,
     fields: [

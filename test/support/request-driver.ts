@@ -123,13 +123,36 @@ export class RequestDriver {
     return size === 0 ? this.reply(fuse.fuse_getxattr_out.word.size) : this.message.pieceBytes
   }
 
-  /** Sets an attribute to whatever the payload holds behind the name. @returns 0 or a negative errno */
-  setxattr(inode: number, name: Uint8Array, length: number): number {
+  /**
+   * Sets an attribute to whatever the payload holds behind the name.
+   * @param setxattrFlags FUSE_SETXATTR_* @returns 0 or a negative errno
+   */
+  setxattr(inode: number, name: Uint8Array, length: number, setxattrFlags = 0): number {
     this.#begin(fuse.FUSE_SETXATTR, inode)
     this.#put(fuse.fuse_setxattr_in.word.size, length)
     this.#put(fuse.fuse_setxattr_in.word.flags, 0)
+    this.#put(fuse.fuse_setxattr_in.word.setxattr_flags, setxattrFlags)
+    this.#put(fuse.fuse_setxattr_in.word.padding, 0)
     this.#putName(name)
     this.message.payloadBytes += length
+    return this.#server.handle()
+  }
+
+  /** Sets an attribute as the kernel does, with or without FUSE_SETXATTR_EXT. @returns 0 or a negative errno */
+  setxattrTo(inode: number, name: string, value: Uint8Array, isExtended: boolean, setxattrFlags = 0): number {
+    this.#begin(fuse.FUSE_SETXATTR, inode)
+    const { message } = this
+    const at = fuse.fuse_setxattr_in
+    const start = isExtended ? 0 : fuse.FUSE_COMPAT_SETXATTR_IN_SIZE - at.lengthBytes
+    const bytes = Buffer.concat([Buffer.from(`${name}\0`), value])
+    if (isExtended) {
+      this.#put(at.word.setxattr_flags, setxattrFlags)
+      this.#put(at.word.padding, 0)
+    }
+    this.#put(at.word.size, value.length)
+    this.#put(at.word.flags, 0)
+    this.#buffer.bytes.set(bytes, message.payloadStart + start)
+    message.payloadBytes = start + bytes.length
     return this.#server.handle()
   }
 

@@ -206,7 +206,11 @@ export function xattrSuite(target: Target): void {
     t.equal((await sys.getxattr(path, 'user.a')).toString(), 'hers')
     await sys.mkdir(`${d}/sticky`)
     await sys.chmod(`${d}/sticky`, 0o1777)
-    t.equal(await outcome(alice.setxattr(`${d}/sticky`, 'user.a', one)), 'EPERM', 'of others with a sticky bit')
+    t.equal(
+      await outcome(alice.setxattr(`${d}/sticky`, 'user.a', one)),
+      'EPERM',
+      'of others with a sticky bit',
+    )
   })
 
   void test('many attributes, one by one', async (t) => {

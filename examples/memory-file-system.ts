@@ -65,7 +65,7 @@ export class MemoryFileSystem extends BaseFileSystem {
 
   override symlink(...[parent, name, made, target, start, length]: fs.SymlinkCall): number {
     const number = this.create(parent, name, made)
-    if (number > 0) this.write(number, 0, 0, length, target, start, false, false)
+    if (number > 0) this.write(number, 0, 0, length, target, start, false, false, false)
     return number
   }
 

@@ -19,6 +19,8 @@ export const flagInlineData = 1
 export const flagOrphan = 2
 /** Of a free inode: it stands on the free list, for all free inodes of its block of the table. */
 export const flagListed = 4
+/** The inode has the extended attribute security.capability, which the next change of its contents takes away. */
+export const flagCapability = 8
 /** Blocks that were allocated ahead of writes (fallocate(2)) may lie beyond the size; all of them are unwritten. */
 export const flagPreallocated = 16
 
@@ -40,8 +42,8 @@ export const inode = structure('inode', 256, 'A file, directory, symbolic link, 
   size: u64("bytes of the file, of the link's target, or of the directory's blocks"),
   blocks: u32('blocks it holds, those of its block map and its extended attributes included'),
   flags: u32(
-    '1 inline data, 2 on the orphan list; 4 = free, and on the free list; 16 unwritten blocks may lie beyond the size; from ' +
-      'bit 8 on, those of users',
+    '1 inline data, 2 on the orphan list, 8 has security.capability; 4 = free, and on the free list; 16 unwritten blocks may ' +
+      'lie beyond the size; from bit 8 on, those of users',
   ),
   mtime: time('when its contents last changed'),
   ctime: time('when anything of it last changed'),

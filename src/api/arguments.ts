@@ -5,7 +5,6 @@
  */
 import { permissionBits } from '../fs/mode.js'
 import { invalidType, invalidValue, outOfRange } from './invalid-argument.js'
-import { umask } from './umask.js'
 
 const largestWord = 2 ** 32 - 1
 /** The kernel counts seconds in 64 bits (time_t). */
@@ -25,11 +24,6 @@ export function permissionsOf(mode: unknown, usual?: number): number {
     bits = Number.parseInt(bits, 8)
   }
   return integerOf(bits, 'mode', 0, largestWord) & permissionBits
-}
-
-/** @returns the bits that the process's umask leaves of a new file's or directory's mode */
-export function masked(permissions: number): number {
-  return permissions & ~umask()
 }
 
 /** @returns a user or group ID, or null for -1, which leaves the owner as it is (chown(2)) */

@@ -19,7 +19,6 @@ import {
 } from '../fs/errno.js'
 import { S_IFDIR, S_IFMT, S_ISVTX } from '../fs/mode.js'
 import { apiError, check } from './api-error.js'
-import { masked } from './arguments.js'
 import { type BytePath, asBytePath, fromBytes } from './byte-path.js'
 import { inodeOfMode } from './made-inode.js'
 import { type Place, nameOf } from './path-walk.js'
@@ -153,7 +152,7 @@ function tryToMake(session: Session, path: BytePath, permissions: number): numbe
   const place = session.walk.resolve(path, false)
   if (typeof place === 'number') return place
   if (place.inode > 0) return -EEXIST
-  const mode = S_IFDIR | masked(permissions & (0o777 | S_ISVTX))
+  const mode = S_IFDIR | (permissions & (0o777 | S_ISVTX))
   const made = session.engine.create(place.parent, place.name, inodeOfMode(mode))
   if (made < 0) return made
   session.engine.forget(made, 1)

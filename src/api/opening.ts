@@ -7,7 +7,6 @@ import { EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EROFS } from '..
 import { S_IFREG } from '../fs/mode.js'
 import { checkOpenToWrite } from '../fs/user-flags.js'
 import { apiError, check } from './api-error.js'
-import { masked } from './arguments.js'
 import type { BytePath } from './byte-path.js'
 import { resize } from './file-contents.js'
 import { inodeOfMode } from './made-inode.js'
@@ -35,7 +34,7 @@ export function openFile(session: Session, path: BytePath, flags: number, permis
   const place = session.place('open', path, follows || (!creates && path.endsWith('/')))
   if (creates) check(whyNotMade(place, flags), 'open', path)
   if (place.inode === -ENOENT && creates) {
-    const made = engine.create(place.parent, place.name, inodeOfMode(S_IFREG | masked(permissions)))
+    const made = engine.create(place.parent, place.name, inodeOfMode(S_IFREG | permissions))
     check(made, 'open', path)
     return new OpenFile(session, made, flags)
   }

@@ -2,7 +2,7 @@
 /**
  * The files of a volume that is not mounted, with the calls of node:fs/promises: for programs that make, fill or look
  * into a volume without the kernel. Paths begin at the volume's root. Every change is durable when its promise
- * resolves.
+ * resolves. Extended attributes, which node:fs does not know, have the calls of the package fs-xattr.
  *
  *     const volume = await openFiles('/dev/pmem0')
  *     await volume.writeFile('/hello', 'hello, world\n')
@@ -60,6 +60,7 @@ import {
 import { type Change, applied, changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
 import { Session } from './session.js'
 import { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
+import { namesOf, removeValue, setValue, valueOf } from './xattr-calls.js'
 
 export interface OpenFilesOptions {
   /** Nothing is changed, as with `-o ro`. */
@@ -146,6 +147,29 @@ export class VolumeFiles {
       if ((wanted & constants.X_OK) !== 0 && stats.isFile() && (stats.mode & 0o111) === 0)
         throw apiError(-EACCES, 'access', at)
     })
+  }
+
+  /** The value of an extended attribute, by its whole name, such as user.mime_type. Follows symbolic links. */
+  getAttribute(path: VolumePath, attribute: string): Promise<Buffer> {
+    return this.#attribute('getxattr', path, (inode, at) => valueOf(this.#session, inode, attribute, at))
+  }
+
+  /** Sets an extended attribute. @param value 64 KiB at most; text is UTF-8 */
+  setAttribute(path: VolumePath, attribute: string, value: string | ArrayBufferView): Promise<void> {
+    return this.#attribute('setxattr', path, (inode, at) => {
+      setValue(this.#session, inode, attribute, value, at)
+    })
+  }
+
+  removeAttribute(path: VolumePath, attribute: string): Promise<void> {
+    return this.#attribute('removexattr', path, (inode, at) => {
+      removeValue(this.#session, inode, attribute, at)
+    })
+  }
+
+  /** The names of all extended attributes, of all namespaces, in no order that means anything. */
+  listAttributes(path: VolumePath): Promise<string[]> {
+    return this.#attribute('listxattr', path, (inode, at) => namesOf(this.#session, inode, at))
   }
 
   /**
@@ -433,6 +457,17 @@ export class VolumeFiles {
       const inode = this.#session.inode(syscall, at, followLast)
       const words = this.#session.walk.attributes(inode, syscall, at)
       return booleanOf(bigint, 'bigint') ? new BigIntVolumeStats(inode, words) : new VolumeStats(inode, words)
+    })
+  }
+
+  #attribute<Result>(
+    syscall: string,
+    path: VolumePath,
+    call: (inode: number, at: BytePath) => Result,
+  ): Promise<Result> {
+    return this.#run(syscall, () => {
+      const at = bytePathOf(path)
+      return call(this.#session.inode(syscall, at, true), at)
     })
   }
 

@@ -2,6 +2,7 @@
 /** Checks one inode in use: its fields, each by itself and against its type, and all blocks that it holds. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import {
+  flagCapability,
   flagInlineData,
   flagOrphan,
   flagPreallocated,
@@ -22,10 +23,11 @@ import { type InodeFacts, wordOfInode } from './inode-facts.js'
 import { octal, sizeOf } from './inode-fields.js'
 import type { ProblemKind, Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
+import { XattrCheck } from './xattr-check.js'
 
 const at = layout.word
 const timeFields = { atime: at.atime, mtime: at.mtime, ctime: at.ctime, btime: at.btime }
-const knownFlags = flagInlineData | flagOrphan | flagPreallocated | userFlags
+const knownFlags = flagInlineData | flagOrphan | flagCapability | flagPreallocated | userFlags
 const mostBytes = largestFileBlocks * blockBytes
 
 /** How many inodes of which type there are. */
@@ -45,6 +47,7 @@ export class InodeCheck {
   readonly #directories: DirectoryCheck
   readonly #facts: InodeFacts
   readonly #report: Report
+  readonly #xattrs: XattrCheck
   readonly #inode: Inode
 
   constructor(
@@ -61,6 +64,7 @@ export class InodeCheck {
     this.#directories = directories
     this.#facts = facts
     this.#report = report
+    this.#xattrs = new XattrCheck(view, claims, report)
     this.#inode = new Inode(view.medium)
   }
 
@@ -80,7 +84,7 @@ export class InodeCheck {
     if (number === rootInode && (inode.mode & S_IFMT) !== S_IFDIR) {
       this.#tell('inode-mode', `mode is ${octal(inode.mode)}, but the root must be a directory`)
     }
-    const held = this.#checkContents(inode) + this.#checkAttributes(inode)
+    const held = this.#checkContents(inode) + this.#xattrs.check(inode)
     if (held !== inode.blocks) this.#tell('block-count', `block count is ${inode.blocks}, should be ${held}`)
   }
 
@@ -163,13 +167,6 @@ export class InodeCheck {
       this.#tell('inode-size', `size is ${sizeOf(inode)}, should be 0 for a special file`)
     if (inode.root !== 0) this.#tell('block-map', `it is a special file, but has block ${inode.root}`)
     return this.#claimMap(inode)
-  }
-
-  /** @returns blocks of extended attributes */
-  #checkAttributes(inode: Inode): number {
-    const block = inode.get(at.xattrRoot)
-    if (block === 0) return 0
-    return this.#claims.take(block, inode.number, 'attribute') ? 1 : 0
   }
 
   #checkTimes(inode: Inode): void {

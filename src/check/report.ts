@@ -15,6 +15,7 @@ export type ProblemKind =
   | 'inode-flags'
   | 'inode-time'
   | 'symlink'
+  | 'xattr'
   | 'block-map'
   | 'block-range'
   | 'block-shared'

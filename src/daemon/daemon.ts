@@ -115,7 +115,7 @@ function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: M
     files: engineFiles({
       medium: opened.description,
       state: opened.volume.state.description,
-      engine: engineSetting(opened.volume, request.options.data, request.options.strictAccessTimes),
+      engine: engineSetting(opened.volume, request.options),
     }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What engines of a mount are made with. */
 import type { EngineSetting } from '../fs/engine-setting.js'
-import type { DataMode } from '../fs/overwriting.js'
 import type { Volume } from '../fs/volume.js'
+import type { MountOptions } from './mount-options.js'
 
-export function engineSetting(volume: Volume, data: DataMode, strictAccessTimes: boolean): EngineSetting {
-  return { ...volume.setting, isChecked: process.env['PMFS2_CHECKED'] === '1', data, strictAccessTimes }
+type EngineOptions = Pick<MountOptions, 'acls' | 'data' | 'strictAccessTimes'>
+
+export function engineSetting(
+  volume: Volume,
+  { acls, data, strictAccessTimes }: EngineOptions,
+): EngineSetting {
+  return {
+    ...volume.setting,
+    isChecked: process.env['PMFS2_CHECKED'] === '1',
+    hasAcls: acls,
+    data,
+    strictAccessTimes,
+  }
 }

@@ -36,6 +36,7 @@ const accepted = new Set([
   'data=ordered',
   'data=writeback',
   'nodiscard',
+  'user_xattr',
   'noquota',
 ])
 const acceptedPrefixes = ['x-', 'X-', 'comment=', 'user=', 'commit=']

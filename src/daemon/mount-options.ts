@@ -43,6 +43,10 @@ export interface MountOptions {
   readonly data: DataMode
   /** The kernel gathers buffered writes, which are durable after fsync(2) only. */
   readonly writebackCache: boolean
+  /** Serve extended attributes. */
+  readonly xattrs: boolean
+  /** POSIX ACLs decide who may do what; not without extended attributes. */
+  readonly acls: boolean
   /** Note when files were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -115,6 +119,8 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   let directIo = false
   let data: DataMode = 'inplace'
   let writebackCache = false
+  let xattrs = true
+  let acls = true
   let onErrors: OnErrors | null = null
   for (const option of options) {
     const flag = flagOptions.get(option)
@@ -126,6 +132,8 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     } else if (option === 'allow_other') allowOther = true
     else if (option === 'direct_io') directIo = true
     else if (option === 'writeback_cache') writebackCache = true
+    else if (option === 'noxattr' || option === 'xattr') xattrs = option === 'xattr'
+    else if (option === 'acl' || option === 'noacl') acls = option === 'acl'
     else if (option === 'errors=continue' || option === 'errors=remount-ro') onErrors = onErrorsOf(option)
     else if (notice !== null) notices.push(notice)
     else if (mode !== null) data = mode
@@ -149,6 +157,8 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     directIo: directIo || strictAccessTimes,
     writebackCache,
     data,
+    xattrs,
+    acls: acls && xattrs,
     accessTimes: (flags & MS_NOATIME) === 0,
     directoryAccessTimes: (flags & (MS_NOATIME | MS_NODIRATIME)) === 0,
     strictAccessTimes,

@@ -143,7 +143,7 @@ export class ServingMode {
       this.#refusal = error instanceof Error ? error.message : String(error)
     }
     if (!isToBe && this.#isForced) this.#refusal = stays
-    const engine = engineSetting(volume, this.#parts.options.data, this.#times.strictAccessTimes)
+    const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times })
     workers.goOn({ files: engine, options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return

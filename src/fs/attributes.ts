@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import { inode as layout } from '../../layout/inode.js'
-import type { Clock } from './clock.js'
 import type { ContentChange } from './content-change.js'
-import { EFBIG, EINVAL, EISDIR, EPERM } from './errno.js'
+import { EFBIG, EINVAL, EISDIR, ENOSPC, EPERM } from './errno.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
+import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
 import { isGuarded, isImmutable } from './user-flags.js'
@@ -26,6 +26,9 @@ export const KILL_PRIVILEGES = 128
 /** Both times are set to the current one, as whoever may write to the file may do, and its owner. */
 export const TOUCH = 256
 const touchAlone = SET_ATIME | SET_MTIME | TOUCH
+
+/** Changes that take security.capability away. */
+const changesPrivileges = SET_UID | SET_GID | SET_SIZE | KILL_PRIVILEGES
 
 /** A change of attributes; made once and filled in for each call. Times are in the medium's encoding. */
 export class AttributeChange {
@@ -60,29 +63,38 @@ export function checkChange(inode: Inode, change: AttributeChange): number {
   return isLargerThanAnyFile(change.sizeLow, change.sizeHigh) ? -EFBIG : 0
 }
 
+/** The change was made, and blocks beyond a smaller size are left: Reclaim.cutPart has to follow. */
+export const cutLeft = 2
+
 /**
  * Makes a checked change, of a file whose last cut is over. The caller holds the metadata lock and the inode's.
- * @returns whether nothing is left beyond a smaller size; else Reclaim.cutPart has to follow
+ * @returns 0, cutLeft, or -ENOSPC where there is no room for an ACL of many entries that has to agree with a new mode
  */
 export function changeAttributes(
-  tx: Transaction,
+  { acls, clock, tx, xattrs }: NamespaceParts,
   inode: Inode,
   change: AttributeChange,
-  clock: Clock,
   content: ContentChange,
   reclaim: Reclaim,
-): boolean {
+): number {
   const { mask, sizeLow, sizeHigh } = change
   tx.begin()
   inode.saveAttributes(tx)
   inode.saveContents(tx)
   if (mask & SET_ATIME) inode.save(tx, inodeField.atime, 2)
+  // What is saved for this comes before the cut, which takes all the room that the log has.
+  if (mask & changesPrivileges) xattrs.dropCapability(tx, inode)
+  if (mask & SET_MODE && acls.saveMode(inode, change.mode) !== 0) {
+    tx.abort()
+    return -ENOSPC
+  }
   const isResized = (mask & SET_SIZE) !== 0
   const grows = isResized && growsTo(inode, sizeLow, sizeHigh)
   const isCut = isResized && !grows
   const end = blockOf(sizeLow, sizeHigh)
   const done = !isCut || reclaim.shrink(inode, end + ((sizeLow & 4095) > 0 ? 1 : 0))
   putOwner(tx, inode, change)
+  if (mask & SET_MODE) acls.putMode(inode)
   if (mask & SET_MTIME) inode.putPair(tx, inodeField.mtime, change.mtimeLow, change.mtimeHigh)
   else if (isResized) inode.putPair(tx, inodeField.mtime, clock.low, clock.high)
   if (mask & SET_ATIME) inode.putPair(tx, inodeField.atime, change.atimeLow, change.atimeHigh)
@@ -92,7 +104,7 @@ export function changeAttributes(
   if (isResized) inode.putSize(tx, sizeLow, sizeHigh)
   if (isCut) reclaim.putShrink(inode)
   tx.end()
-  return done
+  return done ? 0 : cutLeft
 }
 
 function growsTo(inode: Inode, sizeLow: number, sizeHigh: number): boolean {

@@ -4,7 +4,7 @@
  * be so before a file grows. The caller holds the inode's lock.
  */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
-import { flagOrphan, flagPreallocated } from '../../layout/inode.js'
+import { flagCapability, flagOrphan, flagPreallocated } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
 import type { Clock } from './clock.js'
@@ -12,6 +12,7 @@ import { type Inode, inodeField } from './inode.js'
 import { withoutPrivileges } from './mode.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
+import type { XattrStore } from './xattr-store.js'
 
 /**
  * What a call returns that has come only a part of its way: blocks beyond the size that an interrupted cut has left were
@@ -25,13 +26,15 @@ export class ContentChange {
   readonly #tx: Transaction
   readonly #clock: Clock
   readonly #tail: Tail
+  readonly #xattrs: XattrStore
 
-  constructor(medium: Medium, map: BlockMap, tx: Transaction, clock: Clock, tail: Tail) {
+  constructor(medium: Medium, map: BlockMap, tx: Transaction, clock: Clock, tail: Tail, xattrs: XattrStore) {
     this.#medium = medium
     this.#map = map
     this.#tx = tx
     this.#clock = clock
     this.#tail = tail
+    this.#xattrs = xattrs
   }
 
   /**
@@ -42,14 +45,18 @@ export class ContentChange {
     return (inode.flags & (flagOrphan | flagPreallocated)) !== flagOrphan || this.#tail.trimPart(inode)
   }
 
-  /** @param killPrivileges the change clears set-user-ID and set-group-ID, as write(2) does */
-  begin(inode: Inode, killPrivileges: boolean): void {
+  /**
+   * @param killPrivileges the change clears set-user-ID and set-group-ID, as write(2) does
+   * @param isWriteBack it leaves security.capability, which goes with all others
+   */
+  begin(inode: Inode, killPrivileges: boolean, isWriteBack = false): void {
     const tx = this.#tx
     tx.begin()
     inode.saveContents(tx)
-    if (!changesMode(inode, killPrivileges)) return
-    inode.save(tx, inodeField.mode, 1)
-    inode.put(tx, inodeField.mode, withoutPrivileges(inode.mode))
+    const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode
+    if (mode !== inode.mode) inode.save(tx, inodeField.mode, 1)
+    if (!isWriteBack) this.#xattrs.dropCapability(tx, inode)
+    if (mode !== inode.mode) inode.put(tx, inodeField.mode, mode)
   }
 
   /** Ends what {@link begin} began: `bytes` from the start of block `index` on belong to the file. */
@@ -106,7 +113,9 @@ export function wholeBlocksUntil(inode: Inode, endIndex: number, endWithin: numb
   return endWithin > 0 && holdsEnd ? endIndex + 1 : endIndex
 }
 
-export function changesMode(inode: Inode, killPrivileges: boolean): boolean {
+/** Whether {@link ContentChange.begin} takes set-ID bits or security.capability away from a file. */
+export function takesPrivileges(inode: Inode, killPrivileges: boolean, isWriteBack = false): boolean {
+  if (!isWriteBack && (inode.flags & flagCapability) !== 0) return true
   return killPrivileges && withoutPrivileges(inode.mode) !== inode.mode
 }
 

@@ -12,12 +12,14 @@ import type { NamespaceParts } from './namespace-parts.js'
 import { putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
+import type { XattrStore } from './xattr-store.js'
 
 export class EmptiedDirectory {
   readonly #tx: Transaction
   readonly #clock: Clock
   readonly #free: FreeInodes
   readonly #orphans: Orphans
+  readonly #xattrs: XattrStore
   readonly #heir: Inode
 
   constructor(parts: NamespaceParts) {
@@ -25,6 +27,7 @@ export class EmptiedDirectory {
     this.#clock = parts.clock
     this.#free = parts.free
     this.#orphans = parts.orphans
+    this.#xattrs = parts.xattrs
     this.#heir = new Inode(parts.medium)
   }
 
@@ -34,6 +37,8 @@ export class EmptiedDirectory {
   detachTree(directory: Inode): number {
     const tx = this.#tx
     const heir = this.#heir
+    // The directory keeps its attributes.
+    const kept = this.#xattrs.blocksOf(directory)
     tx.begin()
     directory.saveContents(tx)
     if (this.#free.choose(tx, heir) !== 0) {
@@ -44,11 +49,11 @@ export class EmptiedDirectory {
     this.#free.take(tx, heir)
     putNew(tx, heir, this.#clock, S_IFDIR, 0)
     heir.putSize(tx, directory.sizeLow, directory.sizeHigh)
-    heir.put(tx, inodeField.blocks, directory.blocks)
+    heir.put(tx, inodeField.blocks, directory.blocks - kept)
     heir.put(tx, inodeField.root, directory.root)
     heir.put(tx, inodeField.height, directory.height)
     directory.putSize(tx, 0, 0)
-    directory.put(tx, inodeField.blocks, 0)
+    directory.put(tx, inodeField.blocks, kept)
     directory.put(tx, inodeField.root, 0)
     directory.put(tx, inodeField.height, 0)
     this.#orphans.add(tx, heir)

@@ -15,4 +15,6 @@ export interface EngineSetting {
   readonly data: DataMode
   /** An access that is noted is noted each time, and not only when relatime finds it due (mount(8)). */
   readonly strictAccessTimes: boolean
+  /** POSIX ACLs can be read and set, and what is made inherits them. */
+  readonly hasAcls: boolean
 }

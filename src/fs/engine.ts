@@ -13,6 +13,7 @@ import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
+import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
 import { type AttributeChange, attributeWords } from './attributes.js'
 import { BlockMap } from './block-map.js'
@@ -62,6 +63,8 @@ import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 import { WriteCall } from './write-call.js'
+import { XattrStore } from './xattr-store.js'
+import { Xattrs } from './xattrs.js'
 
 /** What statfs(2) tells. */
 export interface VolumeUsage {
@@ -87,6 +90,8 @@ export class Engine {
   readonly flags: FlagChange
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
+  /** Calls on extended attributes. */
+  readonly xattrs: Xattrs
   readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
@@ -155,14 +160,16 @@ export class Engine {
     this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
     this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
     const tail = new Tail(this.#tx, map)
-    const change = new ContentChange(medium, map, this.#tx, clock, tail)
+    const xattrs = new XattrStore(medium, area, this.#allocator)
+    const acls = new Acls(this.#tx, clock, xattrs, state.memory, state.scratchOf(worker), setting.hasAcls)
+    const change = new ContentChange(medium, map, this.#tx, clock, tail, xattrs)
     const punch = new Punch(change, tail, this.space)
     const overwriting =
       setting.data === 'cow'
         ? new CopyOnWrite(medium, map, this.#allocator, this.#tx)
         : new InPlace(medium, map, change)
     this.#file = new File(medium, map, this.#allocator, this.#tx, change, punch, overwriting)
-    this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, notes)
+    this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, xattrs, notes)
     const parts = {
       medium,
       tx: this.#tx,
@@ -173,6 +180,8 @@ export class Engine {
       orphans: this.#orphans,
       directory: this.#directory,
       tail,
+      xattrs,
+      acls,
     }
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
@@ -188,6 +197,7 @@ export class Engine {
     this.allocation = new Fallocate(parts, this.#allocator, change, fill, punch, setting.isReadOnly, end)
     this.flags = new FlagChange(parts, setting.isReadOnly, end)
     this.trim = new Trim(medium, this.#allocator, state, setting.isReadOnly)
+    this.xattrs = new Xattrs(parts, this.space, setting.isReadOnly, end)
     this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
     this.#area = area
     this.#inode = new Inode(medium)
@@ -262,7 +272,7 @@ export class Engine {
     return error
   }
 
-  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, -ENOSPC for an ACL, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
     return this.isReadOnly ? -EROFS : this.#setattr.setattr(number, change)
   }
@@ -438,6 +448,7 @@ export class Engine {
    * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
    * `within` of block `index` of the file.
    * @param isAppend whether the file is open with O_APPEND: one that is append-only is written to no other way
+   * @param isWriteBack what a mapping has stored, or a cache has gathered, is no write: security.capability stays
    * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE
    */
   write(
@@ -449,9 +460,20 @@ export class Engine {
     start: number,
     killPrivileges: boolean,
     isAppend = false,
+    isWriteBack = false,
   ): number {
     if (this.isReadOnly) return -EROFS
-    return this.#write.write(number, index, within, length, from, start, killPrivileges, isAppend)
+    return this.#write.write(
+      number,
+      index,
+      within,
+      length,
+      from,
+      start,
+      killPrivileges,
+      isAppend,
+      isWriteBack,
+    )
   }
 
   /** Whether every call is held to the rules of locks and transactions. */

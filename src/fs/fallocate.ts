@@ -11,7 +11,13 @@ import { largestFileBlocks } from '../../layout/geometry.js'
 import { flagPreallocated } from '../../layout/inode.js'
 import type { Allocator } from './allocator.js'
 import type { CallEnd } from './call-end.js'
-import { type ContentChange, changesMode, endsBeyond, partLeft, wholeBlocksUntil } from './content-change.js'
+import {
+  type ContentChange,
+  endsBeyond,
+  partLeft,
+  takesPrivileges,
+  wholeBlocksUntil,
+} from './content-change.js'
 import { EFBIG, ENOSPC, EOPNOTSUPP, EPERM, EROFS } from './errno.js'
 import { FileCall } from './file-call.js'
 import { Inode, inodeField } from './inode.js'
@@ -136,7 +142,7 @@ export class Fallocate extends FileCall {
     if (this.#reached === notBegun) {
       this.#fill.measure(inode, this.#index, end)
       const lacking = this.#fill.dataCount + this.#fill.nodeCount
-      const changesMore = grows || changesMode(inode, this.#killPrivileges)
+      const changesMore = grows || takesPrivileges(inode, this.#killPrivileges)
       if (lacking === 0 && !changesMore && (this.#mode & FALLOC_FL_ZERO_RANGE) === 0) {
         change.storeModified(inode)
         return 0

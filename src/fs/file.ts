@@ -10,7 +10,7 @@ import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
-import { type ContentChange, changesMode, endsBeyond, partLeft } from './content-change.js'
+import { type ContentChange, takesPrivileges, endsBeyond, partLeft } from './content-change.js'
 import { type DataSource, FileSource, MemorySource } from './data-source.js'
 import { EFBIG, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
@@ -90,6 +90,7 @@ export class File {
    * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
    * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
    * @param isAppend whether the file is open with O_APPEND
+   * @param isWriteBack leaves security.capability, which a write takes away, whoever makes it
    * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, -EPERM,
    * or {@link partLeft}
    */
@@ -102,11 +103,12 @@ export class File {
     start: number,
     killPrivileges: boolean,
     isAppend: boolean,
+    isWriteBack: boolean,
   ): number {
-    const refusal = checkWrite(inode, index, within, isAppend)
+    const refusal = checkWrite(inode, index, within, isAppend, isWriteBack)
     if (refusal !== 0) return refusal
     this.#fromMemory.set(from, start)
-    return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges)
+    return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges, isWriteBack)
   }
 
   /**
@@ -124,7 +126,7 @@ export class File {
     killPrivileges: boolean,
   ): number {
     this.#fromFile.set(source, index, within)
-    return this.#writeFrom(this.#fromFile, target, toIndex, toWithin, length, killPrivileges)
+    return this.#writeFrom(this.#fromFile, target, toIndex, toWithin, length, killPrivileges, false)
   }
 
   /**
@@ -148,6 +150,7 @@ export class File {
     within: number,
     length: number,
     killPrivileges: boolean,
+    isWriteBack: boolean,
   ): number {
     if (length === 0) return 0
     let blocks = blocksOf(within, length)
@@ -157,10 +160,10 @@ export class File {
       length = blocks * blockBytes - within
     }
     const write = this.#write
-    write.set(from, index, within, length)
+    write.set(from, index, within, length, isWriteBack)
     const grows = endsBeyond(inode, index, within + length)
-    if (!grows && !changesMode(inode, killPrivileges) && this.#overwriting.overwrite(inode, write))
-      return length
+    const isPlain = !grows && !takesPrivileges(inode, killPrivileges, isWriteBack)
+    if (isPlain && this.#overwriting.overwrite(inode, write)) return length
     if (grows && !this.#change.mayGrow(inode)) return partLeft
     while (!this.#extend(inode, killPrivileges)) if (!this.#overwriting.retry(write)) return -ENOSPC
     return write.length
@@ -175,7 +178,7 @@ export class File {
     const write = this.#write
     const { index, within, length } = write
     const tx = this.#tx
-    this.#change.begin(inode, killPrivileges)
+    this.#change.begin(inode, killPrivileges, write.isWriteBack)
     this.#change.zeroGap(inode, index, within)
     write.added = 0
     if (!this.#overwriting.prepare(inode, write) || !this.#fillHoles(inode)) {

@@ -112,6 +112,12 @@ export class Inode {
   get project(): number {
     return this.get(at.project)
   }
+  get xattrRoot(): number {
+    return this.get(at.xattrRoot)
+  }
+  get xattrBytes(): number {
+    return this.get(at.xattrBytes)
+  }
 
   /** Where this inode's block map hangs: word of the root in {@link block}. */
   get rootWord(): number {

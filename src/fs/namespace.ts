@@ -8,6 +8,7 @@ import { longestNameBytes } from '../../layout/directory.js'
 import { rootInode } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import type { Acls } from './acls.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import { hasEmptyTree } from './emptied-directory.js'
@@ -39,6 +40,7 @@ export class Namespace {
   readonly #orphans: Orphans
   readonly #directory: Directory
   readonly #tail: Tail
+  readonly #acls: Acls
   readonly #parent: Inode
   readonly #child: Inode
 
@@ -52,6 +54,7 @@ export class Namespace {
     this.#orphans = parts.orphans
     this.#directory = parts.directory
     this.#tail = parts.tail
+    this.#acls = parts.acls
     this.#parent = new Inode(parts.medium)
     this.#child = new Inode(parts.medium)
   }
@@ -78,18 +81,17 @@ export class Namespace {
       if (unfit !== 0) return unfit
     }
     this.#locks.lockInodes(parentNumber)
+    const mode = this.#acls.modeOf(made, parent)
     const tx = this.#tx
     tx.begin()
     saveDirectory(tx, parent)
     const child = this.#child
     let result = this.#free.choose(tx, child)
-    if (result === 0) result = this.#directory.insert(tx, parent, name, child.number, typeOfMode(made.mode))
+    if (result === 0) result = this.#directory.insert(tx, parent, name, child.number, typeOfMode(mode))
+    if (result === 0) result = this.#make(made, mode, parent, 1)
+    if (result === 0 && target !== null) result = putTarget(tx, this.#medium, child, target, start, length)
     if (result === 0) {
-      this.#make(made, parent, 1)
-      if (target !== null) result = putTarget(tx, this.#medium, child, target, start, length)
-    }
-    if (result === 0) {
-      if (isDirectory(made.mode)) parent.put(tx, inodeField.links, parent.links + 1)
+      if (isDirectory(mode)) parent.put(tx, inodeField.links, parent.links + 1)
       parent.putModified(tx, this.#clock)
       tx.end()
       result = child.number
@@ -103,20 +105,29 @@ export class Namespace {
   /** Makes a regular file without a name (O_TMPFILE). @returns its number or a negative errno */
   createNameless(parentNumber: number, made: NewInode): number {
     if (!isMode(made.mode) || (made.mode & S_IFMT) !== S_IFREG) return -EINVAL
-    const error = openDirectory(this.#table, parentNumber, this.#parent)
+    const parent = this.#parent
+    const error = openDirectory(this.#table, parentNumber, parent)
     if (error !== 0) return error
-    if (isImmutable(this.#parent)) return -EPERM
-    this.#tx.begin()
-    const failed = this.#free.choose(this.#tx, this.#child)
-    if (failed !== 0) {
-      this.#tx.abort()
-      return failed
+    if (isImmutable(parent)) return -EPERM
+    this.#locks.lockInodes(parentNumber)
+    const mode = this.#acls.modeOf(made, parent)
+    const child = this.#child
+    const tx = this.#tx
+    tx.begin()
+    let result = this.#free.choose(tx, child)
+    if (result === 0) {
+      this.#orphans.saveAdd(tx, child)
+      result = this.#make(made, mode, parent, 0)
     }
-    this.#orphans.saveAdd(this.#tx, this.#child)
-    this.#make(made, this.#parent, 0)
-    this.#orphans.add(this.#tx, this.#child)
-    this.#tx.end()
-    return this.#child.number
+    if (result === 0) {
+      this.#orphans.add(tx, child)
+      tx.end()
+      result = child.number
+    } else {
+      tx.abort()
+    }
+    this.#locks.unlockInodes()
+    return result
   }
 
   /** Gives an inode one more name. @returns 0 or a negative errno */
@@ -184,25 +195,20 @@ export class Namespace {
     return number
   }
 
-  /** Takes the inode that was chosen, #child, and fills it in. */
-  #make(made: NewInode, parent: Inode, names: number): void {
+  /** Takes the inode that was chosen, #child, and fills it in. @returns 0 or -ENOSPC (then the caller aborts) */
+  #make(made: NewInode, mode: number, parent: Inode, names: number): number {
     const tx = this.#tx
     const child = this.#child
     this.#free.take(tx, child)
     const inherits = (parent.mode & S_ISGID) !== 0
-    const directory = isDirectory(made.mode)
-    putNew(
-      tx,
-      child,
-      this.#clock,
-      directory && inherits ? made.mode | S_ISGID : made.mode,
-      directory ? 2 : names,
-    )
+    const directory = isDirectory(mode)
+    putNew(tx, child, this.#clock, directory && inherits ? mode | S_ISGID : mode, directory ? 2 : names)
     child.put(tx, inodeField.uid, made.uid)
     child.put(tx, inodeField.gid, inherits ? parent.gid : made.gid)
     putInherited(tx, child, parent)
     if (directory) child.put(tx, inodeField.parent, parent.number)
     else child.put(tx, inodeField.device, made.device)
+    return this.#acls.give(child)
   }
 }
 

@@ -10,8 +10,10 @@ import { flagsOfType, inheritedFlags } from './user-flags.js'
  * For whom an inode is made, and how: filled in once per call. Permissions were checked before (default_permissions).
  */
 export class NewInode {
-  /** Type and permission bits, the umask already taken off. */
+  /** Type and permission bits. */
   mode = 0
+  /** Bits that it does not get, unless a default ACL of the directory takes the umask's place. */
+  umask = 0
   uid = 0
   gid = 0
   /** Device number of a device file, as the kernel encodes it in 32 bits. */

@@ -3,7 +3,7 @@
  * Making a hole of a range of a file: whole blocks are freed, parts of blocks become zeros in place. A large range is
  * freed from its end in several transactions. The caller holds the inode's lock.
  */
-import { type ContentChange, changesMode, endsBeyond, wholeBlocksUntil } from './content-change.js'
+import { type ContentChange, endsBeyond, takesPrivileges, wholeBlocksUntil } from './content-change.js'
 import type { Inode } from './inode.js'
 import type { Space } from './space.js'
 import type { Tail } from './tail.js'
@@ -35,7 +35,7 @@ export class Punch {
     const change = this.#change
     const from = within > 0 ? index + 1 : index
     const to = wholeBlocksUntil(inode, endIndex, endWithin)
-    if (from >= to && !endsBeyond(inode, endIndex, endWithin) && !changesMode(inode, killPrivileges)) {
+    if (from >= to && !endsBeyond(inode, endIndex, endWithin) && !takesPrivileges(inode, killPrivileges)) {
       change.zeroEdges(inode, index, within, endIndex, endWithin)
       change.storeModified(inode)
       return true

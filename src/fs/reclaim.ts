@@ -14,6 +14,7 @@ import type { Orphans } from './orphans.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
 import { VolumeError } from './volume-error.js'
+import type { XattrStore } from './xattr-store.js'
 
 export class Reclaim {
   readonly #tx: Transaction
@@ -21,6 +22,7 @@ export class Reclaim {
   readonly #directory: Directory
   readonly #free: FreeInodes
   readonly #orphans: Orphans
+  readonly #xattrs: XattrStore
   readonly #notes: DamageNotes
   #isShrunk = true
 
@@ -30,6 +32,7 @@ export class Reclaim {
     directory: Directory,
     free: FreeInodes,
     orphans: Orphans,
+    xattrs: XattrStore,
     notes: DamageNotes,
   ) {
     this.#tx = tx
@@ -37,6 +40,7 @@ export class Reclaim {
     this.#directory = directory
     this.#free = free
     this.#orphans = orphans
+    this.#xattrs = xattrs
     this.#notes = notes
   }
 
@@ -83,6 +87,10 @@ export class Reclaim {
   evictPart(inode: Inode): boolean {
     // An inode that lost its names by damage may still have them: it keeps what it holds.
     this.#orphans.verify(inode)
+    if (inode.xattrRoot !== 0) {
+      this.#clearXattrs(inode)
+      return false
+    }
     this.#tx.begin()
     inode.saveContents(this.#tx)
     this.#orphans.saveRemove(this.#tx, inode)
@@ -129,6 +137,13 @@ export class Reclaim {
       this.#notes.add(`inode ${inode.number} cannot be freed, and keeps its blocks: ${error.message}`)
       return false
     }
+  }
+
+  /** Frees the blocks of an inode's extended attributes, in a transaction of its own: few inodes have any. */
+  #clearXattrs(inode: Inode): void {
+    this.#tx.begin()
+    this.#xattrs.clear(this.#tx, inode)
+    this.#tx.end()
   }
 
   #cutWhole(inode: Inode): boolean {

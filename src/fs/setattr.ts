@@ -6,7 +6,7 @@
  * file anew. The call returns when nothing is left, so that the space is there for whoever was told so.
  */
 import type { Allocator } from './allocator.js'
-import { type AttributeChange, SET_SIZE, changeAttributes, checkChange } from './attributes.js'
+import { type AttributeChange, SET_SIZE, changeAttributes, checkChange, cutLeft } from './attributes.js'
 import type { CallEnd } from './call-end.js'
 import type { ContentChange } from './content-change.js'
 import { Inode } from './inode.js'
@@ -14,9 +14,8 @@ import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 import type { Space } from './space.js'
 
-/** What a step gives when others are let in before the next one: the change is still to be made, or only its cut. */
+/** What a step gives, beside cutLeft, when others are let in before the next one: the change is still to be made. */
 const isUnmade = 1
-const isUncut = 2
 
 export class Setattr {
   readonly #parts: NamespaceParts
@@ -44,7 +43,7 @@ export class Setattr {
     this.#inode = new Inode(parts.medium)
   }
 
-  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, -ENOSPC, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
     let result = isUnmade
     while (result > 0) result = this.#step(number, change, result)
@@ -61,7 +60,7 @@ export class Setattr {
     try {
       result = table.open(number, inode)
       // A file that is gone by now was freed by others.
-      if (due === isUncut) result = result === 0 && this.#cutOn(inode) ? isUncut : 0
+      if (due === cutLeft) result = result === 0 && this.#cutOn(inode) ? cutLeft : 0
       else if (result === 0) result = checkChange(inode, change) || this.#change(inode, change)
     } catch (damage) {
       result = this.#end.giveUp(damage, number)
@@ -72,17 +71,16 @@ export class Setattr {
     return result
   }
 
-  /** @returns 0, or what is left */
+  /** @returns 0, -ENOSPC, or what is left */
   #change(inode: Inode, change: AttributeChange): number {
     const isResized = (change.mask & SET_SIZE) !== 0
     // What an earlier cut has left beyond the size must not come back when the file grows.
     if (isResized && this.#cutOn(inode)) return isUnmade
-    const { clock, tx } = this.#parts
     const held = inode.blocks
-    const done = changeAttributes(tx, inode, change, clock, this.#content, this.#reclaim)
+    const result = changeAttributes(this.#parts, inode, change, this.#content, this.#reclaim)
     if (isResized) this.#allocator.releaseAhead(inode.number)
     if (inode.blocks < held) this.#space.noteFreed()
-    return done ? 0 : isUncut
+    return result
   }
 
   /** Frees a part of what a cut has left, if it has. @returns whether more is left */

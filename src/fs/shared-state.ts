@@ -51,6 +51,9 @@ export const reservationCount = 1024
 export const reservationWords = 4
 const BITMAP = RESERVATIONS + reservationCount * reservationWords
 
+/** Memory of each worker's own, in which a call puts together what it stores. */
+export const scratchBytes = 8192
+
 /** Inodes whose lookup counts share one mapping. */
 const inodesPerWindow = 2 ** 28
 const inodeWindowShift = 28
@@ -91,10 +94,14 @@ export class SharedState {
     this.#counts = lookups.map((buffer) => buffer.words)
   }
 
-  /** New state for a volume of so many blocks. Memory comes into being as it is touched. */
-  static create(blockCount: number): SharedState {
+  /**
+   * New state for a volume of so many blocks. Memory comes into being as it is touched.
+   * @param workers that there can be
+   */
+  static create(blockCount: number, workers = 1): SharedState {
     const groups = Math.ceil(blockCount / blocksPerBitmapBlock)
-    const memory = createTransferBuffer('pmfs2 state', (BITMAP + bitmapWords(blockCount) + groups) * 4)
+    const words = BITMAP + bitmapWords(blockCount) + groups
+    const memory = createTransferBuffer('pmfs2 state', words * 4 + workers * scratchBytes)
     const inodes = Math.min(largestInode + 1, blockCount * inodesPerBlock)
     const lookups: TransferBuffer[] = []
     for (let first = 0; first < inodes; first += inodesPerWindow) {
@@ -138,6 +145,11 @@ export class SharedState {
     if (before >= 0) return before - count
     Atomics.store(counts, at, saturated)
     return mostLookups
+  }
+
+  /** Where a worker's {@link scratchBytes} begin in {@link memory}, in bytes; a multiple of four. */
+  scratchOf(worker: number): number {
+    return (this.groupFree + this.groupCount) * 4 + worker * scratchBytes
   }
 
   /** Tells workers that wait for a lock that nobody may ever let go of it. */

@@ -46,13 +46,21 @@ export function isNameGuarded(directory: Inode, named: Inode): boolean {
 }
 
 /**
- * @param isAppend whether whoever writes has the file open with O_APPEND
+ * @param isAppend whether whoever writes has the file open with O_APPEND, or the kernel gathers writes and has checked that
+ * @param isWriteBack pages of the kernel's cache, which begin before what was appended
  * @returns 0, or -EPERM where the file may not be written to, or only at its end
  */
-export function checkWrite(inode: Inode, index: number, within: number, isAppend: boolean): number {
+export function checkWrite(
+  inode: Inode,
+  index: number,
+  within: number,
+  isAppend: boolean,
+  isWriteBack: boolean,
+): number {
   const guarded = inode.flags & guards
   if (guarded === 0) return 0
   if (guarded & flagImmutable || !isAppend) return -EPERM
+  if (isWriteBack) return 0
   const { sizeBlock } = inode
   return index < sizeBlock || (index === sizeBlock && within < inode.sizeWithin) ? -EPERM : 0
 }

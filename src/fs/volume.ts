@@ -36,6 +36,8 @@ export interface OpenOptions {
   readonly data?: DataMode
   /** Milliseconds since 1970 */
   readonly now: number
+  /** POSIX ACLs can be read and set, and are inherited; true by default. */
+  readonly hasAcls?: boolean
   /** Have the engines hold themselves to the rules of locks and transactions. */
   readonly isChecked?: boolean
   /**
@@ -93,7 +95,7 @@ export class Volume {
     }
     const { geometry } = superblock
     const undone = recover(medium, geometry, options.readOnly)
-    const state = SharedState.create(geometry.blockCount)
+    const state = SharedState.create(geometry.blockCount, geometry.laneCount)
     const record = damageRecord(superblock)
     const notices = [...damage]
     if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
@@ -124,6 +126,7 @@ export class Volume {
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
       isReadOnly: this.#isReadOnly,
+      hasAcls: this.#options.hasAcls ?? true,
       data: this.#options.data ?? 'inplace',
       strictAccessTimes: false,
     }

@@ -20,6 +20,7 @@ export class WriteCall extends FileCall {
   #start = 0
   #killPrivileges = false
   #isAppend = false
+  #isWriteBack = false
 
   constructor(parts: NamespaceParts, file: File, end: CallEnd) {
     super(parts.locks, end)
@@ -38,6 +39,7 @@ export class WriteCall extends FileCall {
     start: number,
     killPrivileges: boolean,
     isAppend: boolean,
+    isWriteBack: boolean,
   ): number {
     this.#number = number
     this.#index = index
@@ -47,6 +49,7 @@ export class WriteCall extends FileCall {
     this.#start = start
     this.#killPrivileges = killPrivileges
     this.#isAppend = isAppend
+    this.#isWriteBack = isWriteBack
     return this.run(number)
   }
 
@@ -63,6 +66,7 @@ export class WriteCall extends FileCall {
       this.#start,
       this.#killPrivileges,
       this.#isAppend,
+      this.#isWriteBack,
     )
   }
 }

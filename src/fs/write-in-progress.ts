@@ -20,6 +20,8 @@ export class WriteInProgress {
   from: DataSource
   /** Blocks that it has added to the file, its map's included. */
   added = 0
+  /** A mapping or a cache has stored it: no privileges go with it. */
+  isWriteBack = false
   /** Where it failed for want of space: so many of its blocks might do. */
   fitting = 0
   /** How often it failed for want of space. */
@@ -29,11 +31,12 @@ export class WriteInProgress {
     this.from = from
   }
 
-  set(from: DataSource, index: number, within: number, length: number): void {
+  set(from: DataSource, index: number, within: number, length: number, isWriteBack: boolean): void {
     this.from = from
     this.index = index
     this.within = within
     this.length = length
+    this.isWriteBack = isWriteBack
     this.failures = 0
   }
 

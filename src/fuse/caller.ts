@@ -33,12 +33,18 @@ const CAP_SYS_ADMIN = 21n
 
 /**
  * Whether a thread that waits for a reply may do what is for administrators: it has CAP_SYS_ADMIN in the server's user
- * namespace, or it runs as the user whose server this is, if that is not root. Where its capabilities cannot be seen,
- * root has them.
+ * namespace, or it runs as the user whose server this is, if that is not root.
  */
 export function mayAdminister(thread: number, uid: number): boolean {
   const own = process.geteuid?.() ?? 0
-  if (own !== 0 && uid === own) return true
+  return (own !== 0 && uid === own) || isSystemAdministrator(thread, uid)
+}
+
+/**
+ * Whether a thread that waits for a reply has CAP_SYS_ADMIN in the server's user namespace. Where that cannot be seen,
+ * root has it, and nobody else.
+ */
+export function isSystemAdministrator(thread: number, uid: number): boolean {
   const capabilities = effectiveCapabilities(thread)
   return capabilities === null ? uid === 0 : ((capabilities >> CAP_SYS_ADMIN) & 1n) === 1n
 }

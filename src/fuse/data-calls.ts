@@ -21,6 +21,13 @@ const farIndex = 2 ** 32 - 1
 /** A longer copy is asked for again: what is copied at once stays a small number. */
 const mostBytesPerCopy = 2 ** 30
 
+export interface DataOptions {
+  /** Note when files were read. */
+  readonly accessTimes: boolean
+  /** The kernel gathers buffered writes. */
+  readonly writebackCache: boolean
+}
+
 export class DataCalls {
   /** A write that is cut short for want of space is answered so. */
   takesShort = false
@@ -29,22 +36,23 @@ export class DataCalls {
   readonly #replies: Replies
   readonly #statistics: Statistics
   readonly #accessTimes: boolean
+  readonly #gathers: boolean
   readonly #change = new AttributeChange()
   readonly #found = new FilePosition()
 
-  /** @param accessTimes note when files were read */
   constructor(
     files: Contents & Attributes,
     message: Message,
     replies: Replies,
     statistics: Statistics,
-    accessTimes: boolean,
+    options: DataOptions,
   ) {
     this.#files = files
     this.#message = message
     this.#replies = replies
     this.#statistics = statistics
-    this.#accessTimes = accessTimes
+    this.#accessTimes = options.accessTimes
+    this.#gathers = options.writebackCache
   }
 
   open(): number {
@@ -105,6 +113,7 @@ export class DataCalls {
     const size = message.argument(at.size)
     if (size > message.payloadBytes || size > maxWriteBytes || size < 0) return -EINVAL
     if (high >>> 0 >= offsetHighLimit) return -EFBIG
+    const isWriteBack = (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) !== 0
     const written = this.#files.write(
       message.nodeid,
       blockOf(low, high),
@@ -113,12 +122,13 @@ export class DataCalls {
       message.payload,
       message.payloadStart,
       (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
-      (message.argument(at.flags) & fuse.O_APPEND) !== 0,
+      (this.#gathers && isWriteBack) || (message.argument(at.flags) & fuse.O_APPEND) !== 0,
+      isWriteBack,
     )
     if (written < 0) return written
     if (written < size) {
       // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
-      if (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) return -ENOSPC
+      if (isWriteBack) return -ENOSPC
       if (!this.takesShort) return CUT_SHORT
     }
     this.#statistics.countWritten(written)

@@ -15,6 +15,7 @@ import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
 import type { TrimRange } from '../fs/trim.js'
+import type { XattrNameSink } from '../fs/xattrs.js'
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
@@ -132,6 +133,7 @@ export interface Contents {
   readonly lockMemory: Mapping
   /**
    * @param isAppend whether the file is open with O_APPEND
+   * @param isWriteBack a mapping's or a cache's stores, which leave security.capability
    * @returns the bytes written, fewer where there is no space for all
    */
   write(
@@ -143,6 +145,7 @@ export interface Contents {
     start: number,
     killPrivileges: boolean,
     isAppend: boolean,
+    isWriteBack: boolean,
   ): number
   readonly ranges: Ranges
   readonly allocation: Allocation
@@ -179,7 +182,35 @@ export interface Ranges {
   ): number
 }
 
+/** Extended attributes, by whole names. */
+export interface Xattrs {
+  /**
+   * Tells where a value lies, and keeps the inode locked for reading as Contents.beginRead does.
+   * @param most bytes that are wanted; 0 asks for their number alone
+   * @returns bytes of the value
+   */
+  beginGet(number: number, name: Name, most: number, sink: ExtentSink): number
+  /**
+   * @param flags XATTR_* of setxattr(2)
+   * @param dropsSetGroup with an access ACL: set-group-ID is to be cleared
+   */
+  set(
+    number: number,
+    name: Name,
+    from: TransferBuffer,
+    start: number,
+    length: number,
+    flags: number,
+    dropsSetGroup: boolean,
+  ): number
+  remove(number: number, name: Name): number
+  /** Tells all names. */
+  list(number: number, sink: XattrNameSink): number
+}
+
 export interface FileSystem extends Names, Attributes, Contents, Trimming {
+  /** null: it has none, and the kernel is told so. */
+  readonly xattrs: Xattrs | null
   /** The time of the request in hand; a channel sets it. */
   readonly clock: Clock
   /** Space that is about to come back. */

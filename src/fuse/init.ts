@@ -19,9 +19,11 @@ const FUSE_DONT_MASK = 1 << 6
 const FUSE_DO_READDIRPLUS = 1 << 13
 const FUSE_WRITEBACK_CACHE = 1 << 16
 const FUSE_PARALLEL_DIROPS = 1 << 18
+const FUSE_POSIX_ACL = 1 << 20
 const FUSE_MAX_PAGES = 1 << 22
 const FUSE_CACHE_SYMLINKS = 1 << 23
 const FUSE_HANDLE_KILLPRIV_V2 = 1 << 28
+const FUSE_SETXATTR_EXT = 1 << 29
 const FUSE_INIT_EXT = 1 << 30
 /** Bits of flags2, which are bits 32 and up of the 64. */
 const FUSE_DIRECT_IO_ALLOW_MMAP = 1 << 4
@@ -37,6 +39,7 @@ const wanted =
   FUSE_PARALLEL_DIROPS |
   FUSE_MAX_PAGES |
   FUSE_HANDLE_KILLPRIV_V2 |
+  FUSE_SETXATTR_EXT |
   FUSE_INIT_EXT
 const wanted2 = FUSE_DIRECT_IO_ALLOW_MMAP
 
@@ -56,6 +59,8 @@ export interface InitOptions {
   readonly strictAccessTimes: boolean
   /** The kernel is to gather buffered writes. */
   readonly writebackCache: boolean
+  /** The kernel is to check permissions by POSIX ACLs, which it asks for and caches. */
+  readonly acls: boolean
   /** Rings will be offered for every queue; the kernel holds all requests back until they are. */
   readonly overRing: boolean
 }
@@ -74,8 +79,9 @@ export function answerInit(message: Message, options: InitOptions): number {
   message.put(answer.max_readahead, message.argument(offered.max_readahead))
   const opens = options.directIo ? FUSE_ATOMIC_O_TRUNC : 0
   const gathers = options.writebackCache ? FUSE_WRITEBACK_CACHE : 0
+  const acls = options.acls ? FUSE_POSIX_ACL : 0
   const caches = options.strictAccessTimes ? 0 : FUSE_CACHE_SYMLINKS
-  message.put(answer.flags, flags & (wanted | opens | gathers | caches))
+  message.put(answer.flags, flags & (wanted | opens | gathers | acls | caches))
   message.put(answer.flags2, flags2 & (options.overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)

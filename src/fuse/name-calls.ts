@@ -175,10 +175,11 @@ export class NameCalls {
     return this.#make(S_IFREG, this.#message.argument(at.mode), this.#message.argument(at.umask), 0)
   }
 
-  /** Fills in what is to be made; the umask is taken off here (DONT_MASK). */
+  /** Fills in what is to be made; DONT_MASK leaves the umask to the server. */
   #make(type: number, mode: number, umask: number, device: number): NewInode {
     const made = this.#made
-    made.mode = type | (mode & permissionBits & ~umask)
+    made.mode = type | (mode & permissionBits)
+    made.umask = umask
     made.uid = this.#message.uid
     made.gid = this.#message.gid
     made.device = device

@@ -392,10 +392,17 @@ export const fuse_init_out = structure('fuse_init_out', 64, 'Answers INIT.', {
   unused: bytes(28, ''),
 })
 
-export const fuse_setxattr_in = structure('fuse_setxattr_in', 8, 'SETXATTR; a name and a value follow.', {
+/** As FUSE_SETXATTR_EXT makes it. Kernels without that leave the last two fields out. */
+export const fuse_setxattr_in = structure('fuse_setxattr_in', 16, 'SETXATTR; a name and a value follow.', {
   size: u32('bytes of the value'),
   flags: u32('XATTR_*'),
+  setxattr_flags: u32('FUSE_SETXATTR_*'),
+  padding: u32('0'),
 })
+export const FUSE_COMPAT_SETXATTR_IN_SIZE = 8
+
+/** With an access ACL: clear set-group-ID, as the caller may not keep it. */
+export const FUSE_SETXATTR_ACL_KILL_SGID = 1 << 0
 
 export const fuse_getxattr_in = structure(
   'fuse_getxattr_in',
@@ -403,6 +410,16 @@ export const fuse_getxattr_in = structure(
   'GETXATTR, where a name follows, and LISTXATTR.',
   {
     size: u32('bytes at the most; 0: tell how many'),
+    padding: u32(''),
+  },
+)
+
+export const fuse_getxattr_out = structure(
+  'fuse_getxattr_out',
+  8,
+  'Answers GETXATTR and LISTXATTR that ask how many bytes there are.',
+  {
+    size: u32('bytes'),
     padding: u32(''),
   },
 )

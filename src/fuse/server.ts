@@ -20,6 +20,7 @@ import * as fuse from './protocol.js'
 import { Replies } from './replies.js'
 import { CUT_SHORT, Retry, type Servant, lacksSpace } from './retry.js'
 import type { Statistics } from './statistics.js'
+import { XattrCalls } from './xattr-calls.js'
 
 /** The request is not answered. */
 export const NO_REPLY = 1 << 30
@@ -29,6 +30,11 @@ export interface ServerOptions {
   readonly directIo: boolean
   /** The kernel gathers buffered writes, and keeps sizes and times itself (-o writeback_cache). */
   readonly writebackCache: boolean
+  /**
+   * Serve extended attributes. Otherwise the kernel is told once that there are none, and asks no more: with them, it
+   * asks for security.capability before the first buffered write after it has learnt a file's attributes.
+   */
+  readonly xattrs: boolean
   /** Note when files and symbolic links were read, as relatime does. */
   readonly accessTimes: boolean
   /** The same of directories. */
@@ -37,6 +43,8 @@ export interface ServerOptions {
   readonly strictAccessTimes: boolean
   /** Tell the kernel that rings will be offered for every processor's queue. */
   readonly overRing: boolean
+  /** Have the kernel check permissions by POSIX ACLs (not with -o noacl). */
+  readonly acls: boolean
 }
 
 export class Server implements Servant {
@@ -53,6 +61,7 @@ export class Server implements Servant {
   readonly #attributes: AttributeCalls
   readonly #data: DataCalls
   readonly #ioctls: IoctlCalls
+  readonly #xattrs: XattrCalls | null
 
   constructor(
     files: FileSystem,
@@ -73,8 +82,10 @@ export class Server implements Servant {
     this.#retry = new Retry(files, patience, this)
     this.#names = new NameCalls(files, message, replies, options)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
-    this.#data = new DataCalls(files, message, replies, statistics, options.accessTimes)
+    this.#data = new DataCalls(files, message, replies, statistics, options)
     this.#ioctls = new IoctlCalls(files, message, replies, patience, notices)
+    const { xattrs } = files
+    this.#xattrs = options.xattrs && xattrs !== null ? new XattrCalls(files, xattrs, message) : null
   }
 
   /** Serves the request in the message; the file system's clock has been set. */
@@ -130,6 +141,8 @@ export class Server implements Servant {
         return this.#names.readdir(true)
       case fuse.FUSE_UNLINK:
         return this.#names.unlink()
+      case fuse.FUSE_GETXATTR:
+        return this.#xattrs?.get() ?? -ENOSYS
       case fuse.FUSE_RMDIR:
         return this.#names.rmdir()
       default:
@@ -181,6 +194,12 @@ export class Server implements Servant {
         return this.#data.copyRange()
       case fuse.FUSE_IOCTL:
         return this.#ioctls.ioctl()
+      case fuse.FUSE_SETXATTR:
+        return this.#xattrs?.set() ?? -ENOSYS
+      case fuse.FUSE_LISTXATTR:
+        return this.#xattrs?.list() ?? -ENOSYS
+      case fuse.FUSE_REMOVEXATTR:
+        return this.#xattrs?.remove() ?? -ENOSYS
       case fuse.FUSE_STATFS:
         return this.#attributes.statfs()
       case fuse.FUSE_STATX:
@@ -203,6 +222,7 @@ export class Server implements Servant {
 
   release(): void {
     this.#names.release()
+    this.#xattrs?.release()
   }
 
   #init(): number {

@@ -46,6 +46,11 @@ const renameFlags: Flags = [
   [1 << 1, 'EXCHANGE'],
   [1 << 2, 'WHITEOUT'],
 ]
+const xattrFlags: Flags = [
+  [1 << 0, 'XATTR_CREATE'],
+  [1 << 1, 'XATTR_REPLACE'],
+]
+const setxattrFlags: Flags = [[fuse.FUSE_SETXATTR_ACL_KILL_SGID, 'ACL_KILL_SGID']]
 const whences = ['SEEK_SET', 'SEEK_CUR', 'SEEK_END', 'SEEK_DATA', 'SEEK_HOLE']
 
 /** What a request's struct and names say, by opcode. */
@@ -56,8 +61,19 @@ const requests: Readonly<Record<number, (message: Message) => readonly string[]>
   [fuse.FUSE_SYMLINK]: twoNames,
   [fuse.FUSE_SETATTR]: changedAttributes,
   [fuse.FUSE_BATCH_FORGET]: forgotten,
-  [fuse.FUSE_GETXATTR]: firstName,
-  [fuse.FUSE_SETXATTR]: firstName,
+  [fuse.FUSE_GETXATTR]: (message) => [...firstName(message), ...listedBytes(message)],
+  [fuse.FUSE_LISTXATTR]: listedBytes,
+  [fuse.FUSE_SETXATTR]: (message) => {
+    const at = fuse.fuse_setxattr_in.word
+    const flags = message.argument(at.flags)
+    const further = message.argument(at.setxattr_flags)
+    return [
+      ...firstName(message),
+      `size ${message.argument(at.size) >>> 0}`,
+      ...(flags === 0 ? [] : [flagText(flags, xattrFlags)]),
+      ...(further === 0 ? [] : [flagText(further, setxattrFlags)]),
+    ]
+  },
   [fuse.FUSE_REMOVEXATTR]: firstName,
   [fuse.FUSE_FORGET]: (message) => [`references ${wide(message, fuse.fuse_forget_in.word.nlookup)}`],
   [fuse.FUSE_MKNOD]: (message) => {
@@ -143,6 +159,8 @@ const replies: Readonly<Record<number, (message: Message) => string>> = {
   [fuse.FUSE_LSEEK]: (message) => `offset ${repliedWide(message, fuse.fuse_lseek_out.word.offset)}`,
   [fuse.FUSE_COPY_FILE_RANGE]: copiedBytes,
   [fuse.FUSE_COPY_FILE_RANGE_64]: copiedBytes,
+  [fuse.FUSE_GETXATTR]: xattrText,
+  [fuse.FUSE_LISTXATTR]: xattrText,
   [fuse.FUSE_STATFS]: (message) => {
     const at = fuse.fuse_statfs_out.word
     return `${repliedWide(message, at.bfree)} of ${repliedWide(message, at.blocks)} blocks free`
@@ -226,6 +244,19 @@ function copiedRange(message: Message): string[] {
     `offset ${wide(message, at.off_out)}`,
     `length ${wide(message, at.len)}`,
   ]
+}
+
+function listedBytes(message: Message): string[] {
+  return [`size ${message.argument(fuse.fuse_getxattr_in.word.size) >>> 0}`]
+}
+
+/** The bytes that there are; where nobody has room for them, their number comes in the reply's struct. */
+function xattrText(message: Message): string {
+  const asked = message.argument(fuse.fuse_getxattr_in.word.size)
+  return counted(
+    asked === 0 ? replied(message, fuse.fuse_getxattr_out.word.size) : message.pieceBytes,
+    'byte',
+  )
 }
 
 function copiedBytes(message: Message): string {

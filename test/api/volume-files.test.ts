@@ -5,6 +5,7 @@ import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { type VolumeFiles, openFiles } from '../../src/api/volume-files.js'
+import { aclBytes, aclText } from '../support/acl-text.js'
 import { formattedDevice, problemsOn } from './formatted-device.js'
 
 void test('files, directories and links survive closing and opening', async (t) => {
@@ -142,3 +143,25 @@ void test('data: how writes change blocks', async (t) => {
 async function blocksOf(volume: VolumeFiles): Promise<number> {
   return (await volume.stat('/file')).blocks
 }
+
+void test('what is made inherits the default ACL of its directory, and not the umask', async (t) => {
+  const volume = await openFiles(formattedDevice(t, 2 ** 22))
+  t.teardown(() => volume.close())
+  const before = process.umask(0o077)
+  t.teardown(() => process.umask(before))
+  const acl = 'u::rwx,u:7:r-x,g::r-x,m::rwx,o::r--'
+  await volume.mkdir('/dir')
+  await volume.setAttribute('/dir', 'system.posix_acl_default', aclBytes(acl))
+  await volume.mkdir('/dir/sub/below', { recursive: true })
+  await volume.writeFile('/dir/sub/file', 'x')
+  await volume.writeFile('/plain', 'x')
+  const shown = async (path: string) => [
+    ((await volume.stat(path)).mode & 0o777).toString(8),
+    aclText(await volume.getAttribute(path, 'system.posix_acl_access')),
+  ]
+  t.same(await shown('/dir/sub/below'), ['774', acl])
+  t.same(await shown('/dir/sub/file'), ['664', 'u::rw-,u:7:r-x,g::r-x,m::rw-,o::r--'])
+  t.equal((await volume.stat('/plain')).mode & 0o777, 0o600)
+  await volume.chmod('/dir/sub/file', 0o600)
+  t.same(await shown('/dir/sub/file'), ['600', 'u::rw-,u:7:r-x,g::r-x,m::---,o::---'])
+})

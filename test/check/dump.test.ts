@@ -237,3 +237,27 @@ void test('moments before 1970 and after 2038', (t) => {
   t.equal(text(2 ** 31, 1), '2038-01-19T03:14:08.000000001Z')
   t.end()
 })
+
+void test('extended attributes', (t) => {
+  const [section] = dump({ what: 'inode', inode: inodes.hard })
+  t.same(
+    section!.rows.map(({ attribute, place, bytes }) => [attribute, place, bytes]),
+    [
+      ['"security.capability"', 'inode', 20],
+      ['"user.small"', 'inode', 11],
+      ['"user.large"', 'block', 1001],
+      ['"user.huge"', 'block', 9000],
+      ['"trusted.last"', 'block', 100],
+    ],
+  )
+  t.equal(section!.rows[1]!['value'], '"small value"')
+  t.match(section!.rows[3]!['value'], /^blocks \d+ \d+ \d+$/)
+  const [directory] = dump({ what: 'inode', inode: inodes.sub })
+  t.same(directory!.rows[0]!['value'], 'u::rwx,u:7:r-x,g::r-x,m::rwx,o::---', 'an ACL, as setfacl(1) has it')
+  const patient = new Patient(sample)
+  patient.setField(inodes.hard, inodeLayout.word.xattrBytes, 200)
+  t.same(dump({ what: 'inode', inode: inodes.hard }, patient)[0]!.damage, [
+    'attributes in it take 200 bytes, should be a multiple of 4 up to 128',
+  ])
+  t.end()
+})

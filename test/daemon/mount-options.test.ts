@@ -20,13 +20,36 @@ void tap.test('fusermount3 is told what it knows', (t) => {
   t.end()
 })
 
+void tap.test('ACLs are served unless noacl has the last word', (t) => {
+  for (const [list, acls] of [
+    ['', true],
+    ['acl', true],
+    ['noacl', false],
+    ['noacl,ro,acl', true],
+    ['acl,noacl', false],
+  ] as const) {
+    const options = parseMountOptions([list])
+    t.equal(options.acls, acls, list)
+    t.same(options.names, list.includes('ro') ? ['ro'] : [], 'fusermount3 hears nothing of it')
+  }
+  t.end()
+})
+
+void tap.test('extended attributes are served unless it is said otherwise', (t) => {
+  t.equal(parseMountOptions([]).xattrs, true)
+  t.equal(parseMountOptions(['noxattr']).xattrs, false)
+  t.equal(parseMountOptions(['noxattr', 'xattr']).xattrs, true)
+  t.equal(parseMountOptions(['noxattr,acl']).acls, false, 'ACLs are extended attributes')
+  t.end()
+})
+
 void tap.test('what fstab has for others changes nothing', (t) => {
   const plain = parseMountOptions([])
   const lines = [
     'defaults,noauto,nofail,user,_netdev',
     'owner,group,nousers',
     'comment=a note,x-systemd.automount,X-mount.mkdir=0755',
-    'norelatime,nostrictatime,lazytime,nolazytime',
+    'norelatime,nostrictatime,lazytime,nolazytime,user_xattr',
     'user=somebody,nomand,loud,commit=60',
     'barrier=1,nobarrier,data=ordered,data=writeback,nodiscard,noquota',
   ]

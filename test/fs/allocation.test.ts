@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The request path leaves no garbage: calls that warmed up take no memory of the JavaScript heap. */
 import { type Test, test } from 'tap'
-import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
+import { aclBytes } from '../support/acl-text.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'
 import { MemoryVolume } from '../support/memory-volume.js'
@@ -11,6 +12,8 @@ import { root } from '../support/test-volume.js'
 
 /** Where the size in bytes no longer fits into a small integer of the JavaScript engine's. */
 const blocksOfThreeGiB = (3 * 2 ** 30) / 4096
+const accessAcl = nameOf('system.posix_acl_access')
+const defaultAcl = nameOf('system.posix_acl_default')
 
 void test('calls on the request path allocate nothing', (t) => {
   const volume = new MemoryVolume(2 ** 24)
@@ -35,6 +38,18 @@ void test('calls on the request path allocate nothing', (t) => {
   const sparse = engine.create(root, nameOf('sparse'), made)
   engine.write(sparse, 2 ** 30 + 1, 0, 4096, buffer, 0, false)
   engine.setattr(large, toThreeGiB)
+  const heritage = engine.create(root, nameOf('heritage'), newInode(0o040755, 0))
+  const acls = [
+    aclBytes('u::rwx,u:7:r-x,g::r-x,m::rwx,o::---'),
+    aclBytes('u::rwx,u:9:r-x,g::r-x,m::rwx,o::---'),
+  ]
+  acls.forEach((acl, n) => buffer.bytes.set(acl, n * acl.length))
+  const aclLength = acls[0]!.length
+  engine.xattrs.set(heritage, defaultAcl, buffer, 0, aclLength, 0)
+  const heir = engine.create(heritage, nameOf('heir'), made)
+  const directory = newInode(0o040755, 0)
+  const chmod = new AttributeChange()
+  chmod.mask = SET_MODE
   let told = 0
   const sink = {
     data: (_block: number, _offset: number, length: number) => void (told += length),
@@ -87,6 +102,31 @@ void test('calls on the request path allocate nothing', (t) => {
         engine.write(inode, 0, 0, 4096, buffer, 0, false)
         engine.unlink(root, other)
         engine.forget(inode, 1)
+      },
+    ],
+    [
+      'create and unlink of what inherits ACLs',
+      (n) => {
+        tick(n)
+        const inode = engine.create(heritage, other, n & 1 ? made : directory)
+        if (n & 1) engine.unlink(heritage, other)
+        else engine.rmdir(heritage, other)
+        engine.forget(inode, 1)
+      },
+    ],
+    [
+      'chmod of a file with an ACL',
+      (n) => {
+        tick(n)
+        chmod.mode = n & 0o777
+        engine.setattr(heir, chmod)
+      },
+    ],
+    [
+      'setting an ACL',
+      (n) => {
+        tick(n)
+        engine.xattrs.set(heir, accessAcl, buffer, (n & 1) * aclLength, aclLength, 0)
       },
     ],
     ['seek', (n) => void engine.ranges.seek(file, n & 63, 0, (n & 1) === 0, found)],

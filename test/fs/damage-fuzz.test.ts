@@ -35,6 +35,10 @@ const names = [
   ...['fifo', 'null', 'twins', 'removed', 'new', 'x'.repeat(255)],
   ...Array.from({ length: 40 }, (_, n) => `entry ${10 * n}`),
 ]
+const attributes = [
+  ...['user.small', 'user.large', 'user.huge', 'trusted.last', 'trusted.fifo', 'security.capability'],
+  ...['user.new', 'trusted.new'],
+]
 const sizes = [0, 1, 5000, 4096 * 700, 2 ** 31, 2 ** 43]
 
 /** Makes one call of any kind. @returns what it gives */
@@ -46,7 +50,7 @@ function callAnything(
   const [name, other] = [random.of(names), random.of(names)]
   const [directory, to] = [random.of(directories), random.of(directories)]
   const file = random.below(12) === 0 ? random.below(2 ** 31) : random.of(files)
-  switch (random.below(18)) {
+  switch (random.below(22)) {
     case 0:
       return release(caller, caller.file(directory, name))
     case 1:
@@ -82,6 +86,14 @@ function callAnything(
       return release(caller, caller.engine.parentOf(directory))
     case 16:
       return release(caller, caller.engine.find(file))
+    case 17:
+      return caller.setxattr(file, random.of(attributes), random.bytes(random.below(random.of([40, 5000]))))
+    case 18:
+      return numberOf(caller.getxattr(file, random.of(attributes)))
+    case 19:
+      return caller.removexattr(file, random.of(attributes))
+    case 20:
+      return numberOf(caller.listxattr(file))
     default:
       return release(caller, caller.lookup(directory, name))
   }
@@ -191,11 +203,11 @@ function nonsense(): number {
 
 /** Damages what belongs to the files and directories that are not kept. */
 function damageVictims(patient: Patient): void {
-  const { sparse, many, twins, short, long, nameless, nameless2, removed } = inodes
+  const { sparse, hard, many, twins, short, long, nameless, nameless2, removed } = inodes
   const fields = [field.size, field.size + 1, field.blocks, field.root, field.height, field.mode]
   const links = [field.next, field.previous, field.parent, field.links, field.device, field.flags]
   for (let count = 1 + random.below(4); count > 0; count--) {
-    switch (random.below(5)) {
+    switch (random.below(7)) {
       case 0:
         patient.setField(random.of([sparse, many, twins, short, long]), random.of(fields), nonsense())
         break
@@ -216,6 +228,12 @@ function damageVictims(patient: Patient): void {
         )
         break
       }
+      case 4:
+        patient.setField(hard, random.of([field.xattrRoot, field.xattrBytes, field.flags]), nonsense())
+        break
+      case 5:
+        patient.set(untouched.field(hard, field.xattrRoot), random.below(300), nonsense())
+        break
       default:
         patient.set(pristineRoot(sparse), random.below(blockWords), nonsense())
     }
@@ -269,14 +287,14 @@ function makeFiles(caller: EngineCaller, files: readonly number[], directories: 
 
 void test('what is not damaged stays what it is', (t) => {
   t.comment(`seed ${seed}`)
-  const { sparse, many, twins, short, long } = inodes
+  const { sparse, hard, many, twins, short, long } = inodes
   let made = 0
   const said = rounds(extent(600, 120), () => {
     const patient = new Patient(sample)
     damageVictims(patient)
     const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
     try {
-      const fresh = makeFiles(volume.caller, [sparse, short, long], [many, twins])
+      const fresh = makeFiles(volume.caller, [sparse, hard, short, long], [many, twins])
       made += fresh.length
       for (let again = 0; again < 2; again++) {
         for (const file of [...kept, ...fresh]) {

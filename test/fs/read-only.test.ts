@@ -20,6 +20,7 @@ function leftBehind(): RecordingMedium {
   caller.mkdir(root, 'directory')
   const file = caller.file(root, 'file')
   caller.write(file, 0, Buffer.from('contents'))
+  caller.setxattr(file, 'user.kept', Buffer.from('value'))
   caller.symlink(root, 'link', 'target')
   const orphan = caller.file(root, 'orphan')
   caller.write(orphan, 0, Buffer.alloc(9000, 7))
@@ -48,6 +49,8 @@ function readAll(t: Test, caller: EngineCaller, orphan: number): void {
   engine.endRead(file)
   t.equal(engine.readdir(root, 0, 0, { entry: () => true }, true), 0)
   t.equal(caller.readlink(caller.lookup(root, 'link')), 'target')
+  t.same(caller.listxattr(file), ['user.kept'])
+  t.equal(caller.getxattr(file, 'user.kept').toString(), 'value')
   t.equal(engine.find(orphan), -116)
   engine.retain(orphan)
   caller.forget(orphan)
@@ -78,6 +81,8 @@ void test('every call that changes something is refused, and nothing is stored',
     flags: caller.setFlags(file, 0),
     project: caller.setFlags(file, 0, 1),
     trim: caller.trim(),
+    setxattr: caller.setxattr(file, 'user.a', Buffer.from('x')),
+    removexattr: caller.removexattr(file, 'user.kept'),
   }
   for (const [call, result] of Object.entries(refused)) t.equal(result, -EROFS, call)
   readAll(t, caller, orphan)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A request leaves no garbage on its whole way through the server, wherever a channel has put it. */
 import { test } from 'tap'
+import { ENODATA } from '../../src/fs/errno.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'
 import { MemoryVolume } from '../support/memory-volume.js'
@@ -34,6 +35,18 @@ for (const layout of ['devfuse', 'uring'] satisfies MessageLayout[]) {
     t.equal(driver.read(file, 5000, 20), 20)
     t.equal(driver.write(file, 5000, 20), 20)
 
+    const [none, small, large, list] = ['capability', 'small', 'large', 'list'].map((name) =>
+      Buffer.from(`security.${name}`),
+    ) as [Buffer, Buffer, Buffer, Buffer]
+    const marked = driver.lookup(root, Buffer.from('file 251'))
+    t.equal(driver.setxattr(marked, small, 60), 0)
+    t.equal(driver.setxattr(marked, large, 60000), 0)
+    t.equal(driver.getxattr(file, none, 100), -ENODATA)
+    t.equal(driver.getxattr(marked, none, 100), -ENODATA)
+    t.equal(driver.getxattr(marked, small, 100), 60)
+    t.equal(driver.getxattr(marked, large, 65536), 60000)
+    t.equal(driver.listxattr(marked, 100), small.length + large.length + 2)
+
     const requests: readonly [name: string, make: (n: number) => void][] = [
       [
         'LOOKUP',
@@ -51,6 +64,13 @@ for (const layout of ['devfuse', 'uring'] satisfies MessageLayout[]) {
           driver.read(file, (n % blocks) * blockBytes, blockBytes)
         },
       ],
+      ['GETXATTR of a file without any', () => void driver.getxattr(file, none, 100)],
+      ['GETXATTR of what is not there', () => void driver.getxattr(marked, none, 100)],
+      ['GETXATTR of a small one', () => void driver.getxattr(marked, small, 100)],
+      ['GETXATTR of a large one', () => void driver.getxattr(marked, large, 65536)],
+      ['GETXATTR of a length', () => void driver.getxattr(marked, large, 0)],
+      ['LISTXATTR', () => void driver.listxattr(marked, 100)],
+      ['SETXATTR', (n) => (tick(n), driver.setxattr(marked, list, 1 + (n % 60)))],
       ['READ of 1 MiB', () => void driver.read(file, 0, blocks * blockBytes)],
       [
         'WRITE of 4 KiB',

@@ -2,7 +2,7 @@
 /** Replies as a trace tells them. */
 import { test } from 'tap'
 import * as fuse from '../../src/fuse/protocol.js'
-import { replyText } from '../../src/fuse/trace-text.js'
+import { replyText, requestText } from '../../src/fuse/trace-text.js'
 import { EngineCaller, nameOf, newInode } from '../support/engine-caller.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { RequestDriver } from '../support/request-driver.js'
@@ -44,6 +44,22 @@ for (const layout of ['devfuse', 'uring'] as const) {
       t.equal(replyText(fuse.FUSE_READLINK, 0, message), text)
     }
     t.equal(replyText(fuse.FUSE_READLINK, driver.readlink(file), message), 'EINVAL')
+
+    const name = Buffer.from('user.name')
+    t.equal(replyText(fuse.FUSE_SETXATTR, driver.setxattr(file, name, 100), message), '0')
+    t.match(requestText(message), /^SETXATTR\(inode \d+, "user.name", size 100\)$/)
+    for (const size of [0, 100]) {
+      t.equal(driver.getxattr(file, name, size), 100)
+      // Over io_uring the reply's struct lies where the name was.
+      if (size > 0) t.match(requestText(message), /^GETXATTR\(inode \d+, "user.name", size 100\)$/)
+      t.equal(replyText(fuse.FUSE_GETXATTR, 0, message), '100 bytes')
+      t.equal(driver.listxattr(file, size), name.length + 1)
+      t.match(requestText(message), new RegExp(`^LISTXATTR\\(inode \\d+, size ${size}\\)$`))
+      t.equal(replyText(fuse.FUSE_LISTXATTR, 0, message), '10 bytes')
+    }
+    t.equal(replyText(fuse.FUSE_GETXATTR, driver.getxattr(file, name, 10), message), 'ERANGE')
+    t.equal(driver.removexattr(file, name), 0)
+    t.equal(replyText(fuse.FUSE_REMOVEXATTR, driver.removexattr(file, name), message), 'ENODATA')
     t.end()
   })
 }

@@ -150,6 +150,33 @@ const golden: Readonly<Record<string, Golden>> = {
       ['flags', 4, 4],
     ],
   },
+  'attribute entry': {
+    lengthBytes: 8,
+    fields: [
+      ['key', 0, 4],
+      ['length', 4, 4],
+    ],
+  },
+  'attribute block': {
+    lengthBytes: 16,
+    fields: [
+      ['inode', 0, 4],
+      ['bytes', 4, 4],
+      ['checksum', 8, 4],
+      ['reserved', 12, 4],
+    ],
+  },
+  'acl header': {
+    lengthBytes: 4,
+    fields: [['version', 0, 4]],
+  },
+  'acl entry': {
+    lengthBytes: 8,
+    fields: [
+      ['tag', 0, 4],
+      ['id', 4, 4],
+    ],
+  },
   'leaf header': {
     lengthBytes: 24,
     fields: [

@@ -2,6 +2,7 @@
 /** Every suite on one target, or those that it claims to pass, and at the end the target's own verdict: unmounted, and the medium found clean. */
 import tap from 'tap'
 import type { Target } from '../support/target.js'
+import { aclSuite } from './suites/acl.js'
 import { appendSuite } from './suites/append.js'
 import { cachedAttributesSuite } from './suites/cached-attributes.js'
 import { copyFileRangeSuite } from './suites/copy-file-range.js'
@@ -33,6 +34,7 @@ import { unlinkSuite } from './suites/unlink.js'
 import { xattrSuite } from './suites/xattr.js'
 
 const allSuites = [
+  aclSuite,
   appendSuite,
   cachedAttributesSuite,
   copyFileRangeSuite,
@@ -63,8 +65,9 @@ const allSuites = [
   unlinkSuite,
   xattrSuite,
 ]
-/** What examples/memory-file-system.ts leaves out: access times, fallocate(2), flags of inodes, SEEK_HOLE, renameat2(2) but for NOREPLACE, O_TMPFILE. */
+/** What examples/memory-file-system.ts leaves out: access times, fallocate(2), flags of inodes, extended attributes, SEEK_HOLE, renameat2(2) but for NOREPLACE, O_TMPFILE. */
 const notInExample = new Set([
+  aclSuite,
   cachedAttributesSuite,
   fallocateSuite,
   holesSuite,
@@ -72,6 +75,7 @@ const notInExample = new Set([
   renameFlagsSuite,
   temporaryFilesSuite,
   timesSuite,
+  xattrSuite,
 ])
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** An engine spoken to in JavaScript's own terms: strings, Buffers, offsets as numbers. */
 import { inode as layout, userFlags } from '../../layout/inode.js'
+import { xattrPrefixes } from '../../layout/xattr.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
-import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { mostBytesPerWrite } from '../../src/fs/file.js'
@@ -83,8 +84,8 @@ export class EngineCaller {
     return this.engine.lookup(parent, nameOf(name))
   }
 
-  make(parent: number, name: string, mode: number, device = 0): number {
-    return this.engine.create(parent, nameOf(name), newInode(mode, device))
+  make(parent: number, name: string, mode: number, device = 0, umask = 0): number {
+    return this.engine.create(parent, nameOf(name), newInode(mode, device, umask))
   }
 
   file(parent: number, name: string): number {
@@ -95,8 +96,8 @@ export class EngineCaller {
     return this.make(parent, name, 0o040755)
   }
 
-  nameless(parent: number, mode = 0o100600): number {
-    return this.engine.createNameless(parent, newInode(mode, 0))
+  nameless(parent: number, mode = 0o100600, umask = 0): number {
+    return this.engine.createNameless(parent, newInode(mode, 0, umask))
   }
 
   symlink(parent: number, name: string, target: string, mode = 0o120777): number {
@@ -131,11 +132,25 @@ export class EngineCaller {
     this.engine.forget(inode, count)
   }
 
+  /** As {@link write}, of what a mapping has stored. */
+  writeBack(inode: number, offset: number, data: Uint8Array): number {
+    return this.write(inode, offset, data, false, false, true)
+  }
+
   /** One write of the engine. @param offset bytes, below 2⁴⁴ */
-  write(inode: number, offset: number, data: Uint8Array, killPrivileges = false, isAppend = false): number {
+  write(
+    inode: number,
+    offset: number,
+    data: Uint8Array,
+    killPrivileges = false,
+    isAppend = false,
+    isWriteBack = false,
+  ): number {
     this.#buffer.bytes.set(data, 4)
     const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
-    return this.engine.write(inode, index, within, data.length, this.#buffer, 4, killPrivileges, isAppend)
+    const { length } = data
+    const { engine } = this
+    return engine.write(inode, index, within, length, this.#buffer, 4, killPrivileges, isAppend, isWriteBack)
   }
 
   extents(inode: number, offset: number, length: number): Extent[] | number {
@@ -178,6 +193,41 @@ export class EngineCaller {
     const [toIndex, toWithin] = [Math.floor(toOffset / blockBytes), toOffset % blockBytes]
     const { ranges } = this.engine
     return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges)
+  }
+
+  setxattr(inode: number, name: string, value: Uint8Array, flags = 0, dropsSetGroup = false): number {
+    // A value begins anywhere, as it follows a name in a request.
+    this.#buffer.bytes.set(value, 3)
+    return this.engine.xattrs.set(inode, nameOf(name), this.#buffer, 3, value.length, flags, dropsSetGroup)
+  }
+
+  /** @param most bytes that there is room for; 0 asks for the length alone */
+  getxattr(inode: number, name: string, most = 65536): Buffer | number {
+    const sink = new Collector(this.#medium)
+    const result = this.engine.xattrs.beginGet(inode, nameOf(name), most, sink)
+    this.engine.endRead(inode)
+    if (most > 0 && result >= 0 && sink.length !== result)
+      throw new Error(`told ${sink.length} bytes of ${result}`)
+    return result < 0 || most === 0 ? result : sink.contents
+  }
+
+  removexattr(inode: number, name: string): number {
+    return this.engine.xattrs.remove(inode, nameOf(name))
+  }
+
+  listxattr(inode: number): string[] | number {
+    const names: string[] = []
+    const error = this.engine.xattrs.list(inode, {
+      name: (namespace, bytes, start, length) => {
+        const suffix = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+        names.push(xattrPrefixes[namespace]! + suffix)
+      },
+    })
+    return error === 0 ? names : error
+  }
+
+  chmod(inode: number, mode: number): number {
+    return this.setattr(inode, { mask: SET_MODE, mode })
   }
 
   setattr(inode: number, change: Partial<AttributeChange>): number {
@@ -286,9 +336,10 @@ function joined(extents: readonly Extent[]): Buffer {
   return Buffer.concat(extents.map((extent) => extent.bytes ?? Buffer.alloc(extent.length)))
 }
 
-export function newInode(mode: number, device: number): NewInode {
+export function newInode(mode: number, device: number, umask = 0): NewInode {
   const made = new NewInode()
   made.mode = mode
+  made.umask = umask
   made.uid = 1000
   made.gid = 100
   made.device = device

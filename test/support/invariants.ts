@@ -4,6 +4,7 @@
  * src/fs takes part. Each problem is a sentence; none is good.
  */
 import {
+  flagCapability,
   flagInlineData,
   flagListed,
   flagOrphan,
@@ -19,6 +20,7 @@ import { roots, tableHeight } from '../../layout/roots.js'
 import { segmentEntry, superblock as super_ } from '../../layout/superblock.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { DirectoryInvariants } from './directory-invariants.js'
+import { XattrInvariants } from './xattr-invariants.js'
 
 const at = layout.word
 const typeMask = 0o170000
@@ -227,7 +229,7 @@ export class Invariants {
       this.say(number, 'has the flag of an orphan and is on no list')
     const isPreallocated = (flags & flagPreallocated) !== 0
     if (isPreallocated && type !== regular) this.say(number, 'is no file, and has preallocated blocks')
-    if ((flags & ~(flagOrphan | flagInlineData | flagPreallocated | userFlags)) !== 0)
+    if ((flags & ~(flagOrphan | flagInlineData | flagCapability | flagPreallocated | userFlags)) !== 0)
       this.say(number, `has flags ${flags}`)
     if (type === directory) {
       blocks = new DirectoryInvariants(this, { number, words }, isOrphan).check()
@@ -244,6 +246,7 @@ export class Invariants {
     } else if (type !== regular && type !== directory && (blocks !== 0 || size !== 0)) {
       this.say(number, 'is a special file with contents')
     }
+    blocks += new XattrInvariants(this, { number, words }).check()
     if (blocks !== words[at.blocks]) this.say(number, `has ${blocks} blocks, not ${words[at.blocks]!}`)
   }
 

@@ -46,10 +46,12 @@ export class RequestDriver {
     const options = {
       directIo: false,
       writebackCache: false,
+      xattrs: true,
       accessTimes: true,
       directoryAccessTimes: true,
       strictAccessTimes: false,
       overRing: false,
+      acls: true,
     }
     const { engine } = volume
     const patience = { wait: () => 0, drain: () => undefined, serveOthers: () => undefined }
@@ -65,11 +67,7 @@ export class RequestDriver {
   /** @returns the inode, with a reference, or 0 where there is none; or a negative errno */
   lookup(parent: number, name: Uint8Array): number {
     this.#begin(fuse.FUSE_LOOKUP, parent)
-    const { bytes } = this.#buffer
-    const at = this.message.payloadStart
-    for (let n = 0; n < name.length; n++) bytes[at + n] = name[n]!
-    bytes[at + name.length] = 0
-    this.message.payloadBytes = name.length + 1
+    this.#putName(name)
     const result = this.#server.handle()
     return result < 0 ? result : this.reply(fuse.fuse_entry_out.word.nodeid)
   }
@@ -106,6 +104,66 @@ export class RequestDriver {
     return result < 0 ? result : this.message.pieceBytes
   }
 
+  /** @param size bytes that are wanted; 0 asks for their number @returns bytes of the value, or a negative errno */
+  getxattr(inode: number, name: Uint8Array, size: number): number {
+    this.#begin(fuse.FUSE_GETXATTR, inode)
+    this.#put(fuse.fuse_getxattr_in.word.size, size)
+    this.#putName(name)
+    const result = this.#server.handle()
+    if (this.message.lockMemory !== 0) this.#volume.engine.endRead(inode)
+    if (result < 0) return result
+    return size === 0 ? this.reply(fuse.fuse_getxattr_out.word.size) : this.message.pieceBytes
+  }
+
+  /** @returns bytes of the list, or a negative errno */
+  listxattr(inode: number, size: number): number {
+    this.#begin(fuse.FUSE_LISTXATTR, inode)
+    this.#put(fuse.fuse_getxattr_in.word.size, size)
+    const result = this.#server.handle()
+    if (result < 0) return result
+    return size === 0 ? this.reply(fuse.fuse_getxattr_out.word.size) : this.message.pieceBytes
+  }
+
+  /**
+   * Sets an attribute to whatever the payload holds behind the name.
+   * @param setxattrFlags FUSE_SETXATTR_* @returns 0 or a negative errno
+   */
+  setxattr(inode: number, name: Uint8Array, length: number, setxattrFlags = 0): number {
+    this.#begin(fuse.FUSE_SETXATTR, inode)
+    this.#put(fuse.fuse_setxattr_in.word.size, length)
+    this.#put(fuse.fuse_setxattr_in.word.flags, 0)
+    this.#put(fuse.fuse_setxattr_in.word.setxattr_flags, setxattrFlags)
+    this.#put(fuse.fuse_setxattr_in.word.padding, 0)
+    this.#putName(name)
+    this.message.payloadBytes += length
+    return this.#server.handle()
+  }
+
+  /** Sets an attribute as the kernel does, with or without FUSE_SETXATTR_EXT. @returns 0 or a negative errno */
+  setxattrTo(inode: number, name: string, value: Uint8Array, isExtended: boolean, setxattrFlags = 0): number {
+    this.#begin(fuse.FUSE_SETXATTR, inode)
+    const { message } = this
+    const at = fuse.fuse_setxattr_in
+    const start = isExtended ? 0 : fuse.FUSE_COMPAT_SETXATTR_IN_SIZE - at.lengthBytes
+    const bytes = Buffer.concat([Buffer.from(`${name}\0`), value])
+    if (isExtended) {
+      this.#put(at.word.setxattr_flags, setxattrFlags)
+      this.#put(at.word.padding, 0)
+    }
+    this.#put(at.word.size, value.length)
+    this.#put(at.word.flags, 0)
+    this.#buffer.bytes.set(bytes, message.payloadStart + start)
+    message.payloadBytes = start + bytes.length
+    return this.#server.handle()
+  }
+
+  /** @returns 0 or a negative errno */
+  removexattr(inode: number, name: Uint8Array): number {
+    this.#begin(fuse.FUSE_REMOVEXATTR, inode)
+    this.#putName(name)
+    return this.#server.handle()
+  }
+
   /** Writes whatever the payload holds. @param offset below 2³¹ @returns the bytes written, or a negative errno */
   write(inode: number, offset: number, length: number): number {
     this.#begin(fuse.FUSE_WRITE, inode)
@@ -140,6 +198,14 @@ export class RequestDriver {
     words[(header >>> 2) + inHeader.word.opcode] = opcode
     words[(header >>> 2) + inHeader.word.nodeid] = inode
     this.#argument = argument >>> 2
+  }
+
+  #putName(name: Uint8Array): void {
+    const { bytes } = this.#buffer
+    const at = this.message.payloadStart
+    for (let n = 0; n < name.length; n++) bytes[at + n] = name[n]!
+    bytes[at + name.length] = 0
+    this.message.payloadBytes = name.length + 1
   }
 
   #put(word: number, value: number): void {

@@ -8,6 +8,7 @@ import { FALLOC_FL_KEEP_SIZE } from '../../src/fs/fallocate.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
+import { aclBytes } from './acl-text.js'
 import type { RecordingMedium } from './recording-medium.js'
 import { TestVolume, root } from './test-volume.js'
 
@@ -52,8 +53,14 @@ export function makeSample(): Sample {
   caller.fallocate(caller.file(root, 'empty'), FALLOC_FL_KEEP_SIZE, 0, 7 * 4096)
   const hard = caller.file(root, 'hard')
   caller.link(hard, root, 'link')
+  caller.setxattr(hard, 'security.capability', Buffer.alloc(20, 1))
+  caller.setxattr(hard, 'user.small', Buffer.from('small value'))
+  caller.setxattr(hard, 'user.large', Buffer.alloc(1001, 'l'))
+  caller.setxattr(hard, 'user.huge', Buffer.alloc(9000, 'h'))
+  caller.setxattr(hard, 'trusted.last', Buffer.alloc(100, 't'))
   const dir = caller.mkdir(root, 'dir')
   const sub = caller.mkdir(dir, 'sub')
+  caller.setxattr(sub, 'system.posix_acl_default', aclBytes('u::rwx,u:7:r-x,g::r-x,m::rwx,o::---'))
   const deep = caller.file(sub, 'deep')
   const many = caller.mkdir(root, 'many')
   for (let n = 0; n < 400; n++) caller.file(many, `entry ${n}`)
@@ -65,6 +72,7 @@ export function makeSample(): Sample {
   const short = caller.symlink(root, 'short', 'one')
   const long = caller.symlink(root, 'long', 'x'.repeat(200))
   const fifo = caller.make(root, 'fifo', 0o010600)
+  caller.setxattr(fifo, 'trusted.fifo', Buffer.from('of a fifo'))
   caller.make(root, 'null', 0o020666, 0x103)
   const twins = caller.mkdir(root, 'twins')
   for (const name of namesOfOneHash()) caller.file(twins, name)

@@ -58,6 +58,8 @@ seekdir = function("seekdir", POINTER, LONG, result=None)
 rewinddir = function("rewinddir", POINTER, result=None)
 closedir = function("closedir", POINTER)
 mmap_file = function("mmap", POINTER, ctypes.c_size_t, INT, INT, INT, ctypes.c_int64, result=POINTER)
+getxattr = function("getxattr", PATH, PATH, ctypes.c_char_p, ctypes.c_size_t, result=LONG)
+listxattr = function("listxattr", PATH, ctypes.c_char_p, ctypes.c_size_t, result=LONG)
 munmap = function("munmap", POINTER, ctypes.c_size_t)
 mincore = function("mincore", POINTER, ctypes.c_size_t, ctypes.c_char_p)
 sync_file_range = function("sync_file_range", INT, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
@@ -273,6 +275,11 @@ ftruncate chmod fchmod fchown chown lchown umask fsync fdatasync lseek access ch
 listxattr removexattr getpid sendfile copy_file_range""".split()
 
 COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
+    "lgetxattr": lambda path, name: os.getxattr(path, name, follow_symlinks=False),
+    "lsetxattr": lambda path, name, value: os.setxattr(path, name, value, follow_symlinks=False),
+    "llistxattr": lambda path: os.listxattr(path, follow_symlinks=False),
+    "getxattrInto": lambda path, name, size: checked(getxattr(path, name.encode(), bytes(size), size)),
+    "listxattrInto": lambda path, size: checked(listxattr(path, bytes(size), size)),
     "stat": lambda path: stat_value(os.stat(path)),
     "lstat": lambda path: stat_value(os.lstat(path)),
     "fstat": lambda fd: stat_value(os.fstat(fd)),
@@ -282,6 +289,7 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "run": run,
     "setTimes": set_times,
     "device": os.makedev,
+    "lremovexattr": lambda path, name: os.removexattr(path, name, follow_symlinks=False),
     "link": lambda old, new, flags: checked(linkat(AT_FDCWD, old, AT_FDCWD, new, flags)),
     "renameat2": lambda old, new, flags: checked(renameat2(AT_FDCWD, old, AT_FDCWD, new, flags)),
     "fallocate": lambda fd, mode, offset, length: checked(fallocate(fd, mode, offset, length)),

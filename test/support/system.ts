@@ -248,10 +248,21 @@ export class System {
   /** utimensat(2) */
   setTimes = (path: Path, atime: Time, mtime: Time, flags = 0) =>
     this.#perform('setTimes', bytes(path), [timePair(atime), timePair(mtime)], flags)
-  setxattr = (path: Path, name: string, value: Buffer) => this.#perform('setxattr', bytes(path), name, value)
+  /** @param flags XATTR_CREATE (1), XATTR_REPLACE (2) */
+  setxattr = (path: Path, name: string, value: Buffer, flags = 0) =>
+    this.#perform('setxattr', bytes(path), name, value, flags)
   getxattr = (path: Path, name: string) => this.#bytes('getxattr', bytes(path), name)
+  /** getxattr(2) into so many bytes; 0 asks for the length. @returns what the call returns */
+  getxattrInto = (path: Path, name: string, size: number) =>
+    this.#number('getxattrInto', bytes(path), name, size)
+  listxattrInto = (path: Path, size: number) => this.#number('listxattrInto', bytes(path), size)
+  lsetxattr = (path: Path, name: string, value: Buffer) =>
+    this.#perform('lsetxattr', bytes(path), name, value)
+  lgetxattr = (path: Path, name: string) => this.#bytes('lgetxattr', bytes(path), name)
+  llistxattr = (path: Path) => this.#call('llistxattr', bytes(path)) as Promise<readonly string[]>
   listxattr = (path: Path) => this.#call('listxattr', bytes(path)) as Promise<readonly string[]>
   removexattr = (path: Path, name: string) => this.#perform('removexattr', bytes(path), name)
+  lremovexattr = (path: Path, name: string) => this.#perform('lremovexattr', bytes(path), name)
 
   /** ioctl(2) on what lies under a path. Resolves with what the bytes that were passed have become. */
   ioctl = (path: Path, number: number, data: Buffer) => this.#bytes('ioctl', bytes(path), number, data)

@@ -20,8 +20,8 @@ import { makeTemporary, SHARED_MEMORY } from './temporary.js'
 export interface Lacks {
   /** fallocate(2) with FALLOC_FL_ZERO_RANGE: its errno. */
   readonly zeroRange?: string
-  /** Extended attributes of the `user.` namespace: the errno of setxattr(2). */
-  readonly userXattr?: string
+  /** Values of extended attributes of more than a block: the errno of setxattr(2). */
+  readonly largeXattr?: string
   /** Flags of inodes beyond append, immutable, noatime and nodump: the errno of FS_IOC_SETFLAGS. */
   readonly syncFlags?: string
   /** Projects: the errno of FS_IOC_FSSETXATTR. */
@@ -83,8 +83,8 @@ const tmpfs: Recipe = {
 
 const ext4: Recipe = {
   name: 'ext4',
-  // They need its feature `project`, and that a kernel with quotas.
-  lacks: { projects: 'EOPNOTSUPP' },
+  // Projects need its feature `project`, and that a kernel with quotas.
+  lacks: { projects: 'EOPNOTSUPP', largeXattr: 'ENOSPC' },
   async mount(medium, directory) {
     await writeFile(medium, '')
     await truncate(medium, 2 ** 31)
@@ -100,7 +100,6 @@ const ext4: Recipe = {
 const pmfs2 = (...options: readonly string[]): Recipe => ({
   name: 'pmfs2',
   lacks: {
-    userXattr: 'EOPNOTSUPP',
     // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
     guardedOpen: options.includes('direct_io') ? 'EPERM' : 'OK',
     ...(options.includes('writeback_cache') ? { writeThrough: true } : {}),
@@ -122,7 +121,7 @@ const memory = (channel: string): Recipe => {
   let ended: Promise<unknown> = Promise.resolve()
   return {
     name: 'the example in memory',
-    lacks: { userXattr: 'EOPNOTSUPP' },
+    lacks: {},
     async mount(_medium, directory) {
       const server = spawn(process.execPath, [EXAMPLE, directory, channel], {
         stdio: ['ignore', 'pipe', 'inherit'],

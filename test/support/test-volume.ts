@@ -107,9 +107,11 @@ export class TestVolume {
     this.caller.release()
   }
 
-  reopen(now = epoch): void {
+  reopen(now = epoch, hasAcls = true): void {
     this.close()
-    this.volume = Volume.open(this.medium, { readOnly: false, now, isChecked: true, data: this.#data })
+    const { medium } = this
+    const options = { readOnly: false, now, isChecked: true, hasAcls, data: this.#data }
+    this.volume = Volume.open(medium, options)
     this.caller = new EngineCaller(this.volume.engine(0), this.medium)
     this.caller.setClock(now)
     this.#isOpen = true

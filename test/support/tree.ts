@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** All that a user can see of a volume, as text by path: two volumes are the same if their trees are. */
+import { createHash } from 'node:crypto'
 import type { EngineCaller, Extent } from './engine-caller.js'
 
 const blockBytes = 4096
@@ -22,7 +23,7 @@ export function treeOf(caller: EngineCaller, from = 1): Tree {
     const type = facts.mode & 0o170000
     const target = type === 0o120000 ? caller.readlink(inode) : null
     const contents = type === 0o100000 ? contentsOf(caller, inode, facts.size) : new Map<number, Buffer>()
-    tree.set(path, { facts: JSON.stringify({ ...facts, target }), contents })
+    tree.set(path, { facts: JSON.stringify({ ...facts, target, xattrs: xattrsOf(caller, inode) }), contents })
     if (type !== 0o040000) return
     for (const entry of caller.entries(inode)) visit(entry.inode, `${path}/${entry.name}`)
   }
@@ -44,6 +45,19 @@ export function difference(got: Tree, wanted: Tree): string | null {
   }
   for (const path of got.keys()) if (!wanted.has(path)) return `${path} should not be`
   return null
+}
+
+/** Extended attributes by name, sorted; of a value its length and digest. */
+function xattrsOf(caller: EngineCaller, inode: number): Record<string, string> {
+  const names = caller.listxattr(inode)
+  if (typeof names === 'number') throw new Error(`listxattr of inode ${inode}: ${names}`)
+  const values: Record<string, string> = {}
+  for (const name of names.sort()) {
+    const value = caller.getxattr(inode, name)
+    if (typeof value === 'number') throw new Error(`getxattr of inode ${inode}, ${name}: ${value}`)
+    values[name] = `${value.length} ${createHash('sha1').update(value).digest('hex')}`
+  }
+  return values
 }
 
 function contentsOf(caller: EngineCaller, inode: number, size: number): Map<number, Buffer> {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Extended attributes of an inode, with the calls and errors of the package fs-xattr. */
+import { xattrPrefixes } from '../../layout/xattr.js'
+import { E2BIG } from '../fs/errno.js'
+import { Name } from '../fs/name.js'
+import { apiError, check } from './api-error.js'
+import type { BytePath } from './byte-path.js'
+import { Collector } from './collector.js'
+import { invalidType } from './invalid-argument.js'
+import type { Session } from './session.js'
+
+/** The value of an attribute. */
+export function valueOf(session: Session, inode: number, attribute: string, path: BytePath): Buffer {
+  const { engine, medium } = session
+  const name = xattrNameOf(attribute)
+  const sink = { data: () => undefined, hole: () => undefined }
+  const length = engine.xattrs.beginGet(inode, name, 0, sink)
+  engine.endRead(inode)
+  check(length, 'getxattr', path)
+  const value = Buffer.alloc(length)
+  if (length === 0) return value
+  // Nobody else changes the volume in between.
+  const read = engine.xattrs.beginGet(inode, name, length, new Collector(medium, value))
+  engine.endRead(inode)
+  check(read, 'getxattr', path)
+  return value
+}
+
+/** @param value text is UTF-8 */
+export function setValue(
+  session: Session,
+  inode: number,
+  attribute: string,
+  value: unknown,
+  path: BytePath,
+): void {
+  const { buffer, engine } = session
+  const name = xattrNameOf(attribute)
+  const bytes = bytesOfValue(value)
+  if (bytes.length > buffer.bytes.length) throw apiError(-E2BIG, 'setxattr', path)
+  buffer.bytes.set(bytes)
+  check(engine.xattrs.set(inode, name, buffer, 0, bytes.length, 0), 'setxattr', path)
+}
+
+export function removeValue(session: Session, inode: number, attribute: string, path: BytePath): void {
+  check(session.engine.xattrs.remove(inode, xattrNameOf(attribute)), 'removexattr', path)
+}
+
+/** The names of all attributes, with their prefixes. */
+export function namesOf(session: Session, inode: number, path: BytePath): string[] {
+  const names: string[] = []
+  const name = (namespace: number, bytes: Uint8Array, start: number, length: number): void => {
+    names.push(xattrPrefixes[namespace]! + Buffer.from(bytes.subarray(start, start + length)).toString())
+  }
+  check(session.engine.xattrs.list(inode, { name }), 'listxattr', path)
+  return names
+}
+
+function xattrNameOf(attribute: unknown): Name {
+  if (typeof attribute !== 'string') throw invalidType('attr', 'string', attribute)
+  const bytes = Buffer.from(attribute)
+  return new Name().set(bytes, 0, bytes.length)
+}
+
+function bytesOfValue(value: unknown): Uint8Array {
+  if (typeof value === 'string') return Buffer.from(value)
+  if (!ArrayBuffer.isView(value))
+    throw invalidType('value', 'string or an instance of Buffer, TypedArray or DataView', value)
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+}

@@ -13,57 +13,43 @@ import type { Mapping } from '../native/index.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
-import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
 import { type AttributeChange, attributeWords } from './attributes.js'
-import { BlockMap } from './block-map.js'
 import type { CallEnd } from './call-end.js'
-import { ContentChange } from './content-change.js'
 import { CheckedLocks } from './checked-locks.js'
-import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
-import { CopyOnWrite } from './copy-on-write.js'
 import { type DamageListener, DamageNotes, placeOf } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
 import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { EngineParts } from './engine-parts.js'
 import type { EngineSetting } from './engine-setting.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { Fallocate } from './fallocate.js'
 import { File } from './file.js'
 import { FlagChange } from './flag-change.js'
-import { FreeInodes } from './free-inodes.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
-import { InPlace } from './in-place.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
 import { isDirectory } from './mode.js'
-import { MapFill } from './map-fill.js'
 import type { Name } from './name.js'
-import { NameHash } from './name-hash.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
-import { Punch } from './punch.js'
 import { Ranges } from './ranges.js'
-import { ReadOnlyMedium } from './read-only-medium.js'
-import { Reclaim } from './reclaim.js'
 import { Rename } from './rename.js'
 import { Setattr } from './setattr.js'
 import type { SharedState } from './shared-state.js'
 import { Space } from './space.js'
 import { readTarget } from './symlink.js'
-import { TableBlocks } from './table-blocks.js'
-import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
 import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 import { WriteCall } from './write-call.js'
-import { XattrStore } from './xattr-store.js'
 import { Xattrs } from './xattrs.js'
 
 /** What statfs(2) tells. */
@@ -75,7 +61,7 @@ export interface VolumeUsage {
 }
 
 export class Engine {
-  readonly clock = new Clock()
+  readonly clock: Clock
   /** Space that is about to come back. */
   readonly space: Space
   readonly isReadOnly: boolean
@@ -102,13 +88,11 @@ export class Engine {
   readonly #allocator: Allocator
   readonly #tx: Transaction
   readonly #table: InodeTable
-  readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #directory: Directory
   readonly #reader: DirectoryReader
   readonly #file: File
   readonly #write: WriteCall
-  readonly #reclaim: Reclaim
   readonly #namespace: Namespace
   readonly #rename: Rename
   readonly #eviction: Eviction
@@ -129,15 +113,14 @@ export class Engine {
     worker: number,
     onDamage: DamageListener,
   ) {
-    const { geometry } = setting
-    const medium = setting.isReadOnly ? new ReadOnlyMedium(whole) : whole
-    const area = new DataArea(geometry)
-    const map = new BlockMap(medium, area)
-    const clock = this.clock
-    this.isReadOnly = setting.isReadOnly
+    const parts = new EngineParts(whole, state, setting, worker)
+    const { allocator, change, map, medium, notes, reclaim, space } = parts
+    const { isReadOnly } = setting
+    this.clock = parts.clock
+    this.space = space
+    this.isReadOnly = isReadOnly
     this.#notesEachAccess = setting.strictAccessTimes
     this.#medium = medium
-    const notes = new DamageNotes()
     this.#notes = notes
     this.#state = state
     this.#noteDamage = (what) =>
@@ -147,59 +130,31 @@ export class Engine {
         state.countDamage()
         onDamage(what)
       })
-    this.space = new Space(state)
-    this.#geometry = geometry
-    this.#locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
-    this.#allocator = new Allocator(medium, state, this.#locks, geometry)
-    const Log = setting.isChecked ? CheckedTransaction : Transaction
-    this.#tx = new Log(medium, this.#allocator, geometry, worker)
-    this.#table = new InodeTable(medium, map, state)
-    const tableBlocks = new TableBlocks(medium, map, this.#table, state, geometry.blockCount, notes)
-    this.#free = new FreeInodes(medium, this.#table, tableBlocks, notes)
-    this.#orphans = new Orphans(medium, this.#table, notes)
-    this.#directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))
-    this.#reader = new DirectoryReader(medium, this.#directory, this.#noteDamage)
-    const tail = new Tail(this.#tx, map)
-    const xattrs = new XattrStore(medium, area, this.#allocator)
-    const acls = new Acls(this.#tx, clock, xattrs, state.memory, state.scratchOf(worker), setting.hasAcls)
-    const change = new ContentChange(medium, map, this.#tx, clock, tail, xattrs)
-    const punch = new Punch(change, tail, this.space)
-    const overwriting =
-      setting.data === 'cow'
-        ? new CopyOnWrite(medium, map, this.#allocator, this.#tx)
-        : new InPlace(medium, map, change)
-    this.#file = new File(medium, map, this.#allocator, this.#tx, change, punch, overwriting)
-    this.#reclaim = new Reclaim(this.#tx, tail, this.#directory, this.#free, this.#orphans, xattrs, notes)
-    const parts = {
-      medium,
-      tx: this.#tx,
-      locks: this.#locks,
-      clock,
-      table: this.#table,
-      free: this.#free,
-      orphans: this.#orphans,
-      directory: this.#directory,
-      tail,
-      xattrs,
-      acls,
-    }
+    this.#geometry = setting.geometry
+    this.#locks = parts.locks
+    this.#allocator = allocator
+    this.#tx = parts.tx
+    this.#table = parts.table
+    this.#orphans = parts.orphans
+    this.#directory = parts.directory
+    this.#reader = new DirectoryReader(medium, parts.directory, this.#noteDamage)
+    this.#file = parts.file
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
     const end: CallEnd = {
       giveUp: (error, number) => this.#giveUp(error, number),
       unlockMetadata: () => this.#unlockMetadata(),
     }
-    this.#eviction = new Eviction(parts, state, this.#reclaim, this.space, end)
-    this.#setattr = new Setattr(parts, change, this.#reclaim, this.space, this.#allocator, end)
-    this.#write = new WriteCall(parts, this.#file, end)
-    this.ranges = new Ranges(parts, map, this.#file, setting.isReadOnly, end)
-    const fill = new MapFill(medium, area, map, this.#allocator)
-    this.allocation = new Fallocate(parts, this.#allocator, change, fill, punch, setting.isReadOnly, end)
-    this.flags = new FlagChange(parts, setting.isReadOnly, end)
-    this.trim = new Trim(medium, this.#allocator, state, setting.isReadOnly)
-    this.xattrs = new Xattrs(parts, this.space, setting.isReadOnly, end)
-    this.upkeep = new Upkeep(parts, this.#reclaim, notes, end)
-    this.#area = area
+    this.#eviction = new Eviction(parts, state, reclaim, space, end)
+    this.#setattr = new Setattr(parts, change, reclaim, space, allocator, end)
+    this.#write = new WriteCall(parts, parts.file, end)
+    this.ranges = new Ranges(parts, map, parts.file, isReadOnly, end)
+    this.allocation = new Fallocate(parts, allocator, change, parts.fill, parts.punch, isReadOnly, end)
+    this.flags = new FlagChange(parts, isReadOnly, end)
+    this.trim = new Trim(medium, allocator, state, isReadOnly)
+    this.xattrs = new Xattrs(parts, space, isReadOnly, end)
+    this.upkeep = new Upkeep(parts, reclaim, notes, end)
+    this.#area = parts.area
     this.#inode = new Inode(medium)
     this.#named = new Inode(medium)
   }

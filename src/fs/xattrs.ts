@@ -18,6 +18,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './mode.js'
 import type { Name } from './name.js'
 import type { Space } from './space.js'
 import type { Transaction } from './transaction.js'
+import { isGuarded } from './user-flags.js'
 import { XattrName, hasOneName } from './xattr-name.js'
 import type { XattrStore } from './xattr-store.js'
 
@@ -80,7 +81,7 @@ export class Xattrs {
    * @param flags XATTR_CREATE, XATTR_REPLACE; of an ACL they have no meaning
    * @param dropsSetGroup of an access ACL: the caller may not keep set-group-ID
    * @returns 0; as Acls.set for an ACL; -EEXIST and -ENODATA by the flags, -E2BIG, -ENOSPC, -EPERM where the inode cannot have one of this
-   * namespace, -EOPNOTSUPP, -EINVAL or -ERANGE for such a name, -ESTALE
+   * namespace, or its flags forbid changes, -EOPNOTSUPP, -EINVAL or -ERANGE for such a name, -ESTALE
    */
   set(
     number: number,
@@ -141,6 +142,7 @@ export class Xattrs {
     locks.lockInodes(number)
     try {
       error = table.open(number, inode)
+      if (error === 0 && isGuarded(inode)) error = -EPERM
       if (error === 0 && !this.#allows(inode)) error = from === null ? -ENODATA : -EPERM
       if (error === 0) {
         held = inode.blocks

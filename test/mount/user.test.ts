@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { fingerprint } from '../cli/cli.js'
+import { aclBytes, aclText } from '../support/acl-text.js'
 import { System, outcome } from '../support/system.js'
 import { type Finished, finish, withoutRunner } from '../support/run-command.js'
 import { TestMount, hasEnded, program } from '../support/test-mount.js'
@@ -63,6 +64,13 @@ async function mountsOwnDevice(t: Test): Promise<void> {
   t.equal((await user.readFile(join(mountpoint, 'file'))).toString(), 'contents')
   const stats = await user.stat(join(mountpoint, 'file'))
   t.same([stats.uid, stats.gid], [nobody, nobody])
+  const directory = join(mountpoint, 'directory')
+  const acl = 'u::rwx,u:7:r-x,g::r-x,m::rwx,o::r--'
+  await user.mkdir(directory)
+  await user.setxattr(directory, 'system.posix_acl_default', aclBytes(acl))
+  await user.umask(0o077)
+  await user.mkdir(join(directory, 'heir'))
+  t.equal(aclText(await user.getxattr(join(directory, 'heir'), 'system.posix_acl_access')), acl, 'ACLs work')
   const root = await System.start()
   t.teardown(() => root.stop())
   t.equal(

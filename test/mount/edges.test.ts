@@ -2,7 +2,6 @@
 /** Where the kernel's idea of a mount and the server's could come apart. */
 import { constants } from 'node:fs'
 import tap from 'tap'
-import { finish } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
@@ -17,21 +16,6 @@ async function actor(t: { teardown(end: () => unknown): unknown }): Promise<Syst
   t.teardown(() => system.stop())
   return system
 }
-
-void tap.test('a read-only server refuses changes after a remount for writing, too', async (t) => {
-  const mount = await TestMount.mounted(t, '16M')
-  const system = await actor(t)
-  await system.writeFile(`${mount.mountpoint}/file`, 'kept')
-  await mount.remount('-o', 'ro')
-  const remount = await finish('mount', ['-i', '-o', 'remount,rw', mount.mountpoint])
-  t.equal(remount.end, 0, 'the kernel agrees')
-  t.equal(await outcome(system.writeFile(`${mount.mountpoint}/file`, 'lost')), 'EROFS')
-  t.equal(await outcome(system.mkdir(`${mount.mountpoint}/directory`)), 'EROFS')
-  t.equal(await outcome(system.unlink(`${mount.mountpoint}/file`)), 'EROFS')
-  t.equal((await system.readFile(`${mount.mountpoint}/file`)).toString(), 'kept')
-  await mount.unmount()
-  await mount.check()
-})
 
 void tap.test('times that cannot be told become the nearest that can', async (t) => {
   const mount = await TestMount.mounted(t, '16M')

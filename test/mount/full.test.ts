@@ -12,6 +12,8 @@ tap.setTimeout(240_000)
 
 const { O_CREAT, O_SYNC, O_WRONLY } = constants
 const contents = pattern(100_000)
+/** Files that get longer names. */
+const renamed = 200
 
 /** Does `step` until it meets ENOSPC. @returns how often it succeeded */
 async function untilFull(step: (n: number) => Promise<unknown>): Promise<number> {
@@ -55,6 +57,7 @@ void tap.test('a full device', async (t) => {
   const freeBlocks = async (): Promise<number> => (await system.statfs(root)).bfree
   await system.mkdir(`${root}/directory`)
   await system.writeFile(`${root}/directory/small`, pattern(5000))
+  for (let n = 0; n < renamed; n++) await system.writeFile(`${root}/directory/renamed-${n}`, '')
   const before = await freeBlocks()
 
   const bytes = await fill(system, `${root}/large`)
@@ -72,7 +75,7 @@ void tap.test('a full device', async (t) => {
       ['symlink', (n) => system.symlink('t'.repeat(1000), name(n))],
       ['mknod', (n) => system.mkfifo(name(n))],
       ['link', (n) => system.link(`${root}/large`, name(n))],
-      ['rename', (n) => system.rename(`${root}/directory/file-${n}`, name(n))],
+      ['rename', (n) => system.rename(`${root}/directory/renamed-${n}`, name(n))],
       ['write', (n) => writeAt(system, `${root}/directory/small`, room, 2 ** 20 + n * 4096)],
     ]
     for (const [what, call] of refused) {

@@ -87,7 +87,7 @@ void tap.test('what cannot be mounted', async (t) => {
       'a processor that is not there',
       [device, mountpoint, '--cpus', '8000'],
       1,
-      /^mount: --cpus 8000: there is no processor 8000/,
+      /^mount: cpus=8000: there is no processor 8000/,
     ],
     ['one argument too few', [device], 1, /^mount: .*DEVICE MOUNTPOINT/],
   ]
@@ -157,7 +157,7 @@ void tap.test('mount(8) and fstab know it as fuse.pmfs2', async (t) => {
   const { end, output } = await finish('env', [...withoutRunner, 'unshare', ...shell])
   t.equal(end, 0, output)
   t.match(output, new RegExp(` ${mountpoint} rw,noatime - fuse\\.pmfs2 ${device} `))
-  t.match(output, /^mount: a mount cannot be changed by remount: umount it, .*\nremount: 1$/m)
+  t.notMatch(output, /^remount:/m, 'it is remounted')
   t.match(output, new RegExp(` ${mountpoint} ro\\S* - fuse\\.pmfs2 ${device} ro,`))
 })
 

@@ -23,7 +23,9 @@ void tap.test('a server that is stopped', async (t) => {
   const other = join(folder, 'other')
   await mkdir(other)
   process.kill(pid, 'SIGSTOP')
-  t.teardown(() => process.kill(pid, 'SIGCONT'))
+  t.teardown(async () => {
+    if (!(await hasEnded(pid, 0))) process.kill(pid, 'SIGCONT')
+  })
   const complaint = `${mountpoint}: the server (process ${pid}) does not answer: it is stopped, and kill -CONT ${pid} continues it; umount --lazy takes the mount out of sight`
   const within = join(mountpoint, 'x')
   const cases: readonly (readonly [args: readonly string[], end: number, line: string])[] = [

@@ -79,8 +79,12 @@ const notInExample = new Set([
 ])
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 
-/** Where lseek(2) takes all of a file for data. */
-export const withoutHoles = allSuites.filter((suite) => suite !== holesSuite)
+/**
+ * Where the kernel gathers writes, lseek(2) takes all of a file for data, and a write to a file whose flags forbid it is
+ * refused when its pages are written back.
+ */
+const notGathered = new Set([fallocateSuite, holesSuite, inodeFlagsSuite])
+export const gatheredSuites = allSuites.filter((suite) => !notGathered.has(suite))
 
 /** What writing has a part in. */
 export const contentSuites = [

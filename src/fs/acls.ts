@@ -70,7 +70,7 @@ export class Acls {
     this.#isInheriting = false
     if ((made.mode & S_IFMT) === S_IFLNK) return made.mode
     this.#isInheriting = this.areServed && this.#load(parent, defaultAcl, this.#default)
-    if (!this.#isInheriting) return made.mode & ~(made.umask & rwxBits)
+    if (!this.#isInheriting) return made.maskedMode
     this.#access.copy(this.#default)
     return this.#access.inherit(made.mode)
   }

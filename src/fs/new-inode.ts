@@ -3,6 +3,8 @@
 import { flagProjectInherit } from '../../layout/inode.js'
 import type { Clock } from './clock.js'
 import { type Inode, inodeField } from './inode.js'
+import { rwxBits } from './acl.js'
+import { S_IFLNK, S_IFMT } from './mode.js'
 import type { Transaction } from './transaction.js'
 import { flagsOfType, inheritedFlags } from './user-flags.js'
 
@@ -18,6 +20,11 @@ export class NewInode {
   gid = 0
   /** Device number of a device file, as the kernel encodes it in 32 bits. */
   device = 0
+
+  /** The mode, where no default ACL takes the umask's place. A symbolic link keeps all of its bits. */
+  get maskedMode(): number {
+    return (this.mode & S_IFMT) === S_IFLNK ? this.mode : this.mode & ~(this.umask & rwxBits)
+  }
 }
 
 /** Fills in an inode that was just taken from the table: empty, made now. Its owner is put by the caller's choice. */

@@ -29,7 +29,7 @@ export class InodeAttributes {
   /** @param clock the time of the request in hand, now and later */
   constructor(made: Readonly<NewInode>, clock: Clock) {
     this.#clock = clock
-    this.words[at.mode] = made.mode
+    this.words[at.mode] = made.maskedMode
     this.words[at.uid] = made.uid
     this.words[at.gid] = made.gid
     this.words[at.device] = made.device

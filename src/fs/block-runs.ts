@@ -21,6 +21,11 @@ export class BlockRuns {
     return this.#count === mostRuns
   }
 
+  /** Runs that were added. */
+  get count(): number {
+    return this.#count
+  }
+
   get isEmpty(): boolean {
     return this.taken === this.added
   }

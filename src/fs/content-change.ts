@@ -51,6 +51,7 @@ export class ContentChange {
    */
   begin(inode: Inode, killPrivileges: boolean, isWriteBack = false): void {
     const tx = this.#tx
+    if (!isWriteBack) this.#xattrs.dropCapabilityAhead(tx, inode)
     tx.begin()
     inode.saveContents(tx)
     const mode = killPrivileges ? withoutPrivileges(inode.mode) : inode.mode

@@ -15,13 +15,13 @@ import { type BlockMap, heightFor } from './block-map.js'
 import { BlockRuns } from './block-runs.js'
 import type { DataArea } from './data-area.js'
 import type { Inode } from './inode.js'
-import type { Transaction } from './transaction.js'
+import { type Transaction, runsPerEntry } from './transaction.js'
 import { coverage } from './tree-cut.js'
 
 /** Blocks that one transaction fills, at the most: others wait for it. 1 GiB, wherever in a node it begins. */
 const mostBlocks = 2 ** 18 + mapFanout
 /** Entries of the log that are left to the runs of blocks; and of these, those left to what else is saved. */
-const roomForRuns = 160
+const roomForRuns = 260
 const roomForOthers = 16
 
 export class MapFill {
@@ -81,8 +81,16 @@ export class MapFill {
     else this.#save(tx, this.#root, this.#height - 1, 0)
     const before = this.#from === 0 ? 0 : this.#map.lookup(root, height, this.#from - 1)
     return (
-      this.#claimRuns(tx, this.#nodes, this.nodeCount, 0, 0) &&
-      this.#claimRuns(tx, this.#data, this.dataCount, before === 0 ? 0 : before + 1, inode.number)
+      this.#claimRuns(tx, this.#nodes, this.nodeCount, 0, 0, 0) &&
+      // Nodes that then are not needed are freed, which takes room as well.
+      this.#claimRuns(
+        tx,
+        this.#data,
+        this.dataCount,
+        before === 0 ? 0 : before + 1,
+        inode.number,
+        Math.ceil(this.#nodes.count / runsPerEntry),
+      )
     )
   }
 
@@ -231,8 +239,15 @@ export class MapFill {
   }
 
   /** Claims blocks, as many as the log has room for. @returns false where there is no space */
-  #claimRuns(tx: Transaction, runs: BlockRuns, count: number, goal: number, file: number): boolean {
-    while (runs.added < count && !runs.isFull && tx.room > roomForOthers) {
+  #claimRuns(
+    tx: Transaction,
+    runs: BlockRuns,
+    count: number,
+    goal: number,
+    file: number,
+    reserve: number,
+  ): boolean {
+    while (runs.added < count && !runs.isFull && tx.room > roomForOthers + reserve) {
       const got = tx.claim(goal, count - runs.added, file)
       if (got === 0) return false
       const { runStart } = this.#allocator

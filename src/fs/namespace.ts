@@ -5,7 +5,7 @@
  * look-up tells which they are. Permissions, sticky bits and trailing slashes are the kernel's business.
  */
 import { longestNameBytes } from '../../layout/directory.js'
-import { rootInode } from '../../layout/inode.js'
+import { flagPreallocated, rootInode } from '../../layout/inode.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Acls } from './acls.js'
@@ -147,7 +147,8 @@ export class Namespace {
     child.saveAttributes(tx)
     child.save(tx, inodeField.ctime, 2)
     // Where damage has interrupted a cut, it still has to be finished before the file grows.
-    const isNoOrphan = child.links === 0 && !this.#tail.isLeft(child)
+    const isCutLeft = (child.flags & flagPreallocated) === 0 && this.#tail.isLeft(child)
+    const isNoOrphan = child.links === 0 && !isCutLeft
     if (isNoOrphan) this.#orphans.saveRemove(tx, child)
     error = this.#directory.insert(tx, parent, name, number, typeOfMode(child.mode))
     if (error === 0) {

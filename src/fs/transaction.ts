@@ -31,7 +31,7 @@ import { entryBlock, entryWord, retire, undo } from './undo.js'
 import { damaged } from './volume-error.js'
 
 const at = undoEntry.word
-const runsPerEntry = undoDataWords / 2
+export const runsPerEntry = undoDataWords / 2
 /** Runs of blocks that one transaction can claim, and can free. */
 const mostRuns = entriesPerLane * runsPerEntry
 

@@ -37,6 +37,8 @@ const headerWords = xattrBlock.lengthWords
 /** A larger value has blocks of its own even where the block of attributes has room: that is for others then. */
 const longestDirect = 2048
 
+/** Words that a removal may take of another transaction's log. */
+const fewWords = 320
 const noName = new XattrName()
 
 /** Where attributes lie: words of a block from `start` on, of which `used` have entries. */
@@ -203,6 +205,19 @@ export class XattrStore {
   dropCapability(tx: Transaction, inode: Inode): void {
     if ((inode.flags & flagCapability) === 0 || isDirectory(inode.mode)) return
     if (this.saveRemove(tx, inode, capability) === 0) this.remove(tx, inode)
+  }
+
+  /**
+   * Before a transaction that writes: takes security.capability away by one of its own where so much follows its entry
+   * that the log might have no room for both. As with the kernel's own removal, it is gone even if the write fails.
+   */
+  dropCapabilityAhead(tx: Transaction, inode: Inode): void {
+    if ((inode.flags & flagCapability) === 0 || isDirectory(inode.mode)) return
+    this.#locate(inode, capability)
+    if (this.#found === null || this.#found.end - this.#entries.word <= fewWords) return
+    tx.begin()
+    this.dropCapability(tx, inode)
+    tx.end()
   }
 
   /** In the open transaction: frees all blocks of an inode's attributes, which it has none of then. */

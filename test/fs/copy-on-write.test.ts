@@ -146,3 +146,35 @@ void test('a copy of zeros, and of data, over blocks replaces them', (t) => {
   volume.close()
   t.end()
 })
+
+/** Gives a file security.capability, with so much behind it in the block of attributes that its removal logs a lot. */
+function giveCapability(caller: EngineCaller, file: number): void {
+  must(caller.setxattr(file, 'user.inline', Buffer.alloc(100)))
+  must(caller.setxattr(file, 'security.capability', Buffer.alloc(20)))
+  for (const name of ['user.a', 'user.b']) must(caller.setxattr(file, name, Buffer.alloc(1900)))
+}
+
+void test('a file with a capability and many attributes is written as others are', (t) => {
+  for (const data of ['cow', 'inplace'] as const) {
+    const volume = TestVolume.makeFor(data, 4096)
+    const { caller } = volume
+    const file = must(caller.file(root, 'f'))
+    // Written blocks and holes in turn, in free space of single blocks.
+    const other = fragment(caller, 900)
+    for (let n = 600; n >= 0; n -= 2) must(caller.write(file, n * blockBytes, Buffer.alloc(blockBytes, n)))
+    giveCapability(caller, file)
+    const bytes = new Random(8).bytes(mebibyte)
+    t.equal(caller.write(file, 4095, bytes), mebibyte, data)
+    t.ok(bytes.equals(caller.read(file, 4095, mebibyte) as Buffer))
+    t.equal(typeof caller.getxattr(file, 'security.capability'), 'number', 'the capability is gone')
+
+    giveCapability(caller, other)
+    fill(caller, 0)
+    const few = new Random(9).bytes(4 * blockBytes)
+    t.equal(caller.write(other, 100, few), few.length, 'also on a full volume')
+    t.ok(few.equals(caller.read(other, 100, few.length) as Buffer))
+    t.same(problemsOf(volume.medium), [])
+    volume.close()
+  }
+  t.end()
+})

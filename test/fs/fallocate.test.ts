@@ -396,6 +396,24 @@ void test('a file in fragmented free space is allocated in parts, and no node is
   t.end()
 })
 
+void test('where free blocks are single, the nodes of a large range that are left over fit into the log', (t) => {
+  const blocks = 48_000
+  const volume = TestVolume.of(t, 2 * blocks + 4096)
+  const { caller } = volume
+  const whole = must(caller.file(root, 'whole'))
+  t.equal(caller.fallocate(whole, 0, 0, 2 * blocks * blockBytes), 0)
+  const rest = must(caller.file(root, 'rest'))
+  t.equal(caller.fallocate(rest, 0, 0, (volume.freeBlocks - 40) * blockBytes), 0)
+  for (let n = 0; n < 2 * blocks; n += 2)
+    if (caller.fallocate(whole, PUNCH, n * blockBytes, blockBytes) !== 0) t.fail(`block ${n}`)
+  const room = volume.freeBlocks
+  const file = must(caller.file(root, 'f'))
+  t.equal(caller.fallocate(file, 0, 0, 46_000 * blockBytes), 0)
+  t.equal(volume.freeBlocks, room - caller.attributes(file).blocks)
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
 void test('damage in the range fails the call, takes it back, and leaves nothing to the next one', (t) => {
   const made = TestVolume.make(2048)
   const file = must(made.caller.file(root, 'f'))

@@ -161,6 +161,7 @@ void tap.test('what is no report', (t) => {
     parseReport(JSON.stringify(before)),
     {
       ...report,
+      data: 'inplace',
       damageMet: 0,
       damagedPlaces: [],
       mode: { readOnly: false, isChanging: false, refusal: null, directIo: false, onErrors: 'continue' },

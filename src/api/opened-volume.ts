@@ -85,6 +85,7 @@ function assemble(
     unmapDevices(description)
     device.close()
   }
+  let isCopied = readOnly && device.access === 'read-only'
   return {
     device,
     description,
@@ -97,9 +98,10 @@ function assemble(
       volume.becomeReadOnly(settles)
     },
     becomeWritable() {
-      const wasCopied = device.access === 'read-only'
-      if (wasCopied) remapWritable([device], description)
-      volume.becomeWritable(Date.now(), wasCopied)
+      if (isCopied) remapWritable([device], description)
+      volume.becomeWritable(Date.now(), isCopied)
+      // Until here, any window may still be a private copy: the next attempt maps all of them anew.
+      isCopied = false
     },
     close() {
       try {

@@ -5,12 +5,13 @@ import { type Tree, type TreeNode, difference } from './tree.js'
 
 const blockBytes = 4096
 
-/** A file's contents as one Buffer. */
-function flat(node: TreeNode): Buffer {
+/** The bytes of a block of a file, as far as its size reaches. A file may be far larger than what it holds. */
+function blockOf(node: TreeNode, index: number): Buffer {
   const { size } = JSON.parse(node.facts) as { size: number }
-  const all = Buffer.alloc(size)
-  for (const [index, bytes] of node.contents) all.set(bytes, index * blockBytes)
-  return all
+  const length = Math.max(0, Math.min(blockBytes, size - index * blockBytes))
+  const block = Buffer.alloc(length)
+  node.contents.get(index)?.copy(block)
+  return block
 }
 
 /** Data in place may be there word by word, and either time; all else whole or not at all. */
@@ -19,7 +20,7 @@ export function judgeData(got: Tree, outcomes: Outcomes, returned: boolean): str
   if (whole === null || returned) return whole
   const node = got.get('/f')!
   const [before, after] = [outcomes.before.get('/f')!, outcomes.after.get('/f')!]
-  const problem = judgeWords(flat(node), flat(before), flat(after))
+  const problem = judgeWords(node, before, after)
   if (problem !== null) return problem
   const facts = [before.facts, after.facts].map(withoutTimes)
   if (!facts.includes(withoutTimes(node.facts))) return `the attributes are of neither: ${node.facts}`
@@ -37,7 +38,7 @@ export function judgeParts(got: Tree, outcomes: Outcomes, returned: boolean): st
   if (whole === null || returned) return whole
   const node = got.get('/f')!
   const [before, after] = [outcomes.before.get('/f')!, outcomes.after.get('/f')!]
-  const problem = judgeWords(flat(node), flat(before), flat(after))
+  const problem = judgeWords(node, before, after)
   if (problem !== null) return problem
   const facts = [before.facts, after.facts].map(withoutBlocks)
   return facts.includes(withoutBlocks(node.facts)) ? null : `the attributes are of neither: ${node.facts}`
@@ -55,12 +56,17 @@ function withoutTimes(facts: string): string {
   return JSON.stringify({ ...(JSON.parse(facts) as object), mtime: null, ctime: null })
 }
 
-function judgeWords(got: Buffer, before: Buffer, after: Buffer): string | null {
-  for (let at = 0; at < got.length; at += 8) {
-    const word = got.subarray(at, at + 8)
-    const isOld = word.equals(before.subarray(at, at + word.length))
-    const isNew = word.equals(after.subarray(at, at + word.length))
-    if (!isOld && !isNew) return `the word at ${at} is ${word.toString('hex')}: neither old nor new`
+function judgeWords(got: TreeNode, before: TreeNode, after: TreeNode): string | null {
+  const indices = [got, before, after].flatMap((node) => [...node.contents.keys()])
+  for (const index of new Set(indices)) {
+    const [mine, old, fresh] = [blockOf(got, index), blockOf(before, index), blockOf(after, index)]
+    for (let at = 0; at < mine.length; at += 8) {
+      const word = mine.subarray(at, at + 8)
+      const isOld = word.equals(old.subarray(at, at + word.length))
+      const isNew = word.equals(fresh.subarray(at, at + word.length))
+      const place = index * blockBytes + at
+      if (!isOld && !isNew) return `the word at ${place} is ${word.toString('hex')}: neither old nor new`
+    }
   }
   return null
 }

@@ -13,6 +13,8 @@ import { TestMount } from '../support/test-mount.js'
 tap.setTimeout(240_000)
 
 const mebibyte = 2 ** 20
+/** That each writer is to write while the volume is trimmed. */
+const fewestFiles = 5
 
 async function heldBytes(path: string): Promise<number> {
   return (await stat(path)).blocks * 512
@@ -61,11 +63,11 @@ async function churn(
   system: System,
   folder: string,
   seed: number,
-  isOver: () => boolean,
+  isOver: (written: number) => boolean,
 ): Promise<{ written: number; wrong: number }> {
   await system.mkdir(folder)
   let [written, wrong] = [0, 0]
-  while (!isOver()) {
+  while (!isOver(written)) {
     const [path, length] = [`${folder}/${written % 8}`, 100_000 + ((written * 37_123) % 900_000)]
     await system.writeFile(path, pattern(length, seed + written))
     if (!(await isWhole(system, path, length, seed + written))) wrong++
@@ -80,8 +82,15 @@ async function beside(t: Test, channel: string): Promise<void> {
   const writers = await Promise.all([actor(t), actor(t)])
   const trimmer = await actor(t)
   let isOver = false
-  const churning = writers.map((writer, n) => churn(writer, `${top}/${n}`, 1000 * n, () => isOver))
-  for (let n = 0; n < 40; n++) await trim(trimmer, top)
+  const progress = writers.map(() => 0)
+  const churning = writers.map((writer, n) =>
+    churn(writer, `${top}/${n}`, 1000 * n, (written) => {
+      progress[n] = written
+      return isOver
+    }),
+  )
+  // However fast the trims are, they go on until every writer has met some.
+  for (let n = 0; n < 40 || progress.some((files) => files < fewestFiles); n++) await trim(trimmer, top)
   isOver = true
   for (const { written, wrong } of await Promise.all(churning)) {
     t.ok(written > 0, `${written} files`)

@@ -6,7 +6,7 @@ import { getSystemErrorName } from 'node:util'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import { remountKernel } from '../daemon/kernel-mount.js'
 import { exitPermission, exitSystem } from '../daemon/mount-error.js'
-import type { MountOptions } from '../daemon/mount-options.js'
+import { type MountOptions, parseMountOptions, withoutUnknown } from '../daemon/mount-options.js'
 import { type MountEntry, findMount, mountType } from '../daemon/mount-table.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError, UsageError } from './command-error.js'
@@ -23,9 +23,13 @@ export async function remount(place: string, options: MountOptions): Promise<voi
   if (entry?.type !== mountType) throw new CommandError(`${place}: no PMFS2 file system is mounted there`)
   if (process.geteuid?.() !== 0) throw new CommandError(`${place}: only root may remount`, exitPermission)
   refuseFixed(options, await answerOf(entry, place))
-  const error = remountKernel(entry, options.flags)
+  // mount(8) names all options that are to stay, and people those that change.
+  const kept = withoutUnknown(`remount,${entry.options.join(',')}`)
+  const changed = options.given.map((option) => (option.includes(',') ? `"${option}"` : option))
+  const wanted = parseMountOptions([kept, ...changed])
+  const error = remountKernel(entry, wanted.flags)
   if (error < 0) throw refusal(place, error)
-  await followed(entry, place, options)
+  await followed(entry, place, wanted)
 }
 
 async function answerOf(entry: MountEntry, place: string): Promise<HeardReport> {
@@ -36,19 +40,24 @@ async function answerOf(entry: MountEntry, place: string): Promise<HeardReport> 
 
 /** Options that a mount keeps as long as it lives. fstab may repeat them. */
 function refuseFixed(
-  { directIo, strictAccessTimes, onErrors, server }: MountOptions,
+  { directIo, strictAccessTimes, onErrors, given, data, xattrs, acls, server }: MountOptions,
   report: HeardReport,
 ): void {
   const { mode } = report
-  const given: readonly (readonly [name: string, isOther: boolean])[] = [
+  const names = (...options: readonly string[]): boolean => options.some((option) => given.includes(option))
+  const fixed: readonly (readonly [name: string, isOther: boolean])[] = [
     [strictAccessTimes ? 'strictatime' : 'direct_io', directIo && !mode.directIo],
+    ['data', names('data=inplace', 'data=cow') && data !== report.data],
+    ['writeback_cache', names('writeback_cache') && !mode.writebackCache],
+    [xattrs ? 'xattr' : 'noxattr', names('xattr', 'noxattr') && xattrs !== mode.xattrs],
+    [acls ? 'acl' : 'noacl', names('acl', 'noacl') && acls !== mode.acls],
     ['errors', onErrors !== null && onErrors !== mode.onErrors],
     ['workers', server.workers !== null && server.workers !== String(report.workers)],
     ['channel', ![null, 'auto', report.channel].includes(server.channel)],
   ]
-  const fixed = given.find(([, isOther]) => isOther)
-  if (fixed !== undefined)
-    throw new UsageError(`${fixed[0]} cannot be changed by a remount: unmount, and mount with other options`)
+  const other = fixed.find(([, isOther]) => isOther)
+  if (other !== undefined)
+    throw new UsageError(`${other[0]} cannot be changed by a remount: unmount, and mount with other options`)
 }
 
 function refusal(place: string, error: number): CommandError {

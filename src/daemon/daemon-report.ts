@@ -41,11 +41,15 @@ export interface HeardReport extends DaemonReport {
 const texts = ['device', 'mountpoint', 'channel', 'data', 'startedAt'] as const
 const counts = ['workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
+const modeFlags = ['readOnly', 'isChanging', 'directIo', 'writebackCache', 'xattrs', 'acls'] as const
 const unsaidMode: ModeReport = {
   readOnly: false,
   isChanging: false,
   refusal: null,
   directIo: false,
+  writebackCache: false,
+  xattrs: true,
+  acls: true,
   onErrors: 'continue',
 }
 /** What a server of before does not tell. */
@@ -71,7 +75,7 @@ export function parseReport(text: string): DaemonReport | null {
 
 function isMode(value: unknown): boolean {
   if (!isObject(value)) return false
-  const flags = [value['readOnly'], value['isChanging'], value['directIo']]
+  const flags = modeFlags.map((name) => value[name])
   const texts = [value['onErrors'], value['refusal'] ?? '']
   return flags.every((flag) => typeof flag === 'boolean') && texts.every((text) => typeof text === 'string')
 }

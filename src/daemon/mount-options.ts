@@ -58,6 +58,8 @@ export interface MountOptions {
   /** Change the options of a mount that is there. */
   readonly remount: boolean
   readonly server: ServerWishes
+  /** All options as they were given. */
+  readonly given: readonly string[]
   /** What people should know about options that have no effect. */
   readonly notices: readonly string[]
 }
@@ -165,6 +167,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     onErrors,
     remount,
     server,
+    given: options,
     notices,
   }
 }

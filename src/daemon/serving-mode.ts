@@ -31,6 +31,9 @@ export interface ModeReport {
   /** Why it is not what the mount table said when it last looked; null where it is. */
   readonly refusal: string | null
   readonly directIo: boolean
+  readonly writebackCache: boolean
+  readonly xattrs: boolean
+  readonly acls: boolean
   readonly onErrors: OnErrors
 }
 
@@ -98,6 +101,9 @@ export class ServingMode {
       isChanging: this.#isChanging,
       refusal: this.#refusal,
       directIo: options.directIo,
+      writebackCache: options.writebackCache,
+      xattrs: options.xattrs,
+      acls: options.acls,
       onErrors: options.onErrors ?? 'continue',
     }
   }
@@ -109,11 +115,13 @@ export class ServingMode {
     if (entry === null || (!this.#isDue && isSame(entry, this.#followed))) return
     this.#isDue = false
     this.#isChanging = true
-    void this.#change(entry).finally(() => {
-      this.#isChanging = false
-      // What has changed meanwhile.
-      this.follow()
-    })
+    void this.#change(entry)
+      .catch((error: unknown) => trace('the mount table was not followed: %o', error))
+      .finally(() => {
+        this.#isChanging = false
+        // What has changed meanwhile.
+        this.follow()
+      })
   }
 
   /** Damage was met: nothing is written from now on, not even what would end the volume in order. */

@@ -66,7 +66,9 @@ export class Workers {
 
   /** Makes all of them finish what they have in hand and wait. Until {@link goOn}, nobody uses the volume. */
   async pause(): Promise<void> {
-    await Promise.all(this.#all.map((worker) => worker.pause()))
+    await Promise.all(this.#servers.map((worker) => worker.pause()))
+    // Servers that wait for space wait for it to read FORGETs.
+    await this.#reader?.pause()
   }
 
   /** Makes all of them serve again. */

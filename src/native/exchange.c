@@ -190,7 +190,8 @@ static ssize_t receive_within(const struct request *request, const int32_t *bloc
 	struct pollfd wait = { .fd = request->fd, .events = POLLIN };
 	ssize_t received = -EAGAIN;
 
-	if (stopped(block))
+	/* A pause waits: whoever looks for a request in between has one in hand, and ends that first. */
+	if (stopped(block) && block[STOP] != STOP_PAUSE)
 		return -EINTR;
 	count_waiting(request->fd, 1);
 	if (poll(&wait, 1, block[TIMEOUT_MS] < 0 ? 0 : block[TIMEOUT_MS]) != 0) {

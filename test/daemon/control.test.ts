@@ -24,7 +24,7 @@ const report: DaemonReport = {
   data: 'cow',
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
-  mode: { readOnly: true, isChanging: false, refusal: 'why', directIo: true, onErrors: 'remount-ro' },
+  mode: { readOnly: true, isChanging: false, refusal: 'why', directIo: true, writebackCache: false, xattrs: true, acls: true, onErrors: 'remount-ro' },
   requests: { LOOKUP: 3 },
   bytesRead: 0,
   bytesWritten: 4096,
@@ -164,7 +164,7 @@ void tap.test('what is no report', (t) => {
       data: 'inplace',
       damageMet: 0,
       damagedPlaces: [],
-      mode: { readOnly: false, isChanging: false, refusal: null, directIo: false, onErrors: 'continue' },
+      mode: { readOnly: false, isChanging: false, refusal: null, directIo: false, writebackCache: false, xattrs: true, acls: true, onErrors: 'continue' },
     },
     'a server of before is understood',
   )

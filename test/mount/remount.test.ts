@@ -245,12 +245,16 @@ void tap.test('what a remount refuses', async (t) => {
     ['strictatime', 1, /^mount: strictatime cannot be changed by a remount: unmount/],
     ['direct_io', 1, /^mount: direct_io cannot be changed by a remount/],
     ['workers=7', 1, /^mount: workers cannot be changed/],
+    ['data=cow', 1, /^mount: data cannot be changed by a remount/],
+    ['writeback_cache', 1, /^mount: writeback_cache cannot be changed/],
+    ['noacl', 1, /^mount: noacl cannot be changed/],
+    ['noxattr', 1, /^mount: noxattr cannot be changed/],
     ['errors=remount-ro', 1, /^mount: errors cannot be changed/],
     ['frobnicate', 1, /^mount: unknown mount option frobnicate/],
   ]
   for (const [options, end, output] of cases)
     t.match(await pmfs2([mount.device, root, '-o', `remount,${options}`]), { end, output }, options)
-  t.match(await pmfs2([mount.device, root, '-o', 'remount,workers=1,channel=devfuse,errors=continue']), {
+  t.match(await pmfs2([mount.device, root, '-o', 'remount,workers=1,channel=devfuse,errors=continue,data=inplace,acl,xattr']), {
     end: 0,
   })
   await mount.unmount()

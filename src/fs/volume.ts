@@ -60,6 +60,8 @@ export class Volume {
   /** What the last call that met damage has met. */
   lastDamage: string | null = null
   readonly #places = new DamagedPlaces()
+  /** Places met while nothing may be written, and when: they are recorded once the volume may be. */
+  readonly #unrecorded: { readonly what: string; readonly now: number }[] = []
   /** What the superblock said when it was opened. */
   readonly #damageBefore: number
   readonly #medium: Medium
@@ -204,8 +206,18 @@ export class Volume {
     this.#observer = undefined
   }
 
+  /** @throws VolumeError where it has to stay read-only */
+  checkWritable(): void {
+    if (readSuperblock(this.#medium).readOnly) throw new VolumeError('feature', onlyReadOnly)
+  }
+
+  /** The medium is a private copy of what the device holds once more: does what opening has done to the copy before. */
+  recoverCopies(): void {
+    recover(this.#medium, this.superblock.geometry, true)
+  }
+
   /**
-   * The opposite, with what opening does for a volume that may be written.
+   * The opposite of {@link becomeReadOnly}, with what opening does for a volume that may be written.
    * @param isAnew the medium holds what the device does, and no longer what recovery has made of a copy
    * @throws VolumeError where it has to stay read-only
    */
@@ -218,6 +230,7 @@ export class Volume {
     if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).load()
     this.#isReadOnly = false
     this.#observer = undefined
+    for (const place of this.#unrecorded.splice(0)) this.#record(place.what, place.now)
     const { upkeep } = this.engine(0)
     if (!upkeep.isTableListed) upkeep.relistInodes()
     upkeep.finishUnusedOrphans((number) => this.state.lookups(number) > 0)
@@ -238,7 +251,8 @@ export class Volume {
 
   /**
    * Damage was met, by an engine of this thread or of another: a new place is told, and recorded on the medium before
-   * this returns, unless that is open for reading only. Only the thread that opened the volume may call it.
+   * this returns. While the volume is read-only, the record waits until it is writable. Only the thread that opened the
+   * volume may call it.
    * @param now ms since 1970
    * @throws DeviceError where the device has failed, with nothing recorded; DeviceError, PmemError where it fails now
    */
@@ -247,9 +261,9 @@ export class Volume {
     this.#medium.check()
     this.lastDamage = what
     if (!this.#places.add(what)) return
-    recordDamage(this.superblock, what, now)
-    this.#countDamage()
+    this.#record(what, now)
     if (this.#marked) writeSuperblock(this.#medium, this.superblock)
+    else if (this.#isReadOnly) this.#unrecorded.push({ what, now })
     this.onDamage(what)
     if (this.#places.isFull)
       this.onDamage(`in ${mostDamagedPlaces} places so far; further ones are counted, and not told`)
@@ -258,6 +272,11 @@ export class Volume {
   /** Places where damage was met since the volume was opened, as far as they are told. */
   get damagedPlaces(): readonly string[] {
     return this.#places.all
+  }
+
+  #record(what: string, now: number): void {
+    recordDamage(this.superblock, what, now)
+    this.#countDamage()
   }
 
   #countDamage(): void {

@@ -151,6 +151,29 @@ void test('a volume that is open for reading only is not marked', (t) => {
   t.end()
 })
 
+void test('damage that was met read-only is recorded once the volume is writable', (t) => {
+  const patient = new Patient(sample)
+  patient.setField(one, field.root, beyond)
+  const { medium } = patient
+  const volume = Volume.open(medium, { readOnly: true, now: epoch })
+  const caller = new EngineCaller(volume.engine(0), medium)
+  volume.noteDamage('place 1', epoch)
+  for (let n = 0; n < 2; n++) t.equal(caller.read(one, 0, 1), -EUCLEAN)
+  const recorded = () => damageRecord(readSuperblock(medium).superblock)
+  t.equal(recorded(), null)
+  volume.becomeWritable(epoch + 5000, false)
+  const first = { seconds: epoch / 1000, what: 'place 1' }
+  t.match(recorded(), { count: 2, first, last: { what: lost } })
+  volume.becomeReadOnly(true)
+  volume.noteDamage('place 2', epoch + 9000)
+  t.match(recorded(), { count: 2, first, last: { what: lost } })
+  volume.becomeWritable(epoch + 9000, false)
+  t.match(recorded(), { count: 2, first, last: { seconds: epoch / 1000 + 9, what: 'place 2' } })
+  volume.close()
+  caller.release()
+  t.end()
+})
+
 void test('what a failed device yields is no damage', (t) => {
   const volume = damagedVolume()
   const told: string[] = []

@@ -4,11 +4,12 @@ import { counted } from '../fs/counted.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, openDevice } from '../pmem/device.js'
-import { mapDevices, remapWritable, unmapDevices } from '../pmem/map-device.js'
+import { mapDevices, remapDevices, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
 
 export interface OpenedVolume {
   readonly device: Device
+  /** {@link becomeWritable} changes it. */
   readonly description: MediumDescription
   readonly volume: Volume
   /** What people should know, in sentences. */
@@ -21,7 +22,10 @@ export interface OpenedVolume {
    * @param settles false: as it is, for the next opening to recover
    */
   becomeReadOnly(settles: boolean): void
-  /** The opposite, with recovery as on opening. @throws DeviceError, VolumeError where it stays read-only */
+  /**
+   * The opposite, with recovery as on opening.
+   * @throws DeviceError, VolumeError where it stays read-only, as it was; another error where it cannot be used any more
+   */
   becomeWritable(): void
   /** Writes what is left to write, and lets go of the device. */
   close(): void
@@ -70,7 +74,7 @@ function openFor(path: string, readOnly: boolean): Device {
 
 function assemble(
   device: Device,
-  description: MediumDescription,
+  opened: MediumDescription,
   medium: MappedMedium,
   volume: Volume,
   readOnly: boolean,
@@ -80,15 +84,38 @@ function assemble(
     notices.push(`${device.path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
   // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
   if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
+  let description = opened
+  /** Windows are private copies of what the device holds. */
+  let isCopied = readOnly && device.access === 'read-only'
+  const reachDevice = (): void => {
+    device.makeWritable()
+    try {
+      description = remapDevices([device], description, 'read-write')
+      medium.replaceDevices(description.devices)
+    } catch (error) {
+      copyAgain(error)
+      throw error
+    }
+  }
+  /** Some windows may reach the device, and show what recovery had undone in the copies. */
+  const copyAgain = (cause: unknown): void => {
+    try {
+      remapDevices([device], description, 'copy-on-write')
+      volume.recoverCopies()
+    } catch {
+      throw new Error(`${device.path} can be mapped neither for writing nor for reading`, { cause })
+    }
+  }
   const letGo = (): void => {
     medium.discard()
     unmapDevices(description)
     device.close()
   }
-  let isCopied = readOnly && device.access === 'read-only'
   return {
     device,
-    description,
+    get description() {
+      return description
+    },
     volume,
     notices,
     markMounted() {
@@ -98,9 +125,9 @@ function assemble(
       volume.becomeReadOnly(settles)
     },
     becomeWritable() {
-      if (isCopied) remapWritable([device], description)
+      volume.checkWritable()
+      if (isCopied) reachDevice()
       volume.becomeWritable(Date.now(), isCopied)
-      // Until here, any window may still be a private copy: the next attempt maps all of them anew.
       isCopied = false
     },
     close() {

@@ -168,7 +168,7 @@ async function serve(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const { mountpoint, device, opened, signals, choice, statistics, workers, mode } = served
-  const ending = new Ending(device, workers, statistics)
+  const ending = new Ending(device, workers, statistics, (action) => mode.whenServing(action))
   let control: Control | null = null
   signals.action = () => ending.ask()
   try {

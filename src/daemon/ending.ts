@@ -4,6 +4,8 @@
  * is in use, something else is mounted over it, another mount namespace has it too) its workers are stopped, so that
  * the server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not
  * ours, whatever lies at the mount point by now.
+ *
+ * Unmounting waits for what the kernel still has to write, in this thread, so it is done only while workers serve.
  */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,15 +28,25 @@ export class Ending {
   readonly #device: string | null
   readonly #workers: Workers
   readonly #statistics: Statistics
+  readonly #whenServing: (action: () => void) => void
   #asked = false
   #over = false
   #timer: NodeJS.Timeout | null = null
 
-  /** @param device of the mount, as the mount table has it; null where it was gone at once */
-  constructor(device: string | null, workers: Workers, statistics: Statistics) {
+  /**
+   * @param device of the mount, as the mount table has it; null where it was gone at once
+   * @param whenServing does something once workers do not pause
+   */
+  constructor(
+    device: string | null,
+    workers: Workers,
+    statistics: Statistics,
+    whenServing: (action: () => void) => void = (action) => action(),
+  ) {
     this.#device = device
     this.#workers = workers
     this.#statistics = statistics
+    this.#whenServing = whenServing
   }
 
   /** To be called at each signal; the second one waits for nothing. */
@@ -45,7 +57,7 @@ export class Ending {
       return
     }
     this.#asked = true
-    this.#begin()
+    this.#whenServing(() => this.#begin())
   }
 
   /** The mount is over. */
@@ -55,6 +67,7 @@ export class Ending {
   }
 
   #begin(): void {
+    if (this.#over) return
     const busy = this.#device === null ? [] : detach(this.#device)
     if (busy.length === 0) {
       this.#timer = setTimeout(() => this.#stop(), graceMs)
@@ -72,9 +85,11 @@ export class Ending {
 
   /** What is still mounted then is out of sight, but for what others have mounted over it. */
   #stop(): void {
-    if (this.#over) return
-    if (this.#device !== null) detachLazily(this.#device)
-    this.#workers.stop()
+    this.#whenServing(() => {
+      if (this.#over) return
+      if (this.#device !== null) detachLazily(this.#device)
+      this.#workers.stop()
+    })
   }
 
   /**

@@ -13,8 +13,19 @@ interface VolumeSetting {
   readonly engine: EngineSetting
 }
 
+/** What changes while no worker serves. */
+interface NewSetting {
+  readonly engine: EngineSetting
+  readonly devices: MediumDescription['devices']
+}
+
 export function engineFiles(setting: VolumeSetting): FilesSetting {
   return { module: import.meta.url, setting }
+}
+
+/** For {@link NewMode.files}. */
+export function newEngineFiles({ devices }: MediumDescription, engine: EngineSetting): NewSetting {
+  return { devices, engine }
 }
 
 /** Called by the worker. @param worker its lane of the undo log */
@@ -27,7 +38,11 @@ export function openFiles(setting: VolumeSetting, worker: number, onDamage: Dama
     memory: medium,
     forgets: null,
     fence: () => medium.fence(),
-    anew: (engine) => engineWith(engine as EngineSetting),
+    anew: (setting) => {
+      const { devices, engine } = setting as NewSetting
+      medium.replaceDevices(devices)
+      return engineWith(engine)
+    },
     failure: () => medium.failure,
     release: () => medium.release(),
   }

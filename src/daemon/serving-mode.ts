@@ -4,12 +4,17 @@
  * does not tell a FUSE server that its mount was remounted, so the server watches the mount table and follows it. All
  * workers pause for a change, so no call is under way, and go on with new engines. After damage (errors=remount-ro) the
  * server becomes read-only by itself, and stays so.
+ *
+ * While workers pause, nobody answers the kernel, so this thread must make no call that could wait for an answer.
  */
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import type { OpenedVolume } from '../api/opened-volume.js'
+import { VolumeError } from '../fs/volume-error.js'
 import { native } from '../native/index.js'
+import { DeviceError } from '../pmem/device-error.js'
+import { newEngineFiles } from './engine-files.js'
 import { engineSetting } from './engine-setting.js'
 import { remountReadOnly } from './kernel-mount.js'
 import type { MountOptions, OnErrors } from './mount-options.js'
@@ -21,6 +26,8 @@ const trace = debug('pmfs2:daemon')
 /** A file that was removed a moment ago is freed by a FORGET that may still be on its way. */
 const orphanPatienceMs = 200
 const stepMs = 10
+/** The mount table could not be read, for want of a descriptor or of memory. */
+const retryMs = 1000
 const stays = 'damage was met (errors=remount-ro): it stays read-only until it is unmounted'
 
 /** What a server says of its mode. */
@@ -47,7 +54,7 @@ export interface ModeParts {
   /** Device number of the mount, as the mount table has it; null where it is gone. */
   readonly device: string | null
   readonly opened: OpenedVolume
-  readonly workers: Workers
+  readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
   readonly options: MountOptions
   /** For people who do not wait for an answer. */
   readonly tell: (line: string) => void
@@ -66,6 +73,9 @@ export class ServingMode {
   #isChanging = false
   #isOver = false
   #watch: Socket | null = null
+  #retry: NodeJS.Timeout | null = null
+  /** What is to be done when no change is under way. */
+  #waiting: (() => void)[] = []
 
   constructor(parts: ModeParts) {
     this.#parts = parts
@@ -92,6 +102,13 @@ export class ServingMode {
   release(): void {
     this.#isOver = true
     this.#watch?.destroy()
+    if (this.#retry !== null) clearTimeout(this.#retry)
+  }
+
+  /** Does something that workers may have to serve: now, or once the change under way is over. */
+  whenServing(action: () => void): void {
+    if (this.#isChanging) this.#waiting.push(action)
+    else action()
   }
 
   get report(): ModeReport {
@@ -111,14 +128,15 @@ export class ServingMode {
   /** Begins to follow the mount table, if that has changed. */
   follow(): void {
     if (this.#isChanging || this.#isOver) return
-    const entry = this.#entry()
+    const entry = this.#lookUp()
     if (entry === null || (!this.#isDue && isSame(entry, this.#followed))) return
     this.#isDue = false
     this.#isChanging = true
     void this.#change(entry)
-      .catch((error: unknown) => trace('the mount table was not followed: %o', error))
+      .catch((error: unknown) => this.#parts.workers.fail(error))
       .finally(() => {
         this.#isChanging = false
+        for (const action of this.#waiting.splice(0)) action()
         // What has changed meanwhile.
         this.follow()
       })
@@ -142,24 +160,43 @@ export class ServingMode {
     const becomes = isToBe || this.#isForced
     if (becomes && !this.#isForced) await this.#orphansFreed()
     await workers.pause()
-    if (this.#isOver) return
-    this.#refusal = null
-    try {
-      if (becomes) opened.becomeReadOnly(!this.#isForced)
-      else opened.becomeWritable()
-    } catch (error) {
-      this.#refusal = error instanceof Error ? error.message : String(error)
-    }
+    // Some have ended or are about to, and so does the mount. They may be at work.
+    if (this.#isOver || !workers.arePaused) return
+    this.#refusal = this.#become(becomes)
     if (!isToBe && this.#isForced) this.#refusal = stays
     const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times })
-    workers.goOn({ files: engine, options: this.#times })
+    workers.goOn({ files: newEngineFiles(opened.description, engine), options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return
     tell(this.#refusal)
-    // What the kernel lets programs try would only fail here.
-    const error = remountReadOnly(entry)
-    if (error < 0) trace('the kernel does not remount it read-only: errno %d', -error)
-    this.#followed = this.#entry()
+    this.#haveKernelRefuse(entry)
+    this.#followed = this.#lookUp() ?? entry
+  }
+
+  /** What the kernel lets programs try would only fail here. */
+  #haveKernelRefuse(entry: MountEntry): void {
+    try {
+      const error = remountReadOnly(entry)
+      if (error < 0) trace('the kernel does not remount it read-only: errno %d', -error)
+    } catch (error) {
+      trace('the kernel is not asked to remount it read-only: %o', error)
+    }
+  }
+
+  /** No call may be under way. @returns why the volume stays read-only; null where it does not @throws what ends the mount */
+  #become(readOnly: boolean): string | null {
+    const { opened } = this.#parts
+    if (readOnly) {
+      opened.becomeReadOnly(!this.#isForced)
+      return null
+    }
+    try {
+      opened.becomeWritable()
+      return null
+    } catch (error) {
+      if (error instanceof DeviceError || error instanceof VolumeError) return error.message
+      throw error
+    }
   }
 
   async #orphansFreed(): Promise<void> {
@@ -170,6 +207,20 @@ export class ServingMode {
   #entry(): MountEntry | null {
     const { device } = this.#parts
     return device === null ? null : (readMountTable().find((entry) => entry.device === device) ?? null)
+  }
+
+  /** The same where a failure must not end the server: it looks again later. @returns null also where it has failed */
+  #lookUp(): MountEntry | null {
+    try {
+      return this.#entry()
+    } catch (error) {
+      trace('the mount table cannot be read: %o', error)
+      this.#retry ??= setTimeout(() => {
+        this.#retry = null
+        this.follow()
+      }, retryMs).unref()
+      return null
+    }
   }
 }
 

@@ -24,6 +24,7 @@ export class WorkerThread {
   #gone = false
   #pauseTimer: NodeJS.Timeout | null = null
   #paused: (() => void) | null = null
+  #isPaused = false
   /** What the listener threw. */
   #failure: Error | null = null
 
@@ -50,7 +51,7 @@ export class WorkerThread {
           if (this.#timer !== null) this.#tellToStop()
           becomeReady()
         } else if (message.type === 'live') becomeLive()
-        else if (message.type === 'paused') this.#paused?.()
+        else if (message.type === 'paused') this.#notePause()
         else if (message.type === 'damage') this.#stopIfThrows(() => onDamage(message.what))
         else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
@@ -61,6 +62,7 @@ export class WorkerThread {
         if (this.#pauseTimer !== null) clearInterval(this.#pauseTimer)
         if (this.#stop !== null) native.unmap(this.#stop.mapping, null)
         this.#stop = null
+        this.#isPaused = false
         this.#gone = true
         if (this.#failure !== null) reject(this.#failure)
         else if (inOrder) resolve()
@@ -76,16 +78,26 @@ export class WorkerThread {
     this.#order('serve')
   }
 
+  /** Whether it waits for {@link goOn}, and uses nothing until then. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   /** Makes it finish the request in hand and end. */
   stop(): void {
     if (this.#gone || this.#timer !== null) return
-    // One that was never told to serve does so now, finds the stop word, and ends.
-    this.serve()
+    this.#isPaused = false
     this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)
+    // Before the order: one that is paused would find the old word, and wait for another order.
     this.#tellToStop()
+    // One that was never told to serve, or is paused, does so now, finds the stop word, and ends.
+    this.serve()
   }
 
-  /** Makes it finish the request in hand and wait. Resolves when it does; or when it has ended, in order or not. */
+  /**
+   * Makes it finish the request in hand and wait. Resolves when it does ({@link isPaused}), or when it has ended, in order
+   * or not; one that is told to stop does not wait.
+   */
   async pause(): Promise<void> {
     const paused = new Promise<void>((resolve) => {
       this.#paused = resolve
@@ -98,21 +110,32 @@ export class WorkerThread {
     this.#paused = null
   }
 
-  /** Makes one that was paused serve again. */
+  /** Makes it serve again, if it is paused. */
   goOn(mode: NewMode): void {
-    if (this.#gone) return
+    if (!this.#isPaused) return
+    this.#isPaused = false
     if (this.#stop !== null) Atomics.compareExchange(this.#words, this.#stop.word, PAUSE, 0)
     this.#order(mode)
   }
 
-  /** Nobody may give up what the worker uses before it has ended: until then, the failure waits. */
+  /** Stops it, and has {@link ended} reject: nobody may give up what it uses before it has ended. */
+  fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    this.stop()
+  }
+
   #stopIfThrows(listener: () => void): void {
     try {
       listener()
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error))
-      this.stop()
+      this.fail(error)
     }
+  }
+
+  #notePause(): void {
+    // One that is told to stop has found the order to go on already.
+    this.#isPaused = this.#timer === null
+    this.#paused?.()
   }
 
   #order(order: Order): void {

@@ -64,11 +64,24 @@ export class Workers {
     for (const worker of this.#all) worker.stop()
   }
 
-  /** Makes all of them finish what they have in hand and wait. Until {@link goOn}, nobody uses the volume. */
+  /**
+   * Makes all of them finish what they have in hand and wait. Where they then do ({@link arePaused}), nobody uses the
+   * volume until {@link goOn}; where they do not, they have ended or are about to.
+   */
   async pause(): Promise<void> {
     await Promise.all(this.#servers.map((worker) => worker.pause()))
     // Servers that wait for space wait for it to read FORGETs.
     await this.#reader?.pause()
+  }
+
+  /** May change with each event: one that ends has all others stopped. */
+  get arePaused(): boolean {
+    return this.#all.every((worker) => worker.isPaused)
+  }
+
+  /** Stops all of them; {@link ended} rejects with that error. */
+  fail(error: unknown): void {
+    for (const worker of this.#all) worker.fail(error)
   }
 
   /** Makes all of them serve again. */

@@ -78,7 +78,7 @@ export interface Device {
   takeRoom(offsetBytes: number, lengthBytes: number): boolean
   /**
    * Descriptor by which native.punchHole frees parts of it, until it is closed; -1 where that cannot be: devdax has no
-   * such thing.
+   * such thing, and a device that was opened read-only has none before {@link makeWritable}.
    */
   readonly punchFd: number
   /** Closes the device; a second time does nothing. */
@@ -257,7 +257,9 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
     alignBytes,
     domain,
     notice: domainNotice(kind, path, number, domain),
-    punchFd: kind === 'devdax' || access === 'read-only' ? -1 : fd,
+    get punchFd() {
+      return kind === 'devdax' || access === 'read-only' ? -1 : source
+    },
     mapWindow(offsetBytes, lengthBytes, mode) {
       const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${path}`
       if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)

@@ -14,12 +14,10 @@ export function deviceBlocks(device: Device): number {
 /** Maps all of the devices. The mappings are the process's until {@link unmapDevices}. @throws DeviceError */
 export function mapDevices(devices: readonly Device[], mode: WindowMode): MediumDescription {
   const windows: Mapping[] = []
-  const places: DevicePlace[] = []
   let blockCount = 0
   try {
     for (const device of devices) {
       const blocks = deviceBlocks(device)
-      places.push({ path: device.path, firstWindow: windows.length, punchFd: device.punchFd })
       blockCount = windows.length * windowBlocks + blocks
       for (let first = 0; first < blocks; first += windowBlocks) {
         const lengthBytes = windowLengthBytes(device, first)
@@ -32,24 +30,37 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
   }
   return {
     windows,
-    devices: places,
+    devices: placesOf(devices),
     blockCount,
     firstDeviceBlocks: Math.min(blockCount, deviceBlocks(devices[0]!)),
     persistHow: howToPersist(devices, mode),
   }
 }
 
-/** Maps all of the devices for writing where they were mapped copy-on-write, in the same places. @throws DeviceError */
-export function remapWritable(
+/**
+ * Maps all of the devices in another mode, in the same places. Where that fails, some windows may have changed.
+ * @returns the description from then on @throws DeviceError
+ */
+export function remapDevices(
   devices: readonly Device[],
-  { windows }: Pick<MediumDescription, 'windows'>,
-): void {
-  for (const device of devices) device.makeWritable()
+  description: MediumDescription,
+  mode: WindowMode,
+): MediumDescription {
   let next = 0
   for (const device of devices) {
     for (let first = 0; first < deviceBlocks(device); first += windowBlocks)
-      device.remapWindow(windows[next++]!, first * blockBytes, 'read-write')
+      device.remapWindow(description.windows[next++]!, first * blockBytes, mode)
   }
+  return { ...description, devices: placesOf(devices) }
+}
+
+function placesOf(devices: readonly Device[]): DevicePlace[] {
+  let firstWindow = 0
+  return devices.map((device) => {
+    const place = { path: device.path, firstWindow, punchFd: device.punchFd }
+    firstWindow += Math.ceil(deviceBlocks(device) / windowBlocks)
+    return place
+  })
 }
 
 /** No thread may touch the medium afterwards. */

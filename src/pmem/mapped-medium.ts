@@ -55,7 +55,7 @@ export class MappedMedium extends Medium {
   readonly blockCount: number
   readonly firstDeviceBlocks: number
   readonly windows: readonly Mapping[]
-  readonly #devices: readonly DevicePlace[]
+  #devices: readonly DevicePlace[]
   /** Views of the windows that were touched: of a large device most never are, and a view takes about a millisecond. */
   readonly #words: (Uint32Array | undefined)[]
   /** The same words as signed numbers: what Atomics returns of those beyond 2³¹ would be boxed. */
@@ -192,6 +192,11 @@ export class MappedMedium extends Medium {
       done += part
     }
     return 0
+  }
+
+  /** Its devices have been opened for writing, so their parts can be freed by other descriptors. */
+  replaceDevices(devices: readonly DevicePlace[]): void {
+    this.#devices = devices
   }
 
   flush(block: number, offset: number, length: number): void {

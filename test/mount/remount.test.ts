@@ -254,9 +254,17 @@ void tap.test('what a remount refuses', async (t) => {
   ]
   for (const [options, end, output] of cases)
     t.match(await pmfs2([mount.device, root, '-o', `remount,${options}`]), { end, output }, options)
-  t.match(await pmfs2([mount.device, root, '-o', 'remount,workers=1,channel=devfuse,errors=continue,data=inplace,acl,xattr']), {
-    end: 0,
-  })
+  t.match(
+    await pmfs2([
+      mount.device,
+      root,
+      '-o',
+      'remount,workers=1,channel=devfuse,errors=continue,data=inplace,acl,xattr',
+    ]),
+    {
+      end: 0,
+    },
+  )
   await mount.unmount()
   t.match(await pmfs2([mount.device, root, '-o', 'remount,ro']), {
     end: 32,

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** How a server follows the mount table when something else happens at the same time, with workers that do as told. */
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Test, test } from 'tap'
+import { openVolume } from '../../src/api/opened-volume.js'
+import { parseMountOptions } from '../../src/daemon/mount-options.js'
+import { findMount } from '../../src/daemon/mount-table.js'
+import { ServingMode } from '../../src/daemon/serving-mode.js'
+import { formattedDevice } from '../api/formatted-device.js'
+import { run } from '../support/run-command.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+/** A mount that the kernel serves, with a volume that has nothing to do with it. */
+async function stage(t: Test, readOnly = false) {
+  const path = await temporaryDirectory(t)
+  await run('mount', ['-t', 'tmpfs', '-o', readOnly ? 'ro' : 'rw', 'pmfs2-test', path])
+  t.teardown(() => run('umount', ['-l', path]))
+  const opened = openVolume(formattedDevice(t, 2 ** 22), readOnly)
+  t.teardown(() => opened.close())
+  const events: string[] = []
+  let finishPause = (): void => undefined
+  const workers = {
+    arePaused: true,
+    pause: () =>
+      new Promise<void>((resolve) => {
+        events.push('pause')
+        finishPause = resolve
+      }),
+    goOn: () => void events.push('goOn'),
+    fail: (error: unknown) => void events.push(`fail: ${String(error)}`),
+  }
+  const mode = new ServingMode({
+    device: findMount(path)!.device,
+    opened,
+    workers,
+    options: parseMountOptions([]),
+    tell: () => undefined,
+  })
+  t.teardown(() => mode.release())
+  const remount = (options: string) => run('mount', ['-i', '-o', `remount,${options}`, path])
+  return { mode, opened, workers, events, remount, finishPause: () => finishPause() }
+}
+
+void test('what workers may have to serve waits until they go on', async (t) => {
+  const { mode, opened, events, remount, finishPause } = await stage(t)
+  mode.whenServing(() => events.push('first'))
+  await remount('ro')
+  mode.follow()
+  mode.whenServing(() => events.push('second'))
+  await sleep(1)
+  t.same(events, ['first', 'pause'])
+  finishPause()
+  await sleep(1)
+  t.same(events, ['first', 'pause', 'goOn', 'second'])
+  t.ok(opened.volume.isReadOnly)
+})
+
+void test('workers that do not all pause are let alone, and so is the volume', async (t) => {
+  const { mode, opened, workers, events, remount, finishPause } = await stage(t)
+  await remount('ro')
+  mode.follow()
+  await sleep(1)
+  workers.arePaused = false
+  mode.whenServing(() => events.push('later'))
+  finishPause()
+  await sleep(1)
+  t.same(events.slice(0, 2), ['pause', 'later'])
+  t.notOk(events.includes('goOn'))
+  t.notOk(opened.volume.isReadOnly)
+})
+
+void test('a volume that cannot be used any more ends the mount', async (t) => {
+  const { mode, opened, events, remount, finishPause } = await stage(t, true)
+  const error = new Error('it is gone')
+  opened.becomeWritable = () => {
+    throw error
+  }
+  await remount('rw')
+  mode.follow()
+  finishPause()
+  await sleep(1)
+  t.same(events.slice(0, 2), ['pause', 'fail: Error: it is gone'])
+  t.notOk(events.includes('goOn'))
+})
+
+void test('a mount table that cannot be read is read later', async (t) => {
+  const { mode, events, remount, finishPause } = await stage(t)
+  await remount('ro')
+  const { readFileSync } = fs
+  const mend = (): void => {
+    fs.readFileSync = readFileSync
+    syncBuiltinESMExports()
+  }
+  t.teardown(mend)
+  fs.readFileSync = () => {
+    throw new Error('EMFILE: too many open files')
+  }
+  syncBuiltinESMExports()
+  mode.follow()
+  mode.follow()
+  t.same(events, [])
+  mend()
+  while (events.length === 0) await sleep(10)
+  finishPause()
+  await sleep(1)
+  t.same(events, ['pause', 'goOn'], 'nobody has to ask')
+})

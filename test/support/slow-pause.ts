@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Makes pauses long, for tests of what comes in between. Node loads this file into the server before anything else, and
+ * each pause of the workers then lasts for a while longer once all of them wait.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Workers } from '../../src/daemon/workers.js'
+
+const longerMs = 1500
+
+const pause = Reflect.get(Workers.prototype, 'pause') as (this: Workers) => Promise<void>
+const slow: typeof pause = async function () {
+  await pause.call(this)
+  await sleep(longerMs)
+}
+Reflect.set(Workers.prototype, 'pause', slow)

@@ -14,6 +14,7 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
+import { AppendGuard } from './append-guard.js'
 import { type AttributeChange, attributeWords } from './attributes.js'
 import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
@@ -147,7 +148,7 @@ export class Engine {
     }
     this.#eviction = new Eviction(parts, state, reclaim, space, end)
     this.#setattr = new Setattr(parts, change, reclaim, space, allocator, end)
-    this.#write = new WriteCall(parts, parts.file, end)
+    this.#write = new WriteCall(parts, parts.file, new AppendGuard(medium, map), end)
     this.ranges = new Ranges(parts, map, parts.file, isReadOnly, end)
     this.allocation = new Fallocate(parts, allocator, change, parts.fill, parts.punch, isReadOnly, end)
     this.flags = new FlagChange(parts, isReadOnly, end)

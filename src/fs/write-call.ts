@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Writing to a file, as a call. */
+import { flagAppend } from '../../layout/inode.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
+import type { AppendGuard } from './append-guard.js'
 import type { CallEnd } from './call-end.js'
+import { endsBeyond, partLeft } from './content-change.js'
+import { EPERM } from './errno.js'
 import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
@@ -10,6 +14,7 @@ import type { NamespaceParts } from './namespace-parts.js'
 export class WriteCall extends FileCall {
   readonly #parts: NamespaceParts
   readonly #file: File
+  readonly #guard: AppendGuard
   readonly #inode: Inode
   /** The call in hand. */
   #number = 0
@@ -21,11 +26,14 @@ export class WriteCall extends FileCall {
   #killPrivileges = false
   #isAppend = false
   #isWriteBack = false
+  /** It would have changed what an append-only file has. What it appends is written all the same, for who appends. */
+  #isRefused = false
 
-  constructor(parts: NamespaceParts, file: File, end: CallEnd) {
+  constructor(parts: NamespaceParts, file: File, guard: AppendGuard, end: CallEnd) {
     super(parts.locks, end)
     this.#parts = parts
     this.#file = file
+    this.#guard = guard
     this.#inode = new Inode(parts.medium)
   }
 
@@ -50,6 +58,7 @@ export class WriteCall extends FileCall {
     this.#killPrivileges = killPrivileges
     this.#isAppend = isAppend
     this.#isWriteBack = isWriteBack
+    this.#isRefused = false
     return this.run(number)
   }
 
@@ -57,8 +66,25 @@ export class WriteCall extends FileCall {
     const inode = this.#inode
     const error = this.#parts.table.openFile(this.#number, inode)
     if (error !== 0) return error
+    if (this.#isWriteBack && this.#isAppend && inode.flags & flagAppend) return this.#append()
+    return this.#writeAll()
+  }
+
+  /** What the kernel writes back to an append-only file. */
+  #append(): number {
+    const inode = this.#inode
+    const index = this.#index
+    const within = this.#within
+    const length = this.#length
+    if (this.#guard.restore(inode, index, within, length, this.#from!, this.#start)) this.#isRefused = true
+    if (!this.#isRefused) return this.#writeAll()
+    const result = endsBeyond(inode, index, within + length) ? this.#writeAll() : 0
+    return result === partLeft ? partLeft : -EPERM
+  }
+
+  #writeAll(): number {
     return this.#file.write(
-      inode,
+      this.#inode,
       this.#index,
       this.#within,
       this.#length,

@@ -94,6 +94,51 @@ void test('of an append-only file', (t) => {
   t.end()
 })
 
+/** @returns whether the call was refused, and what the file then has */
+function afterWriteBack(stored: string, offset: number, written: string): [result: number, contents: string] {
+  const volume = TestVolume.make(4096)
+  const { caller } = volume
+  const file = caller.file(root, 'file')
+  caller.write(file, 0, Buffer.from(stored))
+  caller.setFlags(file, flagAppend)
+  const result = caller.write(file, offset, Buffer.from(written), false, true, true)
+  const contents = caller.read(file, 0, 10_000)
+  volume.close()
+  return [result, typeof contents === 'number' ? '' : contents.toString()]
+}
+
+void test('what the kernel writes back to an append-only file', (t) => {
+  const page = 'x'.repeat(4096)
+  const cases: readonly (readonly [what: string, ...Parameters<typeof afterWriteBack>, number, string])[] = [
+    ['an append comes with what lies before', 'abc', 0, 'abcdef', 6, 'abcdef'],
+    ['nothing is new', 'abcdef', 0, 'abcd', 4, 'abcdef'],
+    ['a mapping has changed a byte', 'abcdef', 0, 'abXdef', -EPERM, 'abcdef'],
+    ['an append comes with such a page', 'abc', 0, 'aXcdef', -EPERM, 'abcdef'],
+    ['beyond the first page', `${page}abc`, 4096, 'Xbcd', -EPERM, `${page}abcd`],
+    ['across pages', `${page}abc`, 0, `${page}abcdef`, 4102, `${page}abcdef`],
+    ['zeros of a gap get their values', 'abc\0\0\0def', 0, 'abcdefdef', 9, 'abcdefdef'],
+    ['and no others', 'abc\0\0\0def', 0, 'abcdef\0\0\0', -EPERM, 'abc\0\0\0def'],
+  ]
+  for (const [what, stored, offset, written, result, contents] of cases)
+    t.same(afterWriteBack(stored, offset, written), [result, contents], what)
+  t.end()
+})
+
+void test('pages of an append-only file that come in another order', (t) => {
+  const { caller } = TestVolume.of(t, 4096)
+  const file = caller.file(root, 'file')
+  const data = Buffer.alloc(20_000, 'appended ')
+  caller.write(file, 0, data.subarray(0, 5000))
+  caller.setFlags(file, flagAppend)
+  const writeBack = (from: number, to: number): number =>
+    caller.write(file, from, data.subarray(from, to), false, true, true)
+  t.equal(writeBack(12_288, 20_000), 7712)
+  t.equal(writeBack(8192, 12_288), 4096, 'a hole')
+  t.equal(writeBack(4096, 8192), 4096, 'and the rest of a block')
+  t.same(caller.read(file, 0, 20_000), data)
+  t.end()
+})
+
 void test('of a directory', (t) => {
   const { caller } = TestVolume.of(t, 1024)
   const directory = caller.mkdir(root, 'directory')

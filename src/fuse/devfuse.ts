@@ -14,17 +14,16 @@
  */
 import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
 import { PAUSE, exchangeBlock, native } from '../native/index.js'
-import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
+import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
-import { Message } from './message.js'
-import { DeviceNotices } from './notices.js'
+import type { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
-import { NO_REPLY, Server, type ServerOptions } from './server.js'
-import type { Statistics } from './statistics.js'
-import { traceRefusal, traced } from './trace.js'
+import { RequestHandler } from './request-handler.js'
+import { NO_REPLY, type ServerOptions } from './server.js'
+import { traceRefusal } from './trace.js'
 
 const pageBytes = 4096
 const pieceBytes = 1 * pageBytes
@@ -46,39 +45,18 @@ const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
 export class DevfuseChannel implements Channel, Patience {
-  #files: FileSystem
   readonly #buffer: TransferBuffer
-  readonly #zeros: TransferBuffer
+  readonly #handler: RequestHandler
   readonly #message: Message
-  readonly #notices: DeviceNotices
-  #server: Server
-  #handle: (() => number) | null
-  readonly #statistics: Statistics
   /** Requests go over rings. What comes by here after INIT, FORGET above all, nobody waits for. */
   readonly #gathers: boolean
   /** Where the request in hand lies, or the next one will. */
   #slot = 0
 
   constructor(parts: ChannelParts) {
-    this.#files = parts.files
-    this.#statistics = parts.statistics
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
-    this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.#message = new Message(parts.memory, {
-      buffer: this.#buffer,
-      pieceWord: pieceBytes / 4,
-      zeros: this.#zeros,
-    })
-    this.#notices = new DeviceNotices(parts.fd)
-    this.#server = new Server(
-      parts.files,
-      this.#message,
-      parts.statistics,
-      parts.options,
-      this,
-      this.#notices,
-    )
-    this.#handle = traced(this.#server, this.#message)
+    this.#handler = new RequestHandler(parts, { buffer: this.#buffer, pieceWord: pieceBytes / 4 }, this)
+    this.#message = this.#handler.message
     this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
     words[block.fd] = parts.fd
@@ -88,15 +66,16 @@ export class DevfuseChannel implements Channel, Patience {
     this.#useSlot(0)
   }
 
+  get isInterrupted(): boolean {
+    return this.#buffer.words[block.stop] !== 0
+  }
+
   get stopPlace(): StopPlace {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
 
   serveBy(files: FileSystem, options: ServerOptions): void {
-    this.#server.release()
-    this.#files = files
-    this.#server = new Server(files, this.#message, this.#statistics, options, this, this.#notices)
-    this.#handle = traced(this.#server, this.#message)
+    this.#handler.serveBy(files, options)
   }
 
   serve(live: () => void): ChannelEnd {
@@ -110,8 +89,8 @@ export class DevfuseChannel implements Channel, Patience {
   /** @param live null: that was announced before */
   #serve(live: (() => void) | null): ChannelEnd {
     const { words, mapping } = this.#buffer
-    const server = this.#server
-    const { space } = this.#files
+    const handler = this.#handler
+    const { space } = handler.files
     if (this.#gathers) space.reader = native.threadId()
     let drained = 0
     for (;;) {
@@ -127,7 +106,7 @@ export class DevfuseChannel implements Channel, Patience {
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
       const result = this.#take(received)
       this.#describeReply(result)
-      if (live !== null && server.initialized) {
+      if (live !== null && handler.isInitialized) {
         this.#sendNow()
         live()
         live = null
@@ -141,7 +120,7 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** FORGETs lie in the queue that this thread reads, or in the hands of another that does. */
   drain(): void {
-    for (let left = sliceCost; left > 0 && this.#files.firstOrphan() !== 0;) {
+    for (let left = sliceCost; left > 0 && this.#handler.files.firstOrphan() !== 0;) {
       const cost = this.wait()
       if (cost === 0) return
       left -= cost
@@ -196,19 +175,18 @@ export class DevfuseChannel implements Channel, Patience {
   #take(received: number): number {
     const { words } = this.#buffer
     const message = this.#message
-    this.#files.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+    const handler = this.#handler
+    handler.files.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
     message.begin()
     const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
     message.payloadStart = words[block.requestOffset]! + skip
     message.payloadBytes = received - skip
-    return this.#handle === null ? this.#server.handle() : this.#handle()
+    return handler.handle()
   }
 
   /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
   release(): void {
-    this.#server.release()
-    this.#message.release()
-    releaseTransferBuffer(this.#zeros)
+    this.#handler.release()
   }
 
   /** @param result of the handler: bytes of the reply's struct, a negative errno, or NO_REPLY */

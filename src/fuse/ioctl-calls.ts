@@ -135,6 +135,8 @@ export class IoctlCalls {
 
   /**
    * Others are served between two parts. Their requests take the place of this one, so all that it says is read before.
+   * Where this thread is to stop or to pause, the call tells how far it came, as it does on ext4 when the caller is killed
+   * or the system is suspended.
    */
   #trim(): number {
     const message = this.#message
@@ -149,7 +151,7 @@ export class IoctlCalls {
     if (length === 0 || start >= blockCount || fewest > blockCount) return -EINVAL
     const range = new TrimRange(start, Math.min(start + length, blockCount), fewest)
     let result = trim.step(range)
-    while (result > 0) {
+    while (result > 0 && !this.#patience.isInterrupted) {
       this.#patience.serveOthers()
       result = trim.step(range)
     }

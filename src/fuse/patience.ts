@@ -24,4 +24,6 @@ export interface Patience {
    * get at, and waits for none. What the request in hand says is gone afterwards.
    */
   serveOthers(): void
+  /** Whether the thread is to stop or to pause: a request that takes long and can end early does so. */
+  readonly isInterrupted: boolean
 }

@@ -13,18 +13,16 @@
 import { EINTR, ENODEV } from '../fs/errno.js'
 import { PAUSE, RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
-import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
+import { type TransferBuffer, createTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import type { ForgetReceiver } from './forget-queue.js'
 import { maxWriteBytes } from './init.js'
-import { Message } from './message.js'
-import { DeviceNotices } from './notices.js'
+import type { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_out_header } from './protocol.js'
-import { NO_REPLY, Server, type ServerOptions } from './server.js'
-import type { Statistics } from './statistics.js'
-import { traced } from './trace.js'
+import { RequestHandler } from './request-handler.js'
+import { NO_REPLY, type ServerOptions } from './server.js'
 
 const pageBytes = 4096
 const pieceBytes = 1 * pageBytes
@@ -56,16 +54,12 @@ export class UringChannel implements Channel, Patience {
   readonly #ring: number
   readonly #queues: readonly number[]
   readonly #entriesPerQueue: number
-  #files: FileSystem
   readonly #buffer: TransferBuffer
-  readonly #zeros: TransferBuffer
   readonly #payloads: number
   readonly #releasesGoBefore: boolean
   readonly #forgets: ForgetReceiver | null
+  readonly #handler: RequestHandler
   readonly #message: Message
-  readonly #notices: DeviceNotices
-  #server: Server
-  readonly #statistics: Statistics
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
@@ -73,28 +67,13 @@ export class UringChannel implements Channel, Patience {
     this.#entriesPerQueue = Math.min(entriesWanted, Math.max(share, 1))
     const entries = parts.queues.length * this.#entriesPerQueue
     this.#queues = parts.queues
-    this.#files = parts.files
-    this.#statistics = parts.statistics
     this.#releasesGoBefore = parts.options.directIo
     this.#forgets = parts.forgets
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
-    this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.#message = new Message(parts.memory, {
-      buffer: this.#buffer,
-      pieceWord: pieceBytes / 4,
-      zeros: this.#zeros,
-    })
-    this.#notices = new DeviceNotices(parts.fd)
-    this.#server = new Server(
-      parts.files,
-      this.#message,
-      parts.statistics,
-      parts.options,
-      this,
-      this.#notices,
-    )
+    this.#handler = new RequestHandler(parts, { buffer: this.#buffer, pieceWord: pieceBytes / 4 }, this)
+    this.#message = this.#handler.message
     const { words } = this.#buffer
     words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes
@@ -107,14 +86,16 @@ export class UringChannel implements Channel, Patience {
     if (this.#ring < 0) throw new PmemError('io_uring_setup(2)', this.#ring)
   }
 
+  get isInterrupted(): boolean {
+    return this.#buffer.words[block.stop] !== 0
+  }
+
   get stopPlace(): StopPlace {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
 
   serveBy(files: FileSystem, options: ServerOptions): void {
-    this.#server.release()
-    this.#files = files
-    this.#server = new Server(files, this.#message, this.#statistics, options, this, this.#notices)
+    this.#handler.serveBy(files, options)
   }
 
   serve(live: () => void): ChannelEnd {
@@ -125,20 +106,18 @@ export class UringChannel implements Channel, Patience {
 
   goOn(): ChannelEnd {
     const { words } = this.#buffer
-    const files = this.#files
+    const handler = this.#handler
+    const { files } = handler
     const { clock } = files
     const forgets = this.#forgets
     const ring = this.#ring
-    const message = this.#message
-    const server = this.#server
-    const handle = traced(server, message)
     for (;;) {
       const entry = native.exchangeRing(ring)
       if (entry < 0) return endOf(entry, words[block.stop]!)
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       this.#take(entry)
       if (forgets !== null) forgets.takeAll(files)
-      const result = handle === null ? server.handle() : handle()
+      const result = handler.handle()
       if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
       this.#describeReply(entry, result)
     }
@@ -146,7 +125,7 @@ export class UringChannel implements Channel, Patience {
 
   /** What comes back comes by FORGETs, which others read; under -o direct_io a RELEASE goes before, by any queue. */
   wait(seen: number): number {
-    const { space } = this.#files
+    const { space } = this.#handler.files
     const isDrained = this.#askDrain()
     if (space.freed !== seen) return 1
     if (!isDrained) return drainCost
@@ -169,7 +148,7 @@ export class UringChannel implements Channel, Patience {
    * @returns whether it has met that in time
    */
   #askDrain(): boolean {
-    const { space } = this.#files
+    const { space } = this.#handler.files
     // What gives space back may wait for replies that have not been handed in yet.
     native.submitRing(this.#ring)
     const asked = space.askDrain()
@@ -184,9 +163,7 @@ export class UringChannel implements Channel, Patience {
 
   release(): void {
     native.closeRing(this.#ring)
-    this.#server.release()
-    this.#message.release()
-    releaseTransferBuffer(this.#zeros)
+    this.#handler.release()
   }
 
   #register(): void {

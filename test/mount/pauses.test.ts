@@ -10,6 +10,9 @@ import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
+/** That a file as large as the device is written again. */
+const rounds = 5
+
 /** Changes what makes the server pause, and nothing else. The kernel alone is asked, so nobody waits for the server. */
 function kernelRemounts(mount: TestMount, option: 'noatime' | 'relatime'): Promise<Finished> {
   return finish('env', [...withoutRunner, 'mount', '-i', '-o', `remount,rw,${option}`, mount.mountpoint])
@@ -51,7 +54,7 @@ async function waits(t: Test, channel: string, ...args: readonly string[]): Prom
     for (; !isOver; count++) await kernelRemounts(mount, count % 2 === 0 ? 'noatime' : 'relatime')
     return count
   })()
-  const failures = await rewriteFull(mount)
+  const failures = await rewriteFull(mount, rounds)
   isOver = true
   t.comment(`${await pausing} pauses`)
   // A statfs(2) waits for a moment only, which a pause may be longer than.

@@ -8,7 +8,7 @@ import { trim } from '../support/inode-flags.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { finish, run } from '../support/run-command.js'
 import { type System, outcome } from '../support/system.js'
-import { TestMount } from '../support/test-mount.js'
+import { TestMount, pmfs2 } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
@@ -54,6 +54,8 @@ async function shrinks(t: Test, channel: string): Promise<void> {
   for (let n = 1; n < 20; n += 2) t.ok(await isWhole(system, `${top}/file-${n}`, 100_000 + n, n), `file ${n}`)
   await mount.remount('--channel', channel, '-o', 'ro')
   t.not(await outcome(trim(system, top)), 'OK', 'not of a volume that is read-only')
+  t.match(await pmfs2([mount.device, top, '-o', 'remount,rw']), { end: 0 })
+  t.equal(await trim(system, top), bfree * bsize, 'of one that has become writable')
   await mount.unmount()
   t.match(await mount.check(), /: clean,/)
 }

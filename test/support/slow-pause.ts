@@ -8,8 +8,10 @@ import { Workers } from '../../src/daemon/workers.js'
 
 const longerMs = 1500
 
-const pause = Reflect.get(Workers.prototype, 'pause') as (this: Workers) => Promise<void>
-const slow: typeof pause = async function () {
+type Pause = (this: Workers) => Promise<void>
+
+const pause: Pause = Reflect.get(Workers.prototype, 'pause')
+const slow: Pause = async function () {
   await pause.call(this)
   await sleep(longerMs)
 }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What a channel serves the requests with that it has put into its memory: their message, the zeros of replies, and a
+ * server, which another one may replace after a pause.
+ */
+import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
+import type { ChannelParts } from './channel.js'
+import type { FileSystem } from './file-system.js'
+import { maxWriteBytes } from './init.js'
+import { Message, type MessageMemory } from './message.js'
+import { DeviceNotices } from './notices.js'
+import type { Patience } from './patience.js'
+import { Server, type ServerOptions } from './server.js'
+import type { Statistics } from './statistics.js'
+import { traced } from './trace.js'
+
+export class RequestHandler {
+  readonly message: Message
+  readonly #zeros: TransferBuffer
+  readonly #statistics: Statistics
+  readonly #notices: DeviceNotices
+  readonly #patience: Patience
+  #files: FileSystem
+  #server: Server
+  /** Handles a request and prints it; null where nothing is to be printed. */
+  #traced: (() => number) | null
+
+  /** @param memory the channel's own */
+  constructor(parts: ChannelParts, memory: Omit<MessageMemory, 'zeros'>, patience: Patience) {
+    this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
+    this.message = new Message(parts.memory, { ...memory, zeros: this.#zeros })
+    this.#statistics = parts.statistics
+    this.#notices = new DeviceNotices(parts.fd)
+    this.#patience = patience
+    this.#files = parts.files
+    this.#server = this.#serverOf(parts.files, parts.options)
+    this.#traced = traced(this.#server, this.message)
+  }
+
+  get files(): FileSystem {
+    return this.#files
+  }
+
+  /** INIT was answered. */
+  get isInitialized(): boolean {
+    return this.#server.initialized
+  }
+
+  /** Serves the request in the message; the file system's clock has been set. @returns as Server.handle */
+  handle(): number {
+    return this.#traced === null ? this.#server.handle() : this.#traced()
+  }
+
+  /** What serves from now on. */
+  serveBy(files: FileSystem, options: ServerOptions): void {
+    this.#server.release()
+    this.#files = files
+    this.#server = this.#serverOf(files, options)
+    this.#traced = traced(this.#server, this.message)
+  }
+
+  release(): void {
+    this.#server.release()
+    this.message.release()
+    releaseTransferBuffer(this.#zeros)
+  }
+
+  #serverOf(files: FileSystem, options: ServerOptions): Server {
+    return new Server(files, this.message, this.#statistics, options, this.#patience, this.#notices)
+  }
+}

@@ -30,6 +30,17 @@ const touchAlone = SET_ATIME | SET_MTIME | TOUCH
 /** Changes that take security.capability away. */
 const changesPrivileges = SET_UID | SET_GID | SET_SIZE | KILL_PRIVILEGES
 
+/**
+ * What the kernel tells of gathered writes, with its writeback cache; calls that set the time of modification alone look the
+ * same there.
+ */
+const writtenTimes = SET_MTIME | SET_CTIME
+
+/** Whether a file that may be appended to may be changed so: it may be touched, too. */
+function comesWithAppends(mask: number): boolean {
+  return mask === writtenTimes || (mask & ~SET_CTIME) === touchAlone
+}
+
 /** A change of attributes; made once and filled in for each call. Times are in the medium's encoding. */
 export class AttributeChange {
   /** SET_*, KILL_PRIVILEGES, TOUCH */
@@ -53,8 +64,7 @@ export class AttributeChange {
  * @throws VolumeError where a file that is to be cut has a size that there cannot be
  */
 export function checkChange(inode: Inode, change: AttributeChange): number {
-  // A file that may be appended to may be touched as well.
-  if (isGuarded(inode) && (isImmutable(inode) || change.mask !== touchAlone)) return -EPERM
+  if (isGuarded(inode) && (isImmutable(inode) || !comesWithAppends(change.mask))) return -EPERM
   if ((change.mask & SET_SIZE) === 0) return 0
   const type = inode.mode & S_IFMT
   if (type === S_IFDIR) return -EISDIR

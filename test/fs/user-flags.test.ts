@@ -10,7 +10,7 @@ import {
   flagProjectInherit,
   flagSync,
 } from '../../layout/inode.js'
-import { SET_ATIME, SET_MODE, SET_MTIME, SET_SIZE, TOUCH } from '../../src/fs/attributes.js'
+import { SET_ATIME, SET_CTIME, SET_MODE, SET_MTIME, SET_SIZE, TOUCH } from '../../src/fs/attributes.js'
 import { EOPNOTSUPP, EPERM, ESTALE, EXDEV } from '../../src/fs/errno.js'
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import { problemsOf } from '../support/invariants.js'
@@ -90,6 +90,9 @@ void test('of an append-only file', (t) => {
   t.equal(caller.copy(file, 0, file, 20_008, 8), -EPERM)
   t.equal(caller.setattr(file, { mask: times | TOUCH }), 0)
   t.equal(caller.setattr(file, { mask: times }), -EPERM)
+  t.equal(caller.setattr(file, { mask: times | SET_CTIME }), -EPERM)
+  t.equal(caller.setattr(file, { mask: times | SET_CTIME | TOUCH }), 0, 'as a writeback cache asks for it')
+  t.equal(caller.setattr(file, { mask: SET_MTIME | SET_CTIME }), 0, 'the times of gathered writes')
   t.equal(caller.setattr(file, { mask: times | TOUCH | SET_SIZE }), -EPERM)
   t.end()
 })

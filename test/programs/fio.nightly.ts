@@ -25,7 +25,13 @@ const work = [
   '--blockalign=512',
   '--group_reporting',
 ]
-const verify = ['--verify=crc32c', '--verify_fatal=1', '--verify_backlog=256', '--do_verify=1']
+const verify = [
+  '--verify=crc32c',
+  '--verify_state_save=0',
+  '--verify_fatal=1',
+  '--verify_backlog=256',
+  '--do_verify=1',
+]
 
 const channels = [...new Set([turnRingOn(tap), 'devfuse'])].map((channel) => ['--channel', channel])
 

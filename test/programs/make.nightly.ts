@@ -3,6 +3,7 @@
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
+import { debianSource } from '../support/debian-source.js'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
 import { comesBack } from './program-mount.js'
@@ -17,12 +18,8 @@ void tap.test('zlib', async (t) => {
   await mkdir(folder)
   const list = join(mount.folder, 'sources.list')
   // Where binaries come from, sources do, too.
-  const sites = (
-    await run('apt-get', ['indextargets', '--format', '$(SITE) $(RELEASE)', 'Created-By: Packages'])
-  ).split('\n')
-  const site = sites.find((line) => / (bookworm|trixie|stable)$/.test(line))
-  if (site === undefined) throw new Error('no Debian source is known to apt-get: apt-get update')
-  await writeFile(list, `deb-src ${site} main\n`)
+  const { site, release } = await debianSource()
+  await writeFile(list, `deb-src ${site} ${release} main\n`)
   const apt = [
     `-oDir::Etc::sourcelist=${list}`,
     '-oDir::Etc::sourceparts=-',

@@ -178,8 +178,8 @@ export class Engine {
     // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
     this.#locks.lockMetadata()
     let error = this.#open(number, this.#inode)
-    // One that is about to be freed is gone for whoever comes by its number.
-    if (error === 0 && this.#inode.links === 0 && this.#state.lookups(number) === 0) error = -ESTALE
+    // The kernel asks for no inode that it has in its cache: the references to one without a name are on their way back.
+    if (error === 0 && this.#inode.links === 0) error = -ESTALE
     if (error === 0) this.#state.retain(number)
     this.#unlockMetadata()
     return error || number

@@ -76,6 +76,8 @@ export class Engine {
   readonly flags: FlagChange
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
+  /** The name of the volume. */
+  readonly label: Uint32Array
   /** Calls on extended attributes. */
   readonly xattrs: Xattrs
   readonly #medium: Medium
@@ -131,6 +133,7 @@ export class Engine {
         onDamage(what)
       })
     this.#geometry = setting.geometry
+    this.label = setting.label
     this.#locks = parts.locks
     this.#allocator = allocator
     this.#tx = parts.tx

@@ -77,6 +77,8 @@ export class Engine {
   readonly flags: FlagChange
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
+  /** The name of the volume. */
+  readonly label: Uint32Array
   /** Calls on extended attributes. */
   readonly xattrs: Xattrs
   readonly #medium: Medium
@@ -132,6 +134,7 @@ export class Engine {
         onDamage(what)
       })
     this.#geometry = setting.geometry
+    this.label = setting.label
     this.#locks = parts.locks
     this.#allocator = allocator
     this.#tx = parts.tx
@@ -179,8 +182,8 @@ export class Engine {
     // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
     this.#locks.lockMetadata()
     let error = this.#open(number, this.#inode)
-    // One that is about to be freed is gone for whoever comes by its number.
-    if (error === 0 && this.#inode.links === 0 && this.#state.lookups(number) === 0) error = -ESTALE
+    // The kernel asks for no inode that it has in its cache: the references to one without a name are on their way back.
+    if (error === 0 && this.#inode.links === 0) error = -ESTALE
     if (error === 0) this.#state.retain(number)
     this.#unlockMetadata()
     return error || number

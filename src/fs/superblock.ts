@@ -18,6 +18,7 @@ import {
   identifierBytes,
   knownIncompat,
   knownReadOnlyCompat,
+  labelBytes,
   magicHigh,
   magicLow,
   mostDevices,
@@ -109,9 +110,14 @@ export class Superblock {
     return [first!, this.secondCopyBlock, ...others]
   }
 
+  /** A copy of the label as it lies on the medium. */
+  get labelWords(): Uint32Array {
+    return this.words.slice(at.label, at.label + labelBytes / 4)
+  }
+
   get label(): string {
     const start = at.label * 4
-    const label = this.bytes.subarray(start, start + 64)
+    const label = this.bytes.subarray(start, start + labelBytes)
     const end = label.indexOf(0)
     return new TextDecoder().decode(end < 0 ? label : label.subarray(0, end))
   }

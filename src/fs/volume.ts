@@ -124,6 +124,7 @@ export class Volume {
   get setting(): EngineSetting {
     return {
       geometry: this.superblock.geometry,
+      label: this.superblock.labelWords,
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,

@@ -27,6 +27,7 @@ export class BaseFileSystem implements FileSystem {
   readonly allocation = noAllocation
   readonly flags = noFlags
   readonly trim = noTrim
+  readonly label = new Uint32Array()
   readonly xattrs: FileSystem['xattrs'] = null
   readonly isChecked: boolean = false
   readonly lockMemory = noLock

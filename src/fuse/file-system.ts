@@ -98,6 +98,12 @@ export interface InodeFlags {
   setWithProject(number: number, named: number, flags: number, project: number): number
 }
 
+/** What the whole file system is called. */
+export interface Named {
+  /** Bytes of UTF-8 as words, padded with zeros; empty where it has no name. At most 255 bytes. */
+  readonly label: Uint32Array
+}
+
 /** Free space, given back to what the file system lies on. */
 export interface Trimming {
   readonly trim: {
@@ -208,7 +214,7 @@ export interface Xattrs {
   list(number: number, sink: XattrNameSink): number
 }
 
-export interface FileSystem extends Names, Attributes, Contents, Trimming {
+export interface FileSystem extends Names, Attributes, Contents, Named, Trimming {
   /** null: it has none, and the kernel is told so. */
   readonly xattrs: Xattrs | null
   /** The time of the request in hand; a channel sets it. */

@@ -9,13 +9,15 @@ import { inode, userFlags } from '../../layout/inode.js'
 import { EINVAL, ENOTTY, EOPNOTSUPP, EPERM } from '../fs/errno.js'
 import { TrimRange } from '../fs/trim.js'
 import { mayAdminister } from './caller.js'
-import type { Attributes, Trimming } from './file-system.js'
+import type { Attributes, Named, Trimming } from './file-system.js'
 import {
   FITRIM,
   FS_IOC32_GETVERSION,
   FS_IOC_FSGETXATTR,
   FS_IOC_FSSETXATTR,
+  FSLABEL_MAX,
   FS_IOC_GETFLAGS,
+  FS_IOC_GETFSLABEL,
   FS_IOC_GETVERSION,
   FS_IOC_SETFLAGS,
   asFl,
@@ -38,14 +40,14 @@ const resultBytes = fuse.fuse_ioctl_out.lengthBytes
 const blockBytes = 2 ** blockShift
 
 export class IoctlCalls {
-  readonly #files: Attributes & Trimming
+  readonly #files: Attributes & Trimming & Named
   readonly #message: Message
   readonly #replies: Replies
   readonly #patience: Patience
   readonly #notices: KernelNotices
 
   constructor(
-    files: Attributes & Trimming,
+    files: Attributes & Trimming & Named,
     message: Message,
     replies: Replies,
     patience: Patience,
@@ -71,6 +73,8 @@ export class IoctlCalls {
       case FS_IOC_GETVERSION:
       case FS_IOC32_GETVERSION:
         return this.#getVersion()
+      case FS_IOC_GETFSLABEL:
+        return this.#getLabel()
       case FITRIM:
         return this.#trim()
       default:
@@ -93,6 +97,13 @@ export class IoctlCalls {
     this.#begin()
     this.#message.put(resultWords, this.#attribute(inode.word.generation))
     return this.#end(4)
+  }
+
+  #getLabel(): number {
+    const { label } = this.#files
+    this.#message.clear(resultWords + FSLABEL_MAX / 4)
+    for (let word = 0; word < label.length; word++) this.#message.put(resultWords + word, label[word]!)
+    return this.#end(FSLABEL_MAX)
   }
 
   #getExtended(): number {

@@ -19,6 +19,7 @@ export const FS_IOC_GETVERSION = 0x80087601 | 0
 export const FS_IOC32_GETVERSION = 0x80047601 | 0
 export const FS_IOC_FSGETXATTR = 0x801c581f | 0
 export const FS_IOC_FSSETXATTR = 0x401c5820
+export const FS_IOC_GETFSLABEL = 0x81009431 | 0
 export const FITRIM = 0xc0185879 | 0
 
 /** Names by number, for traces. */
@@ -29,8 +30,12 @@ export const ioctlNames: ReadonlyMap<number, string> = new Map([
   [FS_IOC32_GETVERSION, 'FS_IOC32_GETVERSION'],
   [FS_IOC_FSGETXATTR, 'FS_IOC_FSGETXATTR'],
   [FS_IOC_FSSETXATTR, 'FS_IOC_FSSETXATTR'],
+  [FS_IOC_GETFSLABEL, 'FS_IOC_GETFSLABEL'],
   [FITRIM, 'FITRIM'],
 ])
+
+/** What FS_IOC_GETFSLABEL answers: a string that ends with a zero, and zeros. */
+export const FSLABEL_MAX = 256
 
 export const fsxattr = structure('fsxattr', 28, 'FS_IOC_FSGETXATTR and FS_IOC_FSSETXATTR', {
   fsx_xflags: u32('FS_XFLAG_*'),

@@ -44,3 +44,15 @@ void test('an inode that is being made', (t) => {
   t.equal(other.find(next), next, 'and afterwards it is there')
   t.end()
 })
+
+void test('an inode without a name, to which the kernel has yet to give back its references', (t) => {
+  const { volume, caller } = TestVolume.of(t, blocks)
+  const other = volume.engine(1)
+  const file = caller.file(root, 'file')
+  const linked = caller.file(root, 'linked')
+  t.equal(caller.link(linked, root, 'second'), 0)
+  for (const name of ['file', 'linked']) t.equal(caller.unlink(root, name), 0)
+  t.equal(other.find(file), -116, 'ESTALE, though its number is not free yet')
+  t.equal(other.find(linked), linked, 'a name is left')
+  t.end()
+})

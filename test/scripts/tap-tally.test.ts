@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { test } from 'tap'
-import { nothing, sum, summary, tally } from '../../scripts/tap-tally.js'
+import { flawOf, nothing, sum, summary, tally } from '../../scripts/tap-tally.js'
 
 const nested = `TAP version 14
 # Subtest: outer
@@ -49,5 +49,23 @@ void test('sums', (t) => {
   t.same(counts, { total: 7, pass: 4, fail: 1, skip: 1, todo: 1 })
   t.equal(summary(counts), '{ total: 7, pass: 4, fail: 1, skip: 1, todo: 1 }')
   t.equal(summary({ ...nothing, total: 2, pass: 2 }), '{ total: 2, pass: 2 }')
+  t.end()
+})
+
+void test('whether the output is whole', (t) => {
+  t.equal(flawOf(nested), null)
+  t.equal(flawOf('1..1\nok 1 - the plan comes first\n'), null)
+  t.equal(flawOf('1..0 # no tests\n'), null)
+  t.match(
+    flawOf('ok 1 - one\n    1..1\n'),
+    /before its plan/,
+    'the plan of a subtest is not that of the file',
+  )
+  t.match(flawOf('ok 1 - one\n  ---\n  found: |\n1..1\n  ...\n'), /before its plan/, 'nor is what was found')
+  t.match(flawOf('ok 1 - one\n1..2\n'), /1\.\.2.* 1$/)
+  t.match(flawOf('ok 1 - one\nok 2 - two\n1..1\n'), /1\.\.1.* 2$/)
+  t.match(flawOf('ok 1 - one\n1..1\n1..1\n'), /2 plans/)
+  t.match(flawOf('ok 1 - one\nBail out! no disk\n1..1\n'), /bailed out: no disk$/)
+  t.match(flawOf('ok 1 - one\n    Bail out!\n1..1\n'), /bailed out: no reason given$/)
   t.end()
 })

@@ -200,7 +200,7 @@ function rounds(count: number, round: () => number): string {
   return `${count} rounds, ${unopened} volumes refused, ${failed} calls failed`
 }
 
-const allFiles = [...Object.values(inodes), ...Object.values(more)]
+const allFiles = Object.values({ ...inodes, ...more })
 const allDirectories = [
   root,
   inodes.dir,

@@ -4,7 +4,7 @@
  * nothing beyond the medium, ends, and lets go of its locks. Where the damage can be told from what is right, files
  * that it did not touch stay what they are. PMFS2_SEED runs one of them again.
  */
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { leafHeader } from '../../layout/directory.js'
 import { blockBytes, blockWords, rootsBlock } from '../../layout/geometry.js'
 import { userFlags } from '../../layout/inode.js'
@@ -23,6 +23,9 @@ import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
 import { StrictMedium } from '../support/strict-medium.js'
 import { TestVolume, root } from '../support/test-volume.js'
+
+// 40 s on an idle machine if it is exhaustive; started by itself, a file has tap's 30 s otherwise.
+tap.setTimeout(300_000)
 
 const random = new Random(seed)
 const sample = makeWideSample(random.of(dataModes))

@@ -101,9 +101,14 @@ export class AgentChannel {
     })
   }
 
+  /** Calls that are made together go out together. */
   #send(line: string): void {
-    if (this.#connection !== null) this.#connection.write(line)
-    else void this.#connected.then((connection) => connection.write(line)).catch(() => undefined)
+    const connection = this.#connection
+    if (connection !== null) {
+      connection.cork()
+      connection.write(line)
+      process.nextTick(() => connection.uncork())
+    } else void this.#connected.then((connection) => connection.write(line)).catch(() => undefined)
   }
 
   #kill(): void {

@@ -26,6 +26,7 @@ import { System } from '../support/system.js'
 import { atomBytes, fillAtoms, firstForeign, sequenceAt } from './atoms.js'
 import { Board } from './board.js'
 import { checkCells, checkCut } from './checks.js'
+import { remountBothWays, remountInUse } from './mount-remounts.js'
 import { privateJournal } from './private-journal.js'
 import {
   type MountClientSetting,
@@ -126,12 +127,17 @@ export class MountStress {
     await Promise.race([until(() => Promise.resolve(board.begun(plan.clients))), ...running])
     await Promise.race([sleep(plan.durationMs), ...running])
     const { pid } = await this.#mount.report()
+    if (plan.end === 'order' && problems.length === 0) problems.push(...(await remountInUse(this.#mount)))
     if (plan.end === 'order' || problems.length > 0) board.stop()
     else process.kill(pid, plan.end)
     await Promise.all(running)
     board.stop()
     problems.push(...(await exchanging))
-    if (plan.end === 'order') await this.#mount.unmount()
+    if (plan.end === 'order') {
+      // On a full device there may be no space to write into afterwards.
+      if (problems.length === 0 && !plan.fill) problems.push(...(await remountBothWays(this.#mount)))
+      await this.#mount.unmount()
+    }
     if (!(await hasEnded(pid))) problems.push(`the server did not end (${plan.end})`)
     await this.#mount.cutOff()
     return problems

@@ -56,8 +56,6 @@ const spaceOfFullBlocks = 150
 
 /** The argument for writes that are there as a whole or not at all, also where the server was killed. */
 export const copyOnWrite = '-odata=cow'
-/** The argument for writes that the kernel gathers, of which a killed server has not got all. */
-export const gathered = '-owriteback_cache'
 
 export interface MountRoundPlan {
   readonly seed: number

@@ -5,7 +5,7 @@
  */
 import { Random } from '../support/random.js'
 import { TestMount } from '../support/test-mount.js'
-import { type MountRoundPlan, MountStress, copyOnWrite, gathered } from './mount-round.js'
+import { type MountRoundPlan, MountStress, copyOnWrite } from './mount-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
 import { type StressedVolume, stressRounds } from './stress-rounds.js'
 import type { Teardowns } from './teardowns.js'
@@ -24,7 +24,6 @@ const variantsOf = (channel: Channel): readonly (readonly string[])[] => [
   ['--channel', channel, '-o', 'direct_io'],
   ['--channel', channel, copyOnWrite],
   ['--channel', 'devfuse', '--workers', '4'],
-  ['--channel', channel, gathered],
   ['--channel', channel, copyOnWrite, '-odirect_io'],
   ['--channel', channel, '--workers', '1'],
   ['--channel', 'devfuse', '--workers', '8'],
@@ -46,27 +45,21 @@ async function makeVolume(
   const fill = random.below(4) === 0
   const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
   return {
-    plan: (rounds) => {
-      const given = argumentsOf(variants[rounds % variants.length]!, fill)
-      return {
-        seed: random.below(2 ** 31),
-        clients: random.of([2, 4, 6]),
-        durationMs: 300 + random.below(longestRoundMs),
-        end: given.includes(gathered) ? 'order' : random.of(ends),
-        arguments: given,
-        fill,
-      }
-    },
+    plan: (rounds) => ({
+      seed: random.below(2 ** 31),
+      clients: random.of([2, 4, 6]),
+      durationMs: 300 + random.below(longestRoundMs),
+      end: random.of(ends),
+      arguments: argumentsOf(variants[rounds % variants.length]!, fill),
+      fill,
+    }),
     round: (plan) => stress.round(plan),
   }
 }
 
-/**
- * On a full device, copy-on-write may refuse to write over a cell, which a round takes for a fault, and what the kernel
- * has gathered may find no space when the writer has been told that it is written.
- */
+/** On a full device, copy-on-write may refuse to write over a cell, which a round takes for a fault. */
 function argumentsOf(variant: readonly string[], fill: boolean): readonly string[] {
-  return fill ? variant.filter((argument) => argument !== copyOnWrite && argument !== gathered) : variant
+  return fill ? variant.filter((argument) => argument !== copyOnWrite) : variant
 }
 
 function describe(plan: MountRoundPlan): string {

@@ -11,12 +11,14 @@ import { type DumpRequest, dumpVolume } from '../../src/check/dump/dump-volume.j
 import { NotThereError } from '../../src/check/dump/find-inode.js'
 import { type DumpSection, dumpJson, dumpText } from '../../src/check/dump/section.js'
 import { Report } from '../../src/check/report.js'
+import { inodeField } from '../../src/fs/inode.js'
+import { dataModes } from '../../src/fs/overwriting.js'
 import { Superblock, readSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { extent } from '../support/extent.js'
 import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
-import { Patient, makeSample } from '../support/sample.js'
+import { Patient, makeWideSample } from '../support/sample.js'
 
 /**
  * A check of the sample takes a few milliseconds; one that is not done after this long hangs, however busy the machine.
@@ -25,7 +27,7 @@ const longestMs = 60_000
 // 20 s on an idle machine if it is exhaustive; started by itself, a file has tap's 30 s otherwise.
 tap.setTimeout(300_000)
 
-const sample = makeSample()
+const sample = makeWideSample(new Random(seed).of(dataModes))
 const patient = new Patient(sample)
 const pristine = sample.medium
 const random = new Random(seed)
@@ -60,8 +62,9 @@ function dump(superblock: Superblock, request: DumpRequest): DumpSection[] {
 }
 
 function requests(): DumpRequest[] {
-  const { many, sparse } = sample.inodes
-  const inode = random.of([1, many, sparse, random.below(450)])
+  const { many, sparse, hard } = sample.inodes
+  const { patchy, shared } = sample.more
+  const inode = random.of([1, many, sparse, hard, patchy, shared, random.below(450)])
   return [{ what: 'overview' }, { what: random.of(['inode', 'dir', 'blocks'] as const), inode }]
 }
 
@@ -111,6 +114,20 @@ void test('damage to directories and maps', (t) => {
   const blocks = [1, many, sparse, dir, twins].map((inode) => patient.rootOf(inode))
   const leaves = Array.from({ length: 512 }, (_, n) => patient.get(patient.rootOf(many), 2 * n))
   fuzz(t, extent(1500, 300), [...blocks, ...new Set(leaves)])
+  t.end()
+})
+
+void test('damage to attributes, ACLs and blocks that are not written yet', (t) => {
+  t.comment(`seed ${seed}`)
+  const { hard, sub } = sample.inodes
+  const { patchy, guarded, shared } = sample.more
+  const roots = [hard, sub, guarded, shared].map((inode) => patient.field(inode, inodeField.xattrRoot))
+  const table = [hard, sub, patchy, guarded, shared].map((inode) => patient.blockOf(inode))
+  fuzz(
+    t,
+    extent(1500, 200),
+    [...new Set([...roots, ...table, patient.rootOf(patchy)])].filter((block) => block !== 0),
+  )
   t.end()
 })
 

@@ -4,15 +4,19 @@
  * nothing beyond the medium, ends, and lets go of its locks. Where the damage can be told from what is right, files
  * that it did not touch stay what they are. PMFS2_SEED runs one of them again.
  */
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { leafHeader } from '../../layout/directory.js'
 import { blockBytes, blockWords, rootsBlock } from '../../layout/geometry.js'
+import { userFlags } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { EUCLEAN } from '../../src/fs/errno.js'
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
 import { inodeField as field } from '../../src/fs/inode.js'
+import { dataModes } from '../../src/fs/overwriting.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
-import { Patient, makeSample, sampleBlocks } from '../support/sample.js'
+import { aclBytes } from '../support/acl-text.js'
+import { Patient, makeWideSample, sampleBlocks } from '../support/sample.js'
 import type { EngineCaller } from '../support/engine-caller.js'
 import { extent } from '../support/extent.js'
 import { RandomDamage } from '../support/random-damage.js'
@@ -20,25 +24,37 @@ import { Random, seed } from '../support/random.js'
 import { StrictMedium } from '../support/strict-medium.js'
 import { TestVolume, root } from '../support/test-volume.js'
 
-const sample = makeSample()
-const pristine = sample.medium
-const { inodes } = sample
+// 40 s on an idle machine if it is exhaustive; started by itself, a file has tap's 30 s otherwise.
+tap.setTimeout(300_000)
+
 const random = new Random(seed)
+const sample = makeWideSample(random.of(dataModes))
+const pristine = sample.medium
+const { inodes, more } = sample
 const damage = new RandomDamage(random, sample)
 const { segments, dataStart } = new Patient(sample).view.geometry
 const { bitmapStart } = segments[0]!
+const fallocateModes = [
+  0,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_ZERO_RANGE,
+  FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+]
 const largestErrno = 133
 const callsPerRound = 40
 
+const untouched = new Patient(sample)
 const names = [
   ...['one', 'small', 'sparse', 'empty', 'hard', 'link', 'dir', 'sub', 'deep', 'many', 'short', 'long'],
-  ...['fifo', 'null', 'twins', 'removed', 'new', 'x'.repeat(255)],
+  ...['fifo', 'null', 'twins', 'removed', 'new', 'patchy', 'guarded', 'shared', 'x'.repeat(255)],
   ...Array.from({ length: 40 }, (_, n) => `entry ${10 * n}`),
 ]
 const attributes = [
   ...['user.small', 'user.large', 'user.huge', 'trusted.last', 'trusted.fifo', 'security.capability'],
-  ...['user.new', 'trusted.new'],
+  ...['user.new', 'trusted.new', 'system.posix_acl_access', 'system.posix_acl_default'],
 ]
+const acl = aclBytes('u::rwx,u:7:r-x,g::r-x,m::rwx,o::---')
 const sizes = [0, 1, 5000, 4096 * 700, 2 ** 31, 2 ** 43]
 
 /** Makes one call of any kind. @returns what it gives */
@@ -50,7 +66,7 @@ function callAnything(
   const [name, other] = [random.of(names), random.of(names)]
   const [directory, to] = [random.of(directories), random.of(directories)]
   const file = random.below(12) === 0 ? random.below(2 ** 31) : random.of(files)
-  switch (random.below(22)) {
+  switch (random.below(28)) {
     case 0:
       return release(caller, caller.file(directory, name))
     case 1:
@@ -88,6 +104,24 @@ function callAnything(
       return release(caller, caller.engine.find(file))
     case 17:
       return caller.setxattr(file, random.of(attributes), random.bytes(random.below(random.of([40, 5000]))))
+    case 21:
+      return caller.setxattr(file, random.of(attributes), acl)
+    case 22:
+    case 23:
+      return caller.fallocate(
+        file,
+        random.of(fallocateModes),
+        random.of(sizes) + random.below(9000),
+        1 + random.below(random.of([100, 9000, 2 ** 31])),
+      )
+    case 24:
+      return caller.copy(file, random.of(sizes), random.of(files), random.of(sizes), 1 + random.below(20_000))
+    case 25: {
+      const found = caller.seek(file, random.of(sizes), random.of(['data', 'hole'] as const))
+      return Math.min(found, 1)
+    }
+    case 26:
+      return caller.setFlags(file, userFlags & random.below(2 ** 15), random.below(3))
     case 18:
       return numberOf(caller.getxattr(file, random.of(attributes)))
     case 19:
@@ -131,7 +165,7 @@ function isHeld({ volume }: TestVolume): boolean {
 function live(patient: Patient, files: readonly number[], directories: readonly number[]): number {
   let volume
   try {
-    volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
+    volume = TestVolume.open(new StrictMedium(patient.medium.bytes), undefined, random.of(dataModes))
   } catch (error) {
     if (error instanceof VolumeError && error.code === 'damaged') return -1
     throw error
@@ -169,14 +203,24 @@ function rounds(count: number, round: () => number): string {
   return `${count} rounds, ${unopened} volumes refused, ${failed} calls failed`
 }
 
-const allFiles = Object.values(inodes)
-const allDirectories = [root, inodes.dir, inodes.sub, inodes.many, inodes.twins, inodes.removed, inodes.one]
+const allFiles = Object.values({ ...inodes, ...more })
+const allDirectories = [
+  root,
+  inodes.dir,
+  inodes.sub,
+  inodes.many,
+  inodes.twins,
+  inodes.removed,
+  inodes.one,
+  more.shared,
+]
 
 void test('any call on a volume with any damage', (t) => {
   t.comment(`seed ${seed}`)
   const metadata = [rootsBlock, ...damage.usedBlocks]
   const table = [dataStart, dataStart + 1, dataStart + 2, dataStart + 3, dataStart + 4]
-  for (const blocks of [metadata, [rootsBlock, ...table], [bitmapStart]]) {
+  const ofExtras = [untouched.rootOf(more.patchy), untouched.field(more.shared, field.xattrRoot)]
+  for (const blocks of [metadata, [rootsBlock, ...table], [bitmapStart], ofExtras]) {
     const said = rounds(extent(400, 80), () => {
       const patient = new Patient(sample)
       damage.inflict(patient, blocks)
@@ -207,7 +251,10 @@ function damageVictims(patient: Patient): void {
   const fields = [field.size, field.size + 1, field.blocks, field.root, field.height, field.mode]
   const links = [field.next, field.previous, field.parent, field.links, field.device, field.flags]
   for (let count = 1 + random.below(4); count > 0; count--) {
-    switch (random.below(7)) {
+    switch (random.below(8)) {
+      case 6:
+        patient.set(pristineRoot(more.patchy), random.below(64), nonsense())
+        break
       case 0:
         patient.setField(random.of([sparse, many, twins, short, long]), random.of(fields), nonsense())
         break
@@ -242,7 +289,6 @@ function damageVictims(patient: Patient): void {
     patient.set(rootsBlock, random.of([roots.word.freeInode, roots.word.orphanInode]), nonsense() | (2 ** 20))
 }
 
-const untouched = new Patient(sample)
 function pristineRoot(inode: number): number {
   return untouched.rootOf(inode)
 }
@@ -288,13 +334,14 @@ function makeFiles(caller: EngineCaller, files: readonly number[], directories: 
 void test('what is not damaged stays what it is', (t) => {
   t.comment(`seed ${seed}`)
   const { sparse, hard, many, twins, short, long } = inodes
+  const { patchy } = more
   let made = 0
   const said = rounds(extent(600, 120), () => {
     const patient = new Patient(sample)
     damageVictims(patient)
-    const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
+    const volume = TestVolume.open(new StrictMedium(patient.medium.bytes), undefined, random.of(dataModes))
     try {
-      const fresh = makeFiles(volume.caller, [sparse, hard, short, long], [many, twins])
+      const fresh = makeFiles(volume.caller, [sparse, hard, short, long, patchy], [many, twins])
       made += fresh.length
       for (let again = 0; again < 2; again++) {
         for (const file of [...kept, ...fresh]) {

@@ -33,7 +33,7 @@ import { truncateSuite } from './suites/truncate.js'
 import { unlinkSuite } from './suites/unlink.js'
 import { xattrSuite } from './suites/xattr.js'
 
-const allSuites = [
+export const allSuites = [
   aclSuite,
   appendSuite,
   cachedAttributesSuite,
@@ -86,21 +86,6 @@ export const claimedByExample = allSuites.filter((suite) => !notInExample.has(su
 const notGathered = new Set([fallocateSuite, holesSuite, inodeFlagsSuite])
 export const gatheredSuites = allSuites.filter((suite) => !notGathered.has(suite))
 
-/** What writing has a part in. */
-export const contentSuites = [
-  appendSuite,
-  copyFileRangeSuite,
-  durabilitySuite,
-  fallocateSuite,
-  holesSuite,
-  mmapSuite,
-  openSuite,
-  privilegesSuite,
-  readWriteSuite,
-  statfsSuite,
-  timesSuite,
-  truncateSuite,
-]
 const FILE_LIMIT_MS = 180_000
 
 export async function runSuites(mount: () => Promise<Target>, chosen = allSuites): Promise<void> {

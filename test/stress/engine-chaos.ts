@@ -16,6 +16,7 @@ import {
   EOPNOTSUPP,
   EPERM,
   ESTALE,
+  EXDEV,
 } from '../../src/fs/errno.js'
 import type { Name } from '../../src/fs/name.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
@@ -24,6 +25,7 @@ import type { Random } from '../support/random.js'
 import { atomBytes, fileIdOf, fillAtoms, firstForeign } from './atoms.js'
 import type { Board } from './board.js'
 import { type EngineClient } from './engine-client.js'
+import { EngineExtras, allow } from './engine-extras.js'
 import { EngineListing } from './engine-listing.js'
 
 const at = layout.word
@@ -67,6 +69,7 @@ export class EngineChaos {
   readonly #arena: Arena
   readonly #worker: number
   readonly #listing: EngineListing
+  readonly #extras: EngineExtras
   readonly #held: Held[] = []
 
   constructor(client: EngineClient, board: Board, random: Random, arena: Arena, worker: number) {
@@ -76,6 +79,7 @@ export class EngineChaos {
     this.#arena = arena
     this.#worker = worker
     this.#listing = new EngineListing(client, random)
+    this.#extras = new EngineExtras(client, random)
   }
 
   step(): void {
@@ -88,7 +92,8 @@ export class EngineChaos {
     else if (choice < 43) this.#rmdir()
     else if (choice < 55) this.#rename()
     else if (choice < 65) this.#write()
-    else if (choice < 77) this.#read()
+    else if (choice < 73) this.#read()
+    else if (choice < 77) this.#extra()
     else if (choice < 83) this.#truncate()
     else if (choice < 88) this.#look()
     else if (choice < 90) this.#changeMode()
@@ -109,6 +114,7 @@ export class EngineChaos {
 
   /** Gives all references back. */
   dropAll(): void {
+    this.#extras.end()
     while (this.#held.length > 0) this.#drop()
   }
 
@@ -194,7 +200,15 @@ export class EngineChaos {
     if (held === null) return
     const { engine } = this.#client
     const error = engine.link(held.number, this.#directory(), this.#client.name(this.#name()))
-    const linked = allow('link', error, EEXIST, ENOENT, ENOSPC, ...(held.type === S_IFDIR ? [EPERM] : []))
+    const linked = allow(
+      'link',
+      error,
+      EEXIST,
+      ENOENT,
+      ENOSPC,
+      EXDEV,
+      ...(held.type === S_IFDIR ? [EPERM] : []),
+    )
     if (linked) engine.forget(held.number, 1)
   }
 
@@ -213,7 +227,8 @@ export class EngineChaos {
     const [from, to] = [this.#directory(), this.#directory()]
     const [name, newName] = [this.#client.name(this.#name()), this.#client.name(this.#name())]
     const error = this.#client.engine.rename(from, name, to, newName, flags)
-    allow('rename', error, ENOENT, EEXIST, EINVAL, EISDIR, ENOTDIR, ENOTEMPTY, ENOSPC)
+    // EXDEV: into a directory that hands down another project.
+    allow('rename', error, ENOENT, EXDEV, EEXIST, EINVAL, EISDIR, ENOTDIR, ENOTEMPTY, ENOSPC)
   }
 
   #exchangePermanent(): void {
@@ -222,7 +237,7 @@ export class EngineChaos {
     const [name, other] = [this.#random.of(permanent), this.#random.of(permanent)]
     const { engine } = this.#client
     const error = engine.rename(from, this.#client.name(name), to, this.#client.name(other), RENAME_EXCHANGE)
-    allow('exchange', error)
+    allow('exchange', error, EXDEV)
   }
 
   #write(): void {
@@ -243,7 +258,7 @@ export class EngineChaos {
 
   /** @returns whether there was space */
   #writeAtoms(held: Held, first: number, count: number): boolean {
-    if (!this.#arena.fill && this.#client.engine.usage().freeBlocks < reserveBlocks) return false
+    if (!this.#hasSpace()) return false
     const sequence = this.#board.beginWrite(this.#worker)
     fillAtoms(this.#client.buffer.words, 0, held.id, first, count, sequence)
     const length = count * atomBytes
@@ -279,6 +294,18 @@ export class EngineChaos {
     if (held === null) return
     const error = this.#client.truncate(held.number, this.#atom() * atomBytes)
     allow('truncate', error)
+  }
+
+  #extra(): void {
+    const held = this.#held.length === 0 ? null : this.#random.of(this.#held)
+    if (held === null) return
+    if (held.type !== S_IFREG || this.#random.below(2) === 0) this.#extras.onAny(held, held.type === S_IFDIR)
+    else if (this.#hasSpace()) this.#extras.onFile(held, this.#atom(), this.#arena.directories[0]!)
+  }
+
+  /** Whether other kinds of files keep enough. */
+  #hasSpace(): boolean {
+    return this.#arena.fill || this.#client.engine.usage().freeBlocks >= reserveBlocks
   }
 
   /** What is referred to stays the same inode. */
@@ -366,11 +393,4 @@ const targets = new Map<number, string>()
 
 function makeTarget(length: number): string {
   return Array.from({ length }, (_, n) => String.fromCharCode(97 + ((length * 7 + n * 13) % 26))).join('')
-}
-
-/** @returns whether the call succeeded @throws Error where it failed in a way that it must not */
-function allow(call: string, result: number, ...errors: readonly number[]): boolean {
-  if (result >= 0) return true
-  if (!errors.includes(-result)) throw new Error(`${call} gave ${result}`)
-  return false
 }

@@ -86,6 +86,15 @@ export class EngineClient implements ExtentSink {
     return result
   }
 
+  /** The value of an extended attribute, in {@link words} as well. @returns its length or a negative errno */
+  getxattr(number: number, name: string): number {
+    this.#extents = 0
+    const result = this.engine.xattrs.beginGet(number, this.name(name), 65536, this)
+    if (result > 0) this.#gather()
+    this.engine.endRead(number)
+    return result
+  }
+
   /** Writes what lies in {@link buffer} from byte `start` on. */
   write(number: number, offset: number, length: number, start = 0, killPrivileges = false): number {
     const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]

@@ -105,6 +105,8 @@ export class MountChaos {
       'EEXIST',
       'ELOOP',
       'EXDEV',
+      // A whiteout.
+      'ENXIO',
     )
     if (fd !== null) this.#hold(fd)
   }

@@ -20,12 +20,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { judge } from '../support/load-model.js'
 import { Random } from '../support/random.js'
 import { finish, withoutRunner } from '../support/run-command.js'
-import { type TestMount, hasEnded, until } from '../support/test-mount.js'
+import { type TestMount, hasEnded, packageRoot, until } from '../support/test-mount.js'
 import { RENAME_EXCHANGE } from '../../src/fs/rename.js'
 import { System } from '../support/system.js'
 import { atomBytes, fillAtoms, firstForeign, sequenceAt } from './atoms.js'
 import { Board } from './board.js'
 import { checkCells, checkCut } from './checks.js'
+import { remountBothWays, remountInUse } from './mount-remounts.js'
 import { privateJournal } from './private-journal.js'
 import {
   type MountClientSetting,
@@ -44,6 +45,7 @@ import {
 import { cellCount, cellStarts, cutAtoms } from './shared-files-plan.js'
 
 const clientProgram = fileURLToPath(new URL('./mount-client.js', import.meta.url))
+const extrasProgram = join(packageRoot, 'test', 'stress', 'mount-extras.py')
 const clientLimitMs = 60_000
 /** What is looked at of a mapping at a time, and how often before it is wrong for good. */
 const mappedAtoms = 300
@@ -117,24 +119,37 @@ export class MountStress {
       const { end, output } = await finish('env', args, clientLimitMs)
       if (end !== 0) problems.push(`client ${setting.client} ended with ${end}: ${output}`)
     })
+    running.push(this.#runExtras(plan, settings[0]!.board, problems))
     const exchanging = this.#exchange(plan, board)
     // Starting a process takes longer than many a round.
     await Promise.race([until(() => Promise.resolve(board.begun(plan.clients))), ...running])
     await Promise.race([sleep(plan.durationMs), ...running])
     const { pid } = await this.#mount.report()
+    if (plan.end === 'order' && problems.length === 0) problems.push(...(await remountInUse(this.#mount)))
     if (plan.end === 'order' || problems.length > 0) board.stop()
     else process.kill(pid, plan.end)
     await Promise.all(running)
     board.stop()
     problems.push(...(await exchanging))
-    if (plan.end === 'order') await this.#mount.unmount()
+    if (plan.end === 'order') {
+      // On a full device there may be no space to write into afterwards.
+      if (problems.length === 0 && !plan.fill) problems.push(...(await remountBothWays(this.#mount)))
+      await this.#mount.unmount()
+    }
     if (!(await hasEnded(pid))) problems.push(`the server did not end (${plan.end})`)
     await this.#mount.cutOff()
     return problems
   }
 
+  /** Makes calls that Node has no names for, on what all clients share. */
+  async #runExtras({ seed, fill }: MountRoundPlan, board: string, problems: string[]): Promise<void> {
+    const args = [extrasProgram, this.#mount.mountpoint, board, String(seed), fill ? 'fill' : 'roomy']
+    const { end, output } = await finish('python3', args, clientLimitMs)
+    if (end !== 0) problems.push(`mount-extras.py with seed ${seed} ended with ${end}: ${output}`)
+  }
+
   /**
-   * Does what Node has no calls for: exchanges names that are there throughout, and looks at the cells in a mapping.
+   * Exchanges names that are there throughout, and looks at the cells in a mapping.
    * @returns what was wrong with those
    */
   async #exchange(plan: MountRoundPlan, board: Board): Promise<string[]> {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `npm run stress`: threads over one volume in memory, and client processes on mounts, in turn until the time is over.
+ * `npm run stress`: threads over one volume in memory, client processes on mounts, and single files against a model, in
+ * turn until the time is over.
  * Progress goes to stderr. Exit code 0: nothing was found; 1: what was found is on stdout, with the seed; 2: bad usage.
  */
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { Random, seed as newSeed } from '../support/random.js'
 import { turnRingOn } from '../support/ring-switch.js'
+import { stressFiles } from './exercise-files.js'
 import { stressEngine } from './stress-engine.js'
 import { stressMount } from './stress-mount.js'
 import type { StressOptions, StressResult } from './stress-options.js'
@@ -70,6 +72,7 @@ async function main(): Promise<number> {
     while (isClean && performance.now() < end) {
       isClean = await part(stressEngine)
       if (isClean) isClean = await part((options) => stressMount(options, channel))
+      if (isClean) isClean = await part((options) => stressFiles(options, channel === 'uring'))
     }
     console.log(
       `${isClean ? 'nothing was found' : 'found with'} seed ${seed}: ${total.calls} calls in ${total.rounds} rounds`,

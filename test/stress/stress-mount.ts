@@ -17,12 +17,14 @@ const size = '256M'
 /** So small that it gets full. */
 const smallSize = '16M'
 const longestRoundMs = 3000
+const ends = ['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const
 const variantsOf = (channel: Channel): readonly (readonly string[])[] => [
   ['--channel', channel],
   ['--channel', 'devfuse', '--workers', '2'],
   ['--channel', channel, '-o', 'direct_io'],
   ['--channel', channel, copyOnWrite],
   ['--channel', 'devfuse', '--workers', '4'],
+  ['--channel', channel, copyOnWrite, '-odirect_io'],
   ['--channel', channel, '--workers', '1'],
   ['--channel', 'devfuse', '--workers', '8'],
 ]
@@ -47,7 +49,7 @@ async function makeVolume(
       seed: random.below(2 ** 31),
       clients: random.of([2, 4, 6]),
       durationMs: 300 + random.below(longestRoundMs),
-      end: random.of(['order', 'SIGKILL', 'SIGKILL', 'SIGTERM'] as const),
+      end: random.of(ends),
       arguments: argumentsOf(variants[rounds % variants.length]!, fill),
       fill,
     }),

@@ -5,20 +5,10 @@
  * A call that the kernel refuses rejects with a {@link SystemError} that bears the errno's name. A call that
  * takes longer than its limit kills the child and rejects: a hung mount fails a test, it never hangs it.
  */
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { once } from 'node:events'
-import { dirname, join } from 'node:path'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { findPackageRoot } from '../../src/native/package-root.js'
+import { forkAgent } from './agent-fork-server.js'
 
-const AGENT = join(
-  findPackageRoot(dirname(fileURLToPath(import.meta.url))),
-  'test',
-  'support',
-  'system-agent.py',
-)
 const CALL_LIMIT_MS = 20_000
 
 /** The kernel refused a call; `code` is the errno's name. */
@@ -33,6 +23,10 @@ export class SystemError extends Error {
 
 export type Argument = string | number | bigint | Buffer | readonly number[] | readonly (readonly number[])[]
 interface Answer {
+  /** The first line: the agent's process. */
+  pid?: number
+  /** The last line: the name of the signal that ended it, or its exit code. */
+  ended?: string
   value?: unknown
   errno?: string
   defect?: string
@@ -58,25 +52,38 @@ function decode(_key: string, value: unknown): unknown {
 }
 
 export class AgentChannel {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #connected: Promise<Socket>
   readonly #ended: Promise<string>
   readonly #waiting: Waiting[] = []
+  #connection: Socket | null = null
+  #pid: number | null = null
   #end: string | undefined
 
   constructor() {
-    this.#child = spawn('python3', [AGENT], { stdio: ['pipe', 'pipe', 'inherit'] })
-    // Writing to a child that has died is reported by its end, not by the pipe.
-    this.#child.stdin.on('error', () => undefined)
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#settle(line))
-    this.#ended = once(this.#child, 'close').then(([code, signal]: unknown[]) => {
-      const end = typeof signal === 'string' ? signal : `exit code ${String(code)}`
-      this.#end = end
+    this.#connected = forkAgent()
+    this.#ended = this.#serve()
+    // Whoever calls or waits is told; nobody has to.
+    this.#ended.catch(() => undefined)
+  }
+
+  /** Settles what was called as the agent answers. @returns how the agent ended */
+  async #serve(): Promise<string> {
+    try {
+      const connection = await this.#connected
+      this.#connection = connection
+      // Writing to an agent that has died is reported by its end, not by the line.
+      connection.on('error', () => undefined)
+      for await (const line of createInterface({ input: connection })) this.#settle(line)
+      return (this.#end ??= 'no word')
+    } catch (error) {
+      this.#end = String(error)
+      throw error
+    } finally {
       for (const waiting of this.#waiting.splice(0)) {
         clearTimeout(waiting.timer)
-        waiting.reject(new Error(`${waiting.call}: the agent ended with ${end}`))
+        waiting.reject(new Error(`${waiting.call}: the agent ended with ${this.#end}`))
       }
-      return end
-    })
+    }
   }
 
   /** Sends one call; calls may be sent without waiting for the answers of earlier ones. */
@@ -87,18 +94,40 @@ export class AgentChannel {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`${call}: no answer within ${CALL_LIMIT_MS} ms`))
-        this.#child.kill('SIGKILL')
+        this.#kill()
       }, CALL_LIMIT_MS)
       this.#waiting.push({ call, timer, resolve, reject })
-      this.#child.stdin.write(`${JSON.stringify({ call, args: args.map(encode) })}\n`)
+      this.#send(`${JSON.stringify({ call, args: args.map(encode) })}\n`)
     })
   }
 
+  /** Calls that are made together go out together. */
+  #send(line: string): void {
+    const connection = this.#connection
+    if (connection !== null) {
+      connection.cork()
+      connection.write(line)
+      process.nextTick(() => connection.uncork())
+    } else void this.#connected.then((connection) => connection.write(line)).catch(() => undefined)
+  }
+
+  #kill(): void {
+    if (this.#pid !== null && this.#end === undefined) process.kill(this.#pid, 'SIGKILL')
+  }
+
   #settle(line: string): void {
+    const answer = JSON.parse(line, decode) as Answer
+    if (answer.pid !== undefined) {
+      this.#pid = answer.pid
+      return
+    }
+    if (answer.ended !== undefined) {
+      this.#end = answer.ended
+      return
+    }
     const waiting = this.#waiting.shift()
     if (waiting === undefined) throw new Error(`the agent answered unasked: ${line}`)
     clearTimeout(waiting.timer)
-    const answer = JSON.parse(line, decode) as Answer
     if (answer.errno !== undefined) waiting.reject(new SystemError(answer.errno, waiting.call))
     else if (answer.defect !== undefined) waiting.reject(new Error(answer.defect))
     else waiting.resolve(answer.value)
@@ -110,8 +139,8 @@ export class AgentChannel {
   }
 
   async stop(): Promise<void> {
-    this.#child.stdin.end()
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 2000)
+    void this.#connected.then((connection) => connection.end()).catch(() => undefined)
+    const timer = setTimeout(() => this.#kill(), 2000)
     await this.#ended
     clearTimeout(timer)
   }

@@ -4,11 +4,14 @@ import { checkVolume, type CheckResult } from '../../src/check/check-volume.js'
 import { findInode } from '../../src/check/dump/find-inode.js'
 import { Report } from '../../src/check/report.js'
 import { VolumeView } from '../../src/check/volume-view.js'
-import { FALLOC_FL_KEEP_SIZE } from '../../src/fs/fallocate.js'
+import { flagNoAtime, flagNoDump } from '../../layout/inode.js'
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { aclBytes } from './acl-text.js'
+import type { DataMode } from '../../src/fs/overwriting.js'
+import type { EngineCaller } from './engine-caller.js'
 import type { RecordingMedium } from './recording-medium.js'
 import { TestVolume, root } from './test-volume.js'
 
@@ -39,10 +42,43 @@ export interface Sample {
   readonly inodes: SampleInodes
 }
 
+/** A sample with more in it than the tests of single damages know of. */
+export interface WideSample extends Sample {
+  readonly more: {
+    /** Written, allocated and punched blocks in turn, with blocks beyond the size. */
+    readonly patchy: number
+    /** With an access ACL and flags. */
+    readonly guarded: number
+    /** A directory whose default ACL has a block of its own. */
+    readonly shared: number
+  }
+}
+
 /** Makes the sample as it is while mounted: the orphans are there. */
 export function makeSample(): Sample {
   const volume = TestVolume.make(sampleBlocks)
-  const { caller } = volume
+  const inodes = fill(volume.caller)
+  const { medium } = volume
+  volume.drop()
+  return { medium, inodes }
+}
+
+/** @param data how it is written */
+export function makeWideSample(data: DataMode): WideSample {
+  const volume = TestVolume.makeFor(data, sampleBlocks)
+  const { caller, medium } = volume
+  const inodes = fill(caller)
+  const patchy = makePatchy(caller)
+  const guarded = caller.file(root, 'guarded')
+  caller.setxattr(guarded, 'system.posix_acl_access', aclBytes('u::rw-,u:7:rw-,g::r--,m::rw-,o::---'))
+  caller.setFlags(guarded, flagNoAtime | flagNoDump, 7)
+  const shared = caller.mkdir(root, 'shared')
+  caller.setxattr(shared, 'system.posix_acl_default', aclBytes(longAcl))
+  volume.drop()
+  return { medium, inodes, more: { patchy, guarded, shared } }
+}
+
+function fill(caller: EngineCaller): SampleInodes {
   const one = caller.file(root, 'one')
   caller.write(one, 0, Buffer.from('one block'))
   const small = caller.file(root, 'small')
@@ -81,9 +117,7 @@ export function makeSample(): Sample {
   const nameless = caller.nameless(root)
   caller.write(nameless, 0, Buffer.alloc(9000, 'n'))
   const nameless2 = caller.nameless(root)
-  const { medium } = volume
-  volume.drop()
-  const inodes = {
+  return {
     one,
     small,
     sparse,
@@ -100,7 +134,27 @@ export function makeSample(): Sample {
     nameless2,
     removed,
   }
-  return { medium, inodes }
+}
+
+/** So many users that it does not fit beside the inode. */
+const longAcl = [
+  'u::rwx',
+  ...Array.from({ length: 40 }, (_, n) => `u:${100 + n}:r-x`),
+  'g::r-x',
+  'm::rwx',
+  'o::---',
+].join(',')
+
+function makePatchy(caller: EngineCaller): number {
+  const patchy = caller.file(root, 'patchy')
+  caller.fallocate(patchy, 0, 0, 12 * 4096)
+  for (const block of [1, 4, 5, 6]) caller.write(patchy, block * 4096, Buffer.alloc(4096, 'p'))
+  // Over what is there, which copy-on-write puts elsewhere.
+  caller.write(patchy, 4 * 4096 + 100, Buffer.alloc(5000, 'q'))
+  caller.fallocate(patchy, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5 * 4096, 4096)
+  caller.fallocate(patchy, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 6 * 4096, 10 * 4096)
+  caller.copy(patchy, 4 * 4096, patchy, 700 * 4096, 4096)
+  return patchy
 }
 
 /** Two names whose hashes are equal under the key of test volumes. */
@@ -167,6 +221,11 @@ export class Patient {
     const report = new Report(mostPerKind)
     const result = checkVolume(this.medium, readSuperblock(this.medium).superblock, report)
     return { report, result }
+  }
+
+  /** The block of the table that has the inode. */
+  blockOf(number: number): number {
+    return this.#place(number).block
   }
 
   #place(number: number): { readonly block: number; readonly word: number } {

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Makes system calls on behalf of a test: one JSON request per line on stdin, one JSON answer per line on stdout.
+Makes system calls on behalf of a test: one JSON request per line, one JSON answer per line.
+
+The process that is started connects to the abstract address it is given, and forks an agent for each byte that comes
+from there. An agent has a connection of its own. Its first line is {"pid": number}, and the last one, from the process
+that waits for its end, {"ended": signal or exit code}.
 
 A test's own process never touches the file system under test, so that a mount which hangs takes this process
 with it and not the test. Answers are {"value": ...}, {"errno": NAME}, or {"defect": text} for a mistake of the
@@ -270,7 +274,7 @@ def become(uid, gid, groups):
     die_with_parent()  # the kernel forgets it when the user changes
 
 
-PLAIN = """open close read write pread pwrite mkdir rmdir mknod mkfifo rename unlink symlink readlink truncate
+PLAIN = """open close read write pread pwrite mkdir rmdir mkfifo rename unlink symlink readlink truncate
 ftruncate chmod fchmod fchown chown lchown umask fsync fdatasync lseek access chdir getxattr setxattr
 listxattr removexattr getpid sendfile copy_file_range""".split()
 
@@ -288,7 +292,7 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "modeAlone": mode_alone,
     "run": run,
     "setTimes": set_times,
-    "device": os.makedev,
+    "mknod": lambda path, mode, major, minor: os.mknod(path, mode, os.makedev(major, minor)),
     "lremovexattr": lambda path, name: os.removexattr(path, name, follow_symlinks=False),
     "link": lambda old, new, flags: checked(linkat(AT_FDCWD, old, AT_FDCWD, new, flags)),
     "renameat2": lambda old, new, flags: checked(renameat2(AT_FDCWD, old, AT_FDCWD, new, flags)),
@@ -341,8 +345,61 @@ def answer(line):
         return {"defect": traceback.format_exc()}
 
 
-die_with_parent()
-os.umask(0o022)
-for line in sys.stdin.buffer:
-    sys.stdout.write(json.dumps(answer(line), default=encode) + "\n")
-    sys.stdout.flush()
+def send(connection, message):
+    connection.sendall((json.dumps(message, default=encode) + "\n").encode())
+
+
+def serve(connection):
+    die_with_parent()
+    send(connection, {"pid": os.getpid()})
+    with connection.makefile("rb", 1 << 16) as requests:
+        for line in requests:
+            send(connection, answer(line))
+
+
+def end_of(child):
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return signal.Signals(os.WTERMSIG(status)).name
+    return f"exit code {os.WEXITSTATUS(status)}"
+
+
+def fork(run):
+    """Runs a function in a process of its own. Answers that process."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run()
+        except Exception:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def start_agent(address):
+    """Stays beside the agent, to tell how it ends."""
+    die_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection = connected(address)
+    send(connection, {"ended": end_of(fork(lambda: serve(connection)))})
+
+
+def connected(address):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect("\0" + address)
+    return connection
+
+
+def main(address):
+    die_with_parent()
+    os.umask(0o022)
+    # Whatever has ended need not be waited for here.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    control = connected(address)
+    while wanted := control.recv(100):
+        for _ in wanted:
+            fork(lambda: start_agent(address))
+
+
+main(sys.argv[1])

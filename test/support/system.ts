@@ -212,8 +212,8 @@ export class System {
   rmdir = (path: Path) => this.#perform('rmdir', bytes(path))
   mkfifo = (path: Path, mode = 0o666) => this.#perform('mkfifo', bytes(path), mode)
   /** mknod(2); `mode` holds the type. */
-  mknod = async (path: Path, mode: number, major = 0, minor = 0) =>
-    this.#perform('mknod', bytes(path), mode, await this.#number('device', major, minor))
+  mknod = (path: Path, mode: number, major = 0, minor = 0) =>
+    this.#perform('mknod', bytes(path), mode, major, minor)
   unlink = (path: Path) => this.#perform('unlink', bytes(path))
   link = (from: Path, to: Path, flags = 0) => this.#perform('link', bytes(from), bytes(to), flags)
   symlink = (target: Path, path: Path) => this.#perform('symlink', bytes(target), bytes(path))

@@ -101,7 +101,7 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   name: 'pmfs2',
   lacks: {
     // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
-    guardedOpen: options.includes('direct_io') ? 'EPERM' : 'OK',
+    guardedOpen: options.some((option) => option.includes('direct_io')) ? 'EPERM' : 'OK',
     ...(options.includes('writeback_cache') ? { writeThrough: true } : {}),
   },
   async mount(medium, directory) {

@@ -63,8 +63,8 @@ export class TestVolume {
   }
 
   /** @throws VolumeError */
-  static open(medium: RecordingMedium, now = epoch): TestVolume {
-    return new TestVolume(medium, now, 'inplace')
+  static open(medium: RecordingMedium, now = epoch, data: DataMode = 'inplace'): TestVolume {
+    return new TestVolume(medium, now, data)
   }
 
   /** A new volume of so many blocks, on as many devices. */

@@ -150,26 +150,41 @@ export class VolumeFiles {
   }
 
   /** The value of an extended attribute, by its whole name, such as user.mime_type. Follows symbolic links. */
-  getAttribute(path: VolumePath, attribute: string): Promise<Buffer> {
+  getAttribute(path: VolumePath, attribute: string | Uint8Array): Promise<Buffer> {
     return this.#attribute('getxattr', path, (inode, at) => valueOf(this.#session, inode, attribute, at))
   }
 
   /** Sets an extended attribute. @param value 64 KiB at most; text is UTF-8 */
-  setAttribute(path: VolumePath, attribute: string, value: string | ArrayBufferView): Promise<void> {
+  setAttribute(
+    path: VolumePath,
+    attribute: string | Uint8Array,
+    value: string | ArrayBufferView,
+  ): Promise<void> {
     return this.#attribute('setxattr', path, (inode, at) => {
       setValue(this.#session, inode, attribute, value, at)
     })
   }
 
-  removeAttribute(path: VolumePath, attribute: string): Promise<void> {
+  removeAttribute(path: VolumePath, attribute: string | Uint8Array): Promise<void> {
     return this.#attribute('removexattr', path, (inode, at) => {
       removeValue(this.#session, inode, attribute, at)
     })
   }
 
   /** The names of all extended attributes, of all namespaces, in no order that means anything. */
-  listAttributes(path: VolumePath): Promise<string[]> {
-    return this.#attribute('listxattr', path, (inode, at) => namesOf(this.#session, inode, at))
+  listAttributes(
+    path: VolumePath,
+    options?: { encoding?: BufferEncoding | null } | BufferEncoding | null,
+  ): Promise<string[]>
+  listAttributes(path: VolumePath, options: { encoding: 'buffer' } | 'buffer'): Promise<Buffer[]>
+  listAttributes(
+    path: VolumePath,
+    options?: { encoding?: NameEncoding } | NameEncoding,
+  ): Promise<(string | Buffer)[]> {
+    return this.#attribute('listxattr', path, (inode, at) => {
+      const encoding = encodingOf(optionsOf('listAttributes', options, ['encoding'], 'encoding').encoding)
+      return namesOf(this.#session, inode, at).map((name) => encoded(name, encoding))
+    })
   }
 
   /**

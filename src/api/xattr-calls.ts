@@ -4,13 +4,13 @@ import { xattrPrefixes } from '../../layout/xattr.js'
 import { E2BIG } from '../fs/errno.js'
 import { Name } from '../fs/name.js'
 import { apiError, check } from './api-error.js'
-import type { BytePath } from './byte-path.js'
+import { type BytePath, fromBytes } from './byte-path.js'
 import { Collector } from './collector.js'
 import { invalidType } from './invalid-argument.js'
 import type { Session } from './session.js'
 
 /** The value of an attribute. */
-export function valueOf(session: Session, inode: number, attribute: string, path: BytePath): Buffer {
+export function valueOf(session: Session, inode: number, attribute: unknown, path: BytePath): Buffer {
   const { engine, medium } = session
   const name = xattrNameOf(attribute)
   const sink = { data: () => undefined, hole: () => undefined }
@@ -30,7 +30,7 @@ export function valueOf(session: Session, inode: number, attribute: string, path
 export function setValue(
   session: Session,
   inode: number,
-  attribute: string,
+  attribute: unknown,
   value: unknown,
   path: BytePath,
 ): void {
@@ -42,23 +42,25 @@ export function setValue(
   check(engine.xattrs.set(inode, name, buffer, 0, bytes.length, 0), 'setxattr', path)
 }
 
-export function removeValue(session: Session, inode: number, attribute: string, path: BytePath): void {
+export function removeValue(session: Session, inode: number, attribute: unknown, path: BytePath): void {
   check(session.engine.xattrs.remove(inode, xattrNameOf(attribute)), 'removexattr', path)
 }
 
 /** The names of all attributes, with their prefixes. */
-export function namesOf(session: Session, inode: number, path: BytePath): string[] {
-  const names: string[] = []
+export function namesOf(session: Session, inode: number, path: BytePath): BytePath[] {
+  const names: BytePath[] = []
   const name = (namespace: number, bytes: Uint8Array, start: number, length: number): void => {
-    names.push(xattrPrefixes[namespace]! + Buffer.from(bytes.subarray(start, start + length)).toString())
+    const prefix = Buffer.from(xattrPrefixes[namespace]!)
+    names.push(fromBytes(Buffer.concat([prefix, bytes.subarray(start, start + length)])))
   }
   check(session.engine.xattrs.list(inode, { name }), 'listxattr', path)
   return names
 }
 
 function xattrNameOf(attribute: unknown): Name {
-  if (typeof attribute !== 'string') throw invalidType('attr', 'string', attribute)
-  const bytes = Buffer.from(attribute)
+  if (typeof attribute !== 'string' && !(attribute instanceof Uint8Array))
+    throw invalidType('attr', 'string or an instance of Buffer', attribute)
+  const bytes = typeof attribute === 'string' ? Buffer.from(attribute) : attribute
   return new Name().set(bytes, 0, bytes.length)
 }
 

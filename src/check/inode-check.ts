@@ -16,6 +16,7 @@ import { counted } from '../fs/counted.js'
 import { Inode } from '../fs/inode.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../fs/mode.js'
 import { longestTargetBytes } from '../fs/symlink.js'
+import { flagsOfType } from '../fs/user-flags.js'
 import type { BlockTree } from './block-tree.js'
 import { type Claims, ownerName } from './claims.js'
 import type { DirectoryCheck } from './directory-check.js'
@@ -75,6 +76,8 @@ export class InodeCheck {
     this.#checkTimes(inode)
     const unknown = inode.flags & ~knownFlags
     if (unknown !== 0) this.#tell('inode-flags', `unknown flags 0x${(unknown >>> 0).toString(16)}`)
+    const unfit = inode.mode >>> 16 === 0 ? inode.flags & userFlags & ~flagsOfType(inode.mode) : 0
+    if (unfit !== 0) this.#tell('inode-flags', `flags 0x${unfit.toString(16)} that its type cannot have`)
     if (inode.flags & flagInlineData && (inode.mode & S_IFMT) !== S_IFLNK) {
       this.#tell('inode-flags', 'flag for inline data stands, but it is no symbolic link')
     }

@@ -34,6 +34,7 @@ export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts,
     facts.tableBlock.set(index, block)
   })
   checkGeneration(view, report)
+  checkReserved(view, report)
   const held = view.word(rootsBlock, roots.word.heldBlocks)
   const isListed = view.word(rootsBlock, roots.word.isListed)
   if (isListed > 1) report.problem('roots', `roots: isListed is ${isListed}, should be 0 or 1`)
@@ -46,4 +47,12 @@ function checkGeneration(view: VolumeView, report: Report): void {
   const generation = view.word(rootsBlock, roots.word.freshGeneration)
   if (generation <= mostFreshGeneration) return
   report.problem('roots', `roots: freshGeneration is ${generation}, should be ${mostFreshGeneration} at most`)
+}
+
+function checkReserved(view: VolumeView, report: Report): void {
+  for (let word = roots.word.badRoot; word < roots.lengthBytes / 4; word++) {
+    if (view.word(rootsBlock, word) === 0) continue
+    report.problem('roots', 'roots: reserved words are not 0')
+    return
+  }
 }

@@ -2,7 +2,7 @@
 /** Checks the extended attributes of one inode, and takes the blocks that they hold. */
 import { flagCapability } from '../../layout/inode.js'
 import { type Inode, inodeField } from '../fs/inode.js'
-import { hasOneName } from '../fs/xattr-name.js'
+import { canHaveXattr, hasOneName } from '../fs/xattr-name.js'
 import { aclProblem } from './acl-check.js'
 import { type Claims, ownerName } from './claims.js'
 import type { Report } from './report.js'
@@ -40,6 +40,8 @@ export class XattrCheck {
       if (names.has(name)) say(`attribute ${name} stands in it more than once`)
       names.add(name)
       if (!isPadded) say(`attribute ${name} is not padded with zeros`)
+      if (!canHaveXattr(inode.mode, xattr.namespace))
+        say(`attribute ${name} is one that its type cannot have`)
       if (name === '"security.capability"') hasCapability = true
       blocks.forEach(take)
       if (hasOneName(xattr.namespace)) this.#checkAcl(inode, xattr)

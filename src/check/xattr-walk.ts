@@ -92,6 +92,9 @@ function placeInBlock(
     )
     return null
   }
+  const { checksum, reserved } = xattrBlock.word
+  if (view.word(block, checksum) !== 0 || view.word(block, reserved) !== 0)
+    say(`attribute block ${block}: reserved words are not 0`)
   return { kind: 'block', block, base: 0, start: headerBytes, bytes }
 }
 

@@ -488,7 +488,7 @@ export class Engine {
 
   /** Under the inode's lock, which readers may share. */
   #noteAccess(inode: Inode): void {
-    if (this.isReadOnly || !(this.#notesEachAccess || isAccessTimeDue(inode, this.clock))) return
+    if (this.isReadOnly || !isAccessTimeDue(inode, this.clock, this.#notesEachAccess)) return
     inode.noteAccess(this.clock)
   }
 

@@ -109,7 +109,7 @@ export class TreeCut {
     this.#area.check(node)
     const words = this.#medium.wordsOf(node)
     const at = this.#medium.wordOf(node)
-    const first = Math.max(0, Math.floor((this.#from - base) / coverage[level]!))
+    const first = Math.min(mapFanout, Math.max(0, Math.floor((this.#from - base) / coverage[level]!)))
     const limit = Math.min(mapFanout, Math.ceil((this.#to - base) / coverage[level]!))
     let left = lastUsed(this.#medium, node, first, limit) + 1
     // The entries of what is freed: those without a block that lie below them need not be saved.

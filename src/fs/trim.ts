@@ -54,11 +54,11 @@ export class Trim {
   /**
    * Gives back the next part of a range, if there is one.
    * @returns 1 where more may be left, 0 at the end; -EOPNOTSUPP where the device cannot take it, or what else it
-   * answers; -EUCLEAN where damage was met since the volume was opened, as what seems free may not be; -EROFS
+   * answers; -EUCLEAN where damage was ever met, as what seems free may not be; -EROFS
    */
   step(range: TrimRange): number {
     if (this.#isReadOnly) return -EROFS
-    if (this.#state.damageMet !== 0) return -EUCLEAN
+    if (this.#state.isDamaged) return -EUCLEAN
     const allocator = this.#allocator
     const end = Math.min(range.end, this.#medium.blockCount)
     if (range.next >= end) return 0

@@ -87,6 +87,7 @@ export class Volume {
     this.#options = options
     this.#isReadOnly = options.readOnly
     this.#damageBefore = superblock.get(at.damageCount)
+    if (this.#damageBefore !== 0) state.markDamaged()
   }
 
   /** @throws VolumeError where the medium holds no volume that can be served */

@@ -6,8 +6,10 @@ import {
   xattrDefaultAcl,
   xattrPrefixes,
   xattrSecurity,
+  xattrUser,
 } from '../../layout/xattr.js'
 import { EINVAL, EOPNOTSUPP, ERANGE } from './errno.js'
+import { S_IFDIR, S_IFMT, S_IFREG } from './mode.js'
 import type { Name } from './name.js'
 
 const prefixes = xattrPrefixes.map((prefix) => (prefix === undefined ? undefined : Buffer.from(prefix)))
@@ -29,7 +31,8 @@ export class XattrName {
 
   /**
    * Takes a whole name apart.
-   * @returns 0; -ERANGE for one that is empty or too long, -EOPNOTSUPP in no known namespace, -EINVAL for a prefix alone
+   * @returns 0; -ERANGE for one that is empty or too long, -EOPNOTSUPP in no known namespace, -EINVAL for a prefix alone or
+   * a NUL
    */
   parse(name: Name): number {
     if (name.length === 0 || name.length > longestXattrName) return -ERANGE
@@ -40,6 +43,7 @@ export class XattrName {
       if (hasOneName(namespace)) {
         if (length > 0) continue
       } else if (length === 0) return -EINVAL
+      if (name.bytes.subarray(name.start, name.start + name.length).includes(0)) return -EINVAL
       this.set(namespace, name.bytes, name.start + prefix.length, length)
       return 0
     }
@@ -50,6 +54,12 @@ export class XattrName {
 /** Whether all of a namespace is one attribute. */
 export function hasOneName(namespace: number): boolean {
   return namespace === xattrAccessAcl || namespace === xattrDefaultAcl
+}
+
+/** Attributes of users stand on files and directories alone, as the permissions of others mean something else. */
+export function canHaveXattr(mode: number, namespace: number): boolean {
+  const type = mode & S_IFMT
+  return namespace !== xattrUser || type === S_IFREG || type === S_IFDIR
 }
 
 /** What names in a namespace begin with; undefined where there is no such namespace. */

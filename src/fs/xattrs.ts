@@ -3,7 +3,7 @@
  * Calls on extended attributes. A name is whole, with its prefix. Whether the caller may use a namespace is the kernel's
  * business, but for what attributes an inode of a type can have.
  */
-import { largestXattrValue, xattrUser } from '../../layout/xattr.js'
+import { largestXattrValue } from '../../layout/xattr.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Acls } from './acls.js'
@@ -14,12 +14,12 @@ import type { ExtentSink } from './extent.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './mode.js'
+import { S_IFLNK, S_IFMT } from './mode.js'
 import type { Name } from './name.js'
 import type { Space } from './space.js'
 import type { Transaction } from './transaction.js'
 import { isGuarded } from './user-flags.js'
-import { XattrName, hasOneName } from './xattr-name.js'
+import { XattrName, canHaveXattr, hasOneName } from './xattr-name.js'
 import type { XattrStore } from './xattr-store.js'
 
 export interface XattrParts {
@@ -66,7 +66,9 @@ export class Xattrs {
       const error = this.#parse(name) || table.open(number, this.#inode)
       if (error !== 0) return error
       if (this.#isAcl && isLink(this.#inode)) return -EOPNOTSUPP
-      const length = this.#allows(this.#inode) ? xattrs.find(this.#inode, this.#name) : -ENODATA
+      const length = canHaveXattr(this.#inode.mode, this.#name.namespace)
+        ? xattrs.find(this.#inode, this.#name)
+        : -ENODATA
       if (length < 0 || most === 0) return length
       if (length > most) return -ERANGE
       xattrs.tell(sink)
@@ -143,7 +145,8 @@ export class Xattrs {
     try {
       error = table.open(number, inode)
       if (error === 0 && isGuarded(inode)) error = -EPERM
-      if (error === 0 && !this.#allows(inode)) error = from === null ? -ENODATA : -EPERM
+      if (error === 0 && !canHaveXattr(inode.mode, this.#name.namespace))
+        error = from === null ? -ENODATA : -EPERM
       if (error === 0) {
         held = inode.blocks
         error = this.#isAcl
@@ -183,12 +186,6 @@ export class Xattrs {
 
   get #isAcl(): boolean {
     return hasOneName(this.#name.namespace)
-  }
-
-  /** Attributes of users stand on files and directories alone, as the permissions of others mean something else. */
-  #allows(inode: Inode): boolean {
-    const type = inode.mode & S_IFMT
-    return this.#name.namespace !== xattrUser || type === S_IFREG || type === S_IFDIR
   }
 }
 

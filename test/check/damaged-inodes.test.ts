@@ -3,10 +3,12 @@
 import { test } from 'tap'
 import { rootsBlock } from '../../layout/geometry.js'
 import {
+  flagImmutable,
   flagInlineData,
   flagListed,
   flagOrphan,
   flagPreallocated,
+  flagProjectInherit,
   inode as layout,
   rootInode,
 } from '../../layout/inode.js'
@@ -71,6 +73,16 @@ void test('fields of inodes', (t) => {
       lines: ['inode #one: size is 17592186044425, should be 17592186040320 at most'],
     },
     { what: 'an unknown flag', do: put('one', at.flags, 32), lines: ['inode #one: unknown flags 0x20'] },
+    {
+      what: 'a fifo that nobody may change',
+      do: put('fifo', at.flags, flagImmutable),
+      lines: [`inode #fifo: flags 0x${flagImmutable.toString(16)} that its type cannot have`],
+    },
+    {
+      what: 'a file whose project is inherited',
+      do: put('one', at.flags, flagProjectInherit),
+      lines: [`inode #one: flags 0x${flagProjectInherit.toString(16)} that its type cannot have`],
+    },
     {
       what: 'preallocated blocks of a directory',
       do: put('dir', at.flags, flagPreallocated),
@@ -469,6 +481,11 @@ void test('the inode table', (t) => {
       what: 'the generation of new blocks',
       do: (patient) => patient.set(rootsBlock, roots.word.freshGeneration, 0xffffffff),
       lines: ['roots: freshGeneration is 4294967295, should be 2147483647 at most'],
+    },
+    {
+      what: 'words that have no meaning yet',
+      do: (patient) => patient.set(rootsBlock, roots.word.badRoot, 600),
+      lines: ['roots: reserved words are not 0'],
     },
     {
       what: 'whether its list is in use',

@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { flagCapability, inode as layout } from '../../layout/inode.js'
 import { ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER } from '../../layout/acl.js'
-import { xattrAccessAcl, xattrBlock, xattrDefaultAcl } from '../../layout/xattr.js'
+import { xattrAccessAcl, xattrBlock, xattrDefaultAcl, xattrUser } from '../../layout/xattr.js'
 import { type Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
@@ -54,6 +54,11 @@ void test('attributes in the inode', (t) => {
       what: 'a header that is cut off',
       do: put('fifo', at.xattrBytes, 28),
       lines: ['inode #fifo: attribute at byte 152 in it: its header does not fit'],
+    },
+    {
+      what: 'an attribute of users on a fifo',
+      do: put('fifo', at.inline, xattrUser | (4 << 8)),
+      lines: ['inode #fifo: attribute "user.fifo" is one that its type cannot have'],
     },
     {
       what: 'a namespace that there is not',
@@ -108,6 +113,11 @@ void test('attributes in the inode', (t) => {
 
 void test('attributes in a block', (t) => {
   judge(t, sample, [
+    {
+      what: 'a word of its block that has no meaning yet',
+      do: putInBlock(xattrBlock.word.checksum, 1),
+      lines: ['inode #hard: attribute block *: reserved words are not 0'],
+    },
     {
       what: 'another inode',
       do: putInBlock(xattrBlock.word.inode, 1),

@@ -4,6 +4,9 @@
  * right.
  */
 import { test } from 'tap'
+import { flagNoAtime } from '../../layout/inode.js'
+import { Engine } from '../../src/fs/engine.js'
+import { EngineCaller } from '../support/engine-caller.js'
 import { Replay } from '../support/power-failure.js'
 import { Random } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
@@ -35,5 +38,29 @@ void test('power lost while the time of the last access is stored', (t) => {
     [before, torn, after],
     'the old one, the new one, or one wrong by less than a second',
   )
+  t.end()
+})
+
+void test('strictatime notes each access, but for files that are not to have them noted', (t) => {
+  const volume = TestVolume.of(t, 1024)
+  const { medium } = volume
+  const setting = { ...volume.volume.setting, strictAccessTimes: true }
+  const engine = new Engine(medium, volume.volume.state, setting, 0, () => undefined)
+  const caller = new EngineCaller(engine, medium)
+  t.teardown(() => caller.release())
+  const sink = { data: () => undefined, hole: () => undefined }
+  const timeAfter = (flags: number): string => {
+    const file = caller.file(root, `file-${flags}`)
+    t.equal(caller.setFlags(file, flags), 0)
+    for (const seconds of [10, 20]) {
+      caller.setClock(epoch + seconds * 1000)
+      engine.beginRead(file, 0, 0, 8, sink, true)
+      engine.endRead(file)
+    }
+    caller.setClock(epoch)
+    return caller.attributes(file).atime
+  }
+  t.equal(timeAfter(0), '1704067220.000000000')
+  t.equal(timeAfter(flagNoAtime), '1704067200.000000000')
   t.end()
 })

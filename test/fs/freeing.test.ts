@@ -2,6 +2,7 @@
 /** Freeing a large file: its fences do not grow with its nodes, and others come in between its transactions. */
 import { type Test, test } from 'tap'
 import { entriesPerLane } from '../../layout/lane.js'
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../src/fs/fallocate.js'
 import { between } from '../support/between.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
@@ -182,5 +183,30 @@ void test('a copy into a file that is being cut frees what is left first', (t) =
     t.same(volume.caller.read(file, n * 512 * blockBytes, 3), Buffer.alloc(3), `${n}`)
   t.same(volume.caller.read(file, 5 * 512 * blockBytes + 3, 3), Buffer.from('new'))
   t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
+void test('a cut far beyond the map of a sparse file reads its nodes alone', (t) => {
+  const volume = TestVolume.of(t, 1024)
+  const { caller, medium } = volume
+  const file = caller.file(root, 'sparse')
+  must(caller.write(file, 0, Buffer.alloc(3 * blockBytes, 1)))
+  must(caller.truncate(file, 2 ** 38))
+  const wordsOf = medium.wordsOf.bind(medium)
+  let strayed = 0
+  medium.wordsOf = (block) => {
+    const base = medium.wordOf(block)
+    return new Proxy(wordsOf(block), {
+      get(words, key) {
+        const index = Number(key)
+        if (!Number.isNaN(index) && (index < base || index >= base + blockBytes / 4)) strayed++
+        const value: unknown = Reflect.get(words, key)
+        return typeof value === 'function' ? (value.bind(words) as unknown) : value
+      },
+    })
+  }
+  t.equal(caller.truncate(file, 2 ** 38 - 2 ** 30), 0)
+  t.equal(caller.fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2 ** 37, blockBytes), 0)
+  t.equal(strayed, 0)
   t.end()
 })

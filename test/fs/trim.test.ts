@@ -7,7 +7,7 @@ import { EUCLEAN } from '../../src/fs/errno.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { Random } from '../support/random.js'
-import { TestVolume, root } from '../support/test-volume.js'
+import { TestVolume, epoch, root } from '../support/test-volume.js'
 import { difference, treeOf } from '../support/tree.js'
 
 const blockBytes = 4096
@@ -66,6 +66,10 @@ void test('beside damage nothing is given back', (t) => {
   volume.volume.state.countDamage()
   const soiled = soiledBlocks(volume)
   t.equal(caller.trim(), -EUCLEAN)
+  t.equal(soiledBlocks(volume), soiled)
+  volume.volume.noteDamage('somewhere', epoch)
+  volume.reopen()
+  t.equal(volume.caller.trim(), -EUCLEAN, 'after the next mount as well')
   t.equal(soiledBlocks(volume), soiled)
   t.end()
 })

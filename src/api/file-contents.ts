@@ -2,7 +2,7 @@
 /** Bytes of a file by their position, in as many calls of the engine as they take. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
-import { mostBytesPerWrite } from '../fs/file.js'
+import { mostBytesPerWrite } from '../fs/write-in-progress.js'
 import { apiError, check } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import { Collector } from './collector.js'

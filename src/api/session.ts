@@ -8,7 +8,7 @@
  */
 import type { Engine } from '../fs/engine.js'
 import { EBADF, EIO } from '../fs/errno.js'
-import { mostBytesPerWrite } from '../fs/file.js'
+import { mostBytesPerWrite } from '../fs/write-in-progress.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'

@@ -14,7 +14,7 @@
 import { constants } from 'node:fs'
 import { EACCES, EINVAL, ENOENT, EROFS } from '../fs/errno.js'
 import { S_IFLNK } from '../fs/mode.js'
-import { type DataMode, dataModes, isDataMode } from '../fs/overwriting.js'
+import { type DataMode, dataModeOf, dataModes } from '../fs/overwriting.js'
 import { nameOf } from '../native/file-name.js'
 import { apiError, check } from './api-error.js'
 import { integerOf, lengthOf, permissionsOf } from './arguments.js'
@@ -74,15 +74,16 @@ export function openFiles(device: VolumePath, options: OpenFilesOptions = {}): P
   return Promise.resolve().then(() => {
     const { readOnly, data } = optionsOf('openFiles', options, ['readOnly', 'data'])
     const path = nameOf(bytesOf(bytePathOf(device, 'device')))
-    return new VolumeFiles(new Session(opened(path, booleanOf(readOnly, 'readOnly'), dataModeOf(data))))
+    return new VolumeFiles(new Session(opened(path, booleanOf(readOnly, 'readOnly'), dataOf(data))))
   })
 }
 
-function dataModeOf(value: unknown): DataMode {
+function dataOf(value: unknown): DataMode {
   if (value === undefined) return 'inplace'
   if (typeof value !== 'string') throw invalidType('options.data', 'string', value)
-  if (!isDataMode(value)) throw invalidValue('options.data', `must be one of: ${dataModes.join(', ')}`, value)
-  return value
+  const mode = dataModeOf(value)
+  if (mode === null) throw invalidValue('options.data', `must be one of: ${dataModes.join(', ')}`, value)
+  return mode
 }
 
 function opened(device: string, readOnly: boolean, data: DataMode): OpenedVolume {

@@ -3,8 +3,9 @@
 import { isShownByKernel, isWithoutEffect, noticeOn, refusalOf } from './known-options.js'
 import { optionParts, splitOptions } from './option-list.js'
 
-import { type DataMode, dataModes } from '../fs/overwriting.js'
+import { type DataMode, dataModeOf } from '../fs/overwriting.js'
 
+const dataPrefix = 'data='
 /** Flags of mount(2). */
 export const MS_RDONLY = 1
 const MS_NOSUID = 2
@@ -127,7 +128,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
   for (const option of options) {
     const flag = flagOptions.get(option)
     const notice = noticeOn(option)
-    const mode = dataModeOf(option)
+    const mode = option.startsWith(dataPrefix) ? dataModeOf(option.slice(dataPrefix.length)) : null
     if (flag !== undefined) {
       flags = (flags & ~flag[0]) | flag[1]
       names.set(flag[0], option)
@@ -170,11 +171,6 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     given: options,
     notices,
   }
-}
-
-/** @returns null where the option is not one of ours for `data` */
-function dataModeOf(option: string): DataMode | null {
-  return dataModes.find((mode) => option === `data=${mode}`) ?? null
 }
 
 /** The options that {@link parseMountOptions} knows: `mount -s` tolerates others. */

@@ -3,12 +3,14 @@
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
 import type { CallEnd } from './call-end.js'
+import { partLeft } from './content-change.js'
 import { EINVAL, EPERM } from './errno.js'
-import { type File, blocksOf, mostBytesPerWrite } from './file.js'
+import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
 import type { RangeParts } from './ranges.js'
 import { isGuarded } from './user-flags.js'
+import { blocksOf, mostBytesPerWrite } from './write-in-progress.js'
 
 /** One call copies so many bytes at the most, holes included: what it returns stays a small number. */
 const mostBytesPerCopy = 2 ** 30
@@ -31,8 +33,11 @@ export class CopyCall extends FileCall {
   #toWithin = 0
   #length = 0
   #killPrivileges = false
-  /** Bytes that are copied. */
+  /** Bytes that are copied; and how much of that, about, was stored. */
   #done = 0
+  #stored = 0
+  /** Bytes of the hole that is being made of the target, whose end may be free already. */
+  #hole = 0
   /** Of the last part, whether it did not get as far as it was to. */
   #isShort = false
 
@@ -64,17 +69,19 @@ export class CopyCall extends FileCall {
     this.#toWithin = toWithin
     this.#length = length
     this.#killPrivileges = killPrivileges
+    this.#done = 0
+    this.#stored = 0
+    this.#hole = 0
     return this.run(to, from)
   }
 
   protected override step(): number {
-    this.#done = 0
     const { table } = this.#parts
-    return (
+    const result =
       table.openFile(this.#from, this.#source) ||
       table.openFile(this.#to, this.#target) ||
       this.#copyRange(this.#length)
-    )
+    return result === partLeft ? partLeft : this.#done || result
   }
 
   /** What was copied before stays. */
@@ -84,6 +91,9 @@ export class CopyCall extends FileCall {
 
   #copyRange(length: number): number {
     if (isGuarded(this.#target)) return -EPERM
+    // A hole is made from its end, so it has to be made as a whole, whatever has become of the source.
+    const hole = this.#hole > 0 ? this.#makeHole() : 0
+    if (hole < 0) return hole
     const source = this.#source
     const index = this.#index
     const within = this.#within
@@ -92,24 +102,39 @@ export class CopyCall extends FileCall {
     if (total <= 0) return 0
     const distance = (this.#toIndex - index) * blockBytes + this.#toWithin - within
     if (source.number === this.#target.number && Math.abs(distance) < total) return -EINVAL
-    let stored = 0
     for (
       let steps = 0;
-      steps < mostStepsPerCopy && this.#done < total && stored < mostStoredPerCopy;
+      steps < mostStepsPerCopy && this.#done < total && this.#stored < mostStoredPerCopy;
       steps++
     ) {
-      const bytes = this.#copyStep(this.#done, total - this.#done)
-      if (bytes < 0) return this.#done || bytes
-      this.#done += bytes
-      stored += Math.min(bytes, mostBytesPerWrite)
+      const bytes = this.#copyStep(total - this.#done)
+      if (bytes < 0) return bytes
       if (this.#isShort) break
     }
     return this.#done
   }
 
-  /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, or a negative errno */
-  #copyStep(done: number, left: number): number {
+  /** Makes the hole, as far as one transaction can. @returns the bytes, partLeft, or a negative errno */
+  #makeHole(): number {
+    const toWithin = (this.#toWithin + this.#done) & (blockBytes - 1)
+    const toIndex = this.#toIndex + ((this.#toWithin + this.#done) >>> blockShift)
+    const bytes = this.#file.writeHole(this.#target, toIndex, toWithin, this.#hole, this.#killPrivileges)
+    if (bytes !== partLeft) this.#hole = 0
+    return this.#advance(bytes)
+  }
+
+  #advance(bytes: number): number {
+    if (bytes > 0) {
+      this.#done += bytes
+      this.#stored += Math.min(bytes, mostBytesPerWrite)
+    }
+    return bytes
+  }
+
+  /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, partLeft, or a negative errno */
+  #copyStep(left: number): number {
     const { root, height, blocks } = this.#source
+    const done = this.#done
     const within = (this.#within + done) & (blockBytes - 1)
     const index = this.#index + ((this.#within + done) >>> blockShift)
     const toWithin = (this.#toWithin + done) & (blockBytes - 1)
@@ -119,8 +144,8 @@ export class CopyCall extends FileCall {
     const data = blocksUntil(found, index, blocksLeft)
     this.#isShort = false
     if (data > 0) {
-      const hole = Math.min(data * blockBytes - within, left)
-      return this.#file.writeHole(this.#target, toIndex, toWithin, hole, this.#killPrivileges)
+      this.#hole = Math.min(data * blockBytes - within, left)
+      return this.#makeHole()
     }
     const wanted = Math.min(left, mostBytesPerWrite)
     const most = blocksOf(within, wanted)
@@ -137,6 +162,6 @@ export class CopyCall extends FileCall {
       this.#killPrivileges,
     )
     this.#isShort = bytes < length
-    return bytes
+    return this.#advance(bytes)
   }
 }

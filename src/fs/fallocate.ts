@@ -42,6 +42,7 @@ export class Fallocate extends FileCall {
   readonly #fill: MapFill
   readonly #punch: Punch
   readonly #isReadOnly: boolean
+  readonly #end: CallEnd
   readonly #inode: Inode
   /** The call in hand. */
   #number = 0
@@ -70,6 +71,7 @@ export class Fallocate extends FileCall {
     this.#fill = fill
     this.#punch = punch
     this.#isReadOnly = isReadOnly
+    this.#end = end
     this.#inode = new Inode(parts.medium)
   }
 
@@ -92,17 +94,27 @@ export class Fallocate extends FileCall {
     if (this.#isReadOnly) return -EROFS
     if (!isServed(mode)) return -EOPNOTSUPP
     const isTooLarge = endsBefore(largestFileBlocks, 0, endIndex, endWithin)
-    if (isTooLarge && (mode & FALLOC_FL_PUNCH_HOLE) === 0) return -EFBIG
-    this.#number = number
-    this.#mode = mode
-    this.#index = index
-    this.#within = within
-    this.#endIndex = endIndex
-    this.#endWithin = endWithin
-    this.#killPrivileges = killPrivileges
+    const isPunch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0
+    if (isTooLarge && !isPunch) return -EFBIG
+    for (;;) {
+      this.#number = number
+      this.#mode = mode
+      this.#index = index
+      this.#within = within
+      this.#endIndex = endIndex
+      this.#endWithin = endWithin
+      this.#killPrivileges = killPrivileges
+      const result = isPunch ? this.runPart(number) : this.#runAllocation()
+      if (result !== partLeft) return result
+      // They may make such a call as well. Each part of a punch begins anew.
+      this.#end.serveOthers()
+    }
+  }
+
+  #runAllocation(): number {
     this.#reached = notBegun
     try {
-      return this.run(number)
+      return this.run(this.#number)
     } finally {
       this.#allocator.endPromise()
     }

@@ -20,9 +20,7 @@ import type { Overwriting } from './overwriting.js'
 import type { Punch } from './punch.js'
 import type { Transaction } from './transaction.js'
 import { checkWrite } from './user-flags.js'
-import { WriteInProgress, blocksOf, mostBlocksPerWrite, mostBytesPerWrite } from './write-in-progress.js'
-
-export { blocksOf, mostBytesPerWrite }
+import { WriteInProgress, blocksOf, mostBlocksPerWrite } from './write-in-progress.js'
 
 /** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
 const aheadFactor = 4

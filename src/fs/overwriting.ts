@@ -27,6 +27,7 @@ export interface Overwriting {
   retry(write: WriteInProgress): boolean
 }
 
-export function isDataMode(text: string): text is DataMode {
-  return dataModes.some((mode) => mode === text)
+/** @returns null where the text is none of them */
+export function dataModeOf(text: string): DataMode | null {
+  return dataModes.find((mode) => mode === text) ?? null
 }

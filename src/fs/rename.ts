@@ -4,6 +4,7 @@
  * caller holds the metadata lock.
  */
 import { rootInode } from '../../layout/inode.js'
+import type { Acls } from './acls.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import { hasEmptyTree } from './emptied-directory.js'
@@ -12,10 +13,10 @@ import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
-import { S_IFCHR, isDirectory, typeOfMode } from './mode.js'
+import { S_IFCHR, S_ISGID, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import type { NamespaceParts } from './namespace-parts.js'
-import { putInherited, putNew } from './new-inode.js'
+import { NewInode, putInherited, putNew } from './new-inode.js'
 import { checkRemovable, dropName, openDirectory, saveDirectory, saveNames } from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
@@ -40,6 +41,8 @@ export class Rename {
   readonly #free: FreeInodes
   readonly #orphans: Orphans
   readonly #directory: Directory
+  readonly #acls: Acls
+  readonly #madeAsWhiteout = new NewInode()
   readonly #from: Inode
   readonly #to: Inode
   readonly #moved: Inode
@@ -54,6 +57,8 @@ export class Rename {
     this.#free = parts.free
     this.#orphans = parts.orphans
     this.#directory = parts.directory
+    this.#acls = parts.acls
+    this.#madeAsWhiteout.mode = S_IFCHR
     this.#from = new Inode(parts.medium)
     this.#to = new Inode(parts.medium)
     this.#moved = new Inode(parts.medium)
@@ -196,16 +201,22 @@ export class Rename {
     to.put(tx, inodeField.links, to.links + 1)
   }
 
-  /** Leaves a character device 0:0 under the old name, as overlay file systems want it. */
+  /**
+   * Leaves a character device 0:0 under the old name, as overlay file systems want it. It inherits from its directory
+   * what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as mknod(2) would.
+   */
   #whiteout(oldName: Name): number {
     const tx = this.#tx
     const inode = this.#walker
+    const from = this.#from
+    const mode = this.#acls.modeOf(this.#madeAsWhiteout, from)
     const error = this.#free.choose(tx, inode)
     if (error !== 0) return error
     this.#free.take(tx, inode)
-    putNew(tx, inode, this.#clock, S_IFCHR, 1)
-    putInherited(tx, inode, this.#from)
-    this.#directory.replace(tx, this.#from, oldName, inode.number, typeOfMode(S_IFCHR))
-    return 0
+    putNew(tx, inode, this.#clock, mode, 1)
+    if (from.mode & S_ISGID) inode.put(tx, inodeField.gid, from.gid)
+    putInherited(tx, inode, from)
+    this.#directory.replace(tx, from, oldName, inode.number, typeOfMode(mode))
+    return this.#acls.give(inode)
   }
 }

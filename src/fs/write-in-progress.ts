@@ -47,9 +47,8 @@ export class WriteInProgress {
 
   /** Copies the data into the file's blocks, which are all there. */
   copy(medium: Medium, map: BlockMap, inode: Inode): void {
-    const { index, within, length, from } = this
+    const { index, within, length, from, blocks } = this
     const { root, height } = inode
-    const blocks = blocksOf(within, length)
     let done = 0
     for (let at = 0; at < blocks;) {
       const run = map.run(root, height, index + at, blocks - at)

@@ -4,7 +4,7 @@
  * behalf, having seen to it that the caller owns the file and has CAP_LINUX_IMMUTABLE where that is needed
  * (vfs_fileattr_set). All others come as they are, with as many bytes as their number says.
  */
-import { blockShift } from '../../layout/geometry.js'
+import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { inode, userFlags } from '../../layout/inode.js'
 import { EINVAL, ENOTTY, EOPNOTSUPP, EPERM } from '../fs/errno.js'
 import { TrimRange } from '../fs/trim.js'
@@ -37,7 +37,6 @@ import type { Replies } from './replies.js'
 
 const resultWords = fuse.fuse_ioctl_out.lengthWords
 const resultBytes = fuse.fuse_ioctl_out.lengthBytes
-const blockBytes = 2 ** blockShift
 
 export class IoctlCalls {
   readonly #files: Attributes & Trimming & Named

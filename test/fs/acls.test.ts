@@ -3,7 +3,9 @@
 import { test } from 'tap'
 import { xattrEntry } from '../../layout/xattr.js'
 import { inode as layout } from '../../layout/inode.js'
+import { SET_GID, SET_MODE } from '../../src/fs/attributes.js'
 import { E2BIG, EACCES, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP, EUCLEAN } from '../../src/fs/errno.js'
+import { RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import { aclBytes, aclText } from '../support/acl-text.js'
 import type { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
@@ -30,6 +32,28 @@ function acl(users: number, mask = 'rwx', owner = 'rwx', other = '---'): string 
   const named = Array.from({ length: users }, (_, n) => `u:${n}:r-x`)
   return [`u::${owner}`, ...named, 'g::r-x', `m::${mask}`, `o::${other}`].join()
 }
+
+void test('a whiteout inherits as what mknod(2) makes does', (t) => {
+  const volume = TestVolume.of(t, 1024)
+  const { caller } = volume
+  const plain = caller.mkdir(root, 'plain')
+  // In the inode, and in blocks of their own.
+  for (const users of [1, 260]) {
+    const parent = caller.mkdir(root, `parent ${users}`)
+    t.equal(caller.setxattr(parent, DEFAULT, aclBytes(acl(users))), 0)
+    t.equal(caller.setattr(parent, { mask: SET_MODE | SET_GID, mode: 0o2755, gid: 77 }), 0)
+    t.ok(caller.file(parent, 'file') > 0)
+    t.equal(caller.rename(parent, 'file', plain, `moved ${users}`, RENAME_WHITEOUT), 0)
+    const whiteout = caller.lookup(parent, 'file')
+    t.match(caller.attributes(whiteout), { mode: 0o020000, gid: 77, device: 0, links: 1 })
+    t.equal(aclOf(caller, whiteout), acl(users, '---', '---'))
+    t.equal(aclOf(caller, whiteout, DEFAULT), none)
+  }
+  t.equal(caller.rename(plain, 'moved 1', plain, 'moved', RENAME_WHITEOUT), 0)
+  t.equal(aclOf(caller, caller.lookup(plain, 'moved 1')), none, 'where nothing is to be inherited')
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})
 
 void test('what is made inherits, wherever the ACLs lie', (t) => {
   const volume = TestVolume.of(t, 1024)

@@ -210,3 +210,61 @@ void test('a cut far beyond the map of a sparse file reads its nodes alone', (t)
   t.equal(strayed, 0)
   t.end()
 })
+/** What the calls that free in parts are made on: sparse files of more nodes than one transaction frees. */
+const partedCalls: readonly (readonly [name: string, (caller: EngineCaller, file: number) => number])[] = [
+  ['a cut', (caller, file) => caller.truncate(file, 1)],
+  [
+    'a punch',
+    (caller, file) =>
+      caller.fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1, parts * 512 * blockBytes),
+  ],
+  [
+    'a removal',
+    (caller, file) => {
+      const error = caller.unlink(root, 'file')
+      caller.forget(file)
+      return error
+    },
+  ],
+]
+
+for (const [name, call] of partedCalls) {
+  void test(`the same worker serves others between each two parts of ${name}`, (t) => {
+    const volume = TestVolume.of(t, 8192)
+    const { caller } = volume
+    const sparse = (called: string) => {
+      const file = must(caller.file(root, called))
+      for (let n = parts - 1; n >= 0; n--) must(caller.write(file, n * 512 * blockBytes, Buffer.from('old')))
+      return file
+    }
+    const [file, other] = [sparse('file'), sparse('other')]
+    const free = caller.engine.usage().freeBlocks
+    let times = 0
+    const freeBefore: number[] = []
+    caller.engine.others = {
+      serveOthers: () => {
+        freeBefore.push(caller.engine.usage().freeBlocks)
+        if (times++ > 0) return
+        // Others may take just as long, by the same objects.
+        const made = must(caller.file(root, 'made'))
+        must(caller.fallocate(other, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 700 * 512 * blockBytes, gib))
+        must(caller.truncate(other, 10))
+        must(caller.write(made, 0, Buffer.from('contents')))
+        must(caller.unlink(root, 'other'))
+        caller.forget(other)
+      },
+    }
+    must(call(caller, file))
+    t.ok(times >= 8, `${times} times`)
+    t.ok(
+      freeBefore.every((blocks, n) => n === 0 || blocks > freeBefore[n - 1]!),
+      'each part frees some',
+    )
+    const left = caller.stat(file)
+    t.ok(typeof left === 'number' || left.blocks <= 4, 'all of it is freed when the call returns')
+    t.ok(caller.engine.usage().freeBlocks > free + 4 * parts - 8)
+    t.same(caller.read(caller.lookup(root, 'made'), 0, 8), Buffer.from('contents'))
+    t.same(problemsOf(volume.medium), [])
+    t.end()
+  })
+}

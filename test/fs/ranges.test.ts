@@ -192,6 +192,29 @@ void test('holes stay holes', (t) => {
   t.end()
 })
 
+void test('a copy of a hole over a file changes nothing beyond the bytes that it reports', (t) => {
+  const volume = TestVolume.of(t, 4096)
+  const { caller } = volume
+  const from = must(caller.file(root, 'from'))
+  const to = must(caller.file(root, 'to'))
+  must(caller.write(from, 0, Buffer.alloc(blockBytes, 1)))
+  must(caller.truncate(from, 2 ** 31))
+  // More nodes than one transaction frees.
+  const places = Array.from({ length: 700 }, (_, n) => n * 512 * blockBytes)
+  for (const at of places) must(caller.write(to, at, Buffer.from('old')))
+  const { fences } = volume.medium
+  const copied = must(caller.copy(from, 0, to, 0, 2 ** 30))
+  t.ok(volume.medium.fences - fences > 6, 'it takes several transactions')
+  for (const at of places) {
+    const kept = (caller.read(to, at, 3) as Buffer).equals(Buffer.from('old'))
+    if (kept !== at >= copied)
+      t.fail(`byte ${at} is ${kept ? 'as before' : 'changed'}, ${copied} were copied`)
+  }
+  t.equal(copied, 2 ** 30)
+  t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
 void test('a copy within one file, and one that overlaps', (t) => {
   const volume = TestVolume.of(t, 512)
   const { caller } = volume

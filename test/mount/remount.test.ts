@@ -272,6 +272,19 @@ void tap.test('what a remount refuses', async (t) => {
   })
 })
 
+void tap.test('a remount by the program keeps the flags that a mount has', async (t) => {
+  const mount = await TestMount.mounted(t, '16M', '-o', 'nosuid,nodev,noexec,noatime')
+  const root = mount.mountpoint
+  const flags = (): readonly string[] => {
+    const options = findMount(root)?.options ?? []
+    return ['ro', 'nosuid', 'nodev', 'noexec', 'noatime'].filter((flag) => options.includes(flag))
+  }
+  t.match(await pmfs2([mount.device, root, '-o', 'remount,ro']), { end: 0 })
+  t.same(flags(), ['ro', 'nosuid', 'nodev', 'noexec', 'noatime'])
+  t.match(await pmfs2([mount.device, root, '-o', 'remount,rw,exec']), { end: 0 })
+  t.same(flags(), ['nosuid', 'nodev', 'noatime'])
+})
+
 void tap.test('a device that cannot be written', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const loop = (await run('losetup', ['--find', '--show', '--read-only', mount.device])).trim()

@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { pattern } from '../posix/fixture.js'
+import { fl, setFlags } from '../support/inode-flags.js'
 import { requestCost } from '../support/request-cost.js'
 import { run } from '../support/run-command.js'
 import { SEEK_END, SEEK_SET, System, outcome } from '../support/system.js'
@@ -11,7 +12,7 @@ import { TestMount, hasEnded } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
-const { O_CREAT, O_DSYNC, O_RDWR, O_SYNC, O_WRONLY } = constants
+const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR, O_SYNC, O_WRONLY } = constants
 const SEEK_DATA = 3
 const SEEK_HOLE = 4
 const writeback = ['-o', 'writeback_cache', '--channel', 'devfuse']
@@ -177,4 +178,31 @@ void tap.test('a signal to the server of a mount in use loses nothing', async (t
   await mount.cutOff()
   await mount.mount(...writeback)
   t.ok((await system.readFile(path('held'))).equals(pattern(2 ** 20)))
+})
+
+void tap.test('an append-only file gathers appends, and no stores of mappings', async (t) => {
+  const here = await place(t)
+  const { mount, system, path } = here
+  const log = path('log')
+  await system.writeFile(log, pattern(5000))
+  await setFlags(system, log, fl.append)
+  const fd = await system.open(log, O_RDWR | O_APPEND)
+  for (let n = 0; n < 40; n++) await system.write(fd, pattern(100, n))
+  await system.fsync(fd)
+  const map = await system.map(fd, 8192)
+  await system.mapWrite(map, 10, Buffer.from('changed'))
+  await system.mapWrite(map, 8000, Buffer.from('changed'))
+  t.not(await outcome(system.fsync(fd)), 'OK', 'whoever has stored hears of it')
+  const other = await system.open(log, O_WRONLY | O_APPEND)
+  await system.write(other, pattern(3000, 100))
+  await outcome(system.fsync(other))
+  await outcome(system.unmap(map))
+  for (const open of [fd, other]) await outcome(system.close(open))
+  await mount.remount(...writeback)
+  const appended = Array.from({ length: 40 }, (_, n) => pattern(100, n))
+  const whole = Buffer.concat([pattern(5000), ...appended, pattern(3000, 100)])
+  t.ok((await system.readFile(log)).equals(whole), 'it has what was written and appended, and nothing else')
+  await setFlags(system, log, 0)
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
 })

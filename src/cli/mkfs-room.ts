@@ -14,30 +14,39 @@ import { formatSize } from './size.js'
 
 /** Where the file system offers no such thing, nothing is taken, and {@link missingRoom} may tell of it. */
 export function takeRoom(device: Device, volume: Superblock, sparse: boolean): void {
-  const { blockCount } = volume.geometry
+  const bytes = volume.geometry.blockCount * blockBytes
+  // A disk that runs full meanwhile may keep what it has allocated, as ext4 does.
+  if (!sparse && lacking(device, 'bfree') > 0) throw noRoom(device, bytes, sparse, undefined)
   try {
-    if (!sparse) device.takeRoom(0, blockCount * blockBytes)
+    if (!sparse) device.takeRoom(0, bytes)
     else {
       device.takeRoom(0, leadingBlocks(volume) * blockBytes)
       device.takeRoom(volume.secondCopyBlock * blockBytes, blockBytes)
     }
   } catch (error) {
     if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error
-    const what = sparse ? 'the metadata of a file system' : 'a file'
-    const instead = sparse
-      ? 'a smaller --size'
-      : 'a smaller --size, or --sparse, which takes room as it is used'
-    throw new CommandError(
-      `${device.path}: its disk has no room for ${what} of ${formatSize(blockCount * blockBytes)}; choose ${instead}`,
-      null,
-      { cause: error },
-    )
+    throw noRoom(device, bytes, sparse, error)
   }
+}
+
+function noRoom(device: Device, bytes: number, sparse: boolean, cause: unknown): CommandError {
+  const what = sparse ? 'the metadata of a file system' : 'a file'
+  const instead = sparse
+    ? 'a smaller --size'
+    : 'a smaller --size, or --sparse, which takes room as it is used'
+  const message = `its disk has no room for ${what} of ${formatSize(bytes)}; choose ${instead}`
+  return new CommandError(`${device.path}: ${message}`, null, { cause })
 }
 
 /** Bytes that the disk under a file lacks of what the file may come to need. */
 export function missingRoom(device: Device): number {
+  return lacking(device, 'bavail')
+}
+
+/** @param which blocks count as free: those that root has, too, or those that all have */
+function lacking(device: Device, which: 'bfree' | 'bavail'): number {
   if (device.kind !== 'file') return 0
-  const { bavail, bsize } = statfsSync(kernelName(device.path))
-  return Math.max(0, device.sizeBytes - statSync(kernelName(device.path)).blocks * 512 - bavail * bsize)
+  const path = kernelName(device.path)
+  const disk = statfsSync(path)
+  return Math.max(0, device.sizeBytes - statSync(path).blocks * 512 - disk[which] * disk.bsize)
 }

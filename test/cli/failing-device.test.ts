@@ -58,6 +58,12 @@ void t.test('mkfs on a disk without room', async (t) => {
     t.equal(fingerprint(device), before, 'one that holds something holds it still')
   }
 
+  // Unlike tmpfs, ext4 keeps what it has allocated before it ran full.
+  const ext4 = SmallDisk.ext4(t, await SmallDisk.make(t, 32 * mebibyte), 16 * mebibyte)
+  const sparse = ext4.sparse('device', 64 * mebibyte)
+  await refuse(t, ['mkfs', sparse], 1, /: its disk has no room for a file of 64 MiB; /)
+  t.equal(occupied(sparse), 0, 'a sparse one is as sparse as before')
+
   disk.fill()
   const other = join(disk.folder, 'other')
   await refuse(

@@ -29,6 +29,18 @@ export class SmallDisk {
     return new SmallDisk(folder)
   }
 
+  /** An ext4 of so many bytes, on a loop device whose file lies on another disk. */
+  static ext4(t: TearsDown, disk: SmallDisk, sizeBytes: number): SmallDisk {
+    const device = disk.loop(t, 'ext4', sizeBytes)
+    execFileSync('mkfs.ext4', ['-q', device])
+    const folder = join(disk.folder, 'mounted')
+    mkdirSync(folder)
+    const error = native.mount(device, folder, 'ext4', 0, '')
+    if (error < 0) throw new Error(`ext4 cannot be mounted: ${error}`)
+    t.teardown(() => native.umount(folder, MNT_DETACH))
+    return new SmallDisk(folder)
+  }
+
   /** A sparse file. @returns its path */
   sparse(name: string, lengthBytes: number): string {
     const path = join(this.folder, name)

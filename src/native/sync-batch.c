@@ -3,10 +3,10 @@
 #include "sync-batch.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "flush.h"
+#include "primitives.h"
 
 static uintptr_t page_bytes;
 
@@ -22,7 +22,7 @@ size_t page_size(void)
 
 static void sync_span(struct sync_batch *batch, const struct span *span)
 {
-	if (!msync((void *)span->start, span->end - span->start, MS_SYNC) || batch->error)
+	if (!write_pages(span->start, span->end - span->start, MS_SYNC) || batch->error)
 		return;
 	batch->error = -errno;
 	batch->failed = span->start;

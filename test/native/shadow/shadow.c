@@ -24,7 +24,7 @@ napi_value register_helper(napi_env env, napi_value exports);
 
 enum { MOST_REGIONS = 64, PAGE_BYTES = 4096, WORD_BYTES = 8 };
 /* Mirrors of the constants in test/support/shadow/recording.ts. */
-enum event_kind { ORDERED, STREAMED, FLUSHED, FENCED, SYNCED };
+enum event_kind { ORDERED, STREAMED, FLUSHED, FENCED, SYNCED, PUNCHED };
 
 struct region {
 	char *base;			/* NULL: free */
@@ -86,7 +86,7 @@ static struct region *region_at(uintptr_t address)
 
 static void note(enum event_kind kind, const struct region *r, size_t offset, size_t length)
 {
-	bool has_bytes = kind == ORDERED || kind == STREAMED;
+	bool has_bytes = kind == ORDERED || kind == STREAMED || kind == PUNCHED;
 	struct event event = { kind, r ? r - regions : 0, offset, length };
 	size_t needed = events_length + sizeof(event) + (has_bytes ? length : 0);
 
@@ -236,17 +236,25 @@ void shadow_fence(void)
 int shadow_write_pages(uintptr_t start, size_t length, int flags)
 {
 	int result = msync((void *)start, length, flags);
-	struct region *r;
 
 	if (result || !(flags & MS_SYNC))
 		return result;
 	pthread_mutex_lock(&mutex);
-	r = region_at(start);
-	if (r && r->seen) {
-		look_at_pages(r, start - (uintptr_t)r->base, length);
-		note(SYNCED, r, start - (uintptr_t)r->base, length);
-	} else if (r && r->how == PERSIST_PAGES) {
-		carry_pages(r, start - (uintptr_t)r->base, length);
+	/* Mappings may lie next to each other, and one call may be for several. */
+	for (int i = 0; i < MOST_REGIONS; i++) {
+		struct region *r = &regions[i];
+		uintptr_t base = (uintptr_t)r->base;
+		uintptr_t first = start > base ? start : base;
+		uintptr_t end = start + length < base + r->length ? start + length : base + r->length;
+
+		if (!base || first >= end)
+			continue;
+		if (r->seen) {
+			look_at_pages(r, first - base, end - first);
+			note(SYNCED, r, first - base, end - first);
+		} else if (r->how == PERSIST_PAGES) {
+			carry_pages(r, first - base, end - first);
+		}
 	}
 	pthread_mutex_unlock(&mutex);
 	return result;
@@ -324,7 +332,7 @@ CALL(call_punched)
 	r = find_region(arguments[0]);
 	if (r && r->seen) {
 		memset(r->seen + arguments[1], 0, arguments[2]);
-		note(STREAMED, r, arguments[1], arguments[2]);
+		note(PUNCHED, r, arguments[1], arguments[2]);
 	}
 	pthread_mutex_unlock(&mutex);
 	return give(env, 0);

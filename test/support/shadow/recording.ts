@@ -11,7 +11,8 @@ import type { RecordedEvent, RecordedKind } from '../recording-medium.js'
 export type MemoryKind = PersistenceDomain['name']
 
 /** Mirrors enum event_kind of test/native/shadow/shadow.c. */
-const kinds = ['ordered', 'streamed', 'flush', 'fence', 'sync'] as const
+const kinds = ['ordered', 'streamed', 'flush', 'fence', 'sync', 'punched'] as const
+const withBytes: readonly string[] = ['ordered', 'streamed', 'punched']
 
 interface RawEvent {
   readonly kind: (typeof kinds)[number]
@@ -32,7 +33,7 @@ function parse(log: Buffer, windows: readonly number[]): RawEvent[] {
     ]
     at += 16
     const kind = kinds[code]!
-    const bytes = kind === 'ordered' || kind === 'streamed' ? log.subarray(at, at + length) : null
+    const bytes = withBytes.includes(kind) ? log.subarray(at, at + length) : null
     at += bytes?.length ?? 0
     const window = kind === 'fence' ? 0 : windows.indexOf(region)
     const last = events.at(-1)
@@ -49,23 +50,26 @@ function parse(log: Buffer, windows: readonly number[]): RawEvent[] {
   return events
 }
 
-const bare = (kind: RecordedKind, { at, length }: RawEvent): RecordedEvent => ({
+const bare = (kind: RecordedKind, { at, length }: RawEvent | RecordedEvent): RecordedEvent => ({
   kind,
   at,
   length,
   bytes: null,
 })
 
-/** A flushed line is durable after the fence, and a non-temporal store as well. A page is not synced by either. */
+/** A flushed line is durable after the fence, and a non-temporal store and a hole as well; msync(2) is nothing to it. */
 function* ofLines(events: readonly RawEvent[]): Generator<RecordedEvent> {
-  for (const event of events) if (event.kind !== 'sync') yield { ...event, kind: event.kind }
+  for (const event of events) {
+    if (event.kind === 'punched') yield { ...event, kind: 'streamed' }
+    else if (event.kind !== 'sync') yield { ...event, kind: event.kind }
+  }
 }
 
 /** The caches are durable: no store through them needs a flush. One past them needs the fence. */
 function* ofCaches(events: readonly RawEvent[]): Generator<RecordedEvent> {
-  for (const event of events) {
-    if (event.kind === 'flush' || event.kind === 'sync') continue
-    yield { ...event, kind: event.kind }
+  for (const event of ofLines(events)) {
+    if (event.kind === 'flush') continue
+    yield event
     if (event.kind === 'ordered') yield bare('flush', event)
   }
 }
@@ -77,7 +81,10 @@ function* ofCaches(events: readonly RawEvent[]): Generator<RecordedEvent> {
 function* ofPages(events: readonly RawEvent[]): Generator<RecordedEvent> {
   const streaming = new Map<number, RecordedEvent[]>()
   for (const event of events) {
-    if (event.kind === 'ordered') {
+    if (event.kind === 'punched') {
+      yield { ...event, kind: 'ordered' }
+      yield bare('flush', event)
+    } else if (event.kind === 'ordered') {
       const line = event.at - (event.at % cacheLineBytes)
       yield* streaming.get(line) ?? []
       streaming.delete(line)

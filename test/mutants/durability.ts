@@ -234,7 +234,7 @@ const sync = mutantsOf('src/native/sync-batch.c', [
   ],
   ['a merged span does not grow', '			merged.end = next->end;', '			;'],
   ['a span is dropped for the next one', '			sync_span(batch, &merged);\n			merged = *next;', '			merged = *next;'],
-  ['spans are not sorted', 'at && batch->spans[at - 1].start > span.start; at--)', 'false; at--)'],
+  ['spans are not sorted', 'at && batch->spans[at - 1].start > span.start; at--)', '0; at--)'],
   ['no fence before msync', '	fence_stores();\n	merged', '	merged', 'native/sync-batch'],
   ['an error of msync is dropped', '	batch->error = -errno;\n', '', 'native/persist'],
   ['a place that failed is not noted', '	batch->failed = span->start;\n', '', 'native/persist'],

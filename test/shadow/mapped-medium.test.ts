@@ -6,6 +6,9 @@
 import { ShadowMedium } from '../support/shadow/shadow-medium.js'
 import tap from 'tap'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES } from '../../src/native/index.js'
+import { createMemoryDevice } from '../../src/pmem/device.js'
+import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { Replay } from '../support/power-failure.js'
 import { Random } from '../support/random.js'
@@ -65,8 +68,23 @@ for (const memory of kinds) {
     let value = 1
     const calls: Record<string, (offset: number, length: number) => void> = {
       flush: (offset, length) => store(medium, 0, offset, length, value),
+      // What touches the last range of the list widens it: from within it, from its end, and not beyond.
+      'flush, twice': (offset, length) => {
+        store(medium, 28, offset, 8, value)
+        store(medium, 28, offset, length, value + 1)
+      },
+      'flush, of neighbours': (offset, length) => {
+        store(medium, 30, offset & ~63, 128, value)
+        store(medium, 30, (offset & ~63) + 64, length, value + 1)
+        store(medium, 33, offset & ~63, 64, value)
+        store(medium, 33, (offset & ~63) + 64, length, value)
+      },
+      'flush, twice the same': (offset, length) => {
+        store(medium, 28, offset, length, value)
+        store(medium, 28, offset, 4, value + 2)
+      },
       copyIn: (offset, length) => medium.copyIn(4, offset, from, value % 64, length),
-      copyWithin: (offset, length) => medium.copyWithin(8, offset, 36 + (value % 8), value % 64, length),
+      copyWithin: (offset, length) => medium.copyWithin(8, offset, 37 + (value % 8), value % 64, length),
       overlapping: (offset, length) => medium.copyWithin(12, offset, 12, Math.max(0, offset - 5), length),
       zero: (offset, length) => {
         medium.bytesOf(16).fill(0xaa, medium.byteOf(16), medium.byteOf(16) + 4 * blockBytes)
@@ -93,7 +111,7 @@ for (const memory of kinds) {
       },
     }
     // The sources of copies differ from what they are copied over.
-    for (let block = 36; block < 48; block++) store(medium, block, 0, blockBytes, block * 1_000_003)
+    for (let block = 37; block < 48; block++) store(medium, block, 0, blockBytes, block * 1_000_003)
     medium.fence()
     for (const [name, call] of Object.entries(calls)) {
       for (const offset of offsets) {
@@ -203,6 +221,27 @@ void tap.test('each window gets what is its own', (t) => {
       medium.copyIn(windowBlocks, 1000, from, 3000, 3000)
     })
     t.equal(problem, null, memory)
+  }
+  t.end()
+})
+
+void tap.test('of several devices, the weakest decides how all are made durable', (t) => {
+  const [lines, fence, pages] = [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES]
+  for (const [expected, ...devices] of [
+    [lines, lines, fence],
+    [lines, fence, lines],
+    [fence, fence, fence],
+    [pages, lines, pages],
+    [pages, fence, pages, lines],
+  ] as const) {
+    const made = devices.map((how) => {
+      const device = createMemoryDevice(2 ** 16)
+      return { ...device, domain: { ...device.domain, how } }
+    })
+    const description = mapDevices(made, 'read-write')
+    t.equal(description.persistHow, expected, devices.join())
+    unmapDevices(description)
+    for (const device of made) device.close()
   }
   t.end()
 })

@@ -295,6 +295,52 @@ const medium = mutantsOf('src/pmem/mapped-medium.ts', [
   ],
 ])
 
+/** Below the shadow: what the released helper is compiled to. */
+const primitives = mutantsOf('src/native/primitives.h', [
+  ['clwb is left out', '	_mm_clwb((void *)line);', '	(void)line;', 'native/primitives'],
+  [
+    'clflushopt is another instruction',
+    '_mm_clflushopt((void *)line)',
+    '_mm_clflush((void *)line)',
+    'native/primitives',
+  ],
+  ['clflush is left out', '	_mm_clflush((void *)line);', '	(void)line;', 'native/primitives'],
+  ['sfence is left out', '	_mm_sfence();', '', 'native/primitives'],
+  ['sfence is a fence of loads', '	_mm_sfence();', '	_mm_lfence();', 'native/primitives'],
+  ['sse2 stores go through the caches', '_mm_stream_si128(', '_mm_store_si128(', 'native/primitives'],
+  ['avx2 stores go through the caches', '_mm256_stream_si256(', '_mm256_store_si256(', 'native/primitives'],
+  ['avx512 stores go through the caches', '_mm512_stream_si512(', '_mm512_store_si512(', 'native/primitives'],
+  [
+    'msync is left out',
+    '	return msync((void *)start, length, flags);',
+    '	return (void)start, (void)length, (void)flags, 0;',
+    'native/persist',
+  ],
+  [
+    'msync does not wait',
+    'msync((void *)start, length, flags);',
+    'msync((void *)start, length, (void)flags, MS_ASYNC);',
+    'native/persist',
+  ],
+])
+
+/** The kernels, of which a processor runs one. */
+const kernels = mutantsOf('src/native/nontemporal.c', [
+  [
+    'one of the stores of sse2 goes through the caches',
+    'stream_128(to + 48, d);',
+    'memcpy(to + 48, &d, 16);',
+    'native/primitives',
+  ],
+  [
+    'one of the stores of avx2 goes through the caches',
+    'stream_256(to + 32, b);',
+    'memcpy(to + 32, &b, 32);',
+    'native/primitives',
+  ],
+  ['avx2 zeroes half of each line', '		stream_256(to + 32, zero);\n', '', 'native/primitives'],
+])
+
 const choice = [
   ...mutantsOf('src/pmem/map-device.ts', [
     [
@@ -315,6 +361,8 @@ export const durability: readonly Mutant[] = [
   ...nontemporal,
   ...flush,
   ...sync,
+  ...primitives,
+  ...kernels,
   ...medium,
   ...choice,
 ]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Plants each mutant in a copy of the sources, builds, and runs the tests that hold this code until one fails:
- * `node dist/test/mutants/run.js [--only TEXT]`. Exit code 1 where a mutant stays alive, or where its text does not stand
- * in the source any more.
+ * `npm run mutants -- [--only TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, or where its text does not
+ * stand in the source any more.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import ts from 'typescript'
 import { packageRoot } from '../support/program.js'
+import { Random, seed } from '../support/random.js'
 import { allTests, durability } from './durability.js'
 import type { Mutant } from './mutant.js'
 
@@ -25,6 +26,7 @@ interface Failure {
 
 class Copy {
   readonly folder = mkdtempSync(join(tmpdir(), 'pmfs2-mutants-'))
+  readonly #objects = join(this.folder, 'objects')
   /** Builds of the native helper that are not of the sources as they are. */
   #stale = new Set<string>()
 
@@ -43,8 +45,11 @@ class Copy {
   /** Puts a source in the place of another. */
   write(file: string, text: string): void {
     writeFileSync(join(this.folder, file), text)
-    if (file.endsWith('.c')) this.#stale = new Set(['', 'shadow'])
-    else writeFileSync(join(this.folder, 'dist', file.replace(/\.ts$/, '.js')), compile(text))
+    if (/\.[ch]$/.test(file)) {
+      this.#stale = new Set(['', 'shadow'])
+      // Of a header, nobody knows who includes it.
+      if (file.endsWith('.h')) rmSync(this.#objects, { recursive: true, force: true })
+    } else writeFileSync(join(this.folder, 'dist', file.replace(/\.ts$/, '.js')), compile(text))
   }
 
   /** @returns why the test fails, or null */
@@ -72,7 +77,7 @@ class Copy {
     const env = {
       ...process.env,
       CC: join(packageRoot, 'test/mutants/cc'),
-      PMFS2_OBJECTS: join(this.folder, 'objects'),
+      PMFS2_OBJECTS: this.#objects,
     }
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: this.folder, encoding: 'utf8', env })
     if (status !== 0) return stderr
@@ -115,9 +120,20 @@ function tryNone(copy: Copy): boolean {
   return failures.length === 0
 }
 
+/** So many of them, in their order. */
+function sample(mutants: readonly Mutant[], count: number): readonly Mutant[] {
+  const random = new Random(seed)
+  const left = new Set(mutants)
+  while (left.size > count) left.delete(random.of([...left]))
+  return [...left]
+}
+
 function main(): number {
-  const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
-  const chosen = durability.filter(({ name, file }) => `${file}: ${name}`.includes(values.only))
+  const { values } = parseArgs({ options: { only: { type: 'string' }, sample: { type: 'string' } } })
+  const chosen = sample(
+    durability.filter(({ name, file }) => `${file}: ${name}`.includes(values.only ?? '')),
+    Number(values.sample ?? Infinity),
+  )
   const copy = new Copy()
   let missed = 0
   try {

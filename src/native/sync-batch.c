@@ -40,7 +40,7 @@ void sync_pages(struct sync_batch *batch)
 	for (size_t i = 1; i < batch->count; i++) {
 		const struct span *next = &batch->spans[i];
 
-		if (next->start > merged.end) {
+		if (next->start > merged.end || next->mapping != merged.mapping) {
 			sync_span(batch, &merged);
 			merged = *next;
 		} else if (next->end > merged.end) {
@@ -51,11 +51,12 @@ void sync_pages(struct sync_batch *batch)
 	batch->count = 0;
 }
 
-void batch_pages(struct sync_batch *batch, const char *address, size_t length)
+void batch_pages(struct sync_batch *batch, int64_t mapping, const char *address, size_t length)
 {
 	struct span span = {
 		(uintptr_t)address & ~(page_bytes - 1),
 		((uintptr_t)address + length + page_bytes - 1) & ~(page_bytes - 1),
+		mapping,
 	};
 	size_t at;
 

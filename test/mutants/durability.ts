@@ -324,7 +324,7 @@ const primitives = mutantsOf('src/native/primitives.h', [
   [
     'msync does not wait',
     'msync((void *)start, length, flags);',
-    'msync((void *)start, length, (void)flags, MS_ASYNC);',
+    'msync((void *)start, length, flags ? MS_ASYNC : 0);',
     'native/persist',
   ],
 ])

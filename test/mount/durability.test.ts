@@ -22,10 +22,10 @@ tap.setTimeout(600_000)
 
 const random = new Random(seed)
 
-/** Kinds of memory that can be had here, and where: in RAM, and on a disk. */
+/** Kinds of memory that can be had here, and where: in RAM, and on a disk. The server is killed after so many calls at most. */
 const kinds = [
-  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES },
-  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES },
+  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200 },
+  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40 },
 ]
 
 interface Shadowed {
@@ -59,7 +59,7 @@ function differing(one: Buffer, other: Buffer): number[] {
   return lines
 }
 
-for (const { name, parent, how } of kinds) {
+for (const { name, parent, how, most } of kinds) {
   void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
     const { mount, shadow } = await shadowed(t, parent, how)
     await mount.mount()
@@ -109,7 +109,8 @@ for (const { name, parent, how } of kinds) {
           () => sleep(0),
         ),
       )
-      await sleep(50 + random.below(400))
+      const enough = 5 + random.below(most)
+      while (clients.reduce((sum, client) => sum + client.acknowledged, 0) < enough) await sleep(1)
       await mount.kill()
       await Promise.all(running)
       acknowledged += clients.reduce((sum, client) => sum + client.acknowledged, 0)
@@ -125,7 +126,7 @@ for (const { name, parent, how } of kinds) {
         if (problem !== null) t.fail(`round ${round}, image ${n}: ${problem}`)
       }
     }
-    t.ok(acknowledged > 20, `${acknowledged} calls, ${inDoubt} lines in doubt (PMFS2_SEED=${seed})`)
+    t.ok(acknowledged > 0, `${acknowledged} calls, ${inDoubt} lines in doubt (PMFS2_SEED=${seed})`)
   })
 }
 

@@ -101,7 +101,8 @@ export class Client {
         return { act: () => link(path, this.#path(fresh)), after: this.#with([fresh, contents]) }
       case 'rename': {
         const to = random.of(plain)
-        if (to === one) return this.#create(fresh)
+        // Names of one file: rename(2) leaves both.
+        if (this.#state.get(to) === contents) return this.#create(fresh)
         return { act: () => rename(path, this.#path(to)), after: this.#with([one], [to, contents]) }
       }
       case 'unlink':
@@ -129,7 +130,9 @@ export class Client {
     const act = async (): Promise<void> => {
       const file = await open(this.#path(name), 'r+')
       try {
-        await file.write(bytes, 0, bytes.length, offset)
+        const { bytesWritten } = await file.write(bytes, 0, bytes.length, offset)
+        // The server has gone between two requests for the one call.
+        if (bytesWritten < bytes.length) throw Object.assign(new Error('cut short'), { code: 'ENOTCONN' })
       } finally {
         await file.close().catch(() => undefined)
       }

@@ -2,7 +2,8 @@
 /**
  * Compiles the native part: one shared object, against the headers of Node-API, which is stable. So one binary serves
  * every version of Node, and building it takes a C compiler ($CC, else cc) and nothing of the running Node. It runs by
- * itself where npm installs the package, and as a step of setup.js in a clone.
+ * itself where npm installs the package, and as a step of setup.js in a clone. With the argument `shadow` it builds what
+ * tests load in place of it: the same sources over other primitives (test/native/shadow/).
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
@@ -11,8 +12,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const sources = 'src/native'
-const output = 'build/Release/pmfs2.node'
+const isShadow = process.argv[2] === 'shadow'
+const sources = isShadow ? ['src/native', 'test/native/shadow'] : ['src/native']
+const output = isShadow ? 'build/Shadow/pmfs2.node' : 'build/Release/pmfs2.node'
 const flags = [
   '-std=gnu11',
   '-O2',
@@ -27,12 +29,17 @@ const flags = [
   '-D_FILE_OFFSET_BITS=64',
   '-DNAPI_VERSION=8',
   '-DNODE_GYP_MODULE_NAME=pmfs2',
+  ...(isShadow ? ['-include', 'test/native/shadow/primitives.h'] : []),
 ]
 
 function compile(compiler, target) {
   const { include_dir: headers } = createRequire(import.meta.url)('node-api-headers')
-  const files = readdirSync(join(root, sources)).filter((name) => name.endsWith('.c'))
-  const args = [...flags, '-I', headers, '-shared', '-o', target, ...files.map((name) => join(sources, name))]
+  const files = sources.flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .map((name) => join(folder, name))
+      .filter((name) => name.endsWith('.c')),
+  )
+  const args = [...flags, '-I', headers, '-shared', '-o', target, ...files]
   const child = spawn(compiler, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   // The compiler removes its temporary files then.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill('SIGTERM'))

@@ -36,6 +36,7 @@ export async function setUp(interruption, purpose = 'program') {
   await setup.installDependencies(purpose !== 'program')
   if (purpose === 'tools') return
   if (purpose !== 'types') await setup.buildNative()
+  if (purpose === 'tests') await setup.buildShadow()
   await setup.buildTypeScript(purpose === 'program' ? [programProject] : [programProject, testProject])
 }
 
@@ -69,6 +70,14 @@ class Setup {
     const sources = filesBelow('src/native', /\.[ch]$/)
     if (isNewer('build/Release/pmfs2.node', [script, ...sources])) return
     await this.#node('building the native part (cc)', script)
+  }
+
+  /** The native part as the tests of durability load it. */
+  async buildShadow() {
+    const script = 'scripts/build-native.js'
+    const sources = ['src/native', 'test/native/shadow'].flatMap((folder) => filesBelow(folder, /\.[ch]$/))
+    if (isNewer('build/Shadow/pmfs2.node', [script, ...sources])) return
+    await this.#node("building the tests' native part (cc)", script, 'shadow')
   }
 
   async buildTypeScript(projects) {

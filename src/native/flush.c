@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "primitives.h"
+
 static void (*flush_chosen)(const char *start, size_t length);
 static const char *chosen_name;
 
@@ -19,32 +21,31 @@ const char *flush_name(void)
 #if defined(__x86_64__)
 
 #include <cpuid.h>
-#include <immintrin.h>
 
 /* CPUID leaf 7, EBX (Intel SDM, volume 2, CPUID) */
 enum { CPUID_CLFLUSHOPT = 1 << 23, CPUID_CLWB = 1 << 24 };
 
-#define FLUSH_EACH_LINE(instruction)                                                             \
+#define FLUSH_EACH_LINE(write_back)                                                              \
 	do {                                                                                     \
 		uintptr_t line = (uintptr_t)start & ~(uintptr_t)(CACHE_LINE_BYTES - 1);          \
                                                                                                  \
 		for (; line < (uintptr_t)start + length; line += CACHE_LINE_BYTES)               \
-			instruction((void *)line);                                               \
+			write_back(line);                                                        \
 	} while (0)
 
 __attribute__((target("clwb"))) static void flush_clwb(const char *start, size_t length)
 {
-	FLUSH_EACH_LINE(_mm_clwb);
+	FLUSH_EACH_LINE(write_back_clwb);
 }
 
 __attribute__((target("clflushopt"))) static void flush_clflushopt(const char *start, size_t length)
 {
-	FLUSH_EACH_LINE(_mm_clflushopt);
+	FLUSH_EACH_LINE(write_back_clflushopt);
 }
 
 static void flush_clflush(const char *start, size_t length)
 {
-	FLUSH_EACH_LINE(_mm_clflush);
+	FLUSH_EACH_LINE(write_back_clflush);
 }
 
 void choose_flush(void)
@@ -65,11 +66,6 @@ void choose_flush(void)
 	}
 }
 
-void fence_stores(void)
-{
-	_mm_sfence();
-}
-
 #elif defined(__aarch64__)
 
 #include <sys/auxv.h>
@@ -83,16 +79,15 @@ static void flush_cvac(const char *start, size_t length)
 	uintptr_t line = (uintptr_t)start & ~(line_bytes - 1);
 
 	for (; line < (uintptr_t)start + length; line += line_bytes)
-		__asm__ volatile("dc cvac, %0" : : "r"(line) : "memory");
+		write_back_cvac(line);
 }
 
 static void flush_cvap(const char *start, size_t length)
 {
 	uintptr_t line = (uintptr_t)start & ~(line_bytes - 1);
 
-	/* By its encoding, as assemblers know the name only for ARMv8.2. */
 	for (; line < (uintptr_t)start + length; line += line_bytes)
-		__asm__ volatile("sys #3, c7, c12, #1, %0" : : "r"(line) : "memory");
+		write_back_cvap(line);
 }
 
 void choose_flush(void)
@@ -110,15 +105,12 @@ void choose_flush(void)
 	}
 }
 
+#endif
+
 void fence_stores(void)
 {
-	/* As Linux' own arch_wb_cache_pmem(): the persistence point may lie outside the inner domain. */
-	__asm__ volatile("dsb sy" : : : "memory");
+	store_fence();
 }
-
-#else
-#error "No cache-line flush is known for this processor: add one to src/native/flush.c."
-#endif
 
 void flush_lines(const char *start, size_t length)
 {

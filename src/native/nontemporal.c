@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "flush.h"
+#include "primitives.h"
 
 #if defined(__x86_64__)
-
-#include <immintrin.h>
 
 static int always(void)
 {
@@ -27,10 +26,10 @@ static void copy_lines_sse2(char *to, const char *from, size_t lines)
 		__m128i c = _mm_loadu_si128((const __m128i *)from + 2);
 		__m128i d = _mm_loadu_si128((const __m128i *)from + 3);
 
-		_mm_stream_si128((__m128i *)to, a);
-		_mm_stream_si128((__m128i *)to + 1, b);
-		_mm_stream_si128((__m128i *)to + 2, c);
-		_mm_stream_si128((__m128i *)to + 3, d);
+		stream_128(to, a);
+		stream_128(to + 16, b);
+		stream_128(to + 32, c);
+		stream_128(to + 48, d);
 	}
 }
 
@@ -40,7 +39,7 @@ static void zero_lines_sse2(char *to, size_t lines)
 
 	for (; lines; lines--, to += CACHE_LINE_BYTES)
 		for (int i = 0; i < 4; i++)
-			_mm_stream_si128((__m128i *)to + i, zero);
+			stream_128(to + 16 * i, zero);
 }
 
 static int has_avx2(void)
@@ -54,8 +53,8 @@ __attribute__((target("avx2"))) static void copy_lines_avx2(char *to, const char
 		__m256i a = _mm256_loadu_si256((const __m256i *)from);
 		__m256i b = _mm256_loadu_si256((const __m256i *)from + 1);
 
-		_mm256_stream_si256((__m256i *)to, a);
-		_mm256_stream_si256((__m256i *)to + 1, b);
+		stream_256(to, a);
+		stream_256(to + 32, b);
 	}
 }
 
@@ -64,8 +63,8 @@ __attribute__((target("avx2"))) static void zero_lines_avx2(char *to, size_t lin
 	const __m256i zero = _mm256_setzero_si256();
 
 	for (; lines; lines--, to += CACHE_LINE_BYTES) {
-		_mm256_stream_si256((__m256i *)to, zero);
-		_mm256_stream_si256((__m256i *)to + 1, zero);
+		stream_256(to, zero);
+		stream_256(to + 32, zero);
 	}
 }
 
@@ -77,7 +76,7 @@ static int has_avx512(void)
 __attribute__((target("avx512f"))) static void copy_lines_avx512(char *to, const char *from, size_t lines)
 {
 	for (; lines; lines--, to += CACHE_LINE_BYTES, from += CACHE_LINE_BYTES)
-		_mm512_stream_si512((__m512i *)to, _mm512_loadu_si512((const void *)from));
+		stream_512(to, _mm512_loadu_si512((const void *)from));
 }
 
 __attribute__((target("avx512f"))) static void zero_lines_avx512(char *to, size_t lines)
@@ -85,7 +84,7 @@ __attribute__((target("avx512f"))) static void zero_lines_avx512(char *to, size_
 	const __m512i zero = _mm512_setzero_si512();
 
 	for (; lines; lines--, to += CACHE_LINE_BYTES)
-		_mm512_stream_si512((__m512i *)to, zero);
+		stream_512(to, zero);
 }
 
 const struct line_kernel line_kernels[] = {

@@ -56,14 +56,14 @@ static void flush_later(struct persister *persister, const char *address, size_t
 	}
 }
 
-static void make_durable(struct persister *persister, const char *address, size_t length)
+static void make_durable(struct persister *persister, int64_t mapping, const char *address, size_t length)
 {
 	if (!length)
 		return;
 	if (persister->how == PERSIST_CACHE_LINES)
 		flush_later(persister, address, length);
 	else if (persister->how == PERSIST_PAGES)
-		batch_pages(&persister->batch, address, length);
+		batch_pages(&persister->batch, mapping, address, length);
 }
 
 static int flush_step(struct persister *persister, int64_t mapping, int64_t offset, int64_t length)
@@ -72,7 +72,7 @@ static int flush_step(struct persister *persister, int64_t mapping, int64_t offs
 	int error = reach(mapping, offset, length, TO_READ, &address);
 
 	if (!error)
-		make_durable(persister, address, length);
+		make_durable(persister, mapping, address, length);
 	return error;
 }
 
@@ -88,7 +88,7 @@ static int copy_step(struct persister *persister, const int32_t *step, int64_t m
 		return error;
 	if (persister->how == PERSIST_PAGES) {
 		memmove(to, from, length);
-		make_durable(persister, to, length);
+		make_durable(persister, mapping, to, length);
 	} else {
 		nontemporal_copy(to, from, length);
 	}
@@ -104,7 +104,7 @@ static int store64_step(struct persister *persister, const int32_t *step, int64_
 	if (error)
 		return error;
 	__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);
-	make_durable(persister, to, sizeof(value));
+	make_durable(persister, mapping, to, sizeof(value));
 	return 0;
 }
 

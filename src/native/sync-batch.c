@@ -3,10 +3,10 @@
 #include "sync-batch.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "flush.h"
+#include "primitives.h"
 
 static uintptr_t page_bytes;
 
@@ -22,7 +22,7 @@ size_t page_size(void)
 
 static void sync_span(struct sync_batch *batch, const struct span *span)
 {
-	if (!msync((void *)span->start, span->end - span->start, MS_SYNC) || batch->error)
+	if (!write_pages(span->start, span->end - span->start, MS_SYNC) || batch->error)
 		return;
 	batch->error = -errno;
 	batch->failed = span->start;
@@ -40,7 +40,7 @@ void sync_pages(struct sync_batch *batch)
 	for (size_t i = 1; i < batch->count; i++) {
 		const struct span *next = &batch->spans[i];
 
-		if (next->start > merged.end) {
+		if (next->start > merged.end || next->mapping != merged.mapping) {
 			sync_span(batch, &merged);
 			merged = *next;
 		} else if (next->end > merged.end) {
@@ -51,11 +51,12 @@ void sync_pages(struct sync_batch *batch)
 	batch->count = 0;
 }
 
-void batch_pages(struct sync_batch *batch, const char *address, size_t length)
+void batch_pages(struct sync_batch *batch, int64_t mapping, const char *address, size_t length)
 {
 	struct span span = {
 		(uintptr_t)address & ~(page_bytes - 1),
 		((uintptr_t)address + length + page_bytes - 1) & ~(page_bytes - 1),
+		mapping,
 	};
 	size_t at;
 

@@ -14,6 +14,7 @@ enum { BATCH_SPANS = 64 };
 
 struct span {
 	uintptr_t start, end;
+	int64_t mapping;
 };
 
 struct sync_batch {
@@ -26,8 +27,11 @@ struct sync_batch {
 /* Once, before any other call. */
 void learn_page_size(void);
 size_t page_size(void);
-/* Adds the pages that the bytes touch. A full batch is synced first. */
-void batch_pages(struct sync_batch *batch, const char *address, size_t length);
+/*
+ * Adds the pages that bytes of a mapping touch. A full batch is synced first. Pages of two mappings that lie next to each
+ * other are not merged: msync(2) ends at the first mapping that fails.
+ */
+void batch_pages(struct sync_batch *batch, int64_t mapping, const char *address, size_t length);
 /* Syncs all pages of the batch, also behind one that fails, and empties it. */
 void sync_pages(struct sync_batch *batch);
 

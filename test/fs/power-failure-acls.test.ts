@@ -3,6 +3,7 @@
 import { test } from 'tap'
 import { aclBytes } from '../support/acl-text.js'
 import { exploreCall } from '../support/crash-explorer.js'
+import { casesFor } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
 
@@ -54,7 +55,7 @@ const scenarios = (users: number): readonly Scenario[] => [
 
 void test('ACLs and modes change together, whole or not at all', (t) => {
   for (const users of sizes) {
-    for (const { name, call } of scenarios(users)) {
+    for (const { name, call } of casesFor(scenarios(users))) {
       // Of this size only the two of a directory lie in different places.
       if (users === 8 && name !== 'a directory') continue
       const volume = TestVolume.make(512)

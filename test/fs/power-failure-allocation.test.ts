@@ -11,6 +11,7 @@ import {
 } from '../../src/fs/fallocate.js'
 import { type Judge, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
 import { judgeData, judgeParts } from '../support/data-judge.js'
+import { casesFor } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
 
@@ -168,7 +169,7 @@ const scenarios: readonly Scenario[] = [
   },
 ]
 
-for (const { name, blocks, prepare, call, judge, transactions: least } of scenarios) {
+for (const { name, blocks, prepare, call, judge, transactions: least } of casesFor(scenarios)) {
   void test(name, (t) => {
     const volume = TestVolume.make(blocks ?? 768)
     const inode = must(volume.caller.file(root, 'f'))

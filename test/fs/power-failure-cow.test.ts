@@ -7,6 +7,7 @@ import { test } from 'tap'
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { exploreCall } from '../support/crash-explorer.js'
 import type { EngineCaller } from '../support/engine-caller.js'
+import { casesFor } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
 
@@ -123,7 +124,7 @@ function explore(data: DataMode, { blocks, prepare, offset, length }: Scenario):
   return failures
 }
 
-for (const scenario of scenarios) {
+for (const scenario of casesFor(scenarios)) {
   void test(scenario.name, (t) => {
     t.same(explore('cow', scenario), [], `whole with data=cow (PMFS2_SEED=${seed})`)
     t.match(explore('inplace', scenario)[0], /neither before .* nor after/, 'torn with data=inplace')

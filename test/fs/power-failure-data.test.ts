@@ -16,6 +16,7 @@ import {
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { type Judge, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
 import { judgeData } from '../support/data-judge.js'
+import { casesFor } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
 
@@ -302,7 +303,7 @@ const runs: readonly (Scenario & { readonly data: DataMode })[] = [
   ...wholeWrites.map((scenario) => ({ ...scenario, data: 'cow' as const })),
 ]
 
-for (const { name, data, blocks, prepare, call, judge, transactions: least } of runs) {
+for (const { name, data, blocks, prepare, call, judge, transactions: least } of casesFor(runs)) {
   void test(name, (t) => {
     const volume = TestVolume.makeFor(data, blocks ?? 256)
     const inode = must(volume.caller.file(root, 'f'))

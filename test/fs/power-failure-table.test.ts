@@ -8,6 +8,7 @@ import { roots } from '../../layout/roots.js'
 import { TABLE_HOLE_HINT } from '../../src/fs/shared-state.js'
 import { exploreCall } from '../support/crash-explorer.js'
 import { problemsOf } from '../support/invariants.js'
+import { isTried } from '../support/medium-in-use.js'
 import { Random } from '../support/random.js'
 import { TestVolume, root } from '../support/test-volume.js'
 
@@ -28,7 +29,8 @@ void test('power lost while a block comes or goes', (t) => {
     trial.drop()
     if (isOfInterest) {
       seen++
-      t.same(exploreCall(volume, call, random).failures, [])
+      if (isTried()) t.same(exploreCall(volume, call, random).failures, [])
+      else call(volume)
     } else call(volume)
   }
   for (let n = 0; n < 130; n++) explore(({ caller }) => caller.unlink(root, `file ${n}`))
@@ -56,7 +58,7 @@ void test('power lost while a node of the table comes or goes', (t) => {
     call(trial)
     const changes = (secondNode(trial) === 0) !== (before === 0)
     trial.drop()
-    if (changes) t.same(exploreCall(volume, call, random).failures, [])
+    if (changes && isTried()) t.same(exploreCall(volume, call, random).failures, [])
     else call(volume)
     return changes
   }

@@ -7,9 +7,10 @@ import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { exploreRecording, settle, variants } from '../support/crash-explorer.js'
+import { mediumHolding, mediumOf } from '../support/medium-in-use.js'
 import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
-import { RecordingMedium } from '../support/recording-medium.js'
+import type { RecordingMedium } from '../support/recording-medium.js'
 import { TestVolume, epoch, formatSmall, root } from '../support/test-volume.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { type Tree, difference } from '../support/tree.js'
@@ -35,12 +36,12 @@ function busyVolume(): RecordingMedium {
   const replay = new Replay(volume.medium.stopRecording())
   for (let fence = 0; fence < 3; fence++) replay.advance()
   volume.drop()
-  return replay.image({ kind: 'all' })
+  return mediumHolding(replay.image({ kind: 'all' }).bytes)
 }
 
 void test('a volume is made whole or not at all', (t) => {
   for (const isReused of [false, true]) {
-    const medium = isReused ? busyVolume() : RecordingMedium.ofDevices([256])
+    const medium = isReused ? busyVolume() : mediumOf([256])
     const old = isReused ? settle(medium.clone()).tree : null
     medium.startRecording()
     formatSmall(medium, [256], !isReused)

@@ -12,6 +12,7 @@ import {
 } from '../../layout/inode.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import { exploreCall } from '../support/crash-explorer.js'
+import { casesFor } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
 
@@ -288,7 +289,7 @@ const scenarios: readonly Scenario[] = [
 ]
 
 void test('names are changed whole or not at all', (t) => {
-  for (const { name, prepare, call } of scenarios) {
+  for (const { name, prepare, call } of casesFor(scenarios)) {
     const volume = TestVolume.make(256)
     const next = prepare(volume) ?? ''
     volume.caller.setClock(epoch + 5000)

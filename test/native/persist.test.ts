@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { anonymous, errno, flushed, memoryOf, persist } from './memory.js'
+import { anonymous, errno, flushed, memoryOf, persist, stored64 } from './memory.js'
 
 const page = 4096
 
@@ -132,4 +132,6 @@ void test('an error of the medium is given back, and the other ranges are writte
   )
   // The kernel tells of it once; but what stands on those pages is lost, whatever is written later.
   t.equal(persist(list, PERSIST_PAGES, flushed(disk.mapping, last, page)), -errno.EIO)
+  t.equal(persist(list, PERSIST_PAGES, stored64(disk.mapping, 0, 1, 2)), -errno.EIO)
+  t.equal(disk.words[0], 0, 'nothing is stored any more')
 })

@@ -27,10 +27,15 @@ int main(void)
 	learn_page_size();
 	/* Every other page, one more than a batch holds. */
 	for (uintptr_t n = 0; n <= BATCH_SPANS; n++)
-		batch_pages(&batch, (const char *)(2 * n * page_size()), 1);
+		batch_pages(&batch, 1, (const char *)(2 * n * page_size()), 1);
 	puts("full");
 	sync_pages(&batch);
 	puts("again");
+	sync_pages(&batch);
+	puts("neighbours");
+	batch_pages(&batch, 1, (const char *)(2 * page_size()), page_size());
+	batch_pages(&batch, 2, (const char *)(4 * page_size()), page_size());
+	batch_pages(&batch, 1, (const char *)(3 * page_size()), page_size());
 	sync_pages(&batch);
 	return batch.error;
 }

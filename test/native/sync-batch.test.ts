@@ -17,5 +17,7 @@ void test('a fence goes before every run of msync, and none before nothing', asy
   execFileSync(process.env['CC'] ?? 'cc', ['-std=gnu11', '-D_GNU_SOURCE', '-o', program, ...sources])
   const lines = execFileSync(program, { encoding: 'utf8' }).trimEnd().split('\n')
   const synced = Array.from({ length: spans }, (_, n) => `msync ${2 * n}+1`)
-  t.same(lines, ['fence', ...synced, 'full', 'fence', `msync ${2 * spans}+1`, 'again'])
+  // Two pages of one mapping, and the next one of another.
+  const neighbours = ['neighbours', 'fence', 'msync 2+2', 'msync 4+1']
+  t.same(lines, ['fence', ...synced, 'full', 'fence', `msync ${2 * spans}+1`, 'again', ...neighbours])
 })

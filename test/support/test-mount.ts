@@ -108,8 +108,8 @@ export class TestMount {
   }
 
   /** A device with a file system, not mounted. */
-  static async make(t: TearsDown, size = '1G'): Promise<TestMount> {
-    const mount = new TestMount(await makeTemporary(SHARED_MEMORY))
+  static async make(t: TearsDown, size = '1G', parent = SHARED_MEMORY): Promise<TestMount> {
+    const mount = new TestMount(await makeTemporary(parent))
     const dismiss = guard(mount.folder, mount.mountpoint)
     t.teardown(async () => {
       await mount.#release()

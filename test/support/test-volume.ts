@@ -7,7 +7,8 @@ import { readSuperblock } from '../../src/fs/superblock.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { Volume } from '../../src/fs/volume.js'
 import { EngineCaller } from './engine-caller.js'
-import { RecordingMedium } from './recording-medium.js'
+import { mediumOf } from './medium-in-use.js'
+import type { RecordingMedium } from './recording-medium.js'
 import type { TearsDown } from './temporary.js'
 
 export const root = 1
@@ -74,7 +75,7 @@ export class TestVolume {
 
   /** The same, with writes that change blocks in this way. */
   static makeFor(data: DataMode, ...deviceBlocks: readonly number[]): TestVolume {
-    const medium = RecordingMedium.ofDevices(deviceBlocks)
+    const medium = mediumOf(deviceBlocks)
     formatSmall(medium, deviceBlocks)
     soil(medium)
     return new TestVolume(medium, epoch, data)

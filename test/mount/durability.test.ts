@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A reply is sent when everything that it acknowledges is durable. The server carries what its flushes, fences and msyncs
+ * make durable to a second file; what lies there when it is killed is recovered, and held to what was acknowledged.
+ */
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmod, link, mkdir, open, rename, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import tap, { type Test } from 'tap'
+import { cacheLineBytes } from '../../layout/structure.js'
+import { PERSIST_CACHE_LINES, PERSIST_PAGES } from '../../src/native/index.js'
+import { openFiles } from '../../src/api/volume-files.js'
+import { problemsOn } from '../api/formatted-device.js'
+import { extent } from '../support/extent.js'
+import { Random, seed } from '../support/random.js'
+import { Client } from '../support/shadow/acknowledged.js'
+import { SHARED_MEMORY } from '../support/temporary.js'
+import { TestMount, preload } from '../support/test-mount.js'
+
+tap.setTimeout(600_000)
+
+const random = new Random(seed)
+
+/** Kinds of memory that can be had here, and where: in RAM, and on a disk. The server is killed after so many calls at most. */
+const kinds = [
+  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200 },
+  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40 },
+]
+
+interface Shadowed {
+  readonly mount: TestMount
+  /** What is durable. */
+  readonly shadow: string
+}
+
+async function shadowed(t: Test, parent: string, how: number): Promise<Shadowed> {
+  const mount = await TestMount.make(t, '16M', parent)
+  const shadow = join(mount.folder, 'shadow')
+  copyFileSync(mount.device, shadow)
+  preload(
+    t,
+    'shadow/server',
+    `PMFS2_SHADOWED=${mount.device}`,
+    `PMFS2_SHADOW=${shadow}`,
+    `PMFS2_SHADOW_HOW=${how}`,
+  )
+  return { mount, shadow }
+}
+
+/** Offsets of the cache lines in which two files differ. */
+function differing(one: Buffer, other: Buffer): number[] {
+  const lines: number[] = []
+  for (let page = 0; page < one.length; page += 4096) {
+    if (one.compare(other, page, page + 4096, page, page + 4096) === 0) continue
+    for (let at = page; at < page + 4096; at += cacheLineBytes)
+      if (one.compare(other, at, at + cacheLineBytes, at, at + cacheLineBytes) !== 0) lines.push(at)
+  }
+  return lines
+}
+
+for (const { name, parent, how, most } of kinds) {
+  void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
+    const { mount, shadow } = await shadowed(t, parent, how)
+    await mount.mount()
+    const path = (file: string): string => join(mount.mountpoint, file)
+    await writeFile(path('file'), '')
+    const file = await open(path('file'), 'r+')
+    const bytes = random.bytes(100_000)
+    const calls: Record<string, () => Promise<unknown>> = {
+      mkdir: () => mkdir(path('folder')),
+      create: () => writeFile(path('folder/new'), ''),
+      'a short write': () => file.write(bytes, 0, 100, 4000),
+      'a long write': () => file.write(bytes, 0, 99_999, 777),
+      overwriting: () => file.write(bytes, 5, 50_001, 1234),
+      truncate: () => truncate(path('file'), 60_001),
+      link: () => link(path('file'), path('folder/again')),
+      'a short link': () => symlink('target', path('short')),
+      'a long link': () => symlink('t'.repeat(1000), path('long')),
+      rename: () => rename(path('folder/new'), path('renamed')),
+      chmod: () => chmod(path('renamed'), 0o600),
+      unlink: () => unlink(path('folder/again')),
+      sync: () => file.sync(),
+    }
+    for (const [what, call] of Object.entries(calls)) {
+      await call()
+      const lines = differing(readFileSync(mount.device), readFileSync(shadow))
+      t.same(lines, [], what)
+    }
+    await file.close()
+    await mount.unmount()
+    t.same(differing(readFileSync(mount.device), readFileSync(shadow)), [], 'the unmount')
+  })
+
+  void tap.test(`${name}: what was acknowledged outlives the server, and the power`, async (t) => {
+    const { mount, shadow } = await shadowed(t, parent, how)
+    const made = readFileSync(mount.device)
+    let acknowledged = 0
+    let inDoubt = 0
+    for (let round = 0; round < extent(25, 2); round++) {
+      writeFileSync(mount.device, made)
+      writeFileSync(shadow, made)
+      await mount.mount('--workers', String(1 + (round % 2)))
+      const clients = Array.from({ length: 3 }, (_, n) => new Client(mount.mountpoint, `client ${n}`, random))
+      for (const client of clients) await client.begin()
+      const running = clients.map((client) =>
+        client.run(
+          () => true,
+          () => sleep(0),
+        ),
+      )
+      const enough = 5 + random.below(most)
+      while (clients.reduce((sum, client) => sum + client.acknowledged, 0) < enough) await sleep(1)
+      await mount.kill()
+      await Promise.all(running)
+      acknowledged += clients.reduce((sum, client) => sum + client.acknowledged, 0)
+
+      const durable = readFileSync(shadow)
+      const stored = readFileSync(mount.device)
+      const lines = differing(durable, stored)
+      inDoubt += lines.length
+      // Whatever had been stored may have become durable, line by line.
+      const images = [durable, stored, ...Array.from({ length: 3 }, () => mixed(durable, stored, lines))]
+      for (const [n, image] of images.entries()) {
+        const problem = await judge(mount.folder, image, clients)
+        if (problem !== null) t.fail(`round ${round}, image ${n}: ${problem}`)
+      }
+    }
+    t.ok(acknowledged > 0, `${acknowledged} calls, ${inDoubt} lines in doubt (PMFS2_SEED=${seed})`)
+  })
+}
+
+function mixed(durable: Buffer, stored: Buffer, lines: readonly number[]): Buffer {
+  const image = Buffer.from(durable)
+  for (const at of lines) if (random.below(2) === 0) stored.copy(image, at, at, at + cacheLineBytes)
+  return image
+}
+
+async function judge(folder: string, image: Buffer, clients: readonly Client[]): Promise<string | null> {
+  const path = join(folder, 'image')
+  writeFileSync(path, image)
+  const files = await openFiles(path)
+  try {
+    for (const client of clients) {
+      const problem = await client.judge(files)
+      if (problem !== null) return `${client.name}: ${problem}`
+    }
+  } finally {
+    await files.close()
+  }
+  return problemsOn(path)[0] ?? null
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Plants each mutant in a copy of the sources, builds, and runs the tests that hold this code until one fails:
+ * `npm run mutants -- [--only TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, or where its text does not
+ * stand in the source any more.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import ts from 'typescript'
+import { packageRoot } from '../support/program.js'
+import { Random, seed } from '../support/random.js'
+import { allTests, durability } from './durability.js'
+import type { Mutant } from './mutant.js'
+
+/** A mutant may hang a test, which counts as noticed. */
+const limitMs = 180_000
+
+interface Failure {
+  readonly test: string
+  /** The first thing that the test says is wrong. */
+  readonly what: string
+}
+
+class Copy {
+  readonly folder = mkdtempSync(join(tmpdir(), 'pmfs2-mutants-'))
+  readonly #objects = join(this.folder, 'objects')
+  /** Builds of the native helper that are not of the sources as they are. */
+  #stale = new Set<string>()
+
+  constructor() {
+    for (const part of ['dist', 'build', 'src', 'scripts', 'package.json'])
+      cpSync(join(packageRoot, part), join(this.folder, part), { recursive: true })
+    mkdirSync(join(this.folder, 'test'))
+    cpSync(join(packageRoot, 'test/native'), join(this.folder, 'test/native'), { recursive: true })
+    symlinkSync(join(packageRoot, 'node_modules'), join(this.folder, 'node_modules'))
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** Puts a source in the place of another. */
+  write(file: string, text: string): void {
+    writeFileSync(join(this.folder, file), text)
+    if (/\.[ch]$/.test(file)) {
+      this.#stale = new Set(['', 'shadow'])
+      // Of a header, nobody knows who includes it.
+      if (file.endsWith('.h')) rmSync(this.#objects, { recursive: true, force: true })
+    } else writeFileSync(join(this.folder, 'dist', file.replace(/\.ts$/, '.js')), compile(text))
+  }
+
+  /** @returns why the test fails, or null */
+  run(test: string): Failure | null {
+    const problem = this.#build(test.startsWith('shadow/') ? 'shadow' : '')
+    if (problem !== null) throw new Error(`it does not compile: ${problem}`)
+    const args = [join('dist/test', `${test}.test.js`)]
+    const env = { ...process.env, PMFS2_SEED: '1', PMFS2_EXHAUSTIVE: '0', TAP: '1', TAP_BAIL: '1' }
+    const { status, signal, stdout } = spawnSync(process.execPath, args, {
+      cwd: this.folder,
+      env,
+      encoding: 'utf8',
+      timeout: limitMs,
+      killSignal: 'SIGKILL',
+      maxBuffer: 2 ** 28,
+    })
+    if (status === 0) return null
+    const what = /^ *not ok (?:\d+ - )?(.*)$/m.exec(stdout)?.[1] ?? `it ended with ${signal ?? status}`
+    return { test, what }
+  }
+
+  #build(kind: string): string | null {
+    if (!this.#stale.has(kind)) return null
+    const args = ['scripts/build-native.js', ...(kind === '' ? [] : [kind])]
+    const env = {
+      ...process.env,
+      CC: join(packageRoot, 'test/mutants/cc'),
+      PMFS2_OBJECTS: this.#objects,
+    }
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: this.folder, encoding: 'utf8', env })
+    if (status !== 0) return stderr
+    this.#stale.delete(kind)
+    return null
+  }
+}
+
+function compile(text: string): string {
+  const { ES2023: target } = ts.ScriptTarget
+  const { ESNext: module } = ts.ModuleKind
+  return ts.transpileModule(text, { compilerOptions: { target, module, verbatimModuleSyntax: true } })
+    .outputText
+}
+
+/** @returns how the mutant was noticed, or null */
+function tryMutant(copy: Copy, { file, text, by, tests }: Mutant): Failure | null {
+  const source = readFileSync(join(packageRoot, file), 'utf8')
+  const count = source.split(text).length - 1
+  if (count !== 1) throw new Error(`its text stands ${count} times in the source`)
+  copy.write(
+    file,
+    source.replace(text, () => by),
+  )
+  try {
+    for (const test of tests) {
+      const failure = copy.run(test)
+      if (failure !== null) return failure
+    }
+    return null
+  } finally {
+    copy.write(file, source)
+  }
+}
+
+/** Runs everything without a mutant. @returns whether all is well */
+function tryNone(copy: Copy): boolean {
+  const failures = allTests.map((test) => copy.run(test)).filter((failure) => failure !== null)
+  for (const { test, what } of failures) console.log(`without a mutant, ${test} fails: ${what}`)
+  return failures.length === 0
+}
+
+/** So many of them, in their order. */
+function sample(mutants: readonly Mutant[], count: number): readonly Mutant[] {
+  const random = new Random(seed)
+  const left = new Set(mutants)
+  while (left.size > count) left.delete(random.of([...left]))
+  return [...left]
+}
+
+function main(): number {
+  const { values } = parseArgs({ options: { only: { type: 'string' }, sample: { type: 'string' } } })
+  const chosen = sample(
+    durability.filter(({ name, file }) => `${file}: ${name}`.includes(values.only ?? '')),
+    Number(values.sample ?? Infinity),
+  )
+  const copy = new Copy()
+  let missed = 0
+  try {
+    if (!tryNone(copy)) return 1
+    for (const mutant of chosen) {
+      const start = performance.now()
+      let outcome: string
+      try {
+        const failure = tryMutant(copy, mutant)
+        if (failure === null) missed++
+        outcome = failure === null ? 'ALIVE' : `killed by ${failure.test}: ${failure.what}`
+      } catch (error) {
+        missed++
+        outcome = `ERROR ${String(error)}`
+      }
+      const seconds = ((performance.now() - start) / 1000).toFixed(1)
+      console.log(`${mutant.file}: ${mutant.name} | ${outcome} | ${seconds} s`)
+    }
+  } finally {
+    copy.remove()
+  }
+  console.log(`${chosen.length - missed} of ${chosen.length} mutants killed`)
+  return missed === 0 ? 0 : 1
+}
+
+process.exitCode = main()

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * The medium of test volumes. It is one in plain memory, unless a test file has another put in its place, to run tests of
+ * other files on that; of their cases it then tries a part.
+ */
+import { blockBytes } from '../../layout/geometry.js'
+import { isExhaustive, sampleOf } from './extent.js'
+import { Random, seed } from './random.js'
+import { RecordingMedium } from './recording-medium.js'
+
+type Holding = (windows: readonly Uint8Array[]) => RecordingMedium
+
+let make: Holding = (windows) => new RecordingMedium(windows)
+let tried = 1
+const random = new Random(seed)
+
+/** @param share one in so many cases is tried, unless all are */
+export function useMedium(holding: Holding, share: number): void {
+  make = holding
+  tried = share
+}
+
+/** A medium with these contents. */
+export function mediumHolding(windows: readonly Uint8Array[]): RecordingMedium {
+  return make(windows)
+}
+
+/** A medium of zeros: devices of so many blocks (2¹⁸ at the most each), end to end. */
+export function mediumOf(deviceBlocks: readonly number[]): RecordingMedium {
+  return make(deviceBlocks.map((blocks) => new Uint8Array(blocks * blockBytes)))
+}
+
+/** Of the cases of a test, those to be tried on the medium in use. */
+export function casesFor<T>(cases: readonly T[]): readonly T[] {
+  return tried === 1 ? cases : sampleOf(cases, tried)
+}
+
+/** Whether the next of a test's many cases is to be tried on the medium in use. */
+export function isTried(): boolean {
+  return tried === 1 || isExhaustive || random.below(tried) === 0
+}

@@ -362,10 +362,7 @@ export class XattrStore {
     const found = this.#found
     if (found === null) return
     const { word, words } = this.#entries
-    if (!this.#emptiesBlock) {
-      for (let from = word + words; from < found.end; from++)
-        tx.put32(found.block, from - words, this.#medium.load32(found.block, from) | 0)
-    }
+    if (!this.#emptiesBlock) tx.putMoved(found.block, word, word + words, found.end - word - words)
     found.used -= words
   }
 
@@ -376,29 +373,11 @@ export class XattrStore {
     const key = name.namespace | (name.length << 8) | (this.#form << 16)
     tx.put32(block, word + xattrEntry.word.key, key)
     tx.put32(block, word + xattrEntry.word.length, this.#length)
-    let at = word + xattrEntry.lengthWords
-    at = this.#putBytes(tx, block, at, name.bytes, name.start, name.length)
-    if (this.#form === xattrDirect) this.#putBytes(tx, block, at, from.bytes, start, this.#length)
-    else this.#putValueBlocks(tx, block, at, from, start)
-  }
-
-  /** Writes bytes, padded with zeros to words. @returns the word after them */
-  #putBytes(
-    tx: Transaction,
-    block: number,
-    word: number,
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-  ): number {
-    let at = word
-    for (let n = 0; n < length; n += 4) {
-      let value = 0
-      for (let byte = Math.min(length - n, 4) - 1; byte >= 0; byte--)
-        value = (value << 8) | bytes[start + n + byte]!
-      tx.put32(block, at++, value)
-    }
-    return at
+    const nameWord = word + xattrEntry.lengthWords
+    const valueWord = nameWord + ((name.length + 3) >>> 2)
+    tx.putBytes(block, nameWord, name.bytes, name.start, name.length)
+    if (this.#form === xattrDirect) tx.putBytes(block, valueWord, from.bytes, start, this.#length)
+    else this.#putValueBlocks(tx, block, valueWord, from, start)
   }
 
   #putValueBlocks(tx: Transaction, block: number, word: number, from: TransferBuffer, start: number): void {

@@ -21,6 +21,14 @@ function aclOf(caller: EngineCaller, inode: number, name = ACCESS): string {
 
 const none = String(-ENODATA)
 
+function fill(volume: TestVolume): void {
+  const { caller } = volume
+  const filler = caller.file(root, 'filler')
+  caller.write(filler, 0, Buffer.alloc(4096 * volume.freeBlocks))
+  for (let blocks = volume.freeBlocks; blocks > 0; blocks--)
+    caller.write(filler, caller.attributes(filler).size, Buffer.alloc(4096))
+}
+
 function modeOf(caller: EngineCaller, inode: number): string {
   return caller.attributes(inode).mode.toString(8)
 }
@@ -29,14 +37,6 @@ function modeOf(caller: EngineCaller, inode: number): string {
 function acl(users: number, mask = 'rwx', owner = 'rwx', other = '---'): string {
   const named = Array.from({ length: users }, (_, n) => `u:${n}:r-x`)
   return [`u::${owner}`, ...named, 'g::r-x', `m::${mask}`, `o::${other}`].join()
-}
-
-function fill(volume: TestVolume): void {
-  const { caller } = volume
-  const filler = caller.file(root, 'filler')
-  caller.write(filler, 0, Buffer.alloc(4096 * volume.freeBlocks))
-  for (let blocks = volume.freeBlocks; blocks > 0; blocks--)
-    caller.write(filler, caller.attributes(filler).size, Buffer.alloc(4096))
 }
 
 void test('what is made inherits, wherever the ACLs lie', (t) => {

@@ -29,6 +29,8 @@ const permissionShift = 16
 const tagMask = 0xffff
 const allPermissions = 7
 export const rwxBits = 0o777
+/** Entries that change with the mode: the owner's, that of the mask or the group, and that of others. */
+export const changedByMode = 3
 
 export class Acl {
   readonly words: Int32Array
@@ -103,6 +105,11 @@ export class Acl {
   get permissions(): number {
     const { entries } = this
     return (this.granted(0) << 6) | (this.granted(entries - 2) << 3) | this.granted(entries - 1)
+  }
+
+  /** The words of {@link words} that {@link agreeWith} changes, from 0 up to changedByMode. */
+  wordOfMode(n: number): number {
+    return at(n === 0 ? 0 : this.entries - changedByMode + n) + aclEntry.word.tag
   }
 
   /** Makes it agree with a mode, as chmod(2) does: the group bits go to the mask, if there is one. */

@@ -10,7 +10,7 @@
 import { mostAclWords } from '../../layout/acl.js'
 import { xattrAccessAcl, xattrDefaultAcl } from '../../layout/xattr.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
-import { Acl, rwxBits } from './acl.js'
+import { Acl, changedByMode, rwxBits } from './acl.js'
 import type { Clock } from './clock.js'
 import { EACCES, EOPNOTSUPP } from './errno.js'
 import { type Inode, inodeField } from './inode.js'
@@ -86,18 +86,24 @@ export class Acls {
   }
 
   /**
-   * In the open transaction: saves what {@link putMode} changes of the access ACL, for a mode that is to be put.
-   * @returns 0 or -ENOSPC
+   * In the open transaction: saves what {@link putMode} changes of the access ACL, for a mode that is to be put. No entry
+   * comes or goes, so the value stays where it is.
    */
-  saveMode(inode: Inode, mode: number): number {
-    this.#access.clear()
-    if (!this.#load(inode, accessAcl, this.#access)) return 0
-    this.#access.agreeWith(mode)
-    return this.#xattrs.savePut(this.#tx, inode, accessAcl, this.#access.lengthBytes, 0)
+  saveMode(inode: Inode, mode: number): void {
+    const acl = this.#access
+    acl.clear()
+    if (!this.#load(inode, accessAcl, acl)) return
+    acl.agreeWith(mode)
+    for (let n = 0; n < changedByMode; n++) this.#xattrs.saveWord(this.#tx, acl.wordOfMode(n))
   }
 
-  putMode(inode: Inode): void {
-    if (!this.#access.isEmpty) this.#xattrs.put(this.#tx, inode, this.#memory, this.#accessAt)
+  putMode(): void {
+    const acl = this.#access
+    if (acl.isEmpty) return
+    for (let n = 0; n < changedByMode; n++) {
+      const word = acl.wordOfMode(n)
+      this.#xattrs.putWord(this.#tx, word, acl.words[word]!)
+    }
   }
 
   /**

@@ -2,7 +2,7 @@
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import { inode as layout } from '../../layout/inode.js'
 import type { ContentChange } from './content-change.js'
-import { EFBIG, EINVAL, EISDIR, ENOSPC, EPERM } from './errno.js'
+import { EFBIG, EINVAL, EISDIR, EPERM } from './errno.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
 import type { NamespaceParts } from './namespace-parts.js'
@@ -78,7 +78,7 @@ export const cutLeft = 2
 
 /**
  * Makes a checked change, of a file whose last cut is over. The caller holds the metadata lock and the inode's.
- * @returns 0, cutLeft, or -ENOSPC where there is no room for an ACL of many entries that has to agree with a new mode
+ * @returns 0 or cutLeft
  */
 export function changeAttributes(
   { acls, clock, tx, xattrs }: NamespaceParts,
@@ -94,17 +94,14 @@ export function changeAttributes(
   if (mask & SET_ATIME) inode.save(tx, inodeField.atime, 2)
   // What is saved for this comes before the cut, which takes all the room that the log has.
   if (mask & changesPrivileges) xattrs.dropCapability(tx, inode)
-  if (mask & SET_MODE && acls.saveMode(inode, change.mode) !== 0) {
-    tx.abort()
-    return -ENOSPC
-  }
+  if (mask & SET_MODE) acls.saveMode(inode, change.mode)
   const isResized = (mask & SET_SIZE) !== 0
   const grows = isResized && growsTo(inode, sizeLow, sizeHigh)
   const isCut = isResized && !grows
   const end = blockOf(sizeLow, sizeHigh)
   const done = !isCut || reclaim.shrink(inode, end + ((sizeLow & 4095) > 0 ? 1 : 0))
   putOwner(tx, inode, change)
-  if (mask & SET_MODE) acls.putMode(inode)
+  if (mask & SET_MODE) acls.putMode()
   if (mask & SET_MTIME) inode.putPair(tx, inodeField.mtime, change.mtimeLow, change.mtimeHigh)
   else if (isResized) inode.putPair(tx, inodeField.mtime, clock.low, clock.high)
   if (mask & SET_ATIME) inode.putPair(tx, inodeField.atime, change.atimeLow, change.atimeHigh)

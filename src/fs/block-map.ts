@@ -174,14 +174,18 @@ export class BlockMap {
     return noBlock
   }
 
+  /** Saves the flags of `count` blocks from `index` on, which are a run that was not written, for {@link markWritten}. */
+  saveUnwritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
+    tx.saveFlags(this.#lowestNode(root, height, index), flagsWord(index), count)
+  }
+
   /**
-   * Marks `count` blocks from `index` on as written, which are a run that was not: what is in them now are the file's
+   * Marks `count` blocks from `index` on as written, which are a run that was saved: what is in them now are the file's
    * contents once the transaction ends.
    */
   markWritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
     const node = this.#lowestNode(root, height, index)
-    const word = (index & mapIndexMask) * mapEntryWords + 1
-    tx.saveFlags(node, word, count)
+    const word = flagsWord(index)
     tx.putFlags(node, word, count, this.#medium.load32(node, word) & ~flagUnwritten)
   }
 
@@ -426,6 +430,11 @@ export class BlockMap {
 /** Which of a node's 512 children leads to `index`; the node stands `level` (0 to 3) above the lowest nodes. */
 export function childIndex(index: number, level: number): number {
   return (index >>> (mapFanoutShift * level)) & mapIndexMask
+}
+
+/** The flags of a block's entry in its lowest node. */
+function flagsWord(index: number): number {
+  return (index & mapIndexMask) * mapEntryWords + 1
 }
 
 /** How far the block that a search from `index` on has found is away, `want` for none. */

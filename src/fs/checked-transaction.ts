@@ -58,6 +58,16 @@ export class CheckedTransaction extends Transaction {
     super.put32(block, word, value)
   }
 
+  override putBytes(block: number, word: number, bytes: Uint8Array, start: number, length: number): void {
+    this.#check(block, word, (length + 3) >>> 2)
+    super.putBytes(block, word, bytes, start, length)
+  }
+
+  override putMoved(block: number, word: number, from: number, count: number): void {
+    this.#check(block, word, count)
+    super.putMoved(block, word, from, count)
+  }
+
   override putFill(block: number, word: number, count: number, low: number, high: number): void {
     this.#check(block, word, 2 * count)
     super.putFill(block, word, count, low, high)

@@ -235,7 +235,7 @@ export class Engine {
     return error
   }
 
-  /** @returns 0, -ESTALE, -ENOSPC for an ACL, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
     return this.isReadOnly ? -EROFS : this.#setattr.setattr(number, change)
   }

@@ -32,8 +32,9 @@ export const FALLOC_FL_KEEP_SIZE = 0x01
 export const FALLOC_FL_PUNCH_HOLE = 0x02
 export const FALLOC_FL_ZERO_RANGE = 0x10
 
-/** A call that has not looked at its file yet. */
+/** A call that has not looked at its file yet, and one that has not seen all of the range. */
 const notBegun = -1
+const isMeasuring = -2
 
 export class Fallocate extends FileCall {
   readonly #parts: NamespaceParts
@@ -54,6 +55,10 @@ export class Fallocate extends FileCall {
   #killPrivileges = false
   /** How far it has allocated: a block of the file. */
   #reached = notBegun
+  /** Before that: how far it has measured, what the file lacks there, and the first block that changes. */
+  #measured = 0
+  #lacking = 0
+  #first = 0
 
   constructor(
     parts: NamespaceParts,
@@ -151,19 +156,56 @@ export class Fallocate extends FileCall {
     const grows = !keepsSize && endsBeyond(inode, this.#endIndex, this.#endWithin)
     const end = this.#endIndex + (this.#endWithin > 0 ? 1 : 0)
     if (end > endOf(inode) && !change.mayGrow(inode)) return partLeft
-    if (this.#reached === notBegun) {
-      this.#fill.measure(inode, this.#index, end)
-      const lacking = this.#fill.dataCount + this.#fill.nodeCount
+    if (this.#reached >= 0) {
+      if (!this.#passUnchanged(inode, end)) return partLeft
+    } else {
+      if (!this.#measurePart(inode, end)) return partLeft
+      const lacking = this.#lacking
       const changesMore = grows || takesPrivileges(inode, this.#killPrivileges)
       if (lacking === 0 && !changesMore && (this.#mode & FALLOC_FL_ZERO_RANGE) === 0) {
         change.storeModified(inode)
         return 0
       }
       if (!this.#allocator.promise(lacking)) return -ENOSPC
-      this.#reached = this.#index
+      this.#reached = this.#first
     }
     if (!this.#allocatePart(inode, end, keepsSize, grows)) return -ENOSPC
     return this.#reached < end ? partLeft : 0
+  }
+
+  /** Measures what the file lacks, as much of the range as one step can. @returns whether all of it is measured */
+  #measurePart(inode: Inode, end: number): boolean {
+    const fill = this.#fill
+    if (this.#reached === notBegun) {
+      this.#reached = isMeasuring
+      this.#measured = this.#index
+      this.#lacking = 0
+      this.#first = end
+    }
+    fill.measure(inode, this.#measured, end, this.#markFrom, this.#markTo(inode))
+    this.#measured = fill.measured
+    this.#lacking += fill.dataCount + fill.nodeCount
+    if (fill.firstChange < fill.measured) this.#first = Math.min(this.#first, fill.firstChange)
+    return fill.measured === end
+  }
+
+  /** Between two transactions, goes on to the next block that changes. @returns whether there is one, or the end */
+  #passUnchanged(inode: Inode, end: number): boolean {
+    const fill = this.#fill
+    fill.seek(inode, this.#reached, end, this.#markFrom, this.#markTo(inode))
+    this.#reached = fill.firstChange
+    return fill.firstChange < fill.measured || fill.measured === end
+  }
+
+  /** The range in which written blocks are marked, if any are: those that lie in it whole. */
+  get #markFrom(): number {
+    return this.#index + (this.#within > 0 ? 1 : 0)
+  }
+
+  #markTo(inode: Inode): number {
+    return (this.#mode & FALLOC_FL_ZERO_RANGE) === 0
+      ? 0
+      : wholeBlocksUntil(inode, this.#endIndex, this.#endWithin)
   }
 
   /** Allocates, and marks, what one transaction can. @returns false where there is no space */
@@ -172,10 +214,8 @@ export class Fallocate extends FileCall {
     const change = this.#change
     const fill = this.#fill
     const zeroes = (this.#mode & FALLOC_FL_ZERO_RANGE) !== 0
-    const markFrom = this.#index + (this.#within > 0 ? 1 : 0)
-    const markTo = zeroes ? wholeBlocksUntil(inode, this.#endIndex, this.#endWithin) : 0
     change.begin(inode, this.#killPrivileges)
-    if (!fill.claim(tx, inode, this.#reached, end, markFrom, markTo)) {
+    if (!fill.claim(tx, inode, this.#reached, end, this.#markFrom, this.#markTo(inode))) {
       tx.abort()
       return false
     }

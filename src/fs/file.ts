@@ -10,6 +10,7 @@ import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
+import { BlockRuns } from './block-runs.js'
 import { type ContentChange, takesPrivileges, endsBeyond, partLeft } from './content-change.js'
 import { type DataSource, FileSource, MemorySource } from './data-source.js'
 import { EFBIG, ENOSPC } from './errno.js'
@@ -20,7 +21,8 @@ import type { Overwriting } from './overwriting.js'
 import type { Punch } from './punch.js'
 import type { Transaction } from './transaction.js'
 import { checkWrite } from './user-flags.js'
-import { WriteInProgress, blocksOf, mostBlocksPerWrite } from './write-in-progress.js'
+import { damaged } from './volume-error.js'
+import { WriteInProgress, blocksOf } from './write-in-progress.js'
 
 /** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
 const aheadFactor = 4
@@ -38,8 +40,8 @@ export class File {
   readonly #fromMemory = new MemorySource()
   readonly #fromFile: FileSource
   readonly #write = new WriteInProgress(this.#fromMemory)
-  /** Runs of fresh blocks for one hole, as pairs of first block and count. */
-  readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
+  /** Fresh blocks for the holes of a write, in their order. */
+  readonly #fresh = new BlockRuns()
 
   constructor(
     medium: Medium,
@@ -191,63 +193,78 @@ export class File {
 
   /**
    * Gives a write all the blocks that it lacks. Those that were allocated and not written count as written from here
-   * on: within the transaction, nobody reads them before the data is there.
+   * on: within the transaction, nobody reads them before the data is there. All is saved before the first entry of the
+   * map changes, so the pieces of the range share a fence.
    * @returns false where there is no space
    */
   #fillHoles(inode: Inode): boolean {
-    const { index, within, length } = this.#write
-    const blocks = blocksOf(within, length)
+    const { index, blocks } = this.#write
+    this.#fresh.clear()
     let goal = 0
+    let lacks = false
     for (let at = 0; at < blocks;) {
       const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
       const { runStart, unwrittenStart } = this.#map
       if (runStart !== 0) {
         goal = runStart + run
       } else if (unwrittenStart !== 0) {
-        this.#zeroAround(unwrittenStart, run, at * blockBytes - within, length)
-        this.#map.markWritten(this.#tx, inode.root, inode.height, index + at, run)
+        this.#zeroAround(unwrittenStart, at, run)
+        this.#map.saveUnwritten(this.#tx, inode.root, inode.height, index + at, run)
         goal = unwrittenStart + run
       } else {
         if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
-        goal = this.#fillHole(inode, at, run, goal)
+        goal = this.#prepareHole(inode, at, run, goal)
         if (goal === 0) return false
       }
+      lacks ||= runStart === 0
       at += run
     }
+    if (lacks) this.#placeFresh(inode)
     return true
   }
 
   /**
-   * Maps fresh blocks for `count` blocks of the write, from its block `at` on.
+   * Claims fresh blocks for `count` blocks of the write, from its block `at` on, and makes the map ready for them.
    * @returns the block after the last one, 0 where there is no space
    */
-  #fillHole(inode: Inode, at: number, count: number, goal: number): number {
+  #prepareHole(inode: Inode, at: number, count: number, goal: number): number {
     const write = this.#write
-    const { index, within, length } = write
+    const { index } = write
     const tx = this.#tx
-    const runs = this.#runs
     let next = goal
-    let runCount = 0
     const ahead = aheadOf(inode, index + at + count)
-    for (let covered = 0; covered < count; runCount++) {
+    for (let covered = 0; covered < count;) {
       const got = tx.claim(next, count - covered, inode.number, ahead)
       write.fitting = at + covered
       if (got === 0) return 0
       const first = this.#allocator.runStart
-      runs[2 * runCount] = first
-      runs[2 * runCount + 1] = got
-      this.#zeroAround(first, got, (at + covered) * blockBytes - within, length)
+      this.#fresh.add(first, got)
+      this.#zeroAround(first, at + covered, got)
       next = first + got
       covered += got
     }
     write.fitting = at + (count >>> 1)
     if (this.#map.reserve(tx, inode.block, inode.rootWord, index + at, count) !== 0) return 0
     write.added += count + this.#map.nodeCount
-    for (let n = 0, position = index + at; n < runCount; n++) {
-      this.#map.place(tx, inode.block, inode.rootWord, position, runs[2 * n]!, runs[2 * n + 1]!)
-      position += runs[2 * n + 1]!
-    }
     return next
+  }
+
+  /** Maps the fresh blocks in the holes, and marks as written what was not. */
+  #placeFresh(inode: Inode): void {
+    const { index, blocks } = this.#write
+    const map = this.#map
+    const tx = this.#tx
+    for (let at = 0; at < blocks;) {
+      let run = map.run(inode.root, inode.height, index + at, blocks - at)
+      if (map.unwrittenStart !== 0) {
+        map.markWritten(tx, inode.root, inode.height, index + at, run)
+      } else if (map.runStart === 0) {
+        run = this.#fresh.take(run)
+        if (run === 0) damaged(`inode ${inode.number} has more holes than were saved`)
+        map.place(tx, inode.block, inode.rootWord, index + at, this.#fresh.first, run)
+      }
+      at += run
+    }
   }
 
   /** The block that would continue the file's block at `index`; 0 where there is none. */
@@ -256,11 +273,11 @@ export class File {
     return block === 0 ? 0 : block + 1
   }
 
-  /**
-   * Makes zeros of what the data will leave of fresh blocks.
-   * @param position where the first block begins, in bytes from the start of the data (negative in its first block)
-   */
-  #zeroAround(first: number, count: number, position: number, length: number): void {
+  /** Makes zeros of what the data will leave of `count` fresh blocks, which hold the write's from its block `at` on. */
+  #zeroAround(first: number, at: number, count: number): void {
+    const { within, length } = this.#write
+    // Where the first block begins, in bytes from the start of the data: before it in the write's first block.
+    const position = at * blockBytes - within
     const bytes = count * blockBytes
     const end = Math.min(bytes, length - position)
     if (position < 0) this.#medium.zero(first, 0, -position)

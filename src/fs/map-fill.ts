@@ -6,6 +6,8 @@
  * A run of entries without a block takes one entry of the log, at whatever height. What will hang below it is built aside,
  * in fresh nodes. So a hole of 1 GiB takes a few entries. All saves and claims come first (claim), all puts after them
  * (put). A range that does not fit into one transaction is filled from its start, up to {@link MapFill.reached}.
+ *
+ * Blocks that are there already are passed a node at a time. A large range is measured in parts, since that may take long.
  */
 import { blockBytes } from '../../layout/geometry.js'
 import { flagUnwritten, mapEntryWords, mapFanout } from '../../layout/map-node.js'
@@ -20,14 +22,22 @@ import { coverage } from './tree-cut.js'
 
 /** Blocks that one transaction fills, at the most: others wait for it. 1 GiB, wherever in a node it begins. */
 const mostBlocks = 2 ** 18 + mapFanout
+/** Lowest nodes that are looked at in one go, at the most: others wait for it. They hold 1 GiB. */
+const mostNodes = mapFanout
 /** Entries of the log that are left to the runs of blocks; and of these, those left to what else is saved. */
 const roomForRuns = 260
 const roomForOthers = 16
+
+const noChange = -1
 
 export class MapFill {
   /** Blocks that the file lacks in the range that was measured, or that the last put has given it; and its map's. */
   dataCount = 0
   nodeCount = 0
+  /** How far the last {@link measure} or {@link seek} has come: the block of the file after the last one. */
+  measured = 0
+  /** The first block there of which a fill changes the entry; {@link measured} where there is none. */
+  firstChange = 0
   readonly #medium: Medium
   readonly #area: DataArea
   readonly #map: BlockMap
@@ -39,6 +49,9 @@ export class MapFill {
   #to = 0
   #markFrom = 0
   #markTo = 0
+  /** Lowest nodes that may still be looked at, and whether the search ends with the first change. */
+  #nodesLeft = 0
+  #seeks = false
   /** What the file's root and height become. */
   #root = 0
   #height = 0
@@ -55,13 +68,32 @@ export class MapFill {
     return this.#to
   }
 
-  /** Counts what the file lacks from block `from` up to block `to`. */
-  measure(inode: Inode, from: number, to: number): void {
+  /**
+   * Counts what the file lacks from block `from` up to block `to`, or a part of that, up to {@link measured}: to go on from
+   * there counts nothing twice.
+   * @param markFrom, markTo as for {@link claim}
+   */
+  measure(inode: Inode, from: number, to: number, markFrom: number, markTo: number): void {
+    this.#begin(from, to, markFrom, markTo)
+    this.#look(inode, false)
+  }
+
+  /** Looks for {@link firstChange} alone, as {@link measure} does. */
+  seek(inode: Inode, from: number, to: number, markFrom: number, markTo: number): void {
+    this.#begin(from, to, markFrom, markTo)
+    this.#look(inode, true)
+  }
+
+  #look(inode: Inode, seeks: boolean): void {
     const { root, height } = inode
-    this.#begin(from, to)
-    const needed = heightFor(height, to)
-    if (root === 0) this.#countHole(needed - 1, from, to)
+    this.measured = this.#to
+    this.firstChange = noChange
+    this.#nodesLeft = mostNodes
+    this.#seeks = seeks
+    const needed = heightFor(height, this.#to)
+    if (root === 0) this.#countHole(needed - 1, this.#from, this.#to)
     else this.#measureRaised(root, height, needed - 1)
+    if (this.firstChange === noChange) this.firstChange = this.measured
   }
 
   /**
@@ -70,9 +102,7 @@ export class MapFill {
    * @returns false where there is no space; the caller aborts
    */
   claim(tx: Transaction, inode: Inode, from: number, to: number, markFrom: number, markTo: number): boolean {
-    this.#begin(from, Math.min(to, from - (from % mapFanout) + mostBlocks))
-    this.#markFrom = markFrom
-    this.#markTo = markTo
+    this.#begin(from, Math.min(to, from - (from % mapFanout) + mostBlocks), markFrom, markTo)
     const { root, height } = inode
     this.#height = heightFor(height, this.#to)
     this.#root = root
@@ -108,13 +138,15 @@ export class MapFill {
     }
   }
 
-  #begin(from: number, to: number): void {
+  #begin(from: number, to: number, markFrom: number, markTo: number): void {
     this.dataCount = 0
     this.nodeCount = 0
     this.#nodes.clear()
     this.#data.clear()
     this.#from = from
     this.#to = to
+    this.#markFrom = markFrom
+    this.#markTo = markTo
   }
 
   /** Which entry of a node at `level` that begins at block `base` the range begins with. */
@@ -129,6 +161,7 @@ export class MapFill {
 
   /** Counts blocks from `from` up to `to` that a node at `level`, or several, will hold, and all nodes down from there. */
   #countHole(level: number, from: number, to: number): void {
+    this.#noteChange(from)
     this.dataCount += to - from
     for (let at = level + 1; at > 0; at--) {
       this.nodeCount += Math.ceil(to / coverage[at]!) - Math.floor(from / coverage[at]!)
@@ -142,31 +175,75 @@ export class MapFill {
     this.#countHole(level - 1, from, Math.min(this.#to, base + (child + count) * span))
   }
 
-  /** Measures a map of this height that is to be raised to have its root at `level`. */
-  #measureRaised(root: number, height: number, level: number): void {
+  #noteChange(index: number): void {
+    if (this.firstChange === noChange) this.firstChange = index
+  }
+
+  get #isFound(): boolean {
+    return this.#seeks && this.firstChange !== noChange
+  }
+
+  /** Measures a map of this height that is to be raised to have its root at `level`. @returns whether it came to the end */
+  #measureRaised(root: number, height: number, level: number): boolean {
     if (level < height) {
-      if (height > 0) this.#measureNode(root, height - 1, 0)
-      return
+      if (height > 0) return this.#measureNode(root, height - 1, 0)
+      // A file of one block, which has no entry yet, and is written.
+      if (this.#from === 0 && this.#markFrom === 0 && this.#markTo > 0) this.#noteChange(0)
+      return true
     }
     const span = coverage[level]!
+    if (this.#from >= span) {
+      // What is raised lies below the first entry.
+      this.nodeCount += level - height
+    } else if (!this.#measureRaised(root, height, level - 1)) {
+      return false
+    }
     this.nodeCount++
-    if (this.#from < span) this.#measureRaised(root, height, level - 1)
-    // What is raised lies below the first entry.
-    else this.nodeCount += level - height
     const first = Math.max(1, this.#firstEntry(level, 0))
     const end = this.#endEntry(level, 0)
     if (first < end) this.#countEntries(level, 0, first, end - first)
+    return true
   }
 
-  #measureNode(node: number, level: number, base: number): void {
+  /** @returns as {@link #measureRaised} */
+  #measureNode(node: number, level: number, base: number): boolean {
+    this.#area.check(node)
+    if (level === 0 && this.#nodesLeft-- === 0) {
+      this.measured = base
+      return false
+    }
     const end = this.#endEntry(level, base)
-    for (let child = this.#firstEntry(level, base); child < end;) {
+    for (let child = this.#firstChange(node, level, base, end); child < end;) {
+      const index = base + child * coverage[level]!
       const holes = this.#holesFrom(node, child, end)
       if (holes > 0) this.#countEntries(level, base, child, holes)
-      else if (level > 0)
-        this.#measureNode(this.#child(node, child), level - 1, base + child * coverage[level]!)
-      child += Math.max(1, holes)
+      else if (level === 0) this.#noteChange(index)
+      else if (!this.#measureNode(this.#child(node, child), level - 1, index)) return false
+      if (this.#isFound) return false
+      child = this.#nextChange(node, level, base, child + Math.max(1, holes), end)
     }
+    return true
+  }
+
+  /** The first entry of a node to look at: in a lowest one, the first that changes. At least `end` where there is none. */
+  #firstChange(node: number, level: number, base: number, end: number): number {
+    return this.#nextChange(node, level, base, this.#firstEntry(level, base), end)
+  }
+
+  /** The same from an entry on. */
+  #nextChange(node: number, level: number, base: number, child: number, end: number): number {
+    if (level > 0) return child
+    const words = this.#medium.wordsOf(node)
+    const start = this.#medium.wordOf(node)
+    const markFrom = this.#markFrom - base
+    const markTo = this.#markTo - base
+    let at = child
+    for (; at < end; at++) {
+      const word = start + at * mapEntryWords
+      if (words[word] === 0) break
+      if (at >= markFrom && at < markTo && (words[word + 1]! & flagUnwritten) === 0) break
+    }
+    return at
   }
 
   #child(node: number, child: number): number {
@@ -175,7 +252,6 @@ export class MapFill {
 
   /** How many entries of a node have no block, from one on and before `end`. */
   #holesFrom(node: number, child: number, end: number): number {
-    this.#area.check(node)
     const words = this.#medium.wordsOf(node)
     const base = this.#medium.wordOf(node)
     let at = child
@@ -183,12 +259,11 @@ export class MapFill {
     return at - child
   }
 
-  /** How many entries of a lowest node, from one on and before `end`, have blocks that are to be marked alike. */
+  /** How many entries of a lowest node, from one on that is to be marked and before `end`, are to be marked alike. */
   #marksFrom(node: number, base: number, child: number, end: number): number {
     const words = this.#medium.wordsOf(node)
     const start = this.#medium.wordOf(node)
     const flags = words[start + child * mapEntryWords + 1]!
-    if (flags & flagUnwritten || base + child < this.#markFrom) return 0
     let at = child
     for (; at < end && base + at < this.#markTo; at++) {
       const word = start + at * mapEntryWords
@@ -216,24 +291,26 @@ export class MapFill {
    * log is full, the range ends. @returns whether it goes on
    */
   #save(tx: Transaction, node: number, level: number, base: number): boolean {
+    this.#area.check(node)
     const end = this.#endEntry(level, base)
-    for (let child = this.#firstEntry(level, base); child < end;) {
+    for (let child = this.#firstChange(node, level, base, end); child < end;) {
       const index = base + child * coverage[level]!
       if (tx.room <= roomForRuns) {
         this.#to = Math.max(this.#from, index)
         return false
       }
-      const holes = this.#holesFrom(node, child, end)
-      const marks = holes > 0 || level > 0 ? 0 : this.#marksFrom(node, base, child, end)
-      if (holes > 0) {
-        tx.saveFill(node, child * mapEntryWords, holes)
-        this.#countEntries(level, base, child, holes)
-      } else if (marks > 0) {
-        tx.saveFlags(node, child * mapEntryWords + 1, marks)
-      } else if (level > 0) {
+      let count = this.#holesFrom(node, child, end)
+      if (count > 0) {
+        tx.saveFill(node, child * mapEntryWords, count)
+        this.#countEntries(level, base, child, count)
+      } else if (level === 0) {
+        count = this.#marksFrom(node, base, child, end)
+        tx.saveFlags(node, child * mapEntryWords + 1, count)
+      } else {
         if (!this.#save(tx, this.#child(node, child), level - 1, index)) return false
+        count = 1
       }
-      child += Math.max(1, holes, marks)
+      child = this.#nextChange(node, level, base, child + count, end)
     }
     return true
   }
@@ -260,21 +337,22 @@ export class MapFill {
   /** Fills and marks what {@link #save} has saved. Where the data is used up, the range ends. @returns as that does */
   #place(tx: Transaction, node: number, level: number, base: number): boolean {
     const end = this.#endEntry(level, base)
-    for (let child = this.#firstEntry(level, base); child < end;) {
-      const holes = this.#holesFrom(node, child, end)
-      const marks = holes > 0 || level > 0 ? 0 : this.#marksFrom(node, base, child, end)
+    for (let child = this.#firstChange(node, level, base, end); child < end;) {
       const word = child * mapEntryWords
       const index = base + child * coverage[level]!
+      const holes = this.#holesFrom(node, child, end)
+      let count = 1
       if (holes > 0) {
         if (this.#isUsedUp(index)) return false
-        if (level > 0) tx.put32(node, word, this.#build(level - 1, index))
-        else child += this.#placeRun(tx, node, word, holes)
-        if (level > 0) child++
-        continue
+        if (level === 0) count = this.#placeRun(tx, node, word, holes)
+        else tx.put32(node, word, this.#build(level - 1, index))
+      } else if (level === 0) {
+        count = this.#marksFrom(node, base, child, end)
+        tx.putFlags(node, word + 1, count, this.#medium.load32(node, word + 1) | flagUnwritten)
+      } else if (!this.#place(tx, this.#child(node, child), level - 1, index)) {
+        return false
       }
-      if (marks > 0) tx.putFlags(node, word + 1, marks, this.#medium.load32(node, word + 1) | flagUnwritten)
-      else if (level > 0 && !this.#place(tx, this.#child(node, child), level - 1, index)) return false
-      child += Math.max(1, marks)
+      child = this.#nextChange(node, level, base, child + count, end)
     }
     return true
   }

@@ -43,7 +43,7 @@ export class Setattr {
     this.#inode = new Inode(parts.medium)
   }
 
-  /** @returns 0, -ESTALE, -ENOSPC, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
     let result = isUnmade
     while (result > 0) {
@@ -75,7 +75,7 @@ export class Setattr {
     return result
   }
 
-  /** @returns 0, -ENOSPC, or what is left */
+  /** @returns 0, or what is left */
   #change(inode: Inode, change: AttributeChange): number {
     const isResized = (change.mask & SET_SIZE) !== 0
     // What an earlier cut has left beyond the size must not come back when the file grows.

@@ -209,6 +209,28 @@ export class Transaction {
     this.#medium.flush(block, word * 4, 4)
   }
 
+  /** Changes words as {@link put32} does, from `word` on: to `length` bytes, which zeros fill up to a whole word. */
+  putBytes(block: number, word: number, bytes: Uint8Array, start: number, length: number): void {
+    if (length === 0) return
+    if (this.#unsealed) this.#seal()
+    for (let done = 0; done < length; done += 4) {
+      let value = 0
+      for (let byte = Math.min(length - done, 4) - 1; byte >= 0; byte--)
+        value = (value << 8) | bytes[start + done + byte]!
+      this.#medium.store32(block, word + (done >>> 2), value)
+    }
+    this.#medium.flush(block, word * 4, (length + 3) & ~3)
+  }
+
+  /** Changes `count` words as {@link put32} does, from `word` on: to those from `from` on, which come later in the block. */
+  putMoved(block: number, word: number, from: number, count: number): void {
+    if (count === 0) return
+    if (this.#unsealed) this.#seal()
+    for (let n = 0; n < count; n++)
+      this.#medium.store32(block, word + n, this.#medium.load32(block, from + n) | 0)
+    this.#medium.flush(block, word * 4, count * 4)
+  }
+
   /** Changes `count` pairs of words that were saved. */
   putFill(block: number, word: number, count: number, low: number, high: number): void {
     if (this.#unsealed) this.#seal()

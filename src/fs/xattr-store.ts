@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The extended attributes of an inode. Small ones lie in the inode, the others in one block of their own; a value that
- * is large has further blocks, which are written fresh and never changed. The caller holds the inode's lock: for reading
- * or for writing, as the name says.
+ * is large has further blocks. A new value is written to fresh ones; on a full volume it takes those of the old one, as
+ * far as the log has room for what is in them. The caller holds the inode's lock: for reading or for writing, as the name
+ * says.
  *
  * A change has two parts: save… decides all and saves what the other part puts. One change is pending at a time.
  */
 import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { flagCapability, flagInlineData, inlineBytes } from '../../layout/inode.js'
+import { undoDataWords } from '../../layout/lane.js'
 import {
   mostXattrValueBlocks,
   xattrBlock,
@@ -34,6 +36,8 @@ export const XATTR_REPLACE = 2
 
 const inlineWords = inlineBytes / 4
 const headerWords = xattrBlock.lengthWords
+/** Entries of the log for all that a change saves but entries of attributes and values. */
+const fewEntries = 8
 /** A larger value has blocks of its own even where the block of attributes has room: that is for others then. */
 const longestDirect = 2048
 
@@ -78,6 +82,8 @@ export class XattrStore {
   #form = xattrDirect
   #words = 0
   readonly #valueBlocks = new Uint32Array(mostXattrValueBlocks)
+  /** How many of these are the old value's. */
+  #kept = 0
   /** Blocks that a change has claimed, less those that it frees. */
   #blocksMore = 0
 
@@ -111,6 +117,25 @@ export class XattrStore {
       const done = n * blockBytes
       this.#copyOut(this.#valueBlock(n), 0, Math.min(length - done, blockBytes), into, start + done)
     }
+  }
+
+  /** In the open transaction: saves word `n` of the value that the last {@link find} has found, for {@link putWord}. */
+  saveWord(tx: Transaction, n: number): void {
+    tx.saveWords(this.#blockOfWord(n), this.#placeOfWord(n), 1)
+  }
+
+  putWord(tx: Transaction, n: number, value: number): void {
+    tx.put32(this.#blockOfWord(n), this.#placeOfWord(n), value)
+  }
+
+  #blockOfWord(n: number): number {
+    const { block, blockCount } = this.#entries
+    return blockCount === 0 ? block : this.#valueBlock(Math.floor(n / blockWords))
+  }
+
+  #placeOfWord(n: number): number {
+    const { blockCount, valueWord } = this.#entries
+    return blockCount === 0 ? valueWord + n : n & (blockWords - 1)
   }
 
   /** Begins to go over all attributes: next() of the result comes to each in turn. */
@@ -192,6 +217,7 @@ export class XattrStore {
     this.#target = null
     this.#words = 0
     this.#blocksMore = 0
+    this.#kept = 0
     this.#save(tx, inode)
     return 0
   }
@@ -226,7 +252,7 @@ export class XattrStore {
     const { xattrRoot } = inode
     const entries = this.list(inode)
     let freed = 0
-    while (entries.next()) freed += this.#freeValue(tx)
+    while (entries.next()) freed += this.#freeValue(tx, 0)
     if (xattrRoot !== 0) {
       tx.free(xattrRoot, 1)
       freed++
@@ -287,28 +313,57 @@ export class XattrStore {
     return this.#length > 0 && this.#fits(this.#inBlock, xattrInBlocks)
   }
 
-  /** Claims the blocks that {@link put} fills. @returns whether there were enough */
+  /** Claims the blocks that {@link put} fills, or keeps the old value's. @returns whether there were enough */
   #claim(tx: Transaction): boolean {
     const place = this.#inBlock
-    if (this.#target === place && place.block === 0) {
-      place.block = tx.claimOne(0)
-      if (place.block === 0) return false
-      this.#blocksMore++
-    }
+    const needsBlock = this.#target === place && place.block === 0
     const wanted = this.#form === xattrInBlocks ? valueBlocks(this.#length) : 0
+    this.#kept = 0
+    if (wanted > 0 && !this.#allocator.promise(wanted + (needsBlock ? 1 : 0)))
+      return !needsBlock && this.#keep(tx, wanted)
+    if (needsBlock) place.block = tx.claimOne(0)
+    const isClaimed = (!needsBlock || place.block !== 0) && this.#claimValue(tx, wanted)
+    if (wanted > 0) this.#allocator.endPromise()
+    this.#blocksMore += wanted + (needsBlock ? 1 : 0)
+    return isClaimed
+  }
+
+  #claimValue(tx: Transaction, wanted: number): boolean {
     for (let have = 0; have < wanted;) {
       const got = tx.claim(0, wanted - have)
       if (got === 0) return false
       for (let n = 0; n < got; n++) this.#valueBlocks[have + n] = this.#allocator.runStart + n
       have += got
     }
-    this.#blocksMore += wanted
     return true
+  }
+
+  /** Has the new value take blocks of the old one. @returns whether there are enough, and room in the log for both */
+  #keep(tx: Transaction, wanted: number): boolean {
+    if (this.#found === null || this.#entries.blockCount < wanted) return false
+    let room = tx.room - fewEntries - Math.ceil(this.#wordsChanged / undoDataWords)
+    for (let n = 0; n < wanted; n++) room -= Math.ceil(this.#valueWords(n) / undoDataWords)
+    if (room < 0) return false
+    for (let n = 0; n < wanted; n++) this.#valueBlocks[n] = this.#valueBlock(n)
+    this.#kept = wanted
+    return true
+  }
+
+  /** Words that the old value or the new one has in block `n`, which both have. Zeros follow. */
+  #valueWords(n: number): number {
+    const left = Math.max(this.#length, this.#entries.length) - n * blockBytes
+    return (Math.min(left, blockBytes) + 3) >>> 2
   }
 
   /** Whether the new entry takes the old one's words. */
   get #isInPlace(): boolean {
     return this.#found !== null && this.#found === this.#target && this.#entries.words === this.#words
+  }
+
+  /** Words from the old entry on that the change puts: what follows the entry moves up. */
+  get #wordsChanged(): number {
+    const { word, words } = this.#entries
+    return this.#isInPlace ? words : this.#found!.end - word
   }
 
   /** Whether the change adds to a place, or takes from it. */
@@ -326,18 +381,18 @@ export class XattrStore {
   #save(tx: Transaction, inode: Inode): void {
     const found = this.#found
     const target = this.#target
-    const { block, word, words } = this.#entries
+    const { block, word } = this.#entries
     const hasBlock = inode.xattrRoot !== 0 && !this.#emptiesBlock
     this.#saveFields(tx, inode)
     if (found !== null) {
-      this.#blocksMore -= this.#freeValue(tx)
+      this.#blocksMore -= this.#freeValue(tx, this.#kept)
       if (this.#emptiesBlock) {
         tx.free(block, 1)
         this.#blocksMore--
       } else {
-        // What follows the entry moves up.
-        tx.saveWords(block, word, this.#isInPlace ? words : found.end - word)
+        tx.saveWords(block, word, this.#wordsChanged)
       }
+      for (let n = 0; n < this.#kept; n++) tx.saveWords(this.#valueBlocks[n]!, 0, this.#valueWords(n))
     }
     if (hasBlock && this.#changes(this.#inBlock)) tx.saveWords(inode.xattrRoot, xattrBlock.word.bytes, 1)
     // Beyond the entries nothing has a meaning.
@@ -350,11 +405,11 @@ export class XattrStore {
     inode.save(tx, inodeField.xattrBytes, 1)
   }
 
-  /** Frees the blocks of the value that #entries has come to. @returns how many */
-  #freeValue(tx: Transaction): number {
+  /** Frees the blocks, from block `from` on, of the value that #entries has come to. @returns how many */
+  #freeValue(tx: Transaction, from: number): number {
     const { blockCount } = this.#entries
-    for (let n = 0; n < blockCount; n++) tx.free(this.#valueBlock(n), 1)
-    return blockCount
+    for (let n = from; n < blockCount; n++) tx.free(this.#valueBlock(n), 1)
+    return blockCount - from
   }
 
   /** Takes the old entry out; what follows it moves up. */
@@ -362,10 +417,7 @@ export class XattrStore {
     const found = this.#found
     if (found === null) return
     const { word, words } = this.#entries
-    if (!this.#emptiesBlock) {
-      for (let from = word + words; from < found.end; from++)
-        tx.put32(found.block, from - words, this.#medium.load32(found.block, from) | 0)
-    }
+    if (!this.#emptiesBlock) tx.putMoved(found.block, word, word + words, found.end - word - words)
     found.used -= words
   }
 
@@ -376,31 +428,14 @@ export class XattrStore {
     const key = name.namespace | (name.length << 8) | (this.#form << 16)
     tx.put32(block, word + xattrEntry.word.key, key)
     tx.put32(block, word + xattrEntry.word.length, this.#length)
-    let at = word + xattrEntry.lengthWords
-    at = this.#putBytes(tx, block, at, name.bytes, name.start, name.length)
-    if (this.#form === xattrDirect) this.#putBytes(tx, block, at, from.bytes, start, this.#length)
-    else this.#putValueBlocks(tx, block, at, from, start)
+    const nameWord = word + xattrEntry.lengthWords
+    const valueWord = nameWord + ((name.length + 3) >>> 2)
+    tx.putBytes(block, nameWord, name.bytes, name.start, name.length)
+    if (this.#form === xattrDirect) tx.putBytes(block, valueWord, from.bytes, start, this.#length)
+    else this.#putValueBlocks(tx, block, valueWord, from, start)
   }
 
-  /** Writes bytes, padded with zeros to words. @returns the word after them */
-  #putBytes(
-    tx: Transaction,
-    block: number,
-    word: number,
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-  ): number {
-    let at = word
-    for (let n = 0; n < length; n += 4) {
-      let value = 0
-      for (let byte = Math.min(length - n, 4) - 1; byte >= 0; byte--)
-        value = (value << 8) | bytes[start + n + byte]!
-      tx.put32(block, at++, value)
-    }
-    return at
-  }
-
+  /** Fills the value's blocks and refers to them. Those that were the old value's have been saved, and the log is durable. */
   #putValueBlocks(tx: Transaction, block: number, word: number, from: TransferBuffer, start: number): void {
     const medium = this.#medium
     const count = valueBlocks(this.#length)

@@ -23,6 +23,14 @@ function aclOf(caller: EngineCaller, inode: number, name = ACCESS): string {
 
 const none = String(-ENODATA)
 
+function fill(volume: TestVolume): void {
+  const { caller } = volume
+  const filler = caller.file(root, 'filler')
+  caller.write(filler, 0, Buffer.alloc(4096 * volume.freeBlocks))
+  for (let blocks = volume.freeBlocks; blocks > 0; blocks--)
+    caller.write(filler, caller.attributes(filler).size, Buffer.alloc(4096))
+}
+
 function modeOf(caller: EngineCaller, inode: number): string {
   return caller.attributes(inode).mode.toString(8)
 }
@@ -202,18 +210,55 @@ void test('where there is no room for an ACL, nothing is made or changed', (t) =
   t.equal(caller.setxattr(file, ACCESS, aclBytes(acl(300))), 0)
   // Room for a leaf, and none for the ACLs.
   caller.make(parent, 'first', 0o100600)
-  const filler = caller.file(root, 'filler')
-  caller.write(filler, 0, Buffer.alloc(4096 * volume.freeBlocks))
-  for (let blocks = volume.freeBlocks; blocks > 0; blocks--)
-    caller.write(filler, caller.attributes(filler).size, Buffer.alloc(4096))
+  fill(volume)
   t.equal(volume.freeBlocks, 0)
   t.equal(caller.make(parent, 'second', 0o100600), -ENOSPC)
   t.equal(caller.nameless(parent), -ENOSPC)
   t.equal(caller.lookup(parent, 'second') < 0, true)
-  t.equal(caller.chmod(file, 0o600), -ENOSPC, 'an ACL of so many entries is written anew')
   t.equal(modeOf(caller, file), '100770')
   t.equal(aclOf(caller, file), acl(300))
   t.same(problemsOf(volume.medium), [])
+  t.end()
+})
+
+void test('on a full volume, chmod and another ACL of no more blocks go through', (t) => {
+  // In the inode; in the block; in a block of its own; and the largest.
+  for (const users of [1, 60, 260, 507]) {
+    const volume = TestVolume.of(t, 256)
+    const { caller } = volume
+    const directory = caller.mkdir(root, 'd')
+    t.equal(caller.setxattr(directory, 'user.other', Buffer.alloc(700)), 0)
+    t.equal(caller.setxattr(directory, ACCESS, aclBytes(acl(users))), 0)
+    t.equal(caller.setxattr(directory, DEFAULT, aclBytes(acl(users))), 0)
+    fill(volume)
+    const { blocks } = caller.attributes(directory)
+    t.equal(caller.chmod(directory, 0o705), 0, `${users} users`)
+    t.equal(modeOf(caller, directory), '40705')
+    t.equal(aclOf(caller, directory), acl(users, '---', 'rwx', 'r-x'))
+    t.equal(caller.setxattr(directory, ACCESS, aclBytes(acl(users, 'r--', 'rw-'))), 0)
+    t.equal(aclOf(caller, directory), acl(users, 'r--', 'rw-'))
+    t.equal(modeOf(caller, directory), '40640')
+    t.equal(aclOf(caller, directory, DEFAULT), acl(users))
+    t.equal(caller.attributes(directory).blocks, blocks)
+    t.equal(volume.freeBlocks, 0)
+    t.same(problemsOf(volume.medium), [])
+  }
+  t.end()
+})
+
+void test('chmod logs three words of an ACL, however many it has', (t) => {
+  for (const users of [1, 60, 507]) {
+    const { caller, medium } = TestVolume.of(t, 256)
+    const file = caller.file(root, 'f')
+    t.equal(caller.setxattr(file, ACCESS, aclBytes(acl(users))), 0)
+    medium.startRecording()
+    t.equal(caller.chmod(file, 0o640), 0)
+    const { events } = medium.stopRecording()
+    const streamed = events.filter(({ kind }) => kind === 'streamed')
+    const bytes = streamed.reduce((sum, { length }) => sum + length, 0)
+    t.ok(bytes <= 12 * 64, `${users} users: ${bytes} bytes of the log`)
+    t.equal(aclOf(caller, file), acl(users, 'r--', 'rw-', '---'))
+  }
   t.end()
 })
 

@@ -56,6 +56,8 @@ const breaches: readonly [
   ['the word after', (tx, block) => tx.put32(block, 14, 1), 14],
   ['a run that reaches beyond', (tx, block) => tx.putRun(block, 10, 3, 1), 14],
   ['a fill that begins before', (tx, block) => tx.putFill(block, 6, 2, 1, 1), 6],
+  ['bytes that reach beyond', (tx, block) => tx.putBytes(block, 13, Buffer.from('12345'), 0, 5), 14],
+  ['words moved to before', (tx, block) => tx.putMoved(block, 7, 20, 3), 7],
   ['the pair after a fill', (tx, block) => tx.putFill(block, 100, 4, 1, 1), 106],
 ]
 

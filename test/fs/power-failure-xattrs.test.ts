@@ -102,6 +102,26 @@ void test('attributes are changed whole or not at all', (t) => {
   t.end()
 })
 
+void test('on a full volume, a value is replaced in its blocks whole or not at all', (t) => {
+  for (const [had, has] of [
+    [8000, 8192],
+    [12000, 3000],
+  ] as const) {
+    const volume = TestVolume.make(256)
+    const { caller } = volume
+    const file = must(caller.file(root, 'f'))
+    must(caller.setxattr(file, 'user.large', Buffer.alloc(had, 'h')))
+    must(caller.setxattr(file, 'user.small', Buffer.alloc(300, 's')))
+    const full = must(caller.file(root, 'full'))
+    for (let at = 0; caller.write(full, at, Buffer.alloc(4096)) > 0;) at += 4096
+    const call = set('user.large', Buffer.from(new Random(6).bytes(has)))
+    const { failures, images } = exploreCall(volume, (v) => call(v, file), random)
+    t.same(failures.slice(0, 5), [], `${has} bytes for ${had}: ${images} images (PMFS2_SEED=${seed})`)
+    volume.drop()
+  }
+  t.end()
+})
+
 void test('a directory that gives its tree back keeps its attributes', (t) => {
   const volume = TestVolume.make(512)
   const { caller } = volume

@@ -71,6 +71,8 @@ function change(tx: Transaction, block: number, random: Random, held: number[]):
       tx.saveWords(block, word, count)
       for (let k = 0; k < count; k++)
         if (random.below(3) > 0) tx.put32(block, word + k, random.below(2 ** 32))
+      if (random.below(2) > 0) tx.putBytes(block, word, random.bytes(4 * count), 1, random.below(4 * count))
+      if (random.below(2) > 0 && word + count < 1000) tx.putMoved(block, word, word + random.below(24), count)
     } else if (kind === 1) {
       const count = 1 + random.below(10)
       tx.saveWords(block, word, 2 * count)

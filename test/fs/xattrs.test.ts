@@ -241,6 +241,44 @@ void test('only ctime moves, and an attribute can be removed from a full volume'
   t.end()
 })
 
+void test('on a full volume, a value takes the blocks of the one before it, as far as the log has room', (t) => {
+  const name = 'user.large'
+  const cases: readonly (readonly [had: number, has: number, result: number, freed: number])[] = [
+    [2049, 2049, 0, 0],
+    [4096, 2100, 0, 0],
+    [2100, 4096, 0, 0],
+    [16384, 16384, 0, 0],
+    [16384, 12289, 0, 0],
+    [16384, 5000, 0, 2],
+    [65536, 16384, 0, 12],
+    [65536, 2048, 0, 16],
+    [4096, 4097, -ENOSPC, 0],
+    [20480, 20480, -ENOSPC, 0],
+    [65536, 65536, -ENOSPC, 0],
+  ]
+  for (const [had, has, result, freed] of cases) {
+    const volume = TestVolume.of(t, 256)
+    const { caller } = volume
+    const file = caller.file(root, 'f')
+    t.equal(caller.setxattr(file, 'user.before', value(200)), 0)
+    t.equal(caller.setxattr(file, name, value(had)), 0)
+    t.equal(caller.setxattr(file, 'user.behind', value(300)), 0)
+    const full = caller.file(root, 'full')
+    for (let at = 0, got = 1; got > 0; at += got) got = caller.write(full, at, Buffer.alloc(4096))
+    t.equal(volume.freeBlocks, 0)
+    const { blocks } = caller.attributes(file)
+    const what = `${has} bytes in place of ${had}`
+    t.equal(caller.setxattr(file, name, value(has, 2)), result, what)
+    t.same(caller.getxattr(file, name), result === 0 ? value(has, 2) : value(had), what)
+    t.equal(caller.attributes(file).blocks, blocks - freed)
+    t.equal(volume.freeBlocks, freed)
+    t.same(caller.getxattr(file, 'user.before'), value(200))
+    t.same(caller.getxattr(file, 'user.behind'), value(300))
+    t.same(problemsOf(volume.medium), [], what)
+  }
+  t.end()
+})
+
 void test('whatever changes a file takes security.capability away', (t) => {
   const volume = TestVolume.of(t, 1024)
   const { caller } = volume

@@ -43,7 +43,7 @@ export class XattrName {
       if (hasOneName(namespace)) {
         if (length > 0) continue
       } else if (length === 0) return -EINVAL
-      if (name.bytes.subarray(name.start, name.start + name.length).includes(0)) return -EINVAL
+      if (hasNul(name)) return -EINVAL
       this.set(namespace, name.bytes, name.start + prefix.length, length)
       return 0
     }
@@ -86,4 +86,11 @@ function startsWith(name: Name, prefix: Uint8Array): boolean {
     if (name.bytes[name.start + n] !== prefix[n]) return false
   }
   return true
+}
+
+function hasNul(name: Name): boolean {
+  for (let n = 0; n < name.length; n++) {
+    if (name.bytes[name.start + n] === 0) return true
+  }
+  return false
 }

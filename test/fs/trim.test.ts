@@ -82,7 +82,7 @@ const program = `
   const { Locks } = await import(workerData.locks)
   const { SharedState } = await import(workerData.state)
   const state = SharedState.view(workerData.description)
-  const allocator = new Allocator(null, state, new Locks(state, 1), workerData.geometry)
+  const allocator = new Allocator(null, state, new Locks(state, 2), workerData.geometry)
   parentPort.postMessage('ready')
   await sleep(100)
   allocator.letGo(workerData.first, workerData.count)

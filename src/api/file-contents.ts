@@ -2,11 +2,16 @@
 /** Bytes of a file by their position, in as many calls of the engine as they take. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
+import { ENXIO } from '../fs/errno.js'
+import { FilePosition } from '../fs/file-position.js'
 import { mostBytesPerWrite } from '../fs/write-in-progress.js'
 import { apiError, check } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import { Collector } from './collector.js'
 import type { Session } from './session.js'
+
+/** What one call of the engine is asked to copy. */
+const mostBytesPerCopy = 2 ** 30
 
 /** Whether set-user-ID and set-group-ID are lost by a write: they are but by root's (CAP_FSETID, capabilities(7)). */
 function killsPrivileges(): boolean {
@@ -86,6 +91,45 @@ export function allocateAt(
   const within = offset % blockBytes
   const kills = killsPrivileges()
   check(allocation.fallocate(inode, mode, index, within, endIndex, end % blockBytes, kills), 'fallocate')
+}
+
+/** lseek(2) with SEEK_DATA or SEEK_HOLE. @returns null where there is none, as the file ends before */
+export function seekAt(session: Session, inode: number, position: number, wantsData: boolean): number | null {
+  const index = Math.floor(position / blockBytes)
+  if (index >= largestFileBlocks) return null
+  const found = new FilePosition()
+  const error = session.engine.ranges.seek(inode, index, position % blockBytes, wantsData, found)
+  if (error === -ENXIO) return null
+  check(error, 'lseek')
+  return found.high * 2 ** 32 + (found.low >>> 0)
+}
+
+/** copy_file_range(2) within the volume. @returns the bytes copied, fewer at the end of the source or of the space */
+export function copyAt(
+  session: Session,
+  from: number,
+  position: number,
+  to: number,
+  toPosition: number,
+  length: number,
+): number {
+  const { ranges } = session.engine
+  const kills = killsPrivileges()
+  let done = 0
+  while (done < length) {
+    const index = Math.floor((position + done) / blockBytes)
+    const toIndex = Math.floor((toPosition + done) / blockBytes)
+    if (index >= largestFileBlocks) break
+    const within = (position + done) % blockBytes
+    const toWithin = (toPosition + done) % blockBytes
+    const part = Math.min(length - done, mostBytesPerCopy)
+    const copied = ranges.copy(from, index, within, to, toIndex, toWithin, part, kills)
+    if (copied < 0 && done > 0) break
+    check(copied, 'copy_file_range')
+    if (copied === 0) break
+    done += copied
+  }
+  return done
 }
 
 export function resize(

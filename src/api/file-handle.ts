@@ -17,6 +17,7 @@ import type {
   WritePathOptions,
 } from './call-options.js'
 import { type FileData, type Parts, contentsOf, partOf } from './file-data.js'
+import { invalidType } from './invalid-argument.js'
 import type { OpenFile } from './open-file.js'
 import { booleanOf, checkAborted, encodingOf, optionsOf, signalOf, textEncodingOf } from './options.js'
 import { type Change, applied, changeOfMode, changeOfOwner, changeOfTimes } from './owner-and-times.js'
@@ -201,6 +202,31 @@ export class FileHandle {
     return this.#allocate('FileHandle.zeroRange', FALLOC_FL_ZERO_RANGE, offset, length, options)
   }
 
+  /** The first byte from a position on that lies in data. Not in node:fs; SEEK_DATA of lseek(2). @returns null for none */
+  nextData(position: number): Promise<number | null> {
+    return this.#seek(position, true)
+  }
+
+  /** The first byte from a position on that lies in a hole; the end of the file is one. @returns null beyond the end */
+  nextHole(position: number): Promise<number | null> {
+    return this.#seek(position, false)
+  }
+
+  /**
+   * Copies a range into another file of the volume, or this one, without reading it; holes stay holes. Not in node:fs; see
+   * copy_file_range(2).
+   * @returns the bytes copied, fewer where this file ends or space runs out
+   */
+  copyRange(position: number, target: FileHandle, targetPosition: number, length: number): Promise<number> {
+    return this.#run('copy_file_range', (file) => {
+      if (!(target instanceof FileHandle)) throw invalidType('target', 'an instance of FileHandle', target)
+      if (!target.#file.isOpen) throw apiError(-EBADF, 'copy_file_range')
+      const from = integerOf(position, 'position', 0, Number.MAX_SAFE_INTEGER)
+      const to = integerOf(targetPosition, 'targetPosition', 0, Number.MAX_SAFE_INTEGER)
+      return file.copy(from, target.#file, to, integerOf(length, 'length', 0, Number.MAX_SAFE_INTEGER))
+    })
+  }
+
   stat(options?: { bigint?: false }): Promise<VolumeStats>
   stat(options: { bigint: true }): Promise<BigIntVolumeStats>
   stat(options?: { bigint?: boolean }): Promise<VolumeStats | BigIntVolumeStats>
@@ -242,6 +268,12 @@ export class FileHandle {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #seek(position: number, wantsData: boolean): Promise<number | null> {
+    return this.#run('lseek', (file) =>
+      file.seek(integerOf(position, 'position', 0, Number.MAX_SAFE_INTEGER), wantsData),
+    )
   }
 
   #allocate(call: string, mode: number, offset: number, length: number, options: unknown): Promise<void> {

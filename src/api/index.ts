@@ -22,6 +22,7 @@ export type {
 export type { DirectoryEntry } from './directory-entry.js'
 export type { FileData } from './file-data.js'
 export type { FileHandle } from './file-handle.js'
+export type { InodeFlags } from './inode-flags.js'
 export type { BigIntVolumeStats, VolumeStats } from './volume-stats.js'
 export type { DataMode } from '../fs/overwriting.js'
 export { DeviceError } from '../pmem/device-error.js'

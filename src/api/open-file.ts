@@ -3,10 +3,10 @@
  * A file that is open (open(2)): what it may be used for, and where it is at. It refers to its inode, which lives until
  * the file is closed, even when it has no names any more.
  */
-import { EBADF, EINVAL } from '../fs/errno.js'
+import { EBADF, EINVAL, EXDEV } from '../fs/errno.js'
 import { S_IFMT, S_IFREG } from '../fs/mode.js'
 import { apiError } from './api-error.js'
-import { allocateAt, readAt, resize, writeAt } from './file-contents.js'
+import { allocateAt, copyAt, readAt, resize, seekAt, writeAt } from './file-contents.js'
 import { fileTooLarge } from './invalid-argument.js'
 import { O_APPEND, O_NOATIME, O_RDONLY, O_RDWR, O_WRONLY, accessModes } from './open-flags.js'
 import type { Session } from './session.js'
@@ -84,6 +84,19 @@ export class OpenFile {
   allocate(mode: number, offset: number, length: number): void {
     this.#allow('fallocate', O_WRONLY)
     allocateAt(this.session, this.inode, mode, offset, length)
+  }
+
+  /** @returns null where the file ends before */
+  seek(position: number, wantsData: boolean): number | null {
+    return seekAt(this.session, this.inode, position, wantsData)
+  }
+
+  copy(position: number, target: OpenFile, targetPosition: number, length: number): number {
+    this.#allow('copy_file_range', O_RDONLY)
+    target.#allow('copy_file_range', O_WRONLY)
+    if ((target.#flags & O_APPEND) !== 0) throw apiError(-EBADF, 'copy_file_range')
+    if (target.session !== this.session) throw apiError(-EXDEV, 'copy_file_range')
+    return copyAt(this.session, this.inode, position, target.inode, targetPosition, length)
   }
 
   /** A second time does nothing. */

@@ -31,6 +31,7 @@ import {
 import { DirectoryEntry } from './directory-entry.js'
 import { type FileData, contentsOf } from './file-data.js'
 import { FileHandle } from './file-handle.js'
+import { type InodeFlags, changeFlags, flagsOf } from './inode-flags.js'
 import type {
   Mode,
   NameEncoding,
@@ -155,14 +156,31 @@ export class VolumeFiles {
     return this.#attribute('getxattr', path, (inode, at) => valueOf(this.#session, inode, attribute, at))
   }
 
-  /** Sets an extended attribute. @param value 64 KiB at most; text is UTF-8 */
+  /**
+   * Sets an extended attribute, as setxattr(2) does.
+   * @param value 64 KiB at most; text is UTF-8
+   * @param options `create`: EEXIST where the file has it; `replace`: ENODATA where it has not
+   */
   setAttribute(
     path: VolumePath,
     attribute: string | Uint8Array,
     value: string | ArrayBufferView,
+    options?: { create?: boolean; replace?: boolean },
   ): Promise<void> {
     return this.#attribute('setxattr', path, (inode, at) => {
-      setValue(this.#session, inode, attribute, value, at)
+      setValue(this.#session, inode, attribute, value, options, at)
+    })
+  }
+
+  /** The flags of chattr(1), and the project. Follows symbolic links. */
+  getFlags(path: VolumePath): Promise<InodeFlags> {
+    return this.#attribute('ioctl', path, (inode, at) => flagsOf(this.#session, inode, at))
+  }
+
+  /** Changes the flags that are given, and no others: whole or not at all. EOPNOTSUPP for what its type cannot have. */
+  setFlags(path: VolumePath, flags: Partial<InodeFlags>): Promise<void> {
+    return this.#attribute('ioctl', path, (inode, at) => {
+      changeFlags(this.#session, inode, flags, at)
     })
   }
 

@@ -3,10 +3,12 @@
 import { xattrPrefixes } from '../../layout/xattr.js'
 import { E2BIG } from '../fs/errno.js'
 import { Name } from '../fs/name.js'
+import { XATTR_CREATE, XATTR_REPLACE } from '../fs/xattr-store.js'
 import { apiError, check } from './api-error.js'
 import { type BytePath, fromBytes } from './byte-path.js'
 import { Collector } from './collector.js'
 import { invalidType } from './invalid-argument.js'
+import { booleanOf, optionsOf } from './options.js'
 import type { Session } from './session.js'
 
 /** The value of an attribute. */
@@ -32,14 +34,18 @@ export function setValue(
   inode: number,
   attribute: unknown,
   value: unknown,
+  options: unknown,
   path: BytePath,
 ): void {
   const { buffer, engine } = session
   const name = xattrNameOf(attribute)
   const bytes = bytesOfValue(value)
+  const { create, replace } = optionsOf('setAttribute', options, ['create', 'replace'])
+  const flags =
+    (booleanOf(create, 'create') ? XATTR_CREATE : 0) | (booleanOf(replace, 'replace') ? XATTR_REPLACE : 0)
   if (bytes.length > buffer.bytes.length) throw apiError(-E2BIG, 'setxattr', path)
   buffer.bytes.set(bytes)
-  check(engine.xattrs.set(inode, name, buffer, 0, bytes.length, 0), 'setxattr', path)
+  check(engine.xattrs.set(inode, name, buffer, 0, bytes.length, flags), 'setxattr', path)
 }
 
 export function removeValue(session: Session, inode: number, attribute: unknown, path: BytePath): void {

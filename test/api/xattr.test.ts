@@ -42,6 +42,9 @@ void test('extended attributes of files that are not mounted', async (t) => {
   await t.rejects(volume.setAttribute('/file', 'user.a', Buffer.alloc(2 ** 21)), { code: 'E2BIG' })
   await t.rejects(volume.getAttribute('/none', 'user.a'), { code: 'ENOENT' })
   await t.rejects(volume.listAttributes('/none'), { code: 'ENOENT' })
+  await t.rejects(volume.setAttribute('/file', 'user.text', 'x', { create: true }), { code: 'EEXIST' })
+  await t.rejects(volume.setAttribute('/file', 'user.new', 'x', { replace: true }), { code: 'ENODATA' })
+  await volume.setAttribute('/file', 'user.text', 'Grüße', { replace: true })
   const noText = 5 as unknown as string
   await t.rejects(volume.getAttribute('/file', noText), { code: 'ERR_INVALID_ARG_TYPE' })
   await t.rejects(volume.setAttribute('/file', 'user.a', noText), { code: 'ERR_INVALID_ARG_TYPE' })

@@ -40,7 +40,6 @@ import type { Name } from './name.js'
 import { Namespace } from './namespace.js'
 import type { NewInode } from './new-inode.js'
 import { Orphans } from './orphans.js'
-import { type Others, nobody } from './others.js'
 import { Ranges } from './ranges.js'
 import { Rename } from './rename.js'
 import { Setattr } from './setattr.js'
@@ -67,8 +66,6 @@ export class Engine {
   /** Space that is about to come back. */
   readonly space: Space
   readonly isReadOnly: boolean
-  /** Served between two transactions of a call that frees many blocks. */
-  others: Others = nobody
   /** Note each access; otherwise as relatime does (mount(8)). */
   readonly #notesEachAccess: boolean
   readonly upkeep: Upkeep
@@ -151,7 +148,6 @@ export class Engine {
     const end: CallEnd = {
       giveUp: (error, number) => this.#giveUp(error, number),
       unlockMetadata: () => this.#unlockMetadata(),
-      serveOthers: () => this.others.serveOthers(),
     }
     this.#eviction = new Eviction(parts, state, reclaim, space, end)
     this.#setattr = new Setattr(parts, change, reclaim, space, allocator, end)

@@ -56,7 +56,7 @@ export class Eviction {
   /** Frees an inode that has neither names nor references. */
   evictIfUnused(number: number): void {
     // Others are not held up by a large file: what is left of it stands on the orphan list.
-    while (this.#evictPart(number)) this.#end.serveOthers()
+    while (this.#evictPart(number));
   }
 
   /** @returns whether something is left */

@@ -43,7 +43,6 @@ export class Fallocate extends FileCall {
   readonly #fill: MapFill
   readonly #punch: Punch
   readonly #isReadOnly: boolean
-  readonly #end: CallEnd
   readonly #inode: Inode
   /** The call in hand. */
   #number = 0
@@ -76,7 +75,6 @@ export class Fallocate extends FileCall {
     this.#fill = fill
     this.#punch = punch
     this.#isReadOnly = isReadOnly
-    this.#end = end
     this.#inode = new Inode(parts.medium)
   }
 
@@ -99,27 +97,17 @@ export class Fallocate extends FileCall {
     if (this.#isReadOnly) return -EROFS
     if (!isServed(mode)) return -EOPNOTSUPP
     const isTooLarge = endsBefore(largestFileBlocks, 0, endIndex, endWithin)
-    const isPunch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0
-    if (isTooLarge && !isPunch) return -EFBIG
-    for (;;) {
-      this.#number = number
-      this.#mode = mode
-      this.#index = index
-      this.#within = within
-      this.#endIndex = endIndex
-      this.#endWithin = endWithin
-      this.#killPrivileges = killPrivileges
-      const result = isPunch ? this.runPart(number) : this.#runAllocation()
-      if (result !== partLeft) return result
-      // They may make such a call as well. Each part of a punch begins anew.
-      this.#end.serveOthers()
-    }
-  }
-
-  #runAllocation(): number {
+    if (isTooLarge && (mode & FALLOC_FL_PUNCH_HOLE) === 0) return -EFBIG
+    this.#number = number
+    this.#mode = mode
+    this.#index = index
+    this.#within = within
+    this.#endIndex = endIndex
+    this.#endWithin = endWithin
+    this.#killPrivileges = killPrivileges
     this.#reached = notBegun
     try {
-      return this.run(this.#number)
+      return this.run(number)
     } finally {
       this.#allocator.endPromise()
     }

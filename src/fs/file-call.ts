@@ -27,21 +27,16 @@ export abstract class FileCall {
   /** @param second another file that has to be locked, 0 for none @returns what the last step does */
   protected run(number: number, second = 0): number {
     let result: number = partLeft
-    while (result === partLeft) result = this.runPart(number, second)
-    return result
-  }
-
-  /** Takes one step. @returns what it does; where that is partLeft, those who wait for the locks come before the next one */
-  protected runPart(number: number, second = 0): number {
-    let result: number
-    this.#locks.lockInodes(number, second)
-    try {
-      result = this.step()
-    } catch (error) {
-      result = this.afterDamage(this.#end.giveUp(error, number))
+    while (result === partLeft) {
+      this.#locks.lockInodes(number, second)
+      try {
+        result = this.step()
+      } catch (error) {
+        result = this.afterDamage(this.#end.giveUp(error, number))
+      }
+      if (result === partLeft) this.#locks.yieldInodes()
+      else this.#locks.unlockInodes()
     }
-    if (result === partLeft) this.#locks.yieldInodes()
-    else this.#locks.unlockInodes()
     return result
   }
 }

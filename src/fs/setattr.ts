@@ -46,11 +46,7 @@ export class Setattr {
   /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
   setattr(number: number, change: AttributeChange): number {
     let result = isUnmade
-    while (result > 0) {
-      result = this.#step(number, change, result)
-      // Once the change is made, it is needed no more.
-      if (result === cutLeft) this.#end.serveOthers()
-    }
+    while (result > 0) result = this.#step(number, change, result)
     return result
   }
 

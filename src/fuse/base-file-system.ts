@@ -6,7 +6,6 @@
  */
 import { Clock } from '../fs/clock.js'
 import { ENOSYS } from '../fs/errno.js'
-import { nobody } from '../fs/others.js'
 import { Space, spaceWords } from '../fs/space.js'
 import type { Mapping } from '../native/index.js'
 import { createTransferBuffer } from '../pmem/transfer-buffer.js'
@@ -24,7 +23,6 @@ const noTrim: Trimming['trim'] = { blockCount: 0, step: () => -ENOSYS }
 export class BaseFileSystem implements FileSystem {
   readonly clock = new Clock()
   readonly space: FileSystem['space']
-  others = nobody
   readonly ranges: Ranges = noRanges
   readonly allocation = noAllocation
   readonly flags = noFlags

@@ -13,7 +13,6 @@ import type { ExtentSink } from '../fs/extent.js'
 import type { FilePosition } from '../fs/file-position.js'
 import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
-import type { Others } from '../fs/others.js'
 import type { Space } from '../fs/space.js'
 import type { TrimRange } from '../fs/trim.js'
 import type { XattrNameSink } from '../fs/xattrs.js'
@@ -222,8 +221,6 @@ export interface FileSystem extends Names, Attributes, Contents, Named, Trimming
   readonly clock: Clock
   /** Space that is about to come back. */
   readonly space: Pick<Space, keyof Space>
-  /** The server sets it: a call that takes long may serve others between two of its parts. */
-  others: Others
   /** Whether {@link settle} looks for locks that a call has left held. */
   readonly isChecked: boolean
   /** @throws Error where a call that is over has left a lock held */

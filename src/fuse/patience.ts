@@ -5,14 +5,13 @@
  * a RELEASE goes before it), and by another way than a write, which may overtake it. Beside a ring, FORGETs gather for
  * a moment besides; who waits here cuts that short.
  */
-import type { Others } from '../fs/others.js'
 
 /** How long a wait lasts while nothing happens. */
 export const sliceMs = 10
 /** What such a slice costs of a request's budget; a request that was served meanwhile costs 1. */
 export const sliceCost = 10
 
-export interface Patience extends Others {
+export interface Patience {
   /**
    * Waits until more space has come back than `seen` says, for a slice at the most.
    * @returns what it costs, 0 where waiting is of no use
@@ -20,6 +19,11 @@ export interface Patience extends Others {
   wait(seen: number): number
   /** Waits until what the kernel had to give up before has been given up: as good as always, and not for long. */
   drain(): void
+  /**
+   * Lets others have their turn during a request that takes long: serves those that have come and that this thread can
+   * get at, and waits for none. What the request in hand says is gone afterwards.
+   */
+  serveOthers(): void
   /** Whether the thread is to stop or to pause: a request that takes long and can end early does so. */
   readonly isInterrupted: boolean
 }

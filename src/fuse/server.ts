@@ -72,7 +72,6 @@ export class Server implements Servant {
     notices: KernelNotices,
   ) {
     const { directIo, writebackCache } = options
-    files.others = patience
     const replies = new Replies(files, message, directIo, attributeSeconds(writebackCache))
     this.#files = files
     this.#message = message

@@ -36,9 +36,6 @@ const noEntry = -1
 const askAgainMs = 1
 /** One that is giving back a large file takes its time, and this queue's other requests are not to wait for it. */
 const mostAsks = 20
-/** Requests that are served between two parts of one that takes long, and how many such may be in hand. */
-const mostServedBetween = 64
-const mostNested = 8
 const drainCost = (mostAsks * askAgainMs * sliceCost) / sliceMs
 
 const block = ringBlock
@@ -63,9 +60,6 @@ export class UringChannel implements Channel, Patience {
   readonly #forgets: ForgetReceiver | null
   readonly #handler: RequestHandler
   readonly #message: Message
-  /** The entry of the request in hand, and how many requests have let others in to come to it. */
-  #entry = noEntry
-  #nested = 0
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
@@ -111,23 +105,22 @@ export class UringChannel implements Channel, Patience {
   }
 
   goOn(): ChannelEnd {
-    for (;;) {
-      const entry = native.exchangeRing(this.#ring)
-      if (entry < 0) return endOf(entry, this.#buffer.words[block.stop]!)
-      this.#serve(entry)
-    }
-  }
-
-  #serve(entry: number): void {
     const { words } = this.#buffer
     const handler = this.#handler
     const { files } = handler
-    files.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
-    this.#take(entry)
-    if (this.#forgets !== null) this.#forgets.takeAll(files)
-    const result = handler.handle()
-    if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
-    this.#describeReply(entry, result)
+    const { clock } = files
+    const forgets = this.#forgets
+    const ring = this.#ring
+    for (;;) {
+      const entry = native.exchangeRing(ring)
+      if (entry < 0) return endOf(entry, words[block.stop]!)
+      clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+      this.#take(entry)
+      if (forgets !== null) forgets.takeAll(files)
+      const result = handler.handle()
+      if (result === NO_REPLY) throw new Error('a request over the ring was not to be answered')
+      this.#describeReply(entry, result)
+    }
   }
 
   /** What comes back comes by FORGETs, which others read; under -o direct_io a RELEASE goes before, by any queue. */
@@ -145,19 +138,9 @@ export class UringChannel implements Channel, Patience {
     this.#askDrain()
   }
 
-  /** A request stays in its entry, so others may come in between; replies go out at once. */
+  /** Other workers serve theirs. Of this one's queues no request can be had without waiting; replies go out. */
   serveOthers(): void {
-    if (this.#nested === mostNested) return
-    const inHand = this.#entry
-    let entry = 0
-    this.#nested++
-    for (let n = 0; n < mostServedBetween && entry >= 0; n++) {
-      entry = native.pollRing(this.#ring)
-      if (entry >= 0) this.#serve(entry)
-    }
     native.submitRing(this.#ring)
-    this.#nested--
-    this.#take(inHand)
   }
 
   /**
@@ -195,7 +178,6 @@ export class UringChannel implements Channel, Patience {
 
   /** Points the message at an entry's request. */
   #take(entry: number): void {
-    this.#entry = entry
     const header = headerBytes + entry * RING_HEADER_BYTES
     const payload = this.#payloads + entry * maxWriteBytes
     const message = this.#message

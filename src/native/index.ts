@@ -253,11 +253,8 @@ export interface Native {
    * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
-  /** The same without waiting. @returns as exchangeRing; -EAGAIN where no request is at hand, or `stop` was set */
-  pollRing(ring: number): number
   /**
-   * Hands in the reply that the ring block describes (if any) and those that exchangeRing has not handed in yet, and
-   * waits for nothing.
+   * Hands in the replies that exchangeRing has not handed in yet, and waits for nothing.
    * @returns 0 or a negative errno
    */
   submitRing(ring: number): number

@@ -49,7 +49,6 @@ NAPI_MODULE_INIT()
 		{ "closeRing", call_close_ring },
 		{ "registerEntry", call_register_entry },
 		{ "exchangeRing", call_exchange_ring },
-		{ "pollRing", call_poll_ring },
 		{ "submitRing", call_submit_ring },
 		{ "lockFile", call_lock_file },
 		{ "blockDeviceBytes", call_block_device_bytes },

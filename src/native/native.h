@@ -147,7 +147,6 @@ CALL(call_open_ring);
 CALL(call_close_ring);
 CALL(call_register_entry);
 CALL(call_exchange_ring);
-CALL(call_poll_ring);
 CALL(call_submit_ring);
 CALL(call_lock_file);
 CALL(call_block_device_bytes);

@@ -434,26 +434,7 @@ static int64_t take(struct ring *ring)
 	return c.result == -ENOTCONN || c.result == -ECONNABORTED || c.result == -ECANCELED ? -ENODEV : c.result;
 }
 
-/* Ends the request whose reply the block describes, if any. Returns as commit() does. */
-static int end_request(struct ring *ring)
-{
-	int error = commit(ring);
-
-	return error ? error : release_lock(&ring->block[RELEASE_MAPPING]);
-}
-
-/* Hands in all replies, and sees what has come meanwhile. Returns 0; -EAGAIN: nothing; or another negative errno. */
-static int look_once(struct ring *ring)
-{
-	int error = ring->to_submit || ring_has_work(ring) ? ring_enter(ring, 0) : 0;
-
-	if (error)
-		return error;
-	return ring_is_ready(ring) && !stop_of(ring) ? 0 : -EAGAIN;
-}
-
-/* Takes a request by the ring that the script names, once `find` has found one. */
-static napi_value next_request(napi_env env, napi_callback_info info, int (*find)(struct ring *))
+CALL(call_exchange_ring)
 {
 	int64_t number, result;
 	struct ring *ring;
@@ -464,9 +445,11 @@ static napi_value next_request(napi_env env, napi_callback_info info, int (*find
 	ring = ring_of(number);
 	if (!ring || !ring->block)
 		return give(env, -EINVAL);
-	error = end_request(ring);
+	error = commit(ring);
 	if (!error)
-		error = find(ring);
+		error = release_lock(&ring->block[RELEASE_MAPPING]);
+	if (!error)
+		error = await(ring);
 	if (error)
 		return give(env, error);
 	result = take(ring);
@@ -474,27 +457,15 @@ static napi_value next_request(napi_env env, napi_callback_info info, int (*find
 	return give(env, result);
 }
 
-CALL(call_exchange_ring)
-{
-	return next_request(env, info, await);
-}
-
-CALL(call_poll_ring)
-{
-	return next_request(env, info, look_once);
-}
-
 CALL(call_submit_ring)
 {
 	int64_t number;
 	struct ring *ring;
-	int error;
 
 	if (!read_words(env, info, &number, 1))
 		return NULL;
 	ring = ring_of(number);
-	if (!ring || !ring->block)
+	if (!ring)
 		return give(env, -EINVAL);
-	error = end_request(ring);
-	return give(env, error ? error : ring_submit(ring));
+	return give(env, ring_submit(ring));
 }

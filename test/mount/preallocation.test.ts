@@ -93,3 +93,20 @@ void tap.test('fallocate, cp and dd over /dev/fuse', (t) => programs(t, 'devfuse
 // Kernels without a ring have had their turn.
 if (turnRingOn(tap) === 'uring')
   void tap.test('fallocate, cp and dd over io_uring', (t) => programs(t, 'uring'))
+
+async function reusesSpace(t: Test, channel: string): Promise<void> {
+  const mount = await TestMount.mounted(t, '24G', '--channel', channel, '--workers', '1')
+  const [first, second] = ['first', 'second'].map((name) => join(mount.mountpoint, name)) as [string, string]
+  await run('fallocate', ['-l', '20G', first])
+  await run('rm', [first])
+  await run('fallocate', ['-l', '20G', second])
+  await run('truncate', ['-s', '0', second])
+  await run('fallocate', ['-l', '20G', first])
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+}
+
+for (const channel of [turnRingOn(tap), 'devfuse'])
+  void tap.test(`the space of what was removed a moment ago is there, over ${channel}`, (t) =>
+    reusesSpace(t, channel),
+  )

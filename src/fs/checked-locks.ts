@@ -5,10 +5,16 @@
  * Tests use them in place of the plain ones, which therefore pay nothing for it.
  */
 import { Locks, inodeLock, lockName } from './locks.js'
-import { ALLOCATOR_LOCK, INODE_LOCKS, METADATA_LOCK, inodeLockCount } from './shared-state.js'
+import {
+  ALLOCATOR_LOCK,
+  INODE_LOCKS,
+  METADATA_LOCK,
+  SUPERBLOCK_LOCK,
+  inodeLockCount,
+} from './shared-state.js'
 
-/** The metadata lock, four inode locks, the allocator's. */
-const mostHeld = 6
+/** The metadata lock, four inode locks, the allocator's, the superblock's. */
+const mostHeld = 7
 
 export class CheckedLocks extends Locks {
   /** Words of the locks that are held for changing, in the order in which they were taken. */
@@ -79,6 +85,7 @@ export class CheckedLocks extends Locks {
 /** The place of a lock in the order. */
 function rank(at: number): number {
   if (at === METADATA_LOCK) return 0
+  if (at === SUPERBLOCK_LOCK) return inodeLockCount + 2
   return at === ALLOCATOR_LOCK ? inodeLockCount + 1 : 1 + at - INODE_LOCKS
 }
 

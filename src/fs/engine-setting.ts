@@ -5,8 +5,6 @@ import type { DataMode } from './overwriting.js'
 
 export interface EngineSetting {
   readonly geometry: Geometry
-  /** The name of the volume: bytes of UTF-8 as words, padded with zeros. */
-  readonly label: Uint32Array
   readonly hashKey0: number
   readonly hashKey1: number
   /** Hold every call to the order of locks and to saving before changing (checked-locks.ts, checked-transaction.ts). */

@@ -34,6 +34,7 @@ import { FlagChange } from './flag-change.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
+import { Label } from './label.js'
 import { Locks } from './locks.js'
 import { isDirectory } from './mode.js'
 import type { Name } from './name.js'
@@ -78,7 +79,7 @@ export class Engine {
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
   /** The name of the volume. */
-  readonly label: Uint32Array
+  readonly label: Label
   /** Calls on extended attributes. */
   readonly xattrs: Xattrs
   readonly #medium: Medium
@@ -134,7 +135,6 @@ export class Engine {
         onDamage(what)
       })
     this.#geometry = setting.geometry
-    this.label = setting.label
     this.#locks = parts.locks
     this.#allocator = allocator
     this.#tx = parts.tx
@@ -155,6 +155,7 @@ export class Engine {
     this.ranges = new Ranges(parts, map, parts.file, isReadOnly, end)
     this.allocation = new Fallocate(parts, allocator, change, parts.fill, parts.punch, isReadOnly, end)
     this.flags = new FlagChange(parts, isReadOnly, end)
+    this.label = new Label(medium, state, parts.locks, isReadOnly)
     this.trim = new Trim(medium, allocator, state, isReadOnly)
     this.xattrs = new Xattrs(parts, space, isReadOnly, end)
     this.upkeep = new Upkeep(parts, reclaim, notes, end)

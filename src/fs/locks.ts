@@ -3,8 +3,8 @@
  * Locks between workers: words of the shared state, taken by compare-and-exchange and slept on by futex.
  * A word holds its owner, so that a waiter can tell whom it waits for.
  *
- * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock. checked-locks.ts
- * sees to it where tests run.
+ * Order, from first to last: the metadata lock, inode locks by rising index, the allocator's lock, the superblock's
+ * lock. checked-locks.ts sees to it where tests run.
  */
 import { LOCK_WAITED as WAITED, wake, waitWhile } from '../pmem/shared-memory.js'
 import {
@@ -12,6 +12,7 @@ import {
   FAILED,
   INODE_LOCKS,
   METADATA_LOCK,
+  SUPERBLOCK_LOCK,
   type SharedState,
   inodeLockCount,
 } from './shared-state.js'
@@ -27,6 +28,9 @@ const recheckMs = 1000
 /** Time enough for one that was woken to take a lock. */
 const yieldMs = 1
 
+/** In place of a worker's number: the thread that opened the volume, which may run beside all workers. */
+export const opener = ownerMask - 1
+
 export class Locks {
   readonly #state: SharedState
   readonly #words: Int32Array
@@ -35,7 +39,7 @@ export class Locks {
   readonly #held = new Int32Array(4)
   #heldCount = 0
 
-  /** @param worker from 0 */
+  /** @param worker from 0, or {@link opener} */
   constructor(state: SharedState, worker: number) {
     this.#state = state
     this.#words = state.words
@@ -75,6 +79,14 @@ export class Locks {
 
   unlockAllocator(): void {
     this.release(ALLOCATOR_LOCK)
+  }
+
+  lockSuperblock(): void {
+    this.acquire(SUPERBLOCK_LOCK)
+  }
+
+  unlockSuperblock(): void {
+    this.release(SUPERBLOCK_LOCK)
   }
 
   /** For reading an inode, its blocks or its entries. Held alone: release it before taking another. */
@@ -183,11 +195,14 @@ export class Locks {
 function describe(at: number, seen: number): string {
   const name = lockName(at)
   const isShared = at >= INODE_LOCKS && (seen & WRITER) === 0
-  return isShared ? `${name}, which readers hold` : `${name}, which worker ${(seen & ownerMask) - 1} holds`
+  if (isShared) return `${name}, which readers hold`
+  const worker = (seen & ownerMask) - 1
+  return `${name}, which ${worker === opener ? 'the main thread' : `worker ${worker}`} holds`
 }
 
 export function lockName(at: number): string {
   if (at === METADATA_LOCK) return 'the metadata lock'
+  if (at === SUPERBLOCK_LOCK) return "the superblock's lock"
   return at === ALLOCATOR_LOCK ? "the allocator's lock" : 'an inode lock'
 }
 

@@ -3,7 +3,7 @@
  * The volatile truth that the workers of a mount share: locks, the allocator's working bitmap, lookup counts. It lies
  * in shared memory, never in a JavaScript object, so that any thread sees the same. It is rebuilt at every open.
  */
-import { blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode } from '../../layout/inode.js'
 import type { Mapping } from '../native/index.js'
 import {
@@ -31,6 +31,8 @@ export const FAILED = 32
 export const DAMAGE_MET = 33
 /** Non-zero: the superblock has a record of damage that an earlier opening met. */
 export const DAMAGE_RECORDED = 34
+/** Held by whoever reads or changes the words at {@link SUPERBLOCK}. */
+export const SUPERBLOCK_LOCK = 35
 /** Incremented whenever a block of the inode table is freed: what a worker remembers of the table is then invalid. */
 export const TABLE_EPOCH = 40
 /** Index in the inode table at which the search for a hole begins. Under the metadata lock. */
@@ -51,7 +53,9 @@ export const inodeLockCount = 1024
 export const RESERVATIONS = INODE_LOCKS + inodeLockCount
 export const reservationCount = 1024
 export const reservationWords = 4
-const BITMAP = RESERVATIONS + reservationCount * reservationWords
+/** The superblock (open-superblock.ts), a block of words. */
+export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
+const BITMAP = SUPERBLOCK + blockWords
 
 /** Memory of each worker's own, in which a call puts together what it stores. */
 export const scratchBytes = 8192

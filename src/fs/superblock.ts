@@ -40,7 +40,7 @@ export class Superblock {
   readonly words: Uint32Array
   readonly bytes: Uint8Array
 
-  constructor(words = new Uint32Array(blockWords)) {
+  constructor(words: Uint32Array = new Uint32Array(blockWords)) {
     this.words = words
     this.bytes = new Uint8Array(words.buffer, words.byteOffset, blockBytes)
   }
@@ -108,11 +108,6 @@ export class Superblock {
   get copyBlocks(): number[] {
     const [first, ...others] = this.segments.map((segment) => segment.first + superblockBlock)
     return [first!, this.secondCopyBlock, ...others]
-  }
-
-  /** A copy of the label as it lies on the medium. */
-  get labelWords(): Uint32Array {
-    return this.words.slice(at.label, at.label + labelBytes / 4)
   }
 
   get label(): string {

@@ -10,12 +10,13 @@ import type { EngineSetting } from './engine-setting.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
 import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'
-import { Locks } from './locks.js'
+import { Locks, opener } from './locks.js'
+import { OpenSuperblock } from './open-superblock.js'
 import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
 import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
-import { type Superblock, readSuperblock, writeSuperblock } from './superblock.js'
+import { type Superblock, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 
@@ -49,7 +50,6 @@ export interface OpenOptions {
 }
 
 export class Volume {
-  superblock: Superblock
   readonly state: SharedState
   /** What went wrong and was mended on opening, in sentences for people. */
   readonly notices: readonly string[]
@@ -65,6 +65,7 @@ export class Volume {
   /** What the superblock said when it was opened. */
   readonly #damageBefore: number
   readonly #medium: Medium
+  readonly #superblock: OpenSuperblock
   readonly #options: OpenOptions
   #isReadOnly: boolean
   #marked = false
@@ -80,8 +81,9 @@ export class Volume {
     options: OpenOptions,
   ) {
     this.#medium = medium
-    this.superblock = superblock
     this.state = state
+    this.#superblock = new OpenSuperblock(medium, state, new Locks(state, opener))
+    this.#superblock.load(superblock)
     this.notices = notices
     this.undone = undone
     this.#options = options
@@ -122,10 +124,14 @@ export class Volume {
     if (upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
   }
 
+  /** As it was last read or written; not to be changed, and there until the volume is closed. */
+  get superblock(): Superblock {
+    return this.#superblock.current
+  }
+
   get setting(): EngineSetting {
     return {
       geometry: this.superblock.geometry,
-      label: this.superblock.labelWords,
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
@@ -171,9 +177,10 @@ export class Volume {
     if (!this.#marked) return
     // Before the superblock may say so: a fence that fails, or has failed, ends this here.
     this.#medium.fence()
-    this.superblock.set(at.state, stateClean)
-    this.#countDamage()
-    writeSuperblock(this.#medium, this.superblock)
+    this.#superblock.write((superblock) => {
+      superblock.set(at.state, stateClean)
+      this.#countDamage(superblock)
+    })
   }
 
   /** Ends without a word to the medium: an engine has failed, and may have left locks and a transaction behind. */
@@ -227,12 +234,14 @@ export class Volume {
     if (!this.#isReadOnly) return
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
-    this.superblock = superblock
+    this.#superblock.load(superblock)
     recover(this.#medium, superblock.geometry)
     if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).load()
     this.#isReadOnly = false
     this.#observer = undefined
-    for (const place of this.#unrecorded.splice(0)) this.#record(place.what, place.now)
+    this.#superblock.use((current) => {
+      for (const place of this.#unrecorded.splice(0)) this.#record(current, place.what, place.now)
+    })
     const { upkeep } = this.engine(0)
     if (!upkeep.isTableListed) upkeep.relistInodes()
     upkeep.finishUnusedOrphans((number) => this.state.lookups(number) > 0)
@@ -243,12 +252,12 @@ export class Volume {
   markMounted(now: number): void {
     if (this.#isReadOnly) return
     this.#marked = true
-    const { superblock } = this
-    writeHeaders(this.#medium, superblock, true)
-    superblock.set(at.state, stateDirty)
-    superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
-    superblock.set(at.mountCount, superblock.get(at.mountCount) + 1)
-    writeSuperblock(this.#medium, superblock)
+    writeHeaders(this.#medium, this.superblock, true)
+    this.#superblock.write((superblock) => {
+      superblock.set(at.state, stateDirty)
+      superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
+      superblock.set(at.mountCount, superblock.get(at.mountCount) + 1)
+    })
   }
 
   /**
@@ -263,9 +272,10 @@ export class Volume {
     this.#medium.check()
     this.lastDamage = what
     if (!this.#places.add(what)) return
-    this.#record(what, now)
-    if (this.#marked) writeSuperblock(this.#medium, this.superblock)
-    else if (this.#isReadOnly) this.#unrecorded.push({ what, now })
+    const record = (superblock: Superblock): void => this.#record(superblock, what, now)
+    if (this.#marked) this.#superblock.write(record)
+    else this.#superblock.use(record)
+    if (!this.#marked && this.#isReadOnly) this.#unrecorded.push({ what, now })
     this.onDamage(what)
     if (this.#places.isFull)
       this.onDamage(`in ${mostDamagedPlaces} places so far; further ones are counted, and not told`)
@@ -276,12 +286,12 @@ export class Volume {
     return this.#places.all
   }
 
-  #record(what: string, now: number): void {
-    recordDamage(this.superblock, what, now)
-    this.#countDamage()
+  #record(superblock: Superblock, what: string, now: number): void {
+    recordDamage(superblock, what, now)
+    this.#countDamage(superblock)
   }
 
-  #countDamage(): void {
-    recordDamageCount(this.superblock, this.#damageBefore + this.state.damageMet)
+  #countDamage(superblock: Superblock): void {
+    recordDamageCount(superblock, this.#damageBefore + this.state.damageMet)
   }
 }

@@ -9,7 +9,7 @@ import { ENOSYS } from '../fs/errno.js'
 import { Space, spaceWords } from '../fs/space.js'
 import type { Mapping } from '../native/index.js'
 import { createTransferBuffer } from '../pmem/transfer-buffer.js'
-import type { FileSystem, InodeFlags, Names, Ranges, Trimming, Usage } from './file-system.js'
+import type { FileSystem, InodeFlags, Named, Names, Ranges, Trimming, Usage } from './file-system.js'
 
 const noLock = 0 as Mapping
 
@@ -18,6 +18,7 @@ const noRanges: Ranges = { seek: () => -ENOSYS, copy: () => -ENOSYS }
 
 const noAllocation: FileSystem['allocation'] = { fallocate: () => -ENOSYS }
 const noFlags: InodeFlags = { set: () => -ENOSYS, setWithProject: () => -ENOSYS }
+const noLabel: Named['label'] = { get: () => undefined, set: () => -ENOSYS }
 const noTrim: Trimming['trim'] = { blockCount: 0, step: () => -ENOSYS }
 
 export class BaseFileSystem implements FileSystem {
@@ -27,7 +28,7 @@ export class BaseFileSystem implements FileSystem {
   readonly allocation = noAllocation
   readonly flags = noFlags
   readonly trim = noTrim
-  readonly label = new Uint32Array()
+  readonly label = noLabel
   readonly xattrs: FileSystem['xattrs'] = null
   readonly isChecked: boolean = false
   readonly lockMemory = noLock

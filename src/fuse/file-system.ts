@@ -100,8 +100,12 @@ export interface InodeFlags {
 
 /** What the whole file system is called. */
 export interface Named {
-  /** Bytes of UTF-8 as words, padded with zeros; empty where it has no name. At most 255 bytes. */
-  readonly label: Uint32Array
+  /** UTF-8; no bytes where it has no name. */
+  readonly label: {
+    /** Copies it: 255 bytes at most, and zeros or nothing behind them. */
+    get(into: Uint8Array): void
+    set(label: Uint8Array): number
+  }
 }
 
 /** Free space, given back to what the file system lies on. */

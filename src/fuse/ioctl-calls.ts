@@ -20,6 +20,7 @@ import {
   FS_IOC_GETFSLABEL,
   FS_IOC_GETVERSION,
   FS_IOC_SETFLAGS,
+  FS_IOC_SETFSLABEL,
   asFl,
   asXflag,
   flagsFromCall,
@@ -44,6 +45,9 @@ export class IoctlCalls {
   readonly #replies: Replies
   readonly #patience: Patience
   readonly #notices: KernelNotices
+  /** The answer of FS_IOC_GETFSLABEL. */
+  readonly #labelWords = new Uint32Array(FSLABEL_MAX / 4)
+  readonly #labelBytes = new Uint8Array(this.#labelWords.buffer)
 
   constructor(
     files: Attributes & Trimming & Named,
@@ -74,6 +78,8 @@ export class IoctlCalls {
         return this.#getVersion()
       case FS_IOC_GETFSLABEL:
         return this.#getLabel()
+      case FS_IOC_SETFSLABEL:
+        return this.#setLabel()
       case FITRIM:
         return this.#trim()
       default:
@@ -99,10 +105,26 @@ export class IoctlCalls {
   }
 
   #getLabel(): number {
-    const { label } = this.#files
-    this.#message.clear(resultWords + FSLABEL_MAX / 4)
-    for (let word = 0; word < label.length; word++) this.#message.put(resultWords + word, label[word]!)
+    const words = this.#labelWords
+    words.fill(0)
+    this.#files.label.get(this.#labelBytes)
+    this.#message.clear(resultWords)
+    for (let word = 0; word < words.length; word++) this.#message.put(resultWords + word, words[word]!)
     return this.#end(FSLABEL_MAX)
+  }
+
+  /** As on ext4: whoever may not set it is told so first, and what follows the zero does not matter. */
+  #setLabel(): number {
+    const { payload, payloadStart, payloadBytes, pid, uid } = this.#message
+    if (payloadBytes < FSLABEL_MAX) return -EINVAL
+    if (!mayAdminister(pid, uid)) return -EPERM
+    const passed = payload.bytes.subarray(payloadStart, payloadStart + FSLABEL_MAX)
+    const length = passed.indexOf(0)
+    if (length < 0) return -EINVAL
+    const error = this.#files.label.set(passed.subarray(0, length))
+    if (error !== 0) return error
+    this.#begin()
+    return this.#end(0)
   }
 
   #getExtended(): number {

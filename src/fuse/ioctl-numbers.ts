@@ -20,6 +20,7 @@ export const FS_IOC32_GETVERSION = 0x80047601 | 0
 export const FS_IOC_FSGETXATTR = 0x801c581f | 0
 export const FS_IOC_FSSETXATTR = 0x401c5820
 export const FS_IOC_GETFSLABEL = 0x81009431 | 0
+export const FS_IOC_SETFSLABEL = 0x41009432
 export const FITRIM = 0xc0185879 | 0
 
 /** Names by number, for traces. */
@@ -31,10 +32,11 @@ export const ioctlNames: ReadonlyMap<number, string> = new Map([
   [FS_IOC_FSGETXATTR, 'FS_IOC_FSGETXATTR'],
   [FS_IOC_FSSETXATTR, 'FS_IOC_FSSETXATTR'],
   [FS_IOC_GETFSLABEL, 'FS_IOC_GETFSLABEL'],
+  [FS_IOC_SETFSLABEL, 'FS_IOC_SETFSLABEL'],
   [FITRIM, 'FITRIM'],
 ])
 
-/** What FS_IOC_GETFSLABEL answers: a string that ends with a zero, and zeros. */
+/** What FS_IOC_GETFSLABEL answers and FS_IOC_SETFSLABEL takes: a string that ends with a zero. Zeros follow the answer. */
 export const FSLABEL_MAX = 256
 
 export const fsxattr = structure('fsxattr', 28, 'FS_IOC_FSGETXATTR and FS_IOC_FSSETXATTR', {

@@ -20,6 +20,8 @@ void test('locks taken in their order, and let go of', (t) => {
     locks.lockMetadata()
     locks.lockInodes(9, 3, 1027, 2 ** 30)
     locks.lockAllocator()
+    locks.lockSuperblock()
+    locks.unlockSuperblock()
     locks.unlockAllocator()
     locks.unlockInodes()
     locks.unlockMetadata()
@@ -49,6 +51,13 @@ void test('what comes earlier is not taken later', (t) => {
     /an inode lock \(16\) is taken with the allocator's lock held, which has to come later/,
   )
   t.throws(() => allocatorHeld.lockMetadata(), /the metadata lock is taken with the allocator's lock held/)
+
+  const superblockHeld = locksOf(t)
+  superblockHeld.lockSuperblock()
+  t.throws(
+    () => superblockHeld.lockAllocator(),
+    /the allocator's lock is taken with the superblock's lock held, which has to come later/,
+  )
 
   const twice = locksOf(t)
   twice.lockInodes(7)

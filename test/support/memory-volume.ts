@@ -12,11 +12,13 @@ import { Transaction } from '../../src/fs/transaction.js'
 import { Volume } from '../../src/fs/volume.js'
 import { createMemoryDevice } from '../../src/pmem/device.js'
 import { deviceBlocks, mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
-import { MappedMedium } from '../../src/pmem/mapped-medium.js'
+import { MappedMedium, type MediumDescription } from '../../src/pmem/mapped-medium.js'
 import { epoch } from './test-volume.js'
 
 export class MemoryVolume {
   readonly medium: MappedMedium
+  /** For the media of other threads. */
+  readonly description: MediumDescription
   readonly volume: Volume
   /** Worker 0's. */
   readonly engine: Engine
@@ -29,6 +31,7 @@ export class MemoryVolume {
   constructor(sizeBytes: number, data: DataMode = 'inplace') {
     const device = createMemoryDevice(sizeBytes)
     const description = mapDevices([device], 'read-write')
+    this.description = description
     this.medium = new MappedMedium(description)
     const { geometry } = format(this.medium, {
       deviceBlocks: [deviceBlocks(device)],

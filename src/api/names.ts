@@ -3,10 +3,14 @@
  * Where a second name may be given, and moving from one to another: what link(2) and rename(2) say of the paths alone.
  */
 import { EBUSY, EEXIST, ENOENT, ENOTDIR } from '../fs/errno.js'
+import { NewInode } from '../fs/new-inode.js'
 import { apiError, check } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import type { Place } from './path-walk.js'
 import type { Session } from './session.js'
+
+/** RENAME_WHITEOUT is not to be had here. */
+const noWhiteout = new NewInode()
 
 /** Where something that is no directory may get a new name. @param from the first path, for the error */
 export function newName(session: Session, syscall: string, from: BytePath, to: BytePath): Place {
@@ -23,7 +27,12 @@ export function moveTo(session: Session, from: BytePath, to: BytePath): void {
   const place = session.walk.resolve(to, false)
   if (typeof place === 'number') throw apiError(place, 'rename', from, to)
   check(whyNotMoved(session, old, place, from), 'rename', from, to)
-  check(session.engine.rename(old.parent, old.name, place.parent, place.name, 0), 'rename', from, to)
+  check(
+    session.engine.rename(old.parent, old.name, place.parent, place.name, 0, noWhiteout),
+    'rename',
+    from,
+    to,
+  )
 }
 
 /** @returns 0, or what rename(2) says of the paths alone */

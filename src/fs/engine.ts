@@ -297,13 +297,13 @@ export class Engine {
     return this.#remove(parent, name, true)
   }
 
-  /** @param flags RENAME_* of renameat2(2) @returns 0 or a negative errno */
-  rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number {
+  /** @param flags RENAME_* of renameat2(2) @param whiteout what RENAME_WHITEOUT leaves @returns 0 or a negative errno */
+  rename(from: number, oldName: Name, to: number, newName: Name, flags: number, whiteout: NewInode): number {
     if (this.isReadOnly) return -EROFS
     let error: number
     this.#locks.lockMetadata()
     try {
-      error = this.#rename.rename(from, oldName, to, newName, flags)
+      error = this.#rename.rename(from, oldName, to, newName, flags, whiteout)
     } catch (damage) {
       error = this.#giveUp(damage, from)
     }

@@ -13,10 +13,10 @@ import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
-import { S_IFCHR, S_ISGID, isDirectory, typeOfMode } from './mode.js'
+import { S_ISGID, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
 import type { NamespaceParts } from './namespace-parts.js'
-import { NewInode, putInherited, putNew } from './new-inode.js'
+import { type NewInode, putInherited, putNew } from './new-inode.js'
 import { checkRemovable, dropName, openDirectory, saveDirectory, saveNames } from './namespace.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
@@ -42,7 +42,6 @@ export class Rename {
   readonly #orphans: Orphans
   readonly #directory: Directory
   readonly #acls: Acls
-  readonly #madeAsWhiteout = new NewInode()
   readonly #from: Inode
   readonly #to: Inode
   readonly #moved: Inode
@@ -58,7 +57,6 @@ export class Rename {
     this.#orphans = parts.orphans
     this.#directory = parts.directory
     this.#acls = parts.acls
-    this.#madeAsWhiteout.mode = S_IFCHR
     this.#from = new Inode(parts.medium)
     this.#to = new Inode(parts.medium)
     this.#moved = new Inode(parts.medium)
@@ -66,8 +64,15 @@ export class Rename {
     this.#walker = new Inode(parts.medium)
   }
 
-  /** @returns 0 or a negative errno */
-  rename(fromNumber: number, oldName: Name, toNumber: number, newName: Name, flags: number): number {
+  /** @param whiteout what RENAME_WHITEOUT leaves @returns 0 or a negative errno */
+  rename(
+    fromNumber: number,
+    oldName: Name,
+    toNumber: number,
+    newName: Name,
+    flags: number,
+    whiteout: NewInode,
+  ): number {
     this.replaced = 0
     this.leftEmptyTree = false
     const error = this.#open(fromNumber, oldName, toNumber, newName, flags)
@@ -82,7 +87,7 @@ export class Rename {
     this.#tx.begin()
     saveDirectory(this.#tx, this.#from)
     if (fromNumber !== toNumber) saveDirectory(this.#tx, this.#to)
-    const failed = exchange ? this.#exchange(oldName, newName) : this.#move(oldName, newName, flags)
+    const failed = exchange ? this.#exchange(oldName, newName) : this.#move(oldName, newName, flags, whiteout)
     if (failed === 0) {
       this.#from.putModified(this.#tx, this.#clock)
       if (fromNumber !== toNumber) this.#to.putModified(this.#tx, this.#clock)
@@ -161,7 +166,7 @@ export class Rename {
     return 0
   }
 
-  #move(oldName: Name, newName: Name, flags: number): number {
+  #move(oldName: Name, newName: Name, flags: number, whiteout: NewInode): number {
     const tx = this.#tx
     const moved = this.#moved
     const type = typeOfMode(moved.mode)
@@ -176,7 +181,7 @@ export class Rename {
       if (error !== 0) return error
     }
     if (flags & RENAME_WHITEOUT) {
-      const error = this.#whiteout(oldName)
+      const error = this.#leave(whiteout, oldName)
       if (error !== 0) return error
     } else {
       this.#directory.remove(tx, this.#from, oldName)
@@ -202,19 +207,21 @@ export class Rename {
   }
 
   /**
-   * Leaves a character device 0:0 under the old name, as overlay file systems want it. It inherits from its directory
-   * what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as mknod(2) would.
+   * Leaves a whiteout under the old name, as overlay file systems want it. It has the owner of any new inode, and inherits
+   * from its directory what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as mknod(2) would.
    */
-  #whiteout(oldName: Name): number {
+  #leave(made: NewInode, oldName: Name): number {
     const tx = this.#tx
     const inode = this.#walker
     const from = this.#from
-    const mode = this.#acls.modeOf(this.#madeAsWhiteout, from)
+    const mode = this.#acls.modeOf(made, from)
     const error = this.#free.choose(tx, inode)
     if (error !== 0) return error
     this.#free.take(tx, inode)
     putNew(tx, inode, this.#clock, mode, 1)
-    if (from.mode & S_ISGID) inode.put(tx, inodeField.gid, from.gid)
+    inode.put(tx, inodeField.uid, made.uid)
+    inode.put(tx, inodeField.gid, from.mode & S_ISGID ? from.gid : made.gid)
+    inode.put(tx, inodeField.device, made.device)
     putInherited(tx, inode, from)
     this.#directory.replace(tx, from, oldName, inode.number, typeOfMode(mode))
     return this.#acls.give(inode)

@@ -6,7 +6,7 @@ import type { Clock } from '../fs/clock.js'
 import { EPERM } from '../fs/errno.js'
 import { isDirectory, withoutPrivileges } from '../fs/mode.js'
 import { putAttrValidity, putStatx } from './attributes.js'
-import { isInChown } from './caller.js'
+import { isInChown, userOf } from './caller.js'
 import type { Attributes } from './file-system.js'
 import type { Message } from './message.js'
 import type { Patience } from './patience.js'
@@ -91,7 +91,8 @@ export class AttributeCalls {
     if (error !== 0) return error
     const mode = attributes[inode.word.mode]!
     if (isDirectory(mode) || withoutPrivileges(mode) === mode) return 0
-    if (uid === 0 || uid >>> 0 === attributes[inode.word.uid]) change.mask |= KILL_PRIVILEGES
+    const user = userOf(pid, uid)
+    if (user === 0 || user === attributes[inode.word.uid]) change.mask |= KILL_PRIVILEGES
     else if (isInChown(pid)) return -EPERM
     return 0
   }

@@ -4,6 +4,7 @@
  * meanwhile, so its system call cannot change.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
+import { NO_USER } from './message.js'
 
 /**
  * The numbers of chown(2), fchown(2), lchown(2) and fchownat(2), those of 32-bit programs included. In the other ABI of
@@ -29,6 +30,31 @@ export function isInChown(thread: number): boolean {
   }
 }
 
+/** The inode number of the initial PID namespace (PID_NS_INIT_INO of linux/nsfs.h). */
+const initialPidNamespace = 'pid:[4026531836]'
+
+/**
+ * Whether {@link userOf} finds out about every caller: the server is root and in the initial PID namespace, so that each
+ * thread has a number for it.
+ */
+export function seesAllCallers(): boolean {
+  try {
+    return process.geteuid?.() === 0 && readlinkSync('/proc/self/ns/pid') === initialPidNamespace
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The file system user of a thread that waits for a reply. Where mounts may be id-mapped, no request names it but those
+ * that create, so this reads /proc: it is for rare cases.
+ * @param uid what the request says
+ * @returns NO_USER where that cannot be seen
+ */
+export function userOf(thread: number, uid: number): number {
+  return uid === NO_USER ? (fileSystemUser(thread) ?? NO_USER) : uid >>> 0
+}
+
 const CAP_SYS_ADMIN = 21n
 
 /**
@@ -49,14 +75,29 @@ export function isSystemAdministrator(thread: number, uid: number): boolean {
   return capabilities === null ? uid === 0 : ((capabilities >> CAP_SYS_ADMIN) & 1n) === 1n
 }
 
+/** In the numbers of the server's user namespace. @returns null where that cannot be seen */
+function fileSystemUser(thread: number): number | null {
+  const digits = statusOf(thread, /^Uid:(?:\s+\d+){3}\s+(\d+)$/m)
+  return digits === null ? null : Number(digits)
+}
+
 /** In the server's user namespace: 0 for a thread of another one. @returns null where that cannot be seen */
 function effectiveCapabilities(thread: number): bigint | null {
-  if (thread === 0) return null
+  const digits = statusOf(thread, /^CapEff:\s*([0-9a-f]+)$/m)
+  if (digits === null) return null
   try {
-    const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1]
-    if (digits === undefined) return null
     const isOurs = readlinkSync(`/proc/${thread}/ns/user`) === readlinkSync('/proc/self/ns/user')
     return isOurs ? BigInt(`0x${digits}`) : 0n
+  } catch {
+    return null
+  }
+}
+
+/** What a pattern encloses in the status of a thread. @returns null where that cannot be seen */
+function statusOf(thread: number, pattern: RegExp): string | null {
+  if (thread === 0) return null
+  try {
+    return pattern.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1] ?? null
   } catch {
     return null
   }

@@ -5,10 +5,12 @@ import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { blockOf } from '../fs/inode.js'
+import { withoutPrivileges } from '../fs/mode.js'
 import { checkOpenToWrite } from '../fs/user-flags.js'
+import { userOf } from './caller.js'
 import type { Attributes, Contents } from './file-system.js'
 import { maxWriteBytes } from './init.js'
-import { type Message, wantsAccessNoted } from './message.js'
+import { type Message, NO_USER, wantsAccessNoted } from './message.js'
 import * as fuse from './protocol.js'
 import type { Replies } from './replies.js'
 import { CUT_SHORT } from './retry.js'
@@ -182,7 +184,7 @@ export class DataCalls {
       low & 4095,
       isFar ? farIndex : blockOf(endLow, endHigh),
       isFar ? 1 : endLow & 4095,
-      message.uid !== 0,
+      this.#takesSetIds(message.nodeid),
     )
   }
 
@@ -212,7 +214,7 @@ export class DataCalls {
         blockOf(toLow, toHigh),
         toLow & 4095,
         isLong ? mostBytesPerCopy : lengthLow,
-        message.uid !== 0,
+        this.#takesSetIds(message.argument(at.nodeid_out)),
       )
     if (copied < 0) return copied
     this.#statistics.countRead(copied)
@@ -220,5 +222,17 @@ export class DataCalls {
     message.put(fuse.fuse_copy_file_range_out.word.bytes_copied, copied)
     message.put(fuse.fuse_copy_file_range_out.word.bytes_copied + 1, 0)
     return fuse.fuse_copy_file_range_out.lengthBytes
+  }
+
+  /** Whether set-ID bits of a file go. Where the request does not name its user, this asks only if there are such bits. */
+  #takesSetIds(number: number): boolean {
+    const { pid, uid } = this.#message
+    if (uid === NO_USER) {
+      const { attributes } = this.#replies
+      if (this.#files.getattr(number, attributes) !== 0) return true
+      const mode = attributes[inode.word.mode]!
+      if (withoutPrivileges(mode) === mode) return true
+    }
+    return userOf(pid, uid) !== 0
   }
 }

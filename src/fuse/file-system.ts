@@ -66,8 +66,8 @@ export interface Names extends References {
   link(number: number, parent: number, name: Name): number
   unlink(parent: number, name: Name): number
   rmdir(parent: number, name: Name): number
-  /** @param flags RENAME_* of renameat2(2) */
-  rename(from: number, oldName: Name, to: number, newName: Name, flags: number): number
+  /** @param flags RENAME_* of renameat2(2) @param whiteout what RENAME_WHITEOUT leaves: a character device 0:0 */
+  rename(from: number, oldName: Name, to: number, newName: Name, flags: number, whiteout: NewInode): number
   /** Tells a directory's entries after a cookie. */
   readdir(
     number: number,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The first exchange: what the kernel offers and what this server asks for. */
 import { EPROTO } from '../fs/errno.js'
+import { seesAllCallers } from './caller.js'
 import type { Message } from './message.js'
 import {
   FUSE_KERNEL_MINOR_VERSION,
@@ -27,6 +28,7 @@ const FUSE_SETXATTR_EXT = 1 << 29
 const FUSE_INIT_EXT = 1 << 30
 /** Bits of flags2, which are bits 32 and up of the 64. */
 const FUSE_DIRECT_IO_ALLOW_MMAP = 1 << 4
+const FUSE_ALLOW_IDMAP = 1 << 8
 const FUSE_OVER_IO_URING = 1 << 9
 
 /** READDIRPLUS always, not adaptively: entries stay valid for ever, so what it brings is never wasted. */
@@ -42,6 +44,11 @@ const wanted =
   FUSE_SETXATTR_EXT |
   FUSE_INIT_EXT
 const wanted2 = FUSE_DIRECT_IO_ALLOW_MMAP
+/**
+ * Mounts may be id-mapped. Then requests through any mount name their user only if they create, so the server must be able
+ * to find out. The kernel refuses the flag without default_permissions, with which all is mounted here.
+ */
+const idMaps = seesAllCallers() ? FUSE_ALLOW_IDMAP : 0
 
 /** Data of one request, at the most. */
 export const maxWriteBytes = 2 ** 20
@@ -82,7 +89,8 @@ export function answerInit(message: Message, options: InitOptions): number {
   const acls = options.acls ? FUSE_POSIX_ACL : 0
   const caches = options.strictAccessTimes ? 0 : FUSE_CACHE_SYMLINKS
   message.put(answer.flags, flags & (wanted | opens | gathers | acls | caches))
-  message.put(answer.flags2, flags2 & (options.overRing ? wanted2 | FUSE_OVER_IO_URING : wanted2))
+  const rings = options.overRing ? FUSE_OVER_IO_URING : 0
+  message.put(answer.flags2, flags2 & (wanted2 | rings | idMaps))
   message.put(answer.max_background, maxBackground | (congestionThreshold << 16))
   message.put(answer.max_write, maxWriteBytes)
   message.put(answer.time_gran, 1)

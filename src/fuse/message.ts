@@ -12,6 +12,9 @@ import { O_ACCMODE, O_NOATIME, O_WRONLY, fuse_in_header, fuse_read_in } from './
 
 const header = fuse_in_header.word
 
+/** The user and the group of a request that names none (FUSE_INVALID_UIDGID): all but those that create. */
+export const NO_USER = -1
+
 /** Pieces of one reply, at the most: a hole and a block for each of its pages, and some to spare. */
 export const mostPieces = 1000
 
@@ -83,6 +86,7 @@ export class Message implements ReadSink {
   get nodeid(): number {
     return this.#words[this.#headerWord + header.nodeid]!
   }
+  /** Who creates, as the mount maps it. Of other requests NO_USER, if the kernel was told that mounts may be id-mapped. */
   get uid(): number {
     return this.#words[this.#headerWord + header.uid]!
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Serves requests about names: looking them up, making, linking, renaming, removing and listing them. */
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, permissionBits } from '../fs/mode.js'
+import { S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, permissionBits } from '../fs/mode.js'
 import { Name } from '../fs/name.js'
 import { NewInode } from '../fs/new-inode.js'
 import { DirectoryReply } from './directory-reply.js'
@@ -161,7 +161,8 @@ export class NameCalls {
     const next = message.name(this.#name, 0)
     message.name(this.#newName, next)
     const to = message.argument(newDirectoryWord)
-    return this.#files.rename(message.nodeid, this.#name, to, this.#newName, flags)
+    const whiteout = this.#make(S_IFCHR, 0, 0, 0)
+    return this.#files.rename(message.nodeid, this.#name, to, this.#newName, flags, whiteout)
   }
 
   #firstName(): Name {

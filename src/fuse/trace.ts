@@ -9,7 +9,8 @@ import { writeSync } from 'node:fs'
 import { format } from 'node:util'
 import debug from 'debug'
 import { ENOENT } from '../fs/errno.js'
-import type { Message } from './message.js'
+import { userOf } from './caller.js'
+import { type Message, NO_USER } from './message.js'
 import { NO_REPLY, type Server } from './server.js'
 import { errnoName, replyText, requestText } from './trace-text.js'
 
@@ -36,7 +37,11 @@ export function traced(server: Server, message: Message): (() => number) | null 
     const result = server.handleChecked()
     const microseconds = ((performance.now() - start) * 1000).toFixed(1)
     const reply = result === NO_REPLY ? 'no reply' : replyText(opcode, result, message, server.listedCount)
-    trace('%s', `${unique} ${request} pid ${pid} uid ${uid >>> 0} = ${reply} <${microseconds} µs>`)
+    const user = userOf(pid, uid)
+    trace(
+      '%s',
+      `${unique} ${request} pid ${pid} uid ${user === NO_USER ? 'unknown' : user} = ${reply} <${microseconds} µs>`,
+    )
     return result
   }
 }

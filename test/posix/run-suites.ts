@@ -9,6 +9,7 @@ import { copyFileRangeSuite } from './suites/copy-file-range.js'
 import { durabilitySuite } from './suites/durability.js'
 import { fallocateSuite } from './suites/fallocate.js'
 import { holesSuite } from './suites/holes.js'
+import { idMappedSuite } from './suites/id-mapped.js'
 import { inodeFlagsSuite } from './suites/inode-flags.js'
 import { inodesSuite } from './suites/inodes.js'
 import { linksSuite } from './suites/links.js'
@@ -41,6 +42,7 @@ export const allSuites = [
   durabilitySuite,
   fallocateSuite,
   holesSuite,
+  idMappedSuite,
   inodeFlagsSuite,
   inodesSuite,
   linksSuite,
@@ -71,6 +73,7 @@ const notInExample = new Set([
   cachedAttributesSuite,
   fallocateSuite,
   holesSuite,
+  idMappedSuite,
   inodeFlagsSuite,
   renameFlagsSuite,
   temporaryFilesSuite,

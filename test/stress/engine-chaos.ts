@@ -34,6 +34,7 @@ const S_IFREG = 0o100000
 const S_IFDIR = 0o040000
 const S_IFLNK = 0o120000
 const S_IFIFO = 0o010000
+const S_IFCHR = 0o020000
 /** Few, so that what loses its last name is often referred to by nobody. */
 const mostHeld = 6
 const mostNames = 40
@@ -226,7 +227,8 @@ export class EngineChaos {
     const flags = this.#random.of([0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT])
     const [from, to] = [this.#directory(), this.#directory()]
     const [name, newName] = [this.#client.name(this.#name()), this.#client.name(this.#name())]
-    const error = this.#client.engine.rename(from, name, to, newName, flags)
+    const whiteout = this.#client.newInode(S_IFCHR)
+    const error = this.#client.engine.rename(from, name, to, newName, flags, whiteout)
     // EXDEV: into a directory that hands down another project.
     allow('rename', error, ENOENT, EXDEV, EEXIST, EINVAL, EISDIR, ENOTDIR, ENOTEMPTY, ENOSPC)
   }
@@ -235,8 +237,9 @@ export class EngineChaos {
     const { directories, permanent } = this.#arena
     const [from, to] = [this.#random.of(directories), this.#random.of(directories)]
     const [name, other] = [this.#random.of(permanent), this.#random.of(permanent)]
-    const { engine } = this.#client
-    const error = engine.rename(from, this.#client.name(name), to, this.#client.name(other), RENAME_EXCHANGE)
+    const [oldName, newName] = [this.#client.name(name), this.#client.name(other)]
+    const none = this.#client.newInode(0)
+    const error = this.#client.engine.rename(from, oldName, to, newName, RENAME_EXCHANGE, none)
     allow('exchange', error, EXDEV)
   }
 

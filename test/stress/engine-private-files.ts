@@ -57,8 +57,10 @@ export class EnginePrivateFiles {
     const { engine } = this.#client
     const name = this.#client.name(call.name)
     if (call.kind === 'unlink') return engine.unlink(this.#directory, name)
-    if (call.kind === 'rename')
-      return engine.rename(this.#directory, name, this.#directory, this.#client.name(call.to), 0)
+    if (call.kind === 'rename') {
+      const [directory, none] = [this.#directory, this.#client.newInode(0)]
+      return engine.rename(directory, name, directory, this.#client.name(call.to), 0, none)
+    }
     const number =
       call.kind === 'create'
         ? engine.create(this.#directory, name, this.#client.newInode(S_IFREG | 0o600))

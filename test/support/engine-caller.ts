@@ -6,6 +6,7 @@ import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
 import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { FilePosition } from '../../src/fs/file-position.js'
+import { S_IFCHR } from '../../src/fs/mode.js'
 import { mostBytesPerWrite } from '../../src/fs/write-in-progress.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'
@@ -125,7 +126,7 @@ export class EngineCaller {
   }
 
   rename(from: number, oldName: string, to: number, newName: string, flags = 0): number {
-    return this.engine.rename(from, nameOf(oldName), to, nameOf(newName), flags)
+    return this.engine.rename(from, nameOf(oldName), to, nameOf(newName), flags, newInode(S_IFCHR, 0))
   }
 
   forget(inode: number, count = 1): void {

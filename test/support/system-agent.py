@@ -26,6 +26,7 @@ import traceback
 libc = ctypes.CDLL("libc.so.6", use_errno=True)
 AT_FDCWD = -100
 PR_SET_PDEATHSIG = 1
+CLONE_NEWUSER = 0x10000000
 # Where Linux has two names for one number, answers use the first of these.
 NAMES = errno.errorcode | {errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EAGAIN: "EAGAIN", errno.EDEADLK: "EDEADLK"}
 
@@ -274,6 +275,33 @@ def become(uid, gid, groups):
     die_with_parent()  # the kernel forgets it when the user changes
 
 
+def contain(first, count):
+    """
+    Becomes root of a user namespace of its own, in which ids from `first` on are those from 0 on. They are mapped from
+    outside, by a child that has stayed there.
+    """
+    agent = os.getpid()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.read(reader, 1)
+            for kind in "uid", "gid":
+                with open(f"/proc/{agent}/{kind}_map", "w") as file:
+                    file.write(f"0 {first} {count}")
+            os._exit(0)
+        finally:
+            os._exit(1)
+    checked(libc.unshare(CLONE_NEWUSER))
+    os.write(writer, b"1")
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise OSError(errno.EPERM, "the ids cannot be mapped")
+    os.close(reader)
+    os.close(writer)
+    become(0, 0, [])
+
+
 PLAIN = """open close read write pread pwrite mkdir rmdir mkfifo rename unlink symlink readlink truncate
 ftruncate chmod fchmod fchown chown lchown umask fsync fdatasync lseek access chdir getxattr setxattr
 listxattr removexattr getpid sendfile copy_file_range""".split()
@@ -322,6 +350,7 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "connect": connect,
     "accept": accept,
     "become": become,
+    "contain": contain,
 }
 
 

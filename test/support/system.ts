@@ -147,6 +147,13 @@ export class System {
     return system
   }
 
+  /** A process that is root of a user namespace: ids from `first` on are there those from 0 on. */
+  static async startContained(first: number, count: number): Promise<System> {
+    const system = new System()
+    await system.#call('contain', first, count)
+    return system
+  }
+
   /** Ends the process: what it has open is closed, its locks and mappings go. */
   stop(): Promise<void> {
     return this.#agent.stop()

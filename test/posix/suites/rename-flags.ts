@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { test } from 'tap'
 import { outcome, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../support/system.js'
 import type { Target } from '../../support/target.js'
-import { scratch, tick } from '../fixture.js'
+import { ALICE, actor, scratch, tick } from '../fixture.js'
 
 const { O_RDONLY, S_IFMT, S_IFCHR } = constants
 
@@ -172,5 +172,11 @@ export function renameFlagsSuite(target: Target): void {
     t.equal(await outcome(refused), 'EEXIST', 'with RENAME_NOREPLACE')
     t.same(await sys.names(d), ['a', 'b', 'c', 'dir', 'moved'])
     t.equal(await outcome(sys.unlink(`${d}/a`)), 'OK', 'a whiteout goes by unlink')
+    await sys.chmod(d, 0o777)
+    const alice = await actor(t, ALICE)
+    await alice.writeFile(`${d}/hers`, '')
+    await alice.rename(`${d}/hers`, `${d}/moved-hers`, RENAME_WHITEOUT)
+    const { uid, gid } = await sys.lstat(`${d}/hers`)
+    t.same([uid, gid], [ALICE.uid, ALICE.gid], 'a whiteout is whose rename has left it')
   })
 }

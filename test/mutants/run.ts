@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Plants each mutant in a copy of the sources, builds, and runs the tests that hold this code until one fails:
- * `npm run mutants -- [--only TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, or where its text does not
+ * `npm run mutants -- [--match TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, or where its text does not
  * stand in the source any more.
  */
 import { spawnSync } from 'node:child_process'
@@ -129,9 +129,9 @@ function sample(mutants: readonly Mutant[], count: number): readonly Mutant[] {
 }
 
 function main(): number {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, sample: { type: 'string' } } })
+  const { values } = parseArgs({ options: { match: { type: 'string' }, sample: { type: 'string' } } })
   const chosen = sample(
-    durability.filter(({ name, file }) => `${file}: ${name}`.includes(values.only ?? '')),
+    durability.filter(({ name, file }) => `${file}: ${name}`.includes(values.match ?? '')),
     Number(values.sample ?? Infinity),
   )
   const copy = new Copy()

@@ -5,6 +5,7 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
 import type { Inode } from './inode.js'
+import { damaged } from './volume-error.js'
 
 export interface DataSource {
   /** Has `length` bytes of the data, from its byte `at` on, copied to neighbouring blocks. The next fence does so. */
@@ -46,7 +47,7 @@ export class FileSource implements DataSource {
 
   put(medium: Medium, block: number, offset: number, at: number, length: number): void {
     // A write to the same file may raise its map, so root and height are looked at now.
-    const { root, height } = this.#inode!
+    const { root, height, number } = this.#inode!
     for (let done = 0; done < length;) {
       const from = this.#within + at + done
       const to = offset + done
@@ -54,7 +55,8 @@ export class FileSource implements DataSource {
       const blocks = (within + length - done + blockBytes - 1) >>> blockShift
       const run = this.#map.run(root, height, this.#index + (from >>> blockShift), blocks)
       const first = this.#map.runStart
-      if (first === 0) throw new Error('a range without holes has a hole')
+      // The writes of this call have changed it, so the two files share a part of their maps.
+      if (first === 0) damaged(`the block map of inode ${number} is that of another file, too`)
       const part = Math.min(run * blockBytes - within, length - done)
       medium.copyWithin(block + (to >>> blockShift), to & (blockBytes - 1), first, within, part)
       done += part

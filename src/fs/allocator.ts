@@ -120,7 +120,7 @@ export class Allocator implements ReservedBlocks {
   }
 
   /**
-   * Keeps so many blocks, wherever they are, for the claims that this worker makes until {@link endPromise}.
+   * Keeps so many blocks, wherever they are, for the claims that this worker makes until {@link putByPromise}.
    * @returns false where there are not as many
    */
   promise(count: number): boolean {
@@ -134,11 +134,23 @@ export class Allocator implements ReservedBlocks {
     return isThere
   }
 
-  /** What was not claimed is everybody's again. */
-  endPromise(): void {
-    if (this.#promised === 0) return
+  /** Keeps what is left of the promise from the claims that follow, for a call that goes on later. @returns how much */
+  putByPromise(): number {
+    const left = this.#promised
+    this.#promised = 0
+    return left
+  }
+
+  /** Lets the claims that follow have what {@link putByPromise} has put by. */
+  takeUpPromise(count: number): void {
+    this.#promised = count
+  }
+
+  /** What was put by and not claimed is everybody's again. */
+  endPromise(count: number): void {
+    if (count === 0) return
     this.#locks.lockAllocator()
-    this.#takePromised(this.#promised)
+    this.#words[PROMISED_BLOCKS]! -= count
     this.#locks.unlockAllocator()
   }
 

@@ -14,12 +14,6 @@ import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
 import type { XattrStore } from './xattr-store.js'
 
-/**
- * What a call returns that has come only a part of its way: blocks beyond the size that an interrupted cut has left were
- * freed, or a large range is done in part. The caller lets others in and asks again.
- */
-export const partLeft = -(1 << 30)
-
 export class ContentChange {
   readonly #medium: Medium
   readonly #map: BlockMap

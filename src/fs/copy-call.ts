@@ -3,11 +3,11 @@
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
 import type { CallEnd } from './call-end.js'
-import { partLeft } from './content-change.js'
 import { EINVAL, EPERM } from './errno.js'
 import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
+import { partLeft } from './long-call.js'
 import type { RangeParts } from './ranges.js'
 import { isGuarded } from './user-flags.js'
 import { blocksOf, mostBytesPerWrite } from './write-in-progress.js'
@@ -72,7 +72,8 @@ export class CopyCall extends FileCall {
     this.#done = 0
     this.#stored = 0
     this.#hole = 0
-    return this.run(to, from)
+    this.lock(to, from)
+    return this.finish()
   }
 
   protected override step(): number {

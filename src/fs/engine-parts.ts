@@ -18,6 +18,7 @@ import { FreeInodes } from './free-inodes.js'
 import { InPlace } from './in-place.js'
 import { InodeTable } from './inode-table.js'
 import { Locks } from './locks.js'
+import { Turns } from './long-call.js'
 import { MapFill } from './map-fill.js'
 import { NameHash } from './name-hash.js'
 import type { NamespaceParts } from './namespace-parts.js'
@@ -38,6 +39,7 @@ export class EngineParts implements NamespaceParts {
   readonly map: BlockMap
   readonly clock = new Clock()
   readonly notes = new DamageNotes()
+  readonly turns = new Turns()
   readonly space: Space
   readonly locks: Locks
   readonly allocator: Allocator

@@ -36,6 +36,7 @@ import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Label } from './label.js'
 import { Locks } from './locks.js'
+import type { Turns } from './long-call.js'
 import { isDirectory } from './mode.js'
 import type { Name } from './name.js'
 import { Namespace } from './namespace.js'
@@ -66,6 +67,8 @@ export class Engine {
   readonly clock: Clock
   /** Space that is about to come back. */
   readonly space: Space
+  /** Long calls, which take turns with others. */
+  readonly turns: Turns
   readonly isReadOnly: boolean
   /** Note each access; otherwise as relatime does (mount(8)). */
   readonly #notesEachAccess: boolean
@@ -122,6 +125,7 @@ export class Engine {
     const { isReadOnly } = setting
     this.clock = parts.clock
     this.space = space
+    this.turns = parts.turns
     this.isReadOnly = isReadOnly
     this.#notesEachAccess = setting.strictAccessTimes
     this.#medium = medium
@@ -232,7 +236,7 @@ export class Engine {
     return error
   }
 
-  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be; or putOff */
   setattr(number: number, change: AttributeChange): number {
     return this.isReadOnly ? -EROFS : this.#setattr.setattr(number, change)
   }

@@ -2,12 +2,16 @@
 /**
  * Freeing what nobody has a name or a reference for any more, after the call that brought this about: inodes, and the
  * trees of emptied directories. Each takes the locks that it needs. Damage met here fails no call, but is told.
+ *
+ * A large file is freed in parts. It stands on the orphan list meanwhile, and those who lack space are told that some is
+ * coming.
  */
 import type { CallEnd } from './call-end.js'
 import { EmptiedDirectory, hasEmptyTree } from './emptied-directory.js'
 import { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
+import { LongCall, LongCalls, type Turns, partLeft } from './long-call.js'
 import { isDirectory } from './mode.js'
 import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
@@ -21,8 +25,10 @@ export class Eviction {
   readonly #reclaim: Reclaim
   readonly #space: Space
   readonly #end: CallEnd
+  readonly #turns: Turns
   readonly #emptied: EmptiedDirectory
   readonly #inode: Inode
+  readonly #calls: LongCalls<EvictionCall>
 
   constructor(parts: NamespaceParts, state: SharedState, reclaim: Reclaim, space: Space, end: CallEnd) {
     this.#locks = parts.locks
@@ -31,8 +37,10 @@ export class Eviction {
     this.#reclaim = reclaim
     this.#space = space
     this.#end = end
+    this.#turns = parts.turns
     this.#emptied = new EmptiedDirectory(parts)
     this.#inode = new Inode(parts.medium)
+    this.#calls = new LongCalls(() => new EvictionCall(this, space))
   }
 
   /** Frees the nodes and leaves of a directory that has lost its last entry, unless it has a new one by now. */
@@ -53,14 +61,15 @@ export class Eviction {
     if (detached !== 0) this.evictIfUnused(detached)
   }
 
-  /** Frees an inode that has neither names nor references. */
+  /** Frees an inode that has neither names nor references; the rest of a large one is put off, where that is done. */
   evictIfUnused(number: number): void {
-    // Others are not held up by a large file: what is left of it stands on the orphan list.
-    while (this.#evictPart(number));
+    const call = this.#calls.take()
+    call.number = number
+    this.#turns.runUnawaited(call)
   }
 
-  /** @returns whether something is left */
-  #evictPart(number: number): boolean {
+  /** Frees what one transaction can. @returns partLeft, or 0 when nothing is left */
+  part(number: number): number {
     let isLeft = false
     this.#locks.lockMetadata()
     this.#locks.lockInodes(number)
@@ -77,6 +86,36 @@ export class Eviction {
     this.#locks.unlockInodes()
     if (isLeft) this.#locks.yieldMetadata()
     else this.#end.unlockMetadata()
-    return isLeft
+    return isLeft ? partLeft : 0
+  }
+}
+
+/** The eviction of one inode. */
+class EvictionCall extends LongCall {
+  number = 0
+  readonly #eviction: Eviction
+  readonly #space: Space
+  /** Others have been told that space is coming. */
+  #isTold = false
+
+  constructor(eviction: Eviction, space: Space) {
+    super()
+    this.#eviction = eviction
+    this.#space = space
+  }
+
+  override goOn(): number {
+    const result = this.#eviction.part(this.number)
+    if (result !== partLeft) this.abandon()
+    else if (!this.#isTold) {
+      this.#isTold = true
+      this.#space.noteComing(1)
+    }
+    return result
+  }
+
+  override abandon(): void {
+    if (this.#isTold) this.#space.noteComing(-1)
+    this.#isTold = false
   }
 }

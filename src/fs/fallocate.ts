@@ -11,16 +11,11 @@ import { largestFileBlocks } from '../../layout/geometry.js'
 import { flagPreallocated } from '../../layout/inode.js'
 import type { Allocator } from './allocator.js'
 import type { CallEnd } from './call-end.js'
-import {
-  type ContentChange,
-  endsBeyond,
-  partLeft,
-  takesPrivileges,
-  wholeBlocksUntil,
-} from './content-change.js'
+import { type ContentChange, endsBeyond, takesPrivileges, wholeBlocksUntil } from './content-change.js'
 import { EFBIG, ENOSPC, EOPNOTSUPP, EPERM, EROFS } from './errno.js'
 import { FileCall } from './file-call.js'
 import { Inode, inodeField } from './inode.js'
+import { LongCalls, type Turns, partLeft } from './long-call.js'
 import type { MapFill } from './map-fill.js'
 import type { NamespaceParts } from './namespace-parts.js'
 import type { Punch } from './punch.js'
@@ -36,13 +31,58 @@ export const FALLOC_FL_ZERO_RANGE = 0x10
 const notBegun = -1
 const isMeasuring = -2
 
-export class Fallocate extends FileCall {
+export class Fallocate {
+  readonly #turns: Turns
+  readonly #isReadOnly: boolean
+  readonly #calls: LongCalls<FallocateCall>
+
+  constructor(
+    parts: NamespaceParts,
+    allocator: Allocator,
+    change: ContentChange,
+    fill: MapFill,
+    punch: Punch,
+    isReadOnly: boolean,
+    end: CallEnd,
+  ) {
+    this.#turns = parts.turns
+    this.#isReadOnly = isReadOnly
+    this.#calls = new LongCalls(() => new FallocateCall(parts, allocator, change, fill, punch, end))
+  }
+
+  /**
+   * Changes the range from byte `within` of block `index` up to byte `endWithin` of block `endIndex`; it is not empty.
+   * Durable on return.
+   * @param mode FALLOC_FL_*
+   * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
+   * @returns 0; -EOPNOTSUPP, -ENOSPC, -EFBIG, -EPERM for flags of the inode, -EISDIR, -EINVAL for what is no regular file,
+   * -ESTALE; or putOff
+   */
+  fallocate(
+    number: number,
+    mode: number,
+    index: number,
+    within: number,
+    endIndex: number,
+    endWithin: number,
+    killPrivileges: boolean,
+  ): number {
+    if (this.#isReadOnly) return -EROFS
+    if (!isServed(mode)) return -EOPNOTSUPP
+    const isTooLarge = endsBefore(largestFileBlocks, 0, endIndex, endWithin)
+    if (isTooLarge && (mode & FALLOC_FL_PUNCH_HOLE) === 0) return -EFBIG
+    const call = this.#calls.take()
+    call.set(number, mode, index, within, endIndex, endWithin, killPrivileges)
+    return this.#turns.run(call)
+  }
+}
+
+class FallocateCall extends FileCall {
   readonly #parts: NamespaceParts
   readonly #allocator: Allocator
   readonly #change: ContentChange
   readonly #fill: MapFill
   readonly #punch: Punch
-  readonly #isReadOnly: boolean
   readonly #inode: Inode
   /** The call in hand. */
   #number = 0
@@ -58,6 +98,8 @@ export class Fallocate extends FileCall {
   #measured = 0
   #lacking = 0
   #first = 0
+  /** Blocks that the allocator keeps for the parts to come. */
+  #promised = 0
 
   constructor(
     parts: NamespaceParts,
@@ -65,7 +107,6 @@ export class Fallocate extends FileCall {
     change: ContentChange,
     fill: MapFill,
     punch: Punch,
-    isReadOnly: boolean,
     end: CallEnd,
   ) {
     super(parts.locks, end)
@@ -74,18 +115,11 @@ export class Fallocate extends FileCall {
     this.#change = change
     this.#fill = fill
     this.#punch = punch
-    this.#isReadOnly = isReadOnly
     this.#inode = new Inode(parts.medium)
   }
 
-  /**
-   * Changes the range from byte `within` of block `index` up to byte `endWithin` of block `endIndex`; it is not empty.
-   * Durable on return.
-   * @param mode FALLOC_FL_*
-   * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @returns 0; -EOPNOTSUPP, -ENOSPC, -EFBIG, -EPERM for flags of the inode, -EISDIR, -EINVAL for what is no regular file, -ESTALE
-   */
-  fallocate(
+  /** Fills the call in, as {@link Fallocate.fallocate} has it. */
+  set(
     number: number,
     mode: number,
     index: number,
@@ -93,11 +127,8 @@ export class Fallocate extends FileCall {
     endIndex: number,
     endWithin: number,
     killPrivileges: boolean,
-  ): number {
-    if (this.#isReadOnly) return -EROFS
-    if (!isServed(mode)) return -EOPNOTSUPP
-    const isTooLarge = endsBefore(largestFileBlocks, 0, endIndex, endWithin)
-    if (isTooLarge && (mode & FALLOC_FL_PUNCH_HOLE) === 0) return -EFBIG
+  ): void {
+    this.lock(number)
     this.#number = number
     this.#mode = mode
     this.#index = index
@@ -106,11 +137,25 @@ export class Fallocate extends FileCall {
     this.#endWithin = endWithin
     this.#killPrivileges = killPrivileges
     this.#reached = notBegun
+    this.#promised = 0
+  }
+
+  override goOn(): number {
+    const allocator = this.#allocator
+    let result = 0
+    allocator.takeUpPromise(this.#promised)
     try {
-      return this.run(number)
+      result = super.goOn()
     } finally {
-      this.#allocator.endPromise()
+      this.#promised = allocator.putByPromise()
+      if (result !== partLeft) this.abandon()
     }
+    return result
+  }
+
+  override abandon(): void {
+    this.#allocator.endPromise(this.#promised)
+    this.#promised = 0
   }
 
   protected override step(): number {

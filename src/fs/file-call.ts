@@ -1,42 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/**
- * A call that changes files under their locks, and may come only a part of its way (partLeft). Then others get the locks,
- * and it goes on. An object is made once, and filled in for each call.
- */
+/** A call that changes files under their locks, which others get between two parts of it. */
 import type { CallEnd } from './call-end.js'
-import { partLeft } from './content-change.js'
 import type { Locks } from './locks.js'
+import { LongCall, partLeft } from './long-call.js'
 
-export abstract class FileCall {
+export abstract class FileCall extends LongCall {
   readonly #locks: Locks
   readonly #end: CallEnd
+  /** The files of the call in hand; the second is 0 where there is none. */
+  #first = 0
+  #second = 0
 
   protected constructor(locks: Locks, end: CallEnd) {
+    super()
     this.#locks = locks
     this.#end = end
   }
 
-  /** Looks at the files, which may have changed since the last step, and goes on. @returns the result, or partLeft */
+  /** Looks at the files, which may have changed since the last part, and goes on. @returns the result, or partLeft */
   protected abstract step(): number
 
-  /** What the call returns once damage has ended a step. */
+  /** What the call returns once damage has ended a part. */
   protected afterDamage(errno: number): number {
     return errno
   }
 
-  /** @param second another file that has to be locked, 0 for none @returns what the last step does */
-  protected run(number: number, second = 0): number {
-    let result: number = partLeft
-    while (result === partLeft) {
-      this.#locks.lockInodes(number, second)
-      try {
-        result = this.step()
-      } catch (error) {
-        result = this.afterDamage(this.#end.giveUp(error, number))
-      }
-      if (result === partLeft) this.#locks.yieldInodes()
-      else this.#locks.unlockInodes()
+  /** Says which files each part locks. @param second another file, 0 for none */
+  protected lock(first: number, second = 0): void {
+    this.#first = first
+    this.#second = second
+  }
+
+  override goOn(): number {
+    let result: number
+    this.#locks.lockInodes(this.#first, this.#second)
+    try {
+      result = this.step()
+    } catch (error) {
+      result = this.afterDamage(this.#end.giveUp(error, this.#first))
     }
+    if (result === partLeft) this.#locks.yieldInodes()
+    else this.#locks.unlockInodes()
     return result
   }
 }

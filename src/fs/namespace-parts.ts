@@ -7,6 +7,7 @@ import type { Directory } from './directory.js'
 import type { FreeInodes } from './free-inodes.js'
 import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
+import type { Turns } from './long-call.js'
 import type { Orphans } from './orphans.js'
 import type { Tail } from './tail.js'
 import type { Transaction } from './transaction.js'
@@ -16,6 +17,7 @@ export interface NamespaceParts {
   readonly medium: Medium
   readonly tx: Transaction
   readonly locks: Locks
+  readonly turns: Turns
   readonly clock: Clock
   readonly table: InodeTable
   readonly free: FreeInodes

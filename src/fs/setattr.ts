@@ -3,19 +3,20 @@
  * Changing attributes as a call. A file that is cut short has its new size after the first transaction. What that has
  * not freed stands on the orphan list and is freed in parts, and no lock is held between two of them: other calls wait
  * for one transaction at the most. They may write, cut, remove or free the file meanwhile. So each part looks at the
- * file anew. The call returns when nothing is left, so that the space is there for whoever was told so.
+ * file anew. The call is over when nothing is left, so that the space is there for whoever was told so.
  */
 import type { Allocator } from './allocator.js'
 import { type AttributeChange, SET_SIZE, changeAttributes, checkChange, cutLeft } from './attributes.js'
 import type { CallEnd } from './call-end.js'
 import type { ContentChange } from './content-change.js'
 import { Inode } from './inode.js'
+import { LongCall, LongCalls, partLeft } from './long-call.js'
 import type { NamespaceParts } from './namespace-parts.js'
 import type { Reclaim } from './reclaim.js'
 import type { Space } from './space.js'
 
-/** What a step gives, beside cutLeft, when others are let in before the next one: the change is still to be made. */
-const isUnmade = 1
+/** In place of a change that is made: what it has cut off is still to be freed. */
+const made = null
 
 export class Setattr {
   readonly #parts: NamespaceParts
@@ -25,6 +26,7 @@ export class Setattr {
   readonly #allocator: Allocator
   readonly #end: CallEnd
   readonly #inode: Inode
+  readonly #calls: LongCalls<SetattrCall>
 
   constructor(
     parts: NamespaceParts,
@@ -41,17 +43,22 @@ export class Setattr {
     this.#allocator = allocator
     this.#end = end
     this.#inode = new Inode(parts.medium)
+    this.#calls = new LongCalls(() => new SetattrCall(this))
   }
 
-  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be */
+  /** @returns 0, -ESTALE, or -EISDIR, -EINVAL, -EFBIG for a size that cannot be; or putOff */
   setattr(number: number, change: AttributeChange): number {
-    let result = isUnmade
-    while (result > 0) result = this.#step(number, change, result)
-    return result
+    let result: number
+    do result = this.part(number, change)
+    while (result === partLeft)
+    if (result !== cutLeft) return result
+    const call = this.#calls.take()
+    call.number = number
+    return this.#parts.turns.run(call)
   }
 
-  /** Makes the change or, once it is made, frees a part. @returns as {@link setattr}, or what is left */
-  #step(number: number, change: AttributeChange, due: number): number {
+  /** Makes the change or, once it is made, frees a part. @returns as {@link setattr}; cutLeft once it is made; partLeft */
+  part(number: number, change: AttributeChange | typeof made): number {
     const { locks, table } = this.#parts
     const inode = this.#inode
     let result: number
@@ -60,22 +67,22 @@ export class Setattr {
     try {
       result = table.open(number, inode)
       // A file that is gone by now was freed by others.
-      if (due === cutLeft) result = result === 0 && this.#cutOn(inode) ? cutLeft : 0
+      if (change === made) result = result === 0 && this.#cutOn(inode) ? partLeft : 0
       else if (result === 0) result = checkChange(inode, change) || this.#change(inode, change)
     } catch (damage) {
       result = this.#end.giveUp(damage, number)
     }
     locks.unlockInodes()
-    if (result > 0) locks.yieldMetadata()
+    if (result === partLeft || result === cutLeft) locks.yieldMetadata()
     else this.#end.unlockMetadata()
     return result
   }
 
-  /** @returns 0, or what is left */
+  /** @returns 0, cutLeft, or partLeft where the change is still to be made */
   #change(inode: Inode, change: AttributeChange): number {
     const isResized = (change.mask & SET_SIZE) !== 0
     // What an earlier cut has left beyond the size must not come back when the file grows.
-    if (isResized && this.#cutOn(inode)) return isUnmade
+    if (isResized && this.#cutOn(inode)) return partLeft
     const held = inode.blocks
     const result = changeAttributes(this.#parts, inode, change, this.#content, this.#reclaim)
     if (isResized) this.#allocator.releaseAhead(inode.number)
@@ -89,5 +96,20 @@ export class Setattr {
     const isOver = this.#reclaim.cutPart(inode)
     this.#space.noteFreed()
     return !isOver
+  }
+}
+
+/** What is left of a cut. */
+class SetattrCall extends LongCall {
+  number = 0
+  readonly #setattr: Setattr
+
+  constructor(setattr: Setattr) {
+    super()
+    this.#setattr = setattr
+  }
+
+  override goOn(): number {
+    return this.#setattr.part(this.number, made)
   }
 }

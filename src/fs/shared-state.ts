@@ -46,6 +46,8 @@ export const VAIN_ORPHAN = 51
 export const DRAINS_ASKED = 52
 export const DRAINS_MET = 53
 export const READER_THREAD = 54
+/** How many files are being freed that take more than one transaction. */
+export const SPACE_COMING = 55
 /** Inode locks begin here, hashed by inode number. */
 export const INODE_LOCKS = 64
 export const inodeLockCount = 1024

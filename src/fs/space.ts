@@ -8,6 +8,7 @@ import {
   DRAINS_ASKED,
   DRAINS_MET,
   READER_THREAD,
+  SPACE_COMING,
   SPACE_FREED,
   SPACE_SLEEPERS,
   type SharedState,
@@ -17,7 +18,7 @@ import {
 
 const everyone = 0x7fff_ffff
 /** Words of shared memory that suffice for the counts. */
-export const spaceWords = READER_THREAD + 1
+export const spaceWords = SPACE_COMING + 1
 /** Where the counts lie, for all threads that serve the file system. */
 type SpaceMemory = Pick<SharedState, 'memory' | 'words'>
 
@@ -39,6 +40,16 @@ export class Space {
   noteFreed(): void {
     Atomics.add(this.#words, SPACE_FREED, 1)
     if (Atomics.load(this.#words, SPACE_SLEEPERS) > 0) wake(this.#state.memory, SPACE_FREED, everyone)
+  }
+
+  /** Whether some is coming back: files are being freed, and this is not over. */
+  get isComing(): boolean {
+    return Atomics.load(this.#words, SPACE_COMING) > 0
+  }
+
+  /** @param change 1 where a file begins to be freed, -1 where that is over */
+  noteComing(change: number): void {
+    Atomics.add(this.#words, SPACE_COMING, change)
   }
 
   /** Sleeps until more space has come back than `seen` says, or `timeoutMs` have passed; may wake early. */

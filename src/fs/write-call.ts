@@ -4,11 +4,12 @@ import { flagAppend } from '../../layout/inode.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { AppendGuard } from './append-guard.js'
 import type { CallEnd } from './call-end.js'
-import { endsBeyond, partLeft } from './content-change.js'
+import { endsBeyond } from './content-change.js'
 import { EPERM } from './errno.js'
 import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
+import { partLeft } from './long-call.js'
 import type { NamespaceParts } from './namespace-parts.js'
 
 export class WriteCall extends FileCall {
@@ -59,7 +60,8 @@ export class WriteCall extends FileCall {
     this.#isAppend = isAppend
     this.#isWriteBack = isWriteBack
     this.#isRefused = false
-    return this.run(number)
+    this.lock(number)
+    return this.finish()
   }
 
   protected override step(): number {

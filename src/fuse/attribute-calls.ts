@@ -52,8 +52,12 @@ export class AttributeCalls {
     const change = this.#change
     readChange(message, this.#clock, change)
     const refusal = (change.mask & ~SET_CTIME) === 0 ? this.#allowUnnamed(change) : 0
-    const error = refusal || this.#files.setattr(message.nodeid, change)
-    return error === 0 ? this.#replies.attr(message.nodeid) : error
+    return this.afterSetattr(refusal || this.#files.setattr(message.nodeid, change))
+  }
+
+  /** @param result of the call */
+  afterSetattr(result: number): number {
+    return result === 0 ? this.#replies.attr(this.#message.nodeid) : result
   }
 
   statfs(): number {

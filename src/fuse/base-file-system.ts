@@ -6,6 +6,7 @@
  */
 import { Clock } from '../fs/clock.js'
 import { ENOSYS } from '../fs/errno.js'
+import { Turns } from '../fs/long-call.js'
 import { Space, spaceWords } from '../fs/space.js'
 import type { Mapping } from '../native/index.js'
 import { createTransferBuffer } from '../pmem/transfer-buffer.js'
@@ -24,6 +25,7 @@ const noTrim: Trimming['trim'] = { blockCount: 0, step: () => -ENOSYS }
 export class BaseFileSystem implements FileSystem {
   readonly clock = new Clock()
   readonly space: FileSystem['space']
+  readonly turns: FileSystem['turns'] = new Turns()
   readonly ranges: Ranges = noRanges
   readonly allocation = noAllocation
   readonly flags = noFlags

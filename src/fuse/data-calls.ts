@@ -62,16 +62,18 @@ export class DataCalls {
     const at = fuse.fuse_open_in.word
     const refusal = this.#checkOpen(message.argument(at.flags))
     if (refusal !== 0) return refusal
-    if (message.argument(at.flags) & fuse.O_TRUNC) {
-      const kill = message.argument(at.open_flags) & fuse.FUSE_OPEN_KILL_SUIDGID
-      const change = this.#change
-      change.mask = SET_SIZE | (kill ? KILL_PRIVILEGES : 0)
-      change.sizeLow = 0
-      change.sizeHigh = 0
-      const error = this.#files.setattr(message.nodeid, change)
-      if (error !== 0) return error
-    }
-    return this.#replies.open()
+    if ((message.argument(at.flags) & fuse.O_TRUNC) === 0) return this.#replies.open()
+    const kill = message.argument(at.open_flags) & fuse.FUSE_OPEN_KILL_SUIDGID
+    const change = this.#change
+    change.mask = SET_SIZE | (kill ? KILL_PRIVILEGES : 0)
+    change.sizeLow = 0
+    change.sizeHigh = 0
+    return this.afterCut(this.#files.setattr(message.nodeid, change))
+  }
+
+  /** Opens the file that O_TRUNC has cut. @param result of that */
+  afterCut(result: number): number {
+    return result === 0 ? this.#replies.open() : result
   }
 
   /** @returns 0, or -EPERM where no such open file could write */

@@ -9,10 +9,11 @@
  *     4 KiB       list of the reply's pieces
  *     16 KiB      slots for requests; placed so that a WRITE's data begins on a page
  *
- * A request that waits for space stays in its slot. Meanwhile others are served from the next one, because what gives
- * the space back comes among them.
+ * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from another
+ * one. What gives space back comes among them.
  */
 import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
+import { type LongCall, mostPutOff, noRequest, putOff } from '../fs/long-call.js'
 import { PAUSE, exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
@@ -32,14 +33,12 @@ const requestBytes = dataBytes - fuse_in_header.lengthBytes - fuse_write_in.leng
 const capacityBytes = maxWriteBytes + pageBytes + dataBytes - requestBytes
 const slotBytes = maxWriteBytes + 2 * pageBytes
 /** The kernel hands out up to eight requests before it looks at FORGETs, and all of them may have to wait. */
-const slots = 9
+const slots = 9 + mostPutOff
 const totalBytes = dataBytes + slots * slotBytes
 /** Of exchangeBlock.timeoutMs. */
 const noWait = -1
 /** How long FORGETs gather: so short that nobody misses the space, so long that a thousand take few wake-ups. */
 const gatherMs = 2
-/** Requests that are served between two parts of one that takes long. */
-const mostServedBetween = 64
 
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
@@ -52,6 +51,8 @@ export class DevfuseChannel implements Channel, Patience {
   readonly #gathers: boolean
   /** Where the request in hand lies, or the next one will. */
   #slot = 0
+  /** Slots that hold no request. */
+  readonly #freeSlots = Array.from({ length: slots - 1 }, (_, n) => n + 1)
 
   constructor(parts: ChannelParts) {
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
@@ -64,10 +65,6 @@ export class DevfuseChannel implements Channel, Patience {
     words[block.requestMapping] = mapping
     words[block.requestCapacity] = capacityBytes
     this.#useSlot(0)
-  }
-
-  get isInterrupted(): boolean {
-    return this.#buffer.words[block.stop] !== 0
   }
 
   get stopPlace(): StopPlace {
@@ -88,22 +85,29 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** @param live null: that was announced before */
   #serve(live: (() => void) | null): ChannelEnd {
-    const { words, mapping } = this.#buffer
+    const { words } = this.#buffer
     const handler = this.#handler
-    const { space } = handler.files
+    const { space, turns } = handler.files
+    turns.open(mostPutOff)
     if (this.#gathers) space.reader = native.threadId()
     let drained = 0
     for (;;) {
+      if (!turns.isEmpty && words[block.stop] !== 0) {
+        // Who looks for a request without waiting is not told of a pause.
+        this.#sendNow()
+        return this.#end(-EINTR)
+      }
       const asked = this.#gathers ? space.drainsAsked : 0
-      words[block.timeoutMs] = asked === drained ? 0 : noWait
-      const received = native.exchange(mapping, 0)
-      if (received === -EAGAIN) {
+      const waits = asked === drained && turns.isEmpty
+      const received = this.#exchange(waits ? 0 : noWait)
+      if (received < 0 && received !== -EAGAIN) return this.#end(received)
+      if (words[block.replyErrno] !== 0) this.#noteRefusal()
+      if (!turns.isEmpty) this.#takeTurn()
+      else if (received === -EAGAIN) {
         drained = asked
         space.noteDrained(asked)
       }
-      if (received === -EAGAIN || received === 0) continue
-      if (received < 0) return endOf(received, words[block.stop]!)
-      if (words[block.replyErrno] !== 0) this.#noteRefusal()
+      if (received <= 0) continue
       const result = this.#take(received)
       this.#describeReply(result)
       if (live !== null && handler.isInitialized) {
@@ -111,10 +115,11 @@ export class DevfuseChannel implements Channel, Patience {
         live()
         live = null
       }
+      if (result === putOff) this.#useSlot(this.#freeSlots.pop()!)
       if (result === -EPROTO) this.#refuse()
       // Waking a thread costs the kernel more than all else that a last close or unlink(2) does, so it finds none to
       // wake.
-      if (this.#gathers && result === NO_REPLY) space.rest(gatherMs)
+      if (this.#gathers && result === NO_REPLY && turns.isEmpty) space.rest(gatherMs)
     }
   }
 
@@ -127,41 +132,69 @@ export class DevfuseChannel implements Channel, Patience {
     }
   }
 
-  /** Serves another request, if one comes and no other thread takes it, while the one in hand stays in its slot. */
+  /** What this thread has put off comes first. Serves another request, if one comes and no other thread takes it. */
   wait(): number {
-    if (this.#slot === slots - 1) return 0
-    const received = this.#serveNext(sliceMs)
+    const hasTurn = !this.#handler.files.turns.isEmpty
+    if (hasTurn) this.#takeTurn()
+    const received = this.#freeSlots.length === 0 ? -EINTR : this.#serveNext(hasTurn ? noWait : sliceMs)
+    if (hasTurn) return 1
     if (received === -EAGAIN) return sliceCost
     return received >= 0 ? 1 : 0
   }
 
-  serveOthers(): void {
-    let received = 1
-    for (let n = 0; n < mostServedBetween && received > 0 && this.#slot < slots - 1; n++)
-      received = this.#serveNext(noWait)
-  }
-
-  /** Serves a request from the next slot. @returns what the exchange gave */
+  /** Serves a request while the one in hand stays in its slot. @returns what the exchange gave */
   #serveNext(timeoutMs: number): number {
-    const { words, mapping } = this.#buffer
-    const { payloadStart, payloadBytes } = this.#message
-    this.#useSlot(this.#slot + 1)
-    words[block.timeoutMs] = timeoutMs
-    const received = native.exchange(mapping, 0)
-    words[block.timeoutMs] = 0
+    const slot = this.#slot
+    this.#useSlot(this.#freeSlots.pop()!)
+    const received = this.#exchange(timeoutMs)
+    let result = 0
     if (received > 0) {
-      this.#describeReply(this.#take(received))
+      result = this.#take(received)
+      this.#describeReply(result)
       this.#sendNow()
     }
-    this.#useSlot(this.#slot - 1)
-    this.#message.begin()
-    this.#message.payloadStart = payloadStart
-    this.#message.payloadBytes = payloadBytes
+    if (result !== putOff) this.#freeSlots.push(this.#slot)
+    this.#goBack(slot)
     return received
   }
 
+  /** Does a part of what was put off. A call that is over is answered at once. */
+  #takeTurn(): void {
+    const call = this.#handler.files.turns.part()
+    if (call !== null && call.place !== noRequest) this.#answer(call)
+  }
+
+  #answer(call: LongCall): void {
+    const slot = this.#slot
+    this.#goBack(call.place)
+    const result = this.#handler.finish(call)
+    this.#describeReply(result)
+    this.#sendNow()
+    if (result !== putOff) this.#freeSlots.push(this.#slot)
+    this.#goBack(slot)
+  }
+
+  /** Ends what was put off. A server that is told to stop leaves the rest to the next mount. */
+  #end(errno: number): ChannelEnd {
+    const { turns } = this.#handler.files
+    const end = endOf(errno, this.#buffer.words[block.stop]!)
+    if (end === 'stopped') turns.abandonAll()
+    while (!turns.isEmpty) {
+      const call = turns.end()
+      if (end === 'paused' && call.place !== noRequest) this.#answer(call)
+    }
+    return end
+  }
+
+  /** Sends the reply, and receives the next request. @returns its bytes, or as the native call does */
+  #exchange(timeoutMs: number): number {
+    const { words, mapping } = this.#buffer
+    words[block.timeoutMs] = timeoutMs
+    return native.exchange(mapping, 0)
+  }
+
   #useSlot(slot: number): void {
-    const start = requestBytes + slot * slotBytes
+    const start = requestStart(slot)
     this.#slot = slot
     this.#buffer.words[block.requestOffset] = start
     this.#message.place(
@@ -174,14 +207,25 @@ export class DevfuseChannel implements Channel, Patience {
   /** Handles the request of so many bytes that was received. */
   #take(received: number): number {
     const { words } = this.#buffer
-    const message = this.#message
     const handler = this.#handler
     handler.files.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+    this.#begin(received)
+    return handler.handle()
+  }
+
+  /** Points the message at a request again that is still in its slot. */
+  #goBack(slot: number): void {
+    this.#useSlot(slot)
+    this.#begin(this.#buffer.words[requestStart(slot) / 4 + fuse_in_header.word.len]!)
+  }
+
+  /** Makes ready for the request in the slot, which has so many bytes. */
+  #begin(bytes: number): void {
+    const message = this.#message
     message.begin()
     const skip = fuse_in_header.lengthBytes + structBytes[message.opcode & 63]!
-    message.payloadStart = words[block.requestOffset]! + skip
-    message.payloadBytes = received - skip
-    return handler.handle()
+    message.payloadStart = this.#buffer.words[block.requestOffset]! + skip
+    message.payloadBytes = bytes - skip
   }
 
   /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
@@ -189,10 +233,11 @@ export class DevfuseChannel implements Channel, Patience {
     this.#handler.release()
   }
 
-  /** @param result of the handler: bytes of the reply's struct, a negative errno, or NO_REPLY */
+  /** @param result of the handler: bytes of the reply's struct, a negative errno, NO_REPLY, or putOff */
   #describeReply(result: number): void {
     const { words } = this.#buffer
-    if (result === NO_REPLY) {
+    if (result === putOff) this.#handler.files.turns.placeLast(this.#slot)
+    if (result === NO_REPLY || result === putOff) {
       words[block.replyBytes] = 0
       return
     }
@@ -228,6 +273,11 @@ export class DevfuseChannel implements Channel, Patience {
   #noteRefusal(): void {
     traceRefusal(this.#buffer.words[block.replyErrno]!)
   }
+}
+
+/** Where a slot's request begins, in bytes. */
+function requestStart(slot: number): number {
+  return requestBytes + slot * slotBytes
 }
 
 function endOf(errno: number, stop: number): ChannelEnd {

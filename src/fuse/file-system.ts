@@ -11,6 +11,7 @@ import type { Clock } from '../fs/clock.js'
 import type { DirectorySink } from '../fs/directory-reader.js'
 import type { ExtentSink } from '../fs/extent.js'
 import type { FilePosition } from '../fs/file-position.js'
+import type { Turns } from '../fs/long-call.js'
 import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
@@ -225,6 +226,11 @@ export interface FileSystem extends Names, Attributes, Contents, Named, Trimming
   readonly clock: Clock
   /** Space that is about to come back. */
   readonly space: Pick<Space, keyof Space>
+  /**
+   * Calls that take long. A channel opens it, and does their parts between other calls: setattr and fallocate may then
+   * return putOff.
+   */
+  readonly turns: Pick<Turns, keyof Turns>
   /** Whether {@link settle} looks for locks that a call has left held. */
   readonly isChecked: boolean
   /** @throws Error where a call that is over has left a lock held */

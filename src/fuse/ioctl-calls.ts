@@ -7,9 +7,8 @@
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { inode, userFlags } from '../../layout/inode.js'
 import { EINVAL, ENOTTY, EOPNOTSUPP, EPERM } from '../fs/errno.js'
-import { TrimRange } from '../fs/trim.js'
 import { mayAdminister } from './caller.js'
-import type { Attributes, Named, Trimming } from './file-system.js'
+import type { Attributes, FileSystem, Named, Trimming } from './file-system.js'
 import {
   FITRIM,
   FS_IOC32_GETVERSION,
@@ -32,34 +31,31 @@ import {
 } from './ioctl-numbers.js'
 import type { Message } from './message.js'
 import type { KernelNotices } from './notices.js'
-import type { Patience } from './patience.js'
 import * as fuse from './protocol.js'
 import type { Replies } from './replies.js'
+import { TrimCall } from './trim-call.js'
 
 const resultWords = fuse.fuse_ioctl_out.lengthWords
 const resultBytes = fuse.fuse_ioctl_out.lengthBytes
 
 export class IoctlCalls {
-  readonly #files: Attributes & Trimming & Named
+  readonly #files: Attributes & Trimming & Named & Pick<FileSystem, 'turns'>
   readonly #message: Message
   readonly #replies: Replies
-  readonly #patience: Patience
   readonly #notices: KernelNotices
   /** The answer of FS_IOC_GETFSLABEL. */
   readonly #labelWords = new Uint32Array(FSLABEL_MAX / 4)
   readonly #labelBytes = new Uint8Array(this.#labelWords.buffer)
 
   constructor(
-    files: Attributes & Trimming & Named,
+    files: Attributes & Trimming & Named & Pick<FileSystem, 'turns'>,
     message: Message,
     replies: Replies,
-    patience: Patience,
     notices: KernelNotices,
   ) {
     this.#files = files
     this.#message = message
     this.#replies = replies
-    this.#patience = patience
     this.#notices = notices
   }
 
@@ -165,11 +161,6 @@ export class IoctlCalls {
     return this.#end(0)
   }
 
-  /**
-   * Others are served between two parts. Their requests take the place of this one, so all that it says is read before.
-   * Where this thread is to stop or to pause, the call tells how far it came, as it does on ext4 when the caller is killed
-   * or the system is suspended.
-   */
   #trim(): number {
     const message = this.#message
     if (message.payloadBytes < fstrim_range.lengthBytes) return -EINVAL
@@ -178,23 +169,26 @@ export class IoctlCalls {
     const start = Math.floor(this.#wideInput(at.start) / blockBytes)
     const length = Math.floor(this.#wideInput(at.len) / blockBytes)
     const fewest = Math.max(1, Math.ceil(this.#wideInput(at.minlen) / blockBytes))
-    const { trim } = this.#files
+    const { trim, turns } = this.#files
     const { blockCount } = trim
     if (length === 0 || start >= blockCount || fewest > blockCount) return -EINVAL
-    const range = new TrimRange(start, Math.min(start + length, blockCount), fewest)
-    let result = trim.step(range)
-    while (result > 0 && !this.#patience.isInterrupted) {
-      this.#patience.serveOthers()
-      result = trim.step(range)
-    }
+    const call = new TrimCall(trim, start, Math.min(start + length, blockCount), fewest)
+    call.result = turns.run(call)
+    return this.afterTrim(call)
+  }
+
+  /** Tells what was given back; a call that was put off has told nothing yet. */
+  afterTrim({ range, start, result }: TrimCall): number {
     if (result < 0) return result
+    const message = this.#message
+    const at = fstrim_range.word
     this.#begin()
     message.put(resultWords + at.start, (start * blockBytes) | 0)
     message.put(resultWords + at.start + 1, Math.floor((start * blockBytes) / 2 ** 32))
     message.put(resultWords + at.len, range.trimmed << blockShift)
     message.put(resultWords + at.len + 1, range.trimmed >>> (32 - blockShift))
-    message.put(resultWords + at.minlen, fewest << blockShift)
-    message.put(resultWords + at.minlen + 1, fewest >>> (32 - blockShift))
+    message.put(resultWords + at.minlen, range.fewest << blockShift)
+    message.put(resultWords + at.minlen + 1, range.fewest >>> (32 - blockShift))
     return this.#end(fstrim_range.lengthBytes)
   }
 

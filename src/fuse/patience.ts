@@ -19,11 +19,4 @@ export interface Patience {
   wait(seen: number): number
   /** Waits until what the kernel had to give up before has been given up: as good as always, and not for long. */
   drain(): void
-  /**
-   * Lets others have their turn during a request that takes long: serves those that have come and that this thread can
-   * get at, and waits for none. What the request in hand says is gone afterwards.
-   */
-  serveOthers(): void
-  /** Whether the thread is to stop or to pause: a request that takes long and can end early does so. */
-  readonly isInterrupted: boolean
 }

@@ -3,6 +3,7 @@
  * What a channel serves the requests with that it has put into its memory: their message, the zeros of replies, and a
  * server, which another one may replace after a pause.
  */
+import type { LongCall } from '../fs/long-call.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { ChannelParts } from './channel.js'
 import type { FileSystem } from './file-system.js'
@@ -22,8 +23,8 @@ export class RequestHandler {
   readonly #patience: Patience
   #files: FileSystem
   #server: Server
-  /** Handles a request and prints it; null where nothing is to be printed. */
-  #traced: (() => number) | null
+  /** Handles requests and prints them; null where nothing is to be printed. */
+  #traced: ReturnType<typeof traced>
 
   /** @param memory the channel's own */
   constructor(parts: ChannelParts, memory: Omit<MessageMemory, 'zeros'>, patience: Patience) {
@@ -48,7 +49,12 @@ export class RequestHandler {
 
   /** Serves the request in the message; the file system's clock has been set. @returns as Server.handle */
   handle(): number {
-    return this.#traced === null ? this.#server.handle() : this.#traced()
+    return this.#traced === null ? this.#server.handle() : this.#traced.handle()
+  }
+
+  /** Answers the request in the message with a call that was put off and is over. @returns as Server.handle */
+  finish(call: LongCall): number {
+    return this.#traced === null ? this.#server.finish(call) : this.#traced.finish(call)
   }
 
   /** What serves from now on. */

@@ -48,13 +48,24 @@ export class Retry {
     let result = first
     let before = seen
     let budget = fullBudget
-    for (let tries = 0; tries < mostTries && lacksSpace(result); tries++) {
-      budget = this.#await(before, budget)
+    let tries = 0
+    while (tries < mostTries && lacksSpace(result)) {
+      if (space.isComing) this.#awaitComing(before)
+      else {
+        budget = this.#await(before, budget)
+        tries++
+      }
       if (budget === noneComes) break
       before = space.freed
       result = this.#servant.serve(opcode)
     }
     return result
+  }
+
+  /** What is coming back is sure to come, and waiting for it costs nothing. */
+  #awaitComing(seen: number): void {
+    const { space } = this.#files
+    while (space.freed === seen && space.isComing) this.#patience.wait(seen)
   }
 
   /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes */

@@ -6,6 +6,7 @@
  * Nothing here allocates; everything that a request needs was made with the server.
  */
 import { ENOSYS } from '../fs/errno.js'
+import type { LongCall } from '../fs/long-call.js'
 import { AttributeCalls } from './attribute-calls.js'
 import { attributeSeconds } from './attributes.js'
 import { DataCalls } from './data-calls.js'
@@ -20,9 +21,10 @@ import * as fuse from './protocol.js'
 import { Replies } from './replies.js'
 import { CUT_SHORT, Retry, type Servant, lacksSpace } from './retry.js'
 import type { Statistics } from './statistics.js'
+import { TrimCall } from './trim-call.js'
 import { XattrCalls } from './xattr-calls.js'
 
-/** The request is not answered. */
+/** The request is not answered. Of one that is answered later, a handler gives putOff (src/fs/long-call.ts). */
 export const NO_REPLY = 1 << 30
 
 export interface ServerOptions {
@@ -83,7 +85,7 @@ export class Server implements Servant {
     this.#names = new NameCalls(files, message, replies, options)
     this.#attributes = new AttributeCalls(files, files.clock, message, replies, patience)
     this.#data = new DataCalls(files, message, replies, statistics, options)
-    this.#ioctls = new IoctlCalls(files, message, replies, patience, notices)
+    this.#ioctls = new IoctlCalls(files, message, replies, notices)
     const { xattrs } = files
     this.#xattrs = options.xattrs && xattrs !== null ? new XattrCalls(files, xattrs, message) : null
   }
@@ -95,6 +97,20 @@ export class Server implements Servant {
     const seen = this.#files.space.freed
     const result = this.serve(opcode)
     return lacksSpace(result) ? this.#serveAgain(opcode, result, seen) : result
+  }
+
+  /** Answers the request in the message with a call that was put off and is over. @returns as {@link handle} */
+  finish(call: LongCall): number {
+    const { opcode } = this.#message
+    const reply = this.#replyWith(opcode, call)
+    // Space may have come back since the call found none.
+    return lacksSpace(reply) ? this.#serveAgain(opcode, reply, this.#files.space.freed - 1) : reply
+  }
+
+  #replyWith(opcode: number, call: LongCall): number {
+    if (call instanceof TrimCall) return this.#ioctls.afterTrim(call)
+    if (opcode === fuse.FUSE_SETATTR) return this.#attributes.afterSetattr(call.result)
+    return opcode === fuse.FUSE_OPEN ? this.#data.afterCut(call.result) : call.result
   }
 
   #serveAgain(opcode: number, first: number, seen: number): number {
@@ -159,6 +175,13 @@ export class Server implements Servant {
     const result = this.handle()
     this.#files.settle()
     return result
+  }
+
+  /** As {@link finish}, likewise. */
+  finishChecked(call: LongCall): number {
+    const reply = this.finish(call)
+    this.#files.settle()
+    return reply
   }
 
   /**

@@ -9,6 +9,7 @@ import { writeSync } from 'node:fs'
 import { format } from 'node:util'
 import debug from 'debug'
 import { ENOENT } from '../fs/errno.js'
+import { type LongCall, putOff } from '../fs/long-call.js'
 import { userOf } from './caller.js'
 import { type Message, NO_USER } from './message.js'
 import { NO_REPLY, type Server } from './server.js'
@@ -25,17 +26,32 @@ trace.log = (...words: unknown[]): void => {
   }
 }
 
-/** The server's handler with a line per request, and with checks of the locks; null where nobody wants either. */
-export function traced(server: Server, message: Message): (() => number) | null {
-  if (!trace.enabled) return server.isChecked ? () => server.handleChecked() : null
-  return () => {
+/** How a server handles requests, and ends those that were put off. */
+interface Handling {
+  handle(): number
+  finish(call: LongCall): number
+}
+
+/** A server's handling with a line per request, and with checks of the locks; null where nobody wants either. */
+export function traced(server: Server, message: Message): Handling | null {
+  const handle = () => server.handleChecked()
+  const finish = (call: LongCall) => server.finishChecked(call)
+  if (!trace.enabled) return server.isChecked ? { handle, finish } : null
+  /** When requests began that were put off. */
+  const begun = new Map<bigint, number>()
+  const tracing = (serve: () => number): number => {
     const { opcode, pid, uid } = message
     const unique = (BigInt(message.uniqueHigh >>> 0) << 32n) | BigInt(message.uniqueLow >>> 0)
     // Over a ring the reply takes the place of the request's names and data.
     const request = requestText(message)
-    const start = performance.now()
-    const result = server.handleChecked()
-    const microseconds = ((performance.now() - start) * 1000).toFixed(1)
+    const began = begun.get(unique) ?? performance.now()
+    const result = serve()
+    if (result === putOff) {
+      begun.set(unique, began)
+      return result
+    }
+    begun.delete(unique)
+    const microseconds = ((performance.now() - began) * 1000).toFixed(1)
     const reply = result === NO_REPLY ? 'no reply' : replyText(opcode, result, message, server.listedCount)
     const user = userOf(pid, uid)
     trace(
@@ -43,6 +59,10 @@ export function traced(server: Server, message: Message): (() => number) | null 
       `${unique} ${request} pid ${pid} uid ${user === NO_USER ? 'unknown' : user} = ${reply} <${microseconds} µs>`,
     )
     return result
+  }
+  return {
+    handle: () => tracing(handle),
+    finish: (call) => tracing(() => finish(call)),
   }
 }
 

@@ -10,7 +10,8 @@
  *     16 KiB      headers, one per entry
  *     then        payloads, one per entry: names and data, in the end the reply
  */
-import { EINTR, ENODEV } from '../fs/errno.js'
+import { EAGAIN, EINTR, ENODEV } from '../fs/errno.js'
+import { type LongCall, mostPutOff, noRequest, putOff } from '../fs/long-call.js'
 import { PAUSE, RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer } from '../pmem/transfer-buffer.js'
@@ -60,6 +61,8 @@ export class UringChannel implements Channel, Patience {
   readonly #forgets: ForgetReceiver | null
   readonly #handler: RequestHandler
   readonly #message: Message
+  /** That of the request in hand. */
+  #entry = noEntry
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
@@ -86,10 +89,6 @@ export class UringChannel implements Channel, Patience {
     if (this.#ring < 0) throw new PmemError('io_uring_setup(2)', this.#ring)
   }
 
-  get isInterrupted(): boolean {
-    return this.#buffer.words[block.stop] !== 0
-  }
-
   get stopPlace(): StopPlace {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
@@ -108,12 +107,15 @@ export class UringChannel implements Channel, Patience {
     const { words } = this.#buffer
     const handler = this.#handler
     const { files } = handler
-    const { clock } = files
+    const { clock, turns } = files
     const forgets = this.#forgets
     const ring = this.#ring
+    // Of no queue all entries hold requests that are put off.
+    turns.open(Math.min(mostPutOff, this.#entriesPerQueue - 1))
     for (;;) {
-      const entry = native.exchangeRing(ring)
-      if (entry < 0) return endOf(entry, words[block.stop]!)
+      const entry = turns.isEmpty ? native.exchangeRing(ring) : this.#exchangeAndTakeTurn()
+      if (entry === -EAGAIN) continue
+      if (entry < 0) return this.#end(entry)
       clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
       this.#take(entry)
       if (forgets !== null) forgets.takeAll(files)
@@ -123,9 +125,51 @@ export class UringChannel implements Channel, Patience {
     }
   }
 
-  /** What comes back comes by FORGETs, which others read; under -o direct_io a RELEASE goes before, by any queue. */
+  /** Looks for a request, and does a part of what was put off. @returns the request's entry, or a negative errno */
+  #exchangeAndTakeTurn(): number {
+    const { words } = this.#buffer
+    words[block.noWait] = 1
+    const entry = native.exchangeRing(this.#ring)
+    words[block.noWait] = 0
+    if (entry >= 0 || entry === -EAGAIN) this.#takeTurn()
+    return entry
+  }
+
+  #takeTurn(): void {
+    const call = this.#handler.files.turns.part()
+    if (call !== null && call.place !== noRequest) this.#answer(call)
+  }
+
+  #answer(call: LongCall): void {
+    this.#take(call.place)
+    this.#describeReply(call.place, this.#handler.finish(call))
+    native.submitRing(this.#ring)
+  }
+
+  /** Ends what was put off. A server that is told to stop leaves the rest to the next mount. */
+  #end(errno: number): ChannelEnd {
+    const { turns } = this.#handler.files
+    const end = endOf(errno, this.#buffer.words[block.stop]!)
+    if (end === 'stopped') turns.abandonAll()
+    while (!turns.isEmpty) {
+      const call = turns.end()
+      if (end === 'paused' && call.place !== noRequest) this.#answer(call)
+    }
+    return end
+  }
+
+  /**
+   * What this thread has put off comes first. Else what comes back comes by FORGETs, which others read; under -o direct_io
+   * a RELEASE goes before, by any queue.
+   */
   wait(seen: number): number {
-    const { space } = this.#handler.files
+    const { space, turns } = this.#handler.files
+    if (!turns.isEmpty) {
+      const entry = this.#entry
+      this.#takeTurn()
+      this.#take(entry)
+      return 1
+    }
     const isDrained = this.#askDrain()
     if (space.freed !== seen) return 1
     if (!isDrained) return drainCost
@@ -136,11 +180,6 @@ export class UringChannel implements Channel, Patience {
 
   drain(): void {
     this.#askDrain()
-  }
-
-  /** Other workers serve theirs. Of this one's queues no request can be had without waiting; replies go out. */
-  serveOthers(): void {
-    native.submitRing(this.#ring)
   }
 
   /**
@@ -181,14 +220,19 @@ export class UringChannel implements Channel, Patience {
     const header = headerBytes + entry * RING_HEADER_BYTES
     const payload = this.#payloads + entry * maxWriteBytes
     const message = this.#message
+    this.#entry = entry
     message.begin()
     message.place(header >>> 2, (header + ringHeader.argument) >>> 2, payload >>> 2)
     message.payloadStart = payload
     message.payloadBytes = this.#buffer.words[(header + ringHeader.payloadBytes) >>> 2]!
   }
 
-  /** @param result of the handler: bytes of the reply's struct, or a negative errno */
+  /** @param result of the handler: bytes of the reply's struct, a negative errno, or putOff */
   #describeReply(entry: number, result: number): void {
+    if (result === putOff) {
+      this.#handler.files.turns.placeLast(entry)
+      return
+    }
     const { words } = this.#buffer
     const message = this.#message
     const body = Math.max(result, 0)

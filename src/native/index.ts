@@ -124,6 +124,8 @@ export const ringBlock = {
   stop: 13,
   /** in: how long to look for the next request before the thread sleeps; 0 = not at all, -1 = while it is worth it */
   pollMicroseconds: 14,
+  /** in: non-zero = return -EAGAIN if no request is at hand */
+  noWait: 15,
 } as const
 
 /** Values of a stop word: the thread is to end; or it is to come back, and will go on. */
@@ -248,14 +250,15 @@ export interface Native {
   registerEntry(ring: number, entry: number, queue: number): number
   /**
    * Hands in the reply that the ring block describes (if any), and returns the entry of the next request: one that is
-   * at hand, else it enters the kernel with all replies since the last time, and waits.
+   * at hand, else it enters the kernel with all replies since the last time, and waits (or not: `noWait`).
    * @returns the entry; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, or the kernel
    * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
   /**
-   * Hands in the replies that exchangeRing has not handed in yet, and waits for nothing.
-   * @returns 0 or a negative errno
+   * Hands in the reply that the ring block describes (if any) and those that exchangeRing has not handed in yet, and
+   * waits for nothing.
+   * @returns as exchangeRing, 0 for an entry
    */
   submitRing(ring: number): number
 

@@ -35,6 +35,7 @@ enum {
 	NANOSECONDS,
 	STOP,
 	POLL_MICROSECONDS,
+	NO_WAIT,
 	BLOCK_WORDS = 16,
 };
 
@@ -393,12 +394,26 @@ static int interrupted(struct ring *ring)
 	return error ? error : -EINTR;
 }
 
+/* Hands in what is due, and takes in what has come. Returns 0, -EAGAIN where no request has, or another negative errno. */
+static int look_once(struct ring *ring)
+{
+	int error = ring_enter(ring, 0);
+
+	if (error && error != -EINTR)
+		return error;
+	if (ring_is_ready(ring))
+		return 0;
+	return stop_of(ring) ? -EINTR : -EAGAIN;
+}
+
 /* Blocks until there is a request. Returns 0 or a negative errno. */
 static int await(struct ring *ring)
 {
 	/* Requests at hand are served before a stop, as nobody would serve them later, but not before a pause. */
 	if (stop_of(ring) == STOP_PAUSE)
 		return interrupted(ring);
+	if (ring->block[NO_WAIT])
+		return look_once(ring);
 	/*
 	 * A finished reply must not wait for the request at hand. No request is short for certain: any may have to wait
 	 * for a lock. With one request at a time there is none at hand, and the reply goes with the wait for the next.
@@ -459,13 +474,17 @@ CALL(call_exchange_ring)
 
 CALL(call_submit_ring)
 {
-	int64_t number;
 	struct ring *ring;
+	int64_t number;
+	int error;
 
 	if (!read_words(env, info, &number, 1))
 		return NULL;
 	ring = ring_of(number);
-	if (!ring)
+	if (!ring || !ring->block)
 		return give(env, -EINVAL);
-	return give(env, ring_submit(ring));
+	error = commit(ring);
+	if (!error)
+		error = release_lock(&ring->block[RELEASE_MAPPING]);
+	return give(env, error ? error : ring_submit(ring));
 }

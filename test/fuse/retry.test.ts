@@ -125,6 +125,33 @@ void test('space that came back while the request was served', (t) => {
   t.end()
 })
 
+void test('files that are being freed are waited for, however long that takes', (t) => {
+  const volume = new MemoryVolume(2 ** 24)
+  t.teardown(() => volume.release())
+  const { space } = volume.engine
+  const parts = 500
+  let waits = 0
+  const patience = {
+    wait: () => {
+      // Every other wait sees none of it.
+      if (waits++ % 2 === 1) space.noteFreed()
+      if (waits === 2 * parts) space.noteComing(-1)
+      return sliceCost
+    },
+  }
+  let served = 0
+  const servant = { serve: () => (++served < parts ? -ENOSPC : 0) }
+  space.noteComing(1)
+  t.equal(new Retry(volume.engine, patience, servant).serve(FUSE_WRITE, -ENOSPC, space.freed), 0)
+  t.same([served, waits], [parts, 2 * parts])
+
+  space.noteComing(1)
+  const ended = { wait: () => (space.noteComing(-1), 0) }
+  const full = { serve: () => -ENOSPC }
+  t.equal(new Retry(volume.engine, ended, full).serve(FUSE_WRITE, -ENOSPC, space.freed), -ENOSPC)
+  t.end()
+})
+
 void test('a wait in vain makes the next one short', (t) => {
   const volume = new MemoryVolume(2 ** 24)
   t.teardown(() => volume.release())

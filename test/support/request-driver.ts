@@ -54,12 +54,7 @@ export class RequestDriver {
       acls: true,
     }
     const { engine } = volume
-    const patience = {
-      wait: () => 0,
-      drain: () => undefined,
-      serveOthers: () => undefined,
-      isInterrupted: false,
-    }
+    const patience = { wait: () => 0, drain: () => undefined }
     const notices = { attributesChanged: () => undefined }
     this.#server = new Server(engine, this.message, this.statistics, options, patience, notices)
   }

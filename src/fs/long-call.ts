@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Calls that take long, and how they take turns with others. Such a call is done in parts, each of one transaction, and
+ * holds no lock between two of them. Whoever serves a worker's calls may let the rest of one be put off, and does a part
+ * of it after each other call that has come. Where nobody takes turns, a call goes on until it is done.
+ */
+
+/** What a part gives when more are left. */
+export const partLeft = -(1 << 30)
+/** What a call gives whose rest was put off: its result comes later. */
+export const putOff = -(1 << 29)
+/** In place of where a request lies: nobody waits for what is put off. */
+export const noRequest = -1
+/** Requests of one worker that are put off at a time, at the most. */
+export const mostPutOff = 3
+
+/** A call in hand, or put off; made once, and filled in for each call. */
+export abstract class LongCall {
+  /** Where its request lies, for who serves it. */
+  place = noRequest
+  isPutOff = false
+  /** What the call has returned, once {@link Turns.part} or {@link Turns.end} has handed it back. */
+  result = 0
+
+  /** Does the next part. @returns what the call does, or partLeft */
+  abstract goOn(): number
+
+  /** Does all that is left. @returns what the call does */
+  finish(): number {
+    let result: number = partLeft
+    while (result === partLeft) result = this.goOn()
+    return result
+  }
+
+  /** The same where the worker is to pause: a call that can end early does so. */
+  end(): number {
+    return this.finish()
+  }
+
+  /** It is not gone on with; what it has not freed stands on the orphan list. */
+  abandon(): void {
+    // Most have nothing to let go of.
+  }
+}
+
+/** Calls of one kind, as many as there are at a time. */
+export class LongCalls<Call extends LongCall> {
+  readonly #calls: Call[] = []
+  readonly #make: () => Call
+
+  constructor(make: () => Call) {
+    this.#make = make
+  }
+
+  /** One that is not in use. */
+  take(): Call {
+    for (const call of this.#calls) if (!call.isPutOff) return call
+    const call = this.#make()
+    this.#calls.push(call)
+    return call
+  }
+}
+
+/** The long calls of one worker. */
+export class Turns {
+  /** Parts are done later. */
+  #isOpen = false
+  /** How many requests may be put off at a time, and how many are. */
+  #most = 0
+  #requests = 0
+  readonly #calls: LongCall[] = []
+  #next = 0
+  /** The request that was put off last, whose place is not known yet. */
+  #last: LongCall | null = null
+
+  /** From now on calls may be put off. @param requests as many of them as have a request */
+  open(requests: number): void {
+    this.#isOpen = true
+    this.#most = requests
+  }
+
+  get isEmpty(): boolean {
+    return this.#calls.length === 0
+  }
+
+  /** Makes a call that somebody waits for: all of it, or its first part. @returns its result, or putOff */
+  run(call: LongCall): number {
+    const result = call.goOn()
+    if (result !== partLeft) return result
+    if (this.#requests === this.#most) return call.finish()
+    this.#requests++
+    this.#add(call)
+    this.#last = call
+    return putOff
+  }
+
+  /** The same of a call whose result nobody waits for. */
+  runUnawaited(call: LongCall): void {
+    if (call.goOn() !== partLeft) return
+    if (this.#isOpen) this.#add(call)
+    else call.finish()
+  }
+
+  /** Says where the request lies that was answered with putOff. */
+  placeLast(place: number): void {
+    this.#last!.place = place
+  }
+
+  /** Does a part of the next call. @returns the call, if that was its last part */
+  part(): LongCall | null {
+    const at = this.#next < this.#calls.length ? this.#next : 0
+    const call = this.#calls[at]!
+    const result = call.goOn()
+    this.#next = at + 1
+    if (result === partLeft) return null
+    return this.#remove(at, result)
+  }
+
+  /** Ends one of the calls. */
+  end(): LongCall {
+    return this.#remove(0, this.#calls[0]!.end())
+  }
+
+  /** None is gone on with. */
+  abandonAll(): void {
+    for (const call of this.#calls) {
+      call.isPutOff = false
+      call.abandon()
+    }
+    this.#calls.length = 0
+    this.#requests = 0
+  }
+
+  #add(call: LongCall): void {
+    call.isPutOff = true
+    call.place = noRequest
+    this.#calls.push(call)
+  }
+
+  #remove(at: number, result: number): LongCall {
+    const call = this.#calls[at]!
+    this.#calls.splice(at, 1)
+    this.#next = at
+    call.isPutOff = false
+    call.result = result
+    if (call.place !== noRequest) this.#requests--
+    return call
+  }
+}

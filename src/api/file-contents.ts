@@ -2,6 +2,7 @@
 /** Bytes of a file by their position, in as many calls of the engine as they take. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
+import { CopyRequest } from '../fs/copy-request.js'
 import { ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { mostBytesPerWrite } from '../fs/write-in-progress.js'
@@ -54,15 +55,19 @@ export function writeAt(
   bytes: Uint8Array,
   isAppend: boolean,
 ): number {
-  const { engine, buffer } = session
-  const kills = killsPrivileges()
+  const { engine, writeRequest: request } = session
+  request.number = inode
+  request.isAppend = isAppend
+  request.killPrivileges = killsPrivileges()
   let done = 0
   while (done < bytes.length) {
     const part = bytes.subarray(done, done + mostBytesPerWrite)
     const at = position + done
-    buffer.bytes.set(part)
-    const index = Math.floor(at / blockBytes)
-    const written = engine.write(inode, index, at % blockBytes, part.length, buffer, 0, kills, isAppend)
+    request.from.bytes.set(part)
+    request.index = Math.floor(at / blockBytes)
+    request.within = at % blockBytes
+    request.length = part.length
+    const written = engine.write(request)
     if (written < 0) {
       if (done > 0) return done
       throw apiError(written, 'write')
@@ -114,16 +119,19 @@ export function copyAt(
   length: number,
 ): number {
   const { ranges } = session.engine
-  const kills = killsPrivileges()
+  const request = new CopyRequest()
+  request.from = from
+  request.to = to
+  request.killPrivileges = killsPrivileges()
   let done = 0
   while (done < length) {
-    const index = Math.floor((position + done) / blockBytes)
-    const toIndex = Math.floor((toPosition + done) / blockBytes)
-    if (index >= largestFileBlocks) break
-    const within = (position + done) % blockBytes
-    const toWithin = (toPosition + done) % blockBytes
-    const part = Math.min(length - done, mostBytesPerCopy)
-    const copied = ranges.copy(from, index, within, to, toIndex, toWithin, part, kills)
+    request.fromIndex = Math.floor((position + done) / blockBytes)
+    request.fromWithin = (position + done) % blockBytes
+    request.toIndex = Math.floor((toPosition + done) / blockBytes)
+    request.toWithin = (toPosition + done) % blockBytes
+    request.length = Math.min(length - done, mostBytesPerCopy)
+    if (request.fromIndex >= largestFileBlocks) break
+    const copied = ranges.copy(request)
     if (copied < 0 && done > 0) break
     check(copied, 'copy_file_range')
     if (copied === 0) break

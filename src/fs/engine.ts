@@ -52,6 +52,7 @@ import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 import { WriteCall } from './write-call.js'
+import type { WriteRequest } from './write-request.js'
 import { Xattrs } from './xattrs.js'
 
 /** What statfs(2) tells. */
@@ -404,36 +405,9 @@ export class Engine {
     this.#locks.readUnlockInode(number)
   }
 
-  /**
-   * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
-   * `within` of block `index` of the file.
-   * @param isAppend whether the file is open with O_APPEND: one that is append-only is written to no other way
-   * @param isWriteBack what a mapping has stored, or a cache has gathered, is no write: security.capability stays
-   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE
-   */
-  write(
-    number: number,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-    killPrivileges: boolean,
-    isAppend = false,
-    isWriteBack = false,
-  ): number {
-    if (this.isReadOnly) return -EROFS
-    return this.#write.write(
-      number,
-      index,
-      within,
-      length,
-      from,
-      start,
-      killPrivileges,
-      isAppend,
-      isWriteBack,
-    )
+  /** @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE */
+  write(request: WriteRequest): number {
+    return this.isReadOnly ? -EROFS : this.#write.write(request)
   }
 
   /** Whether every call is held to the rules of locks and transactions. */

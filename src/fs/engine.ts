@@ -31,7 +31,7 @@ import type { ExtentSink } from './extent.js'
 import { Fallocate } from './fallocate.js'
 import { File } from './file.js'
 import { FlagChange } from './flag-change.js'
-import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
+import type { Geometry } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Label } from './label.js'
@@ -50,18 +50,11 @@ import { readTarget } from './symlink.js'
 import { Transaction } from './transaction.js'
 import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
+import { UsageCount, type VolumeUsage } from './usage.js'
 import { VolumeError } from './volume-error.js'
 import { WriteCall } from './write-call.js'
 import type { WriteRequest } from './write-request.js'
 import { Xattrs } from './xattrs.js'
-
-/** What statfs(2) tells. */
-export interface VolumeUsage {
-  readonly blocks: number
-  readonly freeBlocks: number
-  readonly usedInodes: number
-  readonly freeInodes: number
-}
 
 export class Engine {
   readonly clock: Clock
@@ -79,6 +72,8 @@ export class Engine {
   readonly flags: FlagChange
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
+  /** How full the volume is. */
+  readonly usageCount: UsageCount
   /** The name of the volume. */
   readonly label: Label
   /** Calls on extended attributes. */
@@ -159,6 +154,7 @@ export class Engine {
     this.label = new Label(medium, state, parts.locks, isReadOnly)
     this.trim = new Trim(medium, allocator, state, isReadOnly)
     this.xattrs = new Xattrs(parts, space, isReadOnly, end)
+    this.usageCount = new UsageCount(parts, allocator, state, setting)
     this.upkeep = new Upkeep(parts, reclaim, notes, end)
     this.#area = parts.area
     this.#inode = new Inode(medium)
@@ -420,14 +416,9 @@ export class Engine {
     this.#locks.settle()
   }
 
+  /** What statfs(2) tells. */
   usage(): VolumeUsage {
-    const { freeBlocks } = this.#allocator
-    return {
-      blocks: dataBlocks(this.#geometry),
-      freeBlocks,
-      usedInodes: this.#table.usedInodes,
-      freeInodes: freeInodes(freeBlocks),
-    }
+    return this.usageCount.needed()
   }
 
   /** The directory that holds a directory. @returns its inode, with a reference; -ENOTDIR, -ESTALE */

@@ -3,16 +3,14 @@
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { CopyRequest } from '../fs/copy-request.js'
-import { ENXIO } from '../fs/errno.js'
+import { EINVAL, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { mostBytesPerWrite } from '../fs/write-in-progress.js'
 import { apiError, check } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import { Collector } from './collector.js'
 import type { Session } from './session.js'
-
-/** What one call of the engine is asked to copy. */
-const mostBytesPerCopy = 2 ** 30
+import { VolumeStats } from './volume-stats.js'
 
 /** Whether set-user-ID and set-group-ID are lost by a write: they are but by root's (CAP_FSETID, capabilities(7)). */
 function killsPrivileges(): boolean {
@@ -123,13 +121,14 @@ export function copyAt(
   request.from = from
   request.to = to
   request.killPrivileges = killsPrivileges()
+  const wanted = from === to ? lengthWithin(session, from, position, toPosition, length) : length
   let done = 0
-  while (done < length) {
+  while (done < wanted) {
     request.fromIndex = Math.floor((position + done) / blockBytes)
     request.fromWithin = (position + done) % blockBytes
     request.toIndex = Math.floor((toPosition + done) / blockBytes)
     request.toWithin = (toPosition + done) % blockBytes
-    request.length = Math.min(length - done, mostBytesPerCopy)
+    request.length = wanted - done
     if (request.fromIndex >= largestFileBlocks) break
     const copied = ranges.copy(request)
     if (copied < 0 && done > 0) break
@@ -138,6 +137,29 @@ export function copyAt(
     done += copied
   }
   return done
+}
+
+/**
+ * A copy within one file takes several calls of the engine. Each judges its own part, and sees the file as those before
+ * have left it, which may be longer. So the whole range is judged first.
+ * @returns how much of the range the file has
+ * @throws ApiError EINVAL where that overlaps with its target
+ */
+function lengthWithin(
+  session: Session,
+  inode: number,
+  position: number,
+  toPosition: number,
+  length: number,
+): number {
+  const there = Math.min(length, sizeOf(session, inode, 'copy_file_range') - position)
+  if (Math.abs(toPosition - position) < there) throw apiError(-EINVAL, 'copy_file_range')
+  return there
+}
+
+/** In bytes. */
+export function sizeOf(session: Session, inode: number, syscall: string): number {
+  return new VolumeStats(inode, session.walk.attributes(inode, syscall)).size
 }
 
 export function resize(

@@ -4,7 +4,7 @@ import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
 import type { CallEnd } from './call-end.js'
 import { partLeft } from './content-change.js'
-import type { CopyRequest } from './copy-request.js'
+import { type CopyRequest, mostBytesPerCopy } from './copy-request.js'
 import { FileSource } from './data-source.js'
 import { EINVAL, EPERM } from './errno.js'
 import type { File } from './file.js'
@@ -14,9 +14,7 @@ import type { RangeParts } from './ranges.js'
 import { isGuarded } from './user-flags.js'
 import { WriteInProgress, blocksOf, mostBytesPerWrite } from './write-in-progress.js'
 
-/** One call copies so many bytes at the most, holes included: what it returns stays a small number. */
-const mostBytesPerCopy = 2 ** 30
-/** Of these, so many are stored, in so many transactions: nobody else waits for the files for long. */
+/** Of what one call copies, so many bytes are stored, in so many transactions: nobody else waits for the files for long. */
 const mostStoredPerCopy = 4 * mostBytesPerWrite
 const mostStepsPerCopy = 64
 

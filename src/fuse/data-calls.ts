@@ -2,7 +2,7 @@
 /** Serves requests about the contents of files. */
 import { inode } from '../../layout/inode.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
-import { CopyRequest } from '../fs/copy-request.js'
+import { CopyRequest, mostBytesPerCopy } from '../fs/copy-request.js'
 import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { blockOf } from '../fs/inode.js'
@@ -22,8 +22,6 @@ import type { Statistics } from './statistics.js'
 const offsetHighLimit = 2 ** 12
 /** The block beyond which no file has any. */
 const farIndex = 2 ** 32 - 1
-/** A longer copy is asked for again: what is copied at once stays a small number. */
-const mostBytesPerCopy = 2 ** 30
 
 export interface DataOptions {
   /** Note when files were read. */

@@ -65,7 +65,7 @@ export class MemoryFileSystem extends BaseFileSystem {
 
   override symlink(...[parent, name, made, target, start, length]: fs.SymlinkCall): number {
     const number = this.create(parent, name, made)
-    if (number > 0) this.write(number, 0, 0, length, target, start, false, false, false)
+    if (number > 0) this.#store(this.#node(number), 0, target.bytes.subarray(start, start + length))
     return number
   }
 
@@ -152,24 +152,13 @@ export class MemoryFileSystem extends BaseFileSystem {
     return Math.max(end - start, 0)
   }
 
-  override write(...[number, index, within, length, from, start, killPrivileges]: fs.WriteCall): number {
+  override write({ number, index, within, length, from, start, killPrivileges }: fs.WriteRequest): number {
     const node = this.#node(number)
-    const at = index * blockBytes + within
-    let done = 0
-    while (done < length) {
-      const offset = (within + done) % blockBytes
-      const block = this.#blockFor(node, Math.floor((at + done) / blockBytes))
-      if (block === null) break
-      const part = Math.min(blockBytes - offset, length - done)
-      block.set(from.bytes.subarray(start + done, start + done + part), offset)
-      done += part
-    }
-    if (done === 0 && length > 0) return -fs.ENOSPC
-    const { attributes, blocks } = node
-    attributes.size = Math.max(attributes.size, at + done)
-    attributes.blocks = blocks.size
-    attributes.noteModified(killPrivileges)
-    return done
+    const data = from.bytes.subarray(start, start + length)
+    const written = this.#store(node, index * blockBytes + within, data)
+    if (written === 0 && length > 0) return -fs.ENOSPC
+    node.attributes.noteModified(killPrivileges)
+    return written
   }
 
   #node(number: number): Node {
@@ -236,6 +225,23 @@ export class MemoryFileSystem extends BaseFileSystem {
       this.#usedBlocks++
     }
     return block
+  }
+
+  /** Stores what there is space for, from byte `at` of a file on. @returns how many bytes that is */
+  #store(node: Node, at: number, data: Uint8Array): number {
+    let done = 0
+    while (done < data.length) {
+      const offset = (at + done) % blockBytes
+      const block = this.#blockFor(node, Math.floor((at + done) / blockBytes))
+      if (block === null) break
+      const part = data.subarray(done, done + blockBytes - offset)
+      block.set(part, offset)
+      done += part.length
+    }
+    const { attributes, blocks } = node
+    if (done > 0) attributes.size = Math.max(attributes.size, at + done)
+    attributes.blocks = blocks.size
+    return done
   }
 
   #truncate({ attributes, blocks }: Node, size: number): void {

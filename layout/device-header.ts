@@ -3,6 +3,7 @@
  * The header of a device: block 0 of each device of a volume, written once, when the device joins. It says which device
  * of which volume this is, so that devices are found in any order, and one that is foreign or doubled can be named.
  */
+import { headFields } from './block-head.js'
 import { bytes, structure, u32, u64 } from './structure.js'
 
 /** "PMFS2\0\r\n", little-endian: text that a transfer in text mode would damage, which shows. */
@@ -10,12 +11,9 @@ export const headerMagicText = 'PMFS2\0\r\n'
 export const headerMagicLow = 0x53464d50
 export const headerMagicHigh = 0x0a0d0032
 
-/** Magic, version and checksum lie where version 1 had those of its superblock: either program names the other's volumes. */
 export const deviceHeader = structure('device header', 4096, 'Block 0 of each device: which one it is.', {
-  magicLow: u32('"PMFS": the first half of the magic'),
+  ...headFields,
   magicHigh: u32('"2\\0\\r\\n": the second half of the magic'),
-  version: u32('format version; others are refused'),
-  checksum: u32('CRC-32C of the 4096 bytes, this field taken as 0'),
   volume: bytes(16, "the volume's `identity`"),
   device: bytes(16, "the device's identifier, random"),
   index: u32('its place among the devices of the volume, from 0'),

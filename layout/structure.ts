@@ -9,7 +9,7 @@
 
 export type FieldKind = 'u32' | 'u64' | 'time' | 'bytes'
 
-interface FieldDeclaration {
+export interface FieldDeclaration {
   readonly kind: FieldKind
   readonly lengthBytes: number
   readonly doc: string

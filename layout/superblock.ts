@@ -6,6 +6,7 @@
  * The volume's blocks are numbered through its segments, runs of blocks of one device. Each has its own part of the
  * bitmap, so a volume grows by one more segment, which one write of the superblock adds.
  */
+import { headFields } from './block-head.js'
 import { bytes, structure, u32, u64 } from './structure.js'
 
 /** "PMFS2SB\n", little-endian. */
@@ -50,10 +51,8 @@ export const superblock = structure(
   4096,
   'What the volume is; a copy in block 1 of each device, and a second one at the end of the first.',
   {
-    magicLow: u32('"PMFS": the first half of the magic'),
+    ...headFields,
     magicHigh: u32('"2SB\\n": the second half of the magic'),
-    version: u32('format version; others are refused'),
-    checksum: u32('CRC-32C of the 4096 bytes, this field taken as 0'),
     compat: u32('compatible features: unknown bits are ignored'),
     incompat: u32('incompatible features: unknown bits are refused'),
     readOnlyCompat: u32('features that an unknowing program may read but not write'),

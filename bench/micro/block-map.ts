@@ -5,6 +5,7 @@ import { InodeTable } from '../../src/fs/inode-table.js'
 import { Inode } from '../../src/fs/inode.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../../test/support/engine-caller.js'
+import { writerOf } from '../../test/support/engine-requests.js'
 import type { MemoryVolume } from '../../test/support/memory-volume.js'
 import { root } from '../../test/support/test-volume.js'
 import { type Subject, keep } from './subject.js'
@@ -27,9 +28,10 @@ function makeFile(
   neighbours: boolean,
 ): Inode {
   const data = createTransferBuffer('bench data', blocks * blockBytes)
+  const write = writerOf(engine, data)
   const number = engine.create(root, nameOf(name), newInode(0o100644, 0))
-  if (neighbours) engine.write(number, first, 0, blocks * blockBytes, data, 0, false)
-  else for (let n = 0; n < blocks; n++) engine.write(number, first + (n ^ 1), 0, blockBytes, data, 0, false)
+  if (neighbours) write(number, first, 0, blocks * blockBytes)
+  else for (let n = 0; n < blocks; n++) write(number, first + (n ^ 1), 0, blockBytes)
   releaseTransferBuffer(data)
   const inode = new Inode(medium)
   if (new InodeTable(medium, new BlockMap(medium, area), volume.state).open(number, inode) !== 0)

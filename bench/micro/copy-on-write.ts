@@ -2,6 +2,7 @@
 /** Writes over a file's blocks with copy-on-write: the figures of the engine (engine.ts) are of writes in place. */
 import { createTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../../test/support/engine-caller.js'
+import { writerOf } from '../../test/support/engine-requests.js'
 import { root } from '../../test/support/test-volume.js'
 import { type Subject, keep } from './subject.js'
 
@@ -13,17 +14,16 @@ export const copyOnWrite: Subject = {
   title: 'copy-on-write',
   data: 'cow',
   prepare({ engine }) {
-    const data = createTransferBuffer('bench data', mebibyte)
+    const write = writerOf(engine, createTransferBuffer('bench data', mebibyte))
     const file = engine.create(root, nameOf('file'), newInode(0o100644, 0))
-    for (let n = 0; n < blocks; n += 256) engine.write(file, n, 0, mebibyte, data, 0, false)
+    for (let n = 0; n < blocks; n += 256) write(file, n, 0, mebibyte)
     let n = 0
     const next = (): number => (n = (n + 389) & (blocks - 1))
-    const overwrite = (within: number, length: number) => () =>
-      keep(engine.write(file, next(), within, length, data, 0, false))
+    const overwrite = (within: number, length: number) => () => keep(write(file, next(), within, length))
     return [
       {
         name: 'overwrite 1 MiB',
-        call: () => keep(engine.write(file, next() & ~255, 0, mebibyte, data, 0, false)),
+        call: () => keep(write(file, next() & ~255, 0, mebibyte)),
         callsPerSample: 64,
       },
       { name: 'overwrite 4 KiB', call: overwrite(0, blockBytes) },

@@ -3,6 +3,7 @@
 import { attributeWords } from '../../src/fs/attributes.js'
 import { createTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../../test/support/engine-caller.js'
+import { writerOf } from '../../test/support/engine-requests.js'
 import { RequestDriver } from '../../test/support/request-driver.js'
 import { root } from '../../test/support/test-volume.js'
 import { type Subject, keep } from './subject.js'
@@ -15,12 +16,13 @@ export const engine: Subject = {
   prepare(volume) {
     const { engine } = volume
     const data = createTransferBuffer('bench data', blockBytes)
+    const write = writerOf(engine, data)
     const words = new Uint32Array(attributeWords)
     const known = nameOf('known')
     const missing = nameOf('missing')
     const made = newInode(0o100644, 0)
     const file = engine.create(root, known, made)
-    for (let n = 0; n < blocks; n++) engine.write(file, n, 0, blockBytes, data, 0, false)
+    for (let n = 0; n < blocks; n++) write(file, n, 0, blockBytes)
     const sink = {
       data: (block: number, offset: number, length: number) => keep(block ^ offset ^ length),
       hole: (length: number) => keep(length),
@@ -45,7 +47,7 @@ export const engine: Subject = {
       },
       {
         name: 'overwrite 4 KiB',
-        call: () => keep(engine.write(file, next(), 0, blockBytes, data, 0, false)),
+        call: () => keep(write(file, next(), 0, blockBytes)),
       },
       {
         name: 'create and unlink',

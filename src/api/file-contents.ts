@@ -2,16 +2,15 @@
 /** Bytes of a file by their position, in as many calls of the engine as they take. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
-import { ENXIO } from '../fs/errno.js'
+import { CopyRequest } from '../fs/copy-request.js'
+import { EINVAL, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { mostBytesPerWrite } from '../fs/write-in-progress.js'
 import { apiError, check } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import { Collector } from './collector.js'
 import type { Session } from './session.js'
-
-/** What one call of the engine is asked to copy. */
-const mostBytesPerCopy = 2 ** 30
+import { VolumeStats } from './volume-stats.js'
 
 /** Whether set-user-ID and set-group-ID are lost by a write: they are but by root's (CAP_FSETID, capabilities(7)). */
 function killsPrivileges(): boolean {
@@ -54,15 +53,19 @@ export function writeAt(
   bytes: Uint8Array,
   isAppend: boolean,
 ): number {
-  const { engine, buffer } = session
-  const kills = killsPrivileges()
+  const { engine, writeRequest: request } = session
+  request.number = inode
+  request.isAppend = isAppend
+  request.killPrivileges = killsPrivileges()
   let done = 0
   while (done < bytes.length) {
     const part = bytes.subarray(done, done + mostBytesPerWrite)
     const at = position + done
-    buffer.bytes.set(part)
-    const index = Math.floor(at / blockBytes)
-    const written = engine.write(inode, index, at % blockBytes, part.length, buffer, 0, kills, isAppend)
+    request.from.bytes.set(part)
+    request.index = Math.floor(at / blockBytes)
+    request.within = at % blockBytes
+    request.length = part.length
+    const written = engine.write(request)
     if (written < 0) {
       if (done > 0) return done
       throw apiError(written, 'write')
@@ -114,22 +117,49 @@ export function copyAt(
   length: number,
 ): number {
   const { ranges } = session.engine
-  const kills = killsPrivileges()
+  const request = new CopyRequest()
+  request.from = from
+  request.to = to
+  request.killPrivileges = killsPrivileges()
+  const wanted = from === to ? lengthWithin(session, from, position, toPosition, length) : length
   let done = 0
-  while (done < length) {
-    const index = Math.floor((position + done) / blockBytes)
-    const toIndex = Math.floor((toPosition + done) / blockBytes)
-    if (index >= largestFileBlocks) break
-    const within = (position + done) % blockBytes
-    const toWithin = (toPosition + done) % blockBytes
-    const part = Math.min(length - done, mostBytesPerCopy)
-    const copied = ranges.copy(from, index, within, to, toIndex, toWithin, part, kills)
+  while (done < wanted) {
+    request.fromIndex = Math.floor((position + done) / blockBytes)
+    request.fromWithin = (position + done) % blockBytes
+    request.toIndex = Math.floor((toPosition + done) / blockBytes)
+    request.toWithin = (toPosition + done) % blockBytes
+    request.length = wanted - done
+    if (request.fromIndex >= largestFileBlocks) break
+    const copied = ranges.copy(request)
     if (copied < 0 && done > 0) break
     check(copied, 'copy_file_range')
     if (copied === 0) break
     done += copied
   }
   return done
+}
+
+/**
+ * A copy within one file takes several calls of the engine. Each judges its own part, and sees the file as those before
+ * have left it, which may be longer. So the whole range is judged first.
+ * @returns how much of the range the file has
+ * @throws ApiError EINVAL where that overlaps with its target
+ */
+function lengthWithin(
+  session: Session,
+  inode: number,
+  position: number,
+  toPosition: number,
+  length: number,
+): number {
+  const there = Math.min(length, sizeOf(session, inode, 'copy_file_range') - position)
+  if (Math.abs(toPosition - position) < there) throw apiError(-EINVAL, 'copy_file_range')
+  return there
+}
+
+/** In bytes. */
+export function sizeOf(session: Session, inode: number, syscall: string): number {
+  return new VolumeStats(inode, session.walk.attributes(inode, syscall)).size
 }
 
 export function resize(

@@ -6,7 +6,7 @@
 import { EBADF, EINVAL, EXDEV } from '../fs/errno.js'
 import { S_IFMT, S_IFREG } from '../fs/mode.js'
 import { apiError } from './api-error.js'
-import { allocateAt, copyAt, readAt, resize, seekAt, writeAt } from './file-contents.js'
+import { allocateAt, copyAt, readAt, resize, seekAt, sizeOf, writeAt } from './file-contents.js'
 import { fileTooLarge } from './invalid-argument.js'
 import { O_APPEND, O_NOATIME, O_RDONLY, O_RDWR, O_WRONLY, accessModes } from './open-flags.js'
 import type { Session } from './session.js'
@@ -63,7 +63,7 @@ export class OpenFile {
     this.#allow('write', O_WRONLY)
     if (bytes.length === 0) return 0
     const isAppending = (this.#flags & O_APPEND) !== 0
-    const at = isAppending ? this.#size() : (position ?? this.#position)
+    const at = isAppending ? sizeOf(this.session, this.inode, 'write') : (position ?? this.#position)
     const written = writeAt(this.session, this.inode, at, bytes, isAppending)
     if (position === null) this.#position = at + written
     return written
@@ -104,10 +104,6 @@ export class OpenFile {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.session.forget(this.inode)
-  }
-
-  #size(): number {
-    return new VolumeStats(this.inode, this.session.walk.attributes(this.inode, 'write')).size
   }
 
   #allow(syscall: string, mode: number): void {

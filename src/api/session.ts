@@ -9,6 +9,7 @@
 import type { Engine } from '../fs/engine.js'
 import { EBADF, EIO } from '../fs/errno.js'
 import { mostBytesPerWrite } from '../fs/write-in-progress.js'
+import { WriteRequest } from '../fs/write-request.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
@@ -24,6 +25,8 @@ export class Session {
   readonly medium: MappedMedium
   /** Where the engine takes data from. */
   readonly buffer: TransferBuffer
+  /** Of the data that lies there from its start on. */
+  readonly writeRequest: WriteRequest
   readonly #opened: OpenedVolume
   /** How many open files refer to each inode. */
   readonly #references = new Map<number, number>()
@@ -37,6 +40,7 @@ export class Session {
     this.engine = opened.volume.engine(0)
     this.walk = new PathWalk(this.engine, this.medium)
     this.buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
+    this.writeRequest = new WriteRequest(this.buffer)
   }
 
   get notices(): readonly string[] {

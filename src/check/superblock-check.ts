@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Checks both copies of the superblock, and the numbers of the one that holds. */
-import { blockWords, headerBlock } from '../../layout/geometry.js'
+import { headerBlock } from '../../layout/geometry.js'
 import { deviceHeader } from '../../layout/device-header.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { damageRecord, damageRecordText } from '../fs/damage-record.js'
 import { headerFor, loadHeader } from '../fs/device-header.js'
-import { Superblock } from '../fs/superblock.js'
-import type { Medium } from '../pmem/medium.js'
+import { type Superblock, loadSuperblock } from '../fs/superblock.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
 
@@ -62,12 +61,6 @@ function isFixed({ name }: { readonly name: string }): boolean {
 function noteRecord(superblock: Superblock, report: Report): void {
   const record = damageRecord(superblock)
   if (record !== null) report.note(`superblock: ${damageRecordText(record)}`)
-}
-
-/** A copy of the superblock as it lies on the medium, which must have this block. */
-export function loadSuperblock(medium: Medium, block: number): Superblock {
-  const start = medium.wordOf(block)
-  return new Superblock(medium.wordsOf(block).slice(start, start + blockWords))
 }
 
 function checkCopy(view: VolumeView, block: number, name: string, report: Report): void {

@@ -7,9 +7,9 @@
  */
 import { blockBytes } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
-import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
 import type { Inode } from './inode.js'
+import type { WriteRequest } from './write-request.js'
 
 export class AppendGuard {
   readonly #medium: Medium
@@ -24,15 +24,10 @@ export class AppendGuard {
    * Puts bytes of the file in the place of those of a write that would change them. The caller holds the inode's lock.
    * @returns whether there were any
    */
-  restore(
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-  ): boolean {
+  restore(inode: Inode, request: WriteRequest): boolean {
     const { root, height, sizeBlock, sizeWithin } = inode
+    const { length, from, start } = request
+    let { index, within } = request
     let isChanged = false
     for (let done = 0; done < length && index <= sizeBlock; index++) {
       const end = Math.min(index === sizeBlock ? sizeWithin : blockBytes, within + length - done)

@@ -3,6 +3,8 @@
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { type BlockMap, blocksUntil } from './block-map.js'
 import type { CallEnd } from './call-end.js'
+import { type CopyRequest, mostBytesPerCopy } from './copy-request.js'
+import { FileSource } from './data-source.js'
 import { EINVAL, EPERM } from './errno.js'
 import type { File } from './file.js'
 import { FileCall } from './file-call.js'
@@ -10,11 +12,9 @@ import { Inode } from './inode.js'
 import { partLeft } from './long-call.js'
 import type { RangeParts } from './ranges.js'
 import { isGuarded } from './user-flags.js'
-import { blocksOf, mostBytesPerWrite } from './write-in-progress.js'
+import { WriteInProgress, blocksOf, mostBytesPerWrite } from './write-in-progress.js'
 
-/** One call copies so many bytes at the most, holes included: what it returns stays a small number. */
-const mostBytesPerCopy = 2 ** 30
-/** Of these, so many are stored, in so many transactions: nobody else waits for the files for long. */
+/** Of what one call copies, so many bytes are stored, in so many transactions: nobody else waits for the files for long. */
 const mostStoredPerCopy = 4 * mostBytesPerWrite
 const mostStepsPerCopy = 64
 
@@ -24,15 +24,11 @@ export class CopyCall extends FileCall {
   readonly #file: File
   readonly #source: Inode
   readonly #target: Inode
+  /** The data that is written next. */
+  readonly #data: FileSource
+  readonly #write: WriteInProgress
   /** The call in hand. */
-  #from = 0
-  #index = 0
-  #within = 0
-  #to = 0
-  #toIndex = 0
-  #toWithin = 0
-  #length = 0
-  #killPrivileges = false
+  #request!: CopyRequest
   /** Bytes that are copied; and how much of that, about, was stored. */
   #done = 0
   #stored = 0
@@ -48,40 +44,24 @@ export class CopyCall extends FileCall {
     this.#file = file
     this.#source = new Inode(parts.medium)
     this.#target = new Inode(parts.medium)
+    this.#data = new FileSource(map)
+    this.#write = new WriteInProgress(this.#data)
   }
 
   /** @returns as Ranges.copy */
-  copy(
-    from: number,
-    index: number,
-    within: number,
-    to: number,
-    toIndex: number,
-    toWithin: number,
-    length: number,
-    killPrivileges: boolean,
-  ): number {
-    this.#from = from
-    this.#index = index
-    this.#within = within
-    this.#to = to
-    this.#toIndex = toIndex
-    this.#toWithin = toWithin
-    this.#length = length
-    this.#killPrivileges = killPrivileges
+  copy(request: CopyRequest): number {
+    this.#request = request
     this.#done = 0
     this.#stored = 0
     this.#hole = 0
-    this.lock(to, from)
+    this.lock(request.to, request.from)
     return this.finish()
   }
 
   protected override step(): number {
     const { table } = this.#parts
-    const result =
-      table.openFile(this.#from, this.#source) ||
-      table.openFile(this.#to, this.#target) ||
-      this.#copyRange(this.#length)
+    const { from, to } = this.#request
+    const result = table.openFile(from, this.#source) || table.openFile(to, this.#target) || this.#copyRange()
     return result === partLeft ? partLeft : this.#done || result
   }
 
@@ -90,18 +70,17 @@ export class CopyCall extends FileCall {
     return this.#done || errno
   }
 
-  #copyRange(length: number): number {
+  #copyRange(): number {
     if (isGuarded(this.#target)) return -EPERM
     // A hole is made from its end, so it has to be made as a whole, whatever has become of the source.
     const hole = this.#hole > 0 ? this.#makeHole() : 0
     if (hole < 0) return hole
     const source = this.#source
-    const index = this.#index
-    const within = this.#within
-    const left = (source.sizeBlock - index) * blockBytes + source.sizeWithin - within
+    const { fromIndex, fromWithin, toIndex, toWithin, length } = this.#request
+    const left = (source.sizeBlock - fromIndex) * blockBytes + source.sizeWithin - fromWithin
     const total = Math.min(length, left, mostBytesPerCopy)
     if (total <= 0) return 0
-    const distance = (this.#toIndex - index) * blockBytes + this.#toWithin - within
+    const distance = (toIndex - fromIndex) * blockBytes + toWithin - fromWithin
     if (source.number === this.#target.number && Math.abs(distance) < total) return -EINVAL
     for (
       let steps = 0;
@@ -117,9 +96,10 @@ export class CopyCall extends FileCall {
 
   /** Makes the hole, as far as one transaction can. @returns the bytes, partLeft, or a negative errno */
   #makeHole(): number {
-    const toWithin = (this.#toWithin + this.#done) & (blockBytes - 1)
-    const toIndex = this.#toIndex + ((this.#toWithin + this.#done) >>> blockShift)
-    const bytes = this.#file.writeHole(this.#target, toIndex, toWithin, this.#hole, this.#killPrivileges)
+    const { toIndex, toWithin, killPrivileges } = this.#request
+    const at = toWithin + this.#done
+    const index = toIndex + (at >>> blockShift)
+    const bytes = this.#file.writeHole(this.#target, index, at & (blockBytes - 1), this.#hole, killPrivileges)
     if (bytes !== partLeft) this.#hole = 0
     return this.#advance(bytes)
   }
@@ -135,11 +115,10 @@ export class CopyCall extends FileCall {
   /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, partLeft, or a negative errno */
   #copyStep(left: number): number {
     const { root, height, blocks } = this.#source
-    const done = this.#done
-    const within = (this.#within + done) & (blockBytes - 1)
-    const index = this.#index + ((this.#within + done) >>> blockShift)
-    const toWithin = (this.#toWithin + done) & (blockBytes - 1)
-    const toIndex = this.#toIndex + ((this.#toWithin + done) >>> blockShift)
+    const { fromIndex, fromWithin } = this.#request
+    const at = fromWithin + this.#done
+    const index = fromIndex + (at >>> blockShift)
+    const within = at & (blockBytes - 1)
     const blocksLeft = blocksOf(within, left)
     const found = this.#map.nextData(root, height, index, blocksLeft, blocks)
     const data = blocksUntil(found, index, blocksLeft)
@@ -152,17 +131,17 @@ export class CopyCall extends FileCall {
     const most = blocksOf(within, wanted)
     const hole = blocksUntil(this.#map.nextHole(root, height, index, most, blocks), index, most)
     const length = Math.min(hole * blockBytes - within, wanted)
-    const bytes = this.#file.copyFrom(
-      this.#source,
-      index,
-      within,
-      this.#target,
-      toIndex,
-      toWithin,
-      length,
-      this.#killPrivileges,
-    )
+    this.#data.set(this.#source, index, within)
+    const bytes = this.#writePart(length)
     this.#isShort = bytes < length
     return this.#advance(bytes)
+  }
+
+  /** Writes so many bytes of the data. @returns as File.write */
+  #writePart(length: number): number {
+    const { toIndex, toWithin, killPrivileges } = this.#request
+    const at = toWithin + this.#done
+    this.#write.set(toIndex + (at >>> blockShift), at & (blockBytes - 1), length, killPrivileges, false)
+    return this.#file.write(this.#target, this.#write)
   }
 }

@@ -6,6 +6,7 @@ import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
 import type { Inode } from './inode.js'
 import { damaged } from './volume-error.js'
+import { blocksOf } from './write-in-progress.js'
 
 export interface DataSource {
   /** Has `length` bytes of the data, from its byte `at` on, copied to neighbouring blocks. The next fence does so. */
@@ -52,7 +53,7 @@ export class FileSource implements DataSource {
       const from = this.#within + at + done
       const to = offset + done
       const within = from & (blockBytes - 1)
-      const blocks = (within + length - done + blockBytes - 1) >>> blockShift
+      const blocks = blocksOf(within, length - done)
       const run = this.#map.run(root, height, this.#index + (from >>> blockShift), blocks)
       const first = this.#map.runStart
       // The writes of this call have changed it, so the two files share a part of their maps.

@@ -1,50 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The headers of a volume's devices: they say which devices these are, and so whether they are the ones that belong here. */
-import { crc32c } from '../../layout/checksum.js'
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
-import { blockBytes, blockWords, headerBlock } from '../../layout/geometry.js'
+import { headerBlock } from '../../layout/geometry.js'
 import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
+import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
 const of = superblockLayout.word
 
-/** A header in memory. Its words lie as on the medium. */
-export class DeviceHeader {
-  readonly words: Uint32Array
-  readonly bytes: Uint8Array
-
-  constructor(words = new Uint32Array(blockWords)) {
-    this.words = words
-    this.bytes = new Uint8Array(words.buffer, words.byteOffset, blockBytes)
-  }
-
-  get(field: number): number {
-    return this.words[field]!
-  }
-
+export class DeviceHeader extends SelfDescribingBlock {
   hasMagic(): boolean {
-    return this.get(at.magicLow) === headerMagicLow && this.get(at.magicHigh) === headerMagicHigh
-  }
-
-  checksum(): number {
-    return crc32c(this.bytes, 0, blockBytes, at.checksum * 4)
-  }
-
-  isWhole(): boolean {
-    return this.hasMagic() && this.get(at.checksum) === this.checksum()
+    return this.hasMagicOf(headerMagicLow, headerMagicHigh)
   }
 }
 
 /** What lies in a block, as a header. */
 export function loadHeader(medium: Medium, block: number): DeviceHeader {
-  const start = medium.wordOf(block)
-  return new DeviceHeader(medium.wordsOf(block).slice(start, start + blockWords))
+  return new DeviceHeader(wordsOfBlock(medium, block))
 }
 
-/** The header of a device as the superblock has it. */
+/** The header of a device as the superblock has it; storing it adds the checksum. */
 export function headerFor(superblock: Superblock, device: number): DeviceHeader {
   const header = new DeviceHeader()
   const { words } = header
@@ -58,7 +36,6 @@ export function headerFor(superblock: Superblock, device: number): DeviceHeader 
   words[at.joinedSeconds] = superblock.get(of.createdSeconds)
   words[at.joinedSeconds + 1] = superblock.get(of.createdSeconds + 1)
   words[at.secondCopy] = device === 0 ? superblock.secondCopyBlock : 0
-  words[at.checksum] = header.checksum()
   return header
 }
 
@@ -67,9 +44,7 @@ export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly
   superblock.segments.forEach(({ first }, device) => {
     const block = first + headerBlock
     if (damagedOnly && loadHeader(medium, block).isWhole()) return
-    const { words } = headerFor(superblock, device)
-    words.forEach((value, word) => medium.store32(block, word, value))
-    medium.flush(block, 0, blockBytes)
+    headerFor(superblock, device).store(medium, block)
   })
 }
 

@@ -31,7 +31,7 @@ import type { ExtentSink } from './extent.js'
 import { Fallocate } from './fallocate.js'
 import { File } from './file.js'
 import { FlagChange } from './flag-change.js'
-import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
+import type { Geometry } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Label } from './label.js'
@@ -51,17 +51,11 @@ import { readTarget } from './symlink.js'
 import { Transaction } from './transaction.js'
 import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
+import { UsageCount, type VolumeUsage } from './usage.js'
 import { VolumeError } from './volume-error.js'
 import { WriteCall } from './write-call.js'
+import type { WriteRequest } from './write-request.js'
 import { Xattrs } from './xattrs.js'
-
-/** What statfs(2) tells. */
-export interface VolumeUsage {
-  readonly blocks: number
-  readonly freeBlocks: number
-  readonly usedInodes: number
-  readonly freeInodes: number
-}
 
 export class Engine {
   readonly clock: Clock
@@ -81,6 +75,8 @@ export class Engine {
   readonly flags: FlagChange
   /** Gives free blocks back to the devices. */
   readonly trim: Trim
+  /** How full the volume is. */
+  readonly usageCount: UsageCount
   /** The name of the volume. */
   readonly label: Label
   /** Calls on extended attributes. */
@@ -162,6 +158,7 @@ export class Engine {
     this.label = new Label(medium, state, parts.locks, isReadOnly)
     this.trim = new Trim(medium, allocator, state, isReadOnly)
     this.xattrs = new Xattrs(parts, space, isReadOnly, end)
+    this.usageCount = new UsageCount(parts, allocator, state, setting)
     this.upkeep = new Upkeep(parts, reclaim, notes, end)
     this.#area = parts.area
     this.#inode = new Inode(medium)
@@ -408,36 +405,9 @@ export class Engine {
     this.#locks.readUnlockInode(number)
   }
 
-  /**
-   * Writes `length` bytes (File.mostBytesPerWrite at the most) that lie in `from` from byte `start` on, to byte
-   * `within` of block `index` of the file.
-   * @param isAppend whether the file is open with O_APPEND: one that is append-only is written to no other way
-   * @param isWriteBack what a mapping has stored, or a cache has gathered, is no write: security.capability stays
-   * @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE
-   */
-  write(
-    number: number,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-    killPrivileges: boolean,
-    isAppend = false,
-    isWriteBack = false,
-  ): number {
-    if (this.isReadOnly) return -EROFS
-    return this.#write.write(
-      number,
-      index,
-      within,
-      length,
-      from,
-      start,
-      killPrivileges,
-      isAppend,
-      isWriteBack,
-    )
+  /** @returns the bytes written, fewer on a full device; or -ENOSPC, -EFBIG, -EPERM, -EISDIR, -EINVAL, -ESTALE */
+  write(request: WriteRequest): number {
+    return this.isReadOnly ? -EROFS : this.#write.write(request)
   }
 
   /** Whether every call is held to the rules of locks and transactions. */
@@ -450,14 +420,9 @@ export class Engine {
     this.#locks.settle()
   }
 
+  /** What statfs(2) tells. */
   usage(): VolumeUsage {
-    const { freeBlocks } = this.#allocator
-    return {
-      blocks: dataBlocks(this.#geometry),
-      freeBlocks,
-      usedInodes: this.#table.usedInodes,
-      freeInodes: freeInodes(freeBlocks),
-    }
+    return this.usageCount.needed()
   }
 
   /** The directory that holds a directory. @returns its inode, with a reference; -ENOTDIR, -ESTALE */

@@ -8,11 +8,9 @@
  */
 import { blockBytes, blockShift, largestFileBlocks } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
-import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
 import { BlockRuns } from './block-runs.js'
 import { type ContentChange, takesPrivileges, endsBeyond } from './content-change.js'
-import { type DataSource, FileSource, MemorySource } from './data-source.js'
 import { EFBIG, ENOSPC } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { type Inode, inodeField } from './inode.js'
@@ -21,9 +19,8 @@ import { partLeft } from './long-call.js'
 import type { Overwriting } from './overwriting.js'
 import type { Punch } from './punch.js'
 import type { Transaction } from './transaction.js'
-import { checkWrite } from './user-flags.js'
 import { damaged } from './volume-error.js'
-import { WriteInProgress, blocksOf } from './write-in-progress.js'
+import { type WriteInProgress, blocksOf } from './write-in-progress.js'
 
 /** A file that is appended to while others grow as well takes a run ahead: as many times what it has, within limits. */
 const aheadFactor = 4
@@ -38,9 +35,6 @@ export class File {
   readonly #change: ContentChange
   readonly #punch: Punch
   readonly #overwriting: Overwriting
-  readonly #fromMemory = new MemorySource()
-  readonly #fromFile: FileSource
-  readonly #write = new WriteInProgress(this.#fromMemory)
   /** Fresh blocks for the holes of a write, in their order. */
   readonly #fresh = new BlockRuns()
 
@@ -60,7 +54,6 @@ export class File {
     this.#change = change
     this.#punch = punch
     this.#overwriting = overwriting
-    this.#fromFile = new FileSource(map)
   }
 
   /** Tells where up to `length` bytes lie. @returns how many there are before the end of the file */
@@ -88,46 +81,25 @@ export class File {
   }
 
   /**
-   * Writes `length` bytes (mostBytesPerWrite at the most) that lie in `from` from byte `start` on; durable on return.
-   * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
-   * @param isAppend whether the file is open with O_APPEND
-   * @param isWriteBack leaves security.capability, which a write takes away, whoever makes it
-   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, -EPERM,
-   * or {@link partLeft}
+   * Carries out a write, which may become shorter by that. The data of a copy, in the same file or another one, has no
+   * holes, and does not overlap with where it goes. Durable on return.
+   * @returns the bytes written, fewer than asked for on a full device or at the largest size; or -ENOSPC, -EFBIG, or
+   * {@link partLeft}
    */
-  write(
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-    killPrivileges: boolean,
-    isAppend: boolean,
-    isWriteBack: boolean,
-  ): number {
-    const refusal = checkWrite(inode, index, within, isAppend, isWriteBack)
-    if (refusal !== 0) return refusal
-    this.#fromMemory.set(from, start)
-    return this.#writeFrom(this.#fromMemory, inode, index, within, length, killPrivileges, isWriteBack)
-  }
-
-  /**
-   * Writes `length` bytes (mostBytesPerWrite at the most) that lie in another place, of the same file or another one,
-   * from byte `within` of block `index` on, where there is no hole. The ranges do not overlap. @returns as {@link write}
-   */
-  copyFrom(
-    source: Inode,
-    index: number,
-    within: number,
-    target: Inode,
-    toIndex: number,
-    toWithin: number,
-    length: number,
-    killPrivileges: boolean,
-  ): number {
-    this.#fromFile.set(source, index, within)
-    return this.#writeFrom(this.#fromFile, target, toIndex, toWithin, length, killPrivileges, false)
+  write(inode: Inode, write: WriteInProgress): number {
+    const { index, within } = write
+    if (write.length === 0) return 0
+    if (index + write.blocks > largestFileBlocks) {
+      const blocks = largestFileBlocks - index
+      if (blocks <= 0) return -EFBIG
+      write.length = blocks * blockBytes - within
+    }
+    const grows = endsBeyond(inode, index, within + write.length)
+    const isPlain = !grows && !takesPrivileges(inode, write.killPrivileges, write.isWriteBack)
+    if (isPlain && this.#overwriting.overwrite(inode, write)) return write.length
+    if (grows && !this.#change.mayGrow(inode)) return partLeft
+    while (!this.#extend(inode, write)) if (!this.#overwriting.retry(write)) return -ENOSPC
+    return write.length
   }
 
   /**
@@ -144,45 +116,18 @@ export class File {
     return this.#punch.part(inode, index, within, endIndex, endWithin, killPrivileges) ? wanted : partLeft
   }
 
-  #writeFrom(
-    from: DataSource,
-    inode: Inode,
-    index: number,
-    within: number,
-    length: number,
-    killPrivileges: boolean,
-    isWriteBack: boolean,
-  ): number {
-    if (length === 0) return 0
-    let blocks = blocksOf(within, length)
-    if (index + blocks > largestFileBlocks) {
-      blocks = largestFileBlocks - index
-      if (blocks <= 0) return -EFBIG
-      length = blocks * blockBytes - within
-    }
-    const write = this.#write
-    write.set(from, index, within, length, isWriteBack)
-    const grows = endsBeyond(inode, index, within + length)
-    const isPlain = !grows && !takesPrivileges(inode, killPrivileges, isWriteBack)
-    if (isPlain && this.#overwriting.overwrite(inode, write)) return length
-    if (grows && !this.#change.mayGrow(inode)) return partLeft
-    while (!this.#extend(inode, killPrivileges)) if (!this.#overwriting.retry(write)) return -ENOSPC
-    return write.length
-  }
-
   /**
    * Gives the file the blocks that it lacks for a write, fills them and publishes them with the new size. Where there
    * is no space for them, nothing has changed, and `fitting` says how many blocks to try with.
    * @returns whether there was
    */
-  #extend(inode: Inode, killPrivileges: boolean): boolean {
-    const write = this.#write
+  #extend(inode: Inode, write: WriteInProgress): boolean {
     const { index, within, length } = write
     const tx = this.#tx
-    this.#change.begin(inode, killPrivileges, write.isWriteBack)
+    this.#change.begin(inode, write.killPrivileges, write.isWriteBack)
     this.#change.zeroGap(inode, index, within)
     write.added = 0
-    if (!this.#overwriting.prepare(inode, write) || !this.#fillHoles(inode)) {
+    if (!this.#overwriting.prepare(inode, write) || !this.#fillHoles(inode, write)) {
       tx.abort()
       return false
     }
@@ -198,8 +143,8 @@ export class File {
    * map changes, so the pieces of the range share a fence.
    * @returns false where there is no space
    */
-  #fillHoles(inode: Inode): boolean {
-    const { index, blocks } = this.#write
+  #fillHoles(inode: Inode, write: WriteInProgress): boolean {
+    const { index, blocks } = write
     this.#fresh.clear()
     let goal = 0
     let lacks = false
@@ -209,18 +154,18 @@ export class File {
       if (runStart !== 0) {
         goal = runStart + run
       } else if (unwrittenStart !== 0) {
-        this.#zeroAround(unwrittenStart, at, run)
+        this.#zeroAround(write, unwrittenStart, at, run)
         this.#map.saveUnwritten(this.#tx, inode.root, inode.height, index + at, run)
         goal = unwrittenStart + run
       } else {
         if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
-        goal = this.#prepareHole(inode, at, run, goal)
+        goal = this.#prepareHole(inode, write, at, run, goal)
         if (goal === 0) return false
       }
       lacks ||= runStart === 0
       at += run
     }
-    if (lacks) this.#placeFresh(inode)
+    if (lacks) this.#placeFresh(inode, write)
     return true
   }
 
@@ -228,8 +173,7 @@ export class File {
    * Claims fresh blocks for `count` blocks of the write, from its block `at` on, and makes the map ready for them.
    * @returns the block after the last one, 0 where there is no space
    */
-  #prepareHole(inode: Inode, at: number, count: number, goal: number): number {
-    const write = this.#write
+  #prepareHole(inode: Inode, write: WriteInProgress, at: number, count: number, goal: number): number {
     const { index } = write
     const tx = this.#tx
     let next = goal
@@ -240,7 +184,7 @@ export class File {
       if (got === 0) return 0
       const first = this.#allocator.runStart
       this.#fresh.add(first, got)
-      this.#zeroAround(first, at + covered, got)
+      this.#zeroAround(write, first, at + covered, got)
       next = first + got
       covered += got
     }
@@ -251,8 +195,8 @@ export class File {
   }
 
   /** Maps the fresh blocks in the holes, and marks as written what was not. */
-  #placeFresh(inode: Inode): void {
-    const { index, blocks } = this.#write
+  #placeFresh(inode: Inode, write: WriteInProgress): void {
+    const { index, blocks } = write
     const map = this.#map
     const tx = this.#tx
     for (let at = 0; at < blocks;) {
@@ -275,8 +219,8 @@ export class File {
   }
 
   /** Makes zeros of what the data will leave of `count` fresh blocks, which hold the write's from its block `at` on. */
-  #zeroAround(first: number, at: number, count: number): void {
-    const { within, length } = this.#write
+  #zeroAround(write: WriteInProgress, first: number, at: number, count: number): void {
+    const { within, length } = write
     // Where the first block begins, in bytes from the start of the data: before it in the write's first block.
     const position = at * blockBytes - within
     const bytes = count * blockBytes

@@ -110,6 +110,16 @@ export class Orphans {
     return [...numbers]
   }
 
+  /**
+   * Points `inode` at what follows it on the list, or at the first one if it points at none.
+   * @returns false at the end, which is where neighbours do not name each other; `inode` has no meaning then
+   */
+  advance(inode: Inode): boolean {
+    const before = inode.number
+    const number = before === 0 ? this.first : inode.next
+    return number !== 0 && this.#isOrphan(number, inode) && inode.previous === before
+  }
+
   /** Points `inode` at one of {@link listed}. @returns whether it is still an orphan */
   open(number: number, inode: Inode): boolean {
     return this.#isOrphan(number, inode)

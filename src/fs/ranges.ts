@@ -7,6 +7,7 @@ import { type BlockMap, noBlock } from './block-map.js'
 import { ENXIO, EROFS } from './errno.js'
 import type { CallEnd } from './call-end.js'
 import { CopyCall } from './copy-call.js'
+import type { CopyRequest } from './copy-request.js'
 import type { File } from './file.js'
 import type { FilePosition } from './file-position.js'
 import { Inode } from './inode.js'
@@ -56,24 +57,13 @@ export class Ranges {
   }
 
   /**
-   * Copies up to `length` bytes from file to file; a hole leaves a hole, whatever the target has there. What is copied is
+   * Copies from file to file; a hole leaves a hole, whatever the target has there. What is copied is
    * durable, but not whole: a power failure leaves what it would leave of several writes.
-   * @param killPrivileges clears set-user-ID and set-group-ID of the target as write(2) does
    * @returns the bytes copied, maybe fewer, 0 at the end of the source; or -EINVAL for ranges of one file that overlap,
    * -ENOSPC, -EFBIG, -EPERM for a target that is immutable or append-only, -EISDIR, -ESTALE
    */
-  copy(
-    from: number,
-    index: number,
-    within: number,
-    to: number,
-    toIndex: number,
-    toWithin: number,
-    length: number,
-    killPrivileges: boolean,
-  ): number {
-    if (this.#isReadOnly) return -EROFS
-    return this.#copy.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges)
+  copy(request: CopyRequest): number {
+    return this.#isReadOnly ? -EROFS : this.#copy.copy(request)
   }
 
   #seek(index: number, within: number, wantsData: boolean, found: FilePosition): number {

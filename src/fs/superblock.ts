@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Reading and writing the superblock: copies, two at least, of which the newest good one holds. */
-import { crc32c } from '../../layout/checksum.js'
 import { deviceHeader } from '../../layout/device-header.js'
 import {
   blockBytes,
-  blockWords,
   firstLaneBlock,
   headerBlock,
   largestVolumeBlocks,
@@ -29,28 +27,16 @@ import {
 import type { Medium } from '../pmem/medium.js'
 import { type DeviceHeader, checkHeaders, loadHeader, nth } from './device-header.js'
 import { type Geometry, type Segment, bitmapBlocksFor } from './geometry.js'
+import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
 const segmentAt = segmentEntry.word
 const headerAt = deviceHeader.word
 
-/** A superblock in memory. Its words lie as on the medium. */
-export class Superblock {
-  readonly words: Uint32Array
-  readonly bytes: Uint8Array
-
-  constructor(words: Uint32Array = new Uint32Array(blockWords)) {
-    this.words = words
-    this.bytes = new Uint8Array(words.buffer, words.byteOffset, blockBytes)
-  }
-
-  get(field: number): number {
-    return this.words[field]!
-  }
-
-  set(field: number, value: number): void {
-    this.words[field] = value
+export class Superblock extends SelfDescribingBlock {
+  hasMagic(): boolean {
+    return this.hasMagicOf(magicLow, magicHigh)
   }
 
   getNumber(field: number): number {
@@ -122,18 +108,6 @@ export class Superblock {
     const hex = Buffer.from(this.bytes.subarray(at.uuid * 4, at.uuid * 4 + 16)).toString('hex')
     return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
   }
-
-  checksum(): number {
-    return crc32c(this.bytes, 0, blockBytes, at.checksum * 4)
-  }
-
-  hasMagic(): boolean {
-    return this.get(at.magicLow) === magicLow && this.get(at.magicHigh) === magicHigh
-  }
-
-  isWhole(): boolean {
-    return this.hasMagic() && this.get(at.checksum) === this.checksum()
-  }
 }
 
 export interface SuperblockReading {
@@ -171,11 +145,13 @@ function checkLengths(medium: Medium, { segments }: Superblock): void {
 function findNewest(medium: Medium): Superblock {
   const header = loadHeader(medium, headerBlock)
   const second = secondCopyPlace(medium, header)
-  const near = [loadCopy(medium, superblockBlock), loadCopy(medium, second)]
+  const near = [loadSuperblock(medium, superblockBlock), loadSuperblock(medium, second)]
   const found = newestOf(near) ?? newestOf(copiesElsewhere(medium))
   if (found === null) refuse(medium, [header, loadHeader(medium, second)], near)
   const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
-  const all = elsewhere.map((block) => loadCopy(medium, block)).filter((copy) => isSameVolume(copy, found))
+  const all = elsewhere
+    .map((block) => loadSuperblock(medium, block))
+    .filter((copy) => isSameVolume(copy, found))
   return newestOf([found, ...all])!
 }
 
@@ -203,7 +179,7 @@ function isSameVolume(copy: Superblock, other: Superblock): boolean {
 function copiesElsewhere(medium: Medium): Superblock[] {
   const copies: Superblock[] = []
   for (let first = windowBlocks; first < medium.blockCount; first += windowBlocks) {
-    if (medium.has(first + superblockBlock)) copies.push(loadCopy(medium, first + superblockBlock))
+    if (medium.has(first + superblockBlock)) copies.push(loadSuperblock(medium, first + superblockBlock))
   }
   return copies
 }
@@ -236,7 +212,7 @@ function refuseVersion(version: number): never {
 function checkCopies(medium: Medium, superblock: Superblock): string[] {
   const damage: string[] = []
   superblock.copyBlocks.forEach((block, n) => {
-    const copy = loadCopy(medium, block)
+    const copy = loadSuperblock(medium, block)
     const isOther = n < 2 ? 'the other one holds' : 'others hold'
     if (!copy.isWhole()) damage.push(`the ${copyName(n)} is damaged; ${isOther}`)
     // Copies are written one after the other, so one may be older by one write.
@@ -262,12 +238,13 @@ export function copyName(n: number): string {
  */
 export function writeSuperblock(medium: Medium, superblock: Superblock): void {
   const blocks = superblock.copyBlocks.reverse()
-  const isWhole = blocks.map((block) => loadCopy(medium, block).isWhole())
+  const isWhole = blocks.map((block) => loadSuperblock(medium, block).isWhole())
   superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
-  superblock.set(at.checksum, superblock.checksum())
   for (const wholeOnes of [false, true]) {
     blocks.forEach((block, n) => {
-      if (isWhole[n] === wholeOnes) storeCopy(medium, block, superblock)
+      if (isWhole[n] !== wholeOnes) return
+      superblock.store(medium, block)
+      medium.fence()
     })
   }
 }
@@ -279,15 +256,9 @@ function secondCopyPlace(medium: Medium, header: DeviceHeader): number {
   return said > 0 && said < medium.firstDeviceBlocks ? said : medium.firstDeviceBlocks - 1
 }
 
-function loadCopy(medium: Medium, block: number): Superblock {
-  const start = medium.wordOf(block)
-  return new Superblock(medium.wordsOf(block).slice(start, start + blockWords))
-}
-
-function storeCopy(medium: Medium, block: number, superblock: Superblock): void {
-  for (let word = 0; word < blockWords; word++) medium.store32(block, word, superblock.get(word))
-  medium.flush(block, 0, blockBytes)
-  medium.fence()
+/** What lies in a block, which the medium must have, as a superblock. */
+export function loadSuperblock(medium: Medium, block: number): Superblock {
+  return new Superblock(wordsOfBlock(medium, block))
 }
 
 /** @returns whether the volume may only be read */

@@ -16,6 +16,7 @@ import {
 import { EPERM, EXDEV } from './errno.js'
 import type { Inode } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG } from './mode.js'
+import type { WriteRequest } from './write-request.js'
 
 /** Flags that keep an inode as it is, in whole or in part. */
 const guards = flagAppend | flagImmutable
@@ -45,22 +46,14 @@ export function isNameGuarded(directory: Inode, named: Inode): boolean {
   return ((directory.flags | named.flags) & guards) !== 0
 }
 
-/**
- * @param isAppend whether whoever writes has the file open with O_APPEND, or the kernel gathers writes and has checked that
- * @param isWriteBack pages of the kernel's cache, which begin before what was appended
- * @returns 0, or -EPERM where the file may not be written to, or only at its end
- */
-export function checkWrite(
-  inode: Inode,
-  index: number,
-  within: number,
-  isAppend: boolean,
-  isWriteBack: boolean,
-): number {
+/** @returns 0, or -EPERM where the file may not be written to, or only at its end */
+export function checkWrite(inode: Inode, request: WriteRequest): number {
   const guarded = inode.flags & guards
   if (guarded === 0) return 0
-  if (guarded & flagImmutable || !isAppend) return -EPERM
-  if (isWriteBack) return 0
+  if (guarded & flagImmutable || !request.isAppend) return -EPERM
+  // Pages of the kernel's cache begin before what was appended.
+  if (request.isWriteBack) return 0
+  const { index, within } = request
   const { sizeBlock } = inode
   return index < sizeBlock || (index === sizeBlock && within < inode.sizeWithin) ? -EPERM : 0
 }

@@ -5,7 +5,7 @@
  */
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
-import { Engine, type VolumeUsage } from './engine.js'
+import { Engine } from './engine.js'
 import type { EngineSetting } from './engine-setting.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
 import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
@@ -18,6 +18,7 @@ import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
 import { type Superblock, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
+import type { VolumeUsage } from './usage.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
@@ -149,10 +150,10 @@ export class Volume {
     )
   }
 
-  /** How full it is. Reads alone, so that any thread may ask while engines serve. */
+  /** How full it is. Takes no lock, so any thread may ask while engines serve. */
   usage(): VolumeUsage {
     this.#observer ??= this.engine(0)
-    return this.#observer.usage()
+    return this.#observer.usageCount.allocated()
   }
 
   /**

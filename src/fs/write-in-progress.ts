@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The write that a worker has in hand; made once and filled in for each call. */
+/** The write that a call has in hand; made once and filled in for each step. */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BlockMap } from './block-map.js'
@@ -17,11 +17,13 @@ export class WriteInProgress {
   within = 0
   length = 0
   /** The data. */
-  from: DataSource
+  readonly from: DataSource
+  /** Clears set-user-ID and set-group-ID, as write(2) does for those without CAP_FSETID. */
+  killPrivileges = false
+  /** A mapping or a cache has stored it: security.capability stays. */
+  isWriteBack = false
   /** Blocks that it has added to the file, its map's included. */
   added = 0
-  /** A mapping or a cache has stored it: no privileges go with it. */
-  isWriteBack = false
   /** Where it failed for want of space: so many of its blocks might do. */
   fitting = 0
   /** How often it failed for want of space. */
@@ -31,11 +33,11 @@ export class WriteInProgress {
     this.from = from
   }
 
-  set(from: DataSource, index: number, within: number, length: number, isWriteBack: boolean): void {
-    this.from = from
+  set(index: number, within: number, length: number, killPrivileges: boolean, isWriteBack: boolean): void {
     this.index = index
     this.within = within
     this.length = length
+    this.killPrivileges = killPrivileges
     this.isWriteBack = isWriteBack
     this.failures = 0
   }

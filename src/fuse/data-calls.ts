@@ -2,11 +2,13 @@
 /** Serves requests about the contents of files. */
 import { inode } from '../../layout/inode.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
+import { CopyRequest, mostBytesPerCopy } from '../fs/copy-request.js'
 import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
 import { blockOf } from '../fs/inode.js'
 import { withoutPrivileges } from '../fs/mode.js'
 import { checkOpenToWrite } from '../fs/user-flags.js'
+import { WriteRequest } from '../fs/write-request.js'
 import { userOf } from './caller.js'
 import type { Attributes, Contents } from './file-system.js'
 import { maxWriteBytes } from './init.js'
@@ -20,8 +22,6 @@ import type { Statistics } from './statistics.js'
 const offsetHighLimit = 2 ** 12
 /** The block beyond which no file has any. */
 const farIndex = 2 ** 32 - 1
-/** A longer copy is asked for again: what is copied at once stays a small number. */
-const mostBytesPerCopy = 2 ** 30
 
 export interface DataOptions {
   /** Note when files were read. */
@@ -40,6 +40,8 @@ export class DataCalls {
   readonly #accessTimes: boolean
   readonly #gathers: boolean
   readonly #change = new AttributeChange()
+  readonly #write: WriteRequest
+  readonly #copy = new CopyRequest()
   readonly #found = new FilePosition()
 
   constructor(
@@ -55,6 +57,7 @@ export class DataCalls {
     this.#statistics = statistics
     this.#accessTimes = options.accessTimes
     this.#gathers = options.writebackCache
+    this.#write = new WriteRequest(message.payload)
   }
 
   open(): number {
@@ -118,17 +121,16 @@ export class DataCalls {
     if (size > message.payloadBytes || size > maxWriteBytes || size < 0) return -EINVAL
     if (high >>> 0 >= offsetHighLimit) return -EFBIG
     const isWriteBack = (message.argument(at.write_flags) & fuse.FUSE_WRITE_CACHE) !== 0
-    const written = this.#files.write(
-      message.nodeid,
-      blockOf(low, high),
-      low & 4095,
-      size,
-      message.payload,
-      message.payloadStart,
-      (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0,
-      (this.#gathers && isWriteBack) || (message.argument(at.flags) & fuse.O_APPEND) !== 0,
-      isWriteBack,
-    )
+    const request = this.#write
+    request.number = message.nodeid
+    request.index = blockOf(low, high)
+    request.within = low & 4095
+    request.length = size
+    request.start = message.payloadStart
+    request.killPrivileges = (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0
+    request.isAppend = (this.#gathers && isWriteBack) || (message.argument(at.flags) & fuse.O_APPEND) !== 0
+    request.isWriteBack = isWriteBack
+    const written = this.#files.write(request)
     if (written < 0) return written
     if (written < size) {
       // A page that the kernel writes back counts as written whole, so what did not fit must be an error.
@@ -202,22 +204,22 @@ export class DataCalls {
     const high = message.argument(at.off_in + 1)
     const toLow = message.argument(at.off_out)
     const toHigh = message.argument(at.off_out + 1)
+    const to = message.argument(at.nodeid_out)
     const lengthLow = message.argument(at.len)
     const isLong = message.argument(at.len + 1) !== 0 || lengthLow < 0 || lengthLow > mostBytesPerCopy
     if ((message.argument(at.flags) | message.argument(at.flags + 1)) !== 0) return -EINVAL
     if (toHigh >>> 0 >= offsetHighLimit) return -EFBIG
-    let copied = 0
-    if (high >>> 0 < offsetHighLimit)
-      copied = this.#files.ranges.copy(
-        message.nodeid,
-        blockOf(low, high),
-        low & 4095,
-        message.argument(at.nodeid_out),
-        blockOf(toLow, toHigh),
-        toLow & 4095,
-        isLong ? mostBytesPerCopy : lengthLow,
-        this.#takesSetIds(message.argument(at.nodeid_out)),
-      )
+    const request = this.#copy
+    request.from = message.nodeid
+    request.fromIndex = blockOf(low, high)
+    request.fromWithin = low & 4095
+    request.to = to
+    request.toIndex = blockOf(toLow, toHigh)
+    request.toWithin = toLow & 4095
+    request.length = isLong ? mostBytesPerCopy : lengthLow
+    request.killPrivileges = this.#takesSetIds(to)
+    // Nothing lies beyond the largest file.
+    const copied = high >>> 0 < offsetHighLimit ? this.#files.ranges.copy(request) : 0
     if (copied < 0) return copied
     this.#statistics.countRead(copied)
     this.#statistics.countWritten(copied)

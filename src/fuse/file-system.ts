@@ -8,6 +8,7 @@
  */
 import type { AttributeChange } from '../fs/attributes.js'
 import type { Clock } from '../fs/clock.js'
+import type { CopyRequest } from '../fs/copy-request.js'
 import type { DirectorySink } from '../fs/directory-reader.js'
 import type { ExtentSink } from '../fs/extent.js'
 import type { FilePosition } from '../fs/file-position.js'
@@ -16,6 +17,7 @@ import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
 import type { TrimRange } from '../fs/trim.js'
+import type { WriteRequest } from '../fs/write-request.js'
 import type { XattrNameSink } from '../fs/xattrs.js'
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
@@ -142,22 +144,8 @@ export interface Contents {
   /** @returns where the lock of beginRead lies in {@link lockMemory}, in bytes */
   handOverReadLock(number: number): number
   readonly lockMemory: Mapping
-  /**
-   * @param isAppend whether the file is open with O_APPEND
-   * @param isWriteBack a mapping's or a cache's stores, which leave security.capability
-   * @returns the bytes written, fewer where there is no space for all
-   */
-  write(
-    number: number,
-    index: number,
-    within: number,
-    length: number,
-    from: TransferBuffer,
-    start: number,
-    killPrivileges: boolean,
-    isAppend: boolean,
-    isWriteBack: boolean,
-  ): number
+  /** @returns the bytes written, fewer where there is no space for all */
+  write(request: WriteRequest): number
   readonly ranges: Ranges
   readonly allocation: Allocation
 }
@@ -181,16 +169,7 @@ export interface Ranges {
   /** Finds the first data, or the first hole, from a position on. @returns 0, having filled in `found` */
   seek(number: number, index: number, within: number, wantsData: boolean, found: FilePosition): number
   /** Copies from file to file. @returns the bytes copied, maybe fewer than asked for; 0 at the end of the source */
-  copy(
-    from: number,
-    index: number,
-    within: number,
-    to: number,
-    toIndex: number,
-    toWithin: number,
-    length: number,
-    killPrivileges: boolean,
-  ): number
+  copy(request: CopyRequest): number
 }
 
 /** Extended attributes, by whole names. */

@@ -49,6 +49,29 @@ void test('holes, data, and copies of ranges', async (t) => {
   t.same(problemsOn(path), [])
 })
 
+void test('a copy within one file that takes several calls of the engine', async (t) => {
+  const gib = 2 ** 30
+  const path = formattedDevice(t, 2 ** 22)
+  const volume = await openFiles(path)
+  const file = await volume.open('/f', 'w+')
+  await file.truncate(4 * gib)
+  await file.write(Buffer.alloc(page, 'a'), 0, page, 2 * gib)
+  const overlap = { code: 'EINVAL', syscall: 'copy_file_range' }
+  for (const distance of [1, gib, 2 * gib - 1]) {
+    await t.rejects(file.copyRange(0, file, distance, 2 * gib), overlap, `${distance} bytes further on`)
+    await t.rejects(file.copyRange(distance, file, 0, 2 * gib), overlap, `${distance} bytes before`)
+  }
+  t.equal((await file.stat()).size, 4 * gib, 'nothing was copied')
+  // What ends before its target does not overlap, nor does the end of the file move away while it is copied.
+  t.equal(await file.copyRange(gib, file, 4 * gib, Number.MAX_SAFE_INTEGER), 3 * gib)
+  t.equal((await file.stat()).size, 7 * gib)
+  t.equal(await file.nextData(2 * gib + page), 5 * gib)
+  t.equal(await file.copyRange(6 * gib, file, 5 * gib, 2 * gib), gib, 'what is not there does not overlap')
+  await file.close()
+  await volume.close()
+  t.same(problemsOn(path), [])
+})
+
 void test('flags and projects', async (t) => {
   const path = formattedDevice(t, 2 ** 22)
   let volume = await openFiles(path)

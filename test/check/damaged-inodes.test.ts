@@ -244,6 +244,18 @@ void test('block maps', (t) => {
       ],
     },
     {
+      what: "another file's node",
+      do: (patient) => {
+        const { small, sparse } = sample.inodes
+        patient.setField(small, at.root, patient.get(patient.rootOf(sparse), 0))
+      },
+      lines: [
+        'inode #sparse: block count is 9, should be 4',
+        'block * is claimed more than once: by inode #small (map) and inode #sparse (map)',
+        'bitmap: blocks * to * are marked as in use, but nothing refers there',
+      ],
+    },
+    {
       what: 'a node inside itself',
       do: (patient) => {
         putBelow('sparse', 4, patient.rootOf(sample.inodes.sparse))(patient)

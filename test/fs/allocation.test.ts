@@ -6,6 +6,7 @@ import { FilePosition } from '../../src/fs/file-position.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { aclBytes } from '../support/acl-text.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
+import { copierOf, writerOf } from '../support/engine-requests.js'
 import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { root } from '../support/test-volume.js'
@@ -21,6 +22,8 @@ void test('calls on the request path allocate nothing', (t) => {
   const { engine } = volume
   const buffer = createTransferBuffer('test data', 4096)
   t.teardown(() => releaseTransferBuffer(buffer))
+  const write = writerOf(engine, buffer)
+  const copyRange = copierOf(engine)
   const words = new Uint32Array(attributeWords)
   for (let n = 0; n < 500; n++)
     engine.forget(engine.create(root, nameOf(`file ${n}`), newInode(0o100644, 0)), 1)
@@ -32,11 +35,11 @@ void test('calls on the request path allocate nothing', (t) => {
   const toThreeGiB = new AttributeChange()
   toThreeGiB.mask = SET_SIZE
   toThreeGiB.sizeLow = 3 * 2 ** 30
-  for (let n = 0; n < 64; n++) engine.write(file, n, 0, 4096, buffer, 0, false)
+  for (let n = 0; n < 64; n++) write(file, n, 0, 4096)
   const found = new FilePosition()
   const copy = engine.create(root, nameOf('copy'), made)
   const sparse = engine.create(root, nameOf('sparse'), made)
-  engine.write(sparse, 2 ** 30 + 1, 0, 4096, buffer, 0, false)
+  write(sparse, 2 ** 30 + 1, 0, 4096)
   engine.setattr(large, toThreeGiB)
   const heritage = engine.create(root, nameOf('heritage'), newInode(0o040755, 0))
   const acls = [
@@ -83,7 +86,7 @@ void test('calls on the request path allocate nothing', (t) => {
       'overwrite of 4 KiB',
       (n) => {
         tick(n)
-        engine.write(file, n & 63, 0, 4096, buffer, 0, false)
+        write(file, n & 63, 0, 4096)
       },
     ],
     [
@@ -91,7 +94,7 @@ void test('calls on the request path allocate nothing', (t) => {
       (n) => {
         tick(n)
         if ((n & 4095) === 0) engine.setattr(large, toThreeGiB)
-        engine.write(large, blocksOfThreeGiB, n & 4095, 1, buffer, 0, false)
+        write(large, blocksOfThreeGiB, n & 4095, 1)
       },
     ],
     [
@@ -99,7 +102,7 @@ void test('calls on the request path allocate nothing', (t) => {
       (n) => {
         tick(n)
         const inode = engine.create(root, other, made)
-        engine.write(inode, 0, 0, 4096, buffer, 0, false)
+        write(inode, 0, 0, 4096)
         engine.unlink(root, other)
         engine.forget(inode, 1)
       },
@@ -135,14 +138,14 @@ void test('calls on the request path allocate nothing', (t) => {
       'copy of 4 KiB',
       (n) => {
         tick(n)
-        engine.ranges.copy(file, n & 63, 0, copy, (n + 1) & 63, 0, 4096, false)
+        copyRange(file, n & 63, 0, copy, (n + 1) & 63, 0, 4096)
       },
     ],
     [
       'copy of a hole',
       (n) => {
         tick(n)
-        engine.ranges.copy(large, 0, 0, copy, 64, 0, 2 ** 30, false)
+        copyRange(large, 0, 0, copy, 64, 0, 2 ** 30)
       },
     ],
     [
@@ -172,19 +175,21 @@ void test('nor do writes with copy-on-write', (t) => {
   const { engine } = volume
   const buffer = createTransferBuffer('test data', 8192)
   t.teardown(() => releaseTransferBuffer(buffer))
+  const write = writerOf(engine, buffer)
+  const copyRange = copierOf(engine)
   const made = newInode(0o100644, 0)
   const file = engine.create(root, nameOf('file'), made)
   const copy = engine.create(root, nameOf('copy'), made)
-  for (let n = 0; n < 512; n++) engine.write(file, n, 0, 4096, buffer, 0, false)
-  const write = (within: number, length: number) => (n: number) => {
+  for (let n = 0; n < 512; n++) write(file, n, 0, 4096)
+  const writing = (within: number, length: number) => (n: number) => {
     engine.clock.set(1_700_000_000 + n, 0, 900_000_000 + n)
-    engine.write(file, (n * 5) & 255, within, length, buffer, 0, false)
+    write(file, (n * 5) & 255, within, length)
   }
-  checkPath(t, 'overwrite of 4 KiB', write(0, 4096))
-  checkPath(t, 'unaligned overwrite of 8 KiB', write(7, 8192))
-  checkPath(t, 'overwrite of a few bytes', write(7, 100))
+  checkPath(t, 'overwrite of 4 KiB', writing(0, 4096))
+  checkPath(t, 'unaligned overwrite of 8 KiB', writing(7, 8192))
+  checkPath(t, 'overwrite of a few bytes', writing(7, 100))
   checkPath(t, 'copy', (n) => {
-    engine.ranges.copy(file, n & 255, 5, copy, (n * 5) & 255, 9, 4096, false)
+    copyRange(file, n & 255, 5, copy, (n * 5) & 255, 9, 4096)
   })
   t.end()
 })

@@ -6,6 +6,7 @@
 import { test } from 'tap'
 import { childIsNode, leafHeader } from '../../layout/directory.js'
 import { rootsBlock } from '../../layout/geometry.js'
+import { flagUnwritten, mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
 import { damageRecord } from '../../src/fs/damage-record.js'
 import { EUCLEAN } from '../../src/fs/errno.js'
@@ -269,6 +270,16 @@ const meetings: readonly Meeting[] = [
     what: 'a directory has no parent',
     damage: (p, { dir }) => p.setField(dir, field.parent, beyond),
     calls: (c, { dir, sub }) => [c.engine.parentOf(dir), c.rename(root, 'many', sub, 'x')],
+  },
+  {
+    what: 'two block maps share nodes, so that a copy makes a hole of what it reads',
+    damage: (p, { small, sparse }) => {
+      // Block 1 of `small` is the node that leads to block 600 of `sparse`, and as unwritten it is made zeros first.
+      const shared = p.get(p.rootOf(sparse), 0)
+      p.set(shared, mapEntryWords + 1, flagUnwritten)
+      p.setField(small, field.root, shared)
+    },
+    calls: (c, { small, sparse }) => [c.copy(sparse, 600 * 4096, small, 4096, 100)],
   },
   {
     what: 'a block is in a file that the bitmap says is free',

@@ -8,6 +8,7 @@ import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attribut
 import type { Engine } from '../../src/fs/engine.js'
 import type { ExtentSink } from '../../src/fs/extent.js'
 import { mostBytesPerWrite } from '../../src/fs/write-in-progress.js'
+import { WriteRequest } from '../../src/fs/write-request.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'
 import type { Medium } from '../../src/pmem/medium.js'
@@ -30,6 +31,7 @@ export class EngineClient implements ExtentSink {
   readonly #names = new Map<string, Name>()
   readonly #made = new NewInode()
   readonly #change = new AttributeChange()
+  readonly #write: WriteRequest
   readonly #blocks = new Uint32Array(mostExtents)
   readonly #offsets = new Uint32Array(mostExtents)
   readonly #lengths = new Uint32Array(mostExtents)
@@ -40,6 +42,7 @@ export class EngineClient implements ExtentSink {
     this.engine = engine
     this.#medium = medium
     this.buffer = viewTransferBuffer(mapping)
+    this.#write = new WriteRequest(this.buffer)
     this.words = new Int32Array(bufferBytes / 4)
     this.#bytes = new Uint8Array(this.words.buffer)
   }
@@ -97,8 +100,14 @@ export class EngineClient implements ExtentSink {
 
   /** Writes what lies in {@link buffer} from byte `start` on. */
   write(number: number, offset: number, length: number, start = 0, killPrivileges = false): number {
-    const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
-    return this.engine.write(number, index, within, length, this.buffer, start, killPrivileges)
+    const request = this.#write
+    request.number = number
+    request.index = Math.floor(offset / blockBytes)
+    request.within = offset % blockBytes
+    request.length = length
+    request.start = start
+    request.killPrivileges = killPrivileges
+    return this.engine.write(request)
   }
 
   truncate(number: number, size: number): number {

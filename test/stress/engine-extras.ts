@@ -8,6 +8,7 @@ import { E2BIG, EEXIST, ENODATA, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from '../../
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { aclBytes } from '../support/acl-text.js'
+import { type Copy, copierOf } from '../support/engine-requests.js'
 import type { Random } from '../support/random.js'
 import { atomBytes, firstForeign } from './atoms.js'
 import type { EngineClient } from './engine-client.js'
@@ -38,12 +39,14 @@ export class EngineExtras {
   readonly #client: EngineClient
   readonly #random: Random
   readonly #found = new FilePosition()
+  readonly #copyRange: Copy
   /** A nameless file of the thread's own, for copies and for flags that would be in the others' way; 0 before the first. */
   #own = 0
 
   constructor(client: EngineClient, random: Random) {
     this.#client = client
     this.#random = random
+    this.#copyRange = copierOf(client.engine)
   }
 
   /** @param atom where a range begins @param directory for a file of the thread's own */
@@ -108,9 +111,8 @@ export class EngineExtras {
     if (own === 0) return
     const [index, within] = positionOf(atom)
     const length = atomBytes * (1 + this.#random.below(this.#random.of([16, 2048, 8192])))
-    const { engine } = this.#client
     if (!allow('setattr', this.#client.truncate(own, 0))) return
-    const copied = engine.ranges.copy(file.number, index, within, own, index, within, length, false)
+    const copied = this.#copyRange(file.number, index, within, own, index, within, length)
     if (!allow('copy', copied, ENOSPC) || copied === 0) return
     const read = this.#client.read(own, atom * atomBytes, copied)
     if (read !== copied) throw new Error(`of ${copied} bytes that were copied ${read} are there`)

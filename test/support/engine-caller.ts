@@ -4,10 +4,12 @@ import { inode as layout, userFlags } from '../../layout/inode.js'
 import { xattrPrefixes } from '../../layout/xattr.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
 import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import { CopyRequest } from '../../src/fs/copy-request.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { S_IFCHR } from '../../src/fs/mode.js'
 import { mostBytesPerWrite } from '../../src/fs/write-in-progress.js'
+import { WriteRequest } from '../../src/fs/write-request.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'
 import { TrimRange } from '../../src/fs/trim.js'
@@ -147,11 +149,14 @@ export class EngineCaller {
     isAppend = false,
     isWriteBack = false,
   ): number {
-    this.#buffer.bytes.set(data, 4)
-    const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
-    const { length } = data
-    const { engine } = this
-    return engine.write(inode, index, within, length, this.#buffer, 4, killPrivileges, isAppend, isWriteBack)
+    const request = new WriteRequest(this.#buffer)
+    request.number = inode
+    request.index = Math.floor(offset / blockBytes)
+    request.within = offset % blockBytes
+    request.length = data.length
+    request.start = 4
+    request.from.bytes.set(data, request.start)
+    return this.engine.write(Object.assign(request, { killPrivileges, isAppend, isWriteBack }))
   }
 
   extents(inode: number, offset: number, length: number): Extent[] | number {
@@ -190,10 +195,12 @@ export class EngineCaller {
     length: number,
     killPrivileges = false,
   ): number {
-    const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
-    const [toIndex, toWithin] = [Math.floor(toOffset / blockBytes), toOffset % blockBytes]
-    const { ranges } = this.engine
-    return ranges.copy(from, index, within, to, toIndex, toWithin, length, killPrivileges)
+    const request = new CopyRequest()
+    request.fromIndex = Math.floor(offset / blockBytes)
+    request.fromWithin = offset % blockBytes
+    request.toIndex = Math.floor(toOffset / blockBytes)
+    request.toWithin = toOffset % blockBytes
+    return this.engine.ranges.copy(Object.assign(request, { from, to, length, killPrivileges }))
   }
 
   setxattr(inode: number, name: string, value: Uint8Array, flags = 0, dropsSetGroup = false): number {

@@ -13,10 +13,9 @@ import {
   superblock as layout,
 } from '../../../layout/superblock.js'
 import { loadHeader } from '../../fs/device-header.js'
-import type { Superblock } from '../../fs/superblock.js'
+import { type Superblock, loadSuperblock } from '../../fs/superblock.js'
 import type { Medium } from '../../pmem/medium.js'
 import { nameText } from '../name-text.js'
-import { loadSuperblock } from '../superblock-check.js'
 import { type DumpField, type DumpRow, type DumpSection, field, section } from './section.js'
 import { type FieldTeller, bytesAt, hexOf, hexWord, structureFields } from './structure-fields.js'
 import { secondsText } from './time-text.js'

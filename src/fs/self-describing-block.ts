@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A block in memory that tells by itself what it is, and whether it is whole. Its words lie as on the medium. */
+import { blockHead } from '../../layout/block-head.js'
+import { crc32c } from '../../layout/checksum.js'
+import { blockBytes, blockWords } from '../../layout/geometry.js'
+import type { Medium } from '../pmem/medium.js'
+
+const at = blockHead.word
+
+export abstract class SelfDescribingBlock {
+  readonly words: Uint32Array
+  readonly bytes: Uint8Array
+
+  constructor(words: Uint32Array = new Uint32Array(blockWords)) {
+    this.words = words
+    this.bytes = new Uint8Array(words.buffer, words.byteOffset, blockBytes)
+  }
+
+  abstract hasMagic(): boolean
+
+  get(field: number): number {
+    return this.words[field]!
+  }
+
+  set(field: number, value: number): void {
+    this.words[field] = value
+  }
+
+  checksum(): number {
+    return crc32c(this.bytes, 0, blockBytes, at.checksum * 4)
+  }
+
+  isWhole(): boolean {
+    return this.hasMagic() && this.get(at.checksum) === this.checksum()
+  }
+
+  /** Stores it with its checksum; the caller fences. */
+  store(medium: Medium, block: number): void {
+    this.set(at.checksum, this.checksum())
+    this.words.forEach((value, word) => medium.store32(block, word, value))
+    medium.flush(block, 0, blockBytes)
+  }
+
+  protected hasMagicOf(low: number, high: number): boolean {
+    return this.get(at.magicLow) === low && this.get(at.magicHigh) === high
+  }
+}
+
+/** A copy of the words of a block. */
+export function wordsOfBlock(medium: Medium, block: number): Uint32Array {
+  const start = medium.wordOf(block)
+  return medium.wordsOf(block).slice(start, start + blockWords)
+}

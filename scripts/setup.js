@@ -86,10 +86,11 @@ class Setup {
   }
 
   async #compile(project) {
-    const { record, outputs, sources } = describeProject(project)
+    const { record, outputs, sources, references } = describeProject(project)
     // The compiler takes its own record for it that a file is there.
     if (outputs.some((output) => !existsSync(join(root, output)))) rmSync(join(root, record), { force: true })
-    if (isNewer(record, [project, 'tsconfig.json', ...sources])) return
+    // Of what a project refers to the types may have changed.
+    if (isNewer(record, [project, 'tsconfig.json', ...sources, ...references.map(recordOf)])) return
     const what =
       project === programProject ? 'compiling the program (tsc)' : 'compiling tests and bench (tsc)'
     const start = Date.now() / 1000
@@ -151,13 +152,19 @@ function removeStaleOutputs() {
 }
 
 function describeProject(project) {
-  const { include, compilerOptions } = readJson(project)
+  const { include, references = [] } = readJson(project)
   const sources = include.flatMap((folder) => filesBelow(folder, /(?<!\.d)\.ts$/))
   return {
-    record: compilerOptions.tsBuildInfoFile,
+    record: recordOf(project),
     sources,
+    references: references.map(({ path }) => path),
     outputs: sources.map((source) => join('dist', source.replace(/\.ts$/, '.js'))),
   }
+}
+
+/** What the compiler keeps about a project. */
+function recordOf(project) {
+  return readJson(project).compilerOptions.tsBuildInfoFile
 }
 
 function readJson(file) {

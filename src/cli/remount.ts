@@ -8,6 +8,7 @@ import { remountKernel } from '../daemon/kernel-mount.js'
 import { exitPermission, exitSystem } from '../daemon/mount-error.js'
 import { type MountOptions, parseMountOptions, withoutUnknown } from '../daemon/mount-options.js'
 import { type MountEntry, findMount, mountType } from '../daemon/mount-table.js'
+import { joinOptions } from '../daemon/option-list.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError, UsageError } from './command-error.js'
 import { reachable } from './operand.js'
@@ -25,8 +26,7 @@ export async function remount(place: string, options: MountOptions): Promise<voi
   refuseFixed(options, await answerOf(entry, place))
   // mount(8) names all options that are to stay, and people those that change.
   const kept = withoutUnknown(`remount,${entry.options.join(',')}`)
-  const changed = options.given.map((option) => (option.includes(',') ? `"${option}"` : option))
-  const wanted = parseMountOptions([kept, ...changed])
+  const wanted = parseMountOptions([kept, joinOptions(options.given)])
   const error = remountKernel(entry, wanted.flags)
   if (error < 0) throw refusal(place, error)
   await followed(entry, place, wanted)

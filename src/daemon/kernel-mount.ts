@@ -85,13 +85,12 @@ function openFuse(): number {
   try {
     return openSync('/dev/fuse', 'r+')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    if (code === 'EACCES')
+    const code = codeOf(error)
+    if (code === 'EACCES' || code === 'EPERM')
       throw new MountError('/dev/fuse may not be opened: permission denied', exitPermission)
-    throw new MountError(
-      `/dev/fuse cannot be opened (${code}): load the kernel's module with modprobe fuse`,
-      exitSystem,
-    )
+    const isMissing = ['ENOENT', 'ENODEV', 'ENXIO'].includes(code)
+    const advice = isMissing ? "load the kernel's module with modprobe fuse" : adviceOn(code)
+    throw new MountError(`/dev/fuse cannot be opened: ${advice}`, exitSystem)
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The options of `-o`: mount(8)'s own that make sense here, FUSE's, and this file system's. */
 import { isShownByKernel, isWithoutEffect, noticeOn, refusalOf } from './known-options.js'
-import { optionParts, splitOptions } from './option-list.js'
+import { joinOptions, optionParts, splitOptions } from './option-list.js'
 
 import { type DataMode, dataModeOf } from '../fs/overwriting.js'
 
@@ -175,14 +175,14 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
 
 /** The options that {@link parseMountOptions} knows: `mount -s` tolerates others. */
 export function withoutUnknown(list: string): string {
-  const options = splitOptions(list).map((option) => (option.includes(',') ? `"${option}"` : option))
+  const options = splitOptions(list)
   const remount = options.includes('remount') ? ['remount'] : []
-  return options.filter((option) => isKnown([...remount, option])).join(',')
+  return joinOptions(options.filter((option) => isKnown([...remount, option])))
 }
 
 function isKnown(options: readonly string[]): boolean {
   try {
-    parseMountOptions(options)
+    parseMountOptions([joinOptions(options)])
     return true
   } catch (error) {
     if (error instanceof UnknownOptionError) return false

@@ -7,6 +7,11 @@ export function splitOptions(list: string): string[] {
   return parts.map((part) => part.replaceAll('"', ''))
 }
 
+/** A list of them: quotes keep together what holds a comma. */
+export function joinOptions(options: readonly string[]): string {
+  return options.map((option) => (option.includes(',') ? `"${option}"` : option)).join(',')
+}
+
 /** Name and value of an option; the value of one without `=` is null. */
 export function optionParts(option: string): readonly [name: string, value: string | null] {
   const at = option.indexOf('=')

@@ -3,6 +3,19 @@
 import { adviceOn, codeOf, DeviceError } from '../pmem/device-error.js'
 import { MountError, exitSystem } from './mount-error.js'
 
+/**
+ * A worker could not load the modules that the main thread has loaded before, so a limit of the system is the cause. Node
+ * does not always say so: without a descriptor to look a file up by, it reports that a package is missing, or takes a
+ * module for a script.
+ */
+export class LoadError extends Error {
+  override readonly name = 'LoadError'
+
+  constructor(cause: unknown) {
+    super(`a worker could not load the program: ${reasonOf(cause)}`, { cause })
+  }
+}
+
 /** What Node calls it where a thread cannot be had (pthread_create(3): EAGAIN), or has used up its memory. */
 const noThread =
   'no further thread can be had: raise the limit of threads (ulimit -u, pids.max of the control group) or of memory, or start fewer --workers'
@@ -24,11 +37,28 @@ export function workerFailure(cause: unknown, place: string | null): Error {
   const lead = place === null ? '' : 'the mount has failed: '
   if (cause instanceof DeviceError)
     return new DeviceError(cause.code, lead + cause.message + advice, { cause })
-  const refusal = refusals[codeOf(cause)]
+  const refusal = refusalOf(cause)
   if (refusal !== undefined) {
     const what = place === null ? 'a worker cannot be started: ' : `${lead}a worker ended: `
     return new MountError(what + refusal + advice, exitSystem, { cause })
   }
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Error(`a worker failed, and the mount with it: ${reason}${advice}`, { cause })
+  return new Error(`a worker failed, and the mount with it: ${reasonOf(cause)}${advice}`, { cause })
+}
+
+/** Which limit of the system is the cause, and what helps; undefined where none is. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof LoadError) {
+    return (
+      refusalOf(error.cause) ??
+      `it could not load the program (${reasonOf(error.cause)}): raise the limit (ulimit -n) or start fewer --workers`
+    )
+  }
+  const code = codeOf(error)
+  // Node has the errno in the message only. Beside a thread, a worker needs descriptors to begin.
+  const errno = code === 'ERR_WORKER_INIT_FAILED' ? /\bE[A-Z]+$/.exec(reasonOf(error))?.[0] : undefined
+  return refusals[errno ?? code] ?? refusals[code]
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

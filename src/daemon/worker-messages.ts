@@ -34,7 +34,7 @@ export interface FilesModule {
 }
 
 export interface FilesSetting {
-  /** URL of a {@link FilesModule}. */
+  /** URL of a {@link FilesModule}, which the thread that starts the worker has loaded. */
   readonly module: string
   /** What it is to be told, as workerData can carry it. */
   readonly setting: unknown
@@ -67,6 +67,8 @@ export interface NewMode {
 }
 
 export type WorkerMessage =
+  /** It has loaded all modules that the main thread has. */
+  | { readonly type: 'loaded' }
   /** It has all that it needs and waits to be told to serve; this is how to stop it. */
   | { readonly type: 'started'; readonly threadId: number; readonly stop: StopPlace }
   /** The kernel's first request has been answered, or the ring's entries have been offered. */

@@ -5,6 +5,7 @@ import type { DamageListener } from '../fs/damage.js'
 import { type Mapping, PAUSE, STOP, native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
+import { LoadError } from './worker-failure.js'
 import type { NewMode, Order, WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 /** A signal may come just before the thread blocks, so it is sent again until the thread has answered. */
@@ -17,11 +18,11 @@ export class WorkerThread {
   readonly live: Promise<void>
   /** Resolves when it has ended in order; rejects with its error otherwise. */
   readonly ended: Promise<void>
-  readonly #worker: Worker
+  /** Null where there is no thread: it could not be had, or has ended. */
+  #worker: Worker | null = null
   #threadId = 0
   #stop: { mapping: Mapping; word: number } | null = null
   #timer: NodeJS.Timeout | null = null
-  #gone = false
   #pauseTimer: NodeJS.Timeout | null = null
   #paused: (() => void) | null = null
   #isPaused = false
@@ -30,10 +31,6 @@ export class WorkerThread {
 
   /** @param onDamage where it throws, the worker is stopped, and {@link ended} rejects with that once it is gone */
   constructor(setting: WorkerSetting, onDamage: DamageListener) {
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: setting,
-      name: `pmfs2 worker ${setting.worker}`,
-    })
     let becomeReady: () => void
     this.ready = new Promise((resolve) => {
       becomeReady = resolve
@@ -43,9 +40,18 @@ export class WorkerThread {
       becomeLive = resolve
     })
     this.ended = new Promise((resolve, reject) => {
+      let isLoaded = false
       let inOrder = false
-      this.#worker.on('message', (message: WorkerMessage) => {
-        if (message.type === 'started') {
+      let thrown: Error | null = null
+      // What this throws, for want of a thread, rejects.
+      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+        workerData: setting,
+        name: `pmfs2 worker ${setting.worker}`,
+      })
+      this.#worker = worker
+      worker.on('message', (message: WorkerMessage) => {
+        if (message.type === 'loaded') isLoaded = true
+        else if (message.type === 'started') {
           this.#threadId = message.threadId
           this.#stop = message.stop
           if (this.#timer !== null) this.#tellToStop()
@@ -56,17 +62,19 @@ export class WorkerThread {
         else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
       })
-      this.#worker.on('error', reject)
-      this.#worker.on('exit', (code) => {
+      // It may overtake messages, which have all come by the time of the exit.
+      worker.on('error', (error: unknown) => (thrown = asError(error)))
+      worker.on('exit', (code) => {
         if (this.#timer !== null) clearInterval(this.#timer)
         if (this.#pauseTimer !== null) clearInterval(this.#pauseTimer)
         if (this.#stop !== null) native.unmap(this.#stop.mapping, null)
         this.#stop = null
         this.#isPaused = false
-        this.#gone = true
+        this.#worker = null
+        const cause = thrown ?? new Error(`a worker ended with exit code ${code}`)
         if (this.#failure !== null) reject(this.#failure)
-        else if (inOrder) resolve()
-        else reject(new Error(`a worker ended with exit code ${code}`))
+        else if (inOrder && thrown === null) resolve()
+        else reject(isLoaded ? cause : new LoadError(cause))
       })
     })
     // Whoever waits for one of the two hears of it; nobody has to wait for both.
@@ -85,7 +93,7 @@ export class WorkerThread {
 
   /** Makes it finish the request in hand and end. */
   stop(): void {
-    if (this.#gone || this.#timer !== null) return
+    if (this.#worker === null || this.#timer !== null) return
     this.#isPaused = false
     this.#timer = setInterval(() => this.#tellToStop(), interruptEveryMs)
     // Before the order: one that is paused would find the old word, and wait for another order.
@@ -120,7 +128,7 @@ export class WorkerThread {
 
   /** Stops it, and has {@link ended} reject: nobody may give up what it uses before it has ended. */
   fail(error: unknown): void {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    this.#failure ??= asError(error)
     this.stop()
   }
 
@@ -139,7 +147,7 @@ export class WorkerThread {
   }
 
   #order(order: Order): void {
-    this.#worker.postMessage(order)
+    this.#worker?.postMessage(order)
   }
 
   get #words(): Int32Array {
@@ -158,4 +166,8 @@ export class WorkerThread {
     if (this.#stop === null) return
     this.#ask(STOP)
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

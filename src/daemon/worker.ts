@@ -17,10 +17,11 @@ function tell(message: WorkerMessage): void {
 }
 
 async function prepare(setting: WorkerSetting): Promise<void> {
+  const { openFiles } = (await import(setting.files.module)) as FilesModule
+  tell({ type: 'loaded' })
   if (setting.cpu !== null) pin(setting.cpu)
   native.nameThread(`pmfs2-${setting.worker}`)
   const { fd, options } = setting
-  const { openFiles } = (await import(setting.files.module)) as FilesModule
   const served = await openFiles(setting.files.setting, setting.worker, tellDamage())
   const { files, memory, forgets } = served
   const statistics = Statistics.view(setting.statistics, setting.worker)

@@ -33,23 +33,61 @@ export class AppendGuard {
       const end = Math.min(index === sizeBlock ? sizeWithin : blockBytes, within + length - done)
       this.#map.run(root, height, index, 1)
       const block = this.#map.runStart
-      if (block !== 0 && this.#restoreBlock(block, within, end, from.bytes, start + done)) isChanged = true
+      if (block !== 0 && this.#restoreBlock(block, within, end, from, start + done)) isChanged = true
       done += blockBytes - within
       within = 0
     }
     return isChanged
   }
 
-  #restoreBlock(block: number, first: number, end: number, data: Uint8Array, at: number): boolean {
+  /** Bytes `first` to `end` of the block; those of the write begin at byte `at`. */
+  #restoreBlock(block: number, first: number, end: number, from: TransferBuffer, at: number): boolean {
+    const shift = at - first
+    // The kernel writes back whole pages, of which the size may cut off the last word.
+    const rest = (first | at) % 4 === 0 && end > first ? end & ~3 : first
+    const changesWords = this.#restoreWords(block, first >>> 2, rest >>> 2, from, shift >> 2)
+    const changesBytes = this.#restoreBytes(block, rest, end, from, shift)
+    return changesWords || changesBytes
+  }
+
+  /** @param shift between a byte of the block and that of the write */
+  #restoreBytes(block: number, first: number, end: number, from: TransferBuffer, shift: number): boolean {
     const bytes = this.#medium.bytesOf(block)
     const base = this.#medium.byteOf(block)
+    const data = from.bytes
     let isChanged = false
     for (let n = first; n < end; n++) {
       const kept = bytes[base + n]!
-      if (kept === 0 || kept === data[at + n - first]) continue
-      data[at + n - first] = kept
+      if (kept === 0 || kept === data[shift + n]) continue
+      data[shift + n] = kept
       isChanged = true
     }
     return isChanged
   }
+
+  /** The same of words. */
+  #restoreWords(block: number, first: number, end: number, from: TransferBuffer, shift: number): boolean {
+    const words = this.#medium.wordsOf(block)
+    const base = this.#medium.wordOf(block)
+    const data = from.words
+    let isChanged = false
+    for (let n = first; n < end; n++) {
+      const kept = words[base + n]! | 0
+      const written = data[shift + n]!
+      if (kept === written) continue
+      const mask = nonZeroBytes(kept)
+      const merged = kept | (written & ~mask)
+      if (merged === written) continue
+      data[shift + n] = merged
+      isChanged = true
+    }
+    return isChanged
+  }
+}
+
+/** 255 in each byte of a word that is not zero. */
+function nonZeroBytes(word: number): number {
+  // The lower seven bits of a byte carry into its highest one unless they are zero.
+  const high = (((word & 0x7f7f_7f7f) + 0x7f7f_7f7f) | word) & 0x8080_8080
+  return Math.imul(high >>> 7, 255)
 }

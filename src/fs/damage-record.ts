@@ -22,9 +22,14 @@ export interface RecordedDamage {
   readonly what: string
 }
 
+/** Calls that met damage, at least. */
+export function damageCount(superblock: Superblock): number {
+  return superblock.get(at.damageCount)
+}
+
 /** @returns null where no damage was met */
 export function damageRecord(superblock: Superblock): DamageRecord | null {
-  const count = superblock.get(at.damageCount)
+  const count = damageCount(superblock)
   if (count === 0) return null
   return {
     count,
@@ -36,7 +41,7 @@ export function damageRecord(superblock: Superblock): DamageRecord | null {
 /** Damage was met in a new place. @param now ms since 1970 */
 export function recordDamage(superblock: Superblock, what: string, now: number): void {
   const seconds = Math.floor(now / 1000)
-  if (superblock.get(at.damageCount) === 0) {
+  if (damageCount(superblock) === 0) {
     superblock.setNumber(at.firstDamageSeconds, seconds)
     putText(superblock, at.firstDamage, what)
   }

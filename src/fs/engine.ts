@@ -156,7 +156,7 @@ export class Engine {
     this.allocation = new Fallocate(parts, allocator, change, parts.fill, parts.punch, isReadOnly, end)
     this.flags = new FlagChange(parts, isReadOnly, end)
     this.label = new Label(medium, state, parts.locks, isReadOnly)
-    this.trim = new Trim(medium, allocator, state, isReadOnly)
+    this.trim = new Trim(medium, allocator, state, parts.locks, isReadOnly)
     this.xattrs = new Xattrs(parts, space, isReadOnly, end)
     this.usageCount = new UsageCount(parts, allocator, state, setting)
     this.upkeep = new Upkeep(parts, reclaim, notes, end)

@@ -29,10 +29,8 @@ export const METADATA_LOCK = 16
 export const FAILED = 32
 /** How often calls have met damage. */
 export const DAMAGE_MET = 33
-/** Non-zero: the superblock has a record of damage that an earlier opening met. */
-export const DAMAGE_RECORDED = 34
 /** Held by whoever reads or changes the words at {@link SUPERBLOCK}. */
-export const SUPERBLOCK_LOCK = 35
+export const SUPERBLOCK_LOCK = 34
 /** Incremented whenever a block of the inode table is freed: what a worker remembers of the table is then invalid. */
 export const TABLE_EPOCH = 40
 /** Index in the inode table at which the search for a hole begins. Under the metadata lock. */
@@ -172,15 +170,6 @@ export class SharedState {
   /** How often calls have met damage since the volume was opened. */
   get damageMet(): number {
     return Atomics.load(this.words, DAMAGE_MET) >>> 0
-  }
-
-  markDamaged(): void {
-    Atomics.store(this.words, DAMAGE_RECORDED, 1)
-  }
-
-  /** Whether damage was met, now or by an earlier opening: what seems free may not be. */
-  get isDamaged(): boolean {
-    return this.damageMet !== 0 || Atomics.load(this.words, DAMAGE_RECORDED) !== 0
   }
 
   /** Whether a call ended in its midst: locks, transactions and stores may be left as they were. */

@@ -7,7 +7,10 @@
 import { windowBlocks } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Allocator } from './allocator.js'
+import { damageCount } from './damage-record.js'
 import { EROFS, EUCLEAN } from './errno.js'
+import type { Locks } from './locks.js'
+import { OpenSuperblock } from './open-superblock.js'
 import type { SharedState } from './shared-state.js'
 
 /** 16 MiB */
@@ -38,10 +41,12 @@ export class Trim {
   readonly #medium: Medium
   readonly #allocator: Allocator
   readonly #state: SharedState
+  readonly #superblock: OpenSuperblock
   readonly #isReadOnly: boolean
 
-  constructor(medium: Medium, allocator: Allocator, state: SharedState, isReadOnly: boolean) {
+  constructor(medium: Medium, allocator: Allocator, state: SharedState, locks: Locks, isReadOnly: boolean) {
     this.#medium = medium
+    this.#superblock = new OpenSuperblock(medium, state, locks)
     this.#allocator = allocator
     this.#state = state
     this.#isReadOnly = isReadOnly
@@ -58,7 +63,8 @@ export class Trim {
    */
   step(range: TrimRange): number {
     if (this.#isReadOnly) return -EROFS
-    if (this.#state.isDamaged) return -EUCLEAN
+    // It is recorded a moment after it was met.
+    if (this.#state.damageMet !== 0 || this.#superblock.use(damageCount) !== 0) return -EUCLEAN
     const allocator = this.#allocator
     const end = Math.min(range.end, this.#medium.blockCount)
     if (range.next >= end) return 0

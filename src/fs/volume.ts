@@ -8,7 +8,13 @@ import { Allocator } from './allocator.js'
 import { Engine } from './engine.js'
 import type { EngineSetting } from './engine-setting.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
-import { damageRecord, damageRecordText, recordDamage, recordDamageCount } from './damage-record.js'
+import {
+  damageCount,
+  damageRecord,
+  damageRecordText,
+  recordDamage,
+  recordDamageCount,
+} from './damage-record.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
@@ -89,8 +95,7 @@ export class Volume {
     this.undone = undone
     this.#options = options
     this.#isReadOnly = options.readOnly
-    this.#damageBefore = superblock.get(at.damageCount)
-    if (this.#damageBefore !== 0) state.markDamaged()
+    this.#damageBefore = damageCount(superblock)
   }
 
   /** @throws VolumeError where the medium holds no volume that can be served */

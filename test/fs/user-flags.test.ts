@@ -14,6 +14,7 @@ import { SET_ATIME, SET_CTIME, SET_MODE, SET_MTIME, SET_SIZE, TOUCH } from '../.
 import { EOPNOTSUPP, EPERM, ESTALE, EXDEV } from '../../src/fs/errno.js'
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import { problemsOf } from '../support/invariants.js'
+import { Random } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
 
 const data = Buffer.from('contents')
@@ -124,6 +125,48 @@ void test('what the kernel writes back to an append-only file', (t) => {
   ]
   for (const [what, stored, offset, written, result, contents] of cases)
     t.same(afterWriteBack(stored, offset, written), [result, contents], what)
+  t.end()
+})
+
+void test('wherever what is written back begins and ends', (t) => {
+  const { caller } = TestVolume.of(t, 4096)
+  const file = caller.file(root, 'file')
+  const random = new Random(7)
+  const sparse = () => (random.below(3) === 0 ? 0 : 1 + random.below(255))
+  let stored = Buffer.from(Array.from({ length: 10_000 }, sparse))
+  caller.write(file, 0, stored)
+  caller.setFlags(file, flagAppend)
+  for (let n = 0; n < 300; n++) {
+    const offset = random.below(2) * 4096 + random.below(n % 2 === 0 ? 12 : 4096)
+    const old = stored.subarray(offset, offset + 1 + random.below(8000))
+    const data = Buffer.from(old)
+    for (let k = random.below(3); k > 0; k--) data[random.below(data.length)] = sparse()
+    const isRefused = data.some((byte, at) => ![0, byte].includes(old[at]!))
+    const isAtEnd = offset + old.length === stored.length
+    const more = random.bytes(isAtEnd ? random.below(100) : 0)
+    const length = data.length + more.length
+    const result = caller.write(file, offset, Buffer.concat([data, more]), false, true, true)
+    t.equal(result, isRefused ? -EPERM : length, `${length} bytes at ${offset}`)
+    // A gap is filled by what comes for it, but not where all is refused, as nothing is appended.
+    if (isRefused && more.length === 0) continue
+    for (const [at, byte] of data.entries()) if (old[at] === 0) old[at] = byte
+    stored = Buffer.concat([stored, more])
+  }
+  t.same(caller.read(file, 0, stored.length + 1), stored)
+  t.end()
+})
+
+void test('a full volume changes nothing about a refusal', (t) => {
+  const { caller } = TestVolume.of(t, 1024)
+  const file = caller.file(root, 'file')
+  caller.write(file, 0, Buffer.from('abc'))
+  caller.setFlags(file, flagAppend)
+  const other = caller.file(root, 'other')
+  const block = Buffer.alloc(4096, 7)
+  for (let at = 0; caller.write(other, at, block) > 0; at += block.length);
+  const page = Buffer.alloc(8192, 'x')
+  // Served once more, it would find what it was refused for put right.
+  t.equal(caller.write(file, 0, page, false, true, true), -EPERM)
   t.end()
 })
 

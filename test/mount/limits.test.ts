@@ -2,7 +2,7 @@
 /** Limits of the system are named, and are no bugs: what failed, and what to raise. */
 import { join } from 'node:path'
 import tap from 'tap'
-import { workerFailure } from '../../src/daemon/worker-failure.js'
+import { LoadError, workerFailure } from '../../src/daemon/worker-failure.js'
 import { MountError } from '../../src/daemon/mount-error.js'
 import { DeviceError } from '../../src/pmem/device-error.js'
 import { finish, withoutRunner } from '../support/run-command.js'
@@ -35,7 +35,7 @@ void tap.test('open files', async (t) => {
     )
   const { end, output } = await under('-n 64', mount.device, mount.mountpoint, '--workers', '30')
   t.equal(end, 2)
-  t.match(output, /^mount: .*: raise the limit \(ulimit -n\)$/m)
+  t.match(output, /^mount: .*: raise the limit \(ulimit -n\)( or start fewer --workers)?$/m)
   t.notMatch(output, /bug/)
   t.notOk(mount.isMounted(), 'a mount that did not come about leaves nothing')
   await mount.mount()
@@ -66,6 +66,24 @@ void tap.test('memory', async (t) => {
   }
 })
 
+void tap.test('what a worker meets while it loads the program', (t) => {
+  const failure = (cause: Error, code: string) => {
+    const error = workerFailure(new LoadError(Object.assign(cause, { code })), null)
+    t.type(error, MountError)
+    t.match(error, { exitCode: 2 })
+    return error.message
+  }
+  t.equal(
+    failure(new Error("Cannot find package 'debug'"), 'ERR_MODULE_NOT_FOUND'),
+    "a worker cannot be started: it could not load the program (Cannot find package 'debug'): raise the limit (ulimit -n) or start fewer --workers",
+  )
+  t.equal(
+    failure(new Error('EMFILE: too many open files'), 'EMFILE'),
+    'a worker cannot be started: this process may open no more files: raise the limit (ulimit -n)',
+  )
+  t.end()
+})
+
 void tap.test('what a worker meets', (t) => {
   const refused = Object.assign(new Error('Worker initialization failure: EAGAIN'), {
     code: 'ERR_WORKER_INIT_FAILED',
@@ -73,6 +91,13 @@ void tap.test('what a worker meets', (t) => {
   const early = workerFailure(refused, null)
   t.type(early, MountError)
   t.match(early.message, /^a worker cannot be started: no further thread can be had: raise the limit/)
+  const withoutDescriptors = Object.assign(new Error('Worker initialization failure: EMFILE'), {
+    code: 'ERR_WORKER_INIT_FAILED',
+  })
+  t.match(
+    workerFailure(withoutDescriptors, null).message,
+    /^a worker cannot be started: this process may open no more files: raise the limit \(ulimit -n\)$/,
+  )
   const late = workerFailure(Object.assign(new Error('full'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }), '/mnt')
   t.match(late.message, /^the mount has failed: a worker ended: .*pmfs2-fuse umount \/mnt/)
   const device = workerFailure(new DeviceError('EIO', 'cannot write /dev/x'), '/mnt')

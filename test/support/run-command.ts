@@ -2,9 +2,13 @@
 /** Runs a program with a time limit, and says what it said when it fails. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 
 /** Options of env(1): without what the test runner has Node load into every process that a test starts. */
 export const withoutRunner: readonly string[] = ['-u', 'NODE_OPTIONS']
+
+/** What the program has written is read in no time, unless this process gets none. */
+const readingLimitMs = 1000
 
 export interface Finished {
   /** The exit code, or the name of the signal that ended the program. */
@@ -19,14 +23,29 @@ export async function finish(program: string, args: readonly string[], limitMs =
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
   }
+  const closed = once(child, 'close')
+  // Where the program cannot be started, the exit is waited for in vain as well.
+  closed.catch(() => undefined)
   const timer = setTimeout(() => child.kill('SIGKILL'), limitMs)
-  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
-  clearTimeout(timer)
-  // What the program wrote last is in the pipe already; one turn of the event loop reads it.
-  await new Promise((resolve) => setTimeout(resolve, 5))
-  child.stdout.destroy()
-  child.stderr.destroy()
-  return { end: code ?? signal ?? 'unknown', output: output.trim() }
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    await outputRead(closed)
+    return { end: code ?? signal ?? 'unknown', output: output.trim() }
+  } finally {
+    clearTimeout(timer)
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+}
+
+/** Waits until the output has ended, or for what is in the pipes by now where somebody holds them open. */
+async function outputRead(closed: Promise<unknown>): Promise<void> {
+  const over = new AbortController()
+  const limit = sleep(readingLimitMs, undefined, { signal: over.signal }).catch(() => undefined)
+  await Promise.race([closed, limit])
+  over.abort()
+  // A turn of the event loop looks at timers before it reads.
+  await turn()
 }
 
 /** As {@link finish}, but anything except exit code 0 is an error. Resolves with the output. */

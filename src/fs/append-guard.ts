@@ -7,6 +7,7 @@
  */
 import { blockBytes } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
+import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { BlockMap } from './block-map.js'
 import type { Inode } from './inode.js'
 import type { WriteRequest } from './write-request.js'

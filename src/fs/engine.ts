@@ -34,6 +34,7 @@ import { FlagChange } from './flag-change.js'
 import type { Geometry } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
+import { KnownDamage } from './known-damage.js'
 import { Label } from './label.js'
 import { Locks } from './locks.js'
 import type { Turns } from './long-call.js'
@@ -155,10 +156,11 @@ export class Engine {
     this.ranges = new Ranges(parts, map, parts.file, isReadOnly, end)
     this.allocation = new Fallocate(parts, allocator, change, parts.fill, parts.punch, isReadOnly, end)
     this.flags = new FlagChange(parts, isReadOnly, end)
+    const damage = new KnownDamage(medium, state, parts.locks)
     this.label = new Label(medium, state, parts.locks, isReadOnly)
-    this.trim = new Trim(medium, allocator, state, parts.locks, isReadOnly)
+    this.trim = new Trim(medium, allocator, damage, isReadOnly)
     this.xattrs = new Xattrs(parts, space, isReadOnly, end)
-    this.usageCount = new UsageCount(parts, allocator, state, setting)
+    this.usageCount = new UsageCount(parts, allocator, state, damage, setting)
     this.upkeep = new Upkeep(parts, reclaim, notes, end)
     this.#area = parts.area
     this.#inode = new Inode(medium)

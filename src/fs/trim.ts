@@ -7,11 +7,8 @@
 import { windowBlocks } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Allocator } from './allocator.js'
-import { damageCount } from './damage-record.js'
 import { EROFS, EUCLEAN } from './errno.js'
-import type { Locks } from './locks.js'
-import { OpenSuperblock } from './open-superblock.js'
-import type { SharedState } from './shared-state.js'
+import type { KnownDamage } from './known-damage.js'
 
 /** 16 MiB */
 const mostBlocksPerStep = 4096
@@ -40,15 +37,13 @@ export class TrimRange {
 export class Trim {
   readonly #medium: Medium
   readonly #allocator: Allocator
-  readonly #state: SharedState
-  readonly #superblock: OpenSuperblock
+  readonly #damage: KnownDamage
   readonly #isReadOnly: boolean
 
-  constructor(medium: Medium, allocator: Allocator, state: SharedState, locks: Locks, isReadOnly: boolean) {
+  constructor(medium: Medium, allocator: Allocator, damage: KnownDamage, isReadOnly: boolean) {
     this.#medium = medium
-    this.#superblock = new OpenSuperblock(medium, state, locks)
     this.#allocator = allocator
-    this.#state = state
+    this.#damage = damage
     this.#isReadOnly = isReadOnly
   }
 
@@ -63,8 +58,7 @@ export class Trim {
    */
   step(range: TrimRange): number {
     if (this.#isReadOnly) return -EROFS
-    // It is recorded a moment after it was met.
-    if (this.#state.damageMet !== 0 || this.#superblock.use(damageCount) !== 0) return -EUCLEAN
+    if (this.#damage.isAny) return -EUCLEAN
     const allocator = this.#allocator
     const end = Math.min(range.end, this.#medium.blockCount)
     if (range.next >= end) return 0

@@ -4,6 +4,7 @@ import type { Allocator } from './allocator.js'
 import type { EngineSetting } from './engine-setting.js'
 import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
+import type { KnownDamage } from './known-damage.js'
 import type { NamespaceParts } from './namespace-parts.js'
 import type { SharedState } from './shared-state.js'
 
@@ -21,14 +22,22 @@ export class UsageCount {
   readonly #parts: NamespaceParts
   readonly #allocator: Allocator
   readonly #state: SharedState
+  readonly #damage: KnownDamage
   readonly #geometry: Geometry
   readonly #isReadOnly: boolean
   readonly #inode: Inode
 
-  constructor(parts: NamespaceParts, allocator: Allocator, state: SharedState, setting: EngineSetting) {
+  constructor(
+    parts: NamespaceParts,
+    allocator: Allocator,
+    state: SharedState,
+    damage: KnownDamage,
+    setting: EngineSetting,
+  ) {
     this.#parts = parts
     this.#allocator = allocator
     this.#state = state
+    this.#damage = damage
     this.#geometry = setting.geometry
     this.#isReadOnly = setting.isReadOnly
     this.#inode = new Inode(parts.medium)
@@ -45,7 +54,7 @@ export class UsageCount {
    */
   needed(): VolumeUsage {
     const { locks, orphans } = this.#parts
-    if (orphans.first === 0 || this.#isReadOnly || this.#state.isDamaged) return this.allocated()
+    if (orphans.first === 0 || this.#isReadOnly || this.#damage.isAny) return this.allocated()
     locks.lockMetadata()
     const usage = this.#withoutUnused()
     locks.unlockMetadata()

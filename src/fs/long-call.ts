@@ -68,6 +68,8 @@ export class Turns {
   /** How many requests may be put off at a time, and how many are. */
   #most = 0
   #requests = 0
+  /** How many requests that may not be put off are in hand. */
+  #urgent = 0
   readonly #calls: LongCall[] = []
   #next = 0
   /** The request that was put off last, whose place is not known yet. */
@@ -79,6 +81,15 @@ export class Turns {
     this.#most = requests
   }
 
+  /** Until {@link endUrgency}, requests go on to their end. */
+  beginUrgency(): void {
+    this.#urgent++
+  }
+
+  endUrgency(): void {
+    this.#urgent--
+  }
+
   get isEmpty(): boolean {
     return this.#calls.length === 0
   }
@@ -87,7 +98,7 @@ export class Turns {
   run(call: LongCall): number {
     const result = call.goOn()
     if (result !== partLeft) return result
-    if (this.#requests === this.#most) return call.finish()
+    if (this.#requests === this.#most || this.#urgent > 0) return call.finish()
     this.#requests++
     this.#add(call)
     this.#last = call

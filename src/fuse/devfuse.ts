@@ -174,7 +174,7 @@ export class DevfuseChannel implements Channel, Patience {
     this.#goBack(slot)
   }
 
-  /** Ends what was put off. A server that is told to stop leaves the rest to the next mount. */
+  /** Ends what was put off. A server that is told to stop leaves the rest on the orphan list. */
   #end(errno: number): ChannelEnd {
     const { turns } = this.#handler.files
     const end = endOf(errno, this.#buffer.words[block.stop]!)

@@ -113,13 +113,18 @@ export class Server implements Servant {
     return opcode === fuse.FUSE_OPEN ? this.#data.afterCut(call.result) : call.result
   }
 
+  /** How often and how long it is tried has a limit only while it is not put off in between. */
   #serveAgain(opcode: number, first: number, seen: number): number {
-    const result = this.#retry.serve(opcode, first, seen)
-    if (result !== CUT_SHORT) return result
-    this.#data.takesShort = true
-    const bytes = this.serve(opcode)
-    this.#data.takesShort = false
-    return bytes
+    const { turns } = this.#files
+    turns.beginUrgency()
+    let result = this.#retry.serve(opcode, first, seen)
+    if (result === CUT_SHORT) {
+      this.#data.takesShort = true
+      result = this.serve(opcode)
+      this.#data.takesShort = false
+    }
+    turns.endUrgency()
+    return result
   }
 
   /** Serves the request in the message once, with the space that there is. @returns as a handler does, or CUT_SHORT */

@@ -94,6 +94,19 @@ void tap.test('fallocate, cp and dd over /dev/fuse', (t) => programs(t, 'devfuse
 if (turnRingOn(tap) === 'uring')
   void tap.test('fallocate, cp and dd over io_uring', (t) => programs(t, 'uring'))
 
+/** What will never fit is refused, however many parts it takes to see that. */
+async function refusesTooMuch(t: Test, channel: string): Promise<void> {
+  const mount = await TestMount.mounted(t, '64M', '--channel', channel, '--workers', '1')
+  const path = join(mount.mountpoint, 'file')
+  await t.rejects(run('fallocate', ['-l', '8T', path]), /No space left/)
+  t.equal(await blocksOf(path), 0)
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+}
+
+for (const channel of [turnRingOn(tap), 'devfuse'])
+  void tap.test(`more than there is cannot be allocated, over ${channel}`, (t) => refusesTooMuch(t, channel))
+
 async function reusesSpace(t: Test, channel: string): Promise<void> {
   const mount = await TestMount.mounted(t, '24G', '--channel', channel, '--workers', '1')
   const [first, second] = ['first', 'second'].map((name) => join(mount.mountpoint, name)) as [string, string]

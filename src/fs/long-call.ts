@@ -2,7 +2,7 @@
 /**
  * Calls that take long, and how they take turns with others. Such a call is done in parts, each of one transaction, and
  * holds no lock between two of them. Whoever serves a worker's calls may let the rest of one be put off, and does a part
- * of it after each other call that has come. Where nobody takes turns, a call goes on until it is done.
+ * of it when the others that have come are done. Where nobody takes turns, a call goes on until it is done.
  */
 
 /** What a part gives when more are left. */
@@ -13,6 +13,10 @@ export const putOff = -(1 << 29)
 export const noRequest = -1
 /** Requests of one worker that are put off at a time, at the most. */
 export const mostPutOff = 3
+/** Requests that are served between two parts, if as many come: those that have come during one, and no endless number. */
+export const mostServedBetween = 16
+/** Calls of one worker that are put off at a time, with those that have no request. */
+const mostCalls = 64
 
 /** A call in hand, or put off; made once, and filled in for each call. */
 export abstract class LongCall {
@@ -105,10 +109,10 @@ export class Turns {
     return putOff
   }
 
-  /** The same of a call whose result nobody waits for. */
+  /** The same of a call whose result nobody waits for. What takes two parts is not worth putting off. */
   runUnawaited(call: LongCall): void {
-    if (call.goOn() !== partLeft) return
-    if (this.#isOpen) this.#add(call)
+    if (call.goOn() !== partLeft || call.goOn() !== partLeft) return
+    if (this.#isOpen && this.#calls.length < mostCalls) this.#add(call)
     else call.finish()
   }
 

@@ -13,8 +13,8 @@
  * one. What gives space back comes among them.
  */
 import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
-import { type LongCall, mostPutOff, noRequest, putOff } from '../fs/long-call.js'
-import { PAUSE, exchangeBlock, native } from '../native/index.js'
+import { type LongCall, mostPutOff, mostServedBetween, noRequest, putOff } from '../fs/long-call.js'
+import { PAUSE, STOP, exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
@@ -91,6 +91,7 @@ export class DevfuseChannel implements Channel, Patience {
     turns.open(mostPutOff)
     if (this.#gathers) space.reader = native.threadId()
     let drained = 0
+    let servedBetween = 0
     for (;;) {
       if (!turns.isEmpty && words[block.stop] !== 0) {
         // Who looks for a request without waiting is not told of a pause.
@@ -102,8 +103,12 @@ export class DevfuseChannel implements Channel, Patience {
       const received = this.#exchange(waits ? 0 : noWait)
       if (received < 0 && received !== -EAGAIN) return this.#end(received)
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
-      if (!turns.isEmpty) this.#takeTurn()
-      else if (received === -EAGAIN) {
+      if (!turns.isEmpty) {
+        if (received <= 0 || ++servedBetween > mostServedBetween) {
+          servedBetween = 0
+          this.#takeTurn()
+        }
+      } else if (received === -EAGAIN) {
         drained = asked
         space.noteDrained(asked)
       }
@@ -126,17 +131,24 @@ export class DevfuseChannel implements Channel, Patience {
   /** FORGETs lie in the queue that this thread reads, or in the hands of another that does. */
   drain(): void {
     for (let left = sliceCost; left > 0 && this.#handler.files.firstOrphan() !== 0;) {
-      const cost = this.wait()
+      const cost = this.wait(this.#handler.files.space.freed)
       if (cost === 0) return
       left -= cost
     }
   }
 
   /** What this thread has put off comes first. Serves another request, if one comes and no other thread takes it. */
-  wait(): number {
-    const hasTurn = !this.#handler.files.turns.isEmpty
+  wait(seen: number): number {
+    const { space, turns } = this.#handler.files
+    if (this.#buffer.words[block.stop] === STOP) return 0
+    const hasTurn = !turns.isEmpty
     if (hasTurn) this.#takeTurn()
-    const received = this.#freeSlots.length === 0 ? -EINTR : this.#serveNext(hasTurn ? noWait : sliceMs)
+    if (this.#freeSlots.length === 0) {
+      if (!hasTurn && !space.isComing) return 0
+      space.sleep(seen, hasTurn ? 0 : sliceMs)
+      return sliceCost
+    }
+    const received = this.#serveNext(hasTurn ? noWait : sliceMs)
     if (hasTurn) return 1
     if (received === -EAGAIN) return sliceCost
     return received >= 0 ? 1 : 0

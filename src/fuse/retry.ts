@@ -15,6 +15,8 @@ const fullBudget = 20 * sliceCost
 const vainBudget = 2 * sliceCost
 /** A request is served again this often at the most, however much comes back. */
 const mostTries = 100
+/** The same while files are being freed that take long: each time, a part of one was. */
+const mostTriesWhileComing = 4096
 /** In place of what is left of a budget. */
 const noneComes = -1
 
@@ -49,9 +51,11 @@ export class Retry {
     let before = seen
     let budget = fullBudget
     let tries = 0
+    let triesWhileComing = 0
     while (tries < mostTries && lacksSpace(result)) {
-      if (space.isComing) this.#awaitComing(before)
-      else {
+      if (space.isComing && ++triesWhileComing <= mostTriesWhileComing) {
+        if (!this.#awaitComing(before)) break
+      } else {
         budget = this.#await(before, budget)
         tries++
       }
@@ -62,10 +66,11 @@ export class Retry {
     return result
   }
 
-  /** What is coming back is sure to come, and waiting for it costs nothing. */
-  #awaitComing(seen: number): void {
+  /** What is coming back is sure to come, and waiting for it costs nothing. @returns whether it was of use */
+  #awaitComing(seen: number): boolean {
     const { space } = this.#files
-    while (space.freed === seen && space.isComing) this.#patience.wait(seen)
+    while (space.freed === seen && space.isComing) if (this.#patience.wait(seen) === 0) return false
+    return true
   }
 
   /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes */

@@ -11,8 +11,8 @@
  *     then        payloads, one per entry: names and data, in the end the reply
  */
 import { EAGAIN, EINTR, ENODEV } from '../fs/errno.js'
-import { type LongCall, mostPutOff, noRequest, putOff } from '../fs/long-call.js'
-import { PAUSE, RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
+import { type LongCall, mostPutOff, mostServedBetween, noRequest, putOff } from '../fs/long-call.js'
+import { PAUSE, RING_HEADER_BYTES, STOP, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer } from '../pmem/transfer-buffer.js'
 import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
@@ -63,6 +63,8 @@ export class UringChannel implements Channel, Patience {
   readonly #message: Message
   /** That of the request in hand. */
   #entry = noEntry
+  /** How many requests were served since the last part of what is put off. */
+  #servedBetween = 0
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
@@ -125,13 +127,16 @@ export class UringChannel implements Channel, Patience {
     }
   }
 
-  /** Looks for a request, and does a part of what was put off. @returns the request's entry, or a negative errno */
+  /** Looks for a request, and does a part of what was put off if it is time to. @returns the request's entry, or a negative errno */
   #exchangeAndTakeTurn(): number {
     const { words } = this.#buffer
     words[block.noWait] = 1
     const entry = native.exchangeRing(this.#ring)
     words[block.noWait] = 0
-    if (entry >= 0 || entry === -EAGAIN) this.#takeTurn()
+    if (entry === -EAGAIN || (entry >= 0 && ++this.#servedBetween > mostServedBetween)) {
+      this.#servedBetween = 0
+      this.#takeTurn()
+    }
     return entry
   }
 
@@ -164,6 +169,7 @@ export class UringChannel implements Channel, Patience {
    */
   wait(seen: number): number {
     const { space, turns } = this.#handler.files
+    if (this.#buffer.words[block.stop] === STOP) return 0
     if (!turns.isEmpty) {
       const entry = this.#entry
       this.#takeTurn()

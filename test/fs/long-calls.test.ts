@@ -64,11 +64,11 @@ void test('parts of several calls take turns', (t) => {
   t.equal(turns.run(calls.take().begin('short', 1)), 7)
   t.equal(turns.run(calls.take().begin('a', 3)), putOff)
   turns.placeLast(11)
-  turns.runUnawaited(calls.take().begin('b', 4))
+  turns.runUnawaited(calls.take().begin('b', 5))
   t.equal(turns.run(calls.take().begin('c', 2)), putOff)
   turns.placeLast(12)
   t.equal(turns.run(calls.take().begin('d', 3)), 7, 'no more requests than there is room for')
-  t.same(done.splice(0), ['short', 'a', 'b', 'c', 'd', 'd', 'd'])
+  t.same(done.splice(0), ['short', 'a', 'b', 'b', 'c', 'd', 'd', 'd'])
 
   const places: number[] = []
   for (let parts = 0; parts < 6; parts++) {
@@ -81,11 +81,12 @@ void test('parts of several calls take turns', (t) => {
   t.equal(turns.run(early), putOff, 'there is room again')
   turns.placeLast(13)
   t.equal(turns.end(), early)
-  turns.runUnawaited(calls.take().begin('f', 2))
+  turns.runUnawaited(calls.take().begin('short again', 2))
+  turns.runUnawaited(calls.take().begin('f', 3))
   t.equal(turns.run(last), putOff)
   turns.abandonAll()
   t.ok(turns.isEmpty && last.wasAbandoned)
-  t.same(done.splice(0), ['e', 'e', 'f', 'g'])
+  t.same(done.splice(0), ['e', 'e', 'short again', 'short again', 'f', 'f', 'g'])
   t.end()
 })
 

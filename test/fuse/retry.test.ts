@@ -146,9 +146,14 @@ void test('files that are being freed are waited for, however long that takes', 
   t.same([served, waits], [parts, 2 * parts])
 
   space.noteComing(1)
-  const ended = { wait: () => (space.noteComing(-1), 0) }
+  const ended = { wait: () => (space.noteComing(-1), 1) }
   const full = { serve: () => -ENOSPC }
   t.equal(new Retry(volume.engine, ended, full).serve(FUSE_WRITE, -ENOSPC, space.freed), -ENOSPC)
+  t.notOk(space.isComing)
+
+  space.noteComing(1)
+  const stopped = { wait: () => 0 }
+  t.equal(new Retry(volume.engine, stopped, full).serve(FUSE_WRITE, -ENOSPC, space.freed), -ENOSPC)
   t.end()
 })
 

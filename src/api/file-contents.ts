@@ -2,6 +2,7 @@
 /** Bytes of a file by their position, in as many calls of the engine as they take. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
+import { AllocationRequest } from '../fs/allocation-request.js'
 import { CopyRequest } from '../fs/copy-request.js'
 import { EINVAL, ENXIO } from '../fs/errno.js'
 import { FilePosition } from '../fs/file-position.js'
@@ -87,13 +88,16 @@ export function allocateAt(
   length: number,
 ): void {
   // Beyond the largest file, one position is as good as any other.
-  const index = Math.min(Math.floor(offset / blockBytes), largestFileBlocks)
   const end = Math.min(offset + length, largestFileBlocks * blockBytes + 1)
-  const endIndex = Math.floor(end / blockBytes)
-  const { allocation } = session.engine
-  const within = offset % blockBytes
-  const kills = killsPrivileges()
-  check(allocation.fallocate(inode, mode, index, within, endIndex, end % blockBytes, kills), 'fallocate')
+  const request = new AllocationRequest()
+  request.number = inode
+  request.mode = mode
+  request.index = Math.min(Math.floor(offset / blockBytes), largestFileBlocks)
+  request.within = offset % blockBytes
+  request.endIndex = Math.floor(end / blockBytes)
+  request.endWithin = end % blockBytes
+  request.killPrivileges = killsPrivileges()
+  check(session.engine.allocation.fallocate(request), 'fallocate')
 }
 
 /** lseek(2) with SEEK_DATA or SEEK_HOLE. @returns null where there is none, as the file ends before */

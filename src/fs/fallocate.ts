@@ -3,12 +3,13 @@
  * fallocate(2): blocks ahead of writes, holes, and zeros, as ext4 has them. All of it is done by marks in the block map;
  * only parts of blocks at the ends of a range are stored to.
  *
- * What one transaction can do, up to about 1 GiB, is whole or not at all. More takes several, and others get the file's
+ * What one transaction can do, up to about 1 GiB (512 MiB of a hole), is whole or not at all. More takes several, and others get the file's
  * lock in between. Each leaves a file whose bytes are what they were, or zeros within the range. The size changes with the
  * last one. The space of all of them is promised before the first one, so a call that fails with ENOSPC has taken nothing.
  */
 import { largestFileBlocks } from '../../layout/geometry.js'
 import { flagPreallocated } from '../../layout/inode.js'
+import { AllocationRequest } from './allocation-request.js'
 import type { Allocator } from './allocator.js'
 import type { CallEnd } from './call-end.js'
 import { type ContentChange, endsBeyond, takesPrivileges, wholeBlocksUntil } from './content-change.js'
@@ -51,28 +52,18 @@ export class Fallocate {
   }
 
   /**
-   * Changes the range from byte `within` of block `index` up to byte `endWithin` of block `endIndex`; it is not empty.
    * Durable on return.
-   * @param mode FALLOC_FL_*
-   * @param killPrivileges clears set-user-ID and set-group-ID as write(2) does
    * @returns 0; -EOPNOTSUPP, -ENOSPC, -EFBIG, -EPERM for flags of the inode, -EISDIR, -EINVAL for what is no regular file,
    * -ESTALE; or putOff
    */
-  fallocate(
-    number: number,
-    mode: number,
-    index: number,
-    within: number,
-    endIndex: number,
-    endWithin: number,
-    killPrivileges: boolean,
-  ): number {
+  fallocate(request: AllocationRequest): number {
+    const { mode, endIndex, endWithin } = request
     if (this.#isReadOnly) return -EROFS
     if (!isServed(mode)) return -EOPNOTSUPP
     const isTooLarge = endsBefore(largestFileBlocks, 0, endIndex, endWithin)
     if (isTooLarge && (mode & FALLOC_FL_PUNCH_HOLE) === 0) return -EFBIG
     const call = this.#calls.take()
-    call.set(number, mode, index, within, endIndex, endWithin, killPrivileges)
+    call.begin(request)
     return this.#turns.run(call)
   }
 }
@@ -84,14 +75,7 @@ class FallocateCall extends FileCall {
   readonly #fill: MapFill
   readonly #punch: Punch
   readonly #inode: Inode
-  /** The call in hand. */
-  #number = 0
-  #mode = 0
-  #index = 0
-  #within = 0
-  #endIndex = 0
-  #endWithin = 0
-  #killPrivileges = false
+  readonly #request = new AllocationRequest()
   /** How far it has allocated: a block of the file. */
   #reached = notBegun
   /** Before that: how far it has measured, what the file lacks there, and the first block that changes. */
@@ -118,24 +102,9 @@ class FallocateCall extends FileCall {
     this.#inode = new Inode(parts.medium)
   }
 
-  /** Fills the call in, as {@link Fallocate.fallocate} has it. */
-  set(
-    number: number,
-    mode: number,
-    index: number,
-    within: number,
-    endIndex: number,
-    endWithin: number,
-    killPrivileges: boolean,
-  ): void {
-    this.lock(number)
-    this.#number = number
-    this.#mode = mode
-    this.#index = index
-    this.#within = within
-    this.#endIndex = endIndex
-    this.#endWithin = endWithin
-    this.#killPrivileges = killPrivileges
+  begin(request: AllocationRequest): void {
+    this.lock(request.number)
+    this.#request.copy(request)
     this.#reached = notBegun
     this.#promised = 0
   }
@@ -160,42 +129,43 @@ class FallocateCall extends FileCall {
 
   protected override step(): number {
     const inode = this.#inode
-    const error = this.#parts.table.openFile(this.#number, inode)
+    const error = this.#parts.table.openFile(this.#request.number, inode)
     if (error !== 0) return error
     // As vfs_fallocate: a file that is only appended to may be given blocks, and nothing else.
-    if (isImmutable(inode) || (isGuarded(inode) && (this.#mode & ~FALLOC_FL_KEEP_SIZE) !== 0)) return -EPERM
-    return this.#mode & FALLOC_FL_PUNCH_HOLE ? this.#makeHole(inode) : this.#allocate(inode)
+    if (isImmutable(inode) || (isGuarded(inode) && (this.#request.mode & ~FALLOC_FL_KEEP_SIZE) !== 0))
+      return -EPERM
+    return this.#request.mode & FALLOC_FL_PUNCH_HOLE ? this.#makeHole(inode) : this.#allocate(inode)
   }
 
   /** A hole ends where the file does, as on ext4: what is allocated beyond the size stays. */
   #makeHole(inode: Inode): number {
     const { sizeBlock, sizeWithin } = inode
-    const beginsBeyond = !endsBefore(this.#index, this.#within, sizeBlock, sizeWithin)
-    const endsBeyondSize = !endsBefore(this.#endIndex, this.#endWithin, sizeBlock, sizeWithin)
+    const beginsBeyond = !endsBefore(this.#request.index, this.#request.within, sizeBlock, sizeWithin)
+    const endsBeyondSize = !endsBefore(this.#request.endIndex, this.#request.endWithin, sizeBlock, sizeWithin)
     const done = this.#punch.part(
       inode,
-      beginsBeyond ? sizeBlock : this.#index,
-      beginsBeyond ? sizeWithin : this.#within,
-      endsBeyondSize ? sizeBlock : this.#endIndex,
-      endsBeyondSize ? sizeWithin : this.#endWithin,
-      this.#killPrivileges,
+      beginsBeyond ? sizeBlock : this.#request.index,
+      beginsBeyond ? sizeWithin : this.#request.within,
+      endsBeyondSize ? sizeBlock : this.#request.endIndex,
+      endsBeyondSize ? sizeWithin : this.#request.endWithin,
+      this.#request.killPrivileges,
     )
     return done ? 0 : partLeft
   }
 
   #allocate(inode: Inode): number {
     const change = this.#change
-    const keepsSize = (this.#mode & FALLOC_FL_KEEP_SIZE) !== 0
-    const grows = !keepsSize && endsBeyond(inode, this.#endIndex, this.#endWithin)
-    const end = this.#endIndex + (this.#endWithin > 0 ? 1 : 0)
+    const keepsSize = (this.#request.mode & FALLOC_FL_KEEP_SIZE) !== 0
+    const grows = !keepsSize && endsBeyond(inode, this.#request.endIndex, this.#request.endWithin)
+    const end = this.#request.endIndex + (this.#request.endWithin > 0 ? 1 : 0)
     if (end > endOf(inode) && !change.mayGrow(inode)) return partLeft
     if (this.#reached >= 0) {
       if (!this.#passUnchanged(inode, end)) return partLeft
     } else {
       if (!this.#measurePart(inode, end)) return partLeft
       const lacking = this.#lacking
-      const changesMore = grows || takesPrivileges(inode, this.#killPrivileges)
-      if (lacking === 0 && !changesMore && (this.#mode & FALLOC_FL_ZERO_RANGE) === 0) {
+      const changesMore = grows || takesPrivileges(inode, this.#request.killPrivileges)
+      if (lacking === 0 && !changesMore && (this.#request.mode & FALLOC_FL_ZERO_RANGE) === 0) {
         change.storeModified(inode)
         return 0
       }
@@ -211,7 +181,7 @@ class FallocateCall extends FileCall {
     const fill = this.#fill
     if (this.#reached === notBegun) {
       this.#reached = isMeasuring
-      this.#measured = this.#index
+      this.#measured = this.#request.index
       this.#lacking = 0
       this.#first = end
     }
@@ -232,13 +202,13 @@ class FallocateCall extends FileCall {
 
   /** The range in which written blocks are marked, if any are: those that lie in it whole. */
   get #markFrom(): number {
-    return this.#index + (this.#within > 0 ? 1 : 0)
+    return this.#request.index + (this.#request.within > 0 ? 1 : 0)
   }
 
   #markTo(inode: Inode): number {
-    return (this.#mode & FALLOC_FL_ZERO_RANGE) === 0
+    return (this.#request.mode & FALLOC_FL_ZERO_RANGE) === 0
       ? 0
-      : wholeBlocksUntil(inode, this.#endIndex, this.#endWithin)
+      : wholeBlocksUntil(inode, this.#request.endIndex, this.#request.endWithin)
   }
 
   /** Allocates, and marks, what one transaction can. @returns false where there is no space */
@@ -246,8 +216,8 @@ class FallocateCall extends FileCall {
     const { tx } = this.#parts
     const change = this.#change
     const fill = this.#fill
-    const zeroes = (this.#mode & FALLOC_FL_ZERO_RANGE) !== 0
-    change.begin(inode, this.#killPrivileges)
+    const zeroes = (this.#request.mode & FALLOC_FL_ZERO_RANGE) !== 0
+    change.begin(inode, this.#request.killPrivileges)
     if (!fill.claim(tx, inode, this.#reached, end, this.#markFrom, this.#markTo(inode))) {
       tx.abort()
       return false
@@ -259,10 +229,17 @@ class FallocateCall extends FileCall {
     if (fill.reached > endOf(inode) && !(isDone && grows)) {
       inode.put(tx, inodeField.flags, inode.flags | flagPreallocated)
     }
-    if (isDone && zeroes) change.zeroEdges(inode, this.#index, this.#within, this.#endIndex, this.#endWithin)
-    if (isDone && grows) change.zeroGap(inode, this.#endIndex, this.#endWithin)
+    if (isDone && zeroes)
+      change.zeroEdges(
+        inode,
+        this.#request.index,
+        this.#request.within,
+        this.#request.endIndex,
+        this.#request.endWithin,
+      )
+    if (isDone && grows) change.zeroGap(inode, this.#request.endIndex, this.#request.endWithin)
     const setsSize = isDone && !keepsSize
-    change.end(inode, setsSize ? this.#endIndex : 0, setsSize ? this.#endWithin : 0)
+    change.end(inode, setsSize ? this.#request.endIndex : 0, setsSize ? this.#request.endWithin : 0)
     this.#reached = fill.reached
     return true
   }

@@ -136,6 +136,14 @@ export class Turns {
     return this.#remove(0, this.#calls[0]!.end())
   }
 
+  /** Ends all, and answers those that have a request. */
+  endAll(answer: (call: LongCall) => void): void {
+    while (!this.isEmpty) {
+      const call = this.end()
+      if (call.place !== noRequest) answer(call)
+    }
+  }
+
   /** None is gone on with. */
   abandonAll(): void {
     for (const call of this.#calls) {

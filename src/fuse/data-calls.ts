@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Serves requests about the contents of files. */
 import { inode } from '../../layout/inode.js'
+import { AllocationRequest } from '../fs/allocation-request.js'
 import { AttributeChange, KILL_PRIVILEGES, SET_SIZE } from '../fs/attributes.js'
 import { CopyRequest, mostBytesPerCopy } from '../fs/copy-request.js'
 import { EFBIG, EINVAL, ENOSPC, ENXIO } from '../fs/errno.js'
@@ -42,6 +43,7 @@ export class DataCalls {
   readonly #change = new AttributeChange()
   readonly #write: WriteRequest
   readonly #copy = new CopyRequest()
+  readonly #allocation = new AllocationRequest()
   readonly #found = new FilePosition()
 
   constructor(
@@ -177,19 +179,18 @@ export class DataCalls {
     const endLow = (low + lengthLow) | 0
     const carry = endLow >>> 0 < low >>> 0 ? 1 : 0
     const endHigh = (high + lengthHigh + carry) | 0
-    const mode = message.argument(at.mode)
     if ((high | lengthHigh | endHigh) < 0) return -EINVAL
     // A position beyond the largest file is as good as any other there.
     const isFar = endHigh >= offsetHighLimit
-    return this.#files.allocation.fallocate(
-      message.nodeid,
-      mode,
-      high >= offsetHighLimit ? farIndex : blockOf(low, high),
-      low & 4095,
-      isFar ? farIndex : blockOf(endLow, endHigh),
-      isFar ? 1 : endLow & 4095,
-      this.#takesSetIds(message.nodeid),
-    )
+    const request = this.#allocation
+    request.number = message.nodeid
+    request.mode = message.argument(at.mode)
+    request.index = high >= offsetHighLimit ? farIndex : blockOf(low, high)
+    request.within = low & 4095
+    request.endIndex = isFar ? farIndex : blockOf(endLow, endHigh)
+    request.endWithin = isFar ? 1 : endLow & 4095
+    request.killPrivileges = this.#takesSetIds(message.nodeid)
+    return this.#files.allocation.fallocate(request)
   }
 
   /**

@@ -172,6 +172,7 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** Does a part of what was put off. A call that is over is answered at once. */
   #takeTurn(): void {
+    this.#setClock()
     const call = this.#handler.files.turns.part()
     if (call !== null && call.place !== noRequest) this.#answer(call)
   }
@@ -191,10 +192,8 @@ export class DevfuseChannel implements Channel, Patience {
     const { turns } = this.#handler.files
     const end = endOf(errno, this.#buffer.words[block.stop]!)
     if (end === 'stopped') turns.abandonAll()
-    while (!turns.isEmpty) {
-      const call = turns.end()
-      if (end === 'paused' && call.place !== noRequest) this.#answer(call)
-    }
+    // After an unmount nobody waits for a reply.
+    else turns.endAll((call) => end === 'paused' && this.#answer(call))
     return end
   }
 
@@ -218,11 +217,15 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** Handles the request of so many bytes that was received. */
   #take(received: number): number {
-    const { words } = this.#buffer
-    const handler = this.#handler
-    handler.files.clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+    this.#setClock()
     this.#begin(received)
-    return handler.handle()
+    return this.#handler.handle()
+  }
+
+  #setClock(): void {
+    const { words } = this.#buffer
+    const { clock } = this.#handler.files
+    clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
   }
 
   /** Points the message at a request again that is still in its slot. */

@@ -6,6 +6,7 @@
  * Calls are made by inode number. They return a value or a negative errno, and their effect is durable when they
  * return. A position in a file is the index of a block of 4 KiB and a byte in it. Calls must not allocate.
  */
+import type { AllocationRequest } from '../fs/allocation-request.js'
 import type { AttributeChange } from '../fs/attributes.js'
 import type { Clock } from '../fs/clock.js'
 import type { CopyRequest } from '../fs/copy-request.js'
@@ -152,16 +153,8 @@ export interface Contents {
 
 /** Blocks ahead of writes, holes, and zeros. */
 export interface Allocation {
-  /** fallocate(2), up to byte `endWithin` of block `endIndex`. @param mode FALLOC_FL_* */
-  fallocate(
-    number: number,
-    mode: number,
-    index: number,
-    within: number,
-    endIndex: number,
-    endWithin: number,
-    killPrivileges: boolean,
-  ): number
+  /** fallocate(2) */
+  fallocate(request: AllocationRequest): number
 }
 
 /** Ranges of files, found and copied without passing through the server. */

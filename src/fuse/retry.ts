@@ -8,7 +8,7 @@ import type { FileSystem } from './file-system.js'
 import { type Patience, sliceCost } from './patience.js'
 
 /** What a write gives that found some space, but too little. */
-export const CUT_SHORT = -(1 << 30)
+export const CUT_SHORT = -(1 << 28)
 /** 200 ms. */
 const fullBudget = 20 * sliceCost
 /** Where the last wait for the same was in vain. */

@@ -3,7 +3,7 @@
  * Serves requests: by opcode, from a Message to the file system and back. The calls lie in parts by concern. A handler
  * returns how many bytes of the reply's struct it filled in (pieces come on top), a negative errno, or NO_REPLY.
  *
- * Nothing here allocates; everything that a request needs was made with the server.
+ * Reads, writes, and calls on names and attributes allocate nothing: what they need was made with the server.
  */
 import { ENOSYS } from '../fs/errno.js'
 import type { LongCall } from '../fs/long-call.js'

@@ -106,10 +106,9 @@ export class UringChannel implements Channel, Patience {
   }
 
   goOn(): ChannelEnd {
-    const { words } = this.#buffer
     const handler = this.#handler
     const { files } = handler
-    const { clock, turns } = files
+    const { turns } = files
     const forgets = this.#forgets
     const ring = this.#ring
     // Of no queue all entries hold requests that are put off.
@@ -118,7 +117,7 @@ export class UringChannel implements Channel, Patience {
       const entry = turns.isEmpty ? native.exchangeRing(ring) : this.#exchangeAndTakeTurn()
       if (entry === -EAGAIN) continue
       if (entry < 0) return this.#end(entry)
-      clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+      this.#setClock()
       this.#take(entry)
       if (forgets !== null) forgets.takeAll(files)
       const result = handler.handle()
@@ -140,7 +139,14 @@ export class UringChannel implements Channel, Patience {
     return entry
   }
 
+  #setClock(): void {
+    const { words } = this.#buffer
+    const { clock } = this.#handler.files
+    clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
+  }
+
   #takeTurn(): void {
+    this.#setClock()
     const call = this.#handler.files.turns.part()
     if (call !== null && call.place !== noRequest) this.#answer(call)
   }
@@ -156,10 +162,8 @@ export class UringChannel implements Channel, Patience {
     const { turns } = this.#handler.files
     const end = endOf(errno, this.#buffer.words[block.stop]!)
     if (end === 'stopped') turns.abandonAll()
-    while (!turns.isEmpty) {
-      const call = turns.end()
-      if (end === 'paused' && call.place !== noRequest) this.#answer(call)
-    }
+    // After an unmount nobody waits for a reply.
+    else turns.endAll((call) => end === 'paused' && this.#answer(call))
     return end
   }
 

@@ -267,7 +267,7 @@ CALL(call_exchange)
 	if (error || block[REPLY_ONLY])
 		return give(env, error);
 	received = block[TIMEOUT_MS] != 0 ? receive_within(&request, block) : receive(&request, block);
-	if (received > 0)
+	if (received > 0 || received == -EAGAIN)
 		put_time(&block[SECONDS_LOW]);
 	return give(env, received);
 }

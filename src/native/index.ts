@@ -68,7 +68,7 @@ export const exchangeBlock = {
   requestMapping: 4,
   requestOffset: 5,
   requestCapacity: 6,
-  /** out: CLOCK_REALTIME_COARSE at the arrival of the request; seconds are a signed 64-bit number */
+  /** out: CLOCK_REALTIME_COARSE at the arrival of the request, or of the look for one in vain; seconds are a signed 64-bit number */
   secondsLow: 7,
   secondsHigh: 8,
   nanoseconds: 9,

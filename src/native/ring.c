@@ -465,9 +465,9 @@ CALL(call_exchange_ring)
 		error = release_lock(&ring->block[RELEASE_MAPPING]);
 	if (!error)
 		error = await(ring);
-	if (error)
+	if (error && error != -EAGAIN)
 		return give(env, error);
-	result = take(ring);
+	result = error ? error : take(ring);
 	put_time(&ring->block[SECONDS_LOW]);
 	return give(env, result);
 }

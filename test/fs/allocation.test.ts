@@ -6,7 +6,7 @@ import { FilePosition } from '../../src/fs/file-position.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { aclBytes } from '../support/acl-text.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
-import { copierOf, writerOf } from '../support/engine-requests.js'
+import { allocatorOf, copierOf, writerOf } from '../support/engine-requests.js'
 import { allowedBytesPerCall, bytesPerCall } from '../support/heap-growth.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { root } from '../support/test-volume.js'
@@ -24,6 +24,7 @@ void test('calls on the request path allocate nothing', (t) => {
   t.teardown(() => releaseTransferBuffer(buffer))
   const write = writerOf(engine, buffer)
   const copyRange = copierOf(engine)
+  const allocate = allocatorOf(engine)
   const words = new Uint32Array(attributeWords)
   for (let n = 0; n < 500; n++)
     engine.forget(engine.create(root, nameOf(`file ${n}`), newInode(0o100644, 0)), 1)
@@ -152,9 +153,9 @@ void test('calls on the request path allocate nothing', (t) => {
       'fallocate and a hole',
       (n) => {
         tick(n)
-        engine.allocation.fallocate(large, 0, 5000, 7, 5003, 9, false)
-        engine.allocation.fallocate(large, 16, 5000, 7, 5003, 9, false)
-        engine.allocation.fallocate(large, 3, 5000, 7, 5003, 9, false)
+        allocate(large, 0, 5000, 7, 5003, 9)
+        allocate(large, 16, 5000, 7, 5003, 9)
+        allocate(large, 3, 5000, 7, 5003, 9)
       },
     ],
     [

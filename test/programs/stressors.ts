@@ -12,7 +12,6 @@ const related: readonly (readonly [name: string, ...options: string[]])[] = [
   ['aio'],
   ['aiol'],
   ['fault'],
-  ['getdent'],
   ['io-uring'],
   ['landlock'],
   ['loop'],

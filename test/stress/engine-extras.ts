@@ -4,6 +4,7 @@
  * and flags. A value that is read is whole, and belongs to its file and name. What a hole tells of is no data.
  */
 import { flagAppend, flagImmutable, flagSync, userFlags } from '../../layout/inode.js'
+import { AllocationRequest } from '../../src/fs/allocation-request.js'
 import { E2BIG, EEXIST, ENODATA, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from '../../src/fs/errno.js'
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
 import { FilePosition } from '../../src/fs/file-position.js'
@@ -39,6 +40,7 @@ export class EngineExtras {
   readonly #client: EngineClient
   readonly #random: Random
   readonly #found = new FilePosition()
+  readonly #allocation = new AllocationRequest()
   readonly #copyRange: Copy
   /** A nameless file of the thread's own, for copies and for flags that would be in the others' way; 0 before the first. */
   #own = 0
@@ -84,15 +86,15 @@ export class EngineExtras {
     ])
     const start = atom * atomBytes
     const end = start + atomBytes * (1 + this.#random.below(this.#random.of([16, 2048, 2 ** 15])))
-    const error = this.#client.engine.allocation.fallocate(
-      number,
-      mode,
-      Math.floor(start / blockBytes),
-      start % blockBytes,
-      Math.floor(end / blockBytes),
-      end % blockBytes,
-      this.#random.below(4) === 0,
-    )
+    const request = this.#allocation
+    request.number = number
+    request.mode = mode
+    request.index = Math.floor(start / blockBytes)
+    request.within = start % blockBytes
+    request.endIndex = Math.floor(end / blockBytes)
+    request.endWithin = end % blockBytes
+    request.killPrivileges = this.#random.below(4) === 0
+    const error = this.#client.engine.allocation.fallocate(request)
     allow('fallocate', error, ENOSPC)
   }
 

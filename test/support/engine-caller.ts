@@ -4,6 +4,7 @@ import { inode as layout, userFlags } from '../../layout/inode.js'
 import { xattrPrefixes } from '../../layout/xattr.js'
 import { decodeNanoseconds, decodeSeconds } from '../../layout/time.js'
 import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
+import { AllocationRequest } from '../../src/fs/allocation-request.js'
 import { CopyRequest } from '../../src/fs/copy-request.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { FilePosition } from '../../src/fs/file-position.js'
@@ -268,15 +269,15 @@ export class EngineCaller {
   /** @param mode FALLOC_FL_* */
   fallocate(inode: number, mode: number, offset: number, length: number, killPrivileges = false): number {
     const end = offset + length
-    return this.engine.allocation.fallocate(
-      inode,
-      mode,
-      Math.floor(offset / blockBytes),
-      offset % blockBytes,
-      Math.floor(end / blockBytes),
-      end % blockBytes,
-      killPrivileges,
-    )
+    const request = new AllocationRequest()
+    request.number = inode
+    request.mode = mode
+    request.index = Math.floor(offset / blockBytes)
+    request.within = offset % blockBytes
+    request.endIndex = Math.floor(end / blockBytes)
+    request.endWithin = end % blockBytes
+    request.killPrivileges = killPrivileges
+    return this.engine.allocation.fallocate(request)
   }
 
   stat(inode: number): Attributes | number {

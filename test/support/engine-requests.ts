@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Writes and copies of an engine as one line each, for tests and benchmarks. A call allocates nothing. */
+/** Writes, copies and allocations of an engine as one line each, for tests and benchmarks. A call allocates nothing. */
+import { AllocationRequest } from '../../src/fs/allocation-request.js'
 import { CopyRequest } from '../../src/fs/copy-request.js'
 import type { Engine } from '../../src/fs/engine.js'
 import { WriteRequest } from '../../src/fs/write-request.js'
@@ -16,6 +17,29 @@ export function writerOf(engine: Engine, from: TransferBuffer): Write {
     request.within = within
     request.length = length
     return engine.write(request)
+  }
+}
+
+/** Allocates, or makes a hole, up to byte `endWithin` of block `endIndex`. @param mode FALLOC_FL_* @returns as Fallocate */
+export type Allocate = (
+  number: number,
+  mode: number,
+  index: number,
+  within: number,
+  endIndex: number,
+  endWithin: number,
+) => number
+
+export function allocatorOf(engine: Engine): Allocate {
+  const request = new AllocationRequest()
+  return (number, mode, index, within, endIndex, endWithin) => {
+    request.number = number
+    request.mode = mode
+    request.index = index
+    request.within = within
+    request.endIndex = endIndex
+    request.endWithin = endWithin
+    return engine.allocation.fallocate(request)
   }
 }
 

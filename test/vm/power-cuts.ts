@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a random
+ * moment and booted again. fsck must find nothing, and each operation that a process has told the host of must be there. It tells
+ * by a store to a file of the host, before it begins the next one.
+ */
+import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { Random } from '../support/random.js'
+import type { Guest } from './guest.js'
+import { type Plan, bootLimitMs, checkTap, guestSettings, kinds, workers } from './plan.js'
+
+/** A guest that takes so long to begin with its load hangs. */
+const loadLimitMs = 900_000
+const longestLoadMs = 6000
+const wordBytes = 8
+
+/** Numbers of operations that the host was told of, by process. */
+function toldOf(guest: Guest, round: number): number[] {
+  const bytes = readFileSync(join(guest.shared, `told-${round}`))
+  return Array.from({ length: bytes.length / wordBytes }, (_, n) => Number(bytes.readBigUInt64LE(n * wordBytes)))
+}
+
+function makeTold(guest: Guest, round: number): void {
+  const path = join(guest.shared, `told-${round}`)
+  closeSync(openSync(path, 'w'))
+  truncateSync(path, kinds.length * workers * wordBytes)
+}
+
+/** Boots, looks at what the round before has left, loads the devices and cuts the power. */
+async function cutOnce(t: Test, guest: Guest, plan: Plan, round: number, packageFolder?: string): Promise<void> {
+  const random = new Random(plan.seed + round)
+  makeTold(guest, round)
+  const judged = [...new Set([0, round - 1])].filter((earlier) => earlier >= 0 && earlier < round)
+  const phases = [...(round === 0 ? [] : ['fsck']), 'mount', ...(round === 0 ? [] : ['judge']), 'load']
+  const start = performance.now()
+  guest.boot({ ...guestSettings(plan, packageFolder), phases: phases.join(' '), round, judged: judged.join(' ') })
+  const isLoaded = await guest.reaches(
+    () => !guest.isRunning || toldOf(guest, round).every((count) => count > 0),
+    loadLimitMs,
+  )
+  const loadedMs = performance.now() - start
+  await sleep(random.below(longestLoadMs))
+  const wasRunning = guest.isRunning
+  await guest.kill()
+  t.ok(isLoaded && wasRunning, `power is cut after ${(loadedMs / 1000).toFixed(0)} s and ${toldOf(guest, round).join(' ')} operations`)
+}
+
+/** The state after the last cut, with all unmounted in the end. */
+async function lookOnce(guest: Guest, plan: Plan, round: number, packageFolder?: string): Promise<string | null> {
+  const judged = [...new Set([0, round - 1])]
+  const phases = 'fsck mount judge unmount fsck'
+  guest.boot({ ...guestSettings(plan, packageFolder), phases, round, judged: judged.join(' ') })
+  return guest.poweredOff(bootLimitMs)
+}
+
+export async function cutPower(t: Test, guest: Guest, plan: Plan): Promise<void> {
+  for (let round = 0; round < plan.kills; round++) {
+    await t.test(`power cut ${round + 1}`, async (t) => {
+      await cutOnce(t, guest, plan, round)
+      // That of the load has no plan, as the power was cut.
+      checkTap(t, guest, round === 0 ? ['mount'] : ['fsck', 'mount', 'judge'])
+    })
+  }
+  await t.test('after the last power cut', async (t) => {
+    t.equal(await lookOnce(guest, plan, plan.kills), null, 'the guest powers off')
+    checkTap(t, guest, ['fsck', 'mount', 'judge', 'unmount'])
+  })
+}
+
+/** With a program that has a defect, a power cut must lose something on these kinds of devices, and on no other. */
+export async function losesPower(
+  t: Test,
+  guest: Guest,
+  plan: Plan,
+  packageFolder: string,
+  losers: readonly string[],
+): Promise<void> {
+  guest.boot({ ...guestSettings(plan), phases: 'make' })
+  t.equal(await guest.poweredOff(bootLimitMs), null, 'the volumes are made anew')
+  checkTap(t, guest, ['make'])
+  await cutOnce(t, guest, plan, 0, packageFolder)
+  await lookOnce(guest, plan, 1, packageFolder)
+  const points = guest.tapFiles().flatMap(({ text }) => text.split('\n'))
+  for (const kind of kinds) {
+    const failures = points.filter((line) => line.startsWith('not ok') && line.includes(`/mnt/${kind}/`))
+    if (losers.includes(kind)) t.not(failures.length, 0, `${kind} loses operations`)
+    else t.same(failures, [], `${kind} loses nothing`)
+  }
+}

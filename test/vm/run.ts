@@ -52,6 +52,13 @@ function readPlan(): Plan {
   }
 }
 
+/** Why no guest can be had here; null where one can. */
+function obstacle(): string | null {
+  if (process.arch !== 'x64') return 'the guest is an x86-64 machine, and has the programs of its host'
+  const missing = missingPackages()
+  return missing.length === 0 ? null : `Debian packages are missing: apt-get install ${missing.join(' ')}`
+}
+
 function missingPackages(): string[] {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   const isThere = (program: string): boolean =>
@@ -76,20 +83,21 @@ function suitesOf(plan: Plan): string[][] {
   return kinds.map(() => Array.from({ length: shortSuites / kinds.length }, () => random.of(places)))
 }
 
-async function tryDevices(t: Test, guest: Guest, plan: Plan): Promise<void> {
-  const phases = ['devices', ...['walk', 'suites'].filter((part) => plan.parts.has(part))]
-  // Every other part begins with volumes as the README makes them.
-  if (!plan.parts.has('walk')) phases.push('make')
-  writeFileSync(
-    join(guest.shared, 'walk-through'),
-    walkThrough(plan.isShort ? 2 : null)
-      .map((line) => `${line}\n`)
-      .join(''),
-  )
-  const suites = suitesOf(plan)
-    .map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
-    .join(' ')
-  writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites})\n`)
+/** What the first boot does before its power is cut. */
+function prepare(guest: Guest, plan: Plan): string[] {
+  const lines = walkThrough(plan.isShort ? 2 : null).map((line) => `${line}\n`)
+  writeFileSync(join(guest.shared, 'walk-through'), lines.join(''))
+  const suites = suitesOf(plan).map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
+  writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites.join(' ')})\n`)
+  return [
+    'devices',
+    // Whatever comes next begins with volumes.
+    plan.parts.has('walk') ? 'walk' : 'make',
+    ...(plan.parts.has('suites') ? ['suites'] : []),
+  ]
+}
+
+async function bootOnce(t: Test, guest: Guest, plan: Plan, phases: readonly string[]): Promise<void> {
   guest.boot({ ...guestSettings(plan), phases: phases.join(' ') })
   t.equal(await guest.poweredOff(bootLimitMs), null, 'the guest powers off')
   checkTap(t, guest, phases)
@@ -97,9 +105,12 @@ async function tryDevices(t: Test, guest: Guest, plan: Plan): Promise<void> {
 
 async function main(): Promise<void> {
   const plan = readPlan()
-  const missing = missingPackages()
-  if (process.arch !== 'x64') throw new Error('the guest is an x86-64 machine, and has the programs of its host')
-  if (missing.length > 0) throw new Error(`these Debian packages are missing: ${missing.join(' ')}`)
+  const problem = obstacle()
+  if (problem !== null) {
+    console.error(`test:vm: ${problem}`)
+    process.exitCode = 2
+    return
+  }
   tap.setTimeout(24 * 3_600_000)
   tap.comment(`seed ${plan.seed}`)
   const folder = await temporaryDirectory(tap, SHARED_MEMORY)
@@ -108,8 +119,9 @@ async function main(): Promise<void> {
   mkdirSync(machine)
   const guest = new Guest(files, machine)
   tap.teardown(() => guest.kill())
-  await tap.test('devices', (t) => tryDevices(t, guest, plan))
-  if (plan.parts.has('cuts')) await cutPower(tap, guest, plan)
+  const phases = prepare(guest, plan)
+  if (plan.parts.has('cuts')) await cutPower(tap, guest, plan, phases)
+  else await tap.test('devices', (t) => bootOnce(t, guest, plan, phases))
   if (plan.parts.has('mutant'))
     await tap.test('without msync', async (t) => {
       await losesPower(t, guest, plan, await packageWithoutMsync(folder), ['pmem', 'memmap'])

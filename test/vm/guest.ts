@@ -4,11 +4,9 @@
  * that piece. A guest that is killed loses what its kernel had in the page cache, as in a loss of power. QEMU has no
  * processor cache: a line that was not flushed is not lost, which is for the tests of test/shadow/ to show.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
-  accessSync,
-  constants,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -44,6 +42,7 @@ export class Guest {
   readonly #files: BootFiles
   readonly #folder: string
   readonly #memory: string
+  readonly #hasKvm = hasKvm()
   /** Seen by the guest as /vm. */
   readonly shared: string
   #child: ChildProcess | null = null
@@ -128,8 +127,7 @@ export class Guest {
 
   #arguments(): string[] {
     return [
-      ...(hasKvm() ? ['-accel', 'kvm'] : []),
-      ...['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max', '-smp', '2'],
+      ...['-accel', this.#hasKvm ? 'kvm' : 'tcg,thread=multi,tb-size=512', '-cpu', 'max', '-smp', '2'],
       ...['-machine', 'q35,nvdimm=on,nvdimm-persistence=mem-ctrl,memory-backend=memory'],
       ...['-m', `${memoryMebibytes}M,slots=${nvdimms.length},maxmem=16G`],
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'],
@@ -158,14 +156,11 @@ function fileArgument(id: string, path: string, mebibytes: number): string {
   return `memory-backend-file,id=${id},share=on,mem-path=${path},size=${mebibytes}M`
 }
 
-/** QEMU falls back to emulation where opening it is not enough. */
+/** Whether a guest can be started on KVM. On some machines that are guests themselves, opening /dev/kvm does not tell. */
 function hasKvm(): boolean {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
+  const machine = ['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-nodefaults', '-display', 'none', '-S']
+  const { status } = spawnSync(emulator, [...machine, '-monitor', 'stdio'], { input: 'quit\n', timeout: 30_000 })
+  return status === 0
 }
 
 function quoted(text: string): string {

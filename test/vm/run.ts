@@ -85,7 +85,7 @@ function suitesOf(plan: Plan): string[][] {
 
 /** What the first boot does before its power is cut. */
 function prepare(guest: Guest, plan: Plan): string[] {
-  const lines = walkThrough(plan.isShort ? 2 : null).map((line) => `${line}\n`)
+  const lines = walkThrough(plan.isShort).map((line) => `${line}\n`)
   writeFileSync(join(guest.shared, 'walk-through'), lines.join(''))
   const suites = suitesOf(plan).map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
   writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites.join(' ')})\n`)

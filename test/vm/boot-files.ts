@@ -37,7 +37,13 @@ export async function bootFiles(folder: string): Promise<BootFiles> {
   for (const name of readdirSync(join(parts, 'modules')))
     copyFileSync(join(parts, 'modules', name), join(tree, 'modules', name))
   const initramfs = join(folder, 'initrd')
-  await run('sh', ['-c', 'cd "$1" && chmod 755 init bin/busybox && bsdtar -cf "$2" --format newc .', 'sh', tree, initramfs])
+  await run('sh', [
+    '-c',
+    'cd "$1" && chmod 755 init bin/busybox && bsdtar -cf "$2" --format newc .',
+    'sh',
+    tree,
+    initramfs,
+  ])
   rmSync(tree, { recursive: true })
   return { kernel: join(parts, 'vmlinuz'), initramfs }
 }
@@ -52,7 +58,8 @@ async function fetchParts(): Promise<string> {
   const fresh = `${parts}.${process.pid}`
   mkdirSync(join(fresh, 'modules'), { recursive: true })
   try {
-    const script = 'cd "$1" && shift && apt-get -qq download "$@" && for deb in *.deb; do dpkg -x "$deb" unpacked; done'
+    const script =
+      'cd "$1" && shift && apt-get -qq download "$@" && for deb in *.deb; do dpkg -x "$deb" unpacked; done'
     await run('sh', ['-c', script, 'sh', fresh, kernel, 'busybox-static'], limitMs)
     const unpacked = join(fresh, 'unpacked')
     await run('sh', ['-c', 'cp "$1"/boot/vmlinuz-* "$2"', 'sh', unpacked, join(fresh, 'vmlinuz')])
@@ -69,7 +76,14 @@ async function fetchParts(): Promise<string> {
 
 async function copyModules(unpacked: string, folder: string): Promise<void> {
   const list = await run('find', [unpacked, '-name', '*.ko', '-o', '-name', '*.ko.xz'])
-  const found = new Map(list.split('\n').map((path) => [basename(path).replace(/\.ko(\.xz)?$/, '').replaceAll('-', '_'), path]))
+  const found = new Map(
+    list.split('\n').map((path) => [
+      basename(path)
+        .replace(/\.ko(\.xz)?$/, '')
+        .replaceAll('-', '_'),
+      path,
+    ]),
+  )
   const there = modules.filter((name) => found.has(name))
   for (const name of there) {
     const path = found.get(name)!

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A guest with three NVDIMMs and a piece of reserved RAM, all of which are files that outlive it. So is its RAM, for the sake of
- * that piece. A guest that is killed loses what its kernel had in the page cache, as in a loss of power. QEMU has no
- * processor cache: a line that was not flushed is not lost, which is for the tests of test/shadow/ to show.
+ * A guest with three NVDIMMs and a piece of reserved RAM, all of which are files that outlive it. So is its RAM, for the
+ * sake of that piece. A guest that is killed loses what its kernel had in the page cache, as in a loss of power. QEMU has
+ * no processor cache: a line that was not flushed is not lost, which is for the tests of test/shadow/ to show.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -27,8 +27,7 @@ const nvdimms = ['pmem', 'devdax', 'fsdax']
 const labelMebibytes = 2
 const nvdimmMebibytes = 512 + labelMebibytes
 const memoryMebibytes = 3072
-const kernelParameters =
-  'console=ttyS0 quiet panic=-1 mitigations=off tsc=unstable nokaslr memmap=512M!1G'
+const kernelParameters = 'console=ttyS0 quiet panic=-1 mitigations=off tsc=unstable nokaslr memmap=512M!1G'
 
 /** What guest/main.sh reads. */
 export type Settings = Readonly<Record<string, string | number>>
@@ -76,7 +75,9 @@ export class Guest {
     const exposed = [packageRoot, String(settings['package']), process.execPath.replace(/\/[^/]*$/, '')]
     writeFileSync(join(this.shared, 'exposed'), `${[...new Set(exposed)].join('\n')}\n`)
     this.console = ''
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', emulator, ...this.#arguments()], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', emulator, ...this.#arguments()], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (part: Buffer) => (this.console += part.toString()))
     this.#child = child
@@ -159,7 +160,10 @@ function fileArgument(id: string, path: string, mebibytes: number): string {
 /** Whether a guest can be started on KVM. On some machines that are guests themselves, opening /dev/kvm does not tell. */
 function hasKvm(): boolean {
   const machine = ['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-nodefaults', '-display', 'none', '-S']
-  const { status } = spawnSync(emulator, [...machine, '-monitor', 'stdio'], { input: 'quit\n', timeout: 30_000 })
+  const { status } = spawnSync(emulator, [...machine, '-monitor', 'stdio'], {
+    input: 'quit\n',
+    timeout: 30_000,
+  })
   return status === 0
 }
 

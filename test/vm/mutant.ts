@@ -14,13 +14,24 @@ export async function packageWithoutMsync(folder: string): Promise<string> {
   if (mutant === undefined) throw new Error('there is no such mutant')
   const copy = join(folder, 'without-msync')
   mkdirSync(copy)
-  for (const part of ['bin', 'build/Release', 'dist/src', 'dist/layout', 'src/native', 'scripts', 'package.json'])
+  for (const part of [
+    'bin',
+    'build/Release',
+    'dist/src',
+    'dist/layout',
+    'src/native',
+    'scripts',
+    'package.json',
+  ])
     cpSync(join(packageRoot, part), join(copy, part), { recursive: true })
   symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'))
   const source = join(copy, mutant.file)
   const text = readFileSync(source, 'utf8')
   if (!text.includes(mutant.text)) throw new Error(`${mutant.file} does not have what is to be left out`)
-  writeFileSync(source, text.replace(mutant.text, () => mutant.by))
+  writeFileSync(
+    source,
+    text.replace(mutant.text, () => mutant.by),
+  )
   await run(process.execPath, [join(copy, 'scripts/build-native.js')], limitMs)
   return copy
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a random
- * moment and booted again. fsck must find nothing, and each operation that a process has told the host of must be there. It tells
- * by a store to a file of the host, before it begins the next one.
+ * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a
+ * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must be
+ * there. It tells by a store to a file of the host, before it begins the next one.
  */
 import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,13 +13,15 @@ import { Random } from '../support/random.js'
 import type { Guest } from './guest.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds, workers } from './plan.js'
 
-const longestLoadMs = 6000
+const longestLoadMs = { short: 8000, usual: 20_000 }
 const wordBytes = 8
 
 /** Numbers of operations that the host was told of, by process. */
 function toldOf(guest: Guest, round: number): number[] {
   const bytes = readFileSync(join(guest.shared, `told-${round}`))
-  return Array.from({ length: bytes.length / wordBytes }, (_, n) => Number(bytes.readBigUInt64LE(n * wordBytes)))
+  return Array.from({ length: bytes.length / wordBytes }, (_, n) =>
+    Number(bytes.readBigUInt64LE(n * wordBytes)),
+  )
 }
 
 function makeTold(guest: Guest, round: number): void {
@@ -51,7 +53,7 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<v
     bootLimitMs,
   )
   const seconds = Math.round((performance.now() - start) / 1000)
-  await sleep(random.below(longestLoadMs))
+  await sleep(random.below(plan.isShort ? longestLoadMs.short : longestLoadMs.usual))
   const wasRunning = guest.isRunning
   await guest.kill()
   const counts = toldOf(guest, round).join(' ')
@@ -61,7 +63,12 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<v
 }
 
 /** The state after the last cut, with all unmounted in the end. */
-async function lookOnce(guest: Guest, plan: Plan, round: number, packageFolder?: string): Promise<string | null> {
+async function lookOnce(
+  guest: Guest,
+  plan: Plan,
+  round: number,
+  packageFolder?: string,
+): Promise<string | null> {
   const judged = roundsBefore(round)
   const phases = 'fsck mount judge unmount fsck'
   guest.boot({ ...guestSettings(plan, packageFolder), phases, round, judged: judged.join(' ') })

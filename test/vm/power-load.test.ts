@@ -11,13 +11,14 @@ const seed = '7'
 const workers = 2
 const operations = 400
 const wordBytes = 8
+const channel = ['--channel', 'devfuse']
 
 function call(what: string, mount: TestMount, told: string, ...more: readonly string[]) {
   return finish('python3', [script, what, '0', seed, String(workers), told, mount.mountpoint, ...more])
 }
 
 void tap.test('power-load.py', async (t) => {
-  const mount = await TestMount.mounted(t, '128M')
+  const mount = await TestMount.mounted(t, '128M', ...channel)
   const told = join(mount.folder, 'told')
   await writeFile(told, Buffer.alloc(workers * wordBytes))
   const loaded = await call('load', mount, told, '--operations', String(operations))
@@ -28,7 +29,7 @@ void tap.test('power-load.py', async (t) => {
   const judge = async () => (await call('judge', mount, told)).output
   t.match(await judge(), /^ok 1 .*\nok 2 .*\n1\.\.2$/m, 'all that was done is there')
   await mount.kill()
-  await mount.mount()
+  await mount.mount(...channel)
   t.match(await judge(), /^ok 1 .*\nok 2 /m, 'and after the death of the server')
 
   counts.writeBigUInt64LE(BigInt(operations - 1), 0)

@@ -91,8 +91,12 @@ export const gatheredSuites = allSuites.filter((suite) => !notGathered.has(suite
 
 const FILE_LIMIT_MS = 180_000
 
-export async function runSuites(mount: () => Promise<Target>, chosen = allSuites): Promise<void> {
-  tap.setTimeout(FILE_LIMIT_MS)
+export async function runSuites(
+  mount: () => Promise<Target>,
+  chosen = allSuites,
+  limitMs = FILE_LIMIT_MS,
+): Promise<void> {
+  tap.setTimeout(limitMs)
   const target = await mount()
   tap.teardown(() => target.release())
   for (const suite of chosen) suite(target)

@@ -59,8 +59,9 @@ interface Recipe {
 const ROOT = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
 const COMMAND = join(ROOT, 'bin', 'pmfs2-fuse.js')
 const EXAMPLE = join(ROOT, 'dist', 'examples', 'memory.js')
-const pmfs2Command = (...args: readonly string[]) =>
-  run('env', [...withoutRunner, process.execPath, COMMAND, ...args])
+const runPmfs2 = (args: readonly string[], limitMs?: number) =>
+  run('env', [...withoutRunner, process.execPath, COMMAND, ...args], limitMs)
+const pmfs2Command = (...args: readonly string[]) => runPmfs2(args)
 const umount = async (directory: string): Promise<void> => {
   await run('umount', [directory])
 }
@@ -116,6 +117,21 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   },
 })
 
+/** On a device that is there, whatever it holds. */
+const pmfs2On = (limitMs: number): Recipe => ({
+  ...pmfs2(),
+  async mount(device, directory) {
+    await runPmfs2(['mkfs', device, '--force'], limitMs)
+    await runPmfs2([device, directory], limitMs)
+  },
+  async unmount(directory) {
+    await runPmfs2(['umount', directory], limitMs)
+  },
+  async check(device) {
+    await runPmfs2(['fsck', device], limitMs)
+  },
+})
+
 /** The example of another file system: its server runs in the foreground, and keeps all in memory. */
 const memory = (channel: string): Recipe => {
   let ended: Promise<unknown> = Promise.resolve()
@@ -162,17 +178,20 @@ async function detachLoops(medium: string): Promise<void> {
     await finish('losetup', ['-d', device])
 }
 
-async function mountTarget(recipe: Recipe): Promise<Target> {
+/** @param device that is there already and stays; null for a file that goes with the target */
+async function mountTarget(recipe: Recipe, device: string | null = null): Promise<Target> {
   const folder = await makeTemporary(SHARED_MEMORY)
   const directory = join(folder, 'mount')
-  const medium = join(folder, 'medium')
+  const medium = device ?? join(folder, 'medium')
   const dismiss = guard(folder, directory)
   const system = new System()
   let released = false
 
   async function remove(): Promise<void> {
-    await detachLoops(medium)
-    await rm(medium, { force: true })
+    if (device === null) {
+      await detachLoops(medium)
+      await rm(medium, { force: true })
+    }
     await rmdir(directory)
     await rmdir(folder)
     dismiss()
@@ -212,3 +231,5 @@ export const mountExt4 = () => mountTarget(ext4)
 export const mountExample = (channel: 'uring' | 'devfuse') => mountTarget(memory(channel))
 /** @param options of the mount's command line */
 export const mountPmfs2 = (...options: readonly string[]) => mountTarget(pmfs2(...options))
+/** @param limitMs of each command */
+export const mountPmfs2On = (device: string, limitMs: number) => mountTarget(pmfs2On(limitMs), device)

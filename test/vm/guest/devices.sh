@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The guest's devices, a kind each. Sourced by main.sh.
+#   pmem     an NVDIMM as the kernel finds it, which it maps through the page cache
+#   devdax   an NVDIMM that ndctl has made a devdax namespace
+#   daxfile  a file on ext4 that is mounted with -o dax=always, on an NVDIMM in mode fsdax
+#   memmap   RAM that the kernel parameter memmap= makes a pmem device
+
+# How each makes stores durable; the NVDIMMs do not claim that processor caches are.
+declare -A domains=([pmem]=pages [devdax]=cache-lines [daxfile]=cache-lines [memmap]=pages)
+dax_folder=/mnt/dax
+
+device_of() { # kind
+  case $1 in
+  pmem) echo "/dev/pmem${nvdimms[0]}" ;;
+  devdax) echo "/dev/dax${nvdimms[1]}.0" ;;
+  daxfile) echo $dax_folder/volume ;;
+  memmap) echo "/dev/pmem${reserved[0]}" ;;
+  esac
+}
+
+fsdax() { echo "/dev/pmem${nvdimms[2]}"; }
+
+appears() { # command...: until it succeeds, for two minutes at the most
+  local tries
+  for tries in $(seq 600); do
+    "$@" && return
+    sleep 0.2
+  done
+  return 1
+}
+
+# Numbers of the regions on a bus, in the order of their addresses.
+regions_on() { # what the bus is called in sysfs
+  local region
+  for region in /sys/bus/nd/devices/region*; do
+    readlink -f "$region"
+  done | sed -n "s|.*/$1/.*/region||p" | sort -n
+}
+
+all_regions_are_there() {
+  nvdimms=($(regions_on ACPI0012:00))
+  reserved=($(regions_on e820_pmem))
+  [ ${#nvdimms[@]} = 3 ] && [ ${#reserved[@]} = 1 ]
+}
+
+# Modes of namespaces last from boot to boot.
+find_devices() {
+  appears all_regions_are_there || echo "vm: regions ${nvdimms[*]-} and ${reserved[*]-} are not all"
+  mkdir -p $dax_folder
+  case " $phases " in *' devices '*) return ;; esac
+  mount_dax || echo 'vm: ext4 is not mounted'
+  appears test -c "$(device_of devdax)" || echo 'vm: there is no devdax device'
+}
+
+mount_dax() { appears test -b "$(fsdax)" && mount -t ext4 -o dax=always "$(fsdax)" $dax_folder; }
+
+make_devices() {
+  check 'the NVDIMM is there' appears test -b "$(device_of pmem)"
+  check 'the reserved RAM is there' appears test -b "$(device_of memmap)"
+  check 'ndctl makes a devdax namespace' ndctl create-namespace -f -e "namespace${nvdimms[1]}.0" --mode=devdax
+  check 'the devdax device is there' appears test -c "$(device_of devdax)"
+  check 'ndctl makes an fsdax namespace' ndctl create-namespace -f -e "namespace${nvdimms[2]}.0" --mode=fsdax
+  check 'the fsdax device is there' appears test -b "$(fsdax)"
+  check 'ext4 is made' mkfs.ext4 -q -b 4096 "$(fsdax)"
+  check 'ext4 is mounted' mount_dax
+  check 'the file is made' fallocate -l 384M "$(device_of daxfile)"
+}

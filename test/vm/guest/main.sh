@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What a guest does in one boot: the phases that the host asks for, in their order. Each writes TAP files to /vm/tap, with
+# a plan at the end. The host counts a file without one as a failure, so a guest that dies does not pass.
+set -u
+. /vm/settings
+. /vm/suites
+. "$sources/test/vm/guest/devices.sh"
+
+count=0
+tap=
+points=0
+
+begin() { # name: starts a TAP file
+  tap=/vm/tap/$(printf %02d "$count")-$1.tap
+  points=0
+  echo 'TAP version 14' >"$tap"
+}
+
+end() {
+  echo "1..$points" >>"$tap"
+}
+
+check() { # what, command...: shows what the command said if it fails
+  local what=$1 output status
+  shift
+  points=$((points + 1))
+  # A server in the background must not hold a pipe open.
+  output=$(mktemp)
+  "$@" >"$output" 2>&1
+  status=$?
+  if [ $status = 0 ]; then
+    echo "ok $points - ${what//#/}" >>"$tap"
+  else
+    { echo "not ok $points - ${what//#/}"; echo "# exit code $status"; sed 's/^/# /' "$output"; } >>"$tap"
+  fi
+  rm -f "$output"
+  return $status
+}
+
+program() { # TAP file, command...: one that writes TAP by itself
+  local name=$1
+  shift
+  "$@" >"/vm/tap/$(printf %02d "$count")-$name.tap" 2>"/vm/tap/$(printf %02d "$count")-$name.err"
+}
+
+pmfs2() { "$node" "$package/bin/pmfs2-fuse.js" "$@"; }
+
+# The README's commands start the program by npx, which takes half a minute to find it here.
+npx() {
+  local name=$1
+  shift
+  "$node" "$package/bin/$name.js" "$@"
+}
+
+phase_devices() {
+  begin devices
+  make_devices
+  end
+}
+
+# The README's commands for /dev/pmem0, then fsck.
+phase_walk() {
+  local kind line
+  for kind in $kinds; do
+    (
+      begin "walk-$kind"
+      while read -r line; do
+        check "$kind: $line" eval "$(on_device "$kind" "$line")"
+        case $line in 'npx pmfs2-fuse /dev/'*) check "$kind: durable by ${domains[$kind]}" is_durable_by "$kind" ;; esac
+      done </vm/walk-through
+      check "$kind: fsck" pmfs2 fsck "$(device_of "$kind")"
+      end
+    ) &
+  done
+  wait
+}
+
+on_device() { # kind, command of the README
+  local line=${2//\/dev\/pmem0/$(device_of "$1")}
+  echo "${line//\/mnt\/pmfs2//mnt/$1}"
+}
+
+is_durable_by() { # kind
+  pmfs2 info --json "$(device_of "$1")" | grep -E "\"domain\": *\"${domains[$1]}\""
+}
+
+# Empty volumes, without the README's commands.
+phase_make() {
+  local kind
+  begin make
+  for kind in $kinds; do check "$kind: mkfs" pmfs2 mkfs --force "$(device_of "$kind")"; done
+  end
+}
+
+phase_suites() {
+  local kind
+  for kind in $kinds; do
+    program "suites-$kind" "$node" "$sources/dist/test/vm/guest-suites.js" "$(device_of "$kind")" ${suites[$kind]} &
+  done
+  wait
+}
+
+phase_fsck() {
+  program fsck "$node" "$sources/dist/test/vm/guest-fsck.js" $(for kind in $kinds; do device_of "$kind"; done)
+}
+
+phase_mount() {
+  local kind
+  local -A servers
+  begin mount
+  for kind in $kinds; do
+    mkdir -p "/mnt/$kind"
+    pmfs2 "$(device_of "$kind")" "/mnt/$kind" -f >"/vm/server-$kind.log" 2>&1 &
+    servers[$kind]=$!
+  done
+  for kind in $kinds; do check "$kind is mounted" becomes_mounted "$kind" "${servers[$kind]}"; done
+  end
+}
+
+becomes_mounted() { # kind, server
+  until mountpoint -q "/mnt/$1"; do
+    kill -0 "$2" || { cat "/vm/server-$1.log"; return 1; }
+    sleep 0.2
+  done
+}
+
+phase_unmount() {
+  local kind
+  begin unmount
+  for kind in $kinds; do check "$kind is unmounted" umount "/mnt/$kind"; done
+  check 'the servers end' wait
+  end
+}
+
+places() { for kind in $kinds; do echo "/mnt/$kind"; done; }
+
+# What the host was told in each earlier round that has not been removed since.
+phase_judge() {
+  local earlier
+  for earlier in $judged; do
+    program "judge-$earlier" python3 "$sources/test/vm/guest/power-load.py" judge \
+      "$earlier" "$seed" "$workers" "/vm/told-$earlier" $(places)
+  done
+}
+
+# Goes on until the host cuts the power.
+phase_load() {
+  program load python3 "$sources/test/vm/guest/power-load.py" load \
+    "$round" "$seed" "$workers" "/vm/told-$round" $(places)
+}
+
+find_devices
+for phase in $phases; do
+  count=$((count + 1))
+  "phase_$phase"
+done
+# What was wrong is in the TAP files.
+exit 0

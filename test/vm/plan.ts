@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What a run does, and what its parts share. */
+import type { Test } from 'tap'
+import { flawOf, tally } from '../../scripts/tap-tally.js'
+import { packageRoot } from '../support/program.js'
+import type { Guest, Settings, TapFile } from './guest.js'
+
+export interface Plan {
+  readonly isShort: boolean
+  /** How often the power is cut. */
+  readonly kills: number
+  readonly seed: number
+  readonly parts: ReadonlySet<string>
+}
+
+/** Kinds of devices, as guest/devices.sh has them. */
+export const kinds = ['pmem', 'devdax', 'daxfile', 'memmap'] as const
+/** Processes that change files, on each device. */
+export const workers = 3
+/** Emulated, a whole suite takes many minutes. */
+export const bootLimitMs = 3 * 3_600_000
+
+export function guestSettings(plan: Plan, packageFolder = packageRoot): Settings {
+  return {
+    package: packageFolder,
+    sources: packageRoot,
+    node: process.execPath,
+    kinds: kinds.join(' '),
+    seed: plan.seed,
+    workers,
+  }
+}
+
+/** Why a TAP file does not pass, in lines; empty if it does. */
+export function problemsOf({ text }: TapFile): string[] {
+  const flaw = flawOf(text)
+  const { total, fail } = tally(text)
+  if (flaw === null && fail === 0 && total > 0) return []
+  const lines = text.split('\n')
+  const failures = lines.flatMap((line, n) => (/^ *not ok/.test(line) ? lines.slice(n, n + 12) : []))
+  return [...(flaw === null ? [] : [flaw]), ...(total === 0 ? ['it has no test point'] : []), ...failures]
+}
+
+/** Each phase has written at least one TAP file, and all of those are whole and pass. */
+export function checkTap(t: Test, guest: Guest, phases: readonly string[]): void {
+  const files = guest.tapFiles().filter(({ name }) => phases.includes(phaseOf(name)))
+  const lacking = phases.filter((phase) => !files.some(({ name }) => phaseOf(name) === phase))
+  let passed = t.same(lacking, [], 'each phase has run')
+  for (const file of files) {
+    const problems = problemsOf(file)
+    passed = t.same(problems, [], `${file.name}: ${tally(file.text).total} points`) && passed
+  }
+  if (!passed) for (const line of guest.console.split('\n').slice(-40)) t.comment(line)
+}
+
+/** Names are as `02-walk-pmem`. */
+function phaseOf(name: string): string {
+  return name.split('-')[1] ?? ''
+}

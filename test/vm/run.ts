@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * `npm run test:vm`: PMFS2 on the devices that Linux makes of persistent memory, in a guest; guest/devices.sh has the kinds.
+ * On each of them the README's commands and the POSIX suite run, then the power is cut again and again under load
+ * (power-cuts.ts). TAP goes to stdout.
+ */
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import tap, { type Test } from 'tap'
+import { allSuites } from '../posix/run-suites.js'
+import { Random, seed as newSeed } from '../support/random.js'
+import { temporaryDirectory, SHARED_MEMORY } from '../support/temporary.js'
+import { bootFiles } from './boot-files.js'
+import { Guest } from './guest.js'
+import { packageWithoutMsync } from './mutant.js'
+import { cutPower, losesPower } from './power-cuts.js'
+import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
+import { walkThrough } from './walk-through.js'
+
+/** Programs, and the Debian packages that have them. */
+const needed: Readonly<Record<string, string>> = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  'apt-get': 'apt',
+  'mkfs.ext4': 'e2fsprogs',
+  ndctl: 'ndctl',
+  bsdtar: 'libarchive-tools',
+  fio: 'fio',
+  python3: 'python3',
+}
+const usage = 'npm run test:vm -- [--short] [--kills N] [--seed N] [--part walk|suites|cuts|mutant]...'
+const parts = ['walk', 'suites', 'cuts', 'mutant'] as const
+
+/** @throws TypeError for a bad option */
+function readPlan(): Plan {
+  const { values } = parseArgs({
+    options: {
+      short: { type: 'boolean', default: false },
+      kills: { type: 'string' },
+      seed: { type: 'string', default: String(newSeed) },
+      part: { type: 'string', multiple: true },
+    },
+  })
+  // The suites take many minutes where the guest is emulated.
+  const usual = values.short ? ['walk', 'cuts'] : parts
+  const chosen = values.part ?? usual
+  for (const part of chosen) if (!parts.some((name) => name === part)) throw new TypeError(`--part ${part}`)
+  const kills = Number(values.kills ?? (values.short ? 2 : 50))
+  if (!Number.isInteger(kills) || kills < 1)
+    throw new TypeError(`--kills ${kills}: a number from 1 on is needed`)
+  return { isShort: values.short, kills, seed: Number(values.seed), parts: new Set(chosen) }
+}
+
+/** Why no guest can be had here; null where one can. */
+function obstacle(): string | null {
+  if (process.arch !== 'x64') return 'the guest is an x86-64 machine, and has the programs of its host'
+  const missing = missingPackages()
+  return missing.length === 0 ? null : `Debian packages are missing: apt-get install ${missing.join(' ')}`
+}
+
+function missingPackages(): string[] {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const isThere = (program: string): boolean =>
+    folders.some((folder) => {
+      try {
+        accessSync(join(folder, program), constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
+  return Object.entries(needed)
+    .filter(([program]) => !isThere(program))
+    .map(([, name]) => name)
+}
+
+/** Suites of each kind, by their places among all: all of them, or one. */
+function suitesOf(plan: Plan): string[][] {
+  const places = allSuites.map((_, n) => String(n))
+  if (!plan.isShort) return kinds.map(() => places)
+  const random = new Random(plan.seed)
+  return kinds.map(() => [random.of(places)])
+}
+
+/** What the first boot does before its power is cut. */
+function prepare(guest: Guest, plan: Plan): string[] {
+  const lines = walkThrough(plan.isShort).map((line) => `${line}\n`)
+  writeFileSync(join(guest.shared, 'walk-through'), lines.join(''))
+  const suites = suitesOf(plan).map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
+  writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites.join(' ')})\n`)
+  return [
+    'devices',
+    // Whatever comes next begins with volumes.
+    plan.parts.has('walk') ? 'walk' : 'make',
+    ...(plan.parts.has('suites') ? ['suites'] : []),
+  ]
+}
+
+async function bootOnce(t: Test, guest: Guest, plan: Plan, phases: readonly string[]): Promise<void> {
+  guest.boot({ ...guestSettings(plan), phases: phases.join(' ') })
+  t.equal(await guest.poweredOff(bootLimitMs), null, 'the guest powers off')
+  checkTap(t, guest, phases)
+}
+
+async function main(plan: Plan): Promise<void> {
+  const problem = obstacle()
+  if (problem !== null) {
+    console.error(`test:vm: ${problem}`)
+    process.exitCode = 2
+    return
+  }
+  tap.setTimeout(24 * 3_600_000)
+  tap.comment(`seed ${plan.seed}`)
+  const folder = await temporaryDirectory(tap, SHARED_MEMORY)
+  const files = await bootFiles(folder)
+  const machine = join(folder, 'machine')
+  mkdirSync(machine)
+  const guest = new Guest(files, machine)
+  tap.teardown(() => guest.kill())
+  const phases = prepare(guest, plan)
+  if (plan.parts.has('cuts')) await cutPower(tap, guest, plan, phases)
+  else await tap.test('devices', (t) => bootOnce(t, guest, plan, phases))
+  if (plan.parts.has('mutant'))
+    await tap.test('without msync', async (t) => {
+      await losesPower(t, guest, plan, await packageWithoutMsync(folder), ['pmem', 'memmap'])
+    })
+}
+
+function planOrUsage(): Plan | null {
+  try {
+    return readPlan()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    console.error(`test:vm: ${error.message}\nusage: ${usage}`)
+    process.exitCode = 2
+    return null
+  }
+}
+
+const plan = planOrUsage()
+if (plan !== null) await main(plan)

@@ -168,7 +168,9 @@ class Client:
         start, length = self.range()
 
         def copied(fd):
-            own = os.open("arena-0", os.O_RDWR | O_TMPFILE, 0o600)
+            own = self.attempt(lambda: os.open("arena-0", os.O_RDWR | O_TMPFILE, 0o600))
+            if own is None:
+                return
             try:
                 count = self.attempt(lambda: os.copy_file_range(fd, own, length, start, start))
                 if count:

@@ -112,8 +112,9 @@ for (const { name, parent, how, most } of kinds) {
       )
       const enough = 5 + random.below(most)
       while (clients.reduce((sum, client) => sum + client.acknowledged, 0) < enough) await sleep(1)
-      await mount.kill()
+      await mount.killServer()
       await Promise.all(running)
+      await mount.cutOff()
       acknowledged += clients.reduce((sum, client) => sum + client.acknowledged, 0)
 
       const durable = readFileSync(shadow)

@@ -178,10 +178,15 @@ export class TestMount {
 
   /** Kills the server, as a defect or the OOM killer would, and takes its dead mount away. */
   async kill(): Promise<void> {
+    await this.killServer()
+    await this.cutOff()
+  }
+
+  /** Kills the server and leaves its dead mount, where whoever still calls is told so. */
+  async killServer(): Promise<void> {
     const { pid } = await this.report()
     process.kill(pid, 'SIGKILL')
     if (!(await hasEnded(pid))) throw new Error(`the server ${pid} does not end`)
-    await this.cutOff()
   }
 
   /** Takes away a mount whose server is dead or hangs. */

@@ -89,10 +89,7 @@ export class EngineExtras {
     const request = this.#allocation
     request.number = number
     request.mode = mode
-    request.index = Math.floor(start / blockBytes)
-    request.within = start % blockBytes
-    request.endIndex = Math.floor(end / blockBytes)
-    request.endWithin = end % blockBytes
+    request.setRange(start, end)
     request.killPrivileges = this.#random.below(4) === 0
     const error = this.#client.engine.allocation.fallocate(request)
     allow('fallocate', error, ENOSPC)

@@ -268,14 +268,10 @@ export class EngineCaller {
 
   /** @param mode FALLOC_FL_* */
   fallocate(inode: number, mode: number, offset: number, length: number, killPrivileges = false): number {
-    const end = offset + length
     const request = new AllocationRequest()
     request.number = inode
     request.mode = mode
-    request.index = Math.floor(offset / blockBytes)
-    request.within = offset % blockBytes
-    request.endIndex = Math.floor(end / blockBytes)
-    request.endWithin = end % blockBytes
+    request.setRange(offset, offset + length)
     request.killPrivileges = killPrivileges
     return this.engine.allocation.fallocate(request)
   }

@@ -112,19 +112,19 @@ class FallocateCall extends FileCall {
   override goOn(): number {
     const allocator = this.#allocator
     let result = 0
-    allocator.takeUpPromise(this.#promised)
+    allocator.resumePromise(this.#promised)
     try {
       result = super.goOn()
     } finally {
-      this.#promised = allocator.putByPromise()
-      if (result !== partLeft) this.abandon()
+      if (result === partLeft) this.#promised = allocator.suspendPromise()
+      else allocator.endPromise()
     }
     return result
   }
 
   override abandon(): void {
-    this.#allocator.endPromise(this.#promised)
-    this.#promised = 0
+    this.#allocator.resumePromise(this.#promised)
+    this.#allocator.endPromise()
   }
 
   protected override step(): number {

@@ -323,7 +323,7 @@ export class XattrStore {
       return !needsBlock && this.#keep(tx, wanted)
     if (needsBlock) place.block = tx.claimOne(0)
     const isClaimed = (!needsBlock || place.block !== 0) && this.#claimValue(tx, wanted)
-    if (wanted > 0) this.#allocator.endPromise(this.#allocator.putByPromise())
+    if (wanted > 0) this.#allocator.endPromise()
     this.#blocksMore += wanted + (needsBlock ? 1 : 0)
     return isClaimed
   }

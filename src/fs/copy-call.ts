@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Copying from file to file, as a call. Holes are passed by subtrees of the block map, whatever their size. */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
-import { type BlockMap, blocksUntil } from './block-map.js'
-import type { CallEnd } from './call-end.js'
+import { blocksUntil } from './block-map.js'
 import { type CopyRequest, mostBytesPerCopy } from './copy-request.js'
 import { FileSource } from './data-source.js'
+import type { EngineParts } from './engine-parts.js'
 import { EINVAL, EPERM } from './errno.js'
-import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
 import { partLeft } from './long-call.js'
-import type { RangeParts } from './ranges.js'
 import { isGuarded } from './user-flags.js'
 import { WriteInProgress, blocksOf, mostBytesPerWrite } from './write-in-progress.js'
 
@@ -19,9 +17,6 @@ const mostStoredPerCopy = 4 * mostBytesPerWrite
 const mostStepsPerCopy = 64
 
 export class CopyCall extends FileCall {
-  readonly #parts: RangeParts
-  readonly #map: BlockMap
-  readonly #file: File
   readonly #source: Inode
   readonly #target: Inode
   /** The data that is written next. */
@@ -37,14 +32,11 @@ export class CopyCall extends FileCall {
   /** Of the last part, whether it did not get as far as it was to. */
   #isShort = false
 
-  constructor(parts: RangeParts, map: BlockMap, file: File, end: CallEnd) {
-    super(parts.locks, end)
-    this.#parts = parts
-    this.#map = map
-    this.#file = file
+  constructor(parts: EngineParts) {
+    super(parts)
     this.#source = new Inode(parts.medium)
     this.#target = new Inode(parts.medium)
-    this.#data = new FileSource(map)
+    this.#data = new FileSource(parts.map)
     this.#write = new WriteInProgress(this.#data)
   }
 
@@ -59,7 +51,7 @@ export class CopyCall extends FileCall {
   }
 
   protected override step(): number {
-    const { table } = this.#parts
+    const { table } = this.parts
     const { from, to } = this.#request
     const result = table.openFile(from, this.#source) || table.openFile(to, this.#target) || this.#copyRange()
     return result === partLeft ? partLeft : this.#done || result
@@ -99,7 +91,7 @@ export class CopyCall extends FileCall {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
     const index = toIndex + (at >>> blockShift)
-    const bytes = this.#file.writeHole(this.#target, index, at & (blockBytes - 1), this.#hole, killPrivileges)
+    const bytes = this.parts.file.writeHole(this.#target, index, at & (blockBytes - 1), this.#hole, killPrivileges)
     if (bytes !== partLeft) this.#hole = 0
     return this.#advance(bytes)
   }
@@ -114,13 +106,14 @@ export class CopyCall extends FileCall {
 
   /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, partLeft, or a negative errno */
   #copyStep(left: number): number {
+    const { map } = this.parts
     const { root, height, blocks } = this.#source
     const { fromIndex, fromWithin } = this.#request
     const at = fromWithin + this.#done
     const index = fromIndex + (at >>> blockShift)
     const within = at & (blockBytes - 1)
     const blocksLeft = blocksOf(within, left)
-    const found = this.#map.nextData(root, height, index, blocksLeft, blocks)
+    const found = map.nextData(root, height, index, blocksLeft, blocks)
     const data = blocksUntil(found, index, blocksLeft)
     this.#isShort = false
     if (data > 0) {
@@ -129,7 +122,7 @@ export class CopyCall extends FileCall {
     }
     const wanted = Math.min(left, mostBytesPerWrite)
     const most = blocksOf(within, wanted)
-    const hole = blocksUntil(this.#map.nextHole(root, height, index, most, blocks), index, most)
+    const hole = blocksUntil(map.nextHole(root, height, index, most, blocks), index, most)
     const length = Math.min(hole * blockBytes - within, wanted)
     this.#data.set(this.#source, index, within)
     const bytes = this.#writePart(length)
@@ -142,6 +135,6 @@ export class CopyCall extends FileCall {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
     this.#write.set(toIndex + (at >>> blockShift), at & (blockBytes - 1), length, killPrivileges, false)
-    return this.#file.write(this.#target, this.#write)
+    return this.parts.file.write(this.#target, this.#write)
   }
 }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** How full a volume is, as statfs(2) tells it. */
-import type { Allocator } from './allocator.js'
-import type { EngineSetting } from './engine-setting.js'
-import { type Geometry, dataBlocks, freeInodes } from './geometry.js'
+import type { EngineParts } from './engine-parts.js'
+import { dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
-import type { KnownDamage } from './known-damage.js'
-import type { NamespaceParts } from './namespace-parts.js'
-import type { SharedState } from './shared-state.js'
 
 export interface VolumeUsage {
   readonly blocks: number
@@ -19,27 +15,11 @@ export interface VolumeUsage {
 const mostOrphans = 4096
 
 export class UsageCount {
-  readonly #parts: NamespaceParts
-  readonly #allocator: Allocator
-  readonly #state: SharedState
-  readonly #damage: KnownDamage
-  readonly #geometry: Geometry
-  readonly #isReadOnly: boolean
+  readonly #parts: EngineParts
   readonly #inode: Inode
 
-  constructor(
-    parts: NamespaceParts,
-    allocator: Allocator,
-    state: SharedState,
-    damage: KnownDamage,
-    setting: EngineSetting,
-  ) {
+  constructor(parts: EngineParts) {
     this.#parts = parts
-    this.#allocator = allocator
-    this.#state = state
-    this.#damage = damage
-    this.#geometry = setting.geometry
-    this.#isReadOnly = setting.isReadOnly
     this.#inode = new Inode(parts.medium)
   }
 
@@ -53,8 +33,8 @@ export class UsageCount {
    * that takes. On a damaged volume it may be staying, and on one that is served read-only it does.
    */
   needed(): VolumeUsage {
-    const { locks, orphans } = this.#parts
-    if (orphans.first === 0 || this.#isReadOnly || this.#damage.isAny) return this.allocated()
+    const { damage, locks, orphans, setting } = this.#parts
+    if (orphans.first === 0 || setting.isReadOnly || damage.isAny) return this.allocated()
     locks.lockMetadata()
     const usage = this.#withoutUnused()
     locks.unlockMetadata()
@@ -62,12 +42,13 @@ export class UsageCount {
   }
 
   #withoutUnused(): VolumeUsage {
+    const { orphans, state } = this.#parts
     const inode = this.#inode
     let blocks = 0
     let inodes = 0
     inode.point(0, 0, 0)
-    for (let n = 0; n < mostOrphans && this.#parts.orphans.advance(inode); n++) {
-      if (inode.links > 0 || this.#state.lookups(inode.number) > 0) continue
+    for (let n = 0; n < mostOrphans && orphans.advance(inode); n++) {
+      if (inode.links > 0 || state.lookups(inode.number) > 0) continue
       blocks += inode.blocks
       inodes++
     }
@@ -76,12 +57,13 @@ export class UsageCount {
 
   /** @param blocks that are allocated, and count as free @param inodes likewise */
   #without(blocks: number, inodes: number): VolumeUsage {
-    const all = dataBlocks(this.#geometry)
-    const freeBlocks = Math.min(this.#allocator.freeBlocks + blocks, all)
+    const { allocator, setting, table } = this.#parts
+    const all = dataBlocks(setting.geometry)
+    const freeBlocks = Math.min(allocator.freeBlocks + blocks, all)
     return {
       blocks: all,
       freeBlocks,
-      usedInodes: this.#parts.table.usedInodes - inodes,
+      usedInodes: table.usedInodes - inodes,
       freeInodes: freeInodes(freeBlocks),
     }
   }

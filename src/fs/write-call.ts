@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Writing to a file, as a call. */
 import { flagAppend } from '../../layout/inode.js'
-import type { AppendGuard } from './append-guard.js'
-import type { CallEnd } from './call-end.js'
+import { AppendGuard } from './append-guard.js'
 import { endsBeyond } from './content-change.js'
 import { MemorySource } from './data-source.js'
+import type { EngineParts } from './engine-parts.js'
 import { EPERM } from './errno.js'
-import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
 import { partLeft } from './long-call.js'
-import type { NamespaceParts } from './namespace-parts.js'
 import { checkWrite } from './user-flags.js'
 import { WriteInProgress } from './write-in-progress.js'
 import type { WriteRequest } from './write-request.js'
 
 export class WriteCall extends FileCall {
-  readonly #parts: NamespaceParts
-  readonly #file: File
   readonly #guard: AppendGuard
   readonly #inode: Inode
   readonly #source = new MemorySource()
@@ -27,11 +23,9 @@ export class WriteCall extends FileCall {
   /** It would have changed what an append-only file has. What it appends is written all the same, for who appends. */
   #isRefused = false
 
-  constructor(parts: NamespaceParts, file: File, guard: AppendGuard, end: CallEnd) {
-    super(parts.locks, end)
-    this.#parts = parts
-    this.#file = file
-    this.#guard = guard
+  constructor(parts: EngineParts) {
+    super(parts)
+    this.#guard = new AppendGuard(parts.medium, parts.map)
     this.#inode = new Inode(parts.medium)
   }
 
@@ -46,7 +40,7 @@ export class WriteCall extends FileCall {
   protected override step(): number {
     const inode = this.#inode
     const request = this.#request
-    const error = this.#parts.table.openFile(request.number, inode)
+    const error = this.parts.table.openFile(request.number, inode)
     if (error !== 0) return error
     if (request.isWriteBack && request.isAppend && inode.flags & flagAppend) return this.#append()
     return this.#writeAll()
@@ -69,6 +63,6 @@ export class WriteCall extends FileCall {
     const { index, within, length, killPrivileges, isWriteBack } = request
     this.#source.set(request.from, request.start)
     this.#write.set(index, within, length, killPrivileges, isWriteBack)
-    return this.#file.write(this.#inode, this.#write)
+    return this.parts.file.write(this.#inode, this.#write)
   }
 }

@@ -132,9 +132,10 @@ export class MemoryFileSystem extends BaseFileSystem {
     return 0
   }
 
-  override usage(): fs.Usage {
-    const freeBlocks = capacityBlocks - this.#usedBlocks
-    return { blocks: capacityBlocks, freeBlocks, usedInodes: this.#nodes.size, freeInodes: freeBlocks }
+  override usage(usage: fs.VolumeUsage): void {
+    usage.blocks = capacityBlocks
+    usage.freeBlocks = usage.freeInodes = capacityBlocks - this.#usedBlocks
+    usage.usedInodes = this.#nodes.size
   }
 
   override beginRead(...[number, index, within, length, sink]: fs.ReadCall): number {

@@ -49,7 +49,8 @@ import { Space } from './space.js'
 import { readTarget } from './symlink.js'
 import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
-import { UsageCount, type VolumeUsage } from './usage.js'
+import { UsageCount } from './usage.js'
+import type { VolumeUsage } from './volume-usage.js'
 import { WriteCall } from './write-call.js'
 import type { WriteRequest } from './write-request.js'
 import { Xattrs } from './xattrs.js'
@@ -399,9 +400,9 @@ export class Engine {
     this.#locks.settle()
   }
 
-  /** What statfs(2) tells. */
-  usage(): VolumeUsage {
-    return this.usageCount.needed()
+  /** Counts how full the volume is, for statfs(2). */
+  usage(usage: VolumeUsage): void {
+    this.usageCount.needed(usage)
   }
 
   /** The directory that holds a directory. @returns its inode, with a reference; -ENOTDIR, -ESTALE */

@@ -1,47 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** How full a volume is, as statfs(2) tells it. */
+/** Counts how full a volume is. */
 import type { EngineParts } from './engine-parts.js'
 import { dataBlocks, freeInodes } from './geometry.js'
 import { Inode } from './inode.js'
+import type { VolumeUsage } from './volume-usage.js'
 
-export interface VolumeUsage {
-  readonly blocks: number
-  readonly freeBlocks: number
-  readonly usedInodes: number
-  readonly freeInodes: number
-}
-
-/** Programs that hold more removed files open than these do not slow statfs(2) down; the last that were removed count. */
+/**
+ * Orphans that one count looks at, the ones removed last: programs that hold more removed files open than these do not
+ * slow statfs(2) down.
+ */
 const mostOrphans = 4096
 
 export class UsageCount {
   readonly #parts: EngineParts
+  readonly #blocks: number
   readonly #inode: Inode
 
   constructor(parts: EngineParts) {
     this.#parts = parts
+    this.#blocks = dataBlocks(parts.setting.geometry)
     this.#inode = new Inode(parts.medium)
   }
 
-  /** What is allocated counts as used. Takes no lock, so any thread may ask while engines serve. */
-  allocated(): VolumeUsage {
-    return this.#without(0, 0)
+  /** Counts all that is allocated as used. Takes no lock, so any thread may ask while engines serve. */
+  allocated(usage: VolumeUsage): void {
+    this.#fill(usage, 0, 0)
   }
 
   /**
-   * What is left of an inode that has neither names nor references counts as free: it is on its way back, however long
-   * that takes. On a damaged volume it may be staying, and on one that is served read-only it does.
+   * Counts inodes without names and references as free, with their blocks: they are being freed, however long that takes.
+   * On a damaged volume they may stay, and on one that is served read-only they do, so there they count as used.
    */
-  needed(): VolumeUsage {
+  needed(usage: VolumeUsage): void {
     const { damage, locks, orphans, setting } = this.#parts
-    if (orphans.first === 0 || setting.isReadOnly || damage.isAny) return this.allocated()
+    if (orphans.first === 0 || setting.isReadOnly || damage.isAny) {
+      this.allocated(usage)
+      return
+    }
     locks.lockMetadata()
-    const usage = this.#withoutUnused()
+    this.#fillWithoutUnused(usage)
     locks.unlockMetadata()
-    return usage
   }
 
-  #withoutUnused(): VolumeUsage {
+  #fillWithoutUnused(usage: VolumeUsage): void {
     const { orphans, state } = this.#parts
     const inode = this.#inode
     let blocks = 0
@@ -52,19 +53,15 @@ export class UsageCount {
       blocks += inode.blocks
       inodes++
     }
-    return this.#without(blocks, inodes)
+    this.#fill(usage, blocks, inodes)
   }
 
-  /** @param blocks that are allocated, and count as free @param inodes likewise */
-  #without(blocks: number, inodes: number): VolumeUsage {
-    const { allocator, setting, table } = this.#parts
-    const all = dataBlocks(setting.geometry)
-    const freeBlocks = Math.min(allocator.freeBlocks + blocks, all)
-    return {
-      blocks: all,
-      freeBlocks,
-      usedInodes: table.usedInodes - inodes,
-      freeInodes: freeInodes(freeBlocks),
-    }
+  /** @param blocks that are allocated and count as free @param inodes likewise */
+  #fill(usage: VolumeUsage, blocks: number, inodes: number): void {
+    const { allocator, table } = this.#parts
+    usage.blocks = this.#blocks
+    usage.freeBlocks = Math.min(allocator.freeBlocks + blocks, this.#blocks)
+    usage.usedInodes = table.usedInodes - inodes
+    usage.freeInodes = freeInodes(usage.freeBlocks)
   }
 }

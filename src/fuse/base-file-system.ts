@@ -8,9 +8,10 @@ import { Clock } from '../fs/clock.js'
 import { ENOSYS } from '../fs/errno.js'
 import { Turns } from '../fs/long-call.js'
 import { Space, spaceWords } from '../fs/space.js'
+import type { VolumeUsage } from '../fs/volume-usage.js'
 import type { Mapping } from '../native/index.js'
 import { createTransferBuffer } from '../pmem/transfer-buffer.js'
-import type { FileSystem, InodeFlags, Named, Names, Ranges, Trimming, Usage } from './file-system.js'
+import type { FileSystem, InodeFlags, Named, Names, Ranges, Trimming } from './file-system.js'
 
 const noLock = 0 as Mapping
 
@@ -92,8 +93,8 @@ export class BaseFileSystem implements FileSystem {
   setattr(..._: Parameters<FileSystem['setattr']>): number {
     return -ENOSYS
   }
-  usage(): Usage {
-    return { blocks: 0, freeBlocks: 0, usedInodes: 0, freeInodes: 0 }
+  usage(_usage: VolumeUsage): void {
+    // It stays as it was made: zeros, which is what file systems without a size report.
   }
   firstOrphan(): number {
     return 0

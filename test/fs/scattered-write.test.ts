@@ -42,7 +42,7 @@ function fragment({ caller }: TestVolume, count: number): void {
   for (let n = 2 * count - 1; n >= 0; n--)
     must(caller.write(n % 2 ? odd : even, (n >>> 1) * blockBytes, Buffer.alloc(blockBytes, 7)))
   const rest = must(caller.file(root, 'rest'))
-  for (let n = 0; caller.engine.usage().freeBlocks > 8; n++)
+  for (let n = 0; caller.usage().freeBlocks > 8; n++)
     must(caller.write(rest, n * blockBytes, Buffer.alloc(blockBytes, 7)))
   must(caller.unlink(root, 'odd'))
   caller.forget(odd)

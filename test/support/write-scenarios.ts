@@ -63,7 +63,7 @@ export function explore(
 /** Fills the volume, but for so many blocks. */
 function fillVolume({ caller }: TestVolume, free: number): void {
   const filler = must(caller.file(root, 'filler'))
-  for (let n = 0; caller.engine.usage().freeBlocks > free; n++)
+  for (let n = 0; caller.usage().freeBlocks > free; n++)
     must(caller.write(filler, n * blockBytes, Buffer.alloc(blockBytes, 7)))
 }
 

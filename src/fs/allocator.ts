@@ -7,6 +7,7 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import { wake, waitWhile } from '../pmem/shared-memory.js'
+import { bitMask, popCount, trailingZeros } from './bits.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
@@ -455,18 +456,4 @@ function changePersistentBits(
     medium.flush(bitmapBlock, word * 4, 4)
     done += part
   }
-}
-
-function bitMask(shift: number, count: number): number {
-  return count === 32 ? -1 : ((1 << count) - 1) << shift
-}
-
-function trailingZeros(word: number): number {
-  return 31 - Math.clz32(word & -word)
-}
-
-function popCount(word: number): number {
-  word -= (word >>> 1) & 0x55555555
-  word = (word & 0x33333333) + ((word >>> 2) & 0x33333333)
-  return Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

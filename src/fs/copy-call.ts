@@ -12,7 +12,7 @@ import { partLeft } from './long-call.js'
 import { isGuarded } from './user-flags.js'
 import { WriteInProgress, blocksOf, mostBytesPerWrite } from './write-in-progress.js'
 
-/** Of what one call copies, so many bytes are stored, in so many transactions: nobody else waits for the files for long. */
+/** What one call does at the most, since others wait for the files' locks: bytes that it stores, and transactions. */
 const mostStoredPerCopy = 4 * mostBytesPerWrite
 const mostStepsPerCopy = 64
 
@@ -24,12 +24,12 @@ export class CopyCall extends FileCall {
   readonly #write: WriteInProgress
   /** The call in hand. */
   #request!: CopyRequest
-  /** Bytes that are copied; and how much of that, about, was stored. */
+  /** Bytes copied so far, and about how many of them were stored. */
   #done = 0
   #stored = 0
-  /** Bytes of the hole that is being made of the target, whose end may be free already. */
+  /** Between parts of a hole in the target: its bytes. Those at its end may be freed already. */
   #hole = 0
-  /** Of the last part, whether it did not get as far as it was to. */
+  /** Whether the last step has copied less than it was to. */
   #isShort = false
 
   constructor(parts: EngineParts) {
@@ -57,14 +57,14 @@ export class CopyCall extends FileCall {
     return result === partLeft ? partLeft : this.#done || result
   }
 
-  /** What was copied before stays. */
+  /** What was copied before the damage was met stays. */
   protected override afterDamage(errno: number): number {
     return this.#done || errno
   }
 
   #copyRange(): number {
     if (isGuarded(this.#target)) return -EPERM
-    // A hole is made from its end, so it has to be made as a whole, whatever has become of the source.
+    // A hole is made from its end on, so one that was begun is finished, whatever has become of the source.
     const hole = this.#hole > 0 ? this.#makeHole() : 0
     if (hole < 0) return hole
     const source = this.#source
@@ -86,7 +86,7 @@ export class CopyCall extends FileCall {
     return this.#done
   }
 
-  /** Makes the hole, as far as one transaction can. @returns the bytes, partLeft, or a negative errno */
+  /** Makes a part of the hole, as large as one transaction can. @returns the bytes, partLeft, or a negative errno */
   #makeHole(): number {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
@@ -130,7 +130,7 @@ export class CopyCall extends FileCall {
     return this.#advance(bytes)
   }
 
-  /** Writes so many bytes of the data. @returns as File.write */
+  /** Writes `length` bytes of the data. @returns as File.write */
   #writePart(length: number): number {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done

@@ -20,7 +20,10 @@ export class WriteCall extends FileCall {
   readonly #write = new WriteInProgress(this.#source)
   /** The call in hand. */
   #request!: WriteRequest
-  /** It would have changed what an append-only file has. What it appends is written all the same, for who appends. */
+  /**
+   * Whether the write would have changed bytes that an append-only file has. It fails then, but what it appends is
+   * written, since programs that append have sent it.
+   */
   #isRefused = false
 
   constructor(parts: EngineParts) {
@@ -46,7 +49,7 @@ export class WriteCall extends FileCall {
     return this.#writeAll()
   }
 
-  /** What the kernel writes back to an append-only file. */
+  /** Writes pages that the kernel writes back to an append-only file. */
   #append(): number {
     const inode = this.#inode
     const request = this.#request

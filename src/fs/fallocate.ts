@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * fallocate(2): allocates blocks ahead of writes, makes holes, and zeros ranges, as ext4 does. Marks in the block map do
- * all of this. Only the parts of blocks at the ends of a range are stored to.
+ * fallocate(2): allocates blocks ahead of writes, makes holes, and zeros ranges, as ext4 does. Marks in the block map
+ * do all of this. Only the parts of blocks at the ends of a range are stored to.
  *
- * One transaction covers up to about 1 GiB (512 MiB of a hole), and a power failure leaves all or nothing of it. A larger
- * range takes several transactions, and others get the file's lock in between. After each of them, every byte of the file
- * is what it was, or zero within the range. The last one changes the size. The allocator promises the space for all of
- * them before the first one begins, so a call that fails with ENOSPC has taken nothing.
+ * One transaction covers up to about 1 GiB (512 MiB of a hole), and a power failure leaves all or nothing of it. A
+ * larger range takes several transactions, and others get the file's lock in between. After each of them, every byte of
+ * the file is what it was, or zero within the range. The last one changes the size. The allocator promises the space
+ * for all of them before the first one begins, so a call that fails with ENOSPC has taken nothing.
  */
 import { largestFileBlocks } from '../../layout/geometry.js'
 import { flagPreallocated } from '../../layout/inode.js'
@@ -61,7 +61,9 @@ class FallocateCall extends FileCall {
   readonly #request = new AllocationRequest()
   /** The next block of the file to allocate; or notBegun, measuring. */
   #next = notBegun
-  /** While measuring: the next block to measure, the blocks that the file lacks before it, and the first that changes. */
+  /**
+   * While measuring: the next block to measure, the blocks that the file lacks before it, and the first that changes.
+   */
   #measured = 0
   #lacking = 0
   #first = 0
@@ -165,9 +167,7 @@ class FallocateCall extends FileCall {
   /** Whether the call needs a transaction, and not only a new time of modification. */
   #changesAny(inode: Inode): boolean {
     const { killPrivileges } = this.#request
-    return (
-      this.#lacking > 0 || this.#zeroes || this.#grows(inode) || takesPrivileges(inode, killPrivileges)
-    )
+    return this.#lacking > 0 || this.#zeroes || this.#grows(inode) || takesPrivileges(inode, killPrivileges)
   }
 
   /** Between two transactions, goes on to the next block that changes. @returns whether there is one, or the end */

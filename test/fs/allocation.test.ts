@@ -161,7 +161,7 @@ void test('calls on the request path allocate nothing', (t) => {
         allocate(large, 3, 5000, 7, 5003, 9)
       },
     ],
-    ['statfs', () => void engine.usage(usage)],
+    ['statfs', () => engine.usage(usage)],
     [
       'statfs while a removed file is open',
       (n) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A file system in memory, which is gone when it is unmounted: an inode is an object, a directory a Map of names, a file
- * a Map of blocks. BaseFileSystem answers what is left out, and the kernel checks permissions.
+ * A file system in memory, which is gone when it is unmounted: an inode is an object, a directory a Map of names, a
+ * file a Map of blocks. BaseFileSystem answers what is left out, and the kernel checks permissions.
  */
 import { BaseFileSystem } from '../src/fuse/base-file-system.js'
 import * as fs from '../src/fuse/vocabulary.js'

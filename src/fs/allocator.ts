@@ -121,8 +121,8 @@ export class Allocator implements ReservedBlocks {
   }
 
   /**
-   * Promises so many blocks, wherever they are, to the claims that follow, and keeps them from other workers. The promise
-   * is in hand until {@link suspendPromise} or {@link endPromise}; there is one at a time.
+   * Promises so many blocks, wherever they are, to the claims that follow, and keeps them from other workers. The
+   * promise is in hand until {@link suspendPromise} or {@link endPromise}; there is one at a time.
    * @returns false where there are not as many
    */
   promise(count: number): boolean {

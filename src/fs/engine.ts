@@ -164,7 +164,8 @@ export class Engine {
     // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
     this.#locks.lockMetadata()
     let error = this.#open(number, this.#inode)
-    // The kernel asks for no inode that it has in its cache: the references to one without a name are on their way back.
+    // The kernel asks for no inode that it has in its cache: the references to one without a name are on their way
+    // back.
     if (error === 0 && this.#inode.links === 0) error = -ESTALE
     if (error === 0) this.#state.retain(number)
     this.#end.unlockMetadata()
@@ -189,9 +190,9 @@ export class Engine {
 
   /** Gives back references; the last one frees an inode that has no names. */
   forget(number: number, count: number): void {
-    // An inode that still has a name needs nothing done, and that is nearly always so. Its link count is read before the
-    // reference is dropped, since the inode may be freed afterwards. The lock orders this with a call that removes the
-    // last name: that call changes the link count under the same lock, and then looks at the references.
+    // An inode that still has a name needs nothing done, and that is nearly always so. Its link count is read before
+    // the reference is dropped, since the inode may be freed afterwards. The lock orders this with a call that removes
+    // the last name: that call changes the link count under the same lock, and then looks at the references.
     this.#locks.readLockInode(number)
     const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
     const left = this.#state.forget(number, count)
@@ -278,7 +279,11 @@ export class Engine {
     return this.#remove(parent, name, true)
   }
 
-  /** @param flags RENAME_* of renameat2(2) @param whiteout what RENAME_WHITEOUT leaves @returns 0 or a negative errno */
+  /**
+   * @param flags RENAME_* of renameat2(2)
+   * @param whiteout what RENAME_WHITEOUT leaves
+   * @returns 0 or a negative errno
+   */
   rename(from: number, oldName: Name, to: number, newName: Name, flags: number, whiteout: NewInode): number {
     if (this.isReadOnly) return -EROFS
     let error: number

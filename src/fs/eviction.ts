@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Frees inodes that have neither names nor references any more, and the trees of emptied directories, after the call that
- * has brought this about. Each method takes the locks that it needs. Damage that is met here is reported, and fails no
- * call.
+ * Frees inodes that have neither names nor references any more, and the trees of emptied directories, after the call
+ * that has brought this about. Each method takes the locks that it needs. Damage that is met here is reported, and
+ * fails no call.
  *
  * A large file is freed in parts. Meanwhile it is on the orphan list, and calls that find no space learn that some is
  * coming.

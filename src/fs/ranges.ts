@@ -41,8 +41,8 @@ export class Ranges {
   }
 
   /**
-   * Copies from file to file. A hole in the source becomes a hole in the target, whatever the target has there. The copy
-   * is durable on return, but not whole: a power failure leaves what it would leave of several writes.
+   * Copies from file to file. A hole in the source becomes a hole in the target, whatever the target has there. The
+   * copy is durable on return, but not whole: a power failure leaves what it would leave of several writes.
    * @returns the bytes copied, maybe fewer, 0 at the end of the source; or -EINVAL for ranges of one file that overlap,
    * -ENOSPC, -EFBIG, -EPERM for a target that is immutable or append-only, -EISDIR, -ESTALE
    */

@@ -207,8 +207,9 @@ export class Rename {
   }
 
   /**
-   * Leaves a whiteout under the old name, as overlay file systems want it. It has the owner of any new inode, and inherits
-   * from its directory what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as mknod(2) would.
+   * Leaves a whiteout under the old name, as overlay file systems want it. It has the owner of any new inode, and
+   * inherits from its directory what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as
+   * mknod(2) would.
    */
   #leave(made: NewInode, oldName: Name): number {
     const tx = this.#tx

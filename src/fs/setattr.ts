@@ -2,8 +2,8 @@
 /**
  * Changing attributes as a call. The first transaction gives a file that is cut short its new size. Blocks that it has
  * not freed are freed in further parts, and the inode is on the orphan list until then. No lock is held between two
- * parts, so other calls wait for one transaction at the most. They may write to the file, cut, remove or free it. So each
- * part opens the file anew. The call returns when all blocks are free, so that the caller finds the space there.
+ * parts, so other calls wait for one transaction at the most. They may write to the file, cut, remove or free it. So
+ * each part opens the file anew. The call returns when all blocks are free, so that the caller finds the space there.
  */
 import { type AttributeChange, SET_SIZE, changeAttributes, checkChange, cutLeft } from './attributes.js'
 import type { EngineParts } from './engine-parts.js'

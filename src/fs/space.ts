@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Waiting for space. A file that has lost its last name keeps its blocks until the kernel forgets it. FORGET comes after
- * the call that has caused it, and may come by another channel. So a call that finds no space may wait, with no lock held.
+ * Waiting for space. A file that has lost its last name keeps its blocks until the kernel forgets it. FORGET comes
+ * after the call that has caused it, and may come by another channel. So a call that finds no space may wait, with no
+ * lock held.
  *
  * The thread that reads FORGETs (the reader) rests between two reads. It does not rest while anybody waits for space.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What a volume that may be written needs when it is opened and when it is closed, or becomes read-only or writable: the
- * list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
+ * What a volume that may be written needs when it is opened and when it is closed, or becomes read-only or writable:
+ * the list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
  */
 import type { EngineParts } from './engine-parts.js'
 import { EUCLEAN } from './errno.js'

@@ -28,8 +28,8 @@ export class UsageCount {
   }
 
   /**
-   * Counts inodes without names and references as free, with their blocks: they are being freed, however long that takes.
-   * On a damaged volume they may stay, and on one that is served read-only they do, so there they count as used.
+   * Counts inodes without names and references as free, with their blocks: they are being freed, however long that
+   * takes. On a damaged volume they may stay, and on one that is served read-only they do, so there they count as used.
    */
   needed(usage: VolumeUsage): void {
     const { damage, locks, orphans, setting } = this.#parts

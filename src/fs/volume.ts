@@ -50,8 +50,8 @@ export interface OpenOptions {
   readonly isChecked?: boolean
   /**
    * The volume is not marked as in use before {@link Volume.markMounted}, and until then no engine may change anything.
-   * Opening itself still stores what it always does: recovery, the freeing of orphans, and a damaged list of free inodes
-   * made anew.
+   * Opening itself still stores what it always does: recovery, the freeing of orphans, and a damaged list of free
+   * inodes made anew.
    */
   readonly unmarked?: boolean
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Calls on extended attributes. A name is whole, with its prefix. Whether the caller may use a namespace is the kernel's
- * business, but for what attributes an inode of a type can have.
+ * Calls on extended attributes. A name is whole, with its prefix. Whether the caller may use a namespace is the
+ * kernel's business, but for what attributes an inode of a type can have.
  */
 import { largestXattrValue } from '../../layout/xattr.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
@@ -58,8 +58,9 @@ export class Xattrs {
    * Sets an attribute to the `length` bytes of `from` from byte `start` on.
    * @param flags XATTR_CREATE, XATTR_REPLACE; of an ACL they have no meaning
    * @param dropsSetGroup of an access ACL: the caller may not keep set-group-ID
-   * @returns 0; as Acls.set for an ACL; -EEXIST and -ENODATA by the flags, -E2BIG, -ENOSPC, -EPERM where the inode cannot have one of this
-   * namespace, or its flags forbid changes, -EOPNOTSUPP, -EINVAL or -ERANGE for such a name, -ESTALE
+   * @returns 0; as Acls.set for an ACL; -EEXIST and -ENODATA by the flags, -E2BIG, -ENOSPC, -EPERM where the inode
+   * cannot have one of this namespace, or its flags forbid changes, -EOPNOTSUPP, -EINVAL or -ERANGE for such a name,
+   * -ESTALE
    */
   set(
     number: number,

@@ -86,9 +86,9 @@ export class AttributeCalls {
   /**
    * A SETATTR that names no attribute (with -o writeback_cache, none but the kernel's time of the change) comes from
    * chown(f, -1, -1), which clears set-ID bits and is the owner's right, or precedes a write to a set-ID file, which
-   * anybody may make who has the file open. By HANDLE_KILLPRIV_V2 the kernel leaves the bits to the server and sends the
-   * same request in both cases. Where the owner or root calls, clearing is right in both. Where somebody else writes, the
-   * WRITE itself clears them.
+   * anybody may make who has the file open. By HANDLE_KILLPRIV_V2 the kernel leaves the bits to the server and sends
+   * the same request in both cases. Where the owner or root calls, clearing is right in both. Where somebody else
+   * writes, the WRITE itself clears them.
    * @returns 0, having told the change to clear the bits where that is due; or -EPERM, -ESTALE
    */
   #allowUnnamed(change: AttributeChange): number {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A file system that can do nothing: each call answers ENOSYS, for which the kernel has a substitute or tells the program.
- * Another file system extends it and overrides what it can do. It lives in one thread: no call needs a lock, and no
- * space comes back by itself.
+ * A file system that can do nothing: each call answers ENOSYS, for which the kernel has a substitute or tells the
+ * program. Another file system extends it and overrides what it can do. It lives in one thread: no call needs a lock,
+ * and no space comes back by itself.
  */
 import { Clock } from '../fs/clock.js'
 import { ENOSYS } from '../fs/errno.js'

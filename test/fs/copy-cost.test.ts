@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** copy_file_range copies from the medium to the medium: no byte passes through memory, and nothing costs more than writes do. */
+/**
+ * copy_file_range copies from the medium to the medium: no byte passes through memory, and nothing costs more than
+ * writes do.
+ */
 import { test } from 'tap'
 import { costOf } from '../support/medium-cost.js'
 import { Random } from '../support/random.js'

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The label of a volume in use: set by any thread, kept beside all else that the superblock says, old or new after a loss of power. */
+/**
+ * The label of a volume in use: set by any thread, kept beside all else that the superblock says, old or new after a
+ * loss of power.
+ */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type Test, test } from 'tap'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Writes over ranges in many pieces: holes, blocks that were never written, and others. What they cost does not depend on
- * the number of pieces, and what they log fits into a lane.
+ * Writes over ranges in many pieces: holes, blocks that were never written, and others. What they cost does not depend
+ * on the number of pieces, and what they log fits into a lane.
  */
 import { type Test, test } from 'tap'
 import { entriesPerLane } from '../../layout/lane.js'

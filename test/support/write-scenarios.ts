@@ -42,7 +42,9 @@ export const write =
 
 export const nothing = (): undefined => undefined
 
-/** Cuts the power everywhere in a scenario's call, on a new volume. `inspect` sees the volume just before it and after. */
+/**
+ * Cuts the power everywhere in a scenario's call, on a new volume. `inspect` sees the volume just before it and after.
+ */
 export function explore(
   data: DataMode,
   { blocks, prepare, call }: Scenario,

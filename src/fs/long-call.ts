@@ -9,20 +9,14 @@
 export const partLeft = -(1 << 30)
 /** What a call gives whose rest was put off: its result comes later. */
 export const putOff = -(1 << 29)
-/** In place of where a request lies: nobody waits for what is put off. */
-export const noRequest = -1
-/** Requests of one worker that are put off at a time, at the most. */
-export const mostPutOff = 3
-/** Requests that are served between two parts, if as many come: those that have come during one, and no endless number. */
-export const mostServedBetween = 16
-/** Calls of one worker that are put off at a time, with those that have no request. */
+/** Calls of one worker that are put off at a time, with those whose results nobody waits for. */
 const mostCalls = 64
 
 /** A call in hand, or put off; made once, and filled in for each call. */
 export abstract class LongCall {
-  /** Where its request lies, for who serves it. */
-  place = noRequest
   isPutOff = false
+  /** Somebody waits for its result. */
+  isAwaited = false
   /** What the call has returned, once {@link Turns.part} or {@link Turns.end} has handed it back. */
   result = 0
 
@@ -67,25 +61,25 @@ export class LongCalls<Call extends LongCall> {
 
 /** The long calls of one worker. */
 export class Turns {
+  /** The call that {@link run} put off last. */
+  last: LongCall | null = null
   /** Parts are done later. */
   #isOpen = false
-  /** How many requests may be put off at a time, and how many are. */
+  /** How many calls that somebody waits for may be put off at a time, and how many are. */
   #most = 0
-  #requests = 0
-  /** How many requests that may not be put off are in hand. */
+  #awaited = 0
+  /** How often urgency has begun and not ended. */
   #urgent = 0
   readonly #calls: LongCall[] = []
   #next = 0
-  /** The request that was put off last, whose place is not known yet. */
-  #last: LongCall | null = null
 
-  /** From now on calls may be put off. @param requests as many of them as have a request */
-  open(requests: number): void {
+  /** From now on calls may be put off. @param most as many at a time of those that somebody waits for */
+  open(most: number): void {
     this.#isOpen = true
-    this.#most = requests
+    this.#most = most
   }
 
-  /** Until {@link endUrgency}, requests go on to their end. */
+  /** Until {@link endUrgency}, calls that somebody waits for go on to their end. */
   beginUrgency(): void {
     this.#urgent++
   }
@@ -102,23 +96,18 @@ export class Turns {
   run(call: LongCall): number {
     const result = call.goOn()
     if (result !== partLeft) return result
-    if (this.#requests === this.#most || this.#urgent > 0) return call.finish()
-    this.#requests++
-    this.#add(call)
-    this.#last = call
+    if (this.#awaited === this.#most || this.#urgent > 0) return call.finish()
+    this.#awaited++
+    this.#add(call, true)
+    this.last = call
     return putOff
   }
 
   /** The same of a call whose result nobody waits for. What takes two parts is not worth putting off. */
   runUnawaited(call: LongCall): void {
     if (call.goOn() !== partLeft || call.goOn() !== partLeft) return
-    if (this.#isOpen && this.#calls.length < mostCalls) this.#add(call)
+    if (this.#isOpen && this.#calls.length < mostCalls) this.#add(call, false)
     else call.finish()
-  }
-
-  /** Says where the request lies that was answered with putOff. */
-  placeLast(place: number): void {
-    this.#last!.place = place
   }
 
   /** Does a part of the next call. @returns the call, if that was its last part */
@@ -136,14 +125,6 @@ export class Turns {
     return this.#remove(0, this.#calls[0]!.end())
   }
 
-  /** Ends all, and answers those that have a request. */
-  endAll(answer: (call: LongCall) => void): void {
-    while (!this.isEmpty) {
-      const call = this.end()
-      if (call.place !== noRequest) answer(call)
-    }
-  }
-
   /** None is gone on with. */
   abandonAll(): void {
     for (const call of this.#calls) {
@@ -151,12 +132,12 @@ export class Turns {
       call.abandon()
     }
     this.#calls.length = 0
-    this.#requests = 0
+    this.#awaited = 0
   }
 
-  #add(call: LongCall): void {
+  #add(call: LongCall, isAwaited: boolean): void {
     call.isPutOff = true
-    call.place = noRequest
+    call.isAwaited = isAwaited
     this.#calls.push(call)
   }
 
@@ -166,7 +147,7 @@ export class Turns {
     this.#next = at
     call.isPutOff = false
     call.result = result
-    if (call.place !== noRequest) this.#requests--
+    if (call.isAwaited) this.#awaited--
     return call
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A channel carries requests from the kernel to a worker and replies back. */
-import type { Mapping } from '../native/index.js'
+import { EINTR, ENODEV } from '../fs/errno.js'
+import { type Mapping, PAUSE } from '../native/index.js'
 import type { FileMemory, FileSystem } from './file-system.js'
 import type { ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
@@ -10,6 +11,17 @@ import type { Statistics } from './statistics.js'
  * replies have been sent.
  */
 export type ChannelEnd = 'unmounted' | 'stopped' | 'paused'
+
+/**
+ * Why an exchange with the kernel gave up.
+ * @param errno negative @param stop the stop word @param what failed, for messages
+ * @throws Error where that was no end but a failure
+ */
+export function endOf(errno: number, stop: number, what: string): ChannelEnd {
+  if (errno === -ENODEV) return 'unmounted'
+  if (errno === -EINTR) return stop === PAUSE ? 'paused' : 'stopped'
+  throw new Error(`${what} failed with errno ${-errno}`)
+}
 
 /** What every channel is made of. */
 export interface ChannelParts {

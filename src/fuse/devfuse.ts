@@ -12,17 +12,18 @@
  * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from another
  * one. What gives space back comes among them.
  */
-import { EAGAIN, EINTR, ENODEV, EPROTO } from '../fs/errno.js'
-import { type LongCall, mostPutOff, mostServedBetween, noRequest, putOff } from '../fs/long-call.js'
-import { PAUSE, STOP, exchangeBlock, native } from '../native/index.js'
+import { EAGAIN, EINTR, EPROTO } from '../fs/errno.js'
+import { type LongCall, putOff } from '../fs/long-call.js'
+import { STOP, exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
-import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
+import { type Channel, type ChannelEnd, type ChannelParts, type StopPlace, endOf } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import type { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_in_header, fuse_out_header, fuse_write_in, structBytes } from './protocol.js'
 import { RequestHandler } from './request-handler.js'
+import { type PlacedReplies, RequestTurns, mostPutOff } from './request-turns.js'
 import { NO_REPLY, type ServerOptions } from './server.js'
 import { traceRefusal } from './trace.js'
 
@@ -43,9 +44,10 @@ const gatherMs = 2
 const block = exchangeBlock
 const replyHeader = fuse_out_header.word
 
-export class DevfuseChannel implements Channel, Patience {
+export class DevfuseChannel implements Channel, Patience, PlacedReplies {
   readonly #buffer: TransferBuffer
   readonly #handler: RequestHandler
+  readonly #turns: RequestTurns
   readonly #message: Message
   /** Requests go over rings. What comes by here after INIT, FORGET above all, nobody waits for. */
   readonly #gathers: boolean
@@ -56,7 +58,9 @@ export class DevfuseChannel implements Channel, Patience {
 
   constructor(parts: ChannelParts) {
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
-    this.#handler = new RequestHandler(parts, { buffer: this.#buffer, pieceWord: pieceBytes / 4 }, this)
+    const memory = { buffer: this.#buffer, pieceWord: pieceBytes / 4, clockWord: block.secondsLow }
+    this.#handler = new RequestHandler(parts, memory, this)
+    this.#turns = new RequestTurns(this.#handler, this)
     this.#message = this.#handler.message
     this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
@@ -87,11 +91,11 @@ export class DevfuseChannel implements Channel, Patience {
   #serve(live: (() => void) | null): ChannelEnd {
     const { words } = this.#buffer
     const handler = this.#handler
-    const { space, turns } = handler.files
+    const turns = this.#turns
+    const { space } = handler.files
     turns.open(mostPutOff)
     if (this.#gathers) space.reader = native.threadId()
     let drained = 0
-    let servedBetween = 0
     for (;;) {
       if (!turns.isEmpty && words[block.stop] !== 0) {
         // Who looks for a request without waiting is not told of a pause.
@@ -103,12 +107,8 @@ export class DevfuseChannel implements Channel, Patience {
       const received = this.#exchange(waits ? 0 : noWait)
       if (received < 0 && received !== -EAGAIN) return this.#end(received)
       if (words[block.replyErrno] !== 0) this.#noteRefusal()
-      if (!turns.isEmpty) {
-        if (received <= 0 || ++servedBetween > mostServedBetween) {
-          servedBetween = 0
-          this.#takeTurn()
-        }
-      } else if (received === -EAGAIN) {
+      if (!turns.isEmpty) turns.takeIfDue(received > 0)
+      else if (received === -EAGAIN) {
         drained = asked
         space.noteDrained(asked)
       }
@@ -139,10 +139,11 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** What this thread has put off comes first. Serves another request, if one comes and no other thread takes it. */
   wait(seen: number): number {
-    const { space, turns } = this.#handler.files
+    const { space } = this.#handler.files
+    const turns = this.#turns
     if (this.#buffer.words[block.stop] === STOP) return 0
     const hasTurn = !turns.isEmpty
-    if (hasTurn) this.#takeTurn()
+    if (hasTurn) turns.take()
     if (this.#freeSlots.length === 0) {
       if (!hasTurn && !space.isComing) return 0
       space.sleep(seen, hasTurn ? 0 : sliceMs)
@@ -170,16 +171,9 @@ export class DevfuseChannel implements Channel, Patience {
     return received
   }
 
-  /** Does a part of what was put off. A call that is over is answered at once. */
-  #takeTurn(): void {
-    this.#setClock()
-    const call = this.#handler.files.turns.part()
-    if (call !== null && call.place !== noRequest) this.#answer(call)
-  }
-
-  #answer(call: LongCall): void {
+  answer(place: number, call: LongCall): void {
     const slot = this.#slot
-    this.#goBack(call.place)
+    this.#goBack(place)
     const result = this.#handler.finish(call)
     this.#describeReply(result)
     this.#sendNow()
@@ -187,13 +181,9 @@ export class DevfuseChannel implements Channel, Patience {
     this.#goBack(slot)
   }
 
-  /** Ends what was put off. A server that is told to stop leaves the rest on the orphan list. */
   #end(errno: number): ChannelEnd {
-    const { turns } = this.#handler.files
-    const end = endOf(errno, this.#buffer.words[block.stop]!)
-    if (end === 'stopped') turns.abandonAll()
-    // After an unmount nobody waits for a reply.
-    else turns.endAll((call) => end === 'paused' && this.#answer(call))
+    const end = endOf(errno, this.#buffer.words[block.stop]!, 'reading /dev/fuse')
+    this.#turns.end(end)
     return end
   }
 
@@ -217,15 +207,8 @@ export class DevfuseChannel implements Channel, Patience {
 
   /** Handles the request of so many bytes that was received. */
   #take(received: number): number {
-    this.#setClock()
     this.#begin(received)
     return this.#handler.handle()
-  }
-
-  #setClock(): void {
-    const { words } = this.#buffer
-    const { clock } = this.#handler.files
-    clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
   }
 
   /** Points the message at a request again that is still in its slot. */
@@ -251,7 +234,7 @@ export class DevfuseChannel implements Channel, Patience {
   /** @param result of the handler: bytes of the reply's struct, a negative errno, NO_REPLY, or putOff */
   #describeReply(result: number): void {
     const { words } = this.#buffer
-    if (result === putOff) this.#handler.files.turns.placeLast(this.#slot)
+    if (result === putOff) this.#turns.putOff(this.#slot)
     if (result === NO_REPLY || result === putOff) {
       words[block.replyBytes] = 0
       return
@@ -293,10 +276,4 @@ export class DevfuseChannel implements Channel, Patience {
 /** Where a slot's request begins, in bytes. */
 function requestStart(slot: number): number {
   return requestBytes + slot * slotBytes
-}
-
-function endOf(errno: number, stop: number): ChannelEnd {
-  if (errno === -ENODEV) return 'unmounted'
-  if (errno === -EINTR) return stop === PAUSE ? 'paused' : 'stopped'
-  throw new Error(`reading /dev/fuse failed with errno ${-errno}`)
 }

@@ -15,8 +15,16 @@ import { Server, type ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
 import { traced } from './trace.js'
 
+/** The channel's own. */
+export interface ChannelMemory extends Omit<MessageMemory, 'zeros'> {
+  /** The first of three words in which the native helper notes the time: seconds (low, high), nanoseconds. */
+  readonly clockWord: number
+}
+
 export class RequestHandler {
   readonly message: Message
+  readonly #words: Int32Array
+  readonly #clockWord: number
   readonly #zeros: TransferBuffer
   readonly #statistics: Statistics
   readonly #notices: DeviceNotices
@@ -26,8 +34,9 @@ export class RequestHandler {
   /** Handles requests and prints them; null where nothing is to be printed. */
   #traced: ReturnType<typeof traced>
 
-  /** @param memory the channel's own */
-  constructor(parts: ChannelParts, memory: Omit<MessageMemory, 'zeros'>, patience: Patience) {
+  constructor(parts: ChannelParts, memory: ChannelMemory, patience: Patience) {
+    this.#words = memory.buffer.words
+    this.#clockWord = memory.clockWord
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
     this.message = new Message(parts.memory, { ...memory, zeros: this.#zeros })
     this.#statistics = parts.statistics
@@ -47,8 +56,16 @@ export class RequestHandler {
     return this.#server.initialized
   }
 
-  /** Serves the request in the message; the file system's clock has been set. @returns as Server.handle */
+  /** Sets the file system's clock to the time of the last exchange. */
+  setClock(): void {
+    const words = this.#words
+    const at = this.#clockWord
+    this.#files.clock.set(words[at]!, words[at + 1]!, words[at + 2]!)
+  }
+
+  /** Serves the request in the message. @returns as Server.handle */
   handle(): number {
+    this.setClock()
     return this.#traced === null ? this.#server.handle() : this.#traced.handle()
   }
 

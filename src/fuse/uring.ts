@@ -10,12 +10,12 @@
  *     16 KiB      headers, one per entry
  *     then        payloads, one per entry: names and data, in the end the reply
  */
-import { EAGAIN, EINTR, ENODEV } from '../fs/errno.js'
-import { type LongCall, mostPutOff, mostServedBetween, noRequest, putOff } from '../fs/long-call.js'
-import { PAUSE, RING_HEADER_BYTES, STOP, native, ringBlock, ringHeader } from '../native/index.js'
+import { EAGAIN } from '../fs/errno.js'
+import { type LongCall, putOff } from '../fs/long-call.js'
+import { RING_HEADER_BYTES, STOP, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer } from '../pmem/transfer-buffer.js'
-import type { Channel, ChannelEnd, ChannelParts, StopPlace } from './channel.js'
+import { type Channel, type ChannelEnd, type ChannelParts, type StopPlace, endOf } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import type { ForgetReceiver } from './forget-queue.js'
 import { maxWriteBytes } from './init.js'
@@ -23,6 +23,7 @@ import type { Message } from './message.js'
 import { type Patience, sliceCost, sliceMs } from './patience.js'
 import { fuse_out_header } from './protocol.js'
 import { RequestHandler } from './request-handler.js'
+import { type PlacedReplies, RequestTurns, mostPutOff } from './request-turns.js'
 import { NO_REPLY, type ServerOptions } from './server.js'
 
 const pageBytes = 4096
@@ -51,7 +52,7 @@ export interface UringParts extends ChannelParts {
   readonly forgets: ForgetReceiver | null
 }
 
-export class UringChannel implements Channel, Patience {
+export class UringChannel implements Channel, Patience, PlacedReplies {
   readonly #ring: number
   readonly #queues: readonly number[]
   readonly #entriesPerQueue: number
@@ -60,11 +61,10 @@ export class UringChannel implements Channel, Patience {
   readonly #releasesGoBefore: boolean
   readonly #forgets: ForgetReceiver | null
   readonly #handler: RequestHandler
+  readonly #turns: RequestTurns
   readonly #message: Message
   /** That of the request in hand. */
   #entry = noEntry
-  /** How many requests were served since the last part of what is put off. */
-  #servedBetween = 0
 
   /** @throws Error where there is no ring to be had */
   constructor(parts: UringParts) {
@@ -77,7 +77,9 @@ export class UringChannel implements Channel, Patience {
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
-    this.#handler = new RequestHandler(parts, { buffer: this.#buffer, pieceWord: pieceBytes / 4 }, this)
+    const memory = { buffer: this.#buffer, pieceWord: pieceBytes / 4, clockWord: block.secondsLow }
+    this.#handler = new RequestHandler(parts, memory, this)
+    this.#turns = new RequestTurns(this.#handler, this)
     this.#message = this.#handler.message
     const { words } = this.#buffer
     words[block.fd] = parts.fd
@@ -108,7 +110,7 @@ export class UringChannel implements Channel, Patience {
   goOn(): ChannelEnd {
     const handler = this.#handler
     const { files } = handler
-    const { turns } = files
+    const turns = this.#turns
     const forgets = this.#forgets
     const ring = this.#ring
     // Of no queue all entries hold requests that are put off.
@@ -117,7 +119,6 @@ export class UringChannel implements Channel, Patience {
       const entry = turns.isEmpty ? native.exchangeRing(ring) : this.#exchangeAndTakeTurn()
       if (entry === -EAGAIN) continue
       if (entry < 0) return this.#end(entry)
-      this.#setClock()
       this.#take(entry)
       if (forgets !== null) forgets.takeAll(files)
       const result = handler.handle()
@@ -126,58 +127,39 @@ export class UringChannel implements Channel, Patience {
     }
   }
 
-  /** Looks for a request, and does a part of what was put off if it is time to. @returns the request's entry, or a negative errno */
+  /** Looks for a request without waiting for one, and does a part of what is put off if it is time to. */
   #exchangeAndTakeTurn(): number {
     const { words } = this.#buffer
     words[block.noWait] = 1
     const entry = native.exchangeRing(this.#ring)
     words[block.noWait] = 0
-    if (entry === -EAGAIN || (entry >= 0 && ++this.#servedBetween > mostServedBetween)) {
-      this.#servedBetween = 0
-      this.#takeTurn()
-    }
+    if (entry >= 0 || entry === -EAGAIN) this.#turns.takeIfDue(entry >= 0)
     return entry
   }
 
-  #setClock(): void {
-    const { words } = this.#buffer
-    const { clock } = this.#handler.files
-    clock.set(words[block.secondsLow]!, words[block.secondsHigh]!, words[block.nanoseconds]!)
-  }
-
-  #takeTurn(): void {
-    this.#setClock()
-    const call = this.#handler.files.turns.part()
-    if (call !== null && call.place !== noRequest) this.#answer(call)
-  }
-
-  #answer(call: LongCall): void {
-    this.#take(call.place)
-    this.#describeReply(call.place, this.#handler.finish(call))
+  answer(place: number, call: LongCall): void {
+    const entry = this.#entry
+    this.#take(place)
+    this.#describeReply(place, this.#handler.finish(call))
     native.submitRing(this.#ring)
+    this.#take(entry)
   }
 
-  /** Ends what was put off. A server that is told to stop leaves the rest on the orphan list. */
   #end(errno: number): ChannelEnd {
-    const { turns } = this.#handler.files
-    const end = endOf(errno, this.#buffer.words[block.stop]!)
-    if (end === 'stopped') turns.abandonAll()
-    // After an unmount nobody waits for a reply.
-    else turns.endAll((call) => end === 'paused' && this.#answer(call))
+    const end = endOf(errno, this.#buffer.words[block.stop]!, 'the ring of FUSE')
+    this.#turns.end(end)
     return end
   }
 
   /**
-   * What this thread has put off comes first. Else what comes back comes by FORGETs, which others read; under -o direct_io
-   * a RELEASE goes before, by any queue.
+   * What this thread has put off comes first. Else what comes back comes by FORGETs, which others read; under
+   * -o direct_io a RELEASE goes before, by any queue.
    */
   wait(seen: number): number {
-    const { space, turns } = this.#handler.files
+    const { space } = this.#handler.files
     if (this.#buffer.words[block.stop] === STOP) return 0
-    if (!turns.isEmpty) {
-      const entry = this.#entry
-      this.#takeTurn()
-      this.#take(entry)
+    if (!this.#turns.isEmpty) {
+      this.#turns.take()
       return 1
     }
     const isDrained = this.#askDrain()
@@ -240,7 +222,7 @@ export class UringChannel implements Channel, Patience {
   /** @param result of the handler: bytes of the reply's struct, a negative errno, or putOff */
   #describeReply(entry: number, result: number): void {
     if (result === putOff) {
-      this.#handler.files.turns.placeLast(entry)
+      this.#turns.putOff(entry)
       return
     }
     const { words } = this.#buffer
@@ -257,10 +239,4 @@ export class UringChannel implements Channel, Patience {
     words[block.releaseMapping] = message.lockMemory
     words[block.releaseOffset] = message.lockOffset
   }
-}
-
-function endOf(errno: number, stop: number): ChannelEnd {
-  if (errno === -ENODEV) return 'unmounted'
-  if (errno === -EINTR) return stop === PAUSE ? 'paused' : 'stopped'
-  throw new Error(`the ring of FUSE failed with errno ${-errno}`)
 }

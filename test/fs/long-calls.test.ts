@@ -6,7 +6,7 @@ import { VolumeView } from '../../src/check/volume-view.js'
 import { ENOSPC, EUCLEAN } from '../../src/fs/errno.js'
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../../src/fs/fallocate.js'
 import { inodeField } from '../../src/fs/inode.js'
-import { LongCall, LongCalls, Turns, noRequest, partLeft, putOff } from '../../src/fs/long-call.js'
+import { LongCall, LongCalls, Turns, partLeft, putOff } from '../../src/fs/long-call.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
@@ -62,24 +62,24 @@ void test('parts of several calls take turns', (t) => {
 
   turns.open(2)
   t.equal(turns.run(calls.take().begin('short', 1)), 7)
-  t.equal(turns.run(calls.take().begin('a', 3)), putOff)
-  turns.placeLast(11)
+  const first = calls.take().begin('a', 3)
+  t.equal(turns.run(first), putOff)
+  t.equal(turns.last, first)
   turns.runUnawaited(calls.take().begin('b', 5))
+  t.equal(turns.last, first, 'nobody waits for the other')
   t.equal(turns.run(calls.take().begin('c', 2)), putOff)
-  turns.placeLast(12)
   t.equal(turns.run(calls.take().begin('d', 3)), 7, 'no more requests than there is room for')
   t.same(done.splice(0), ['short', 'a', 'b', 'b', 'c', 'd', 'd', 'd'])
 
-  const places: number[] = []
+  const ended: string[] = []
   for (let parts = 0; parts < 6; parts++) {
     const call = turns.part()
-    if (call !== null) places.push(call.place)
+    if (call instanceof Counted) ended.push(call.name)
   }
   t.same(done.splice(0), ['a', 'b', 'c', 'a', 'b', 'b'])
-  t.same(places, [12, 11, noRequest])
+  t.same(ended, ['c', 'a', 'b'])
   const [early, last] = [calls.take().begin('e', 2), new Counted(done).begin('g', 2)]
   t.equal(turns.run(early), putOff, 'there is room again')
-  turns.placeLast(13)
   t.equal(turns.end(), early)
   turns.runUnawaited(calls.take().begin('short again', 2))
   turns.runUnawaited(calls.take().begin('f', 3))

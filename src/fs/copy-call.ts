@@ -91,7 +91,13 @@ export class CopyCall extends FileCall {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
     const index = toIndex + (at >>> blockShift)
-    const bytes = this.parts.file.writeHole(this.#target, index, at & (blockBytes - 1), this.#hole, killPrivileges)
+    const bytes = this.parts.file.writeHole(
+      this.#target,
+      index,
+      at & (blockBytes - 1),
+      this.#hole,
+      killPrivileges,
+    )
     if (bytes !== partLeft) this.#hole = 0
     return this.#advance(bytes)
   }

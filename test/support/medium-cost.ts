@@ -53,7 +53,8 @@ export function costOf(medium: Medium, call: () => void): MediumCost {
     flush(block, offset, length) {
       cost.flushes++
       const end = Math.ceil((offset + length) / lineBytes)
-      for (let line = Math.floor(offset / lineBytes); line < end; line++) lines.add(block * linesPerBlock + line)
+      for (let line = Math.floor(offset / lineBytes); line < end; line++)
+        lines.add(block * linesPerBlock + line)
       plain.flush.call(medium, block, offset, length)
     },
     fence() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The parts of an engine: each worker has its own ones, on a medium and a state that all workers share. */
+/** The parts of an engine. Each worker has its own, on a medium and a state that all workers share. */
 import type { Medium } from '../pmem/medium.js'
 import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'

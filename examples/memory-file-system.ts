@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A file system in memory, which is gone when it is unmounted: an inode is an object, a directory a Map of names, a file
- * a Map of blocks. BaseFileSystem answers what is left out, and the kernel checks permissions.
+ * A file system in memory, which is gone when it is unmounted: an inode is an object, a directory a Map of names, a
+ * file a Map of blocks. BaseFileSystem answers what is left out, and the kernel checks permissions.
  */
 import { BaseFileSystem } from '../src/fuse/base-file-system.js'
 import * as fs from '../src/fuse/vocabulary.js'
@@ -132,9 +132,10 @@ export class MemoryFileSystem extends BaseFileSystem {
     return 0
   }
 
-  override usage(): fs.Usage {
-    const freeBlocks = capacityBlocks - this.#usedBlocks
-    return { blocks: capacityBlocks, freeBlocks, usedInodes: this.#nodes.size, freeInodes: freeBlocks }
+  override usage(usage: fs.VolumeUsage): void {
+    usage.blocks = capacityBlocks
+    usage.freeBlocks = usage.freeInodes = capacityBlocks - this.#usedBlocks
+    usage.usedInodes = this.#nodes.size
   }
 
   override beginRead(...[number, index, within, length, sink]: fs.ReadCall): number {

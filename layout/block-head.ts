@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What superblocks and the headers of devices begin with, so that such a block tells by itself what it is and whether it
- * is whole. Version 1 had the head of its superblock at the same place, so a program of either version names the other's
- * volumes.
+ * What superblocks and the headers of devices begin with, so that such a block tells by itself what it is and whether
+ * it is whole. Version 1 had the head of its superblock at the same place, so a program of either version names the
+ * other's volumes.
  */
 import { structure, u32 } from './structure.js'
 

@@ -27,7 +27,9 @@ export const undoFill = 2
 export const undoAllocate = 3
 /** Set the bits of up to five runs of blocks again: they had been freed. */
 export const undoFree = 4
-/** Put the word data[0] back `count` times, at every second word from word `offset` of block `block` on: flags of a map. */
+/**
+ * Put the word data[0] back `count` times, at every second word from word `offset` of block `block` on: flags of a map.
+ */
 export const undoFlags = 5
 
 export const undoEntry = structure('undo entry', undoEntryBytes, 'What undoes one step of a transaction.', {

@@ -2,8 +2,8 @@
 /**
  * Compiles the native part: one shared object, against the headers of Node-API, which is stable. So one binary serves
  * every version of Node, and building it takes a C compiler ($CC, else cc) and nothing of the running Node. It runs by
- * itself where npm installs the package, and as a step of setup.js in a clone. With the argument `shadow` it builds what
- * tests load in place of it: the same sources over other primitives (test/native/shadow/).
+ * itself where npm installs the package, and as a step of setup.js in a clone. With the argument `shadow` it builds
+ * what tests load in place of it: the same sources over other primitives (test/native/shadow/).
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'

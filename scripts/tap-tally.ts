@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Reads the TAP output of one test file: counts its assertions, and tells whether it is whole. A test point that sums up a subtest is not counted, unless it
- * failed although nothing in the subtest did: then the subtest itself is at fault, such as one that made no assertion.
+ * Reads the TAP output of one test file: counts its assertions, and tells whether it is whole. A test point that sums
+ * up a subtest is not counted, unless it failed although nothing in the subtest did: then the subtest itself is at
+ * fault, such as one that made no assertion.
  */
 
 export interface Counts {
@@ -49,7 +50,10 @@ export function tally(output: string): Counts {
   return counts
 }
 
-/** Why the output is not that of a file that has run to its end, in words; null if it is. The plan of the top level says so. */
+/**
+ * Why the output is not that of a file that has run to its end, in words; null if it is. The plan of the top level says
+ * so.
+ */
 export function flawOf(output: string): string | null {
   const plans: number[] = []
   let points = 0

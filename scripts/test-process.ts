@@ -85,7 +85,8 @@ export class TestProcess {
   }
 
   /**
-   * Waits for what the file has started, and for the rest of the output. Kills what is still there after the grace time.
+   * Waits for what the file has started, and for the rest of the output. Kills what is still there after the grace
+   * time.
    * @returns what was left behind, in words; null if nothing was
    */
   async #clearUp(): Promise<string | null> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Whole calls of the engine, and the same as requests that a server handles; without a kernel and its channel. */
 import { attributeWords } from '../../src/fs/attributes.js'
+import { VolumeUsage } from '../../src/fs/volume-usage.js'
 import { createTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { nameOf, newInode } from '../../test/support/engine-caller.js'
 import { writerOf } from '../../test/support/engine-requests.js'
@@ -18,6 +19,7 @@ export const engine: Subject = {
     const data = createTransferBuffer('bench data', blockBytes)
     const write = writerOf(engine, data)
     const words = new Uint32Array(attributeWords)
+    const usage = new VolumeUsage()
     const known = nameOf('known')
     const missing = nameOf('missing')
     const made = newInode(0o100644, 0)
@@ -38,6 +40,13 @@ export const engine: Subject = {
       },
       { name: 'lookup, not there', call: () => keep(engine.lookup(root, missing)) },
       { name: 'getattr', call: () => keep(engine.getattr(file, words)) },
+      {
+        name: 'statfs',
+        call: () => {
+          engine.usage(usage)
+          keep(usage.freeBlocks)
+        },
+      },
       {
         name: 'read 4 KiB (where it lies)',
         call: () => {
@@ -62,6 +71,7 @@ export const engine: Subject = {
         call: () => driver.forget(driver.lookup(root, knownBytes)),
       },
       { name: 'GETATTR', call: () => keep(driver.getattr(file)) },
+      { name: 'STATFS', call: () => keep(driver.statfs()) },
       { name: 'READ 4 KiB', call: () => keep(driver.read(file, next() * blockBytes, blockBytes)) },
       { name: 'WRITE 4 KiB', call: () => keep(driver.write(file, next() * blockBytes, blockBytes)) },
     ]

@@ -87,15 +87,10 @@ export function allocateAt(
   offset: number,
   length: number,
 ): void {
-  // Beyond the largest file, one position is as good as any other.
-  const end = Math.min(offset + length, largestFileBlocks * blockBytes + 1)
   const request = new AllocationRequest()
   request.number = inode
   request.mode = mode
-  request.index = Math.min(Math.floor(offset / blockBytes), largestFileBlocks)
-  request.within = offset % blockBytes
-  request.endIndex = Math.floor(end / blockBytes)
-  request.endWithin = end % blockBytes
+  request.setRange(offset, offset + length)
   request.killPrivileges = killsPrivileges()
   check(session.engine.allocation.fallocate(request), 'fallocate')
 }

@@ -183,10 +183,10 @@ export class FileHandle {
   }
 
   /**
-   * Allocates blocks for a range of the file, so that writing to it cannot fail for want of space. No byte changes; a file
-   * that ends before the range becomes longer, unless it keeps its size. Not in node:fs; see fallocate(2).
-   * @param offset, length in bytes, the length at least 1; ENOSPC where there is no space for all of it, EFBIG beyond the
-   * largest file
+   * Allocates blocks for a range of the file, so that writing to it cannot fail for want of space. No byte changes; a
+   * file that ends before the range becomes longer, unless it keeps its size. Not in node:fs; see fallocate(2).
+   * @param offset, length in bytes, the length at least 1; ENOSPC where there is no space for all of it, EFBIG beyond
+   * the largest file
    */
   allocate(offset: number, length: number, options?: { keepSize?: boolean }): Promise<void> {
     return this.#allocate('FileHandle.allocate', 0, offset, length, options)
@@ -202,7 +202,10 @@ export class FileHandle {
     return this.#allocate('FileHandle.zeroRange', FALLOC_FL_ZERO_RANGE, offset, length, options)
   }
 
-  /** The first byte from a position on that lies in data. Not in node:fs; SEEK_DATA of lseek(2). @returns null for none */
+  /**
+   * The first byte from a position on that lies in data. Not in node:fs; SEEK_DATA of lseek(2).
+   * @returns null for none
+   */
   nextData(position: number): Promise<number | null> {
     return this.#seek(position, true)
   }
@@ -213,8 +216,8 @@ export class FileHandle {
   }
 
   /**
-   * Copies a range into another file of the volume, or this one, without reading it; holes stay holes. Not in node:fs; see
-   * copy_file_range(2).
+   * Copies a range into another file of the volume, or this one, without reading it; holes stay holes. Not in node:fs;
+   * see copy_file_range(2).
    * @returns the bytes copied, fewer where this file ends or space runs out
    */
   copyRange(position: number, target: FileHandle, targetPosition: number, length: number): Promise<number> {

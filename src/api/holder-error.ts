@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The error of opening a device that is in use, with the process that uses it. Programs get this; the command line, which
- * knows of mounts, says more (src/cli/in-use.ts).
+ * The error of opening a device that is in use, with the process that uses it. Programs get this; the command line,
+ * which knows of mounts, says more (src/cli/in-use.ts).
  */
 import { DeviceError } from '../pmem/device-error.js'
 import { statDevice } from '../pmem/device-open.js'

@@ -17,14 +17,15 @@ export interface OpenedVolume {
   /** Says on the medium that the volume is in use; where that was to wait, nothing may change before. */
   markMounted(): void
   /**
-   * Makes the device that of a read-only volume: what is left to write is written, and nothing afterwards. No engine may
-   * be in use meanwhile, and new ones are needed afterwards ({@link Volume.setting}).
+   * Makes the device that of a read-only volume: what is left to write is written, and nothing afterwards. No engine
+   * may be in use meanwhile, and new ones are needed afterwards ({@link Volume.setting}).
    * @param settles false: as it is, for the next opening to recover
    */
   becomeReadOnly(settles: boolean): void
   /**
    * The opposite, with recovery as on opening.
-   * @throws DeviceError, VolumeError where it stays read-only, as it was; another error where it cannot be used any more
+   * @throws DeviceError, VolumeError where it stays read-only, as it was; another error where it cannot be used any
+   * more
    */
   becomeWritable(): void
   /** Writes what is left to write, and lets go of the device. */

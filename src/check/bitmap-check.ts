@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Holds the block bitmap against what the walk over the volume found in use, a word at a time. */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { trailingZeros } from '../fs/bits.js'
 import { bitmapBlocksFor } from '../fs/geometry.js'
 import type { Claims } from './claims.js'
 import type { Report } from './report.js'
@@ -65,7 +66,7 @@ class Runs {
   /** Adds the blocks whose bits are set, counted from `first` on. */
   add(first: number, bits: number): void {
     for (let left = bits; left !== 0; left &= left - 1) {
-      const block = first + 31 - Math.clz32(left & -left)
+      const block = first + trailingZeros(left)
       if (block !== this.#last + 1) {
         this.finish()
         this.#first = block

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
- * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with the mount's device number
- * and ends at random, so that nobody can take it before the server does. Anybody may listen on another such name, so
- * only an answer of a process of the user who mounted it is believed. The kernel tells whose process that is, and its
- * number: what the answer says of that holds in the server's PID namespace only.
+ * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with the mount's device
+ * number and ends at random, so that nobody can take it before the server does. Anybody may listen on another such
+ * name, so only an answer of a process of the user who mounted it is believed. The kernel tells whose process that is,
+ * and its number: what the answer says of that holds in the server's PID namespace only.
  */
 import { randomBytes } from 'node:crypto'
 import { Socket, createServer } from 'node:net'

@@ -183,7 +183,11 @@ export class ServingMode {
     }
   }
 
-  /** No call may be under way. @returns why the volume stays read-only; null where it does not @throws what ends the mount */
+  /**
+   * No call may be under way.
+   * @returns why the volume stays read-only; null where it does not
+   * @throws what ends the mount
+   */
   #become(readOnly: boolean): string | null {
     const { opened } = this.#parts
     if (readOnly) {

@@ -8,7 +8,8 @@ import { native } from '../native/index.js'
 
 /**
  * Length of a name that is looked for, with the NUL that it begins with. /proc/net/unix shows names as they are, even
- * those with a newline, which pass for lines of their own; no name (of at most 108 bytes) holds a line with one as long.
+ * those with a newline, which pass for lines of their own; no name (of at most 108 bytes) holds a line with one as
+ * long.
  */
 export const nameLength = 100
 

@@ -4,9 +4,9 @@ import { adviceOn, codeOf, DeviceError } from '../pmem/device-error.js'
 import { MountError, exitSystem } from './mount-error.js'
 
 /**
- * A worker could not load the modules that the main thread has loaded before, so a limit of the system is the cause. Node
- * does not always say so: without a descriptor to look a file up by, it reports that a package is missing, or takes a
- * module for a script.
+ * A worker could not load the modules that the main thread has loaded before, so a limit of the system is the cause.
+ * Node does not always say so: without a descriptor to look a file up by, it reports that a package is missing, or
+ * takes a module for a script.
  */
 export class LoadError extends Error {
   override readonly name = 'LoadError'

@@ -103,8 +103,8 @@ export class WorkerThread {
   }
 
   /**
-   * Makes it finish the request in hand and wait. Resolves when it does ({@link isPaused}), or when it has ended, in order
-   * or not; one that is told to stop does not wait.
+   * Makes it finish the request in hand and wait. Resolves when it does ({@link isPaused}), or when it has ended, in
+   * order or not; one that is told to stop does not wait.
    */
   async pause(): Promise<void> {
     const paused = new Promise<void>((resolve) => {

@@ -7,8 +7,8 @@ import { type Inode, inodeField } from './inode.js'
 const secondsPerDay = 86400
 
 /**
- * Never of an inode with the noatime flag; else always if strict, or where the last access is older than the last change or
- * than a day.
+ * Never of an inode with the noatime flag; else always if strict, or where the last access is older than the last
+ * change or than a day.
  */
 export function isAccessTimeDue(inode: Inode, clock: Clock, isStrict: boolean): boolean {
   if ((inode.flags & flagNoAtime) !== 0) return false

@@ -131,7 +131,9 @@ export class Acl {
     return (mode & ~rwxBits) | granted
   }
 
-  /** Whether the entries come in their order, each once but those of named users and groups, and a mask where needed. */
+  /**
+   * Whether the entries come in their order, each once but those of named users and groups, and a mask where needed.
+   */
   #isOrdered(): boolean {
     const { entries } = this
     let previous = 0

@@ -86,8 +86,8 @@ export class Acls {
   }
 
   /**
-   * In the open transaction: saves what {@link putMode} changes of the access ACL, for a mode that is to be put. No entry
-   * comes or goes, so the value stays where it is.
+   * In the open transaction: saves what {@link putMode} changes of the access ACL, for a mode that is to be put. No
+   * entry comes or goes, so the value stays where it is.
    */
   saveMode(inode: Inode, mode: number): void {
     const acl = this.#access
@@ -107,8 +107,8 @@ export class Acls {
   }
 
   /**
-   * Sets or (`from` null) removes an ACL, in a transaction. The caller holds the inode's lock. An access ACL that says no
-   * more than a mode becomes the mode; one without entries is removed.
+   * Sets or (`from` null) removes an ACL, in a transaction. The caller holds the inode's lock. An access ACL that says
+   * no more than a mode becomes the mode; one without entries is removed.
    * @param from has `length` bytes from byte `start` on
    * @param dropsSetGroup the caller may not keep set-group-ID
    * @returns 0; -EINVAL, -EOPNOTSUPP, -E2BIG for what is no ACL, -EACCES for a default ACL of what is no directory,

@@ -7,6 +7,7 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import { wake, waitWhile } from '../pmem/shared-memory.js'
+import { bitMask, popCount, trailingZeros } from './bits.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
@@ -41,7 +42,7 @@ export class Allocator implements ReservedBlocks {
   readonly #bitmap: number
   readonly #wordCount: number
   readonly #reservations: Reservations
-  /** Of PROMISED_BLOCKS, those of this worker. */
+  /** Of PROMISED_BLOCKS, those of the promise in hand: what it has left for this worker's claims. */
   #promised = 0
 
   constructor(medium: Medium, state: SharedState, locks: Locks, geometry: Geometry) {
@@ -113,14 +114,15 @@ export class Allocator implements ReservedBlocks {
     while (found === 0 && this.#awaitHeld()) found = this.#take(goal, want, file, ahead)
     if (found > 0 && file !== 0) this.#words[LAST_GROWN] = file
     this.#words[FREE_BLOCKS]! -= found
-    this.#takePromised(Math.min(found, this.#promised))
+    this.#reducePromise(Math.min(found, this.#promised))
     this.runLength = found
     this.#locks.unlockAllocator()
     return found
   }
 
   /**
-   * Keeps so many blocks, wherever they are, for the claims that this worker makes until {@link putByPromise}.
+   * Promises so many blocks, wherever they are, to the claims that follow, and keeps them from other workers. The
+   * promise is in hand until {@link suspendPromise} or {@link endPromise}; there is one at a time.
    * @returns false where there are not as many
    */
   promise(count: number): boolean {
@@ -134,27 +136,31 @@ export class Allocator implements ReservedBlocks {
     return isThere
   }
 
-  /** Keeps what is left of the promise from the claims that follow, for a call that goes on later. @returns how much */
-  putByPromise(): number {
+  /**
+   * Keeps what is left of the promise in hand from this worker's claims as well, for a call that goes on later.
+   * @returns what {@link resumePromise} is to be given
+   */
+  suspendPromise(): number {
     const left = this.#promised
     this.#promised = 0
     return left
   }
 
-  /** Lets the claims that follow have what {@link putByPromise} has put by. */
-  takeUpPromise(count: number): void {
+  /** Takes a suspended promise in hand again. @param count of its blocks, 0 for none */
+  resumePromise(count: number): void {
     this.#promised = count
   }
 
-  /** What was put by and not claimed is everybody's again. */
-  endPromise(count: number): void {
-    if (count === 0) return
+  /** Ends the promise in hand: anybody may claim what is left of it. Without one, nothing happens. */
+  endPromise(): void {
+    if (this.#promised === 0) return
     this.#locks.lockAllocator()
-    this.#words[PROMISED_BLOCKS]! -= count
+    this.#reducePromise(this.#promised)
     this.#locks.unlockAllocator()
   }
 
-  #takePromised(count: number): void {
+  /** Under the lock: takes blocks out of the promise in hand. */
+  #reducePromise(count: number): void {
     if (count === 0) return
     this.#promised -= count
     this.#words[PROMISED_BLOCKS]! -= count
@@ -450,18 +456,4 @@ function changePersistentBits(
     medium.flush(bitmapBlock, word * 4, 4)
     done += part
   }
-}
-
-function bitMask(shift: number, count: number): number {
-  return count === 32 ? -1 : ((1 << count) - 1) << shift
-}
-
-function trailingZeros(word: number): number {
-  return 31 - Math.clz32(word & -word)
-}
-
-function popCount(word: number): number {
-  word -= (word >>> 1) & 0x55555555
-  word = (word & 0x33333333) + ((word >>> 2) & 0x33333333)
-  return Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

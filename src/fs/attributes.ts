@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing attributes: what setattr of FUSE, and with it chmod, chown, truncate and utimensat, ask for. */
 import { inode as layout } from '../../layout/inode.js'
-import type { ContentChange } from './content-change.js'
+import type { EngineParts } from './engine-parts.js'
 import { EFBIG, EINVAL, EISDIR, EPERM } from './errno.js'
 import { type Inode, blockOf, inodeField, isLargerThanAnyFile } from './inode.js'
 import { S_IFDIR, S_IFMT, S_IFREG, permissionBits, withoutPrivileges } from './mode.js'
-import type { NamespaceParts } from './namespace-parts.js'
-import type { Reclaim } from './reclaim.js'
 import type { Transaction } from './transaction.js'
 import { isGuarded, isImmutable } from './user-flags.js'
 
@@ -31,8 +29,8 @@ const touchAlone = SET_ATIME | SET_MTIME | TOUCH
 const changesPrivileges = SET_UID | SET_GID | SET_SIZE | KILL_PRIVILEGES
 
 /**
- * What the kernel tells of gathered writes, with its writeback cache; calls that set the time of modification alone look the
- * same there.
+ * What the kernel tells of gathered writes, with its writeback cache; calls that set the time of modification alone
+ * look the same there.
  */
 const writtenTimes = SET_MTIME | SET_CTIME
 
@@ -81,11 +79,9 @@ export const cutLeft = 2
  * @returns 0 or cutLeft
  */
 export function changeAttributes(
-  { acls, clock, tx, xattrs }: NamespaceParts,
+  { acls, change: content, clock, reclaim, tx, xattrs }: EngineParts,
   inode: Inode,
   change: AttributeChange,
-  content: ContentChange,
-  reclaim: Reclaim,
 ): number {
   const { mask, sizeLow, sizeHigh } = change
   tx.begin()

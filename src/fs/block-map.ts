@@ -119,8 +119,8 @@ export class BlockMap {
   }
 
   /**
-   * Finds the first written block at `index` or beyond, among `want` blocks of the file. A hole is passed by subtrees, so
-   * it costs a few loads whatever its size.
+   * Finds the first written block at `index` or beyond, among `want` blocks of the file. A hole is passed by subtrees,
+   * so it costs a few loads whatever its size.
    * @param mostNodes that the map can have: a damaged one may have the same node in many places
    * @returns its index as a signed number, or {@link noBlock}
    */
@@ -174,7 +174,9 @@ export class BlockMap {
     return noBlock
   }
 
-  /** Saves the flags of `count` blocks from `index` on, which are a run that was not written, for {@link markWritten}. */
+  /**
+   * Saves the flags of `count` blocks from `index` on, which are a run that was not written, for {@link markWritten}.
+   */
   saveUnwritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
     tx.saveFlags(this.#lowestNode(root, height, index), flagsWord(index), count)
   }
@@ -245,7 +247,8 @@ export class BlockMap {
 
   /**
    * Frees from the end what lies from block `from` up to block `to`, as much as the transaction has room for, and saves
-   * what {@link putCut} changes. The holder's root and height must have been saved. Counts are in dataCount and nodeCount.
+   * what {@link putCut} changes. The holder's root and height must have been saved. Counts are in dataCount and
+   * nodeCount.
    * @returns true when all of it is freed
    */
   cut(tx: Transaction, holder: number, rootWord: number, from: number, to: number): boolean {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What all changes of a file's contents have in common: the transaction's frame with size, mode and times, and what must
- * be so before a file grows. The caller holds the inode's lock.
+ * What all changes of a file's contents have in common: the transaction's frame with size, mode and times, and what
+ * must be so before a file grows. The caller holds the inode's lock.
  */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { flagCapability, flagOrphan, flagPreallocated } from '../../layout/inode.js'
@@ -32,8 +32,8 @@ export class ContentChange {
   }
 
   /**
-   * Whether a file may get blocks, or a size, beyond its size: what an interrupted cut has left there goes first, a part
-   * at a time.
+   * Whether a file may get blocks, or a size, beyond its size: what an interrupted cut has left there goes first, a
+   * part at a time.
    */
   mayGrow(inode: Inode): boolean {
     return (inode.flags & (flagOrphan | flagPreallocated)) !== flagOrphan || this.#tail.trimPart(inode)

@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Copying from file to file, as a call. Holes are passed by subtrees of the block map, whatever their size. */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
-import { type BlockMap, blocksUntil } from './block-map.js'
-import type { CallEnd } from './call-end.js'
+import { blocksUntil } from './block-map.js'
 import { type CopyRequest, mostBytesPerCopy } from './copy-request.js'
 import { FileSource } from './data-source.js'
+import type { EngineParts } from './engine-parts.js'
 import { EINVAL, EPERM } from './errno.js'
-import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
 import { partLeft } from './long-call.js'
-import type { RangeParts } from './ranges.js'
 import { isGuarded } from './user-flags.js'
 import { WriteInProgress, blocksOf, mostBytesPerWrite } from './write-in-progress.js'
 
-/** Of what one call copies, so many bytes are stored, in so many transactions: nobody else waits for the files for long. */
+/** What one call does at the most, since others wait for the files' locks: bytes that it stores, and transactions. */
 const mostStoredPerCopy = 4 * mostBytesPerWrite
 const mostStepsPerCopy = 64
 
 export class CopyCall extends FileCall {
-  readonly #parts: RangeParts
-  readonly #map: BlockMap
-  readonly #file: File
   readonly #source: Inode
   readonly #target: Inode
   /** The data that is written next. */
@@ -29,22 +24,19 @@ export class CopyCall extends FileCall {
   readonly #write: WriteInProgress
   /** The call in hand. */
   #request!: CopyRequest
-  /** Bytes that are copied; and how much of that, about, was stored. */
+  /** Bytes copied so far, and about how many of them were stored. */
   #done = 0
   #stored = 0
-  /** Bytes of the hole that is being made of the target, whose end may be free already. */
+  /** Between parts of a hole in the target: its bytes. Those at its end may be freed already. */
   #hole = 0
-  /** Of the last part, whether it did not get as far as it was to. */
+  /** Whether the last step has copied less than it was to. */
   #isShort = false
 
-  constructor(parts: RangeParts, map: BlockMap, file: File, end: CallEnd) {
-    super(parts.locks, end)
-    this.#parts = parts
-    this.#map = map
-    this.#file = file
+  constructor(parts: EngineParts) {
+    super(parts)
     this.#source = new Inode(parts.medium)
     this.#target = new Inode(parts.medium)
-    this.#data = new FileSource(map)
+    this.#data = new FileSource(parts.map)
     this.#write = new WriteInProgress(this.#data)
   }
 
@@ -59,20 +51,20 @@ export class CopyCall extends FileCall {
   }
 
   protected override step(): number {
-    const { table } = this.#parts
+    const { table } = this.parts
     const { from, to } = this.#request
     const result = table.openFile(from, this.#source) || table.openFile(to, this.#target) || this.#copyRange()
     return result === partLeft ? partLeft : this.#done || result
   }
 
-  /** What was copied before stays. */
+  /** What was copied before the damage was met stays. */
   protected override afterDamage(errno: number): number {
     return this.#done || errno
   }
 
   #copyRange(): number {
     if (isGuarded(this.#target)) return -EPERM
-    // A hole is made from its end, so it has to be made as a whole, whatever has become of the source.
+    // A hole is made from its end on, so one that was begun is finished, whatever has become of the source.
     const hole = this.#hole > 0 ? this.#makeHole() : 0
     if (hole < 0) return hole
     const source = this.#source
@@ -94,12 +86,18 @@ export class CopyCall extends FileCall {
     return this.#done
   }
 
-  /** Makes the hole, as far as one transaction can. @returns the bytes, partLeft, or a negative errno */
+  /** Makes a part of the hole, as large as one transaction can. @returns the bytes, partLeft, or a negative errno */
   #makeHole(): number {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
     const index = toIndex + (at >>> blockShift)
-    const bytes = this.#file.writeHole(this.#target, index, at & (blockBytes - 1), this.#hole, killPrivileges)
+    const bytes = this.parts.file.writeHole(
+      this.#target,
+      index,
+      at & (blockBytes - 1),
+      this.#hole,
+      killPrivileges,
+    )
     if (bytes !== partLeft) this.#hole = 0
     return this.#advance(bytes)
   }
@@ -114,13 +112,14 @@ export class CopyCall extends FileCall {
 
   /** Copies data up to a hole, or a hole up to data. @returns the bytes copied, partLeft, or a negative errno */
   #copyStep(left: number): number {
+    const { map } = this.parts
     const { root, height, blocks } = this.#source
     const { fromIndex, fromWithin } = this.#request
     const at = fromWithin + this.#done
     const index = fromIndex + (at >>> blockShift)
     const within = at & (blockBytes - 1)
     const blocksLeft = blocksOf(within, left)
-    const found = this.#map.nextData(root, height, index, blocksLeft, blocks)
+    const found = map.nextData(root, height, index, blocksLeft, blocks)
     const data = blocksUntil(found, index, blocksLeft)
     this.#isShort = false
     if (data > 0) {
@@ -129,7 +128,7 @@ export class CopyCall extends FileCall {
     }
     const wanted = Math.min(left, mostBytesPerWrite)
     const most = blocksOf(within, wanted)
-    const hole = blocksUntil(this.#map.nextHole(root, height, index, most, blocks), index, most)
+    const hole = blocksUntil(map.nextHole(root, height, index, most, blocks), index, most)
     const length = Math.min(hole * blockBytes - within, wanted)
     this.#data.set(this.#source, index, within)
     const bytes = this.#writePart(length)
@@ -137,11 +136,11 @@ export class CopyCall extends FileCall {
     return this.#advance(bytes)
   }
 
-  /** Writes so many bytes of the data. @returns as File.write */
+  /** Writes `length` bytes of the data. @returns as File.write */
   #writePart(length: number): number {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
     this.#write.set(toIndex + (at >>> blockShift), at & (blockBytes - 1), length, killPrivileges, false)
-    return this.#file.write(this.#target, this.#write)
+    return this.parts.file.write(this.#target, this.#write)
   }
 }

@@ -133,7 +133,9 @@ export class CopyOnWrite implements Overwriting {
     return true
   }
 
-  /** Of `count` blocks from block `at` of the write on, brings over what the write leaves of its first and last block. */
+  /**
+   * Of `count` blocks from block `at` of the write on, brings over what the write leaves of its first and last block.
+   */
   #keepEnds(inode: Inode, write: WriteInProgress, at: number, count: number): void {
     const { index, within, length, blocks } = write
     const { root, height } = inode

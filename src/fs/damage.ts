@@ -2,8 +2,8 @@
 /** Reports the damage that calls meet: each place once, and a limited number of places. */
 
 /**
- * Receives a description of damage that names the place. It is called between transactions, or after one was taken back.
- * It must neither throw nor call the engine. The same place may be reported any number of times.
+ * Receives a description of damage that names the place. It is called between transactions, or after one was taken
+ * back. It must neither throw nor call the engine. The same place may be reported any number of times.
  */
 export type DamageListener = (what: string) => void
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The headers of a volume's devices: they say which devices these are, and so whether they are the ones that belong here. */
+/**
+ * The headers of a volume's devices: they say which devices these are, and so whether they are the ones that belong
+ * here.
+ */
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
 import { headerBlock } from '../../layout/geometry.js'
 import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'

@@ -19,6 +19,7 @@ import {
   placeWordMask,
 } from '../../layout/directory.js'
 import type { Medium } from '../pmem/medium.js'
+import { trailingZeros } from './bits.js'
 import type { Name } from './name.js'
 import type { Transaction } from './transaction.js'
 import { damaged } from './volume-error.js'
@@ -196,7 +197,7 @@ export class DirectoryLeaf {
   #freeTwin(): number {
     if (this.#twinCount === 0) return 0
     const free = ~this.#twins & 0x7fff_ffff
-    return free !== 0 ? 31 - Math.clz32(free & -free) : this.#twinCount
+    return free !== 0 ? trailingZeros(free) : this.#twinCount
   }
 
   #sameName(leaf: number, place: number, name: Name): boolean {

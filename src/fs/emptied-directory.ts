@@ -5,10 +5,10 @@
  * orphans. The caller holds the metadata lock and the directory's.
  */
 import type { Clock } from './clock.js'
+import type { EngineParts } from './engine-parts.js'
 import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
 import { S_IFDIR } from './mode.js'
-import type { NamespaceParts } from './namespace-parts.js'
 import { putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import type { Transaction } from './transaction.js'
@@ -22,7 +22,7 @@ export class EmptiedDirectory {
   readonly #xattrs: XattrStore
   readonly #heir: Inode
 
-  constructor(parts: NamespaceParts) {
+  constructor(parts: EngineParts) {
     this.#tx = parts.tx
     this.#clock = parts.clock
     this.#free = parts.free

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What an engine is put together of. One of each for each worker, on a medium and a state that all of them share. */
+/** The parts of an engine. Each worker has its own, on a medium and a state that all workers share. */
 import type { Medium } from '../pmem/medium.js'
 import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
 import { BlockMap } from './block-map.js'
+import { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
 import { CheckedTransaction } from './checked-transaction.js'
 import { Clock } from './clock.js'
 import { ContentChange } from './content-change.js'
 import { CopyOnWrite } from './copy-on-write.js'
-import { DamageNotes } from './damage.js'
+import { type DamageListener, DamageNotes } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import type { EngineSetting } from './engine-setting.js'
@@ -17,11 +18,12 @@ import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
 import { InPlace } from './in-place.js'
 import { InodeTable } from './inode-table.js'
+import { KnownDamage } from './known-damage.js'
 import { Locks } from './locks.js'
 import { Turns } from './long-call.js'
 import { MapFill } from './map-fill.js'
 import { NameHash } from './name-hash.js'
-import type { NamespaceParts } from './namespace-parts.js'
+import { OpenSuperblock } from './open-superblock.js'
 import { Orphans } from './orphans.js'
 import { Punch } from './punch.js'
 import { ReadOnlyMedium } from './read-only-medium.js'
@@ -33,8 +35,10 @@ import { Tail } from './tail.js'
 import { Transaction } from './transaction.js'
 import { XattrStore } from './xattr-store.js'
 
-export class EngineParts implements NamespaceParts {
+export class EngineParts {
   readonly medium: Medium
+  readonly state: SharedState
+  readonly setting: EngineSetting
   readonly area: DataArea
   readonly map: BlockMap
   readonly clock = new Clock()
@@ -44,6 +48,9 @@ export class EngineParts implements NamespaceParts {
   readonly locks: Locks
   readonly allocator: Allocator
   readonly tx: Transaction
+  readonly end: CallEnd
+  readonly superblock: OpenSuperblock
+  readonly damage: KnownDamage
   readonly table: InodeTable
   readonly free: FreeInodes
   readonly orphans: Orphans
@@ -57,8 +64,14 @@ export class EngineParts implements NamespaceParts {
   readonly fill: MapFill
   readonly reclaim: Reclaim
 
-  /** @param worker from 0 */
-  constructor(whole: Medium, state: SharedState, setting: EngineSetting, worker: number) {
+  /** @param worker from 0 @param onDamage as for Engine */
+  constructor(
+    whole: Medium,
+    state: SharedState,
+    setting: EngineSetting,
+    worker: number,
+    onDamage: DamageListener,
+  ) {
     const { geometry } = setting
     const { clock, notes } = this
     const medium = setting.isReadOnly ? new ReadOnlyMedium(whole) : whole
@@ -69,11 +82,16 @@ export class EngineParts implements NamespaceParts {
     const Log = setting.isChecked ? CheckedTransaction : Transaction
     const tx = new Log(medium, allocator, geometry, worker)
     this.medium = medium
+    this.state = state
+    this.setting = setting
     this.area = area
     this.map = map
     this.locks = locks
     this.allocator = allocator
     this.tx = tx
+    this.end = new CallEnd(medium, state, locks, tx, notes, onDamage)
+    this.superblock = new OpenSuperblock(medium, state, locks)
+    this.damage = new KnownDamage(state, this.superblock)
     this.space = new Space(state)
     this.table = new InodeTable(medium, map, state)
     const tableBlocks = new TableBlocks(medium, map, this.table, state, geometry.blockCount, notes)

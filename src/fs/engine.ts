@@ -14,12 +14,11 @@ import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
-import { AppendGuard } from './append-guard.js'
 import { type AttributeChange, attributeWords } from './attributes.js'
 import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
 import { Clock } from './clock.js'
-import { type DamageListener, DamageNotes, placeOf } from './damage.js'
+import type { DamageListener } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
@@ -34,7 +33,6 @@ import { FlagChange } from './flag-change.js'
 import type { Geometry } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
-import { KnownDamage } from './known-damage.js'
 import { Label } from './label.js'
 import { Locks } from './locks.js'
 import type { Turns } from './long-call.js'
@@ -49,11 +47,10 @@ import { Setattr } from './setattr.js'
 import type { SharedState } from './shared-state.js'
 import { Space } from './space.js'
 import { readTarget } from './symlink.js'
-import { Transaction } from './transaction.js'
 import { Trim } from './trim.js'
 import { Upkeep } from './upkeep.js'
-import { UsageCount, type VolumeUsage } from './usage.js'
-import { VolumeError } from './volume-error.js'
+import { UsageCount } from './usage.js'
+import type { VolumeUsage } from './volume-usage.js'
 import { WriteCall } from './write-call.js'
 import type { WriteRequest } from './write-request.js'
 import { Xattrs } from './xattrs.js'
@@ -82,15 +79,11 @@ export class Engine {
   readonly label: Label
   /** Calls on extended attributes. */
   readonly xattrs: Xattrs
-  readonly #medium: Medium
   readonly #state: SharedState
   readonly #geometry: Geometry
-  /** Counts damage, and passes it on. */
-  readonly #noteDamage: DamageListener
-  readonly #notes: DamageNotes
+  readonly #end: CallEnd
   readonly #locks: Locks
   readonly #allocator: Allocator
-  readonly #tx: Transaction
   readonly #table: InodeTable
   readonly #orphans: Orphans
   readonly #directory: Directory
@@ -117,51 +110,36 @@ export class Engine {
     worker: number,
     onDamage: DamageListener,
   ) {
-    const parts = new EngineParts(whole, state, setting, worker)
-    const { allocator, change, map, medium, notes, reclaim, space } = parts
-    const { isReadOnly } = setting
+    const parts = new EngineParts(whole, state, setting, worker, onDamage)
+    const { medium } = parts
     this.clock = parts.clock
-    this.space = space
+    this.space = parts.space
     this.turns = parts.turns
-    this.isReadOnly = isReadOnly
+    this.isReadOnly = setting.isReadOnly
     this.#notesEachAccess = setting.strictAccessTimes
-    this.#medium = medium
-    this.#notes = notes
     this.#state = state
-    this.#noteDamage = (what) =>
-      this.#orFail(() => {
-        // The zeros that a failed device yields look like damage.
-        medium.check()
-        state.countDamage()
-        onDamage(what)
-      })
     this.#geometry = setting.geometry
+    this.#end = parts.end
     this.#locks = parts.locks
-    this.#allocator = allocator
-    this.#tx = parts.tx
+    this.#allocator = parts.allocator
     this.#table = parts.table
     this.#orphans = parts.orphans
     this.#directory = parts.directory
-    this.#reader = new DirectoryReader(medium, parts.directory, this.#noteDamage)
+    this.#reader = new DirectoryReader(medium, parts.directory, parts.end.noteDamage)
     this.#file = parts.file
     this.#namespace = new Namespace(parts)
     this.#rename = new Rename(parts)
-    const end: CallEnd = {
-      giveUp: (error, number) => this.#giveUp(error, number),
-      unlockMetadata: () => this.#unlockMetadata(),
-    }
-    this.#eviction = new Eviction(parts, state, reclaim, space, end)
-    this.#setattr = new Setattr(parts, change, reclaim, space, allocator, end)
-    this.#write = new WriteCall(parts, parts.file, new AppendGuard(medium, map), end)
-    this.ranges = new Ranges(parts, map, parts.file, isReadOnly, end)
-    this.allocation = new Fallocate(parts, allocator, change, parts.fill, parts.punch, isReadOnly, end)
-    this.flags = new FlagChange(parts, isReadOnly, end)
-    const damage = new KnownDamage(medium, state, parts.locks)
-    this.label = new Label(medium, state, parts.locks, isReadOnly)
-    this.trim = new Trim(medium, allocator, damage, isReadOnly)
-    this.xattrs = new Xattrs(parts, space, isReadOnly, end)
-    this.usageCount = new UsageCount(parts, allocator, state, damage, setting)
-    this.upkeep = new Upkeep(parts, reclaim, notes, end)
+    this.#eviction = new Eviction(parts)
+    this.#setattr = new Setattr(parts)
+    this.#write = new WriteCall(parts)
+    this.ranges = new Ranges(parts)
+    this.allocation = new Fallocate(parts)
+    this.flags = new FlagChange(parts)
+    this.label = new Label(parts)
+    this.trim = new Trim(parts)
+    this.xattrs = new Xattrs(parts)
+    this.usageCount = new UsageCount(parts)
+    this.upkeep = new Upkeep(parts)
     this.#area = parts.area
     this.#inode = new Inode(medium)
     this.#named = new Inode(medium)
@@ -175,7 +153,7 @@ export class Engine {
       result = this.#lookup(parent, name)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error, parent)
+      result = this.#end.giveUp(error, parent)
     }
     this.#locks.readUnlockInode(parent)
     return result
@@ -186,10 +164,11 @@ export class Engine {
     // Nothing else keeps away from an inode that is being made: its maker holds the metadata lock, and may give it up.
     this.#locks.lockMetadata()
     let error = this.#open(number, this.#inode)
-    // The kernel asks for no inode that it has in its cache: the references to one without a name are on their way back.
+    // The kernel asks for no inode that it has in its cache: the references to one without a name are on their way
+    // back.
     if (error === 0 && this.#inode.links === 0) error = -ESTALE
     if (error === 0) this.#state.retain(number)
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     return error || number
   }
 
@@ -202,7 +181,7 @@ export class Engine {
       this.#table.follow(number, this.#named)
     } catch (error) {
       // The directory is still open.
-      this.#giveUp(error, this.#inode.number)
+      this.#end.giveUp(error, this.#inode.number)
       return false
     }
     this.#state.retain(number)
@@ -211,9 +190,9 @@ export class Engine {
 
   /** Gives back references; the last one frees an inode that has no names. */
   forget(number: number, count: number): void {
-    // An inode that still has a name needs nothing done, and that is nearly always so. Its link count is read before the
-    // reference is dropped, since the inode may be freed afterwards. The lock orders this with a call that removes the
-    // last name: that call changes the link count under the same lock, and then looks at the references.
+    // An inode that still has a name needs nothing done, and that is nearly always so. Its link count is read before
+    // the reference is dropped, since the inode may be freed afterwards. The lock orders this with a call that removes
+    // the last name: that call changes the link count under the same lock, and then looks at the references.
     this.#locks.readLockInode(number)
     const isNamed = this.#open(number, this.#inode) === 0 && this.#inode.links > 0
     const left = this.#state.forget(number, count)
@@ -269,9 +248,9 @@ export class Engine {
       result = this.#namespace.createNameless(parent, made)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error, parent)
+      result = this.#end.giveUp(error, parent)
     }
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     return result
   }
 
@@ -284,9 +263,9 @@ export class Engine {
       error = this.#namespace.link(number, parent, name)
       if (error === 0) this.#state.retain(number)
     } catch (damage) {
-      error = this.#giveUp(damage, parent)
+      error = this.#end.giveUp(damage, parent)
     }
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     return error
   }
 
@@ -300,7 +279,11 @@ export class Engine {
     return this.#remove(parent, name, true)
   }
 
-  /** @param flags RENAME_* of renameat2(2) @param whiteout what RENAME_WHITEOUT leaves @returns 0 or a negative errno */
+  /**
+   * @param flags RENAME_* of renameat2(2)
+   * @param whiteout what RENAME_WHITEOUT leaves
+   * @returns 0 or a negative errno
+   */
   rename(from: number, oldName: Name, to: number, newName: Name, flags: number, whiteout: NewInode): number {
     if (this.isReadOnly) return -EROFS
     let error: number
@@ -308,9 +291,9 @@ export class Engine {
     try {
       error = this.#rename.rename(from, oldName, to, newName, flags, whiteout)
     } catch (damage) {
-      error = this.#giveUp(damage, from)
+      error = this.#end.giveUp(damage, from)
     }
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     const { replaced, leftEmptyTree } = this.#rename
     if (error === 0 && replaced !== 0 && this.#state.lookups(replaced) === 0)
       this.#eviction.evictIfUnused(replaced)
@@ -340,7 +323,7 @@ export class Engine {
       try {
         this.#reader.read(inode, cookieLow, cookieHigh, sink)
       } catch (damage) {
-        error = this.#giveUp(damage, number)
+        error = this.#end.giveUp(damage, number)
         if (this.#reader.told > 0) error = 0
       }
     }
@@ -359,7 +342,7 @@ export class Engine {
       result = this.#table.open(number, this.#inode) || readTarget(this.#inode, this.#area, sink)
       if (result > 0 && noteAccess) this.#noteAccess(this.#inode)
     } catch (error) {
-      result = this.#giveUp(error, number)
+      result = this.#end.giveUp(error, number)
     }
     this.#locks.readUnlockInode(number)
     return result
@@ -387,7 +370,7 @@ export class Engine {
       if (noteAccess) this.#noteAccess(this.#inode)
       return this.#file.read(this.#inode, index, within, length, sink)
     } catch (error) {
-      return this.#giveUp(error, number)
+      return this.#end.giveUp(error, number)
     }
   }
 
@@ -422,9 +405,9 @@ export class Engine {
     this.#locks.settle()
   }
 
-  /** What statfs(2) tells. */
-  usage(): VolumeUsage {
-    return this.usageCount.needed()
+  /** Counts how full the volume is, for statfs(2). */
+  usage(usage: VolumeUsage): void {
+    this.usageCount.needed(usage)
   }
 
   /** The directory that holds a directory. @returns its inode, with a reference; -ENOTDIR, -ESTALE */
@@ -443,19 +426,13 @@ export class Engine {
   firstOrphan(): number {
     this.#locks.lockMetadata()
     const first = this.#orphans.first
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     return first
   }
 
   /** @throws VolumeError where there is no root directory to serve */
   verify(): void {
     this.#table.verify(this.#geometry.blockCount, this.#inode)
-  }
-
-  /** Ends a call that may change metadata, and tells what damage it has met and mended. */
-  #unlockMetadata(): void {
-    this.#locks.unlockMetadata()
-    this.#notes.tellTo(this.#noteDamage)
   }
 
   /** Under the inode's lock, which readers may share. */
@@ -492,9 +469,9 @@ export class Engine {
       result = this.#namespace.create(parent, name, made, target, start, length)
       if (result > 0) this.#state.retain(result)
     } catch (error) {
-      result = this.#giveUp(error, parent)
+      result = this.#end.giveUp(error, parent)
     }
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     return result
   }
 
@@ -505,9 +482,9 @@ export class Engine {
     try {
       result = this.#namespace.unlink(parent, name, directory)
     } catch (error) {
-      result = this.#giveUp(error, parent)
+      result = this.#end.giveUp(error, parent)
     }
-    this.#unlockMetadata()
+    this.#end.unlockMetadata()
     const { leftEmptyTree } = this.#namespace
     if (result < 0) return result
     if (this.#state.lookups(result) === 0) this.#eviction.evictIfUnused(result)
@@ -515,41 +492,12 @@ export class Engine {
     return 0
   }
 
-  /**
-   * Ends a call that met damage: its transaction is taken back, and inodes that it changed are let go of. Whoever took
-   * another lock gives it back as after any call.
-   * @param number the inode that the call was about, 0 for none
-   * @throws what is no damage, and what this itself meets; locks stay held then, and the volume has failed
-   * @returns -EUCLEAN
-   */
-  #giveUp(error: unknown, number: number): number {
-    return this.#orFail(() => {
-      if (!(error instanceof VolumeError)) throw error
-      // The zeros that a failed device yields look like damage.
-      this.#medium.check()
-      if (this.#tx.isOpen) this.#tx.abort()
-      this.#locks.unlockInodes()
-      this.#noteDamage(placeOf(number, error.message))
-      return -EUCLEAN
-    })
-  }
-
-  /** Does what must not throw, or the volume has failed: nobody goes on with what it leaves behind. */
-  #orFail<Result>(work: () => Result): Result {
-    try {
-      return work()
-    } catch (error) {
-      this.#state.markFailed()
-      throw error
-    }
-  }
-
   /** Points `inode` at one in use, for who is not to throw. @returns 0, -ESTALE or -EUCLEAN */
   #open(number: number, inode: Inode): number {
     try {
       return this.#table.open(number, inode)
     } catch (error) {
-      return this.#giveUp(error, number)
+      return this.#end.giveUp(error, number)
     }
   }
 }

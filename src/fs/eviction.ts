@@ -1,91 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Freeing what nobody has a name or a reference for any more, after the call that brought this about: inodes, and the
- * trees of emptied directories. Each takes the locks that it needs. Damage met here fails no call, but is told.
+ * Frees inodes that have neither names nor references any more, and the trees of emptied directories, after the call
+ * that has brought this about. Each method takes the locks that it needs. Damage that is met here is reported, and
+ * fails no call.
  *
- * A large file is freed in parts. It stands on the orphan list meanwhile, and those who lack space are told that some is
+ * A large file is freed in parts. Meanwhile it is on the orphan list, and calls that find no space learn that some is
  * coming.
  */
-import type { CallEnd } from './call-end.js'
 import { EmptiedDirectory, hasEmptyTree } from './emptied-directory.js'
+import type { EngineParts } from './engine-parts.js'
 import { Inode } from './inode.js'
-import type { InodeTable } from './inode-table.js'
-import type { Locks } from './locks.js'
-import { LongCall, LongCalls, type Turns, partLeft } from './long-call.js'
+import { LongCall, LongCalls, partLeft } from './long-call.js'
 import { isDirectory } from './mode.js'
-import type { NamespaceParts } from './namespace-parts.js'
-import type { Reclaim } from './reclaim.js'
-import type { SharedState } from './shared-state.js'
 import type { Space } from './space.js'
 
 export class Eviction {
-  readonly #locks: Locks
-  readonly #table: InodeTable
-  readonly #state: SharedState
-  readonly #reclaim: Reclaim
-  readonly #space: Space
-  readonly #end: CallEnd
-  readonly #turns: Turns
+  readonly #parts: EngineParts
   readonly #emptied: EmptiedDirectory
   readonly #inode: Inode
   readonly #calls: LongCalls<EvictionCall>
 
-  constructor(parts: NamespaceParts, state: SharedState, reclaim: Reclaim, space: Space, end: CallEnd) {
-    this.#locks = parts.locks
-    this.#table = parts.table
-    this.#state = state
-    this.#reclaim = reclaim
-    this.#space = space
-    this.#end = end
-    this.#turns = parts.turns
+  constructor(parts: EngineParts) {
+    this.#parts = parts
     this.#emptied = new EmptiedDirectory(parts)
     this.#inode = new Inode(parts.medium)
-    this.#calls = new LongCalls(() => new EvictionCall(this, space))
+    this.#calls = new LongCalls(() => new EvictionCall(this, parts.space))
   }
 
   /** Frees the nodes and leaves of a directory that has lost its last entry, unless it has a new one by now. */
   freeEmptyTree(number: number): void {
-    let detached = 0
-    this.#locks.lockMetadata()
-    this.#locks.lockInodes(number)
+    const { end, locks, table } = this.#parts
     const inode = this.#inode
+    let detached = 0
+    locks.lockMetadata()
+    locks.lockInodes(number)
     try {
-      if (this.#table.open(number, inode) === 0 && isDirectory(inode.mode) && hasEmptyTree(inode))
+      if (table.open(number, inode) === 0 && isDirectory(inode.mode) && hasEmptyTree(inode))
         detached = this.#emptied.detachTree(inode)
     } catch (error) {
-      // The name is gone all the same.
-      this.#end.giveUp(error, number)
+      // The entry is removed all the same.
+      end.giveUp(error, number)
     }
-    this.#locks.unlockInodes()
-    this.#end.unlockMetadata()
+    locks.unlockInodes()
+    end.unlockMetadata()
     if (detached !== 0) this.evictIfUnused(detached)
   }
 
-  /** Frees an inode that has neither names nor references; the rest of a large one is put off, where that is done. */
+  /** Frees an inode if it has neither names nor references. The rest of a large one may be put off. */
   evictIfUnused(number: number): void {
     const call = this.#calls.take()
     call.number = number
-    this.#turns.runUnawaited(call)
+    this.#parts.turns.runUnawaited(call)
   }
 
   /** Frees what one transaction can. @returns partLeft, or 0 when nothing is left */
   part(number: number): number {
-    let isLeft = false
-    this.#locks.lockMetadata()
-    this.#locks.lockInodes(number)
+    const { end, locks, reclaim, space, state, table } = this.#parts
     const inode = this.#inode
+    let isLeft = false
+    locks.lockMetadata()
+    locks.lockInodes(number)
     try {
-      if (this.#table.open(number, inode) === 0 && inode.links === 0 && this.#state.lookups(number) === 0) {
-        isLeft = !this.#reclaim.evictPart(inode)
-        this.#space.noteFreed()
+      if (table.open(number, inode) === 0 && inode.links === 0 && state.lookups(number) === 0) {
+        isLeft = !reclaim.evictPart(inode)
+        space.noteFreed()
       }
     } catch (error) {
-      // The call that brought this about succeeds all the same: what could not be freed stays on the orphan list.
-      this.#end.giveUp(error, number)
+      // The call that has brought this about succeeds all the same. What cannot be freed stays on the orphan list.
+      end.giveUp(error, number)
     }
-    this.#locks.unlockInodes()
-    if (isLeft) this.#locks.yieldMetadata()
-    else this.#end.unlockMetadata()
+    locks.unlockInodes()
+    if (isLeft) locks.yieldMetadata()
+    else end.unlockMetadata()
     return isLeft ? partLeft : 0
   }
 }
@@ -95,8 +81,8 @@ class EvictionCall extends LongCall {
   number = 0
   readonly #eviction: Eviction
   readonly #space: Space
-  /** Others have been told that space is coming. */
-  #isTold = false
+  /** Whether it counts among the files from which space is coming. */
+  #isAnnounced = false
 
   constructor(eviction: Eviction, space: Space) {
     super()
@@ -107,15 +93,15 @@ class EvictionCall extends LongCall {
   override goOn(): number {
     const result = this.#eviction.part(this.number)
     if (result !== partLeft) this.abandon()
-    else if (!this.#isTold) {
-      this.#isTold = true
+    else if (!this.#isAnnounced) {
+      this.#isAnnounced = true
       this.#space.noteComing(1)
     }
     return result
   }
 
   override abandon(): void {
-    if (this.#isTold) this.#space.noteComing(-1)
-    this.#isTold = false
+    if (this.#isAnnounced) this.#space.noteComing(-1)
+    this.#isAnnounced = false
   }
 }

@@ -103,7 +103,8 @@ export class File {
   }
 
   /**
-   * Makes `length` bytes read as zeros, without giving the file any block: what it has there is freed. Durable on return.
+   * Makes `length` bytes read as zeros, without giving the file any block: what it has there is freed. Durable on
+   * return.
    * @returns the bytes that now are zeros, fewer at the largest size; or -EFBIG, or {@link partLeft}
    */
   writeHole(inode: Inode, index: number, within: number, length: number, killPrivileges: boolean): number {

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Changing the flags that users set, and the project, as a call: whole or not at all. */
 import { flagImmutable, userFlags } from '../../layout/inode.js'
-import type { CallEnd } from './call-end.js'
+import type { EngineParts } from './engine-parts.js'
 import { EOPNOTSUPP, EPERM, EROFS } from './errno.js'
 import { Inode, inodeField } from './inode.js'
-import type { NamespaceParts } from './namespace-parts.js'
 import { flagsOfType } from './user-flags.js'
 
 export class FlagChange {
-  readonly #parts: NamespaceParts
-  readonly #isReadOnly: boolean
-  readonly #end: CallEnd
+  readonly #parts: EngineParts
   readonly #inode: Inode
 
-  constructor(parts: NamespaceParts, isReadOnly: boolean, end: CallEnd) {
+  constructor(parts: EngineParts) {
     this.#parts = parts
-    this.#isReadOnly = isReadOnly
-    this.#end = end
     this.#inode = new Inode(parts.medium)
   }
 
@@ -35,8 +30,8 @@ export class FlagChange {
   }
 
   #call(number: number, named: number, flags: number, withProject: boolean, project: number): number {
-    if (this.#isReadOnly) return -EROFS
-    const { locks, table } = this.#parts
+    const { end, locks, setting, table } = this.#parts
+    if (setting.isReadOnly) return -EROFS
     const inode = this.#inode
     let error: number
     locks.lockMetadata()
@@ -45,10 +40,10 @@ export class FlagChange {
       error = table.open(number, inode)
       if (error === 0) error = this.#change(named, flags, withProject ? project : inode.project)
     } catch (damage) {
-      error = this.#end.giveUp(damage, number)
+      error = end.giveUp(damage, number)
     }
     locks.unlockInodes()
-    this.#end.unlockMetadata()
+    end.unlockMetadata()
     return error
   }
 

@@ -186,8 +186,8 @@ export class FreeInodes {
   }
 
   /**
-   * Sets the list aside, with the counts, if these cannot be right. The list is empty exactly if all inodes are in use, so
-   * a wrong count shows at the latest when the table would grow.
+   * Sets the list aside, with the counts, if these cannot be right. The list is empty exactly if all inodes are in use,
+   * so a wrong count shows at the latest when the table would grow.
    * @param fewest inodes that are in use
    */
   #checkCounts(tx: Transaction, fewest: number): void {
@@ -324,7 +324,10 @@ export class FreeInodes {
     neighbour.put(tx, field.next, next)
   }
 
-  /** Chooses the inode that stands on the list for a block. @returns its number, 0 where none is free; and the inodes in use */
+  /**
+   * Chooses the inode that stands on the list for a block.
+   * @returns its number, 0 where none is free; and the inodes in use
+   */
   #relistBlock(index: number, block: number, previous: number): { number: number; usedInBlock: number } {
     const inode = this.#listed
     let number = 0

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The inode table: a block map of its own, 16 inodes to a block, with holes where blocks have gone away (free-inodes.ts).
+ * The inode table: a block map of its own, 16 inodes to a block, with holes where blocks have gone away
+ * (free-inodes.ts).
  *
  * `open` and `follow` run under the inode's lock and a reference to it, or the lock of the directory that names it, or
- * the metadata lock. Each of these keeps the inode in use, and its block with it. All else runs under the metadata lock.
+ * the metadata lock. Each of these keeps the inode in use, and its block with it. All else runs under the metadata
+ * lock.
  */
 import { rootsBlock } from '../../layout/geometry.js'
 import {
@@ -51,8 +53,8 @@ export class InodeTable {
   }
 
   /**
-   * Whether the free list and the counts in the roots are in use; if not, they are rebuilt when the volume is next opened
-   * for writing. Counts that contradict each other are not relied on.
+   * Whether the free list and the counts in the roots are in use; if not, they are rebuilt when the volume is next
+   * opened for writing. Counts that contradict each other are not relied on.
    */
   get isListed(): boolean {
     return this.roots(at.isListed) === 1 && this.#areCountsPossible
@@ -154,7 +156,9 @@ export class InodeTable {
     return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index) !== 0
   }
 
-  /** @returns how many blocks from an index on cannot be looked up because of one damaged entry; 0 where this one can */
+  /**
+   * @returns how many blocks from an index on cannot be looked up because of one damaged entry; 0 where this one can
+   */
   unreachable(index: number): number {
     return this.#map.unreachable(this.roots(at.tableRoot), this.roots(at.tableHeight), index)
   }

@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The name of a volume, which may change while the volume is in use. */
 import { labelBytes, superblock as layout } from '../../layout/superblock.js'
-import type { Medium } from '../pmem/medium.js'
+import type { EngineParts } from './engine-parts.js'
 import { EINVAL, EROFS } from './errno.js'
-import type { Locks } from './locks.js'
-import { OpenSuperblock } from './open-superblock.js'
-import type { SharedState } from './shared-state.js'
 
 const start = layout.word.label * 4
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export class Label {
-  readonly #medium: Medium
-  readonly #state: SharedState
-  readonly #isReadOnly: boolean
-  readonly #superblock: OpenSuperblock
+  readonly #parts: EngineParts
 
-  constructor(medium: Medium, state: SharedState, locks: Locks, isReadOnly: boolean) {
-    this.#medium = medium
-    this.#state = state
-    this.#isReadOnly = isReadOnly
-    this.#superblock = new OpenSuperblock(medium, state, locks)
+  constructor(parts: EngineParts) {
+    this.#parts = parts
   }
 
   /** Copies the label. @param into at least as long as a label; what follows the label's own bytes is left alone */
   get(into: Uint8Array): void {
-    this.#superblock.use(({ bytes }) => into.set(bytes.subarray(start, start + labelBytes)))
+    this.#parts.superblock.use(({ bytes }) => into.set(bytes.subarray(start, start + labelBytes)))
   }
 
   /**
@@ -36,16 +27,17 @@ export class Label {
    */
   set(label: Uint8Array): number {
     if (label.length > labelBytes || !isLine(label)) return -EINVAL
-    if (this.#isReadOnly) return -EROFS
+    const { medium, setting, state, superblock } = this.#parts
+    if (setting.isReadOnly) return -EROFS
     try {
-      // What came of the failure must not reach the device.
-      this.#medium.check()
-      this.#superblock.write(({ bytes }) => {
+      // What a failed device has yielded must not be written to it.
+      medium.check()
+      superblock.write(({ bytes }) => {
         bytes.fill(0, start, start + labelBytes)
         bytes.set(label, start)
       })
     } catch (error) {
-      this.#state.markFailed()
+      state.markFailed()
       throw error
     }
     return 0

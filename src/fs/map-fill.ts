@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Giving a range of a file unwritten blocks, by marks in its block map: new blocks where there is a hole, and, where asked
- * for, the mark on blocks that are written. Nothing is stored to the blocks themselves.
+ * Giving a range of a file unwritten blocks, by marks in its block map: new blocks where there is a hole, and, where
+ * asked for, the mark on blocks that are written. Nothing is stored to the blocks themselves.
  *
- * A run of entries without a block takes one entry of the log, at whatever height. What will hang below it is built aside,
- * in fresh nodes. So a hole of 1 GiB takes a few entries. All saves and claims come first (claim), all puts after them
- * (put). A range that does not fit into one transaction is filled from its start, up to {@link MapFill.reached}.
+ * A run of entries without a block takes one entry of the log, at whatever height. What will hang below it is built
+ * aside, in fresh nodes. So a hole of 1 GiB takes a few entries. All saves and claims come first (claim), all puts
+ * after them (put). A range that does not fit into one transaction is filled from its start, up to
+ * {@link MapFill.reached}.
  *
- * Blocks that are there already are passed a node at a time. A large range is measured in parts, since that may take long.
+ * Blocks that are there already are passed a node at a time. A large range is measured in parts, since that may take
+ * long.
  */
 import { blockBytes } from '../../layout/geometry.js'
 import { flagUnwritten, mapEntryWords, mapFanout } from '../../layout/map-node.js'
@@ -69,8 +71,8 @@ export class MapFill {
   }
 
   /**
-   * Counts what the file lacks from block `from` up to block `to`, or a part of that, up to {@link measured}: to go on from
-   * there counts nothing twice.
+   * Counts what the file lacks from block `from` up to block `to`, or a part of that, up to {@link measured}: to go on
+   * from there counts nothing twice.
    * @param markFrom, markTo as for {@link claim}
    */
   measure(inode: Inode, from: number, to: number, markFrom: number, markTo: number): void {
@@ -159,7 +161,9 @@ export class MapFill {
     return Math.min(mapFanout, Math.ceil((this.#to - base) / coverage[level]!))
   }
 
-  /** Counts blocks from `from` up to `to` that a node at `level`, or several, will hold, and all nodes down from there. */
+  /**
+   * Counts blocks from `from` up to `to` that a node at `level`, or several, will hold, and all nodes down from there.
+   */
   #countHole(level: number, from: number, to: number): void {
     this.#noteChange(from)
     this.dataCount += to - from
@@ -183,7 +187,10 @@ export class MapFill {
     return this.#seeks && this.firstChange !== noChange
   }
 
-  /** Measures a map of this height that is to be raised to have its root at `level`. @returns whether it came to the end */
+  /**
+   * Measures a map of this height that is to be raised to have its root at `level`.
+   * @returns whether it came to the end
+   */
   #measureRaised(root: number, height: number, level: number): boolean {
     if (level < height) {
       if (height > 0) return this.#measureNode(root, height - 1, 0)
@@ -225,7 +232,9 @@ export class MapFill {
     return true
   }
 
-  /** The first entry of a node to look at: in a lowest one, the first that changes. At least `end` where there is none. */
+  /**
+   * The first entry of a node to look at: in a lowest one, the first that changes. At least `end` where there is none.
+   */
   #firstChange(node: number, level: number, base: number, end: number): number {
     return this.#nextChange(node, level, base, this.#firstEntry(level, base), end)
   }
@@ -287,8 +296,8 @@ export class MapFill {
   }
 
   /**
-   * Saves the entries of a node that will change, and of those below it, and counts the blocks that are needed. Where the
-   * log is full, the range ends. @returns whether it goes on
+   * Saves the entries of a node that will change, and of those below it, and counts the blocks that are needed. Where
+   * the log is full, the range ends. @returns whether it goes on
    */
   #save(tx: Transaction, node: number, level: number, base: number): boolean {
     this.#area.check(node)

@@ -12,6 +12,7 @@ import type { Acls } from './acls.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import { hasEmptyTree } from './emptied-directory.js'
+import type { EngineParts } from './engine-parts.js'
 import { EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from './errno.js'
 import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
@@ -19,7 +20,6 @@ import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
 import { S_IFLNK, S_IFMT, S_IFREG, S_ISGID, isDirectory, isMode, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
-import type { NamespaceParts } from './namespace-parts.js'
 import { type NewInode, putInherited, putNew } from './new-inode.js'
 import type { Orphans } from './orphans.js'
 import { checkTarget, putTarget } from './symlink.js'
@@ -44,7 +44,7 @@ export class Namespace {
   readonly #parent: Inode
   readonly #child: Inode
 
-  constructor(parts: NamespaceParts) {
+  constructor(parts: EngineParts) {
     this.#medium = parts.medium
     this.#tx = parts.tx
     this.#locks = parts.locks

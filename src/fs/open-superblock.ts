@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The superblock of an open volume. Its words lie in the shared state, so that every thread changes the same ones, and
- * no write undoes another. Whoever changes them holds the superblock's lock until all copies are durable. It is the last
- * lock in the order, and its holder waits for no other thread.
+ * The superblock of an open volume. Its words lie in the shared state: all threads change the same ones, so no write
+ * undoes another. Whoever changes them holds the superblock's lock until all copies are durable. It is the last lock in
+ * the order, and its holder waits for no other thread.
  */
 import { blockWords } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'

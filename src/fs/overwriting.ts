@@ -19,8 +19,8 @@ export interface Overwriting {
    */
   overwrite(inode: Inode, write: WriteInProgress): boolean
   /**
-   * In a transaction, before anything else of the write: sees to it that the data may be copied into the blocks that the
-   * file has by then. @returns false where there is no space; then the caller aborts the transaction
+   * In a transaction, before anything else of the write: sees to it that the data may be copied into the blocks that
+   * the file has by then. @returns false where there is no space; then the caller aborts the transaction
    */
   prepare(inode: Inode, write: WriteInProgress): boolean
   /** After a transaction that found too little space. @returns whether to try again, maybe with another length */

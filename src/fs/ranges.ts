@@ -3,41 +3,24 @@
  * Calls about ranges of files that move no data through the caller: finding data and holes, and copying from file to
  * file. Holes are passed by subtrees of the block map, whatever their size.
  */
-import { type BlockMap, noBlock } from './block-map.js'
-import { ENXIO, EROFS } from './errno.js'
-import type { CallEnd } from './call-end.js'
+import { noBlock } from './block-map.js'
 import { CopyCall } from './copy-call.js'
 import type { CopyRequest } from './copy-request.js'
-import type { File } from './file.js'
+import type { EngineParts } from './engine-parts.js'
+import { ENXIO, EROFS } from './errno.js'
 import type { FilePosition } from './file-position.js'
 import { Inode } from './inode.js'
-import type { InodeTable } from './inode-table.js'
-import type { Locks } from './locks.js'
-import type { Medium } from '../pmem/medium.js'
-
-export interface RangeParts {
-  readonly medium: Medium
-  readonly locks: Locks
-  readonly table: InodeTable
-}
+import { endOf } from './tail.js'
 
 export class Ranges {
-  readonly #locks: Locks
-  readonly #table: InodeTable
-  readonly #map: BlockMap
-  readonly #isReadOnly: boolean
-  readonly #end: CallEnd
+  readonly #parts: EngineParts
   readonly #source: Inode
   readonly #copy: CopyCall
 
-  constructor(parts: RangeParts, map: BlockMap, file: File, isReadOnly: boolean, end: CallEnd) {
-    this.#locks = parts.locks
-    this.#table = parts.table
-    this.#map = map
-    this.#isReadOnly = isReadOnly
-    this.#end = end
+  constructor(parts: EngineParts) {
+    this.#parts = parts
     this.#source = new Inode(parts.medium)
-    this.#copy = new CopyCall(parts, map, file, end)
+    this.#copy = new CopyCall(parts)
   }
 
   /**
@@ -45,37 +28,38 @@ export class Ranges {
    * counts as a hole. @returns 0, having filled in `found`; -ENXIO, -EISDIR, -EINVAL, -ESTALE
    */
   seek(number: number, index: number, within: number, wantsData: boolean, found: FilePosition): number {
+    const { end, locks, table } = this.#parts
     let error: number
-    this.#locks.readLockInode(number)
+    locks.readLockInode(number)
     try {
-      error = this.#table.openFile(number, this.#source) || this.#seek(index, within, wantsData, found)
+      error = table.openFile(number, this.#source) || this.#seek(index, within, wantsData, found)
     } catch (damage) {
-      error = this.#end.giveUp(damage, number)
+      error = end.giveUp(damage, number)
     }
-    this.#locks.readUnlockInode(number)
+    locks.readUnlockInode(number)
     return error
   }
 
   /**
-   * Copies from file to file; a hole leaves a hole, whatever the target has there. What is copied is
-   * durable, but not whole: a power failure leaves what it would leave of several writes.
+   * Copies from file to file. A hole in the source becomes a hole in the target, whatever the target has there. The
+   * copy is durable on return, but not whole: a power failure leaves what it would leave of several writes.
    * @returns the bytes copied, maybe fewer, 0 at the end of the source; or -EINVAL for ranges of one file that overlap,
    * -ENOSPC, -EFBIG, -EPERM for a target that is immutable or append-only, -EISDIR, -ESTALE
    */
   copy(request: CopyRequest): number {
-    return this.#isReadOnly ? -EROFS : this.#copy.copy(request)
+    return this.#parts.setting.isReadOnly ? -EROFS : this.#copy.copy(request)
   }
 
   #seek(index: number, within: number, wantsData: boolean, found: FilePosition): number {
+    const { map } = this.#parts
     const inode = this.#source
     const { root, height, blocks, sizeBlock, sizeWithin } = inode
     if (index > sizeBlock || (index === sizeBlock && within >= sizeWithin)) return -ENXIO
-    const end = sizeBlock + (sizeWithin > 0 ? 1 : 0)
     const next = wantsData
-      ? this.#map.nextData(root, height, index, Infinity, blocks)
-      : this.#map.nextHole(root, height, index, Infinity, blocks)
+      ? map.nextData(root, height, index, Infinity, blocks)
+      : map.nextHole(root, height, index, Infinity, blocks)
     if (next === (index | 0)) found.set(next, within)
-    else if (next !== noBlock && next >>> 0 < end) found.set(next, 0)
+    else if (next !== noBlock && next >>> 0 < endOf(inode)) found.set(next, 0)
     else if (wantsData) return -ENXIO
     else found.set(sizeBlock, sizeWithin)
     return 0

@@ -46,8 +46,8 @@ export class Reclaim {
 
   /**
    * In the open transaction, which has saved the inode's contents and is to put its smaller size: frees blocks from
-   * block `index` of the file on, and saves what {@link putShrink} changes. What one transaction does not free is left to
-   * {@link cutPart}. @returns whether that was all of it
+   * block `index` of the file on, and saves what {@link putShrink} changes. What one transaction does not free is left
+   * to {@link cutPart}. @returns whether that was all of it
    */
   shrink(inode: Inode, index: number): boolean {
     const done = this.#tail.cutTo(inode, index)

@@ -8,6 +8,7 @@ import type { Acls } from './acls.js'
 import type { Clock } from './clock.js'
 import type { Directory } from './directory.js'
 import { hasEmptyTree } from './emptied-directory.js'
+import type { EngineParts } from './engine-parts.js'
 import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM } from './errno.js'
 import type { FreeInodes } from './free-inodes.js'
 import { Inode, inodeField } from './inode.js'
@@ -15,7 +16,6 @@ import type { InodeTable } from './inode-table.js'
 import type { Locks } from './locks.js'
 import { S_ISGID, isDirectory, typeOfMode } from './mode.js'
 import type { Name } from './name.js'
-import type { NamespaceParts } from './namespace-parts.js'
 import { type NewInode, putInherited, putNew } from './new-inode.js'
 import { checkRemovable, dropName, openDirectory, saveDirectory, saveNames } from './namespace.js'
 import type { Orphans } from './orphans.js'
@@ -48,7 +48,7 @@ export class Rename {
   readonly #other: Inode
   readonly #walker: Inode
 
-  constructor(parts: NamespaceParts) {
+  constructor(parts: EngineParts) {
     this.#tx = parts.tx
     this.#locks = parts.locks
     this.#clock = parts.clock
@@ -207,8 +207,9 @@ export class Rename {
   }
 
   /**
-   * Leaves a whiteout under the old name, as overlay file systems want it. It has the owner of any new inode, and inherits
-   * from its directory what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as mknod(2) would.
+   * Leaves a whiteout under the old name, as overlay file systems want it. It has the owner of any new inode, and
+   * inherits from its directory what any new inode does: ext4_whiteout_for_rename and shmem_whiteout make it as
+   * mknod(2) would.
    */
   #leave(made: NewInode, oldName: Name): number {
     const tx = this.#tx

@@ -184,7 +184,9 @@ function copiesElsewhere(medium: Medium): Superblock[] {
   return copies
 }
 
-/** Says what there is in place of a superblock. Version 1 had its superblocks where headers and second copies are now. */
+/**
+ * Says what there is in place of a superblock. Version 1 had its superblocks where headers and second copies are now.
+ */
 function refuse(medium: Medium, headers: readonly DeviceHeader[], copies: readonly Superblock[]): never {
   const old = headers.find((header) => header.isWhole() && header.get(headerAt.version) !== formatVersion)
   if (old !== undefined) refuseVersion(old.get(headerAt.version))

@@ -25,7 +25,10 @@ export class Tail {
     return this.#map.reaches(inode.root, inode.height, endOf(inode))
   }
 
-  /** Frees, in a transaction of its own, some of what an interrupted cut has left. @returns whether that was all of it */
+  /**
+   * Frees, in a transaction of its own, some of what an interrupted cut has left.
+   * @returns whether that was all of it
+   */
   trimPart(inode: Inode): boolean {
     if (!this.isLeft(inode)) return true
     this.#tx.begin()

@@ -222,7 +222,10 @@ export class Transaction {
     this.#medium.flush(block, word * 4, (length + 3) & ~3)
   }
 
-  /** Changes `count` words as {@link put32} does, from `word` on: to those from `from` on, which come later in the block. */
+  /**
+   * Changes `count` words as {@link put32} does, from `word` on: to those from `from` on, which come later in the
+   * block.
+   */
   putMoved(block: number, word: number, from: number, count: number): void {
     if (count === 0) return
     if (this.#unsealed) this.#seal()

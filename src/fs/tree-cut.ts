@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Freeing a range of a tree of nodes from its end, in transactions that each leave a complete, smaller tree: a range of a
- * file's block map, or the nodes and leaves of a directory that is gone.
+ * Freeing a range of a tree of nodes from its end, in transactions that each leave a complete, smaller tree: a range of
+ * a file's block map, or the nodes and leaves of a directory that is gone.
  *
- * A node that is freed keeps its entries, which undoing needs. Of the nodes that stay, those on the way to the end of the
- * range and to where the cut has come, the entries of what was freed are saved as one range and cleared as one range. All
- * saves come before the first put, so a transaction makes the log durable once, however many nodes it frees. A node that
- * is left with no entry is freed, too.
+ * A node that is freed keeps its entries, which undoing needs. Of the nodes that stay, those on the way to the end of
+ * the range and to where the cut has come, the entries of what was freed are saved as one range and cleared as one
+ * range. All saves come before the first put, so a transaction makes the log durable once, however many nodes it frees.
+ * A node that is left with no entry is freed, too.
  */
 import { childIsNode, tallestDirectory } from '../../layout/directory.js'
 import { undoDataWords } from '../../layout/lane.js'
@@ -52,8 +52,8 @@ export class TreeCut {
 
   /**
    * Frees what a map of this height (1 or more) holds from block `from` of the file up to block `to`, as much as the
-   * transaction has room for, and saves what {@link put} changes. @returns whether all of it is freed; the root is left to
-   * the caller
+   * transaction has room for, and saves what {@link put} changes. @returns whether all of it is freed; the root is left
+   * to the caller
    */
   cutMap(tx: Transaction, root: number, height: number, from: number, to: number): boolean {
     this.#isDirectory = false
@@ -99,8 +99,8 @@ export class TreeCut {
   }
 
   /**
-   * Frees from the end what a node at `level` (0 = lowest) holds of the range. Where something of it stays, the range of
-   * its entries that go is noted; where nothing does, `isEmptied` is set.
+   * Frees from the end what a node at `level` (0 = lowest) holds of the range. Where something of it stays, the range
+   * of its entries that go is noted; where nothing does, `isEmptied` is set.
    * @param base the first block of the file that it covers
    * @param owed entries of the log that saving the ranges of the nodes above will take
    * @returns whether it holds nothing any more of what is to be freed
@@ -189,7 +189,10 @@ export class TreeCut {
   }
 }
 
-/** The last entry of a node, from `from` up to `to`, that refers to something. @returns its index, `from` - 1 for none */
+/**
+ * The last entry of a node, from `from` up to `to`, that refers to something.
+ * @returns its index, `from` - 1 for none
+ */
 export function lastUsed(medium: Medium, node: number, from: number, to: number): number {
   const words = medium.wordsOf(node)
   const base = medium.wordOf(node)

@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Gives what is free back to the devices (FITRIM). It goes part by part: a part is kept from being found while the
- * device frees it, and counts as free all the same, so that who finds no other block waits for it. No lock is held
- * meanwhile.
+ * FITRIM: gives free blocks back to the devices, in parts. While a device frees a part, the allocator does not hand its
+ * blocks out, and counts them as free. A claim that finds no others waits for them. No lock is held meanwhile.
  */
 import { windowBlocks } from '../../layout/geometry.js'
-import type { Medium } from '../pmem/medium.js'
-import type { Allocator } from './allocator.js'
+import type { EngineParts } from './engine-parts.js'
 import { EROFS, EUCLEAN } from './errno.js'
-import type { KnownDamage } from './known-damage.js'
 
 /** 16 MiB */
 const mostBlocksPerStep = 4096
-/** The bitmap is searched for no more than so many blocks at a time: the allocator's lock is held. */
+/** Blocks of the bitmap that one step searches: it holds the allocator's lock. */
 const blocksPerSearch = windowBlocks
 
-/** What is to be given back, and how far that got. */
+/** A range to give back, and how much of it is done. */
 export class TrimRange {
   /** Blocks that were given back. */
   trimmed = 0
-  /** The next block to look at, and the first one that is not. */
+  /** The next block to look at. */
   next: number
+  /** The first block after the range. */
   readonly end: number
-  /** Shorter runs of free blocks are left alone. */
+  /** Runs of fewer free blocks are left alone. */
   readonly fewest: number
-  /** Whether the last step ended in a run that is long enough. */
+  /** Whether the last step ended within a run that is long enough. */
   isWithinRun = false
 
   constructor(start: number, end: number, fewest: number) {
@@ -35,32 +33,26 @@ export class TrimRange {
 }
 
 export class Trim {
-  readonly #medium: Medium
-  readonly #allocator: Allocator
-  readonly #damage: KnownDamage
-  readonly #isReadOnly: boolean
+  readonly #parts: EngineParts
 
-  constructor(medium: Medium, allocator: Allocator, damage: KnownDamage, isReadOnly: boolean) {
-    this.#medium = medium
-    this.#allocator = allocator
-    this.#damage = damage
-    this.#isReadOnly = isReadOnly
+  constructor(parts: EngineParts) {
+    this.#parts = parts
   }
 
   get blockCount(): number {
-    return this.#medium.blockCount
+    return this.#parts.medium.blockCount
   }
 
   /**
    * Gives back the next part of a range, if there is one.
-   * @returns 1 where more may be left, 0 at the end; -EOPNOTSUPP where the device cannot take it, or what else it
-   * answers; -EUCLEAN where damage was ever met, as what seems free may not be; -EROFS
+   * @returns 1 where more may be left, 0 at the end; -EOPNOTSUPP where the device cannot free blocks, or its error;
+   * -EUCLEAN where damage was ever met, since blocks that seem free may be in use; -EROFS
    */
   step(range: TrimRange): number {
-    if (this.#isReadOnly) return -EROFS
-    if (this.#damage.isAny) return -EUCLEAN
-    const allocator = this.#allocator
-    const end = Math.min(range.end, this.#medium.blockCount)
+    const { allocator, damage, setting } = this.#parts
+    if (setting.isReadOnly) return -EROFS
+    if (damage.isAny) return -EUCLEAN
+    const end = Math.min(range.end, this.blockCount)
     if (range.next >= end) return 0
     const stop = Math.min(end, range.next + blocksPerSearch)
     const held = allocator.hold(range.next, stop, range.fewest, mostBlocksPerStep, range.isWithinRun)
@@ -70,11 +62,12 @@ export class Trim {
   }
 
   #punch(range: TrimRange, first: number, count: number): number {
+    const { allocator, medium } = this.#parts
     let error: number
     try {
-      error = this.#medium.punch(first, count)
+      error = medium.punch(first, count)
     } finally {
-      this.#allocator.letGo(first, count)
+      allocator.letGo(first, count)
     }
     if (error !== 0) return error
     range.trimmed += count

@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What a volume that may be written needs when it is opened and when it is closed, or becomes read-only or writable: the
- * list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
+ * What a volume that may be written needs when it is opened and when it is closed, or becomes read-only or writable:
+ * the list of free inodes is made anew where it has to be, and orphans are freed. Each call takes the metadata lock.
  */
-import type { CallEnd } from './call-end.js'
-import type { DamageNotes } from './damage.js'
+import type { EngineParts } from './engine-parts.js'
 import { EUCLEAN } from './errno.js'
 import { Inode } from './inode.js'
-import type { NamespaceParts } from './namespace-parts.js'
-import type { Reclaim } from './reclaim.js'
 
 export class Upkeep {
-  readonly #parts: NamespaceParts
-  readonly #reclaim: Reclaim
-  readonly #notes: DamageNotes
-  readonly #end: CallEnd
+  readonly #parts: EngineParts
   readonly #inode: Inode
 
-  constructor(parts: NamespaceParts, reclaim: Reclaim, notes: DamageNotes, end: CallEnd) {
+  constructor(parts: EngineParts) {
     this.#parts = parts
-    this.#reclaim = reclaim
-    this.#notes = notes
-    this.#end = end
     this.#inode = new Inode(parts.medium)
   }
 
@@ -45,12 +36,12 @@ export class Upkeep {
 
   /** Frees what the orphan list still holds. @returns 0, or -EUCLEAN where something could not be freed */
   finishOrphans(): number {
-    return this.#perform(() => this.#reclaim.finish(this.#inode))
+    return this.#perform(() => this.#parts.reclaim.finish(this.#inode))
   }
 
   /** The same while the kernel may refer to inodes, and no call is under way. @param isUsed by an inode's number */
   finishUnusedOrphans(isUsed: (number: number) => boolean): number {
-    return this.#perform(() => this.#reclaim.finishUnused(this.#inode, isUsed))
+    return this.#perform(() => this.#parts.reclaim.finishUnused(this.#inode, isUsed))
   }
 
   /** Whether the orphan list holds any. Read without a lock: it may be so no longer. */
@@ -59,15 +50,16 @@ export class Upkeep {
   }
 
   #perform(body: () => void): number {
+    const { end, locks, notes } = this.#parts
     let error = 0
-    this.#parts.locks.lockMetadata()
+    locks.lockMetadata()
     try {
       body()
-      if (!this.#notes.isEmpty) error = -EUCLEAN
+      if (!notes.isEmpty) error = -EUCLEAN
     } catch (damage) {
-      error = this.#end.giveUp(damage, 0)
+      error = end.giveUp(damage, 0)
     }
-    this.#end.unlockMetadata()
+    end.unlockMetadata()
     return error
   }
 }

@@ -24,8 +24,8 @@ import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
 import { type Superblock, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
-import type { VolumeUsage } from './usage.js'
 import { VolumeError } from './volume-error.js'
+import { VolumeUsage } from './volume-usage.js'
 
 const at = layout.word
 const orphansDamaged =
@@ -50,8 +50,8 @@ export interface OpenOptions {
   readonly isChecked?: boolean
   /**
    * The volume is not marked as in use before {@link Volume.markMounted}, and until then no engine may change anything.
-   * Opening itself still stores what it always does: recovery, the freeing of orphans, and a damaged list of free inodes
-   * made anew.
+   * Opening itself still stores what it always does: recovery, the freeing of orphans, and a damaged list of free
+   * inodes made anew.
    */
   readonly unmarked?: boolean
 }
@@ -158,7 +158,9 @@ export class Volume {
   /** How full it is. Takes no lock, so any thread may ask while engines serve. */
   usage(): VolumeUsage {
     this.#observer ??= this.engine(0)
-    return this.#observer.usageCount.allocated()
+    const usage = new VolumeUsage()
+    this.#observer.usageCount.allocated(usage)
+    return usage
   }
 
   /**

@@ -1,37 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Writing to a file, as a call. */
 import { flagAppend } from '../../layout/inode.js'
-import type { AppendGuard } from './append-guard.js'
-import type { CallEnd } from './call-end.js'
+import { AppendGuard } from './append-guard.js'
 import { endsBeyond } from './content-change.js'
 import { MemorySource } from './data-source.js'
+import type { EngineParts } from './engine-parts.js'
 import { EPERM } from './errno.js'
-import type { File } from './file.js'
 import { FileCall } from './file-call.js'
 import { Inode } from './inode.js'
 import { partLeft } from './long-call.js'
-import type { NamespaceParts } from './namespace-parts.js'
 import { checkWrite } from './user-flags.js'
 import { WriteInProgress } from './write-in-progress.js'
 import type { WriteRequest } from './write-request.js'
 
 export class WriteCall extends FileCall {
-  readonly #parts: NamespaceParts
-  readonly #file: File
   readonly #guard: AppendGuard
   readonly #inode: Inode
   readonly #source = new MemorySource()
   readonly #write = new WriteInProgress(this.#source)
   /** The call in hand. */
   #request!: WriteRequest
-  /** It would have changed what an append-only file has. What it appends is written all the same, for who appends. */
+  /**
+   * Whether the write would have changed bytes that an append-only file has. It fails then, but what it appends is
+   * written, since programs that append have sent it.
+   */
   #isRefused = false
 
-  constructor(parts: NamespaceParts, file: File, guard: AppendGuard, end: CallEnd) {
-    super(parts.locks, end)
-    this.#parts = parts
-    this.#file = file
-    this.#guard = guard
+  constructor(parts: EngineParts) {
+    super(parts)
+    this.#guard = new AppendGuard(parts.medium, parts.map)
     this.#inode = new Inode(parts.medium)
   }
 
@@ -46,13 +43,13 @@ export class WriteCall extends FileCall {
   protected override step(): number {
     const inode = this.#inode
     const request = this.#request
-    const error = this.#parts.table.openFile(request.number, inode)
+    const error = this.parts.table.openFile(request.number, inode)
     if (error !== 0) return error
     if (request.isWriteBack && request.isAppend && inode.flags & flagAppend) return this.#append()
     return this.#writeAll()
   }
 
-  /** What the kernel writes back to an append-only file. */
+  /** Writes pages that the kernel writes back to an append-only file. */
   #append(): number {
     const inode = this.#inode
     const request = this.#request
@@ -69,6 +66,6 @@ export class WriteCall extends FileCall {
     const { index, within, length, killPrivileges, isWriteBack } = request
     this.#source.set(request.from, request.start)
     this.#write.set(index, within, length, killPrivileges, isWriteBack)
-    return this.#file.write(this.#inode, this.#write)
+    return this.parts.file.write(this.#inode, this.#write)
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A write to a file, as the engine is asked for it; made once by whoever serves writes, and filled in for each call. */
+/** The arguments of a write to a file; made once by whoever serves writes, and filled in for each call. */
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
 export class WriteRequest {
@@ -15,9 +15,9 @@ export class WriteRequest {
   start = 0
   /** Clears set-user-ID and set-group-ID, as write(2) does for those without CAP_FSETID. */
   killPrivileges = false
-  /** The file is open with O_APPEND. An append-only file is written to in no other way. */
+  /** The file is open with O_APPEND. Append-only files accept no other writes. */
   isAppend = false
-  /** A mapping has stored the data, or a cache has gathered it: security.capability stays. */
+  /** The kernel writes back pages, of a mapping or of its writeback cache: security.capability stays. */
   isWriteBack = false
 
   constructor(from: TransferBuffer) {

@@ -64,7 +64,11 @@ export class XattrEntries {
     this.#second = second
   }
 
-  /** Goes on to the next entry. @returns whether there is one @throws VolumeError where there cannot be what is there */
+  /**
+   * Goes on to the next entry.
+   * @returns whether there is one
+   * @throws VolumeError where there cannot be what is there
+   */
   next(): boolean {
     this.word += this.words
     this.words = 0

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The name of an extended attribute, as the medium has it: a namespace, and the bytes behind the namespace's prefix. */
+/**
+ * The name of an extended attribute, as the medium has it: a namespace, and the bytes behind the namespace's prefix.
+ */
 import {
   longestXattrName,
   xattrAccessAcl,
@@ -31,8 +33,8 @@ export class XattrName {
 
   /**
    * Takes a whole name apart.
-   * @returns 0; -ERANGE for one that is empty or too long, -EOPNOTSUPP in no known namespace, -EINVAL for a prefix alone or
-   * a NUL
+   * @returns 0; -ERANGE for one that is empty or too long, -EOPNOTSUPP in no known namespace, -EINVAL for a prefix
+   * alone or a NUL
    */
   parse(name: Name): number {
     if (name.length === 0 || name.length > longestXattrName) return -ERANGE

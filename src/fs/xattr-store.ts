@@ -2,8 +2,8 @@
 /**
  * The extended attributes of an inode. Small ones lie in the inode, the others in one block of their own; a value that
  * is large has further blocks. A new value is written to fresh ones; on a full volume it takes those of the old one, as
- * far as the log has room for what is in them. The caller holds the inode's lock: for reading or for writing, as the name
- * says.
+ * far as the log has room for what is in them. The caller holds the inode's lock: for reading or for writing, as the
+ * name says.
  *
  * A change has two parts: save… decides all and saves what the other part puts. One change is pending at a time.
  */
@@ -227,7 +227,9 @@ export class XattrStore {
     this.#putInode(tx, inode)
   }
 
-  /** Takes security.capability away from a file that changes, in the open transaction. Costs nothing where it has none. */
+  /**
+   * Takes security.capability away from a file that changes, in the open transaction. Costs nothing where it has none.
+   */
   dropCapability(tx: Transaction, inode: Inode): void {
     if ((inode.flags & flagCapability) === 0 || isDirectory(inode.mode)) return
     if (this.saveRemove(tx, inode, capability) === 0) this.remove(tx, inode)
@@ -323,7 +325,7 @@ export class XattrStore {
       return !needsBlock && this.#keep(tx, wanted)
     if (needsBlock) place.block = tx.claimOne(0)
     const isClaimed = (!needsBlock || place.block !== 0) && this.#claimValue(tx, wanted)
-    if (wanted > 0) this.#allocator.endPromise(this.#allocator.putByPromise())
+    if (wanted > 0) this.#allocator.endPromise()
     this.#blocksMore += wanted + (needsBlock ? 1 : 0)
     return isClaimed
   }
@@ -435,7 +437,10 @@ export class XattrStore {
     else this.#putValueBlocks(tx, block, valueWord, from, start)
   }
 
-  /** Fills the value's blocks and refers to them. Those that were the old value's have been saved, and the log is durable. */
+  /**
+   * Fills the value's blocks and refers to them. Those that were the old value's have been saved, and the log is
+   * durable.
+   */
   #putValueBlocks(tx: Transaction, block: number, word: number, from: TransferBuffer, start: number): void {
     const medium = this.#medium
     const count = valueBlocks(this.#length)

@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Calls on extended attributes. A name is whole, with its prefix. Whether the caller may use a namespace is the kernel's
- * business, but for what attributes an inode of a type can have.
+ * Calls on extended attributes. A name is whole, with its prefix. Whether the caller may use a namespace is the
+ * kernel's business, but for what attributes an inode of a type can have.
  */
 import { largestXattrValue } from '../../layout/xattr.js'
-import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
-import type { Acls } from './acls.js'
-import type { CallEnd } from './call-end.js'
-import type { Clock } from './clock.js'
+import type { EngineParts } from './engine-parts.js'
 import { E2BIG, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS } from './errno.js'
 import type { ExtentSink } from './extent.js'
 import { Inode, inodeField } from './inode.js'
-import type { InodeTable } from './inode-table.js'
-import type { Locks } from './locks.js'
 import { S_IFLNK, S_IFMT } from './mode.js'
 import type { Name } from './name.js'
-import type { Space } from './space.js'
-import type { Transaction } from './transaction.js'
 import { isGuarded } from './user-flags.js'
 import { XattrName, canHaveXattr, hasOneName } from './xattr-name.js'
-import type { XattrStore } from './xattr-store.js'
-
-export interface XattrParts {
-  readonly medium: Medium
-  readonly tx: Transaction
-  readonly locks: Locks
-  readonly clock: Clock
-  readonly table: InodeTable
-  readonly xattrs: XattrStore
-  readonly acls: Acls
-}
 
 /** Hears of each attribute's name: its namespace, and the bytes behind the namespace's prefix. */
 export interface XattrNameSink {
@@ -38,18 +20,12 @@ export interface XattrNameSink {
 }
 
 export class Xattrs {
-  readonly #parts: XattrParts
-  readonly #space: Space
-  readonly #isReadOnly: boolean
-  readonly #end: CallEnd
+  readonly #parts: EngineParts
   readonly #inode: Inode
   readonly #name = new XattrName()
 
-  constructor(parts: XattrParts, space: Space, isReadOnly: boolean, end: CallEnd) {
+  constructor(parts: EngineParts) {
     this.#parts = parts
-    this.#space = space
-    this.#isReadOnly = isReadOnly
-    this.#end = end
     this.#inode = new Inode(parts.medium)
   }
 
@@ -60,7 +36,7 @@ export class Xattrs {
    * @returns bytes of the value; -ENODATA, -ERANGE where they are more, -EOPNOTSUPP or -EINVAL for such a name, -ESTALE
    */
   beginGet(number: number, name: Name, most: number, sink: ExtentSink): number {
-    const { locks, table, xattrs } = this.#parts
+    const { end, locks, table, xattrs } = this.#parts
     locks.readLockInode(number)
     try {
       const error = this.#parse(name) || table.open(number, this.#inode)
@@ -74,7 +50,7 @@ export class Xattrs {
       xattrs.tell(sink)
       return length
     } catch (damage) {
-      return this.#end.giveUp(damage, number)
+      return end.giveUp(damage, number)
     }
   }
 
@@ -82,8 +58,9 @@ export class Xattrs {
    * Sets an attribute to the `length` bytes of `from` from byte `start` on.
    * @param flags XATTR_CREATE, XATTR_REPLACE; of an ACL they have no meaning
    * @param dropsSetGroup of an access ACL: the caller may not keep set-group-ID
-   * @returns 0; as Acls.set for an ACL; -EEXIST and -ENODATA by the flags, -E2BIG, -ENOSPC, -EPERM where the inode cannot have one of this
-   * namespace, or its flags forbid changes, -EOPNOTSUPP, -EINVAL or -ERANGE for such a name, -ESTALE
+   * @returns 0; as Acls.set for an ACL; -EEXIST and -ENODATA by the flags, -E2BIG, -ENOSPC, -EPERM where the inode
+   * cannot have one of this namespace, or its flags forbid changes, -EOPNOTSUPP, -EINVAL or -ERANGE for such a name,
+   * -ESTALE
    */
   set(
     number: number,
@@ -94,7 +71,7 @@ export class Xattrs {
     flags: number,
     dropsSetGroup = false,
   ): number {
-    if (this.#isReadOnly) return -EROFS
+    if (this.#parts.setting.isReadOnly) return -EROFS
     const unfit = this.#parse(name)
     if (unfit !== 0) return unfit
     if (length > largestXattrValue) return -E2BIG
@@ -103,13 +80,13 @@ export class Xattrs {
 
   /** @returns 0, also for an ACL that is not there; -ENODATA, and as {@link set} */
   remove(number: number, name: Name): number {
-    if (this.#isReadOnly) return -EROFS
+    if (this.#parts.setting.isReadOnly) return -EROFS
     return this.#parse(name) || this.#change(number, null, 0, 0, 0, false)
   }
 
   /** Tells the names of all attributes; those of ACLs where ACLs are served. @returns 0 or -ESTALE */
   list(number: number, sink: XattrNameSink): number {
-    const { acls, locks, medium, table, xattrs } = this.#parts
+    const { acls, end, locks, medium, table, xattrs } = this.#parts
     let error: number
     locks.readLockInode(number)
     try {
@@ -122,7 +99,7 @@ export class Xattrs {
         }
       }
     } catch (damage) {
-      error = this.#end.giveUp(damage, number)
+      error = end.giveUp(damage, number)
     }
     locks.readUnlockInode(number)
     return error
@@ -137,7 +114,7 @@ export class Xattrs {
     flags: number,
     dropsSetGroup: boolean,
   ): number {
-    const { acls, locks, table } = this.#parts
+    const { acls, end, locks, space, table } = this.#parts
     const inode = this.#inode
     let error: number
     let held = 0
@@ -153,9 +130,9 @@ export class Xattrs {
           ? acls.set(inode, this.#name, from, start, length, dropsSetGroup)
           : this.#transact(inode, from, start, length, flags)
       }
-      if (inode.blocks < held) this.#space.noteFreed()
+      if (inode.blocks < held) space.noteFreed()
     } catch (damage) {
-      error = this.#end.giveUp(damage, number)
+      error = end.giveUp(damage, number)
     }
     locks.unlockInodes()
     return error

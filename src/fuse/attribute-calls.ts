@@ -5,6 +5,7 @@ import { AttributeChange, KILL_PRIVILEGES, SET_CTIME } from '../fs/attributes.js
 import type { Clock } from '../fs/clock.js'
 import { EPERM } from '../fs/errno.js'
 import { isDirectory, withoutPrivileges } from '../fs/mode.js'
+import { VolumeUsage } from '../fs/volume-usage.js'
 import { putAttrValidity, putStatx } from './attributes.js'
 import { isInChown, userOf } from './caller.js'
 import type { Attributes } from './file-system.js'
@@ -21,6 +22,7 @@ export class AttributeCalls {
   readonly #replies: Replies
   readonly #patience: Patience
   readonly #change = new AttributeChange()
+  readonly #usage = new VolumeUsage()
 
   constructor(files: Attributes, clock: Clock, message: Message, replies: Replies, patience: Patience) {
     this.#files = files
@@ -61,15 +63,16 @@ export class AttributeCalls {
   }
 
   statfs(): number {
-    // What was removed and closed a moment ago is not to be counted any more.
+    // Exclude files that were removed a moment ago: their FORGETs may not have been read yet.
     if (this.#files.firstOrphan() !== 0) this.#patience.drain()
     const message = this.#message
     const at = fuse.fuse_statfs_out.word
-    const { blocks, freeBlocks, usedInodes, freeInodes } = this.#files.usage()
+    this.#files.usage(this.#usage)
+    const { blocks, freeBlocks, usedInodes, freeInodes } = this.#usage
     message.clear(fuse.fuse_statfs_out.lengthWords)
-    message.put(at.blocks, blocks)
-    message.put(at.bfree, freeBlocks)
-    message.put(at.bavail, freeBlocks)
+    message.put(at.blocks, blocks | 0)
+    message.put(at.bfree, freeBlocks | 0)
+    message.put(at.bavail, freeBlocks | 0)
     message.put(at.files, (usedInodes + freeInodes) | 0)
     message.put(at.files + 1, Math.floor((usedInodes + freeInodes) / 2 ** 32))
     message.put(at.ffree, freeInodes | 0)
@@ -83,9 +86,9 @@ export class AttributeCalls {
   /**
    * A SETATTR that names no attribute (with -o writeback_cache, none but the kernel's time of the change) comes from
    * chown(f, -1, -1), which clears set-ID bits and is the owner's right, or precedes a write to a set-ID file, which
-   * anybody may make who has the file open. By HANDLE_KILLPRIV_V2 the kernel leaves the bits to the server and sends the
-   * same request in both cases. Where the owner or root calls, clearing is right in both. Where somebody else writes, the
-   * WRITE itself clears them.
+   * anybody may make who has the file open. By HANDLE_KILLPRIV_V2 the kernel leaves the bits to the server and sends
+   * the same request in both cases. Where the owner or root calls, clearing is right in both. Where somebody else
+   * writes, the WRITE itself clears them.
    * @returns 0, having told the change to clear the bits where that is due; or -EPERM, -ESTALE
    */
   #allowUnnamed(change: AttributeChange): number {

@@ -93,8 +93,8 @@ export function putAttrValidity(words: Int32Array, to: number, from: Uint32Array
 }
 
 /**
- * How long the kernel may keep attributes of regular files, in seconds. With its writeback cache it knows size and times
- * best, but does not learn how many blocks a file has got by what it has written back, until the file is closed.
+ * How long the kernel may keep attributes of regular files, in seconds. With its writeback cache it knows size and
+ * times best, but does not learn how many blocks a file has got by what it has written back, until the file is closed.
  */
 export function attributeSeconds(writebackCache: boolean): number {
   return writebackCache ? 1 : foreverSeconds

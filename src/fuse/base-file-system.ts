@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A file system that can do nothing: each call answers ENOSYS, for which the kernel has a substitute or tells the program.
- * Another file system extends it and overrides what it can do. It lives in one thread: no call needs a lock, and no
- * space comes back by itself.
+ * A file system that can do nothing: each call answers ENOSYS, for which the kernel has a substitute or tells the
+ * program. Another file system extends it and overrides what it can do. It lives in one thread: no call needs a lock,
+ * and no space comes back by itself.
  */
 import { Clock } from '../fs/clock.js'
 import { ENOSYS } from '../fs/errno.js'
 import { Turns } from '../fs/long-call.js'
 import { Space, spaceWords } from '../fs/space.js'
+import type { VolumeUsage } from '../fs/volume-usage.js'
 import type { Mapping } from '../native/index.js'
 import { createTransferBuffer } from '../pmem/transfer-buffer.js'
-import type { FileSystem, InodeFlags, Named, Names, Ranges, Trimming, Usage } from './file-system.js'
+import type { FileSystem, InodeFlags, Named, Names, Ranges, Trimming } from './file-system.js'
 
 const noLock = 0 as Mapping
 
@@ -92,8 +93,8 @@ export class BaseFileSystem implements FileSystem {
   setattr(..._: Parameters<FileSystem['setattr']>): number {
     return -ENOSYS
   }
-  usage(): Usage {
-    return { blocks: 0, freeBlocks: 0, usedInodes: 0, freeInodes: 0 }
+  usage(_usage: VolumeUsage): void {
+    // It stays as it was made: zeros, which is what file systems without a size report.
   }
   firstOrphan(): number {
     return 0

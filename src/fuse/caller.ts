@@ -34,8 +34,8 @@ export function isInChown(thread: number): boolean {
 const initialPidNamespace = 'pid:[4026531836]'
 
 /**
- * Whether {@link userOf} finds out about every caller: the server is root and in the initial PID namespace, so that each
- * thread has a number for it.
+ * Whether {@link userOf} finds out about every caller: the server is root and in the initial PID namespace, so that
+ * each thread has a number for it.
  */
 export function seesAllCallers(): boolean {
   try {

@@ -229,7 +229,9 @@ export class DataCalls {
     return fuse.fuse_copy_file_range_out.lengthBytes
   }
 
-  /** Whether set-ID bits of a file go. Where the request does not name its user, this asks only if there are such bits. */
+  /**
+   * Whether set-ID bits of a file go. Where the request does not name its user, this asks only if there are such bits.
+   */
   #takesSetIds(number: number): boolean {
     const { pid, uid } = this.#message
     if (uid === NO_USER) {

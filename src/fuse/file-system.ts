@@ -18,6 +18,7 @@ import type { Name } from '../fs/name.js'
 import type { NewInode } from '../fs/new-inode.js'
 import type { Space } from '../fs/space.js'
 import type { TrimRange } from '../fs/trim.js'
+import type { VolumeUsage } from '../fs/volume-usage.js'
 import type { WriteRequest } from '../fs/write-request.js'
 import type { XattrNameSink } from '../fs/xattrs.js'
 import type { Mapping } from '../native/index.js'
@@ -27,14 +28,6 @@ import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 export interface ReadSink extends ExtentSink {
   /** Bytes that lie in the JavaScript heap; 1 MiB in all at the most. They are copied. */
   bytes(data: Uint8Array): void
-}
-
-/** What statfs(2) tells. */
-export interface Usage {
-  readonly blocks: number
-  readonly freeBlocks: number
-  readonly usedInodes: number
-  readonly freeInodes: number
 }
 
 /** References that the kernel holds to inodes: an inode without names lives as long as there is one. */
@@ -89,7 +82,8 @@ export interface Attributes {
   /** Copies an inode's words, attributeWords of them. */
   getattr(number: number, words: Uint32Array): number
   setattr(number: number, change: AttributeChange): number
-  usage(): Usage
+  /** How full the file system is, as statfs(2) reports it; zeros if it is not filled in. */
+  usage(usage: VolumeUsage): void
   /** @returns an inode whose space will come back, 0 for none */
   firstOrphan(): number
   readonly flags: InodeFlags

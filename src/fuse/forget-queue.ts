@@ -10,7 +10,9 @@ import { BaseFileSystem } from './base-file-system.js'
 import type { References } from './file-system.js'
 
 const capacity = 4096
-/** Words of the memory: how many FORGETs were put in and taken out so far, then an inode number and a count for each. */
+/**
+ * Words of the memory: how many FORGETs were put in and taken out so far, then an inode number and a count for each.
+ */
 const PUT = 0
 const TAKEN = 1
 const ENTRIES = 16

@@ -45,8 +45,8 @@ const wanted =
   FUSE_INIT_EXT
 const wanted2 = FUSE_DIRECT_IO_ALLOW_MMAP
 /**
- * Mounts may be id-mapped. Then requests through any mount name their user only if they create, so the server must be able
- * to find out. The kernel refuses the flag without default_permissions, with which all is mounted here.
+ * Mounts may be id-mapped. Then requests through any mount name their user only if they create, so the server must be
+ * able to find out. The kernel refuses the flag without default_permissions, with which all is mounted here.
  */
 const idMaps = seesAllCallers() ? FUSE_ALLOW_IDMAP : 0
 

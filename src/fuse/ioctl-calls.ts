@@ -91,7 +91,9 @@ export class IoctlCalls {
     return this.#end(4)
   }
 
-  /** Four bytes, as on other file systems, though the number says that they are a long: lsattr(1) has room for no more. */
+  /**
+   * Four bytes, as on other file systems, though the number says that they are a long: lsattr(1) has room for no more.
+   */
   #getVersion(): number {
     const error = this.#loadAttributes()
     if (error !== 0) return error

@@ -36,7 +36,9 @@ export const ioctlNames: ReadonlyMap<number, string> = new Map([
   [FITRIM, 'FITRIM'],
 ])
 
-/** What FS_IOC_GETFSLABEL answers and FS_IOC_SETFSLABEL takes: a string that ends with a zero. Zeros follow the answer. */
+/**
+ * What FS_IOC_GETFSLABEL answers and FS_IOC_SETFSLABEL takes: a string that ends with a zero. Zeros follow the answer.
+ */
 export const FSLABEL_MAX = 256
 
 export const fsxattr = structure('fsxattr', 28, 'FS_IOC_FSGETXATTR and FS_IOC_FSSETXATTR', {

@@ -86,7 +86,9 @@ export class Message implements ReadSink {
   get nodeid(): number {
     return this.#words[this.#headerWord + header.nodeid]!
   }
-  /** Who creates, as the mount maps it. Of other requests NO_USER, if the kernel was told that mounts may be id-mapped. */
+  /**
+   * Who creates, as the mount maps it. Of other requests NO_USER, if the kernel was told that mounts may be id-mapped.
+   */
   get uid(): number {
     return this.#words[this.#headerWord + header.uid]!
   }

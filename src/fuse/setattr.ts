@@ -37,7 +37,8 @@ export function readChange(message: Message, now: Clock, change: AttributeChange
   change.sizeHigh = message.argument(at.size + 1) >>> 0
   let present = now
   if (valid & fuse.FATTR_CTIME) {
-    // With its writeback cache the kernel tells the time of the change itself: others that become the current time are the same.
+    // With its writeback cache the kernel tells the time of the change itself: others that become the current time are
+    // the same.
     present = timeOf(message, at.ctime, at.ctimensec, changed)
     change.mask |= SET_CTIME
     change.ctimeLow = present.low

@@ -15,8 +15,9 @@ export * from '../fs/errno.js'
 export * from '../fs/mode.js'
 export type { Name } from '../fs/name.js'
 export { NewInode } from '../fs/new-inode.js'
+export type { VolumeUsage } from '../fs/volume-usage.js'
 export type { WriteRequest } from '../fs/write-request.js'
-export type { ReadSink, Usage } from './file-system.js'
+export type { ReadSink } from './file-system.js'
 export { InodeAttributes } from './inode-attributes.js'
 
 export type SymlinkCall = Parameters<Names['symlink']>

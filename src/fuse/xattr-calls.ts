@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Serves requests about extended attributes. Nothing of them is cached by the kernel. It checks who may use a namespace,
- * but shows the names in a list to everybody: names in trusted. are left out here, as ext4 leaves them out, for callers
- * without CAP_SYS_ADMIN.
+ * Serves requests about extended attributes. Nothing of them is cached by the kernel. It checks who may use a
+ * namespace, but shows the names in a list to everybody: names in trusted. are left out here, as ext4 leaves them out,
+ * for callers without CAP_SYS_ADMIN.
  */
 import { existsSync } from 'node:fs'
 import { xattrTrusted } from '../../layout/xattr.js'
@@ -60,7 +60,9 @@ class NameList implements XattrNameSink {
   }
 }
 
-/** Where the name of a SETXATTR begins, behind the struct of FUSE_SETXATTR_EXT, if the kernel has sent the short one. */
+/**
+ * Where the name of a SETXATTR begins, behind the struct of FUSE_SETXATTR_EXT, if the kernel has sent the short one.
+ */
 const compatSkip = fuse.FUSE_COMPAT_SETXATTR_IN_SIZE - fuse.fuse_setxattr_in.lengthBytes
 
 /**
@@ -140,8 +142,8 @@ export class XattrCalls {
   }
 
   /**
-   * What a GETXATTR that fails is answered. ls(1) asks for security.selinux of each file in a long listing, unless it has
-   * heard that the file system has none. Without SELinux there is none indeed, but where somebody has set it.
+   * What a GETXATTR that fails is answered. ls(1) asks for security.selinux of each file in a long listing, unless it
+   * has heard that the file system has none. Without SELinux there is none indeed, but where somebody has set it.
    */
   #refusal(error: number): number {
     return error === -ENODATA && !hasSelinux && this.#isSelinux() ? -EOPNOTSUPP : error

@@ -68,7 +68,10 @@ export const exchangeBlock = {
   requestMapping: 4,
   requestOffset: 5,
   requestCapacity: 6,
-  /** out: CLOCK_REALTIME_COARSE at the arrival of the request, or of the look for one in vain; seconds are a signed 64-bit number */
+  /**
+   * out: CLOCK_REALTIME_COARSE at the arrival of the request, or of the look for one in vain; seconds are a signed
+   * 64-bit number
+   */
   secondsLow: 7,
   secondsHigh: 8,
   nanoseconds: 9,
@@ -283,8 +286,10 @@ export interface Native {
   isBehindLoop(loopFd: number, fd: number): number
 
   /**
-   * Connects to an abstract socket (unix(7)) without waiting. @param name with the NUL that it begins with, and any others
-   * @returns the descriptor of a new socket, or a negative errno (-ECONNREFUSED: nobody listens; -EAGAIN: too many wait)
+   * Connects to an abstract socket (unix(7)) without waiting. @param name with the NUL that it begins with, and any
+   * others
+   * @returns the descriptor of a new socket, or a negative errno (-ECONNREFUSED: nobody listens; -EAGAIN: too many
+   * wait)
    */
   connectAbstract(name: Buffer): number
   /**

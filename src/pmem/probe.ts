@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Looking at files that may go at any moment, or that one may not look at, as those of /proc and /sys: what cannot be had
- * is as good as not there.
+ * Looking at files that may go at any moment, or that one may not look at, as those of /proc and /sys: what cannot be
+ * had is as good as not there.
  */
 import { readFileSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
 import { kernelName, nameOf } from '../native/file-name.js'
 
-/** The contents as text, in which a byte that is not UTF-8 stays what it is (file-name.ts); null where there are none. */
+/**
+ * The contents as text, in which a byte that is not UTF-8 stays what it is (file-name.ts); null where there are none.
+ */
 export function textOf(path: string): string | null {
   try {
     return nameOf(readFileSync(kernelName(path)))

@@ -17,7 +17,10 @@ const windowBlocks = 2 ** 18
 /** Free blocks of the first and of the last window. */
 const freeBlocks = [windowBlocks - 1, 2 * windowBlocks + 100]
 
-/** Lets the calls of native.remap fail that `fails` names, counted from 1, until it is mended. @returns what mends it */
+/**
+ * Lets the calls of native.remap fail that `fails` names, counted from 1, until it is mended.
+ * @returns what mends it
+ */
 function failRemaps(fails: (call: number) => boolean): () => void {
   const remap = Reflect.get(native, 'remap') as (...args: readonly number[]) => number
   let calls = 0

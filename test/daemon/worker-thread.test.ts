@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Starting, pausing, stopping and failing a worker, in any order. It reads from a named pipe to which nobody writes. */
+/**
+ * Starting, pausing, stopping and failing a worker, in any order. It reads from a named pipe to which nobody writes.
+ */
 import { closeSync, openSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -3,6 +3,7 @@
 import { type Test, test } from 'tap'
 import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import { FilePosition } from '../../src/fs/file-position.js'
+import { VolumeUsage } from '../../src/fs/volume-usage.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { aclBytes } from '../support/acl-text.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
@@ -54,6 +55,8 @@ void test('calls on the request path allocate nothing', (t) => {
   const directory = newInode(0o040755, 0)
   const chmod = new AttributeChange()
   chmod.mask = SET_MODE
+  const usage = new VolumeUsage()
+  const removed = engine.create(root, nameOf('removed'), made)
   let told = 0
   const sink = {
     data: (_block: number, _offset: number, length: number) => void (told += length),
@@ -158,6 +161,14 @@ void test('calls on the request path allocate nothing', (t) => {
         allocate(large, 3, 5000, 7, 5003, 9)
       },
     ],
+    ['statfs', () => engine.usage(usage)],
+    [
+      'statfs while a removed file is open',
+      (n) => {
+        if (n === 0) engine.unlink(root, nameOf('removed'))
+        engine.usage(usage)
+      },
+    ],
     [
       'readdir',
       (n) => {
@@ -167,6 +178,8 @@ void test('calls on the request path allocate nothing', (t) => {
   ]
   for (const [path, call] of paths) checkPath(t, path, call)
   t.ok(told > 0)
+  t.equal(usage.blocks > usage.freeBlocks, true)
+  engine.forget(removed, 1)
   t.end()
 })
 

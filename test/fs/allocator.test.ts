@@ -52,6 +52,32 @@ void test('a run begins at its goal if that block is free', (t) => {
   t.end()
 })
 
+void test('a promise keeps blocks for its holder until it ends', (t) => {
+  const { allocator, state, medium, geometry } = bench(100, 40)
+  const other = new Allocator(medium, state, new Locks(state, 1), geometry)
+  t.notOk(allocator.promise(61), 'more than there is')
+  t.ok(allocator.promise(40))
+  t.equal(allocator.freeBlocks, 60, 'what is promised is free')
+  t.equal(other.claim(0, 60), 20, 'another worker gets the rest')
+  t.equal(other.claim(0, 1), 0)
+  t.equal(allocator.claim(0, 15), 15)
+  const left = allocator.suspendPromise()
+  t.equal(left, 25)
+  t.equal(allocator.claim(0, 1), 0, 'while it is suspended, its holder gets none either')
+  t.notOk(allocator.promise(1))
+  allocator.endPromise()
+  t.equal(other.claim(0, 1), 0, 'and it cannot be ended')
+  allocator.resumePromise(left)
+  t.equal(allocator.claim(0, 5), 5)
+  allocator.endPromise()
+  t.equal(other.claim(0, 60), 20, 'then anybody may claim what is left')
+  allocator.endPromise()
+  t.equal(allocator.claim(0, 1), 0)
+  t.equal(allocator.freeBlocks, 0)
+  state.release()
+  t.end()
+})
+
 void test('without a goal a long run is found, across words and bitmap blocks', (t) => {
   const end = 3 * blocksPerBitmapBlock
   const edge = blocksPerBitmapBlock

@@ -36,7 +36,7 @@ function fragment(caller: EngineCaller, blocks: number): number {
 
 function fill(caller: EngineCaller, free: number): void {
   const filler = must(caller.file(root, 'filler'))
-  for (let n = 0; caller.engine.usage().freeBlocks > free; n++)
+  for (let n = 0; caller.usage().freeBlocks > free; n++)
     must(caller.write(filler, n * blockBytes, Buffer.alloc(blockBytes, 7)))
 }
 

@@ -2,7 +2,7 @@
 /** A large file is freed in parts, and others come in between: what they see is whole, and nothing is freed twice. */
 import { type Test, test } from 'tap'
 import { ESTALE } from '../../src/fs/errno.js'
-import type { VolumeUsage } from '../../src/fs/usage.js'
+import type { VolumeUsage } from '../../src/fs/volume-usage.js'
 import { between } from '../support/between.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
@@ -27,7 +27,7 @@ function bench(t: Test): Bench {
   const other = new EngineCaller(volume.volume.engine(1), medium)
   t.teardown(() => other.release())
   caller.file(root, 'first')
-  const before = caller.engine.usage()
+  const before = caller.usage()
   const large = caller.file(root, 'large')
   for (let n = 0; n < extents; n++) caller.write(large, n * 512 * 4096, Buffer.from('part'))
   t.equal(caller.unlink(root, 'large'), 0)
@@ -58,15 +58,15 @@ void test('others make and remove files meanwhile', (t) => {
 void test('what is left of it counts as free meanwhile', (t) => {
   const { volume, other, large, before } = bench(t)
   const { freeBlocks, usedInodes } = before
-  const held = other.engine.usage()
+  const held = other.usage()
   t.ok(held.freeBlocks < freeBlocks && held.usedInodes > usedInodes, 'not while it is referred to')
   const times = between(t, () => {
-    t.same(other.engine.usage(), before, 'as statfs(2) tells it')
+    t.same(other.usage(), before, 'as statfs(2) tells it')
     t.ok(volume.volume.usage().freeBlocks < freeBlocks, 'and it has blocks left')
   })
   volume.caller.forget(large)
   t.ok(times() > 0)
-  t.same(other.engine.usage(), before)
+  t.same(other.usage(), before)
   t.end()
 })
 
@@ -74,7 +74,7 @@ void test('but not where damage was met, for it may never be free', (t) => {
   const { volume, other, large, before } = bench(t)
   volume.volume.state.countDamage()
   const times = between(t, () => {
-    t.ok(other.engine.usage().freeBlocks < before.freeBlocks)
+    t.ok(other.usage().freeBlocks < before.freeBlocks)
   })
   volume.caller.forget(large)
   t.ok(times() > 0)

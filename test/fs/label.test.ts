@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The label of a volume in use: set by any thread, kept beside all else that the superblock says, old or new after a loss of power. */
+/**
+ * The label of a volume in use: set by any thread, kept beside all else that the superblock says, old or new after a
+ * loss of power.
+ */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type Test, test } from 'tap'
@@ -185,14 +188,13 @@ const workers = [1, 2]
 const program = `
   import { workerData, parentPort } from 'node:worker_threads'
   const { MappedMedium } = await import(workerData.medium)
-  const { Label } = await import(workerData.label)
-  const { Locks } = await import(workerData.locks)
+  const { Engine } = await import(workerData.engine)
   const { SharedState } = await import(workerData.state)
   const { description, worker, rounds } = workerData
   const ready = new Int32Array(workerData.ready)
   const state = SharedState.view(description.state)
   const medium = new MappedMedium(description.medium)
-  const label = new Label(medium, state, new Locks(state, worker), false)
+  const { label } = new Engine(medium, state, description.setting, worker, () => undefined)
   const bytes = new Uint8Array(64)
   let torn = 0
   Atomics.add(ready, 0, 1)
@@ -218,10 +220,13 @@ void test('threads that set it, and one that records damage meanwhile, lose noth
       new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), {
         workerData: {
           medium: from('pmem/mapped-medium'),
-          label: from('fs/label'),
-          locks: from('fs/locks'),
+          engine: from('fs/engine'),
           state: from('fs/shared-state'),
-          description: { medium: memory.description, state: volume.state.description },
+          description: {
+            medium: memory.description,
+            state: volume.state.description,
+            setting: volume.setting,
+          },
           worker,
           workers: workers.length,
           rounds,

@@ -132,12 +132,12 @@ for (const [name, first, call] of partedCalls) {
     const [file, other] = [sparse(caller, 'file'), sparse(caller, 'other')]
     const { turns } = engine
     turns.open(3)
-    const freeBefore = [engine.usage().freeBlocks]
+    const freeBefore = [caller.usage().freeBlocks]
     t.equal(call(caller, file), first)
     let made = 0
     const results: number[] = []
     while (!turns.isEmpty) {
-      freeBefore.push(engine.usage().freeBlocks)
+      freeBefore.push(caller.usage().freeBlocks)
       if (made === 0) {
         // Others may take just as long.
         made = must(caller.file(root, 'made'))

@@ -60,7 +60,7 @@ void test('nothing is stored while it is read-only', (t) => {
 
   volume.volume.becomeWritable(later, false)
   const writer = callerOf(volume)
-  t.ok(writer.engine.usage().freeBlocks > freeBlocks, 'what was forgotten meanwhile is freed')
+  t.ok(writer.usage().freeBlocks > freeBlocks, 'what was forgotten meanwhile is freed')
   t.ok(writer.file(root, 'new') > 0)
   writer.release()
   volume.volume.becomeReadOnly(true)

@@ -385,7 +385,7 @@ for (const data of dataModes) {
 void test('what was taken comes back: after everything is removed, the space is free again', (t) => {
   const volume = TestVolume.of(t, 1024)
   const { caller } = volume
-  const before = caller.engine.usage()
+  const before = caller.usage()
   const directory = caller.mkdir(1, 'all')
   caller.forget(directory)
   let made = 0
@@ -404,7 +404,7 @@ void test('what was taken comes back: after everything is removed, the space is 
   t.same(problemsOf(volume.medium), [])
   for (let n = 0; n < made; n++) t.equal(caller.unlink(directory, `file ${n}`), 0)
   t.equal(caller.rmdir(1, 'all'), 0)
-  const after = caller.engine.usage()
+  const after = caller.usage()
   t.equal(after.usedInodes, before.usedInodes)
   // The root directory keeps its leaf, and the inode table one block in reserve.
   t.equal(after.freeBlocks, before.freeBlocks - 2)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Contents and attributes under loss of power, with writes in place: writes, truncation, setattr, and giving blocks back. */
+/**
+ * Contents and attributes under loss of power, with writes in place: writes, truncation, setattr, and giving blocks
+ * back.
+ */
 import { test } from 'tap'
 import { firstLaneBlock } from '../../layout/geometry.js'
 import { laneHeader } from '../../layout/lane.js'

@@ -55,13 +55,13 @@ void test('a size grows or shrinks by what its words say, signed or not', (t) =>
 void test('an inode of none of the seven types is not made', (t) => {
   const volume = TestVolume.of(t, 256)
   const { caller } = volume
-  const before = caller.engine.usage()
+  const before = caller.usage()
   const beyond = [0o200644, 2 ** 32 + 0o100644, -1, -(2 ** 31) + 0o100644]
   for (const mode of [0, 0o644, 0o070644, 0o170755, 0o160755, NaN, ...beyond]) {
     t.notOk(isMode(mode), mode.toString(8))
     t.equal(caller.make(root, 'x', mode), -EINVAL, mode.toString(8))
   }
-  t.same(caller.engine.usage(), before)
+  t.same(caller.usage(), before)
   t.same(caller.entries(root), [])
   t.same(problemsOf(volume.medium), [])
   t.end()

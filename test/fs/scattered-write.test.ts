@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Writes over ranges in many pieces: holes, blocks that were never written, and others. What they cost does not depend on
- * the number of pieces, and what they log fits into a lane.
+ * Writes over ranges in many pieces: holes, blocks that were never written, and others. What they cost does not depend
+ * on the number of pieces, and what they log fits into a lane.
  */
 import { type Test, test } from 'tap'
 import { entriesPerLane } from '../../layout/lane.js'
@@ -42,7 +42,7 @@ function fragment({ caller }: TestVolume, count: number): void {
   for (let n = 2 * count - 1; n >= 0; n--)
     must(caller.write(n % 2 ? odd : even, (n >>> 1) * blockBytes, Buffer.alloc(blockBytes, 7)))
   const rest = must(caller.file(root, 'rest'))
-  for (let n = 0; caller.engine.usage().freeBlocks > 8; n++)
+  for (let n = 0; caller.usage().freeBlocks > 8; n++)
     must(caller.write(rest, n * blockBytes, Buffer.alloc(blockBytes, 7)))
   must(caller.unlink(root, 'odd'))
   caller.forget(odd)

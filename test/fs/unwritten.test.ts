@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Blocks that were allocated and not written: they read as zeros, and a write makes them the file's, whole or not at all. */
+/**
+ * Blocks that were allocated and not written: they read as zeros, and a write makes them the file's, whole or not at
+ * all.
+ */
 import { test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
 import { flagUnwritten } from '../../layout/map-node.js'
@@ -16,7 +19,9 @@ import { TestVolume, root } from '../support/test-volume.js'
 const blocks = 12
 const bytes = blocks * blockBytes
 
-/** A volume with a file of so many blocks, of which those from 2 to 9 are marked as unwritten; what they hold is old. */
+/**
+ * A volume with a file of so many blocks, of which those from 2 to 9 are marked as unwritten; what they hold is old.
+ */
 function withUnwritten(): { volume: TestVolume; file: number } {
   const made = TestVolume.make(512)
   const file = made.caller.file(root, 'f')

@@ -31,6 +31,7 @@ for (const layout of ['devfuse', 'uring'] satisfies MessageLayout[]) {
     t.ok(file > root)
     t.equal(driver.lookup(root, missing), 0)
     t.equal(driver.getattr(file), blocks * blockBytes)
+    t.ok(driver.statfs() > 0)
     t.equal(driver.read(file, 0, 2 * blocks * blockBytes), blocks * blockBytes)
     t.equal(driver.read(file, 5000, 20), 20)
     t.equal(driver.write(file, 5000, 20), 20)
@@ -57,6 +58,7 @@ for (const layout of ['devfuse', 'uring'] satisfies MessageLayout[]) {
       ],
       ['LOOKUP of what is not there', () => void driver.lookup(root, missing)],
       ['GETATTR', () => void driver.getattr(file)],
+      ['STATFS', () => void driver.statfs()],
       [
         'READ of 4 KiB',
         (n) => {

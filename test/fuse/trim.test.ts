@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** FITRIM of a device that takes long: it ends early where its thread is to stop or to pause, and tells how far it came. */
+/**
+ * FITRIM of a device that takes long: it ends early where its thread is to stop or to pause, and tells how far it came.
+ */
 import { test } from 'tap'
 import { type LongCall, putOff } from '../../src/fs/long-call.js'
 import type { TrimRange } from '../../src/fs/trim.js'

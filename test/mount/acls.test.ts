@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * POSIX ACLs on a mount: what they cost in requests, -o noacl, and mounts by fusermount3. The kernel asks for the ACL of
- * an inode before it decides about anybody but its owner, and keeps it until it asks for the inode's attributes.
+ * POSIX ACLs on a mount: what they cost in requests, -o noacl, and mounts by fusermount3. The kernel asks for the ACL
+ * of an inode before it decides about anybody but its owner, and keeps it until it asks for the inode's attributes.
  */
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
@@ -35,7 +35,8 @@ void tap.test('what ACLs cost others than the owner', async (t) => {
   await root.writeFile(`${start}/a/b/program`, '#!/bin/true\n')
   await root.chmod(`${start}/a/b/program`, 0o755)
   await root.readFile(`${start}/a/b/program`)
-  // Known names, and no ACL asked for yet. Linux does not keep that of the mount's root directory, so paths start below.
+  // Known names, and no ACL asked for yet. Linux does not keep that of the mount's root directory, so paths start
+  // below.
   await root.chdir(start)
   await alice.chdir(start)
   const cost = (action: () => Promise<unknown>): Promise<Counts> => requestCost(mount, action)

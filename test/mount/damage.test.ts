@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Damaged volumes. One superblock, or the header of the device, is mended on the next mount, and said aloud; two are refused. What else is damaged
- * fails where it is met, and nothing else does.
+ * Damaged volumes. One superblock, or the header of the device, is mended on the next mount, and said aloud; two are
+ * refused. What else is damaged fails where it is met, and nothing else does.
  */
 import { type FileHandle, open, readFile, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'

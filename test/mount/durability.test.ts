@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A reply is sent when everything that it acknowledges is durable. The server carries what its flushes, fences and msyncs
- * make durable to a second file; what lies there when it is killed is recovered, and held to what was acknowledged.
+ * A reply is sent when everything that it acknowledges is durable. The server carries what its flushes, fences and
+ * msyncs make durable to a second file; what lies there when it is killed is recovered, and held to what was
+ * acknowledged.
  */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod, link, mkdir, open, rename, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
@@ -23,7 +24,10 @@ tap.setTimeout(600_000)
 
 const random = new Random(seed)
 
-/** Kinds of memory that can be had here, and where: in RAM, and on a disk. The server is killed after so many calls at most. */
+/**
+ * Kinds of memory that can be had here, and where: in RAM, and on a disk. The server is killed after so many calls at
+ * most.
+ */
 const kinds = [
   { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200 },
   { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40 },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * File handles, by which NFS servers know files (`FUSE_EXPORT_SUPPORT`): they lead to the same file after the kernel has
- * forgotten all inodes, after renames, and through a new mount; and to nothing once the file is gone, whoever has its number.
+ * File handles, by which NFS servers know files (`FUSE_EXPORT_SUPPORT`): they lead to the same file after the kernel
+ * has forgotten all inodes, after renames, and through a new mount; and to nothing once the file is gone, whoever has
+ * its number.
  */
 import { mkdir, open, rename, rm, rmdir, stat, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

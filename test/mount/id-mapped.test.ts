@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What comes with id-mapped mounts (`FUSE_ALLOW_IDMAP`): requests name no user any more, so a server that cannot look at
- * all callers goes without. What mounts of both kinds do stands in test/posix/suites/id-mapped.ts.
+ * What comes with id-mapped mounts (`FUSE_ALLOW_IDMAP`): requests name no user any more, so a server that cannot look
+ * at all callers goes without. What mounts of both kinds do stands in test/posix/suites/id-mapped.ts.
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { spawn } from 'node:child_process'

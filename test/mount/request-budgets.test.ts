@@ -37,9 +37,9 @@ function cost({ mount }: Place, action: () => Promise<unknown>): Promise<Counts>
 }
 
 /**
- * The same with what the kernel asks before it writes to a file, or cuts it, whose attributes it has just learnt: whether
- * it has security.capability, which it would have to take away (file_remove_privs). It remembers the answer until it
- * learns the attributes anew (fuse_change_attributes_common clears S_NOSEC).
+ * The same with what the kernel asks before it writes to a file, or cuts it, whose attributes it has just learnt:
+ * whether it has security.capability, which it would have to take away (file_remove_privs). It remembers the answer
+ * until it learns the attributes anew (fuse_change_attributes_common clears S_NOSEC).
  */
 function asked({ hasXattrs }: Place, counts: Counts): Counts {
   return hasXattrs ? { ...counts, GETXATTR: 1 } : counts

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What a stop word does to a thread that looks for a request while it has one in hand: a stop ends that at once. A pause
- * waits, or a request that waits for space would be told that there is none.
+ * What a stop word does to a thread that looks for a request while it has one in hand: a stop ends that at once. A
+ * pause waits, or a request that waits for space would be told that there is none.
  */
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The instructions of the released helper, as objdump(1) reads them: the tests of the shadow replace these, and only these
- * (src/native/primitives.h).
+ * The instructions of the released helper, as objdump(1) reads them: the tests of the shadow replace these, and only
+ * these (src/native/primitives.h).
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Every suite on one target, or those that it claims to pass, and at the end the target's own verdict: unmounted, and the medium found clean. */
+/**
+ * Every suite on one target, or those that it claims to pass, and at the end the target's own verdict: unmounted, and
+ * the medium found clean.
+ */
 import tap from 'tap'
 import type { Target } from '../support/target.js'
 import { aclSuite } from './suites/acl.js'
@@ -67,7 +70,10 @@ export const allSuites = [
   unlinkSuite,
   xattrSuite,
 ]
-/** What examples/memory-file-system.ts leaves out: access times, fallocate(2), flags of inodes, extended attributes, SEEK_HOLE, renameat2(2) but for NOREPLACE, O_TMPFILE. */
+/**
+ * What examples/memory-file-system.ts leaves out: access times, fallocate(2), flags of inodes, extended attributes,
+ * SEEK_HOLE, renameat2(2) but for NOREPLACE, O_TMPFILE.
+ */
 const notInExample = new Set([
   aclSuite,
   cachedAttributesSuite,
@@ -83,8 +89,8 @@ const notInExample = new Set([
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 
 /**
- * Where the kernel gathers writes, lseek(2) takes all of a file for data, and a write to a file whose flags forbid it is
- * refused when its pages are written back.
+ * Where the kernel gathers writes, lseek(2) takes all of a file for data, and a write to a file whose flags forbid it
+ * is refused when its pages are written back.
  */
 const notGathered = new Set([fallocateSuite, holesSuite, inodeFlagsSuite])
 export const gatheredSuites = allSuites.filter((suite) => !notGathered.has(suite))

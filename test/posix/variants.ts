@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The conformance suite on mounts of every kind: over io_uring and /dev/fuse, with writes in place and by copy-on-write,
- * through the page cache and without it. Writing in place through the page cache, as mounts do by default, each channel
- * passes all suites in every run. Of the other kinds a usual run takes a slice in which each suite meets copy-on-write and
- * direct_io, together or apart, and an exhaustive one takes all.
+ * The conformance suite on mounts of every kind: over io_uring and /dev/fuse, with writes in place and by
+ * copy-on-write, through the page cache and without it. Writing in place through the page cache, as mounts do by
+ * default, each channel passes all suites in every run. Of the other kinds a usual run takes a slice in which each
+ * suite meets copy-on-write and direct_io, together or apart, and an exhaustive one takes all.
  */
 import { isExhaustive } from '../support/extent.js'
 import { mountPmfs2 } from '../support/target.js'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * dpkg: debootstrap installs a minimal Debian on the mount. Within it, packages are installed, replaced, diverted and removed,
- * and every file of every package is compared with the checksum of its package.
+ * dpkg: debootstrap installs a minimal Debian on the mount. Within it, packages are installed, replaced, diverted and
+ * removed, and every file of every package is compared with the checksum of its package.
  */
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

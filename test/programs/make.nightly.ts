@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A project in C: its sources by Debian's own tools, its build with make -j2, its tests, and a second make with nothing to do. */
+/**
+ * A project in C: its sources by Debian's own tools, its build with make -j2, its tests, and a second make with nothing
+ * to do.
+ */
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * NFS: a mount exported and mounted again over the loopback device. It needs the kernel's server, and is skipped without it;
- * test/mount/file-handles.test.ts then still holds what that server asks of a file system.
+ * NFS: a mount exported and mounted again over the loopback device. It needs the kernel's server, and is skipped
+ * without it; test/mount/file-handles.test.ts then still holds what that server asks of a file system.
  */
 import { appendFile, mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -25,7 +25,10 @@ async function obstacle(): Promise<string | null> {
   return end === 0 ? null : 'the Debian packages nfs-kernel-server and nfs-common are not installed'
 }
 
-/** Exports a directory until the end of the test. A FUSE file system has no UUID that the server knows, so it is given a number. */
+/**
+ * Exports a directory until the end of the test. A FUSE file system has no UUID that the server knows, so it is given a
+ * number.
+ */
 async function exported(t: Test, directory: string): Promise<void> {
   const { end } = await finish('mountpoint', ['-q', control])
   if (end !== 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The stressors of stress-ng that use files, one by one, each with its own verification, and fsck in the end. What passes on
- * ext4 or tmpfs passes here, but for what the kernel bounds. Arguments choose stressors by name.
+ * The stressors of stress-ng that use files, one by one, each with its own verification, and fsck in the end. What
+ * passes on ext4 or tmpfs passes here, but for what the kernel bounds. Arguments choose stressors by name.
  */
 import tap from 'tap'
 import { turnRingOn } from '../support/ring-switch.js'

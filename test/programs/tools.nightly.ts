@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What people do with files every day, by the programs they do it with: archives, editors, locks, mounts and images. */
+/**
+ * What people do with files every day, by the programs they do it with: archives, editors, locks, mounts and images.
+ */
 import { mkdir, readFile, readdir, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'

@@ -10,7 +10,10 @@ function makeFiles(counts: Readonly<Record<SwitchUse, number>>): TestFile[] {
   )
 }
 
-/** Runs all, always ending the file that has run longest. @returns the files that ran at the same time, at each start */
+/**
+ * Runs all, always ending the file that has run longest.
+ * @returns the files that ran at the same time, at each start
+ */
 function play(files: readonly TestFile[], jobs: number): TestFile[][] {
   const schedule = new Schedule(files)
   const running: TestFile[] = []

@@ -308,7 +308,7 @@ export class EngineChaos {
 
   /** Whether other kinds of files keep enough. */
   #hasSpace(): boolean {
-    return this.#arena.fill || this.#client.engine.usage().freeBlocks >= reserveBlocks
+    return this.#arena.fill || this.#client.freeBlocks >= reserveBlocks
   }
 
   /** What is referred to stays the same inode. */

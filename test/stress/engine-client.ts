@@ -7,6 +7,7 @@ import { inode as layout } from '../../layout/inode.js'
 import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
 import type { Engine } from '../../src/fs/engine.js'
 import type { ExtentSink } from '../../src/fs/extent.js'
+import { VolumeUsage } from '../../src/fs/volume-usage.js'
 import { mostBytesPerWrite } from '../../src/fs/write-in-progress.js'
 import { WriteRequest } from '../../src/fs/write-request.js'
 import { Name } from '../../src/fs/name.js'
@@ -31,6 +32,7 @@ export class EngineClient implements ExtentSink {
   readonly #names = new Map<string, Name>()
   readonly #made = new NewInode()
   readonly #change = new AttributeChange()
+  readonly #usage = new VolumeUsage()
   readonly #write: WriteRequest
   readonly #blocks = new Uint32Array(mostExtents)
   readonly #offsets = new Uint32Array(mostExtents)
@@ -55,6 +57,12 @@ export class EngineClient implements ExtentSink {
       this.#names.set(text, name)
     }
     return name
+  }
+
+  /** Blocks that statfs(2) reports as free. */
+  get freeBlocks(): number {
+    this.engine.usage(this.#usage)
+    return this.#usage.freeBlocks
   }
 
   newInode(mode: number): NewInode {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Random calls on files that all threads share, beyond names, reads and writes: ranges, copies, extended attributes, ACLs
- * and flags. A value that is read is whole, and belongs to its file and name. What a hole tells of is no data.
+ * Random calls on files that all threads share, beyond names, reads and writes: ranges, copies, extended attributes,
+ * ACLs and flags. A value that is read is whole, and belongs to its file and name. What a hole tells of is no data.
  */
 import { flagAppend, flagImmutable, flagSync, userFlags } from '../../layout/inode.js'
 import { AllocationRequest } from '../../src/fs/allocation-request.js'
@@ -42,7 +42,9 @@ export class EngineExtras {
   readonly #found = new FilePosition()
   readonly #allocation = new AllocationRequest()
   readonly #copyRange: Copy
-  /** A nameless file of the thread's own, for copies and for flags that would be in the others' way; 0 before the first. */
+  /**
+   * A nameless file of the thread's own, for copies and for flags that would be in the others' way; 0 before the first.
+   */
   #own = 0
 
   constructor(client: EngineClient, random: Random) {
@@ -89,10 +91,7 @@ export class EngineExtras {
     const request = this.#allocation
     request.number = number
     request.mode = mode
-    request.index = Math.floor(start / blockBytes)
-    request.within = start % blockBytes
-    request.endIndex = Math.floor(end / blockBytes)
-    request.endWithin = end % blockBytes
+    request.setRange(start, end)
     request.killPrivileges = this.#random.below(4) === 0
     const error = this.#client.engine.allocation.fallocate(request)
     allow('fallocate', error, ENOSPC)

@@ -183,7 +183,7 @@ export class EngineStress {
     const { client } = this.#volume
     const number = this.#make(root, `round-${round}-ballast`, S_IFREG)
     for (let offset = 0; ; offset += ballastStepBytes) {
-      if (client.engine.usage().freeBlocks < spaceOfFullBlocks) return
+      if (client.freeBlocks < spaceOfFullBlocks) return
       if (client.write(number, offset, ballastStepBytes) < 0) return
     }
   }

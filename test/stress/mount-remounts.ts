@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Remounts of a mount under stress, by the kernel alone. While files are open for writing, the kernel refuses, and their
- * writers must not notice. When all are closed, the mount becomes read-only, refuses to write, and writes again afterwards.
+ * Remounts of a mount under stress, by the kernel alone. While files are open for writing, the kernel refuses, and
+ * their writers must not notice. When all are closed, the mount becomes read-only, refuses to write, and writes again
+ * afterwards.
  */
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Commands whose exit code and output are all that a test looks at, run by a process that has the program loaded
- * (command-server.ts). What a process of its own may do otherwise is run in one: commands at the same time, servers in the
- * foreground, arguments that are not UTF-8, and another environment.
+ * (command-server.ts). What a process of its own may do otherwise is run in one: commands at the same time, servers in
+ * the foreground, arguments that are not UTF-8, and another environment.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'

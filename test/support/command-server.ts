@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Runs the command line again and again in one process, for command-client.ts: most of what a command takes is the start of
- * Node and the loading of modules. Standard output and error are collected in place of what a pipe would carry.
+ * Runs the command line again and again in one process, for command-client.ts: most of what a command takes is the
+ * start of Node and the loading of modules. Standard output and error are collected in place of what a pipe would
+ * carry.
  */
 import { main } from '../../src/cli/main.js'
 import { program } from './program.js'

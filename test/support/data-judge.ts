@@ -30,8 +30,8 @@ export function judgeData(got: Tree, outcomes: Outcomes, returned: boolean): str
 }
 
 /**
- * Of a call that changes a range in several transactions: each word of the file is old or new, the size is old or new, and
- * so is all else but the times, the blocks that it holds, and those that are free.
+ * Of a call that changes a range in several transactions: each word of the file is old or new, the size is old or new,
+ * and so is all else but the times, the blocks that it holds, and those that are free.
  */
 export function judgeParts(got: Tree, outcomes: Outcomes, returned: boolean): string | null {
   const whole = judgeAtomic(got, outcomes, returned)

@@ -14,6 +14,7 @@ import { WriteRequest } from '../../src/fs/write-request.js'
 import { Name } from '../../src/fs/name.js'
 import { NewInode } from '../../src/fs/new-inode.js'
 import { TrimRange } from '../../src/fs/trim.js'
+import { VolumeUsage } from '../../src/fs/volume-usage.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import {
   type TransferBuffer,
@@ -268,16 +269,19 @@ export class EngineCaller {
 
   /** @param mode FALLOC_FL_* */
   fallocate(inode: number, mode: number, offset: number, length: number, killPrivileges = false): number {
-    const end = offset + length
     const request = new AllocationRequest()
     request.number = inode
     request.mode = mode
-    request.index = Math.floor(offset / blockBytes)
-    request.within = offset % blockBytes
-    request.endIndex = Math.floor(end / blockBytes)
-    request.endWithin = end % blockBytes
+    request.setRange(offset, offset + length)
     request.killPrivileges = killPrivileges
     return this.engine.allocation.fallocate(request)
+  }
+
+  /** As statfs(2) reports it. */
+  usage(): VolumeUsage {
+    const usage = new VolumeUsage()
+    this.engine.usage(usage)
+    return usage
   }
 
   stat(inode: number): Attributes | number {

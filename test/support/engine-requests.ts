@@ -20,7 +20,11 @@ export function writerOf(engine: Engine, from: TransferBuffer): Write {
   }
 }
 
-/** Allocates, or makes a hole, up to byte `endWithin` of block `endIndex`. @param mode FALLOC_FL_* @returns as Fallocate */
+/**
+ * Allocates, or makes a hole, up to byte `endWithin` of block `endIndex`.
+ * @param mode FALLOC_FL_*
+ * @returns as Fallocate
+ */
 export type Allocate = (
   number: number,
   mode: number,

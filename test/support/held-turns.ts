@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Long calls that are in hand as long as a test likes. Node loads this file into the server before anything else; a call
- * that was put off is then not gone on with until the test makes a file `go` in a folder of its own.
+ * Long calls that are in hand as long as a test likes. Node loads this file into the server before anything else; a
+ * call that was put off is then not gone on with until the test makes a file `go` in a folder of its own.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The medium of test volumes. It is one in plain memory, unless a test file has another put in its place, to run tests of
- * other files on that; of their cases it then tries a part.
+ * The medium of test volumes. It is one in plain memory, unless a test file has another put in its place, to run tests
+ * of other files on that; of their cases it then tries a part.
  */
 import { blockBytes } from '../../layout/geometry.js'
 import { isExhaustive, sampleOf } from './extent.js'

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Puts requests into memory as a channel's kernel does, and has a server handle them: a mount without a kernel. */
+import { rootInode } from '../../layout/inode.js'
 import { Message } from '../../src/fuse/message.js'
 import * as fuse from '../../src/fuse/protocol.js'
 import { Server } from '../../src/fuse/server.js'
@@ -84,6 +85,13 @@ export class RequestDriver {
     this.#begin(fuse.FUSE_GETATTR, inode)
     const result = this.#server.handle()
     return result < 0 ? result : this.reply(fuse.fuse_attr_out.word.attr + fuse.fuse_attr.word.size)
+  }
+
+  /** @returns the free blocks, or a negative errno */
+  statfs(): number {
+    this.#begin(fuse.FUSE_STATFS, rootInode)
+    const result = this.#server.handle()
+    return result < 0 ? result : this.reply(fuse.fuse_statfs_out.word.bfree)
   }
 
   /** @returns the bytes told, or a negative errno */

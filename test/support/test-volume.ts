@@ -89,7 +89,7 @@ export class TestVolume {
   }
 
   get freeBlocks(): number {
-    return this.caller.engine.usage().freeBlocks
+    return this.caller.usage().freeBlocks
   }
 
   /** Unmounts in order; a second time does nothing. */

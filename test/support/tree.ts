@@ -28,7 +28,7 @@ export function treeOf(caller: EngineCaller, from = 1): Tree {
     for (const entry of caller.entries(inode)) visit(entry.inode, `${path}/${entry.name}`)
   }
   visit(from, '')
-  tree.set('volume', { facts: JSON.stringify(caller.engine.usage()), contents: new Map() })
+  tree.set('volume', { facts: JSON.stringify(caller.usage()), contents: new Map() })
   return tree
 }
 

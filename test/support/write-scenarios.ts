@@ -42,7 +42,9 @@ export const write =
 
 export const nothing = (): undefined => undefined
 
-/** Cuts the power everywhere in a scenario's call, on a new volume. `inspect` sees the volume just before it and after. */
+/**
+ * Cuts the power everywhere in a scenario's call, on a new volume. `inspect` sees the volume just before it and after.
+ */
 export function explore(
   data: DataMode,
   { blocks, prepare, call }: Scenario,
@@ -63,7 +65,7 @@ export function explore(
 /** Fills the volume, but for so many blocks. */
 function fillVolume({ caller }: TestVolume, free: number): void {
   const filler = must(caller.file(root, 'filler'))
-  for (let n = 0; caller.engine.usage().freeBlocks > free; n++)
+  for (let n = 0; caller.usage().freeBlocks > free; n++)
     must(caller.write(filler, n * blockBytes, Buffer.alloc(blockBytes, 7)))
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A guest with three NVDIMMs and a piece of reserved RAM, all of which are files that outlive it. So is its RAM, for the
- * sake of that piece. A guest that is killed loses what its kernel had in the page cache, as in a loss of power. QEMU has
- * no processor cache: a line that was not flushed is not lost, which is for the tests of test/shadow/ to show.
+ * A guest with three NVDIMMs and a piece of reserved RAM, all of which are files that outlive it. So is its RAM, for
+ * the sake of that piece. A guest that is killed loses what its kernel had in the page cache, as in a loss of power.
+ * QEMU has no processor cache: a line that was not flushed is not lost, which is for the tests of test/shadow/ to show.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -157,7 +157,9 @@ function fileArgument(id: string, path: string, mebibytes: number): string {
   return `memory-backend-file,id=${id},share=on,mem-path=${path},size=${mebibytes}M`
 }
 
-/** Whether a guest can be started on KVM. On some machines that are guests themselves, opening /dev/kvm does not tell. */
+/**
+ * Whether a guest can be started on KVM. On some machines that are guests themselves, opening /dev/kvm does not tell.
+ */
 function hasKvm(): boolean {
   const machine = ['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-nodefaults', '-display', 'none', '-S']
   const { status } = spawnSync(emulator, [...machine, '-monitor', 'stdio'], {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a
- * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must be
- * there. It tells by a store to a file of the host, before it begins the next one.
+ * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must
+ * be there. It tells by a store to a file of the host, before it begins the next one.
  */
 import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `npm run test:vm`: PMFS2 on the devices that Linux makes of persistent memory, in a guest; guest/devices.sh has the kinds.
- * On each of them the README's commands and the POSIX suite run, then the power is cut again and again under load
- * (power-cuts.ts). TAP goes to stdout.
+ * `npm run test:vm`: PMFS2 on the devices that Linux makes of persistent memory, in a guest; guest/devices.sh has the
+ * kinds. On each of them the README's commands and the POSIX suite run, then the power is cut again and again under
+ * load (power-cuts.ts). TAP goes to stdout.
  */
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'

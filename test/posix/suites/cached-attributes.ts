@@ -5,8 +5,8 @@
  *
  * statx(2) that asks for one attribute refreshes all of them if that one is known to be out of date. So each attribute
  * is asked for alone, after a run of the case of its own. The descriptors (O_PATH) are older than the change: no lookup
- * brings attributes along. An attribute that the change leaves alone is asked for only where all is tried: a kept one would
- * be right.
+ * brings attributes along. An attribute that the change leaves alone is asked for only where all is tried: a kept one
+ * would be right.
  */
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Id-mapped mounts (mount_setattr(2)): a directory is there twice, as it is and through a mount by which ids from 0 on are
- * those from `first` on. Who has these makes, changes and guards files as if they had the others.
+ * Id-mapped mounts (mount_setattr(2)): a directory is there twice, as it is and through a mount by which ids from 0 on
+ * are those from `first` on. Who has these makes, changes and guards files as if they had the others.
  */
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A program that changes a directory of its own on a mount whose server may be killed at any time. It knows what has been
- * acknowledged, and what it was waiting for.
+ * A program that changes a directory of its own on a mount whose server may be killed at any time. It knows what has
+ * been acknowledged, and what it was waiting for.
  */
 import { link, mkdir, open, rename, rmdir, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The tests that cut the power everywhere, as they stand, on the medium that a mount has: what they look at has arrived in
- * its shadow.
+ * The tests that cut the power everywhere, as they stand, on the medium that a mount has: what they look at has arrived
+ * in its shadow.
  */
 import { ShadowMedium } from './shadow-medium.js'
 import type { MemoryKind } from './recording.js'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Puts the helper that was built over the shadow's primitives (test/native/shadow/) in the place of the released one, for
- * this thread. So it has to be imported before anything that loads the helper.
+ * Puts the helper that was built over the shadow's primitives (test/native/shadow/) in the place of the released one,
+ * for this thread. So it has to be imported before anything that loads the helper.
  */
 import { Module, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -17,8 +17,8 @@ export interface Shadow {
   /** All events since the first {@link record}, as recording.ts reads them; nothing is recorded any more. */
   stopRecording(): Buffer
   /**
-   * What becomes durable of a mapping goes to this part of a file, too. @param how PERSIST_CACHE_LINES or PERSIST_PAGES:
-   * what the memory is, whatever the helper is told
+   * What becomes durable of a mapping goes to this part of a file, too. @param how PERSIST_CACHE_LINES or
+   * PERSIST_PAGES: what the memory is, whatever the helper is told
    */
   carry(mapping: Mapping, fd: number, offsetBytes: number, how: number): number
   /** Ends that, before the mapping does. */

@@ -57,7 +57,9 @@ const bare = (kind: RecordedKind, { at, length }: RawEvent | RecordedEvent): Rec
   bytes: null,
 })
 
-/** A flushed line is durable after the fence, and a non-temporal store and a hole as well; msync(2) is nothing to it. */
+/**
+ * A flushed line is durable after the fence, and a non-temporal store and a hole as well; msync(2) is nothing to it.
+ */
 function* ofLines(events: readonly RawEvent[]): Generator<RecordedEvent> {
   for (const event of events) {
     if (event.kind === 'punched') yield { ...event, kind: 'streamed' }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Node loads this file into a server before anything else. What becomes durable of the device $PMFS2_SHADOWED goes to the
- * file $PMFS2_SHADOW as well, which began as a copy of it: whenever the server is killed, the file holds what a loss of
- * power would have left at least.
+ * Node loads this file into a server before anything else. What becomes durable of the device $PMFS2_SHADOWED goes to
+ * the file $PMFS2_SHADOW as well, which began as a copy of it: whenever the server is killed, the file holds what a
+ * loss of power would have left at least.
  */
 import { putInPlace, shadow } from './native.js'
 import { fstatSync, openSync, statSync } from 'node:fs'

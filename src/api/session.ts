@@ -17,6 +17,7 @@ import { apiError, check, withDamage } from './api-error.js'
 import type { BytePath } from './byte-path.js'
 import type { OpenedVolume } from './opened-volume.js'
 import { PathWalk, type Place } from './path-walk.js'
+import { SystemClock } from './system-clock.js'
 
 export class Session {
   readonly engine: Engine
@@ -28,6 +29,7 @@ export class Session {
   /** Of the data that lies there from its start on. */
   readonly writeRequest: WriteRequest
   readonly #opened: OpenedVolume
+  readonly #clock = new SystemClock()
   /** How many open files refer to each inode. */
   readonly #references = new Map<number, number>()
   /** Why calls fail. */
@@ -54,7 +56,7 @@ export class Session {
       // What a device says of its failure names it, and what to do.
       if (this.#failure instanceof DeviceError) throw this.#failure
       if (this.#failure !== null) throw Object.assign(apiError(-EIO, syscall), { cause: this.#failure })
-      this.engine.clock.setMilliseconds(Date.now())
+      this.#clock.setTime(this.engine.clock)
       try {
         const result = call()
         // A load that the device failed yields zeros, and what came of them is no answer.
@@ -124,6 +126,7 @@ export class Session {
 
   #release(): void {
     releaseTransferBuffer(this.buffer)
+    this.#clock.release()
     try {
       this.medium.release()
     } finally {

@@ -9,8 +9,8 @@
  *     4 KiB       list of the reply's pieces
  *     16 KiB      slots for requests; placed so that a WRITE's data begins on a page
  *
- * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from another
- * one. What gives space back comes among them.
+ * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from
+ * another one. What gives space back comes among them.
  */
 import { EAGAIN, EINTR, EPROTO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
@@ -58,7 +58,12 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
 
   constructor(parts: ChannelParts) {
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
-    const memory = { buffer: this.#buffer, pieceWord: pieceBytes / 4, clockWord: block.secondsLow }
+    const memory = {
+      buffer: this.#buffer,
+      pieceWord: pieceBytes / 4,
+      clockWord: block.secondsLow,
+      coarseTimeWord: block.coarseTime,
+    }
     this.#handler = new RequestHandler(parts, memory, this)
     this.#turns = new RequestTurns(this.#handler, this)
     this.#message = this.#handler.message

@@ -19,12 +19,13 @@ import { traced } from './trace.js'
 export interface ChannelMemory extends Omit<MessageMemory, 'zeros'> {
   /** The first of three words in which the native helper notes the time: seconds (low, high), nanoseconds. */
   readonly clockWord: number
+  /** The word that has the helper note the time of the kernel's tick. */
+  readonly coarseTimeWord: number
 }
 
 export class RequestHandler {
   readonly message: Message
-  readonly #words: Int32Array
-  readonly #clockWord: number
+  readonly #memory: ChannelMemory
   readonly #zeros: TransferBuffer
   readonly #statistics: Statistics
   readonly #notices: DeviceNotices
@@ -35,8 +36,7 @@ export class RequestHandler {
   #traced: ReturnType<typeof traced>
 
   constructor(parts: ChannelParts, memory: ChannelMemory, patience: Patience) {
-    this.#words = memory.buffer.words
-    this.#clockWord = memory.clockWord
+    this.#memory = memory
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
     this.message = new Message(parts.memory, { ...memory, zeros: this.#zeros })
     this.#statistics = parts.statistics
@@ -58,8 +58,8 @@ export class RequestHandler {
 
   /** Sets the file system's clock to the time of the last exchange. */
   setClock(): void {
-    const words = this.#words
-    const at = this.#clockWord
+    const { buffer, clockWord: at } = this.#memory
+    const { words } = buffer
     this.#files.clock.set(words[at]!, words[at + 1]!, words[at + 2]!)
   }
 
@@ -88,7 +88,13 @@ export class RequestHandler {
     releaseTransferBuffer(this.#zeros)
   }
 
+  /**
+   * Where the kernel gathers writes, it takes their times from its own clock, which moves on with the tick. Times of two
+   * clocks would put a later change before an earlier one.
+   */
   #serverOf(files: FileSystem, options: ServerOptions): Server {
+    const { buffer, coarseTimeWord } = this.#memory
+    buffer.words[coarseTimeWord] = options.writebackCache ? 1 : 0
     return new Server(files, this.message, this.#statistics, options, this.#patience, this.#notices)
   }
 }

@@ -77,7 +77,12 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
-    const memory = { buffer: this.#buffer, pieceWord: pieceBytes / 4, clockWord: block.secondsLow }
+    const memory = {
+      buffer: this.#buffer,
+      pieceWord: pieceBytes / 4,
+      clockWord: block.secondsLow,
+      coarseTimeWord: block.coarseTime,
+    }
     this.#handler = new RequestHandler(parts, memory, this)
     this.#turns = new RequestTurns(this.#handler, this)
     this.#message = this.#handler.message

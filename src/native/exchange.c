@@ -37,7 +37,8 @@ enum {
 	RELEASE_OFFSET,
 	REPLY_ONLY,
 	TIMEOUT_MS,
-	REPLY = 16,
+	COARSE_TIME,
+	REPLY = 18,
 };
 
 /* writev(2) takes 1024 (IOV_MAX); the header and the struct before the pieces are one. */
@@ -50,12 +51,12 @@ struct request {
 	size_t capacity;
 };
 
-void put_time(int32_t *words)
+void put_time(int32_t *words, bool coarse)
 {
 	struct timespec now;
 	uint64_t seconds;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	clock_gettime(coarse ? CLOCK_REALTIME_COARSE : CLOCK_REALTIME, &now);
 	seconds = (uint64_t)now.tv_sec;
 	words[0] = (int32_t)(uint32_t)seconds;
 	words[1] = (int32_t)(uint32_t)(seconds >> 32);
@@ -268,6 +269,20 @@ CALL(call_exchange)
 		return give(env, error);
 	received = block[TIMEOUT_MS] != 0 ? receive_within(&request, block) : receive(&request, block);
 	if (received > 0 || received == -EAGAIN)
-		put_time(&block[SECONDS_LOW]);
+		put_time(&block[SECONDS_LOW], block[COARSE_TIME] != 0);
 	return give(env, received);
+}
+
+CALL(call_read_clock)
+{
+	int64_t arguments[2];
+	char *words;
+	int error;
+
+	if (!read_words(env, info, arguments, 2))
+		return NULL;
+	error = arguments[1] & 3 ? -EINVAL : reach(arguments[0], arguments[1], 3 * 4, TO_WRITE, &words);
+	if (!error)
+		put_time((int32_t *)(void *)words, false);
+	return give(env, error);
 }

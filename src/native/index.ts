@@ -69,8 +69,7 @@ export const exchangeBlock = {
   requestOffset: 5,
   requestCapacity: 6,
   /**
-   * out: CLOCK_REALTIME_COARSE at the arrival of the request, or of the look for one in vain; seconds are a signed
-   * 64-bit number
+   * out: CLOCK_REALTIME when the request arrived, or when a look for one found none; seconds are a signed 64-bit number
    */
   secondsLow: 7,
   secondsHigh: 8,
@@ -92,8 +91,10 @@ export const exchangeBlock = {
   replyOnly: 14,
   /** in: non-zero = wait so long for a request (negative: not at all), and return -EAGAIN if none has come */
   timeoutMs: 15,
-  /** where the reply begins */
-  reply: 16,
+  /** in: non-zero = tell CLOCK_REALTIME_COARSE instead */
+  coarseTime: 16,
+  /** where the reply begins; a multiple of 8 bytes */
+  reply: 18,
 } as const
 
 /**
@@ -129,6 +130,8 @@ export const ringBlock = {
   pollMicroseconds: 14,
   /** in: non-zero = return -EAGAIN if no request is at hand */
   noWait: 15,
+  /** in: as in the exchange block */
+  coarseTime: 16,
 } as const
 
 /** Values of a stop word: the thread is to end; or it is to come back, and will go on. */
@@ -207,6 +210,8 @@ export interface Native {
   /** Pins the calling thread to one processor (sched_setaffinity(2)). */
   pin(cpu: number): number
   threadId(): number
+  /** CLOCK_REALTIME to three words at `offset`: seconds (low, high), nanoseconds. 0 or a negative errno */
+  readClock(mapping: Mapping, offset: number): number
   /**
    * Sends a thread of this process a signal whose handler does nothing, so that a blocking exchange returns. One that
    * comes between exchange's look at `stop` and its read(2) is lost: send it again until the thread has answered.

@@ -38,6 +38,7 @@ NAPI_MODULE_INIT()
 		{ "futexWake", call_futex_wake },
 		{ "pin", call_pin },
 		{ "threadId", call_thread_id },
+		{ "readClock", call_read_clock },
 		{ "interruptThread", call_interrupt_thread },
 		{ "nameThread", call_name_thread },
 		{ "mount", call_mount },

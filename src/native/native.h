@@ -112,10 +112,10 @@ int release_lock(int32_t *place);
 /* --- exchange.c --- */
 
 /*
- * CLOCK_REALTIME_COARSE to three words: seconds (low, high), nanoseconds. It moves on with the kernel's tick, as the
- * times of the kernel's own file systems do, so that a file made there is never older than one made here before it.
+ * CLOCK_REALTIME to three words: seconds (low, high), nanoseconds; or, if `coarse`, CLOCK_REALTIME_COARSE, which moves on
+ * with the kernel's tick.
  */
-void put_time(int32_t *words);
+void put_time(int32_t *words, bool coarse);
 
 /* --- the calls --- */
 
@@ -136,6 +136,7 @@ CALL(call_futex_wait);
 CALL(call_futex_wake);
 CALL(call_pin);
 CALL(call_thread_id);
+CALL(call_read_clock);
 CALL(call_interrupt_thread);
 CALL(call_name_thread);
 CALL(call_mount);

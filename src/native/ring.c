@@ -36,7 +36,8 @@ enum {
 	STOP,
 	POLL_MICROSECONDS,
 	NO_WAIT,
-	BLOCK_WORDS = 16,
+	COARSE_TIME,
+	BLOCK_WORDS,
 };
 
 enum { HEADER_STRIDE_BYTES = 512, MAX_ENTRIES = 4096, MAX_RINGS = 1024 };
@@ -468,7 +469,7 @@ CALL(call_exchange_ring)
 	if (error && error != -EAGAIN)
 		return give(env, error);
 	result = error ? error : take(ring);
-	put_time(&ring->block[SECONDS_LOW]);
+	put_time(&ring->block[SECONDS_LOW], ring->block[COARSE_TIME] != 0);
 	return give(env, result);
 }
 

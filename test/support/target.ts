@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises'
+import { release as kernelRelease } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../../src/native/package-root.js'
@@ -34,6 +35,8 @@ export interface Lacks {
   readonly writeToGuarded?: string
   /** The kernel gathers writes: until the file is closed, no block is counted for them, and reads are not noted. */
   readonly writeThrough?: true
+  /** Times finer than the kernel's tick: two changes within a tick have the same one. */
+  readonly fineTimes?: true
 }
 
 export interface Target {
@@ -66,6 +69,10 @@ const umount = async (directory: string): Promise<void> => {
   await run('umount', [directory])
 }
 
+/** Since Linux 6.13, its own file systems have them (FS_MGTIME). */
+const [major = 0, minor = 0] = kernelRelease().split('.').map(Number)
+const kernelTimes: Lacks = major > 6 || (major === 6 && minor >= 13) ? {} : { fineTimes: true }
+
 const tmpfs: Recipe = {
   name: 'tmpfs',
   lacks: {
@@ -74,6 +81,7 @@ const tmpfs: Recipe = {
     projects: 'EOPNOTSUPP',
     generations: 'ENOTTY',
     writeToGuarded: 'OK',
+    ...kernelTimes,
   },
   async mount(_medium, directory) {
     await run('mount', ['-t', 'tmpfs', '-o', 'size=2g,mode=755', 'pmfs2-test', directory])
@@ -85,7 +93,7 @@ const tmpfs: Recipe = {
 const ext4: Recipe = {
   name: 'ext4',
   // Projects need its feature `project`, and that a kernel with quotas.
-  lacks: { projects: 'EOPNOTSUPP', largeXattr: 'ENOSPC' },
+  lacks: { projects: 'EOPNOTSUPP', largeXattr: 'ENOSPC', ...kernelTimes },
   async mount(medium, directory) {
     await writeFile(medium, '')
     await truncate(medium, 2 ** 31)
@@ -103,7 +111,7 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   lacks: {
     // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
     guardedOpen: options.some((option) => option.includes('direct_io')) ? 'EPERM' : 'OK',
-    ...(options.includes('writeback_cache') ? { writeThrough: true } : {}),
+    ...(options.includes('writeback_cache') ? { writeThrough: true, fineTimes: true } : {}),
   },
   async mount(medium, directory) {
     await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')

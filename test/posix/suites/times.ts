@@ -179,6 +179,26 @@ export function timesSuite(target: Target): void {
     t.equal((await sys.stat(`${d}/a`)).mtimeNs, last.mtimeNs, 'close moves nothing')
   })
 
+  void test('each change that a stat follows has a time of its own', async (t) => {
+    const d = await scratch(t, target)
+    const changes = [
+      () => writeAt(sys, `${d}/a`, 'x'),
+      () => sys.chmod(`${d}/a`, 0o600),
+      () => sys.truncate(`${d}/a`, 3),
+    ]
+    await sys.writeFile(`${d}/a`, 'content')
+    let last = await sys.stat(`${d}/a`)
+    for (let n = 0; n < 12; n++) {
+      await changes[n % changes.length]!()
+      const now = await sys.stat(`${d}/a`)
+      if (target.lacks.fineTimes !== true) t.ok(now.ctimeNs > last.ctimeNs, `change ${n}`)
+      else t.ok(now.ctimeNs >= last.ctimeNs, `change ${n}`)
+      last = now
+    }
+    await sys.writeFile(`${d}/b`, '')
+    t.ok((await sys.stat(`${d}/b`)).ctimeNs >= last.ctimeNs, 'what comes later has no earlier time')
+  })
+
   void test('read and readdir move atime', async (t) => {
     const d = await scratch(t, target)
     await sys.writeFile(`${d}/a`, 'content')

@@ -89,8 +89,8 @@ export class RequestHandler {
   }
 
   /**
-   * Where the kernel gathers writes, it takes their times from its own clock, which moves on with the tick. Times of two
-   * clocks would put a later change before an earlier one.
+   * Where the kernel gathers writes, it takes their times from its own clock, which moves on with the tick. Times of
+   * two clocks would put a later change before an earlier one.
    */
   #serverOf(files: FileSystem, options: ServerOptions): Server {
     const { buffer, coarseTimeWord } = this.#memory

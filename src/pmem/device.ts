@@ -147,20 +147,29 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   }
 }
 
-/** A new device in RAM (memfd), for tests and emulation. Others open it by its `path` as long as it is open here. */
-export function createMemoryDevice(sizeBytes: number): Device {
+/**
+ * A new device in RAM (memfd), for tests and emulation. Others open it by its `path` as long as it is open here.
+ * @param domain how the domain of the device that it stands for differs from its own
+ */
+export function createMemoryDevice(sizeBytes: number, domain: Partial<PersistenceDomain> = {}): Device {
   const fd = native.memoryFile('pmfs2-device', sizeBytes)
   if (fd < 0)
     throw deviceError(getSystemErrorName(fd), `cannot create a device of ${sizeBytes} bytes in memory`)
-  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [])
+  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [], domain)
 }
 
 /** Does `prepare`, which may claim further descriptors, then makes a Device; closes all of them if either fails. */
-function assembleOrClose(fd: number, path: string, access: Access, prepare: () => number[]): Device {
+function assembleOrClose(
+  fd: number,
+  path: string,
+  access: Access,
+  prepare: () => number[],
+  domain: Partial<PersistenceDomain> = {},
+): Device {
   const descriptors = [fd]
   try {
     descriptors.push(...prepare())
-    return assemble(measure(fd, path, access), descriptors)
+    return assemble(measure(fd, path, access), descriptors, domain)
   } catch (error) {
     for (const descriptor of descriptors) closeSync(descriptor)
     throw error
@@ -237,7 +246,11 @@ function tryMapping(opened: Opened, flags: number): boolean {
 }
 
 /** @param descriptors what is open for it, to be closed with it */
-function assemble(opened: Opened, descriptors: readonly number[]): Device {
+function assemble(
+  opened: Opened,
+  descriptors: readonly number[],
+  given: Partial<PersistenceDomain>,
+): Device {
   const { fd, path, kind, number, sizeBytes, alignBytes } = opened
   let { access } = opened
   /** What windows are mapped from. */
@@ -245,7 +258,8 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
   const all = [...descriptors]
   const syncs = tryMapping(opened, MAP_SYNC)
   if (!syncs) tryMapping(opened, 0)
-  const domain = decideDomain(kind, `/proc/self/fd/${fd}`, number, syncs)
+  const domain = { ...decideDomain(kind, `/proc/self/fd/${fd}`, number, syncs), ...given }
+  const storing = (syncs ? MAP_SYNC : 0) | domain.how
   let isOpen = true
   return {
     path,
@@ -270,7 +284,7 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
           'EACCES',
           `${where}: it was opened read-only; map it read-only or copy-on-write`,
         )
-      const mapping = native.map(source, offsetBytes, lengthBytes, windowFlags(mode, syncs))
+      const mapping = native.map(source, offsetBytes, lengthBytes, windowFlags(mode, storing))
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
     },
@@ -281,7 +295,7 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
       access = 'read-write'
     },
     remapWindow(window, offsetBytes, mode) {
-      const error = native.remap(window, source, offsetBytes, windowFlags(mode, syncs))
+      const error = native.remap(window, source, offsetBytes, windowFlags(mode, storing))
       if (error < 0) throw deviceError(getSystemErrorName(error), `cannot map ${path} at ${offsetBytes}`)
     },
     takeRoom(offsetBytes, lengthBytes) {
@@ -329,8 +343,8 @@ function windowProblem(
   return null
 }
 
-function windowFlags(mode: WindowMode, syncs: boolean): number {
+/** @param storing flags of a window whose stores reach the device */
+function windowFlags(mode: WindowMode, storing: number): number {
   if (mode === 'copy-on-write') return MAP_COPY_ON_WRITE
-  if (mode === 'read-only') return MAP_READ_ONLY
-  return syncs ? MAP_SYNC : 0
+  return mode === 'read-only' ? MAP_READ_ONLY : storing
 }

@@ -3,14 +3,7 @@
  * The native helper: what a crossing costs by itself, and copies to the medium that are durable at its return. How a
  * copy is best made (plain or non-temporal stores) is timed in copy.c.
  */
-import {
-  LIST_HEADER_WORDS,
-  type Mapping,
-  PERSIST_CACHE_LINES,
-  STEP_COPY,
-  STEP_FLUSH,
-  native,
-} from '../../src/native/index.js'
+import { LIST_HEADER_WORDS, type Mapping, STEP_COPY, STEP_FLUSH, native } from '../../src/native/index.js'
 import { createTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import type { Case, Subject } from './subject.js'
 
@@ -24,7 +17,7 @@ const listBytes = 4 * kibibyte
 function persistCase(name: string, kind: number, bytes: number, to: Mapping, from: Mapping): Case {
   const list = createTransferBuffer('bench list', listBytes)
   const step = LIST_HEADER_WORDS
-  list.words.set([1, PERSIST_CACHE_LINES, kind, to, 0, bytes, from, 0])
+  list.words.set([1, kind, to, 0, bytes, from, 0])
   let at = 0
   return {
     name,
@@ -46,7 +39,6 @@ export const nativeHelper: Subject = {
     to.bytes.fill(1)
     from.bytes.fill(2)
     const empty = createTransferBuffer('bench list', listBytes)
-    empty.words.set([0, PERSIST_CACHE_LINES])
     return [
       { name: 'a call that does nothing', call: () => void native.zero(to.mapping, 0, 0) },
       { name: 'persist, an empty list (a fence)', call: () => void native.persist(empty.mapping, 0) },

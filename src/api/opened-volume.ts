@@ -3,7 +3,7 @@
 import { counted } from '../fs/counted.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
-import { type Device, openDevice } from '../pmem/device.js'
+import { type Device, deviceLine, openDevice } from '../pmem/device.js'
 import { mapDevices, remapDevices, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
 
@@ -83,8 +83,9 @@ function assemble(
   const notices = volume.notices.map((notice) => `${device.path}: ${notice}`)
   if (volume.undone > 0)
     notices.push(`${device.path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
+  const { domain } = device
   // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
-  if (device.notice !== null && (!readOnly || device.domain.volatile)) notices.push(device.notice)
+  if (domain.volatile || (domain.name === 'pages' && !readOnly)) notices.push(deviceLine(device))
   let description = opened
   /** Windows are private copies of what the device holds. */
   let isCopied = readOnly && device.access === 'read-only'

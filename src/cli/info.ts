@@ -102,8 +102,6 @@ async function volumeOf(
     return readVolume(path, (device) => ({
       ...describeVolume(device, readFrom(device), mount),
       device: source,
-      // It would speak of a name that leads there for as long as the server lives.
-      ...(path === source ? {} : { notice: null }),
     }))
   } catch (error) {
     if (error instanceof DeviceError && error.code === 'EACCES') throw refusal(mount, error)

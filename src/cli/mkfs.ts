@@ -151,7 +151,8 @@ function summarise(device: Device, superblock: Superblock): void {
     ['label', labelText(superblock.label)],
     ['UUID', superblock.uuid],
     ['lanes', `${laneCount}`],
-    ...(device.notice === null ? [] : [['note', device.notice] as const]),
+    ['device', device.domain.summary],
+    ...(device.domain.advice === null ? [] : [['note', device.domain.advice] as const]),
     ...roomNote(device),
   ])
 }

@@ -39,6 +39,7 @@ interface MountArguments {
   readonly cpus: string | undefined
   readonly channel: string | undefined
   readonly 'enable-uring': boolean
+  readonly 'require-dax': boolean
   readonly workers: string | undefined
   readonly poll: string | undefined
 }
@@ -85,6 +86,11 @@ function describe(parser: Argv): Argv<MountArguments> {
       default: false,
       describe: 'enable FUSE over io_uring in the kernel (root)',
     })
+    .option('require-dax', {
+      type: 'boolean',
+      default: false,
+      describe: 'refuse a device that is not mapped directly (DAX)',
+    })
     .option('workers', {
       type: 'string',
       requiresArg: true,
@@ -119,6 +125,7 @@ async function mount(args: MountArguments): Promise<void> {
     cpus: chosenCpus(args.cpus ?? server.cpus),
     channel: chosenChannel(args.channel ?? server.channel ?? 'auto'),
     enableUring: args['enable-uring'] || server.enableUring,
+    requireDax: args['require-dax'] || server.requireDax,
     workers: chosenWorkers(args.workers ?? server.workers),
     pollMicroseconds: chosenPoll(args.poll ?? server.poll ?? 'auto'),
   }
@@ -165,6 +172,7 @@ async function background(args: MountArguments, device: string): Promise<void> {
   if (args.channel !== undefined) again.push('--channel', args.channel)
   if (args.poll !== undefined) again.push('--poll', args.poll)
   if (args['enable-uring']) again.push('--enable-uring')
+  if (args['require-dax']) again.push('--require-dax')
   const before = readMountTable()
   const { exitCode, signal } = await startInBackground(programFile(), again)
   if (signal !== null) {

@@ -52,6 +52,7 @@ function refuseFixed(
     [xattrs ? 'xattr' : 'noxattr', names('xattr', 'noxattr') && xattrs !== mode.xattrs],
     [acls ? 'acl' : 'noacl', names('acl', 'noacl') && acls !== mode.acls],
     ['errors', onErrors !== null && onErrors !== mode.onErrors],
+    ['require_dax', server.requireDax && !report.isDirect],
     ['workers', server.workers !== null && server.workers !== String(report.workers)],
     ['channel', ![null, 'auto', report.channel].includes(server.channel)],
   ]

@@ -36,9 +36,14 @@ export interface VolumeInfo {
     readonly firstBlock: number
     readonly blocks: number
   }[]
-  readonly persistence: { readonly domain: string; readonly volatile: boolean }
-  /** What one should know of the device. */
-  readonly notice: string | null
+  readonly persistence: {
+    readonly domain: string
+    readonly volatile: boolean
+    readonly direct: boolean
+    /** What the device is, and what a loss of power takes away. */
+    readonly summary: string
+    readonly advice: string | null
+  }
   readonly damage: readonly string[]
   /** Damage that calls have met, ever: times are ISO 8601. */
   readonly damageRecord: {
@@ -76,8 +81,13 @@ export function describeVolume(
     mounted: mountedSeconds === 0 ? null : isoTime(mountedSeconds),
     mountCount: superblock.get(at.mountCount),
     devices: devicesOf(superblock),
-    persistence: { domain: device.domain.name, volatile: device.domain.volatile },
-    notice: device.notice,
+    persistence: {
+      domain: device.domain.name,
+      volatile: device.domain.volatile,
+      direct: device.domain.isDirect,
+      summary: device.domain.summary,
+      advice: device.domain.advice,
+    },
     damage,
     damageRecord: recordOf(superblock),
   }
@@ -123,7 +133,7 @@ export function volumeRows(volume: VolumeInfo): Row[] {
   if (devices.length > 1) {
     rows.push(['devices', devices.map(({ blocks }) => formatSize(blocks * blockBytes)).join(' + ')])
   }
-  rows.push(['durable by', domainText(persistence.domain)])
+  rows.push(['device', persistence.summary])
   return rows
 }
 
@@ -133,7 +143,7 @@ export function labelText(label: string): string {
 }
 
 /** What one should know. */
-export function remarkRows({ notice, damage, damageRecord }: VolumeInfo): Row[] {
+export function remarkRows({ persistence, damage, damageRecord }: VolumeInfo): Row[] {
   const rows: Row[] = damage.map((text) => ['damage', `${text}; fsck tells more`])
   if (damageRecord !== null) {
     const { count, first, last } = damageRecord
@@ -141,7 +151,7 @@ export function remarkRows({ notice, damage, damageRecord }: VolumeInfo): Row[] 
     rows.push(['  first', `${first.time}, ${first.what}`])
     rows.push(['  last', `${last.time}, ${last.what}`])
   }
-  if (notice !== null) rows.push(['note', notice])
+  if (persistence.advice !== null) rows.push(['note', persistence.advice])
   return rows
 }
 
@@ -163,9 +173,4 @@ function featureText({ compat, readOnlyCompat, incompat }: VolumeInfo['features'
   ] as const
   const set = parts.filter(([, bits]) => bits !== 0).map(([name, bits]) => `${name} 0x${bits.toString(16)}`)
   return set.length === 0 ? '(none)' : set.join(', ')
-}
-
-function domainText(domain: string): string {
-  if (domain === 'cache-lines') return 'flushing cache lines'
-  return domain === 'fence-only' ? 'a fence alone (eADR)' : 'msync(2) of pages'
 }

@@ -75,7 +75,13 @@ export function tellIfAlone(line: string): void {
   if (isAlone) logToSystem(line)
 }
 
-const systemLog = new SystemLog()
+const systemLog = new SystemLog('err')
+const systemNews = new SystemLog('info')
+
+/** In the server: what is no fault, for the system log, if there is nobody else to tell. */
+export function logIfAlone(line: string): void {
+  if (isAlone) systemNews.log(line)
+}
 
 /**
  * In the server: what people should know though the mount goes on; to whoever reads its messages, or to the system log.

@@ -18,6 +18,8 @@ export interface DaemonReport {
   readonly channel: string
   /** How writes change blocks that a file has: `inplace` or `cow`. */
   readonly data: string
+  /** The device is mapped directly (DAX). */
+  readonly isDirect: boolean
   readonly workers: number
   readonly startedAt: string
   readonly mode: ModeReport
@@ -53,7 +55,14 @@ const unsaidMode: ModeReport = {
   onErrors: 'continue',
 }
 /** What a server of before does not tell. */
-const unsaid = { damageMet: 0, damagedPlaces: [], usage: null, data: 'inplace', mode: unsaidMode } as const
+const unsaid = {
+  damageMet: 0,
+  damagedPlaces: [],
+  usage: null,
+  data: 'inplace',
+  isDirect: true,
+  mode: unsaidMode,
+} as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {
@@ -65,6 +74,7 @@ export function parseReport(text: string): DaemonReport | null {
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
     isMode(value['mode']) &&
+    typeof value['isDirect'] === 'boolean' &&
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&

@@ -9,9 +9,9 @@ import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
 import { blockBytes } from '../../layout/geometry.js'
 import type { Volume } from '../fs/volume.js'
-import { shownText } from '../check/name-text.js'
+import { shownLine, shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
-import { tell } from './background.js'
+import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
 import type { DaemonReport, Usage } from './daemon-report.js'
 import { engineSetting } from './engine-setting.js'
@@ -22,7 +22,9 @@ import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js
 import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
+import { deviceLine } from '../pmem/device.js'
 import { openForMount } from './open-volume.js'
+import { requireDax } from './require-dax.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
@@ -41,6 +43,8 @@ export interface MountRequest {
   readonly channel: ChannelName
   /** Turn FUSE over io_uring on in the kernel if it is off. */
   readonly enableUring: boolean
+  /** Refuse a device that is not mapped directly. */
+  readonly requireDax: boolean
   /** 0: the default of the channel. */
   readonly workers: number
   /** -1: while it is worth it. */
@@ -53,6 +57,7 @@ export async function runMount(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const mountpoint = await checkMountpoint(request.mountpoint)
+  if (request.requireDax) requireDax(request.device)
   const choice = chooseChannel(request.channel, request.enableUring)
   const opened = await openForMount(request.device, request.options.readOnly)
   const signals = new EndingSignals()
@@ -182,8 +187,13 @@ async function serve(
     }
     mode.watch()
     if (root !== undefined) control = openControl(root.dev, facts)
+    const line = deviceLine(opened.device)
     const lossy = request.options.writebackCache ? [writebackNotice] : []
-    live([...opened.notices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+    // Of what is only read, a loss of power takes nothing away but with the device itself, of which the volume tells.
+    const told = request.options.readOnly ? opened.notices : new Set([...opened.notices, line])
+    live([...told, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+    trace('%s', line)
+    logIfAlone(shownLine(`mounted on ${mountpoint}; ${line}`))
     await workers.ended
   } finally {
     control?.close()
@@ -205,6 +215,7 @@ function report(request: MountRequest, served: Served): DaemonReport {
     mountpoint,
     channel: choice.channel,
     data: request.options.data,
+    isDirect: served.opened.device.domain.isDirect,
     workers: workers.count,
     startedAt,
     mode: mode.report,

@@ -30,6 +30,7 @@ export interface ServerWishes {
   readonly cpus: string | null
   readonly poll: string | null
   readonly enableUring: boolean
+  readonly requireDax: boolean
 }
 
 export interface MountOptions {
@@ -108,13 +109,24 @@ export class UnknownOptionError extends Error {
 }
 
 type Wishes = { -readonly [Name in keyof ServerWishes]: ServerWishes[Name] }
+const flagWishes: ReadonlyMap<string, 'enableUring' | 'requireDax'> = new Map([
+  ['enable_uring', 'enableUring'],
+  ['require_dax', 'requireDax'],
+])
 const valuedWishes = ['workers', 'channel', 'cpus', 'poll'] as const
 
 /** @param lists what followed each -o @throws UnknownOptionError */
 export function parseMountOptions(lists: readonly string[]): MountOptions {
   const options = lists.flatMap(splitOptions)
   const remount = options.includes('remount')
-  const server: Wishes = { workers: null, channel: null, cpus: null, poll: null, enableUring: false }
+  const server: Wishes = {
+    workers: null,
+    channel: null,
+    cpus: null,
+    poll: null,
+    enableUring: false,
+    requireDax: false,
+  }
   const notices: string[] = []
   const names = new Map<number, string>()
   let flags = 0
@@ -196,8 +208,9 @@ function onErrorsOf(option: 'errors=continue' | 'errors=remount-ro'): OnErrors {
 
 /** @returns whether the option is one of the server's */
 function takeWish(option: string, wishes: Wishes): boolean {
-  if (option === 'enable_uring') {
-    wishes.enableUring = true
+  const flag = flagWishes.get(option)
+  if (flag !== undefined) {
+    wishes[flag] = true
     return true
   }
   const [name, value] = optionParts(option)

@@ -1,52 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What is mounted where, as /proc/self/mountinfo tells it (proc(5)). */
-import { readFileSync } from 'node:fs'
-import { nameOf } from '../native/file-name.js'
-import { unescapeField } from '../pmem/kernel-use.js'
+/** Our mounts among those of this process, and where one sees them. */
+import { type MountEntry, readMountTable } from '../pmem/mount-info.js'
 import { traceName } from './real-name.js'
+
+export { type MountEntry, parseMountTable, readMountTable } from '../pmem/mount-info.js'
 
 /** The type under which our mounts stand in the table. */
 export const ourSubtype = 'pmfs2'
 export const mountType = `fuse.${ourSubtype}`
-
-export interface MountEntry {
-  /** Device number of the file system, as `major:minor`: one and the same wherever else it is mounted too. */
-  readonly device: string
-  /** Absolute path of the mount point. */
-  readonly mountpoint: string
-  readonly type: string
-  /** What was given to mount(2): for us, the device. */
-  readonly source: string
-  /** Options of the mount and of the file system, such as `rw`. */
-  readonly options: readonly string[]
-  /** Those of the file system alone. */
-  readonly superOptions: readonly string[]
-}
-
-/** The entries in the order in which they were mounted; lines that are none are skipped. */
-export function parseMountTable(text: string): MountEntry[] {
-  const entries: MountEntry[] = []
-  for (const line of text.split('\n')) {
-    const fields = line.split(' ')
-    // An unknown number of optional fields ends with a single dash.
-    const dash = fields.indexOf('-', 6)
-    if (dash < 0 || fields.length < dash + 4) continue
-    const superOptions = fields[dash + 3]!.split(',')
-    entries.push({
-      device: fields[2]!,
-      mountpoint: unescapeField(fields[4]!),
-      type: unescapeField(fields[dash + 1]!),
-      source: unescapeField(fields[dash + 2]!),
-      options: [...fields[5]!.split(','), ...superOptions],
-      superOptions,
-    })
-  }
-  return entries
-}
-
-export function readMountTable(): MountEntry[] {
-  return parseMountTable(nameOf(readFileSync('/proc/self/mountinfo')))
-}
 
 /** What one sees at the mount point: of several mounts there, the last. */
 export function findMount(mountpoint: string, table = readMountTable()): MountEntry | null {

@@ -8,8 +8,10 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs'
 
 const tag = 'pmfs2-fuse'
 const patienceMs = 5000
-/** Facility daemon, severity err: 3 * 8 + 3, as syslog(2) and /dev/kmsg write it. */
-const daemonError = 27
+/** Facility daemon, with a severity, as syslog(2) and /dev/kmsg write it: 3 * 8 + 3, and 3 * 8 + 6. */
+const priorities = { err: 27, info: 30 } as const
+
+export type Severity = keyof typeof priorities
 
 export interface LogPlaces {
   /** The program logger(1). */
@@ -18,28 +20,40 @@ export interface LogPlaces {
 }
 
 /** Without the first one it keeps silent where no syslog is there. */
-const options = ['--socket-errors=on', '--tag', tag, `--id=${process.pid}`, '--priority', 'daemon.err']
+const options = (severity: Severity): string[] => [
+  '--socket-errors=on',
+  '--tag',
+  tag,
+  `--id=${process.pid}`,
+  '--priority',
+  `daemon.${severity}`,
+]
 
 const places: LogPlaces = { logger: 'logger', kernelLog: '/dev/kmsg' }
 
 /** The same for sh(1): logs its second parameter for the process that its first one numbers. */
 export const logCommand =
   `logger --socket-errors=on --tag ${tag} --id="$1" --priority daemon.err -- "$2" || ` +
-  `{ test -c /dev/kmsg && printf '<${daemonError}>${tag}[%s]: %s\\n' "$1" "$2" >/dev/kmsg; }`
+  `{ test -c /dev/kmsg && printf '<${priorities.err}>${tag}[%s]: %s\\n' "$1" "$2" >/dev/kmsg; }`
 
 /** Waits until the line has been handed over. @returns whether anybody took it */
 export function logToSystem(line: string, { logger, kernelLog } = places): boolean {
-  const { status } = spawnSync(logger, [...options, '--', line], { stdio: 'ignore', timeout: patienceMs })
-  return status === 0 || logToKernel(line, kernelLog)
+  const { status } = spawnSync(logger, [...options('err'), '--', line], {
+    stdio: 'ignore',
+    timeout: patienceMs,
+  })
+  return status === 0 || logToKernel(line, 'err', kernelLog)
 }
 
 /** Lines are handed over in the background, in order, for a server that goes on meanwhile. */
 export class SystemLog {
+  readonly #severity: Severity
   readonly #places: LogPlaces
   #waiting: string[] = []
   #isBusy = false
 
-  constructor(logPlaces = places) {
+  constructor(severity: Severity, logPlaces = places) {
+    this.#severity = severity
     this.#places = logPlaces
   }
 
@@ -54,10 +68,13 @@ export class SystemLog {
     this.#waiting = []
     this.#isBusy = true
     const { logger, kernelLog } = this.#places
-    const child = spawn(logger, options, { stdio: ['pipe', 'ignore', 'ignore'], timeout: patienceMs })
+    const child = spawn(logger, options(this.#severity), {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      timeout: patienceMs,
+    })
     const settle = (isTaken: boolean): void => {
       if (!this.#isBusy) return
-      if (!isTaken) for (const line of lines) logToKernel(line, kernelLog)
+      if (!isTaken) for (const line of lines) logToKernel(line, this.#severity, kernelLog)
       this.#isBusy = false
       if (this.#waiting.length > 0) this.#handOver()
     }
@@ -69,11 +86,11 @@ export class SystemLog {
   }
 }
 
-function logToKernel(line: string, kernelLog: string): boolean {
+function logToKernel(line: string, severity: Severity, kernelLog: string): boolean {
   try {
     // Not made where it is missing: /dev would be left with a file.
     const fd = openSync(kernelLog, constants.O_WRONLY)
-    writeSync(fd, `<${daemonError}>${tag}[${process.pid}]: ${line}\n`)
+    writeSync(fd, `<${priorities[severity]}>${tag}[${process.pid}]: ${line}\n`)
     closeSync(fd)
     return true
   } catch {

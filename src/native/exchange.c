@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "native.h"
-#include "sync-batch.h"
 
 /* The words of the exchange block, as in index.ts. */
 enum {

@@ -27,15 +27,15 @@ export const MAP_COPY_ON_WRITE = 2
 /** MAP_SHARED_VALIDATE | MAP_SYNC: succeeds only where a flushed cache line is durable (mmap(2)). */
 export const MAP_SYNC = 4
 
-/** How {@link Native.persist} makes ranges durable. */
+/** Flags of {@link Native.map} as well: how {@link Native.persist} makes what is stored durable. By cache lines. */
 export const PERSIST_CACHE_LINES = 0
 /** eADR: caches are inside the persistence domain; only the fence is needed. */
-export const PERSIST_FENCE_ONLY = 1
-/** msync(2) of the pages that the ranges touch. */
-export const PERSIST_PAGES = 2
+export const PERSIST_FENCE_ONLY = 8
+/** The memory is pages of a file or block device, which is written and synced as a whole (fdatasync(2)). */
+export const PERSIST_PAGES = 16
 
-/** Words before the first step of a list for {@link Native.persist}: how many steps, how (PERSIST_*). */
-export const LIST_HEADER_WORDS = 2
+/** Words before the first step of a list for {@link Native.persist}: how many steps. */
+export const LIST_HEADER_WORDS = 1
 /** Words of one step: its kind, and up to five more. */
 export const STEP_WORDS = 6
 /** STEP_FLUSH, mapping, offset, length (bytes) */
@@ -151,11 +151,13 @@ export interface Native {
    * mmap(2) of `lengthBytes` of a file or device at `offsetBytes`, shared and writable unless flags say
    * otherwise; 2 GiB at most (-EFBIG). A load or store that the file or device cannot carry out (past its end, into a
    * hole that the disk has no room for, of bad memory: SIGBUS) finds zeros from then on, and the mapping has failed:
-   * see {@link Native.failureOf}. @returns a mapping or a negative errno.
+   * see {@link Native.failureOf}. With PERSIST_PAGES, mappings of a file keep one more descriptor of it among them.
+   * @returns a mapping or a negative errno
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
   /**
    * Puts another file, or the same with other flags, in the place of what is mapped: number, addresses and views stay.
+   * No list that names it may be carried out meanwhile.
    * @returns 0 or a negative errno
    */
   remap(mapping: Mapping, fd: number, offsetBytes: number, flags: number): number
@@ -183,7 +185,8 @@ export interface Native {
   /** A 32-bit word that counts the mappings of this process that have failed, for any thread to look at. */
   failures(): ArrayBuffer
   /**
-   * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS; any other errno is msync(2)'s.
+   * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is fdatasync(2)'s,
+   * for all that is mapped of the file; it tells of no place, and the offset is 0.
    * @returns 0 where it has not
    */
   failureOf(mapping: Mapping): number
@@ -192,12 +195,16 @@ export interface Native {
   flushInstruction(): string
   /**
    * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
-   * they copied, stored or named is durable at return. Copies may overlap; those from 256 bytes on, and those of
-   * whole lines, go past the caches (not with PERSIST_PAGES). -EIO: a mapping that the list names has failed, now or
-   * before; what stands behind the next STEP_FENCE was not done.
+   * they copied, stored or named is durable at return, each in the way of its mapping. Copies may overlap; those from 256
+   * bytes on, and those of whole lines, go past the caches (not with PERSIST_PAGES). A fence syncs each file that it has
+   * to once. -EIO: a mapping that the list names has failed, now or before; what stands behind the next STEP_FENCE was
+   * not done.
    */
   persist(listMapping: Mapping, listOffset: number): number
-  /** Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are. */
+  /**
+   * Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are.
+   * @returns 1 where they have to be named by a STEP_FLUSH before that (PERSIST_PAGES), else 0; or a negative errno
+   */
   zero(mapping: Mapping, offset: number, lengthBytes: number): number
 
   /**

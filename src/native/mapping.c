@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "native.h"
-#include "sync-batch.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -34,6 +34,8 @@ struct mapping {
 	uint16_t generation;
 	bool writable;
 	bool of_file;			/* or of a device: what is behind it may fail */
+	enum persist_how how;
+	struct backing *backing;	/* with PERSIST_PAGES */
 	char *base;
 	size_t length;
 	_Atomic int64_t failure;	/* the first one, as in native.h */
@@ -47,6 +49,17 @@ static uint32_t next_slot = 1;
 /* No slot from here on was ever filled. */
 static _Atomic uint32_t slots_used = 1;
 static int32_t failures;
+static size_t page_bytes;
+
+void learn_page_size(void)
+{
+	page_bytes = sysconf(_SC_PAGESIZE);
+}
+
+size_t page_size(void)
+{
+	return page_bytes;
+}
 
 static inline const struct mapping *look_up(int64_t number)
 {
@@ -58,7 +71,7 @@ static inline const struct mapping *look_up(int64_t number)
 	return atomic_load_explicit(&m->number, memory_order_acquire) == number ? m : NULL;
 }
 
-int reach(int64_t mapping, int64_t offset, int64_t length, enum access access, char **address)
+int reach_place(int64_t mapping, int64_t offset, int64_t length, enum access access, struct place *place)
 {
 	const struct mapping *m = look_up(mapping);
 
@@ -67,8 +80,18 @@ int reach(int64_t mapping, int64_t offset, int64_t length, enum access access, c
 		return -EINVAL;
 	if (access == TO_WRITE && !m->writable)
 		return -EACCES;
-	*address = m->base + offset;
+	*place = (struct place){ m->base + offset, m->how, m->backing };
 	return 0;
+}
+
+int reach(int64_t mapping, int64_t offset, int64_t length, enum access access, char **address)
+{
+	struct place place;
+	int error = reach_place(mapping, offset, length, access, &place);
+
+	if (!error)
+		*address = place.address;
+	return error;
 }
 
 int reach_all(int64_t mapping, char **address, size_t *length)
@@ -87,11 +110,22 @@ int32_t *failure_counter(void)
 	return &failures;
 }
 
+void count_failure(void)
+{
+	__atomic_add_fetch(&failures, 1, __ATOMIC_SEQ_CST);
+}
+
 int64_t failure_of(int64_t mapping)
 {
 	const struct mapping *m = look_up(mapping);
+	int64_t failure;
 
-	return m ? atomic_load(&m->failure) : -EINVAL;
+	if (!m)
+		return -EINVAL;
+	failure = atomic_load(&m->failure);
+	if (!failure && m->backing)
+		failure = (int64_t)backing_error(m->backing) << 32;
+	return failure;
 }
 
 /* The mapping of a file or device in which an address lies, or NULL. Safe in a signal's handler. */
@@ -109,20 +143,12 @@ static struct mapping *mapping_at(const char *address)
 	return NULL;
 }
 
-static void fail(struct mapping *m, const char *address, int error)
+static void fail(struct mapping *m, const char *address)
 {
 	int64_t none = 0;
 
-	if (atomic_compare_exchange_strong(&m->failure, &none, (int64_t)error << 32 | (address - m->base)))
-		__atomic_add_fetch(&failures, 1, __ATOMIC_SEQ_CST);
-}
-
-void note_failure(const char *address, int error)
-{
-	struct mapping *m = mapping_at(address);
-
-	if (m)
-		fail(m, address, error);
+	if (atomic_compare_exchange_strong(&m->failure, &none, (int64_t)EFAULT << 32 | (address - m->base)))
+		count_failure();
 }
 
 static bool put_zeros(const struct mapping *m, char *start, size_t length)
@@ -140,7 +166,7 @@ bool replace_failed_page(char *address)
 
 	if (!m)
 		return false;
-	fail(m, address, EFAULT);
+	fail(m, address);
 	/* All of it where pages are larger than the usual ones; or before the process has too many mappings. */
 	return (atomic_fetch_add(&m->replaced, 1) < MOST_REPLACED &&
 		put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page)) ||
@@ -160,8 +186,13 @@ static struct mapping *find_slot(void)
 	return NULL;
 }
 
-/* Enters mapped memory into the table. */
-static int64_t enter(char *base, size_t length, bool writable, bool of_file)
+/* How memory is mapped. */
+struct way {
+	int protection, flags;		/* of mmap(2) */
+	enum persist_how how;
+};
+
+static int64_t enter(char *base, size_t length, bool of_file, const struct way *way, struct backing *backing)
 {
 	int64_t number = -ENOSPC;
 	struct mapping *m;
@@ -171,8 +202,10 @@ static int64_t enter(char *base, size_t length, bool writable, bool of_file)
 	if (m) {
 		m->base = base;
 		m->length = length;
-		m->writable = writable;
+		m->writable = way->protection & PROT_WRITE;
 		m->of_file = of_file;
+		m->how = way->how;
+		m->backing = backing;
 		atomic_store(&m->failure, 0);
 		atomic_store(&m->replaced, 0);
 		if ((uint32_t)(m - table) >= atomic_load(&slots_used))
@@ -184,17 +217,38 @@ static int64_t enter(char *base, size_t length, bool writable, bool of_file)
 	return number;
 }
 
-static int64_t map_and_enter(int fd, int64_t offset, int64_t length, int protection, int flags,
-			     bool of_file)
+/* Takes what has to be synced behind a file that is mapped so, if anything has. 0 or a negative errno. */
+static int take_if_by_pages(int fd, const struct way *way, struct backing **backing)
 {
-	int64_t number;
-	char *base = mmap(NULL, length, protection, flags, fd, offset);
+	*backing = way->how == PERSIST_PAGES ? take_backing(fd) : NULL;
+	return way->how == PERSIST_PAGES && !*backing ? -errno : 0;
+}
 
-	if (base == MAP_FAILED)
-		return -errno;
-	number = enter(base, length, protection & PROT_WRITE, of_file);
+static void drop_if_taken(struct backing *backing)
+{
+	if (backing)
+		drop_backing(backing);
+}
+
+static int64_t map_file(int fd, int64_t offset, int64_t length, const struct way *way)
+{
+	struct backing *backing;
+	int64_t number;
+	char *base;
+	int error = take_if_by_pages(fd, way, &backing);
+
+	if (error)
+		return error;
+	base = mmap(NULL, length, way->protection, way->flags, fd, offset);
+	if (base == MAP_FAILED) {
+		number = -errno;
+	} else {
+		number = enter(base, length, true, way, backing);
+		if (number < 0)
+			munmap(base, length);
+	}
 	if (number < 0)
-		munmap(base, length);
+		drop_if_taken(backing);
 	return number;
 }
 
@@ -205,21 +259,26 @@ static int64_t check_length(int64_t length)
 	return length > MAX_MAPPING_BYTES ? -EFBIG : 0;
 }
 
-/* Protection and flags of mmap(2) for those of a mapping. 0 or -EINVAL. */
-static int translate_flags(int64_t flags, int *protection, int *mmap_flags)
+/* What the flags of a mapping ask for. 0 or -EINVAL. */
+static int translate_flags(int64_t flags, struct way *way)
 {
-	if (flags & ~(MAPPING_READ_ONLY | MAPPING_COPY_ON_WRITE | MAPPING_SYNC))
+	int64_t how = flags & (PERSIST_FENCE_ONLY | PERSIST_PAGES);
+
+	if (flags & ~(MAPPING_READ_ONLY | MAPPING_COPY_ON_WRITE | MAPPING_SYNC | how) ||
+	    how == (PERSIST_FENCE_ONLY | PERSIST_PAGES))
 		return -EINVAL;
-	*protection = flags & MAPPING_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-	*mmap_flags = MAP_SHARED;
+	way->protection = flags & MAPPING_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+	way->flags = MAP_SHARED;
+	/* Nothing that is stored goes further than to memory. */
+	way->how = flags & (MAPPING_READ_ONLY | MAPPING_COPY_ON_WRITE) ? PERSIST_FENCE_ONLY : how;
 	if (flags & MAPPING_SYNC) {
 		if (flags & MAPPING_COPY_ON_WRITE)
 			return -EINVAL;
 		/* Only with VALIDATE does the kernel refuse a flag that it cannot honour. */
-		*mmap_flags = MAP_SHARED_VALIDATE | MAP_SYNC;
+		way->flags = MAP_SHARED_VALIDATE | MAP_SYNC;
 	} else if (flags & MAPPING_COPY_ON_WRITE) {
 		/* What is never stored to needs no memory set aside. */
-		*mmap_flags = MAP_PRIVATE | MAP_NORESERVE;
+		way->flags = MAP_PRIVATE | MAP_NORESERVE;
 	}
 	return 0;
 }
@@ -227,42 +286,57 @@ static int translate_flags(int64_t flags, int *protection, int *mmap_flags)
 CALL(call_map)
 {
 	int64_t arguments[4], fd, offset, length, error;
-	int protection, mmap_flags;
+	struct way way;
 
 	if (!read_numbers(env, info, arguments, 4))
 		return NULL;
 	fd = arguments[0];
 	offset = arguments[1];
 	length = arguments[2];
-	if (fd < 0 || fd > INT_MAX || offset < 0 || translate_flags(arguments[3], &protection, &mmap_flags))
+	if (fd < 0 || fd > INT_MAX || offset < 0 || translate_flags(arguments[3], &way))
 		return give(env, -EINVAL);
 	error = check_length(length);
 	if (error)
 		return give(env, error);
-	return give(env, map_and_enter((int)fd, offset, length, protection, mmap_flags, true));
+	return give(env, map_file((int)fd, offset, length, &way));
 }
 
-/* The kernel replaces a mapping in one step: a thread that reads meanwhile finds either. */
+/* The kernel replaces a mapping in one step: a thread that reads meanwhile finds either. Under the mutex. */
+static int replace(struct mapping *m, int fd, int64_t offset, const struct way *way)
+{
+	struct backing *backing;
+	int error = take_if_by_pages(fd, way, &backing);
+
+	if (error)
+		return error;
+	if (mmap(m->base, m->length, way->protection, way->flags | MAP_FIXED, fd, offset) == MAP_FAILED) {
+		error = -errno;
+		drop_if_taken(backing);
+		return error;
+	}
+	drop_if_taken(m->backing);
+	m->backing = backing;
+	m->how = way->how;
+	m->writable = way->protection & PROT_WRITE;
+	return 0;
+}
+
 CALL(call_remap)
 {
 	int64_t arguments[4], fd, offset;
-	int protection, mmap_flags, error = 0;
 	struct mapping *m;
+	struct way way;
+	int error;
 
 	if (!read_numbers(env, info, arguments, 4))
 		return NULL;
 	fd = arguments[1];
 	offset = arguments[2];
-	if (fd < 0 || fd > INT_MAX || offset < 0 || translate_flags(arguments[3], &protection, &mmap_flags))
+	if (fd < 0 || fd > INT_MAX || offset < 0 || translate_flags(arguments[3], &way))
 		return give(env, -EINVAL);
 	pthread_mutex_lock(&table_mutex);
 	m = (struct mapping *)look_up(arguments[0]);
-	if (!m)
-		error = -EINVAL;
-	else if (mmap(m->base, m->length, protection, mmap_flags | MAP_FIXED, (int)fd, offset) == MAP_FAILED)
-		error = -errno;
-	else
-		m->writable = protection & PROT_WRITE;
+	error = m ? replace(m, (int)fd, offset, &way) : -EINVAL;
 	pthread_mutex_unlock(&table_mutex);
 	return give(env, error);
 }
@@ -308,22 +382,31 @@ CALL(call_memory_file)
 /* No file stands behind it that has a descriptor: the limits on those and on the size of files do not apply. */
 CALL(call_map_anonymous)
 {
+	static const struct way way = { PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, PERSIST_CACHE_LINES };
 	int64_t length, result;
+	char *base;
 
 	if (!read_numbers(env, info, &length, 1))
 		return NULL;
 	result = check_length(length);
-	if (!result)
-		result = map_and_enter(-1, 0, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-				       false);
+	if (result)
+		return give(env, result);
+	base = mmap(NULL, length, way.protection, way.flags, -1, 0);
+	if (base == MAP_FAILED)
+		return give(env, -errno);
+	result = enter(base, length, false, &way, NULL);
+	if (result < 0)
+		munmap(base, length);
 	return give(env, result);
 }
 
 int release_mapping(int64_t mapping)
 {
+	struct backing *backing;
 	struct mapping *m;
 	char *base;
 	size_t length;
+	int error;
 
 	pthread_mutex_lock(&table_mutex);
 	m = (struct mapping *)look_up(mapping);
@@ -335,6 +418,9 @@ int release_mapping(int64_t mapping)
 	m->generation++;
 	base = m->base;
 	length = m->length;
+	backing = m->backing;
 	pthread_mutex_unlock(&table_mutex);
-	return munmap(base, length) ? -errno : 0;
+	error = munmap(base, length) ? -errno : 0;
+	drop_if_taken(backing);
+	return error;
 }

@@ -7,7 +7,6 @@
 
 #include "flush.h"
 #include "native.h"
-#include "sync-batch.h"
 
 static void learn_machine(void)
 {

@@ -20,9 +20,9 @@
 
 /* Mirrors of the constants in index.ts. */
 enum { MAPPING_READ_ONLY = 1, MAPPING_COPY_ON_WRITE = 2, MAPPING_SYNC = 4 };
-enum { PERSIST_CACHE_LINES = 0, PERSIST_FENCE_ONLY = 1, PERSIST_PAGES = 2 };
+enum persist_how { PERSIST_CACHE_LINES = 0, PERSIST_FENCE_ONLY = 8, PERSIST_PAGES = 16 };
 enum { STEP_FLUSH = 0, STEP_COPY = 1, STEP_STORE64 = 2, STEP_FENCE = 3 };
-enum { LIST_HEADER_WORDS = 2, STEP_WORDS = 6, PIECE_WORDS = 3 };
+enum { LIST_HEADER_WORDS = 1, STEP_WORDS = 6, PIECE_WORDS = 3 };
 /* Someone sleeps on the word of a lock that has several holders, which the lower bits count. */
 enum { LOCK_WAITED = 0x40000000 };
 
@@ -60,18 +60,28 @@ enum access { TO_READ, TO_WRITE };
  * bytes lie in it; -EACCES: to be written, but mapped read-only.
  */
 int reach(int64_t mapping, int64_t offset, int64_t length, enum access access, char **address);
+/* The same, and how what is stored there becomes durable. */
+struct place {
+	char *address;
+	enum persist_how how;
+	struct backing *backing;	/* where it is by pages; else NULL */
+};
+int reach_place(int64_t mapping, int64_t offset, int64_t length, enum access access, struct place *place);
 /* The whole mapping. */
 int reach_all(int64_t mapping, char **address, size_t *length);
 /* Takes the mapping out of the table and unmaps it. */
 int release_mapping(int64_t mapping);
 
+/* Once, before any other call. */
+void learn_page_size(void);
+size_t page_size(void);
+
 /*
- * Failures of mapped files and devices; see fault.c. A failure is the errno in the upper 32 bits and the offset in the
- * mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS.
+ * Failures of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32 bits and the offset in the
+ * mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS. Of one that could not be synced
+ * nobody knows the place: the offset is 0.
  */
 
-/* Notes what happened at an address, if that lies in the mapping of a file that has not failed before. */
-void note_failure(const char *address, int error);
 /* The first failure of a mapping; 0: none, -EINVAL: no such mapping. */
 int64_t failure_of(int64_t mapping);
 /* The word that counts failures in the process, for all to read. */

@@ -2,34 +2,31 @@
 /*
  * Stores to the medium and their durability: a list of copies, 8-byte stores and ranges to flush is carried
  * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
- * is durable. An error of the medium is given back (EIO), and nothing that stands behind the next fence was done; it is
- * noted in the mapping, so that no later list that names the mapping succeeds. An 8-byte store is one store, never two.
+ * is durable, each in the way of its own mapping. An error of the medium is given back (EIO), and nothing that stands behind
+ * the next fence was done; it is noted, so that no later list that names the mapping succeeds. An 8-byte store is one
+ * store, never two.
  */
 #include <string.h>
 
+#include "backing.h"
 #include "flush.h"
 #include "native.h"
-#include "sync-batch.h"
+
+/* As many devices as a volume has; a list that names more is carried out with a fence between. */
+enum { MOST_BACKINGS = 16 };
 
 /*
- * Carries out steps one after the other, and makes what they touch durable in the way of one kind of memory. Lines are
+ * Carries out steps one after the other, and makes what each touches durable in the way of its mapping. Lines are
  * flushed one step late: small stores come in runs to the same line, which then leaves the caches once.
  */
 struct persister {
-	int64_t how;
 	const char *due;		/* lines from here on are still to be flushed */
 	const char *due_end;
-	struct sync_batch batch;
+	struct backing *unsynced[MOST_BACKINGS];
+	size_t unsynced_count;
 };
 
-/* The spans stay as they are: clearing them would cost more than most lists. */
-static void start_persister(struct persister *persister, int64_t how)
-{
-	persister->how = how;
-	persister->due = persister->due_end = NULL;
-	persister->batch.count = 0;
-	persister->batch.error = 0;
-}
+static void make_all_durable(struct persister *persister);
 
 static const char *line_of(const char *address)
 {
@@ -56,41 +53,52 @@ static void flush_later(struct persister *persister, const char *address, size_t
 	}
 }
 
-static void make_durable(struct persister *persister, int64_t mapping, const char *address, size_t length)
+static void sync_later(struct persister *persister, struct backing *backing)
+{
+	for (size_t i = 0; i < persister->unsynced_count; i++)
+		if (persister->unsynced[i] == backing)
+			return;
+	if (persister->unsynced_count == MOST_BACKINGS)
+		make_all_durable(persister);
+	persister->unsynced[persister->unsynced_count++] = backing;
+}
+
+static void make_durable(struct persister *persister, const struct place *place, size_t length)
 {
 	if (!length)
 		return;
-	if (persister->how == PERSIST_CACHE_LINES)
-		flush_later(persister, address, length);
-	else if (persister->how == PERSIST_PAGES)
-		batch_pages(&persister->batch, mapping, address, length);
+	if (place->how == PERSIST_CACHE_LINES)
+		flush_later(persister, place->address, length);
+	else if (place->how == PERSIST_PAGES)
+		sync_later(persister, place->backing);
 }
 
 static int flush_step(struct persister *persister, int64_t mapping, int64_t offset, int64_t length)
 {
-	char *address;
-	int error = reach(mapping, offset, length, TO_READ, &address);
+	struct place place;
+	int error = reach_place(mapping, offset, length, TO_READ, &place);
 
 	if (!error)
-		make_durable(persister, mapping, address, length);
+		make_durable(persister, &place, length);
 	return error;
 }
 
 static int copy_step(struct persister *persister, const int32_t *step, int64_t mapping, int64_t offset)
 {
 	int32_t length = step[3], from_mapping = step[4], from_offset = step[5];
-	char *to, *from;
-	int error = reach(mapping, offset, length, TO_WRITE, &to);
+	struct place to;
+	char *from;
+	int error = reach_place(mapping, offset, length, TO_WRITE, &to);
 
 	if (!error)
 		error = reach(from_mapping, from_offset, length, TO_READ, &from);
 	if (error)
 		return error;
-	if (persister->how == PERSIST_PAGES) {
-		memmove(to, from, length);
-		make_durable(persister, mapping, to, length);
+	if (to.how == PERSIST_PAGES) {
+		memmove(to.address, from, length);
+		make_durable(persister, &to, length);
 	} else {
-		nontemporal_copy(to, from, length);
+		nontemporal_copy(to.address, from, length);
 	}
 	return 0;
 }
@@ -98,23 +106,24 @@ static int copy_step(struct persister *persister, const int32_t *step, int64_t m
 static int store64_step(struct persister *persister, const int32_t *step, int64_t mapping, int64_t offset)
 {
 	uint64_t value = (uint64_t)(uint32_t)step[4] << 32 | (uint32_t)step[3];
-	char *to;
-	int error = offset & 7 ? -EINVAL : reach(mapping, offset, sizeof(value), TO_WRITE, &to);
+	struct place to;
+	int error = offset & 7 ? -EINVAL : reach_place(mapping, offset, sizeof(value), TO_WRITE, &to);
 
 	if (error)
 		return error;
-	__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);
-	make_durable(persister, mapping, to, sizeof(value));
+	__atomic_store_n((uint64_t *)to.address, value, __ATOMIC_RELEASE);
+	make_durable(persister, &to, sizeof(value));
 	return 0;
 }
 
+/* Non-temporal stores have arrived before the kernel reads the pages. */
 static void make_all_durable(struct persister *persister)
 {
 	flush_due(persister);
 	fence_stores();
-	sync_pages(&persister->batch);
-	if (persister->batch.error)
-		note_failure((const char *)persister->batch.failed, -persister->batch.error);
+	for (size_t i = 0; i < persister->unsynced_count; i++)
+		sync_backing(persister->unsynced[i]);
+	persister->unsynced_count = 0;
 }
 
 /* Whether memory that the steps name has failed, in this call or before. */
@@ -167,8 +176,7 @@ CALL(call_persist)
 	if (error)
 		return give(env, error);
 	count = ((const int32_t *)list)[0];
-	start_persister(&persister, ((const int32_t *)list)[1]);
-	if (count < 0 || persister.how < PERSIST_CACHE_LINES || persister.how > PERSIST_PAGES)
+	if (count < 0)
 		return give(env, -EINVAL);
 	error = reach(arguments[0], arguments[1], (LIST_HEADER_WORDS + count * STEP_WORDS) * 4, TO_READ, &list);
 	if (error)
@@ -176,6 +184,9 @@ CALL(call_persist)
 	steps = (const int32_t *)list + LIST_HEADER_WORDS;
 	if (has_failed(steps, count))
 		return give(env, -EIO);
+	/* What has been synced last stays: clearing it would cost more than most lists. */
+	persister.due = persister.due_end = NULL;
+	persister.unsynced_count = 0;
 	for (int64_t i = 0; i < count && !error; i++) {
 		error = carry_out(&persister, steps + i * STEP_WORDS);
 		if (steps[i * STEP_WORDS] == STEP_FENCE && has_failed(steps, count))
@@ -188,15 +199,16 @@ CALL(call_persist)
 CALL(call_zero)
 {
 	int64_t arguments[3];
-	char *to;
+	struct place to;
 	int error;
 
 	if (!read_words(env, info, arguments, 3))
 		return NULL;
-	error = reach(arguments[0], arguments[1], arguments[2], TO_WRITE, &to);
-	if (!error)
-		nontemporal_zero(to, arguments[2]);
-	return give(env, error);
+	error = reach_place(arguments[0], arguments[1], arguments[2], TO_WRITE, &to);
+	if (error)
+		return give(env, error);
+	nontemporal_zero(to.address, arguments[2]);
+	return give(env, to.how == PERSIST_PAGES);
 }
 
 CALL(call_flush_instruction)

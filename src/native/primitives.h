@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 
@@ -79,10 +79,10 @@ PRIMITIVE void store_fence(void)
 #error "No cache-line flush is known for this processor: add one to src/native/primitives.h."
 #endif
 
-/* msync(2) of whole pages. */
-PRIMITIVE int write_pages(uintptr_t start, size_t length, int flags)
+/* fdatasync(2): all that has changed of a file or block device. */
+PRIMITIVE int sync_file(int fd)
 {
-	return msync((void *)start, length, flags);
+	return fdatasync(fd);
 }
 
 #endif

@@ -34,8 +34,6 @@ import {
   type DeviceKind,
   type PersistenceDomain,
   decideDomain,
-  domainNotice,
-  fileSystemType,
   hugetlbfsMagic,
 } from './persistence-domain.js'
 
@@ -56,8 +54,6 @@ export interface Device {
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
   readonly alignBytes: number
   readonly domain: PersistenceDomain
-  /** One sentence for whoever mounts it, or null. */
-  readonly notice: string | null
   /**
    * Maps `lengthBytes` from `offsetBytes` on; a window is {@link windowLimitBytes} at most. It outlives close():
    * native.unmap() ends it. @throws DeviceError EINVAL, EACCES or what mmap(2) gives
@@ -85,6 +81,11 @@ export interface Device {
   close(): void
 }
 
+/** What the device is and what a loss of power takes away, in one line for people. */
+export function deviceLine({ path, domain: { summary, advice } }: Device): string {
+  return `${path} is ${summary}${advice === null ? '' : `; ${advice}`}`
+}
+
 /** Windows are 1 GiB at most: an ArrayBuffer holds no more than 4 GiB, and offsets are 32-bit numbers. */
 export const windowLimitBytes = 2 ** 30
 
@@ -102,6 +103,8 @@ interface Opened {
   readonly number: bigint
   readonly sizeBytes: number
   readonly alignBytes: number
+  /** f_type of the file system in which a file lies; null of other devices. */
+  readonly fileSystem: number | null
 }
 
 /** Opens a device that exists. @throws DeviceError, with code EBUSY if it is in use */
@@ -147,20 +150,29 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   }
 }
 
-/** A new device in RAM (memfd), for tests and emulation. Others open it by its `path` as long as it is open here. */
-export function createMemoryDevice(sizeBytes: number): Device {
+/**
+ * A new device in RAM (memfd), for tests and emulation. Others open it by its `path` as long as it is open here.
+ * @param domain how the domain of the device that it stands for differs from its own
+ */
+export function createMemoryDevice(sizeBytes: number, domain: Partial<PersistenceDomain> = {}): Device {
   const fd = native.memoryFile('pmfs2-device', sizeBytes)
   if (fd < 0)
     throw deviceError(getSystemErrorName(fd), `cannot create a device of ${sizeBytes} bytes in memory`)
-  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [])
+  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [], domain)
 }
 
 /** Does `prepare`, which may claim further descriptors, then makes a Device; closes all of them if either fails. */
-function assembleOrClose(fd: number, path: string, access: Access, prepare: () => number[]): Device {
+function assembleOrClose(
+  fd: number,
+  path: string,
+  access: Access,
+  prepare: () => number[],
+  domain: Partial<PersistenceDomain> = {},
+): Device {
   const descriptors = [fd]
   try {
     descriptors.push(...prepare())
-    return assemble(measure(fd, path, access), descriptors)
+    return assemble(measure(fd, path, access), descriptors, domain)
   } catch (error) {
     for (const descriptor of descriptors) closeSync(descriptor)
     throw error
@@ -190,9 +202,14 @@ function syncFolder(folder: string): void {
 function measure(fd: number, path: string, access: Access): Opened {
   const stats = fstatSync(fd, { bigint: true })
   const kind = kindOf(path, stats)
-  const { sizeBytes, alignBytes } = geometry(fd, path, kind, stats)
+  const around = kind === 'file' ? statfsSync(`/proc/self/fd/${fd}`) : null
+  // It is signed where the kernel's long has 32 bits.
+  const fileSystem = around === null ? null : around.type >>> 0
+  const hugePageBytes = fileSystem === hugetlbfsMagic ? around!.bsize : null
+  const { sizeBytes, alignBytes } = geometry(fd, path, kind, stats, hugePageBytes)
   if (sizeBytes === 0) throw new DeviceError('EINVAL', `cannot use ${path}: it is empty`)
-  return { fd, path, kind, access, number: kind === 'file' ? stats.dev : stats.rdev, sizeBytes, alignBytes }
+  const number = kind === 'file' ? stats.dev : stats.rdev
+  return { fd, path, kind, access, number, sizeBytes, alignBytes, fileSystem }
 }
 
 function geometry(
@@ -200,14 +217,9 @@ function geometry(
   path: string,
   kind: DeviceKind,
   stats: BigIntStats,
+  hugePageBytes: number | null,
 ): { sizeBytes: number; alignBytes: number } {
-  if (kind === 'file') {
-    const isHuge = fileSystemType(`/proc/self/fd/${fd}`) === hugetlbfsMagic
-    return {
-      sizeBytes: Number(stats.size),
-      alignBytes: isHuge ? statfsSync(`/proc/self/fd/${fd}`).bsize : pageBytes,
-    }
-  }
+  if (kind === 'file') return { sizeBytes: Number(stats.size), alignBytes: hugePageBytes ?? pageBytes }
   if (kind === 'devdax') {
     const known = devdaxGeometry(stats.rdev)
     if (known === null)
@@ -237,15 +249,17 @@ function tryMapping(opened: Opened, flags: number): boolean {
 }
 
 /** @param descriptors what is open for it, to be closed with it */
-function assemble(opened: Opened, descriptors: readonly number[]): Device {
-  const { fd, path, kind, number, sizeBytes, alignBytes } = opened
+function assemble(opened: Opened, descriptors: readonly number[], given: Partial<PersistenceDomain>): Device {
+  const { fd, path, kind, number, sizeBytes, alignBytes, fileSystem } = opened
   let { access } = opened
   /** What windows are mapped from. */
   let source = fd
   const all = [...descriptors]
   const syncs = tryMapping(opened, MAP_SYNC)
   if (!syncs) tryMapping(opened, 0)
-  const domain = decideDomain(kind, `/proc/self/fd/${fd}`, number, syncs)
+  const decided = decideDomain({ kind, path: `/proc/self/fd/${fd}`, device: number, fileSystem, syncs })
+  const domain = { ...decided, ...given }
+  const storing = (syncs ? MAP_SYNC : 0) | domain.how
   let isOpen = true
   return {
     path,
@@ -256,7 +270,6 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
     sizeBytes,
     alignBytes,
     domain,
-    notice: domainNotice(kind, path, number, domain),
     get punchFd() {
       return kind === 'devdax' || access === 'read-only' ? -1 : source
     },
@@ -270,7 +283,7 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
           'EACCES',
           `${where}: it was opened read-only; map it read-only or copy-on-write`,
         )
-      const mapping = native.map(source, offsetBytes, lengthBytes, windowFlags(mode, syncs))
+      const mapping = native.map(source, offsetBytes, lengthBytes, windowFlags(mode, storing))
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
     },
@@ -281,7 +294,7 @@ function assemble(opened: Opened, descriptors: readonly number[]): Device {
       access = 'read-write'
     },
     remapWindow(window, offsetBytes, mode) {
-      const error = native.remap(window, source, offsetBytes, windowFlags(mode, syncs))
+      const error = native.remap(window, source, offsetBytes, windowFlags(mode, storing))
       if (error < 0) throw deviceError(getSystemErrorName(error), `cannot map ${path} at ${offsetBytes}`)
     },
     takeRoom(offsetBytes, lengthBytes) {
@@ -329,8 +342,8 @@ function windowProblem(
   return null
 }
 
-function windowFlags(mode: WindowMode, syncs: boolean): number {
+/** @param storing flags of a window whose stores reach the device */
+function windowFlags(mode: WindowMode, storing: number): number {
   if (mode === 'copy-on-write') return MAP_COPY_ON_WRITE
-  if (mode === 'read-only') return MAP_READ_ONLY
-  return syncs ? MAP_SYNC : 0
+  return mode === 'read-only' ? MAP_READ_ONLY : storing
 }

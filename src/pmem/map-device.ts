@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Lays devices end to end as one medium: each begins a window, and what its last window lacks stays a gap. */
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
-import { type Mapping, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../native/index.js'
+import { type Mapping, native } from '../native/index.js'
 import type { Device, WindowMode } from './device.js'
 import type { MediumDescription } from './mapped-medium.js'
 import type { DevicePlace } from './medium-failure.js'
@@ -33,7 +33,6 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
     devices: placesOf(devices),
     blockCount,
     firstDeviceBlocks: Math.min(blockCount, deviceBlocks(devices[0]!)),
-    persistHow: howToPersist(devices, mode),
   }
 }
 
@@ -72,13 +71,4 @@ function windowLengthBytes(device: Device, firstBlock: number): number {
   const lengthBytes = Math.min(windowBlocks, deviceBlocks(device) - firstBlock) * blockBytes
   // Devdax takes whole pages of its own size only, and its size is a multiple of them.
   return Math.ceil(lengthBytes / device.alignBytes) * device.alignBytes
-}
-
-/** The weakest device decides. A copy-on-write mapping may become one that reaches the device. */
-function howToPersist(devices: readonly Device[], mode: WindowMode): number {
-  if (mode === 'read-only') return PERSIST_FENCE_ONLY
-  if (devices.some((device) => device.domain.how === PERSIST_PAGES)) return PERSIST_PAGES
-  return devices.every((device) => device.domain.how === PERSIST_FENCE_ONLY)
-    ? PERSIST_FENCE_ONLY
-    : devices.find((device) => device.domain.how !== PERSIST_FENCE_ONLY)!.domain.how
 }

@@ -2,7 +2,7 @@
 /**
  * The medium proper: mapped windows of the devices. Copies, lines of the undo log, 8-byte stores, ranges to flush and
  * what is to be in order are collected in a list, and a fence hands the list to the native helper: one crossing carries
- * out and makes durable all since the last fence.
+ * out and makes durable all since the last fence. Of each window the helper knows how that is done.
  */
 import {
   blockBytes,
@@ -16,7 +16,6 @@ import {
 import {
   LIST_HEADER_WORDS,
   type Mapping,
-  PERSIST_PAGES,
   STEP_COPY,
   STEP_FENCE,
   STEP_FLUSH,
@@ -47,8 +46,6 @@ export interface MediumDescription {
   readonly devices: readonly DevicePlace[]
   readonly blockCount: number
   readonly firstDeviceBlocks: number
-  /** PERSIST_* of src/native */
-  readonly persistHow: number
 }
 
 export class MappedMedium extends Medium {
@@ -61,7 +58,6 @@ export class MappedMedium extends Medium {
   /** The same words as signed numbers: what Atomics returns of those beyond 2³¹ would be boxed. */
   readonly #signed: (Int32Array | undefined)[]
   readonly #bytes: (Uint8Array | undefined)[]
-  readonly #how: number
   readonly #list: TransferBuffer
   #count = 0
   #lines = 0
@@ -77,9 +73,7 @@ export class MappedMedium extends Medium {
     this.#words = description.windows.map(() => undefined)
     this.#signed = description.windows.map(() => undefined)
     this.#bytes = description.windows.map(() => undefined)
-    this.#how = description.persistHow
     this.#list = createTransferBuffer('pmfs2 lists', (linesWord + mostLines * lineWords) * 4)
-    this.#list.words[1] = description.persistHow
   }
 
   wordsOf(block: number): Uint32Array {
@@ -171,8 +165,9 @@ export class MappedMedium extends Medium {
       const window = block >>> windowShift
       const at = ((block & windowBlockMask) << blockShift) + offset
       const part = Math.min(length - done, windowBytes - at)
-      if (native.zero(this.windows[window]!, at, part) < 0) throw new Error('zeros beyond the medium')
-      if (this.#how === PERSIST_PAGES) this.#flush(window, at, part)
+      const result = native.zero(this.windows[window]!, at, part)
+      if (result < 0) throw new Error('zeros beyond the medium')
+      if (result > 0) this.#flush(window, at, part)
       done += part
       block = (window + 1) * windowBlocks
       offset = 0

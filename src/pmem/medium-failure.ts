@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Devices that fail while they are mapped: a load or a store that the kernel answers with SIGBUS, or msync(2) with an
- * error. The native helper notes the first failure of each mapping. Invariant: a failure is never taken back, so that
+ * Devices that fail while they are mapped: a load or a store that the kernel answers with SIGBUS, or fdatasync(2)
+ * with an error. The native helper notes the first failure of each mapping. Invariant: a failure is never taken back, so that
  * nothing which was stored since is taken for durable, and nothing that was read for what the device holds.
  */
 import { windowBytes } from '../../layout/geometry.js'
@@ -38,8 +38,8 @@ function describe(failure: number, window: number, devices: readonly DevicePlace
   const errno = Math.floor(failure / 2 ** 32)
   const device = devices.findLast(({ firstWindow }) => firstWindow <= window)
   const path = device?.path ?? 'memory'
+  if (errno !== EFAULT) return deviceError(errno, `cannot write ${path}`)
   const at = (window - (device?.firstWindow ?? 0)) * windowBytes + (failure % 2 ** 32)
-  if (errno !== EFAULT) return deviceError(errno, `cannot write ${path} at byte ${at}`)
   return new DeviceError(
     'EIO',
     `cannot access ${path} at byte ${at}: its disk is full, it was cut short, or its medium is bad (SIGBUS)`,

@@ -1,83 +1,157 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Decides what makes stores to a device durable. The kernel's own answer counts: a mapping with MAP_SYNC is granted
- * only where a flushed cache line is durable (mmap(2)). Whatever it refuses that for goes through the page cache and
- * needs msync(2), except files that lie in RAM, where nothing is durable and cache lines are flushed all the same, so
- * that an emulation costs what the real thing does.
+ * Decides what makes stores to a device durable, and says what a loss of power takes away. The kernel's own answer
+ * counts: a mapping with MAP_SYNC is granted only where a flushed cache line is durable (mmap(2)). Whatever it refuses
+ * that for goes through the page cache and needs fdatasync(2), except files that lie in RAM, where nothing is durable and
+ * cache lines are flushed all the same, so that an emulation costs what the real thing does.
  */
-import { statfsSync } from 'node:fs'
-import { basename } from 'node:path'
+import { readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { kernelName, nameOf } from '../native/file-name.js'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES } from '../native/index.js'
 import { deviceFolder, isCachePersistent, isOnNvdimmBus, namespaceOf } from './device-facts.js'
+import { textOf } from './probe.js'
+import { type Places, Underlay } from './underlay.js'
 
 export type DeviceKind = 'file' | 'block' | 'devdax'
 
 export interface PersistenceDomain {
   /**
    * `cache-lines`: a store is durable once its line is flushed and a fence has followed; `fence-only`: the same
-   * without the flush (eADR); `pages`: once msync(2) of its page has returned.
+   * without the flush (eADR); `pages`: once fdatasync(2) of its device has returned.
    */
   readonly name: 'cache-lines' | 'fence-only' | 'pages'
   /** The device lies in RAM: what it holds is lost when the machine stops. */
   readonly volatile: boolean
   /** PERSIST_* of the native helper. */
   readonly how: number
+  /** Loads and stores reach the memory itself (DAX). */
+  readonly isDirect: boolean
+  /** What the device is, and whether it is mapped directly; it goes on from "X is". */
+  readonly what: string
+  /** The same, how a change becomes durable, and what a loss of power takes away. */
+  readonly summary: string
+  /** A better way to use the device, or null. */
+  readonly advice: string | null
+}
+
+/** What is known of an opened device. */
+export interface Found {
+  readonly kind: DeviceKind
+  /** Leads to what is open, also after a rename (/proc/self/fd/N). */
+  readonly path: string
+  /** The number of the device; for a file, of the one that it lies on (stat(2): st_rdev, st_dev). */
+  readonly device: bigint
+  /** f_type of the file system in which a file lies (statfs(2)). */
+  readonly fileSystem: number | null
+  /** Whether a trial mapping with MAP_SYNC was granted. */
+  readonly syncs: boolean
 }
 
 /** f_type of statfs(2), linux/magic.h */
-const tmpfsMagic = 0x01021994
-const ramfsMagic = 0x858458f6
 export const hugetlbfsMagic = 0x958458f6
+const ramTypes: ReadonlyMap<number, string> = new Map([
+  [0x01021994, 'tmpfs'],
+  [0x858458f6, 'ramfs'],
+  [hugetlbfsMagic, 'hugetlbfs'],
+])
 
-/** f_type is signed where the kernel's long has 32 bits. */
-export function fileSystemType(path: string): number {
-  return statfsSync(path).type >>> 0
-}
-
-function lineDomain(folder: string | null, volatile: boolean): PersistenceDomain {
-  return folder !== null && isCachePersistent(folder)
-    ? { name: 'fence-only', volatile, how: PERSIST_FENCE_ONLY }
-    : { name: 'cache-lines', volatile, how: PERSIST_CACHE_LINES }
-}
-
-/**
- * @param path leads to the opened device, also after a rename (/proc/self/fd/N)
- * @param device the number of the device; for a file, of the one that it lies on (stat(2): st_rdev, st_dev)
- * @param syncs whether a trial mapping with MAP_SYNC was granted
- */
 export function decideDomain(
-  kind: DeviceKind,
-  path: string,
-  device: bigint,
-  syncs: boolean,
+  found: Found,
+  places: Places = { sys: '/sys', proc: '/proc' },
 ): PersistenceDomain {
-  if (kind === 'devdax') {
-    const folder = deviceFolder('char', device)
-    return lineDomain(folder, folder === null || !isOnNvdimmBus(folder))
+  const folder = deviceFolder(found.kind === 'devdax' ? 'char' : 'block', found.device, places.sys)
+  const isDirect = found.kind === 'devdax' || found.syncs
+  const underlay = new Underlay(places)
+  const ram = ramBelow(found, folder, underlay)
+  const name = nameOfDomain(found, folder, isDirect)
+  const namespace = found.kind === 'block' && folder !== null ? namespaceOf(folder) : null
+  const what = describe({ ...found, isDirect, folder, namespace, ram, underlay })
+  return {
+    name,
+    volatile: ram !== null,
+    how: howOf[name],
+    isDirect,
+    what,
+    summary: `${what}: ${ram === null ? `a change is durable once ${durableOnce[name]}; ${keepsAll}` : losesAll}`,
+    advice:
+      namespace === null
+        ? null
+        : `ndctl create-namespace -f -e ${namespace} --mode=devdax makes it a device that is mapped directly, and erases it`,
   }
-  const folder = deviceFolder('block', device)
-  if (syncs) return lineDomain(folder, false)
-  if (kind === 'file' && [tmpfsMagic, ramfsMagic, hugetlbfsMagic].includes(fileSystemType(path)))
-    return { name: 'cache-lines', volatile: true, how: PERSIST_CACHE_LINES }
-  const inMemory = kind === 'block' && folder !== null && /^z?ram\d+$/.test(basename(folder))
-  return { name: 'pages', volatile: inMemory, how: PERSIST_PAGES }
 }
 
-/** What whoever mounts the device should be told, in one sentence; null if all is as it should be. */
-export function domainNotice(
-  kind: DeviceKind,
-  path: string,
-  device: bigint,
-  domain: PersistenceDomain,
-): string | null {
-  if (domain.volatile) return `${path} lies in RAM: what is stored on it is lost when the machine stops.`
-  if (domain.name !== 'pages') return null
-  const folder = kind === 'block' ? deviceFolder('block', device) : null
-  const namespace = folder === null ? null : namespaceOf(folder)
-  if (namespace === null)
-    return `${path} is reached through the page cache, so that each change waits for msync(2) to write whole pages to it.`
-  return (
-    `${path} is persistent memory but Linux maps it through the page cache, so that each change waits for msync(2): ` +
-    `ndctl create-namespace -f -e ${namespace} --mode=devdax turns it into a device that is mapped directly, and erases it.`
-  )
+const howOf = {
+  'cache-lines': PERSIST_CACHE_LINES,
+  'fence-only': PERSIST_FENCE_ONLY,
+  pages: PERSIST_PAGES,
+} as const
+
+/** What of RAM the device lies in; null for none that one knows of. */
+function ramBelow(found: Found, folder: string | null, underlay: Underlay): string | null {
+  const { kind } = found
+  if (kind === 'file') return ramOfFile(found) ?? underlay.ramBelowFile(openName(found.path))
+  const ram = folder === null ? null : underlay.ramBelowDevice(folder)
+  if (ram !== null || kind === 'block') return ram
+  // dax_hmem and CXL give devdax as well.
+  return folder !== null && isOnNvdimmBus(folder) ? null : 'no NVDIMM'
+}
+
+/** The file system of the open file itself counts: a memfd and a removed file have no name that leads to it. */
+function ramOfFile({ path, fileSystem }: Found): string | null {
+  const type = fileSystem === null ? null : (ramTypes.get(fileSystem) ?? null)
+  return type !== null && openName(path).startsWith('/memfd:') ? 'memfd' : type
+}
+
+/** The name under which a file was opened, without links. @param path leads to it below /proc */
+function openName(path: string): string {
+  try {
+    return nameOf(readlinkSync(kernelName(path), 'buffer'))
+  } catch {
+    return path
+  }
+}
+
+function nameOfDomain(found: Found, folder: string | null, isDirect: boolean): PersistenceDomain['name'] {
+  if (isDirect) return folder !== null && isCachePersistent(folder) ? 'fence-only' : 'cache-lines'
+  return ramOfFile(found) !== null ? 'cache-lines' : 'pages'
+}
+
+interface Told extends Found {
+  readonly isDirect: boolean
+  readonly folder: string | null
+  readonly namespace: string | null
+  readonly ram: string | null
+  readonly underlay: Underlay
+}
+
+const durableOnce = {
+  'cache-lines': 'its cache lines are flushed',
+  'fence-only': 'it is fenced, as the caches of the processor are durable (eADR)',
+  pages: 'fdatasync(2) has written its pages',
+} as const
+
+const keepsAll = 'a power failure loses nothing that was acknowledged'
+const losesAll = 'a power failure loses everything'
+
+function describe(told: Told): string {
+  if (told.ram !== null) return `${plainName(told)} that lies in RAM (${told.ram})`
+  return `${properName(told)}, mapped ${told.isDirect ? 'directly' : 'through the page cache'}`
+}
+
+function plainName({ kind, folder }: Told): string {
+  if (kind === 'file') return 'a file'
+  if (kind === 'devdax') return 'a devdax device'
+  return folder !== null && textOf(join(folder, 'loop/backing_file')) !== null
+    ? 'a loop device'
+    : 'a block device'
+}
+
+function properName(told: Told): string {
+  const { kind, path, namespace, isDirect, underlay } = told
+  if (kind === 'devdax') return 'persistent memory (devdax)'
+  if (kind === 'block') return namespace === null ? plainName(told) : 'persistent memory as a block device'
+  const type = underlay.typeAround(openName(path))
+  const file = type === null ? 'a file' : `a file on ${type}`
+  return isDirect ? `${file} on persistent memory` : file
 }

@@ -3,7 +3,7 @@
  * Looking at files that may go at any moment, or that one may not look at, as those of /proc and /sys: what cannot be
  * had is as good as not there.
  */
-import { readFileSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
+import { readFileSync, readdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs'
 import { kernelName, nameOf } from '../native/file-name.js'
 
 /**
@@ -20,6 +20,15 @@ export function textOf(path: string): string | null {
 export function statOf(path: string): BigIntStats | null {
   try {
     return statSync(kernelName(path), { bigint: true, throwIfNoEntry: false }) ?? null
+  } catch {
+    return null
+  }
+}
+
+/** The path without links; null where it leads nowhere. */
+export function realPathOf(path: string): string | null {
+  try {
+    return nameOf(realpathSync(kernelName(path), 'buffer'))
   } catch {
     return null
   }

@@ -130,6 +130,6 @@ void t.test('a disk that fails to write', async (t) => {
     t,
     ['mkfs', device],
     1,
-    /^mkfs: cannot write (\S+) at byte \d+: the device reports an I\/O error \(EIO\); the kernel log \(dmesg\) tells more$/m,
+    /^mkfs: cannot write (\S+): the device reports an I\/O error \(EIO\); the kernel log \(dmesg\) tells more$/m,
   )
 })

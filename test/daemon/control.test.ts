@@ -22,6 +22,7 @@ const report: DaemonReport = {
   mountpoint: '/mnt/pmfs2',
   channel: 'devfuse',
   data: 'cow',
+  isDirect: false,
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
   mode: {
@@ -164,13 +165,14 @@ void tap.test('nobody listens', async (t) => {
 void tap.test('what is no report', (t) => {
   t.same(parseReport(JSON.stringify(report)), report)
   for (const text of ['', '{', 'null', '1', '[]', '{}']) t.equal(parseReport(text), null, text)
-  const { damageMet, damagedPlaces, data, mode, ...before } = report
-  t.ok(damageMet > 0 && damagedPlaces.length > 0 && mode.readOnly && data === 'cow')
+  const { damageMet, damagedPlaces, data, isDirect, mode, ...before } = report
+  t.ok(damageMet > 0 && damagedPlaces.length > 0 && mode.readOnly && data === 'cow' && !isDirect)
   t.same(
     parseReport(JSON.stringify(before)),
     {
       ...report,
       data: 'inplace',
+      isDirect: true,
       damageMet: 0,
       damagedPlaces: [],
       mode: {
@@ -192,6 +194,7 @@ void tap.test('what is no report', (t) => {
     { requests: null },
     { requests: { A: 'b' } },
     { damageMet: '2' },
+    { isDirect: 1 },
     { damagedPlaces: 'x' },
     { damagedPlaces: [1] },
     { mode: null },

@@ -99,13 +99,14 @@ void tap.test('entries and files that are damaged', async (t) => {
   await mount.unmount()
 })
 
-/** A program in place of logger(1), which keeps the lines that it is given. */
-async function withLogger(t: TearsDown): Promise<{ log: string; environment: string[] }> {
+/** A program in place of logger(1), which keeps the lines that it is given: errors in `log`, and all else in `news`. */
+async function withLogger(t: TearsDown): Promise<{ log: string; news: string; environment: string[] }> {
   const folder = await temporaryDirectory(t)
-  const log = join(folder, 'log')
-  await writeFile(join(folder, 'logger'), `#!/bin/sh\ncat >>'${log}'\n`, { mode: 0o755 })
+  const [log, news] = [join(folder, 'log'), join(folder, 'news')]
+  const script = `case "$*" in *daemon.err*) cat >>'${log}' ;; *) cat >>'${news}' ;; esac`
+  await writeFile(join(folder, 'logger'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
   await writeFile(log, '')
-  return { log, environment: [...programEnvironment, `PATH=${folder}:${process.env['PATH'] ?? ''}`] }
+  return { log, news, environment: [...programEnvironment, `PATH=${folder}:${process.env['PATH'] ?? ''}`] }
 }
 
 /** @returns what cat(1) says */
@@ -117,11 +118,16 @@ function recorded(channel: (t: Test) => string): (t: Test) => Promise<void> {
   return async (t) => {
     const { mount, path, what } = await makeLostFile(t)
     const { device } = mount
-    const { log, environment } = await withLogger(t)
+    const { log, news, environment } = await withLogger(t)
     const start = ['mount', device, mount.mountpoint, '--channel', channel(t)]
     await run('env', [...environment, process.execPath, program, ...start])
     await mount.adopt()
     t.match(await mount.report(), { damageMet: 0, damagedPlaces: [] })
+    const isNews = async () => (await readFile(news, 'utf8').catch(() => '')).endsWith('\n')
+    t.ok(await until(isNews), 'the system log hears of the mount')
+    const mounted = await readFile(news, 'utf8')
+    t.ok(mounted.startsWith(`mounted on ${mount.mountpoint}; ${device} is a file`), mounted)
+    t.match(mounted, /; a power failure loses |: a power failure loses /)
     t.notMatch(await succeed('info', device), /damage/)
 
     for (let n = 0; n < 3; n++) t.match(await readLost(path), /Structure needs cleaning/)

@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { tick } from '../posix/fixture.js'
 import { System, outcome } from '../support/system.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
@@ -68,10 +69,34 @@ void tap.test('ro does not tell what a change would cost', async (t) => {
   await mkdir(mountpoint)
   t.teardown(() => pmfs2(['umount', '--lazy', mountpoint]))
   await succeed('mkfs', device, '--size', '16M')
-  t.match(await succeed(device, mountpoint), /each change waits for msync/)
+  t.match(await succeed(device, mountpoint), /durable once fdatasync\(2\) has written its pages/)
   await succeed('umount', mountpoint)
-  t.notMatch(await succeed(device, mountpoint, '-o', 'ro'), /msync/)
+  t.notMatch(await succeed(device, mountpoint, '-o', 'ro'), /fdatasync/)
   await succeed('umount', mountpoint)
+})
+
+void tap.test('require_dax refuses what is not mapped directly, and leaves it alone', async (t) => {
+  for (const parent of [tmpdir(), SHARED_MEMORY]) {
+    const mount = await TestMount.make(t, '16M', parent)
+    const { device, mountpoint } = mount
+    const before = await digest(device)
+    for (const options of [['--require-dax'], ['-o', 'require_dax'], ['-o', 'ro,require_dax', '-f']]) {
+      const { end, output } = await pmfs2(['mount', device, mountpoint, ...options])
+      t.equal(end, 32, options.join(' '))
+      t.ok(
+        output.startsWith(`mount: ${device} is a file `) &&
+          /require_dax takes only what is mapped directly/.test(output),
+        output,
+      )
+      t.notOk(mount.isMounted())
+    }
+    t.equal(await digest(device), before, 'not a byte of the device has changed')
+    t.match(await mount.mount(), new RegExp(`^mount: ${device} is a file .*a power failure loses`, 'm'))
+    const { end, output } = await pmfs2(['mount', device, mountpoint, '-o', 'remount,require_dax'])
+    t.equal(end, 1)
+    t.match(output, /require_dax cannot be changed by a remount/)
+    await mount.unmount()
+  }
 })
 
 void tap.test('ro leaves even what recovery would mend', async (t) => {

@@ -24,78 +24,82 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   ['flushed lines are not fenced', '	flush_due(persister);\n	fence_stores();', '	flush_due(persister);'],
   [
-    'no fence where caches are durable',
+    'no fence where no line is due',
     '	flush_due(persister);\n	fence_stores();',
-    `	flush_due(persister);
-	if (persister->how != PERSIST_FENCE_ONLY)
-		fence_stores();`,
+    '	bool due = persister->due;\n\n	flush_due(persister);\n	if (due)\n		fence_stores();',
   ],
   [
-    'no fence but where caches are durable',
+    'no fence where a file is synced',
     '	flush_due(persister);\n	fence_stores();',
-    `	flush_due(persister);
-	if (persister->how == PERSIST_FENCE_ONLY)
-		fence_stores();`,
+    '	flush_due(persister);\n	if (!persister->unsynced_count)\n		fence_stores();',
   ],
-  ['gathered pages are not synced', '	sync_pages(&persister->batch);\n', ''],
+  ['files are not synced at a fence', '		sync_backing(persister->unsynced[i]);', '		(void)i;'],
+  [
+    'files are synced before the stores have arrived',
+    `	flush_due(persister);
+	fence_stores();
+	for (size_t i = 0; i < persister->unsynced_count; i++)
+		sync_backing(persister->unsynced[i]);`,
+    `	for (size_t i = 0; i < persister->unsynced_count; i++)
+		sync_backing(persister->unsynced[i]);
+	flush_due(persister);
+	fence_stores();`,
+  ],
+  [
+    'only the first file is synced',
+    'for (size_t i = 0; i < persister->unsynced_count; i++)\n		sync_backing(persister->unsynced[i]);',
+    'if (persister->unsynced_count)\n		sync_backing(persister->unsynced[0]);',
+  ],
+  [
+    'a file that another precedes is not synced',
+    'if (persister->unsynced[i] == backing)\n			return;',
+    'return;',
+  ],
+  [
+    'files that a list has no place for are dropped',
+    '	if (persister->unsynced_count == MOST_BACKINGS)\n		make_all_durable(persister);',
+    '	if (persister->unsynced_count == MOST_BACKINGS)\n		return;',
+    'native/persist',
+  ],
   [
     'pages are never chosen',
-    'else if (persister->how == PERSIST_PAGES)\n		batch_pages',
-    'else if (false)\n		batch_pages',
+    'else if (place->how == PERSIST_PAGES)\n		sync_later',
+    'else if (false)\n		sync_later',
   ],
   [
-    'pages are always chosen',
-    `	if (persister->how == PERSIST_CACHE_LINES)
-		flush_later(persister, address, length);
-	else if (persister->how == PERSIST_PAGES)
-		batch_pages`,
-    `	if (persister->how != PERSIST_FENCE_ONLY)
-		batch_pages`,
+    'lines are never chosen',
+    'if (place->how == PERSIST_CACHE_LINES)\n		flush_later',
+    'if (false)\n		flush_later',
   ],
-  [
-    'a named range is not made durable',
-    '	if (!error)\n		make_durable(persister, mapping, address, length);',
-    '',
-  ],
+  ['a named range is not made durable', '	if (!error)\n		make_durable(persister, &place, length);', ''],
   [
     'a range begins a line too late',
-    '	if (!error)\n		make_durable(persister, mapping, address, length);',
-    '	if (!error)\n		make_durable(persister, mapping, address + CACHE_LINE_BYTES, length);',
+    '	if (!error)\n		make_durable(persister, &place, length);',
+    '	place.address += CACHE_LINE_BYTES;\n	if (!error)\n		make_durable(persister, &place, length);',
   ],
   [
     'a range is one byte short',
-    '	if (!error)\n		make_durable(persister, mapping, address, length);',
-    '	if (!error)\n		make_durable(persister, mapping, address, length - 1);',
+    '	if (!error)\n		make_durable(persister, &place, length);',
+    '	if (!error)\n		make_durable(persister, &place, length - 1);',
   ],
   [
     'a copied page is not synced',
-    '		memmove(to, from, length);\n		make_durable(persister, mapping, to, length);',
-    '		memmove(to, from, length);',
-  ],
-  [
-    'the source of a copy is synced',
-    '		make_durable(persister, mapping, to, length);\n	} else',
-    '		make_durable(persister, mapping, from, length);\n	} else',
+    '		memmove(to.address, from, length);\n		make_durable(persister, &to, length);',
+    '		memmove(to.address, from, length);',
   ],
   [
     'a copy goes through the caches and is not flushed',
-    'nontemporal_copy(to, from, length);',
-    'memmove(to, from, length);',
+    'nontemporal_copy(to.address, from, length);',
+    'memmove(to.address, from, length);',
   ],
-  ['a stored word is not made durable', '	make_durable(persister, mapping, to, sizeof(value));\n', ''],
+  ['a stored word is not made durable', '	make_durable(persister, &to, sizeof(value));\n', ''],
   [
     'another line than that of a stored word is made durable',
-    'make_durable(persister, mapping, to, sizeof(value));',
-    'make_durable(persister, mapping, to + CACHE_LINE_BYTES, sizeof(value));',
+    '	make_durable(persister, &to, sizeof(value));',
+    '	to.address += CACHE_LINE_BYTES;\n	make_durable(persister, &to, sizeof(value));',
   ],
   ['a fence within a list is left out', '	case STEP_FENCE:\n		make_all_durable(persister);', '	case STEP_FENCE:'],
   ['the fence at the end of a list is left out', '	make_all_durable(&persister);\n', ''],
-  [
-    'an error of msync is not noted',
-    '	if (persister->batch.error)\n		note_failure((const char *)persister->batch.failed, -persister->batch.error);\n',
-    '',
-    'native/persist',
-  ],
   [
     'a list that names failed memory is carried out',
     '	if (has_failed(steps, count))\n		return give(env, -EIO);',
@@ -104,9 +108,10 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'zeros go through the caches and are not flushed',
-    '		nontemporal_zero(to, arguments[2]);',
-    '		memset(to, 0, arguments[2]);',
+    '	nontemporal_zero(to.address, arguments[2]);',
+    '	memset(to.address, 0, arguments[2]);',
   ],
+  ['nobody is told that zeros are to be synced', 'give(env, to.how == PERSIST_PAGES)', 'give(env, 0)'],
 ])
 
 const nontemporal = mutantsOf('src/native/nontemporal.c', [
@@ -193,56 +198,46 @@ const flush = mutantsOf('src/native/flush.c', [
   ],
 ])
 
-const sync = mutantsOf('src/native/sync-batch.c', [
-  ['pages are written some time', 'span->end - span->start, MS_SYNC)', 'span->end - span->start, MS_ASYNC)'],
+const backing = mutantsOf('src/native/backing.c', [
+  ['files are not synced', 'error = sync_file(fd) ? errno : 0;', 'error = fd < 0;', 'native/persist'],
+  ['an error of a sync is dropped', '			backing->error = error;\n', '', 'native/persist'],
+  ['an error of a sync is not counted', '			count_failure();\n', '', 'native/persist'],
   [
-    'the last page of a range is skipped',
-    '((uintptr_t)address + length + page_bytes - 1) & ~(page_bytes - 1)',
-    '((uintptr_t)address + length) & ~(page_bytes - 1)',
+    'an error is forgotten with the next success',
+    '		if (error && !backing->error) {',
+    '		if (!error)\n			backing->error = 0;\n		else {',
+    'native/backing',
   ],
   [
-    'the first page of a range is skipped',
-    '(uintptr_t)address & ~(page_bytes - 1),',
-    '((uintptr_t)address + page_bytes - 1) & ~(page_bytes - 1),',
+    'a sync that has begun before is enough',
+    'needed = backing->begun + 1;',
+    'needed = backing->begun > backing->ended ? backing->begun : backing->begun + 1;',
+    'native/backing',
+  ],
+  ['the first sync is enough', 'needed = backing->begun + 1;', 'needed = 1;', 'native/persist'],
+  [
+    'a sync counts as ended when it begins',
+    '		backing->begun++;\n',
+    '		backing->begun++;\n		backing->ended++;\n',
+    'native/backing',
+  ],
+  ['files of one disk are taken for one', ' && backing->inode == file->st_ino', '', 'native/persist'],
+  ['a file is let go of with its first mapping', 'if (!--backing->mappings) {', '{', 'native/persist'],
+])
+
+const mapping = mutantsOf('src/native/mapping.c', [
+  ['what a mapping needs is not kept', '		m->how = way->how;\n', '		m->how = PERSIST_FENCE_ONLY;\n'],
+  [
+    'what a mapping needs once it is mapped again is not kept',
+    '	m->backing = backing;\n	m->how = way->how;\n',
+    '	m->backing = backing;\n',
+    'native/persist',
   ],
   [
-    'only the first page of a range is synced',
-    'write_pages(span->start, span->end - span->start, MS_SYNC)',
-    'write_pages(span->start, page_bytes, MS_SYNC)',
+    'every mapping is taken for a copy',
+    'way->how = flags & (MAPPING_READ_ONLY',
+    'way->how = true || flags & (MAPPING_READ_ONLY',
   ],
-  [
-    'the page behind is synced',
-    'write_pages(span->start, span->end',
-    'write_pages(span->start + page_bytes, span->end',
-  ],
-  [
-    'the last span of a batch is skipped',
-    '	sync_span(batch, &merged);\n	batch->count = 0;',
-    '	batch->count = 0;',
-  ],
-  [
-    'a full batch is dropped',
-    '	if (batch->count == BATCH_SPANS)\n		sync_pages(batch);',
-    '	if (batch->count == BATCH_SPANS)\n		batch->count = 0;',
-  ],
-  [
-    'the count of spans is cleared too early',
-    '	merged = batch->spans[0];',
-    '	merged = batch->spans[0];\n	batch->count = 0;',
-  ],
-  [
-    'the count of spans is not cleared',
-    '	sync_span(batch, &merged);\n	batch->count = 0;',
-    '	sync_span(batch, &merged);',
-    'native/sync-batch',
-  ],
-  ['a merged span does not grow', '			merged.end = next->end;', '			;'],
-  ['a span is dropped for the next one', '			sync_span(batch, &merged);\n			merged = *next;', '			merged = *next;'],
-  ['spans of two mappings are merged', ' || next->mapping != merged.mapping', '', 'native/sync-batch'],
-  ['spans are not sorted', 'at && batch->spans[at - 1].start > span.start; at--)', '0; at--)'],
-  ['no fence before msync', '	fence_stores();\n	merged', '	merged', 'native/sync-batch'],
-  ['an error of msync is dropped', '	batch->error = -errno;\n', '', 'native/persist'],
-  ['a place that failed is not noted', '	batch->failed = span->start;\n', '', 'native/persist'],
 ])
 
 const medium = mutantsOf('src/pmem/mapped-medium.ts', [
@@ -283,10 +278,7 @@ const medium = mutantsOf('src/pmem/mapped-medium.ts', [
     'list.words[0] = Math.max(0, this.#count - 1)\n',
   ],
   ['order does nothing', '    this.#step(STEP_FENCE)\n', ''],
-  ['zeros are not synced', '      if (this.#how === PERSIST_PAGES) this.#flush(window, at, part)\n', ''],
-  ['lists always say cache lines', 'this.#list.words[1] = description.persistHow', 'this.#list.words[1] = 0'],
-  ['lists always say fence only', 'this.#list.words[1] = description.persistHow', 'this.#list.words[1] = 1'],
-  ['lists always say pages', 'this.#list.words[1] = description.persistHow', 'this.#list.words[1] = 2'],
+  ['zeros are not synced', '      if (result > 0) this.#flush(window, at, part)\n', ''],
   [
     'a line of the log is appended where it does not belong',
     'list[last + 2]! + list[last + 3]! === at &&\n',
@@ -315,17 +307,12 @@ const primitives = mutantsOf('src/native/primitives.h', [
   ['sse2 stores go through the caches', '_mm_stream_si128(', '_mm_store_si128(', 'native/primitives'],
   ['avx2 stores go through the caches', '_mm256_stream_si256(', '_mm256_store_si256(', 'native/primitives'],
   ['avx512 stores go through the caches', '_mm512_stream_si512(', '_mm512_store_si512(', 'native/primitives'],
+  ['fdatasync is left out', '	return fdatasync(fd);', '	return (void)fd, 0;', 'native/persist'],
   [
-    'msync is left out',
-    '	return msync((void *)start, length, flags);',
-    '	return (void)start, (void)length, (void)flags, 0;',
-    'native/persist',
-  ],
-  [
-    'msync does not wait',
-    'msync((void *)start, length, flags);',
-    'msync((void *)start, length, flags ? MS_ASYNC : 0);',
-    'native/persist',
+    'pages are written, and the disk is not told to write its cache',
+    '	return fdatasync(fd);',
+    '	int sync_file_range(int, off64_t, off64_t, unsigned int);\n\n	return sync_file_range(fd, 0, 0, 7);',
+    'pmem/device-flushes',
   ],
 ])
 
@@ -346,30 +333,23 @@ const kernels = mutantsOf('src/native/nontemporal.c', [
   ['avx2 zeroes half of each line', '		stream_256(to + 32, zero);\n', '', 'native/primitives'],
 ])
 
-const choice = [
-  ...mutantsOf('src/pmem/map-device.ts', [
-    [
-      'a volume is never synced by pages',
-      '  if (devices.some((device) => device.domain.how === PERSIST_PAGES)) return PERSIST_PAGES\n',
-      '',
-    ],
-    [
-      'a volume is never flushed',
-      'return devices.every((device) => device.domain.how === PERSIST_FENCE_ONLY)\n    ? PERSIST_FENCE_ONLY',
-      'return devices.length > 0\n    ? PERSIST_FENCE_ONLY',
-    ],
-  ]),
-]
+/** Each window says how its device is made durable. */
+const device = mutantsOf('src/pmem/device.ts', [
+  ['windows never say how', '(syncs ? MAP_SYNC : 0) | domain.how', 'syncs ? MAP_SYNC : 0'],
+  ['windows always say fence only', '(syncs ? MAP_SYNC : 0) | domain.how', '(syncs ? MAP_SYNC : 0) | 8'],
+  ['windows always say pages', '(syncs ? MAP_SYNC : 0) | domain.how', '(syncs ? MAP_SYNC : 0) | 16'],
+])
 
 export const durability: readonly Mutant[] = [
   ...persist,
   ...nontemporal,
   ...flush,
-  ...sync,
+  ...backing,
+  ...mapping,
   ...primitives,
   ...kernels,
   ...medium,
-  ...choice,
+  ...device,
 ]
 
 /** What has to pass without a mutant. */

@@ -5,13 +5,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
-import {
-  MAP_COPY_ON_WRITE,
-  MAP_READ_ONLY,
-  PERSIST_CACHE_LINES,
-  PERSIST_PAGES,
-  native,
-} from '../../src/native/index.js'
+import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
 import { packageRoot } from '../support/test-mount.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
 import {
@@ -83,11 +77,11 @@ void test('what the helper stores itself', async (t) => {
     const [from, lists, other] = [anonymous(t, page), anonymous(t, page), anonymous(t, page)]
     const failing = list(file.mapping, from.mapping)
     const behind = [fenced, stored64(other.mapping, 0, 3, 3)]
-    t.equal(persist(lists, PERSIST_CACHE_LINES, ...failing, ...behind), -errno.EIO, name)
+    t.equal(persist(lists, ...failing, ...behind), -errno.EIO, name)
     t.equal(native.failureOf(file.mapping), faultAt(4 * page), name)
     t.equal(other.words[0], 0, `${name}: what stands behind the fence was not done`)
-    t.equal(persist(lists, PERSIST_CACHE_LINES, flushed(file.mapping, 0, 8)), -errno.EIO, `${name}: for ever`)
-    t.equal(persist(lists, PERSIST_CACHE_LINES, flushed(other.mapping, 0, 8)), 0, 'others have not failed')
+    t.equal(persist(lists, flushed(file.mapping, 0, 8)), -errno.EIO, `${name}: for ever`)
+    t.equal(persist(lists, flushed(other.mapping, 0, 8)), 0, 'others have not failed')
   }
   const file = await cutShort(t)
   t.equal(native.zero(file.mapping, 4 * page, page), 0)
@@ -95,10 +89,10 @@ void test('what the helper stores itself', async (t) => {
 })
 
 void test('what was loaded before does not become durable', async (t) => {
-  const file = await cutShort(t)
+  const file = await cutShort(t, PERSIST_PAGES)
   const lists = anonymous(t, page)
   t.equal(file.bytes[5 * page], 0)
-  t.equal(persist(lists, PERSIST_PAGES, stored64(file.mapping, 0, 1, 1)), -errno.EIO)
+  t.equal(persist(lists, stored64(file.mapping, 0, 1, 1)), -errno.EIO)
   t.equal(file.bytes[0], 7, 'nothing was stored')
 })
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mapped memory for a test, unmapped when the test is over; and errno numbers by name. */
+import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import {
   LIST_HEADER_WORDS,
@@ -34,6 +35,15 @@ export function anonymous(t: TearsDown, lengthBytes: number): Memory {
   return memoryOf(t, native.mapAnonymous(lengthBytes))
 }
 
+/** Memory in RAM of which the helper believes that this makes its stores durable. @param how PERSIST_* */
+export function memoryFor(t: TearsDown, how: number, lengthBytes: number): Memory {
+  const fd = native.memoryFile('pmfs2-test', lengthBytes)
+  if (fd < 0) throw new Error(`no memory: ${fd}`)
+  const memory = memoryOf(t, native.map(fd, 0, lengthBytes, how))
+  closeSync(fd)
+  return memory
+}
+
 /** A step of {@link persist}: its kind and the words that follow. */
 export type Step = readonly [kind: number, ...rest: number[]]
 
@@ -62,9 +72,9 @@ export const stored64 = (mapping: number, offset: number, low: number, high: num
   high,
 ]
 
-/** Lays the steps out in a list and has them carried out. @param how PERSIST_* */
-export function persist(list: Memory, how: number, ...steps: readonly Step[]): number {
-  list.words.set([steps.length, how])
+/** Lays the steps out in a list and has them carried out. */
+export function persist(list: Memory, ...steps: readonly Step[]): number {
+  list.words[0] = steps.length
   steps.forEach((step, n) => list.words.set(step, LIST_HEADER_WORDS + n * STEP_WORDS))
   return native.persist(list.mapping, 0)
 }

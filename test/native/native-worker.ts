@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A worker thread that makes native calls for a test: each message names one, each answer is its result. */
 import { parentPort, Worker, workerData } from 'node:worker_threads'
-import {
-  LIST_HEADER_WORDS,
-  type Mapping,
-  PERSIST_FENCE_ONLY,
-  STEP_STORE64,
-  native,
-} from '../../src/native/index.js'
+import { LIST_HEADER_WORDS, type Mapping, STEP_STORE64, native } from '../../src/native/index.js'
 import type { TearsDown } from '../support/temporary.js'
 
 /** One task of the worker; `mapping` is a number that another thread got. */
@@ -56,7 +50,7 @@ export async function startNativeWorker(t: TearsDown): Promise<NativeWorker> {
 function toggle64(mapping: Mapping, offset: number, rounds: number): number {
   const list = native.mapAnonymous(4096) as Mapping
   const words = new Int32Array(native.view(list))
-  words.set([1, PERSIST_FENCE_ONLY, STEP_STORE64, mapping, offset])
+  words.set([1, STEP_STORE64, mapping, offset])
   for (let n = 0; n < rounds; n++) {
     words.fill(-(n & 1), LIST_HEADER_WORDS + 3, LIST_HEADER_WORDS + 5)
     native.persist(list, 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is read from /sys, on folders laid out as Linux lays them out for hardware that a test machine lacks. */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import {
   devdaxGeometry,
@@ -12,33 +12,11 @@ import {
   isOnNvdimmBus,
   namespaceOf,
 } from '../../src/pmem/device-facts.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { FakeSys, deviceNumberOf } from '../support/fake-sys.js'
 
-/** A device number as stat(2) gives it: the minor's upper bits lie above the major. */
-const number = (major: number, minor: number) =>
-  BigInt(((minor & ~0xff) << 12) | (major << 8) | (minor & 0xff))
-
+const number = deviceNumberOf
 const region = 'devices/LNXSYSTM:00/ACPI0012:00/ndbus0/region0'
-
-class FakeSys {
-  readonly root: string
-  constructor(root: string) {
-    this.root = root
-  }
-
-  write(path: string, text: string): void {
-    mkdirSync(dirname(join(this.root, path)), { recursive: true })
-    writeFileSync(join(this.root, path), `${text}\n`)
-  }
-
-  link(path: string, to: string): void {
-    mkdirSync(dirname(join(this.root, path)), { recursive: true })
-    mkdirSync(join(this.root, to), { recursive: true })
-    symlinkSync(join(this.root, to), join(this.root, path))
-  }
-}
-
-const fakeSys = async (t: Test) => new FakeSys(await temporaryDirectory(t))
+const fakeSys = (t: Test) => FakeSys.make(t)
 
 void test('device numbers are taken apart as glibc does', (t) => {
   t.equal(deviceNumbers(number(252, 0)), '252:0')

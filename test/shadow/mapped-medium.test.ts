@@ -6,9 +6,6 @@
 import { ShadowMedium } from '../support/shadow/shadow-medium.js'
 import tap from 'tap'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
-import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES } from '../../src/native/index.js'
-import { createMemoryDevice } from '../../src/pmem/device.js'
-import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
 import { Replay } from '../support/power-failure.js'
 import { Random } from '../support/random.js'
@@ -52,6 +49,15 @@ function lostOf(medium: RecordingMedium, call: () => void): string | null {
   call()
   medium.fence()
   return lost(medium, medium.stopRecording())
+}
+
+/** Whether two media differ in a block. */
+function blockDiffers(one: RecordingMedium, other: RecordingMedium, block: number): boolean {
+  const start = one.byteOf(block)
+  const [bytes, others] = [one, other].map((medium) =>
+    medium.bytesOf(block).subarray(start, start + blockBytes),
+  )
+  return Buffer.compare(bytes!, others!) !== 0
 }
 
 function store(medium: RecordingMedium, block: number, offset: number, length: number, value: number): void {
@@ -178,12 +184,6 @@ for (const memory of kinds) {
         medium.copyIn(260, 0, from, 0, blockBytes)
         medium.fence()
         const recording = medium.stopRecording()
-        const differs = (image: RecordingMedium, than: RecordingMedium, block: number): boolean => {
-          const [start, end] = [block * blockBytes, (block + 1) * blockBytes]
-          return (
-            Buffer.compare(image.bytes[0]!.subarray(start, end), than.bytes[0]!.subarray(start, end)) !== 0
-          )
-        }
         let moments = 0
         const replay = new Replay(recording)
         while (replay.advance()) {
@@ -193,9 +193,9 @@ for (const memory of kinds) {
             [250, 260],
             ...(crowd > 0 ? [[2 * crowd - 2, 250] as const] : []),
           ] as const) {
-            if (!differs(possible, before, second)) continue
+            if (!blockDiffers(possible, before, second)) continue
             moments++
-            if (differs(certain, medium, first)) t.fail(`${name}: block ${second} goes before ${first}`)
+            if (blockDiffers(certain, medium, first)) t.fail(`${name}: block ${second} goes before ${first}`)
           }
         }
         t.ok(moments >= 2, `${name}, ${crowd} others: seen ${moments} times`)
@@ -225,23 +225,128 @@ void tap.test('each window gets what is its own', (t) => {
   t.end()
 })
 
-void tap.test('of several devices, the weakest decides how all are made durable', (t) => {
-  const [lines, fence, pages] = [PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES]
-  for (const [expected, ...devices] of [
-    [lines, lines, fence],
-    [lines, fence, lines],
-    [fence, fence, fence],
-    [pages, lines, pages],
-    [pages, fence, pages, lines],
-  ] as const) {
-    const made = devices.map((how) => {
-      const device = createMemoryDevice(2 ** 16)
-      return { ...device, domain: { ...device.domain, how } }
-    })
-    const description = mapDevices(made, 'read-write')
-    t.equal(description.persistHow, expected, devices.join())
-    unmapDevices(description)
-    for (const device of made) device.close()
+/** Two windows of different kinds, of so many blocks each. */
+const mixtures = kinds.flatMap((one) => kinds.filter((other) => other !== one).map((other) => [one, other]))
+const mixedBlocks = 24
+
+function mixedMedium(mixture: readonly MemoryKind[]): ShadowMedium {
+  const windows = mixture.map(() => new Uint8Array(mixedBlocks * blockBytes).fill(0xee))
+  return ShadowMedium.holding(windows, ...mixture)
+}
+
+for (const mixture of mixtures) {
+  const name = mixture.join(' and ')
+  const bases = [0, windowBlocks]
+
+  void tap.test(`${name}: what is stored becomes durable in the way of its window`, (t) => {
+    const medium = mixedMedium(mixture)
+    const calls: Record<string, (base: number, other: number, round: number) => void> = {
+      store: (base, _other, round) => store(medium, base, 60, 200, round),
+      'store, in turn': (base, other, round) => {
+        for (const block of [base, other, base + 1, other + 1]) store(medium, block, 128, 64, round + block)
+      },
+      copyIn: (base, _other, round) => medium.copyIn(base + 2, 100, from, round, 5000),
+      'copyIn, short': (base, _other, round) => medium.copyIn(base + 2, 100, from, round, 50),
+      'from the other window': (base, other, round) => {
+        store(medium, other + 5, 0, blockBytes, round)
+        medium.fence()
+        medium.copyWithin(base + 6, 7, other + 5, 1, 3000)
+      },
+      zero: (base, _other, round) => {
+        store(medium, base + 8, 0, blockBytes, round)
+        medium.fence()
+        medium.zero(base + 8, 77, 3000)
+      },
+      store64: (base, _other, round) => medium.store64(base + 9, 2, round, 7),
+      storeLine: (base, _other, round) => medium.storeLine(base + 9, 16, new Int32Array(16).fill(round)),
+      bits: (base, _other, round) => {
+        medium.setBits(base + 10, 5, 1 << (round % 30))
+        medium.flush(base + 10, 20, 4)
+      },
+    }
+    let round = 1
+    for (const [what, call] of Object.entries(calls))
+      for (const [base, other] of [bases, bases.toReversed()] as [number, number][]) {
+        const problem = lostOf(medium, () => call(base, other, ++round))
+        t.equal(problem, null, `${what}, window ${base / windowBlocks}`)
+      }
+    t.end()
+  })
+
+  void tap.test(`${name}: one window is durable before what stands behind an order in the other`, (t) => {
+    const medium = mixedMedium(mixture)
+    for (const [base, other] of [bases, bases.toReversed()] as [number, number][]) {
+      const steps: Record<string, () => void> = {
+        store: () => store(medium, base, 60, 200, 5),
+        'long copy': () => medium.copyIn(base, 5, from, 0, 3000),
+        line: () => medium.storeLine(base, 64, new Int32Array(16).fill(9)),
+        zeros: () => medium.zero(base, 3, 3000),
+        word: () => medium.store64(base, 8, 1, 2),
+      }
+      for (const [what, step] of Object.entries(steps)) {
+        for (const block of [base, other]) {
+          const start = medium.byteOf(block)
+          medium.bytesOf(block).fill(0xee, start, start + blockBytes)
+          medium.flush(block, 0, blockBytes)
+        }
+        medium.fence()
+        const before = medium.clone()
+        medium.startRecording()
+        step()
+        medium.order()
+        medium.store64(other, 8, 3, 4)
+        medium.fence()
+        const recording = medium.stopRecording()
+        const replay = new Replay(recording)
+        let moments = 0
+        while (replay.advance()) {
+          if (!blockDiffers(replay.image({ kind: 'all' }), before, other)) continue
+          moments++
+          const isBehind = blockDiffers(replay.image({ kind: 'certain' }), medium, base)
+          if (isBehind) t.fail(`${what}, window ${base / windowBlocks}: it is durable too late`)
+        }
+        t.ok(moments > 0, `${what}, window ${base / windowBlocks}`)
+        t.equal(lost(medium, recording), null)
+      }
+    }
+    t.end()
+  })
+}
+
+void tap.test('a fence is one sync of each device that has to be synced', (t) => {
+  const windows = [
+    new Uint8Array(8 * blockBytes),
+    new Uint8Array(8 * blockBytes),
+    new Uint8Array(8 * blockBytes),
+  ]
+  const medium = ShadowMedium.holding(windows, 'pages', 'cache-lines', 'pages')
+  const blocks = [0, windowBlocks, 2 * windowBlocks]
+  const fencesOf = (call: () => void): number => {
+    medium.startRecording()
+    call()
+    medium.fence()
+    return medium.stopRecording().fences
   }
+  const all = (): void => {
+    for (const block of [...blocks, ...blocks]) store(medium, block + (medium.fences % 8), 0, 9000, 1)
+  }
+  t.equal(
+    fencesOf(() => undefined),
+    1,
+    'the fence of the processor alone',
+  )
+  t.equal(fencesOf(all), 3)
+  t.equal(
+    fencesOf(() => store(medium, blocks[1]!, 0, 4, 1)),
+    1,
+  )
+  t.equal(
+    fencesOf(() => {
+      all()
+      medium.order()
+      all()
+    }),
+    6,
+  )
   t.end()
 })

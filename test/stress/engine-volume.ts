@@ -14,7 +14,7 @@ import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { Locks } from '../../src/fs/locks.js'
 import { INODE_LOCKS, METADATA_LOCK, ALLOCATOR_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { Volume } from '../../src/fs/volume.js'
-import { PERSIST_CACHE_LINES, native } from '../../src/native/index.js'
+import { native } from '../../src/native/index.js'
 import { MappedMedium, type MediumDescription } from '../../src/pmem/mapped-medium.js'
 import { wake } from '../../src/pmem/shared-memory.js'
 import {
@@ -48,7 +48,6 @@ export class EngineVolume {
       devices: [],
       blockCount: blocks,
       firstDeviceBlocks: blocks,
-      persistHow: PERSIST_CACHE_LINES,
     }
     this.medium = new MappedMedium(this.description)
     this.buffers = Array.from({ length: mostWorkers + 1 }, () =>

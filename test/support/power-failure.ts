@@ -47,7 +47,7 @@ export class Replay {
   /** Goes on to just before the next fence, or to the end. @returns false when the end has been seen */
   advance(): boolean {
     if (this.#next > this.#events.length) return false
-    if (this.#next > 0) this.#settle()
+    if (this.#next > 0) this.#settle(this.#events[this.#next - 1]!)
     for (; this.#next < this.#events.length; this.#next++) {
       const event = this.#events[this.#next]!
       if (event.kind === 'fence') {
@@ -98,9 +98,10 @@ export class Replay {
     }
   }
 
-  /** A fence: what is certain becomes durable, and with it what lies under it. */
-  #settle(): void {
+  /** A fence: what is certain of its bytes becomes durable, and with it what lies under it. */
+  #settle(fence: RecordedEvent): void {
     for (const [line, stores] of this.#pending) {
+      if (line < fence.at || line >= fence.at + fence.length) continue
       const left: Pending[] = []
       stores.forEach((store, index) => {
         if (store.certain) put(this.#durable, store.at, store.bytes)

@@ -15,7 +15,7 @@ export interface RecordedEvent {
   /** Byte of the medium, counted over windows of 1 GiB. */
   readonly at: number
   readonly length: number
-  /** What was stored, null of a flush and a fence. */
+  /** What was stored; null of a flush, and of a fence, which makes durable what was flushed of these bytes. */
   readonly bytes: Uint8Array | null
 }
 
@@ -164,7 +164,7 @@ export class RecordingMedium extends Medium {
     for (const step of this.#steps) step()
     this.#steps = []
     this.fences++
-    this.#events?.push({ kind: 'fence', at: 0, length: 0, bytes: null })
+    this.#events?.push({ kind: 'fence', at: 0, length: this.bytes.length * windowBytes, bytes: null })
   }
 
   #stream(

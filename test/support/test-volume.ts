@@ -6,6 +6,7 @@ import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { Volume } from '../../src/fs/volume.js'
+import type { Medium } from '../../src/pmem/medium.js'
 import { EngineCaller } from './engine-caller.js'
 import { mediumOf } from './medium-in-use.js'
 import type { RecordingMedium } from './recording-medium.js'
@@ -15,12 +16,7 @@ export const root = 1
 /** When test volumes are made: 2024-01-01, in milliseconds. */
 export const epoch = 1_704_067_200_000
 
-export function formatSmall(
-  medium: RecordingMedium,
-  deviceBlocks: readonly number[],
-  zeroed = true,
-  salt = 1,
-): void {
+export function formatSmall(medium: Medium, deviceBlocks: readonly number[], zeroed = true, salt = 1): void {
   format(medium, {
     deviceBlocks,
     uuid: Uint8Array.from({ length: 16 }, (_, n) => n),

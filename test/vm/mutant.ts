@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The program with a defect that only a page cache which is lost can show: msync(2) is left out. */
+/** The program with a defect that only a page cache which is lost can show: fdatasync(2) is left out. */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { durability } from '../mutants/durability.js'
@@ -9,10 +9,10 @@ import { run } from '../support/run-command.js'
 const limitMs = 120_000
 
 /** @param folder where to put it @returns the folder of the package */
-export async function packageWithoutMsync(folder: string): Promise<string> {
-  const mutant = durability.find(({ name }) => name === 'msync is left out')
+export async function packageWithoutSync(folder: string): Promise<string> {
+  const mutant = durability.find(({ name }) => name === 'fdatasync is left out')
   if (mutant === undefined) throw new Error('there is no such mutant')
-  const copy = join(folder, 'without-msync')
+  const copy = join(folder, 'without-sync')
   mkdirSync(copy)
   for (const part of [
     'bin',

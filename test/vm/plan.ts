@@ -49,6 +49,7 @@ export function checkTap(t: Test, guest: Guest, phases: readonly string[]): void
   for (const file of files) {
     const problems = problemsOf(file)
     passed = t.same(problems, [], `${file.name}: ${tally(file.text).total} points`) && passed
+    for (const [, figures] of file.text.matchAll(/^# figures: (.*)$/gm)) t.comment(`${file.name}: ${figures}`)
   }
   if (!passed) for (const line of guest.console.split('\n').slice(-40)) t.comment(line)
 }

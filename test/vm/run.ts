@@ -13,7 +13,7 @@ import { Random, seed as newSeed } from '../support/random.js'
 import { temporaryDirectory, SHARED_MEMORY } from '../support/temporary.js'
 import { bootFiles } from './boot-files.js'
 import { Guest } from './guest.js'
-import { packageWithoutMsync } from './mutant.js'
+import { packageWithoutSync } from './mutant.js'
 import { cutPower, losesPower } from './power-cuts.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
 import { walkThrough } from './walk-through.js'
@@ -121,8 +121,8 @@ async function main(plan: Plan): Promise<void> {
   if (plan.parts.has('cuts')) await cutPower(tap, guest, plan, phases)
   else await tap.test('devices', (t) => bootOnce(t, guest, plan, phases))
   if (plan.parts.has('mutant'))
-    await tap.test('without msync', async (t) => {
-      await losesPower(t, guest, plan, await packageWithoutMsync(folder), ['pmem', 'memmap'])
+    await tap.test('without fdatasync', async (t) => {
+      await losesPower(t, guest, plan, await packageWithoutSync(folder), ['pmem', 'memmap'])
     })
 }
 

@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
 /* The helper's own registration, which shadow.c calls, under another name. */
 #define napi_register_module_v1 register_helper
@@ -17,7 +16,7 @@
 void shadow_write_back(uintptr_t line);
 void shadow_fence(void);
 void shadow_stream(char *to, const void *value, size_t length);
-int shadow_write_pages(uintptr_t start, size_t length, int flags);
+int shadow_sync_file(int fd);
 
 #if defined(__x86_64__)
 
@@ -50,6 +49,6 @@ __attribute__((target("avx512f"))) static inline void stream_512(char *to, __m51
 #endif
 
 #define store_fence shadow_fence
-#define write_pages shadow_write_pages
+#define sync_file shadow_sync_file
 
 #endif

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The shadow of a medium: what its stores, flushes, fences and msyncs have made durable, as the primitives tell it, under
+ * The shadow of a medium: what its stores, flushes, fences and syncs have made durable, as the primitives tell it, under
  * the code that decides on them, unchanged. Memory is either recorded (an event for each primitive, for the tests that
  * cut the power everywhere), or carried: a second mapping gets what is durable, and outlives the process.
  *
  * A line counts with its bytes at the moment of its flush, and arrives at the next fence of the thread that flushed it.
- * A non-temporal store arrives at that fence, too. Pages arrive when msync(2) has returned, without the non-temporal
- * stores that no fence has followed. Plain stores pass no primitive: the next one sees them as a difference from the
+ * A non-temporal store arrives at that fence, too. All pages of a file arrive when fdatasync(2) has returned, without the
+ * non-temporal stores that no fence has followed. Plain stores pass no primitive: the next one sees them as a difference from the
  * bytes seen last, all of a line at once, as their order within it is not known.
  */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "../../../src/native/backing.h"
 #include "../../../src/native/flush.h"
 #include "../../../src/native/native.h"
 
@@ -30,6 +33,7 @@ struct region {
 	char *base;			/* NULL: free */
 	size_t length;
 	int64_t mapping;
+	const struct backing *backing;	/* what has to be synced, as far as the helper knows */
 	int64_t how;			/* PERSIST_*: what makes stores to carried memory durable */
 	char *seen;			/* of a recorded region: its bytes when they were looked at last */
 	char *durable;			/* of a carried region: the second mapping */
@@ -113,9 +117,9 @@ static void look_at_line(struct region *r, size_t offset)
 	memcpy(before, now, CACHE_LINE_BYTES);
 }
 
-static void look_at_pages(struct region *r, size_t offset, size_t length)
+static void look_at_all(struct region *r)
 {
-	for (size_t page = offset; page < offset + length; page += PAGE_BYTES)
+	for (size_t page = 0; page < r->length; page += PAGE_BYTES)
 		if (memcmp(r->base + page, r->seen + page, PAGE_BYTES))
 			for (size_t line = page; line < page + PAGE_BYTES; line += CACHE_LINE_BYTES)
 				look_at_line(r, line);
@@ -161,13 +165,17 @@ static bool is_streaming(const struct region *r, size_t offset)
 	return false;
 }
 
-static void carry_pages(struct region *r, size_t offset, size_t length)
+static void carry_pages(struct region *r)
 {
 	uint64_t version = ++last_version;
 
-	for (size_t at = offset; at < offset + length; at += WORD_BYTES)
-		if (!is_streaming(r, at))
-			carry(r, at, r->base + at, WORD_BYTES, version);
+	for (size_t page = 0; page < r->length; page += PAGE_BYTES) {
+		if (!memcmp(r->base + page, r->durable + page, PAGE_BYTES))
+			continue;
+		for (size_t at = page; at < page + PAGE_BYTES; at += WORD_BYTES)
+			if (!is_streaming(r, at))
+				carry(r, at, r->base + at, WORD_BYTES, version);
+	}
 }
 
 /* --- the primitives --- */
@@ -219,7 +227,7 @@ void shadow_fence(void)
 		if (!r->seen)
 			continue;
 		recorded = true;
-		look_at_pages(r, 0, r->length);
+		look_at_all(r);
 	}
 	if (recorded)
 		note(FENCED, NULL, 0, 0);
@@ -233,27 +241,24 @@ void shadow_fence(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-int shadow_write_pages(uintptr_t start, size_t length, int flags)
+int shadow_sync_file(int fd)
 {
-	int result = msync((void *)start, length, flags);
+	int result = fdatasync(fd);
 
-	if (result || !(flags & MS_SYNC))
+	if (result)
 		return result;
 	pthread_mutex_lock(&mutex);
-	/* Mappings may lie next to each other, and one call may be for several. */
+	/* Several mappings may be of one file. */
 	for (int i = 0; i < MOST_REGIONS; i++) {
 		struct region *r = &regions[i];
-		uintptr_t base = (uintptr_t)r->base;
-		uintptr_t first = start > base ? start : base;
-		uintptr_t end = start + length < base + r->length ? start + length : base + r->length;
 
-		if (!base || first >= end)
+		if (!r->base || !r->backing || r->backing->fd != fd)
 			continue;
 		if (r->seen) {
-			look_at_pages(r, first - base, end - first);
-			note(SYNCED, r, first - base, end - first);
+			look_at_all(r);
+			note(SYNCED, r, 0, r->length);
 		} else if (r->how == PERSIST_PAGES) {
-			carry_pages(r, first - base, end - first);
+			carry_pages(r);
 		}
 	}
 	pthread_mutex_unlock(&mutex);
@@ -283,17 +288,24 @@ static struct region *find_region(int64_t mapping)
 /* A free region over the mapping, under the mutex; or NULL. */
 static struct region *claim_region(int64_t mapping, int64_t how)
 {
+	struct place place;
 	char *base;
 	size_t length;
 
-	if (reach_all(mapping, &base, &length) || length % PAGE_BYTES)
+	if (reach_place(mapping, 0, 0, TO_READ, &place) || reach_all(mapping, &base, &length) || length % PAGE_BYTES)
 		return NULL;
 	for (int i = 0; i < MOST_REGIONS; i++) {
 		struct region *r = &regions[i];
 
 		if (r->base)
 			continue;
-		*r = (struct region){ .base = base, .length = length, .mapping = mapping, .how = how };
+		*r = (struct region){
+			.base = base,
+			.length = length,
+			.mapping = mapping,
+			.backing = place.backing,
+			.how = how,
+		};
 		return r;
 	}
 	return NULL;
@@ -350,7 +362,7 @@ CALL(call_stop_recording)
 
 		if (!r->seen)
 			continue;
-		look_at_pages(r, 0, r->length);
+		look_at_all(r);
 		forget(r);
 	}
 	napi_create_buffer_copy(env, events_length, events, NULL, &result);

@@ -15,9 +15,9 @@ const shareOfFiles = 4
 const shareOfCases = 8
 
 /** Registers the tests. */
-export async function explorePowerFailures(memory: MemoryKind): Promise<void> {
+export async function explorePowerFailures(...kinds: readonly MemoryKind[]): Promise<void> {
   tap.setTimeout(600_000)
-  useMedium((windows) => ShadowMedium.holding(windows, memory), shareOfCases)
+  useMedium((windows) => ShadowMedium.holding(windows, ...kinds), shareOfCases)
   for (const name of sampleOf(files, shareOfFiles))
     await import(new URL(`../../fs/power-failure${name}.test.js`, import.meta.url).href)
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Turns what the shadow's primitives noted into a recording of stores, flushes and fences, by what the memory is. A
- * recording's flush and fence make a cache line durable; so each kind of memory is put in those terms.
+ * recording's flush and fence make a cache line durable; so each kind of memory is put in those terms. Each window is of
+ * its own kind.
  */
 import { windowBytes } from '../../../layout/geometry.js'
 import { cacheLineBytes } from '../../../layout/structure.js'
@@ -58,54 +59,69 @@ const bare = (kind: RecordedKind, { at, length }: RawEvent | RecordedEvent): Rec
 })
 
 /**
- * A flushed line is durable after the fence, and a non-temporal store and a hole as well; msync(2) is nothing to it.
+ * On memory that is mapped directly, a flushed line is durable after the fence, and a non-temporal store and a hole as
+ * well; a sync is nothing to it. Where the caches are durable, no store through them needs a flush.
  */
-function* ofLines(events: readonly RawEvent[]): Generator<RecordedEvent> {
-  for (const event of events) {
-    if (event.kind === 'punched') yield { ...event, kind: 'streamed' }
-    else if (event.kind !== 'sync') yield { ...event, kind: event.kind }
-  }
-}
-
-/** The caches are durable: no store through them needs a flush. One past them needs the fence. */
-function* ofCaches(events: readonly RawEvent[]): Generator<RecordedEvent> {
-  for (const event of ofLines(events)) {
-    if (event.kind === 'flush') continue
-    yield event
-    if (event.kind === 'ordered') yield bare('flush', event)
-  }
+function* ofLines(event: RawEvent, memory: 'cache-lines' | 'fence-only'): Generator<RecordedEvent> {
+  const { kind } = event
+  if (kind === 'punched') yield { ...event, kind: 'streamed' }
+  else if (kind !== 'sync' && !(kind === 'flush' && memory === 'fence-only')) yield { ...event, kind }
+  if (kind === 'ordered' && memory === 'fence-only') yield bare('flush', event)
 }
 
 /**
- * Only msync(2) makes a page durable, with what has arrived in memory: a non-temporal store has at the fence, or when a
- * plain store to the same line follows it.
+ * Windows behind the page cache. Only a sync makes pages durable, with what has arrived in memory: a non-temporal store
+ * has at the fence, or when a plain store to the same line follows it.
  */
-function* ofPages(events: readonly RawEvent[]): Generator<RecordedEvent> {
-  const streaming = new Map<number, RecordedEvent[]>()
-  for (const event of events) {
-    if (event.kind === 'punched') {
-      yield { ...event, kind: 'ordered' }
-      yield bare('flush', event)
-    } else if (event.kind === 'ordered') {
-      const line = event.at - (event.at % cacheLineBytes)
-      yield* streaming.get(line) ?? []
-      streaming.delete(line)
-      yield { ...event, kind: 'ordered' }
-    } else if (event.kind === 'streamed') {
-      for (const part of linesOf(event)) {
-        const line = part.at - (part.at % cacheLineBytes)
-        streaming.set(line, [...(streaming.get(line) ?? []), part])
+class Pages {
+  readonly #streaming = new Map<number, readonly RecordedEvent[]>()
+  /** What has arrived since the last sync of its window. */
+  #unsynced: RecordedEvent[] = []
+
+  read(event: RawEvent): readonly RecordedEvent[] {
+    switch (event.kind) {
+      case 'punched':
+        return [{ ...event, kind: 'ordered' }, bare('flush', event)]
+      case 'ordered':
+        return this.#arrived([...this.#takeStreaming(event.at), { ...event, kind: 'ordered' }])
+      case 'streamed':
+        for (const part of linesOf(event))
+          this.#streaming.set(lineOf(part.at), [...this.#streamingTo(part.at), part])
+        return []
+      case 'sync': {
+        const isOf = ({ at }: RecordedEvent): boolean => at >= event.at && at < event.at + event.length
+        const written = this.#unsynced.filter(isOf)
+        this.#unsynced = this.#unsynced.filter((stored) => !isOf(stored))
+        return [...written.map((stored) => bare('flush', stored)), bare('fence', event)]
       }
-    } else if (event.kind === 'fence') {
-      for (const parts of streaming.values()) yield* parts
-      streaming.clear()
-    } else if (event.kind === 'sync') {
-      yield bare('flush', event)
-      yield bare('fence', event)
+      default:
+        return []
     }
   }
-  for (const parts of streaming.values()) yield* parts
+
+  fence(): readonly RecordedEvent[] {
+    const stored = [...this.#streaming.values()].flat()
+    this.#streaming.clear()
+    return this.#arrived(stored)
+  }
+
+  #streamingTo(at: number): readonly RecordedEvent[] {
+    return this.#streaming.get(lineOf(at)) ?? []
+  }
+
+  #takeStreaming(at: number): readonly RecordedEvent[] {
+    const parts = this.#streamingTo(at)
+    this.#streaming.delete(lineOf(at))
+    return parts
+  }
+
+  #arrived(stored: readonly RecordedEvent[]): readonly RecordedEvent[] {
+    this.#unsynced.push(...stored)
+    return stored
+  }
 }
+
+const lineOf = (at: number): number => at - (at % cacheLineBytes)
 
 /** A streamed store in parts that lie in one cache line each. */
 function* linesOf({ at, length, bytes }: RawEvent): Generator<RecordedEvent> {
@@ -116,8 +132,39 @@ function* linesOf({ at, length, bytes }: RawEvent): Generator<RecordedEvent> {
   }
 }
 
-const readers = { 'cache-lines': ofLines, 'fence-only': ofCaches, pages: ofPages }
+/** The fence of the processor, for the windows that are mapped directly: one for each run of them. */
+function fencesOf(memories: readonly MemoryKind[]): RecordedEvent[] {
+  const fences: RecordedEvent[] = []
+  memories.forEach((memory, window) => {
+    if (memory === 'pages') return
+    const last = fences.at(-1)
+    const at = window * windowBytes
+    if (last !== undefined && last.at + last.length === at)
+      fences[fences.length - 1] = { ...last, length: last.length + windowBytes }
+    else fences.push({ kind: 'fence', at, length: windowBytes, bytes: null })
+  })
+  return fences
+}
 
-export function readEvents(log: Buffer, windows: readonly number[], memory: MemoryKind): RecordedEvent[] {
-  return [...readers[memory](parse(log, windows))]
+function* translate(events: readonly RawEvent[], memories: readonly MemoryKind[]): Generator<RecordedEvent> {
+  const fences = fencesOf(memories)
+  const pages = new Pages()
+  for (const event of events) {
+    const memory = memories[Math.floor(event.at / windowBytes)]!
+    if (event.kind === 'fence') {
+      yield* pages.fence()
+      yield* fences
+    } else if (memory === 'pages') yield* pages.read(event)
+    else yield* ofLines(event, memory)
+  }
+  yield* pages.fence()
+}
+
+/** @param memories of each window */
+export function readEvents(
+  log: Buffer,
+  windows: readonly number[],
+  memories: readonly MemoryKind[],
+): RecordedEvent[] {
+  return [...translate(parse(log, windows), memories)]
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The medium that a mount has, on memory of a kind, with a recording of what became durable of it: not of the calls, as
+ * The medium that a mount has, on memory of one or more kinds, with a recording of what became durable of it: not of the calls, as
  * its base class makes it, but of the primitives under the native helper.
  */
 import { shadow } from './native.js'
@@ -21,21 +21,27 @@ const howTo = {
 
 export class ShadowMedium extends RecordingMedium {
   readonly #mapped: MappedMedium
-  readonly #memory: MemoryKind
+  readonly #memories: readonly MemoryKind[]
   #base: readonly Uint8Array[] = []
   #numbers: readonly number[] = []
 
-  private constructor(mapped: MappedMedium, memory: MemoryKind) {
+  private constructor(mapped: MappedMedium, memories: readonly MemoryKind[]) {
     super(mapped.windows.map((window) => new Uint8Array(native.view(window))))
     this.#mapped = mapped
-    this.#memory = memory
+    this.#memories = memories
   }
 
-  /** A device for each window. They stay until the process ends, as the media of other tests do. */
-  static holding(windows: readonly Uint8Array[], memory: MemoryKind): ShadowMedium {
-    const domain = { name: memory, volatile: false, how: howTo[memory] }
-    const devices = windows.map(({ length }) => ({ ...createMemoryDevice(length), domain }))
-    const medium = new ShadowMedium(new MappedMedium(mapDevices(devices, 'read-write')), memory)
+  /**
+   * A device for each window. They stay until the process ends, as the media of other tests do.
+   * @param kinds of memory of the windows, over and over
+   */
+  static holding(windows: readonly Uint8Array[], ...kinds: readonly MemoryKind[]): ShadowMedium {
+    const memories = windows.map((_, window) => kinds[window % kinds.length]!)
+    const devices = windows.map(({ length }, window) => {
+      const name = memories[window]!
+      return createMemoryDevice(length, { name, volatile: false, how: howTo[name] })
+    })
+    const medium = new ShadowMedium(new MappedMedium(mapDevices(devices, 'read-write')), memories)
     windows.forEach((bytes, window) => medium.bytes[window]!.set(bytes))
     return medium
   }
@@ -47,7 +53,7 @@ export class ShadowMedium extends RecordingMedium {
   }
 
   override stopRecording(): Recording {
-    const events = readEvents(shadow.stopRecording(), this.#numbers, this.#memory)
+    const events = readEvents(shadow.stopRecording(), this.#numbers, this.#memories)
     return { base: this.#base, events, fences: events.filter(({ kind }) => kind === 'fence').length }
   }
 

@@ -7,6 +7,13 @@
 
 # How each makes stores durable; the NVDIMMs do not claim that processor caches are.
 declare -A domains=([pmem]=pages [devdax]=cache-lines [daxfile]=cache-lines [memmap]=pages)
+# What info says of each.
+declare -A summaries=(
+  [pmem]='persistent memory as a block device, mapped through the page cache: '
+  [devdax]='persistent memory (devdax), mapped directly: '
+  [daxfile]='a file on ext4 on persistent memory, mapped directly: '
+  [memmap]='a block device that lies in RAM (memmap=): a power failure loses everything'
+)
 dax_folder=/mnt/dax
 
 device_of() { # kind

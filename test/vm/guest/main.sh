@@ -31,6 +31,8 @@ check() { # what, command...: shows what the command said if it fails
   status=$?
   if [ $status = 0 ]; then
     echo "ok $points - ${what//#/}" >>"$tap"
+    # What fio has measured.
+    sed -nE 's/^ *((READ|WRITE): bw=.*)/# figures: \1/p' "$output" >>"$tap"
   else
     { echo "not ok $points - ${what//#/}"; echo "# exit code $status"; sed 's/^/# /' "$output"; } >>"$tap"
   fi
@@ -67,9 +69,13 @@ phase_walk() {
       begin "walk-$kind"
       while read -r line; do
         check "$kind: $line" eval "$(on_device "$kind" "$line")"
-        case $line in 'npx pmfs2-fuse /dev/'*) check "$kind: durable by ${domains[$kind]}" is_durable_by "$kind" ;; esac
+        case $line in 'npx pmfs2-fuse /dev/'*) check "$kind: durable by ${domains[$kind]}" is_told "$kind" ;; esac
       done </vm/walk-through
       check "$kind: fsck" pmfs2 fsck "$(device_of "$kind")"
+      case ${domains[$kind]} in
+      pages) check "$kind: --require-dax refuses it" refuses_without_dax "$kind" ;;
+      *) check "$kind: require_dax takes it" takes_as_dax "$kind" ;;
+      esac
       end
     ) &
   done
@@ -81,8 +87,25 @@ on_device() { # kind, command of the README
   echo "${line//\/mnt\/pmfs2//mnt/$1}"
 }
 
-is_durable_by() { # kind
-  pmfs2 info --json "$(device_of "$1")" | grep -E "\"domain\": *\"${domains[$1]}\""
+# What info says of the device.
+is_told() { # kind
+  local told
+  told=$(pmfs2 info --json "$(device_of "$1")")
+  echo "$told"
+  grep -qE "\"domain\": *\"${domains[$1]}\"" <<<"$told" || return
+  grep -qF "\"${summaries[$1]}" <<<"$told"
+}
+
+refuses_without_dax() { # kind
+  local output
+  output=$(pmfs2 "$(device_of "$1")" "/mnt/$1" --require-dax 2>&1)
+  local status=$?
+  echo "$status: $output"
+  [ $status = 32 ] && grep -qF "require_dax takes only what is mapped directly" <<<"$output"
+}
+
+takes_as_dax() { # kind
+  pmfs2 "$(device_of "$1")" "/mnt/$1" -o require_dax && pmfs2 umount "/mnt/$1"
 }
 
 # Empty volumes, without the README's commands.

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What is said of each kind of device: on all that this machine has, and on hardware that it lacks as Linux shows that in
+ * /sys. (test/vm has the rest, on emulated NVDIMMs.)
+ */
+import { execFileSync } from 'node:child_process'
+import { accessSync, mkdirSync, readFileSync, realpathSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
+import { createFileDevice, createMemoryDevice, deviceLine, openDevice } from '../../src/pmem/device.js'
+import { mountAround, readMountTable } from '../../src/pmem/mount-info.js'
+import { type Found, type PersistenceDomain, decideDomain } from '../../src/pmem/persistence-domain.js'
+import { FakeSys, deviceNumberOf } from '../support/fake-sys.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+
+const mib = 2 ** 20
+const MNT_DETACH = 2
+
+const byPages = 'a change is durable once fdatasync(2) has written its pages'
+const byLines = 'a change is durable once its cache lines are flushed'
+const byFence = 'a change is durable once it is fenced, as the caches of the processor are durable (eADR)'
+const keeps = 'a power failure loses nothing that was acknowledged'
+const loses = 'a power failure loses everything'
+
+type Expected = Pick<PersistenceDomain, 'name' | 'volatile' | 'isDirect' | 'summary'>
+
+const cached = (what: string): Expected => ({
+  name: 'pages',
+  volatile: false,
+  isDirect: false,
+  summary: `${what}, mapped through the page cache: ${byPages}; ${keeps}`,
+})
+const inRam = (name: Expected['name'], what: string): Expected => ({
+  name,
+  volatile: true,
+  isDirect: false,
+  summary: `${what}: ${loses}`,
+})
+const direct = (what: string, isFree = false): Expected => ({
+  name: isFree ? 'fence-only' : 'cache-lines',
+  volatile: false,
+  isDirect: true,
+  summary: `${what}, mapped directly: ${isFree ? byFence : byLines}; ${keeps}`,
+})
+
+const how = { 'cache-lines': PERSIST_CACHE_LINES, 'fence-only': PERSIST_FENCE_ONLY, pages: PERSIST_PAGES }
+
+function isTold(t: Test, domain: PersistenceDomain, expected: Expected, what: string): void {
+  t.match(domain, { ...expected, how: how[expected.name] }, what)
+}
+
+function deviceIs(t: Test, path: string, expected: Expected, what: string): void {
+  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  isTold(t, device.domain, expected, what)
+  t.equal(deviceLine(device), `${path} is ${expected.summary}`, `${what}, in one line`)
+  device.close()
+}
+
+function fileIs(t: Test, path: string, expected: Expected, what: string): void {
+  createFileDevice(path, 4 * mib).close()
+  deviceIs(t, path, expected, what)
+}
+
+function loopOver(t: Test, path: string, sizeBytes: number): string {
+  writeFileSync(path, '')
+  truncateSync(path, sizeBytes)
+  const loop = execFileSync('losetup', ['--find', '--show', path], { encoding: 'utf8' }).trim()
+  t.teardown(() => execFileSync('losetup', ['--detach', loop]))
+  return loop
+}
+
+async function mounted(t: Test, source: string, type: string, options = ''): Promise<string> {
+  const folder = await temporaryDirectory(t)
+  t.equal(native.mount(source, folder, type, 0, options), 0, `${type} is mounted`)
+  t.teardown(() => native.umount(folder, MNT_DETACH))
+  return folder
+}
+
+const diskType = mountAround(realpathSync(tmpdir()), readMountTable())!.type
+const isOfKernel = (type: string): boolean =>
+  readFileSync('/proc/filesystems', 'utf8')
+    .split('\n')
+    .some((line) => line.split('\t')[1] === type)
+
+function has(path: string): boolean {
+  try {
+    accessSync(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** File systems on disks, of those that this machine can make. */
+const diskSystems = (
+  [
+    ['ext4', 32],
+    ['xfs', 320],
+    ['btrfs', 128],
+  ] as const
+).filter(([type]) => isOfKernel(type) && has(`/sbin/mkfs.${type}`))
+
+void test('files in RAM', async (t) => {
+  const folder = await temporaryDirectory(t, SHARED_MEMORY)
+  fileIs(t, join(folder, 'file'), inRam('cache-lines', 'a file that lies in RAM (tmpfs)'), 'tmpfs')
+  const ramfs = await mounted(t, 'pmfs2-test', 'ramfs')
+  fileIs(t, join(ramfs, 'file'), inRam('cache-lines', 'a file that lies in RAM (ramfs)'), 'ramfs')
+  const memory = createMemoryDevice(mib)
+  t.teardown(() => memory.close())
+  deviceIs(t, memory.path, inRam('cache-lines', 'a file that lies in RAM (memfd)'), 'memfd')
+})
+
+void test('huge pages', async (t) => {
+  const setting = '/proc/sys/vm/nr_hugepages'
+  if (!isOfKernel('hugetlbfs') || !has(setting)) {
+    t.comment('the kernel has none')
+    return
+  }
+  const before = readFileSync(setting, 'utf8')
+  writeFileSync(setting, String(Number(before) + 4))
+  t.teardown(() => writeFileSync(setting, before))
+  const folder = await mounted(t, 'pmfs2-test', 'hugetlbfs')
+  fileIs(t, join(folder, 'file'), inRam('cache-lines', 'a file that lies in RAM (hugetlbfs)'), 'hugetlbfs')
+})
+
+void test('files and loop devices on the disk of this machine', async (t) => {
+  const folder = await temporaryDirectory(t)
+  fileIs(t, join(folder, 'file'), cached(`a file on ${diskType}`), 'a file')
+  const loop = loopOver(t, join(folder, 'backing'), 4 * mib)
+  deviceIs(t, loop, cached('a loop device'), 'a loop device')
+  deviceIs(t, loopOverDevice(t, loop), cached('a loop device'), 'one on another')
+})
+
+function loopOverDevice(t: Test, path: string): string {
+  const loop = execFileSync('losetup', ['--find', '--show', path], { encoding: 'utf8' }).trim()
+  t.teardown(() => execFileSync('losetup', ['--detach', loop]))
+  return loop
+}
+
+for (const [type, sizeMib] of diskSystems) {
+  void test(`files on ${type}`, async (t) => {
+    for (const [parent, expected] of [
+      [tmpdir(), cached(`a file on ${type}`)],
+      [SHARED_MEMORY, inRam('pages', 'a file that lies in RAM (tmpfs)')],
+    ] as const) {
+      const loop = loopOver(t, join(await temporaryDirectory(t, parent), 'backing'), sizeMib * mib)
+      execFileSync(`mkfs.${type}`, [type === 'ext4' ? '-qF' : '-f', loop], { stdio: 'ignore' })
+      const folder = await mounted(t, loop, type)
+      fileIs(t, join(folder, 'file'), expected, `its disk lies in ${parent}`)
+      const name = expected.volatile ? 'a loop device that lies in RAM (tmpfs)' : null
+      const inner = loopOver(t, join(folder, 'inner'), 4 * mib)
+      deviceIs(
+        t,
+        inner,
+        name === null ? cached('a loop device') : inRam('pages', name),
+        `a loop device on it, in ${parent}`,
+      )
+    }
+  })
+}
+
+void test('files on overlays', async (t) => {
+  if (!isOfKernel('overlay')) {
+    t.comment('the kernel has none')
+    return
+  }
+  for (const [parent, expected] of [
+    [tmpdir(), cached('a file on overlay')],
+    [SHARED_MEMORY, inRam('pages', 'a file that lies in RAM (tmpfs)')],
+  ] as const) {
+    const folder = await temporaryDirectory(t, parent)
+    const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => join(folder, name))
+    for (const place of [lower, upper, work]) mkdirSync(place!)
+    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`
+    const overlay = await mounted(t, 'pmfs2-test', 'overlay', options)
+    fileIs(t, join(overlay, 'file'), expected, parent)
+  }
+})
+
+void test('RAM disks', (t) => {
+  const control = '/sys/class/zram-control'
+  if (!has(control)) {
+    t.comment('the kernel has none')
+    t.end()
+    return
+  }
+  const number = readFileSync(`${control}/hot_add`, 'utf8').trim()
+  t.teardown(() => {
+    writeFileSync(`/sys/block/zram${number}/reset`, '1')
+    writeFileSync(`${control}/hot_remove`, number)
+  })
+  writeFileSync(`/sys/block/zram${number}/disksize`, String(8 * mib))
+  const expected = inRam('pages', `a block device that lies in RAM (zram${number})`)
+  deviceIs(t, `/dev/zram${number}`, expected, 'zram')
+  t.end()
+})
+
+const nvdimm = 'devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0'
+const reserved = 'devices/platform/e820_pmem/ndbus1'
+
+/** A machine with two NVDIMMs, of which the second keeps its caches too, RAM reserved by memmap=, and CXL memory. */
+async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet'): Promise<FakeSys> {
+  const sys = await FakeSys.make(t)
+  for (const [bus, region, domain] of [
+    [nvdimm, 0, 'memory_controller'],
+    [nvdimm, 1, 'cpu_cache'],
+    [reserved, 2, null],
+  ] as const) {
+    const folder = `${bus}/region${region}`
+    if (domain !== null) sys.write(`${folder}/persistence_domain`, domain)
+    sys.link(`dev/char/252:${region}`, `${folder}/dax${region}.1/dax${region}.0`)
+    sys.link(`dev/block/259:${region}`, `${folder}/namespace${region}.0/block/pmem${region}`)
+    sys.link(`dev/block/259:1${region}`, `${folder}/btt${region}.0/block/pmem${region}s`)
+    sys.write(`${folder}/btt${region}.0/namespace`, `namespace${region}.0`)
+  }
+  sys.link('dev/char/252:9', 'devices/platform/hmem.0/dax9.0')
+  sys.link('dev/block/8:0', 'devices/pci0000:00/host0/block/sda')
+  sys.link('dev/block/8:1', 'devices/pci0000:00/host0/block/sda/sda1')
+  sys.write('devices/pci0000:00/host0/block/sda/sda1/partition', '1')
+  sys.link('dev/block/1:0', 'devices/virtual/block/ram0')
+  sys.link('dev/block/252:1', 'devices/virtual/block/zram1')
+  sys.link('dev/block/252:2', 'devices/virtual/block/zram1/zram1p1')
+  sys.write('devices/virtual/block/zram1/zram1p1/partition', '1')
+  const stacked: readonly (readonly [minor: number, ...slaves: string[]])[] = [
+    [0, 'devices/pci0000:00/host0/block/sda'],
+    [1, 'devices/pci0000:00/host0/block/sda', 'devices/virtual/block/ram0'],
+    [2, `${nvdimm}/region1/namespace1.0/block/pmem1`],
+    [3, `${nvdimm}/region0/namespace0.0/block/pmem0`, `${nvdimm}/region1/namespace1.0/block/pmem1`],
+    [4, `${reserved}/region2/namespace2.0/block/pmem2`],
+    [5, 'devices/virtual/block/dm-5'],
+  ]
+  for (const [minor, ...slaves] of stacked) {
+    sys.link(`dev/block/253:${minor}`, `devices/virtual/block/dm-${minor}`)
+    slaves.forEach((slave, n) => sys.link(`devices/virtual/block/dm-${minor}/slaves/${n}`, slave))
+  }
+  sys.write('proc/cmdline', commandLine)
+  const mounts = ['8:1 / / ext4 /dev/sda1', '259:0 / /dax xfs /dev/pmem0', '259:1 / /free ext4 /dev/pmem1']
+  mounts.push(
+    '259:2 / /reserved ext4 /dev/pmem2',
+    '253:1 / /mixed ext4 /dev/dm-1',
+    '0:44 / /nfs nfs4 server:/',
+  )
+  const line = (mount: string, n: number): string => {
+    const [device, root, place, type, source] = mount.split(' ')
+    return `${n + 20} 1 ${device} ${root} ${place} rw,relatime - ${type} ${source} rw`
+  }
+  sys.write('proc/self/mountinfo', mounts.map(line).join('\n'))
+  return sys
+}
+
+void test('hardware that this machine lacks', async (t) => {
+  const sys = await machine(t)
+  const places = { sys: sys.root, proc: join(sys.root, 'proc') }
+  const told = (found: Partial<Found>): PersistenceDomain =>
+    decideDomain(
+      { kind: 'block', path: '/none', device: 0n, fileSystem: null, syncs: false, ...found },
+      places,
+    )
+  const devdax = (minor: number) => told({ kind: 'devdax', device: deviceNumberOf(252, minor), syncs: true })
+  const block = (major: number, minor: number) => told({ device: deviceNumberOf(major, minor) })
+  /** What a file is decided by: its path, and the device of its file system. */
+  const file = (path: string, minor: number, syncs: boolean, major = 259) =>
+    told({ kind: 'file', path, device: deviceNumberOf(major, minor), fileSystem: 0xef53, syncs })
+  const pmem = cached('persistent memory as a block device')
+  for (const [what, domain, expected] of [
+    ['devdax', devdax(0), direct('persistent memory (devdax)')],
+    ['devdax with eADR', devdax(1), direct('persistent memory (devdax)', true)],
+    [
+      'devdax of reserved RAM',
+      devdax(2),
+      { ...inRam('cache-lines', 'a devdax device that lies in RAM (memmap=)'), isDirect: true },
+    ],
+    [
+      'devdax of other memory',
+      devdax(9),
+      { ...inRam('cache-lines', 'a devdax device that lies in RAM (no NVDIMM)'), isDirect: true },
+    ],
+    ['a file with DAX', file('/dax/file', 0, true), direct('a file on xfs on persistent memory')],
+    ['one with eADR', file('/free/file', 1, true), direct('a file on ext4 on persistent memory', true)],
+    [
+      'one in reserved RAM',
+      file('/reserved/file', 2, true),
+      { ...inRam('cache-lines', 'a file that lies in RAM (memmap=)'), isDirect: true },
+    ],
+    ['a file without DAX', file('/dax/file', 0, false), cached('a file on xfs')],
+    ['one on a disk', file('/home/file', 1, false, 8), cached('a file on ext4')],
+    ['one on a server', file('/nfs/file', 44, false, 0), cached('a file on nfs4')],
+    [
+      'one partly in RAM',
+      file('/mixed/file', 1, false, 253),
+      inRam('pages', 'a file that lies in RAM (ram0)'),
+    ],
+    ['pmem', block(259, 0), pmem],
+    ['pmem with eADR, by pages', block(259, 1), pmem],
+    ['pmem of reserved RAM', block(259, 2), inRam('pages', 'a block device that lies in RAM (memmap=)')],
+    ['pmem in sector mode', block(259, 10), pmem],
+    ['a disk', block(8, 0), cached('a block device')],
+    ['its partition', block(8, 1), cached('a block device')],
+    ['a device that is not known', block(77, 0), cached('a block device')],
+    ['a RAM disk', block(1, 0), inRam('pages', 'a block device that lies in RAM (ram0)')],
+    ['a partition of one', block(252, 2), inRam('pages', 'a block device that lies in RAM (zram1)')],
+    ['device-mapper on a disk', block(253, 0), cached('a block device')],
+    ['device-mapper partly in RAM', block(253, 1), inRam('pages', 'a block device that lies in RAM (ram0)')],
+    ['device-mapper on pmem', block(253, 3), cached('a block device')],
+    [
+      'device-mapper on reserved RAM',
+      block(253, 4),
+      inRam('pages', 'a block device that lies in RAM (memmap=)'),
+    ],
+    ['a circle', block(253, 5), cached('a block device')],
+  ] as const)
+    isTold(t, domain, expected, what)
+
+  t.match(
+    block(259, 10).advice,
+    /^ndctl create-namespace -f -e namespace0\.0 --mode=devdax makes .*, and erases it$/,
+  )
+  for (const domain of [devdax(0), block(8, 0), file('/dax/file', 0, false)]) t.equal(domain.advice, null)
+})
+
+void test('NVDIMMs of old firmware look as reserved RAM does, and are none', async (t) => {
+  const sys = await machine(t, 'root=/dev/sda1 memmap=64K$0x10000 quiet')
+  const places = { sys: sys.root, proc: join(sys.root, 'proc') }
+  const device = deviceNumberOf(259, 2)
+  const domain = decideDomain(
+    { kind: 'block', path: '/none', device, fileSystem: null, syncs: false },
+    places,
+  )
+  isTold(t, domain, cached('persistent memory as a block device'), 'type 12')
+})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `npm test`: runs test files, a few at a time, and reports as TAP: a line for each file, and all that a file printed if it
- * failed or is the only one. A file needs no runner: `node FILE` runs it by itself.
+ * `npm test`: runs test files, a few at a time, and reports as TAP: a line for each file, and all that a file printed if
+ * it failed or is the only one. A file needs no runner: `node FILE` runs it by itself.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -161,7 +161,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      // For two processors: two files that mount wait for each other's requests often enough for a third file to compute.
+      // For two processors: files that mount wait often enough for a third one to find a processor free.
       jobs: { type: 'string', default: '3' },
       exclude: { type: 'string', multiple: true, default: [] },
     },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Which test file runs next. The kernel's switch for FUSE over io_uring belongs to the whole machine, so files that mount
- * without it end before the first one that needs it begins. Files that do neither fill the gaps: a mount waits often, a
- * test of the engine computes, so one of these runs beside those as long as there are both.
+ * Which test file runs next. The kernel's switch for FUSE over io_uring belongs to the whole machine, so files that
+ * mount without it end before the first one that needs it begins. Files that do neither fill the gaps: a mount waits
+ * often, a test of the engine computes, so one of these runs beside those as long as there are both.
  */
 
 /** How a file uses the switch: `off` mounts and leaves it alone, `on` turns it on, `unused` does not depend on it. */

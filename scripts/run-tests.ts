@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `npm test`: runs test files, a few at a time, and reports as TAP: a line for each file, and all that a file printed if
- * it failed or is the only one. A file needs no runner: `node FILE` runs it by itself.
+ * `npm test`: runs test files, three at a time, and reports as TAP: a line for each file, and all that a file printed
+ * if it failed or is the only one. A file needs no runner: `node FILE` runs it by itself.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { constants } from 'node:os'

@@ -83,8 +83,8 @@ const suites: readonly [what: string, suite: (t: Test, here: Place) => Promise<v
   ['reading what is cached, and what is not', cachedReads],
   ['writing', writes],
   ['synchronous and direct requests', directRequests],
-  ['with -o direct_io', withoutCache],
   ['listing', listings],
+  ['with -o direct_io', withoutCache],
 ]
 
 /** What costs less on a mount without extended attributes. */
@@ -250,7 +250,6 @@ async function withoutCache(t: Test, here: Place): Promise<void> {
     'a stat: reads moved atime',
   )
   t.same(await cost(here, () => system.stat(`${directory}/uncached`)), {}, 'names and attributes are kept')
-  await here.remount()
 }
 
 async function listings(t: Test, here: Place): Promise<void> {

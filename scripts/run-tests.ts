@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `npm test`: runs test files, two at a time, and reports as TAP: a line for each file, and all that a file printed if
- * it failed or is the only one. A file needs no runner: `node FILE` runs it by itself.
+ * `npm test`: runs test files, three at a time, and reports as TAP: a line for each file, and all that a file printed
+ * if it failed or is the only one. A file needs no runner: `node FILE` runs it by itself.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -22,7 +22,7 @@ const tests = join('dist', 'test')
 /** Files outside of test/mount/ that mount, and do not choose the channel. */
 const mounting = /^(mount\/|programs\/|scripts\/start|cli\/(damaged|umount)\.)/
 /** What takes longest begins first, so that no processor idles in the end. */
-const slow = [/^programs/, /^posix/, /^stress/, /^(cli|uring|mount)\//, /(power-failure|fuzz)/]
+const slow = [/^programs/, /^(uring\/)?posix/, /^stress/, /^(cli|uring|mount)\//, /(power-failure|fuzz)/]
 
 function switchUseOf(path: string): SwitchUse {
   if (/support\/ring-(switch|tests)\.js/.test(readFileSync(join(root, path), 'utf8'))) return 'on'
@@ -161,7 +161,8 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      jobs: { type: 'string', default: '2' },
+      // For two processors: files that mount wait often enough for a third one to find a processor free.
+      jobs: { type: 'string', default: '3' },
       exclude: { type: 'string', multiple: true, default: [] },
     },
   })

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Which test file runs next. The kernel's switch for FUSE over io_uring belongs to the whole machine, so files that
- * mount without it end before the first one that needs it begins. Files that do neither fill the gaps: a mount mostly
- * waits, a test of the engine mostly computes, so one of each runs at a time as long as there are both.
+ * mount without it end before the first one that needs it begins. Files that do neither fill the gaps: a mount waits
+ * often, a test of the engine computes, so one of these runs beside those as long as there are both.
  */
 
 /** How a file uses the switch: `off` mounts and leaves it alone, `on` turns it on, `unused` does not depend on it. */
@@ -24,10 +24,10 @@ export class Schedule {
   /** @returns a file to start now; null if none may start before another one ends, or none is left */
   next(): TestFile | null {
     const mounting = this.#nextThatMounts()
-    const isAnyMounting = this.#running.off + this.#running.on > 0
-    const first = isAnyMounting ? this.#waiting.unused : mounting
-    const second = isAnyMounting ? mounting : this.#waiting.unused
-    const file = first.shift() ?? second.shift() ?? null
+    const computing = this.#waiting.unused
+    const isProcessorFree = this.#running.unused === 0 && this.#running.off + this.#running.on > 0
+    const file =
+      (isProcessorFree ? computing.shift() : undefined) ?? mounting.shift() ?? computing.shift() ?? null
     if (file !== null) this.#running[file.switchUse] += 1
     return file
   }

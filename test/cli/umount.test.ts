@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { withOwnMounts } from '../support/own-mounts.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { command, fileLimitMs, pmfs2, refuse, start, succeed } from './cli.js'
 
@@ -107,7 +108,8 @@ void t.test('one that is mounted at a second place, too', async (t) => {
 
 void t.test('one that another mount namespace has, too', async (t) => {
   await mount(t)
-  const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', 'echo; cat'])
+  const [unshare, ...args] = withOwnMounts(mountpoint, ['sh', '-c', 'echo; cat'])
+  const holder = spawn(unshare, args)
   await once(holder.stdout, 'data')
   const { end, stderr } = await pmfs2(['umount', mountpoint])
   t.equal(end, 0)

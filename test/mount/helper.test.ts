@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { helperFile, installHelper } from '../support/mount-helper.js'
+import { dropOthers } from '../support/own-mounts.js'
 import { type Finished, finish, run, withoutRunner } from '../support/run-command.js'
 import type { TearsDown } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
@@ -107,7 +108,7 @@ void tap.test('in another mount namespace', async (t) => {
   installHelper(t, 'mount.pmfs2')
   const { device, mountpoint } = await TestMount.make(t, '16M')
   const script = [
-    'unshare --mount --propagation private sleep 60 & pid=$!',
+    'unshare --mount --propagation private sh -c "$3" "" sleep 60 & pid=$!',
     'until [ "$(readlink /proc/$pid/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]; do sleep 0.05; done',
     'mount -N /proc/$pid/ns/mnt -t pmfs2 "$1" "$2" || exit',
     'grep -c " $2 " /proc/$pid/mountinfo; grep -c " $2 " /proc/self/mountinfo',
@@ -121,6 +122,7 @@ void tap.test('in another mount namespace', async (t) => {
     'sh',
     device,
     mountpoint,
+    dropOthers,
   ])
   t.match(output, /^1\n0$/m)
 })

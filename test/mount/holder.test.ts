@@ -3,6 +3,7 @@
 import { basename } from 'node:path'
 import tap from 'tap'
 import { findHolder, holderText, releaseAdvice } from '../../src/daemon/holder.js'
+import { withOwnMounts } from '../support/own-mounts.js'
 import { run, withoutRunner } from '../support/run-command.js'
 import { TestMount, hasEnded, pmfs2, program, until } from '../support/test-mount.js'
 
@@ -23,7 +24,7 @@ void tap.test('a mount that one sees', async (t) => {
 void tap.test('a mount in another mount namespace, whose other programs have ended', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const { device, mountpoint } = mount
-  await run('env', [...withoutRunner, 'unshare', '-m', process.execPath, program, device, mountpoint])
+  await run('env', [...withoutRunner, ...withOwnMounts('', [process.execPath, program, device, mountpoint])])
   const holder = findHolder(device)
   t.match(holder, { mountpoints: [], elsewhere: [mountpoint] })
   const { pid } = holder!

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprint } from '../cli/cli.js'
 import { ForegroundServer } from '../support/foreground-server.js'
+import { withOwnMounts } from '../support/own-mounts.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, packageRoot, pmfs2, program } from '../support/test-mount.js'
@@ -108,7 +109,7 @@ const hindrances: readonly [what: string, command: readonly string[], line: RegE
   ],
   [
     'a /dev/fuse that is none',
-    ['unshare', '--mount', 'sh', '-c', 'mount --bind /dev/null /dev/fuse && exec "$@"', 'sh'],
+    withOwnMounts('', ['sh', '-c', 'mount --bind /dev/null /dev/fuse && exec "$@"', 'sh']),
     /^mount: \S+: mount\(2\) failed: EINVAL$/m,
   ],
 ]
@@ -153,8 +154,8 @@ void tap.test('mount(8) and fstab know it as fuse.pmfs2', async (t) => {
     const script = `#!/bin/sh\nexec '${process.execPath}' '${join(packageRoot, file)}' "$@"\n`
     await writeFile(join(folder, name), script, { mode: 0o755 })
   }
-  const shell = ['--mount', '--propagation', 'private', 'sh', '-c', byMount, folder, device, mountpoint]
-  const { end, output } = await finish('env', [...withoutRunner, 'unshare', ...shell])
+  const shell = withOwnMounts('', ['sh', '-c', byMount, folder, device, mountpoint])
+  const { end, output } = await finish('env', [...withoutRunner, ...shell])
   t.equal(end, 0, output)
   t.match(output, new RegExp(` ${mountpoint} rw,noatime - fuse\\.pmfs2 ${device} `))
   t.notMatch(output, /^remount:/m, 'it is remounted')

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { ForegroundServer } from '../support/foreground-server.js'
+import { withOwnMounts } from '../support/own-mounts.js'
 import { finish, run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, succeed, until } from '../support/test-mount.js'
@@ -136,9 +137,8 @@ void tap.test('a mount that has a second place', async (t) => {
 
 void tap.test('a mount that another mount namespace has too', async (t) => {
   const mount = await TestMount.mounted(t, '16M')
-  const holder = spawn('unshare', ['--mount', '--propagation', 'private', 'cat'], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
+  const [unshare, ...args] = withOwnMounts(mount.mountpoint, ['cat'])
+  const holder = spawn(unshare, args, { stdio: ['pipe', 'ignore', 'ignore'] })
   t.teardown(() => holder.stdin.end())
   const own = await readlink('/proc/self/ns/mnt')
   await until(async () => (await readlink(`/proc/${holder.pid}/ns/mnt`)) !== own)

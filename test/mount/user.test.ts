@@ -8,6 +8,7 @@ import { findMount } from '../../src/daemon/mount-table.js'
 import { fingerprint } from '../cli/cli.js'
 import { aclBytes, aclText } from '../support/acl-text.js'
 import { System, outcome } from '../support/system.js'
+import { withOwnMounts } from '../support/own-mounts.js'
 import { type Finished, finish, withoutRunner } from '../support/run-command.js'
 import { TestMount, hasEnded, program } from '../support/test-mount.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -172,10 +173,6 @@ if (((await stat('/dev/fuse')).mode & 0o6) === 0o6) {
 } else {
   const again = [process.execPath, fileURLToPath(import.meta.url)]
   const empty = await temporaryDirectory(tap)
-  void tap.spawn(
-    'unshare',
-    ['--mount', 'sh', '-c', openFuse, empty, ...again],
-    {},
-    'where users may use FUSE',
-  )
+  const [unshare, ...args] = withOwnMounts('', ['sh', '-c', openFuse, empty, ...again])
+  void tap.spawn(unshare, args, {}, 'where users may use FUSE')
 }

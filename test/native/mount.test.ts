@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { native } from '../../src/native/index.js'
+import { withOwnMounts } from '../support/own-mounts.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { errno } from './memory.js'
 
@@ -91,23 +92,9 @@ function runAsNobody(
     `mount --bind ${folder}/dev/fuse /dev/fuse`,
     `exec env -i PATH="$PATH" setpriv --reuid=${nobody} --regid=${nobody} --clear-groups "$@"`,
   ].join('\n')
-  return spawnSync(
-    'unshare',
-    [
-      '--mount',
-      '--propagation',
-      'private',
-      'sh',
-      '-c',
-      setUp,
-      'sh',
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      script,
-    ],
-    { encoding: 'utf8', timeout: hangMs },
-  )
+  const node = [process.execPath, '--input-type=module', '-e', script]
+  const [unshare, ...args] = withOwnMounts('', ['sh', '-c', setUp, 'sh', ...node])
+  return spawnSync(unshare, args, { encoding: 'utf8', timeout: hangMs })
 }
 
 void test('a user who is not root mounts by fusermount', async (t) => {

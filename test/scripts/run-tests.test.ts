@@ -86,15 +86,16 @@ void test('a process that a file leaves behind', async (t) => {
     return status !== null && !/^State:\s*[ZX]/m.test(status)
   }
 
-  const holder = await left('holder', `{ stdio: 'inherit' }`)
+  // At the same time, as the runner gives each of them a while to end.
+  const [holder, silent, foreign] = await Promise.all([
+    left('holder', `{ stdio: 'inherit' }`),
+    left('silent', `{ stdio: 'ignore' }`),
+    left('foreign', `{ stdio: 'inherit', detached: true }`),
+  ])
+  process.kill(foreign.pid, 'SIGKILL')
   t.match(holder.output, new RegExp(`failure: it left behind process ${holder.pid} \\(sleep\\)$`, 'm'))
   t.notOk(await isRunning(holder.pid), 'it has been killed')
-
-  const silent = await left('silent', `{ stdio: 'ignore' }`)
   t.match(silent.output, new RegExp(`failure: it left behind process ${silent.pid} `))
-
-  const foreign = await left('foreign', `{ stdio: 'inherit', detached: true }`)
-  process.kill(foreign.pid, 'SIGKILL')
   t.match(foreign.output, /failure: it left behind a process of another group that holds its output open$/m)
 })
 

@@ -47,6 +47,20 @@ for (const jobs of [1, 2, 3])
       t.end()
     })
 
+void test('one file computes beside those that mount', (t) => {
+  const schedule = new Schedule(makeFiles({ off: 3, on: 0, unused: 3 }))
+  const start = (): TestFile => schedule.next()!
+  const [first, computing, second] = [start(), start(), start()]
+  t.same([first.path, computing.path, second.path], ['off-0', 'unused-0', 'off-1'])
+  schedule.ended(computing)
+  t.equal(start().path, 'unused-1')
+  schedule.ended(first)
+  t.equal(start().path, 'off-2')
+  schedule.ended(second)
+  t.equal(start().path, 'unused-2', 'more where no other mounts')
+  t.end()
+})
+
 void test('files that do not mount fill the gaps', (t) => {
   const schedule = new Schedule(makeFiles({ off: 2, on: 1, unused: 3 }))
   const start = (): TestFile => schedule.next()!

@@ -5,13 +5,14 @@
  * `npm run stress` does the same for longer. PMFS2_SEED repeats a run's choices, though not its timing.
  */
 import tap from 'tap'
+import { extent } from '../support/extent.js'
 import { seed } from '../support/random.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { stressMount } from './stress-mount.js'
 
 tap.setTimeout(240_000)
 
-const durationMs = 30_000
+const durationMs = extent(30_000, 20_000)
 
 const channel = turnRingOn(tap)
 const channels = channel === 'uring' ? 'io_uring and /dev/fuse' : '/dev/fuse only, as the kernel has no ring'

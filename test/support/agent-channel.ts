@@ -21,7 +21,8 @@ export class SystemError extends Error {
   }
 }
 
-export type Argument = string | number | bigint | Buffer | readonly number[] | readonly (readonly number[])[]
+export type Argument =
+  string | number | bigint | Buffer | readonly string[] | readonly number[] | readonly (readonly number[])[]
 interface Answer {
   /** The first line: the agent's process. */
   pid?: number

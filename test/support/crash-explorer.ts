@@ -79,6 +79,7 @@ export function exploreRecording(
   const failures: string[] = []
   const replay = new Replay(recording)
   let images = 0
+  let image: RecordingMedium | undefined
   while (replay.advance() && failures.length < mostFailures) {
     const returned = replay.fence === recording.fences
     if (returned && replay.forgotten.length > 0) {
@@ -89,7 +90,8 @@ export function exploreRecording(
       const where = `power lost before fence ${replay.fence + 1} of ${recording.fences} (${describe(survivors)})`
       images++
       const again = images % recoveryEvery === 0
-      const problem = tryImage(replay.image(survivors), random, again, (tree) => judge(tree, returned))
+      image = replay.image(survivors, image)
+      const problem = tryImage(image, random, again, (tree) => judge(tree, returned))
       if (problem !== null) failures.push(`${where}: ${problem}`)
     }
   }
@@ -127,11 +129,13 @@ function tryImage(
   if (!again) return null
   const recording = image.stopRecording()
   const replay = new Replay(recording)
+  let secondImage: RecordingMedium | undefined
   while (replay.advance()) {
     if (random.below(recording.fences) >= mostFences / 4) continue
     for (const survivors of variants(replay.lines, random).slice(0, 4)) {
       const where = `and lost again before fence ${replay.fence + 1} of the recovery (${describe(survivors)})`
-      const second = settleOrSay(replay.image(survivors))
+      secondImage = replay.image(survivors, secondImage)
+      const second = settleOrSay(secondImage)
       if (typeof second === 'string') return `${where}: ${second}`
       const differs = second.problems[0] ?? difference(second.tree, first.tree)
       if (differs !== null) return `${where}: ${differs}`

@@ -5,13 +5,14 @@ import { type Tree, type TreeNode, difference } from './tree.js'
 
 const blockBytes = 4096
 
-/** The bytes of a block of a file, as far as its size reaches. A file may be far larger than what it holds. */
-function blockOf(node: TreeNode, index: number): Buffer {
-  const { size } = JSON.parse(node.facts) as { size: number }
-  const length = Math.max(0, Math.min(blockBytes, size - index * blockBytes))
-  const block = Buffer.alloc(length)
-  node.contents.get(index)?.copy(block)
-  return block
+/** Gives the bytes of a block of a file, as far as its size reaches. A file may be far larger than what it holds. */
+function blocksOf({ facts, contents }: TreeNode): (index: number) => Buffer {
+  const { size } = JSON.parse(facts) as { size: number }
+  return (index) => {
+    const block = Buffer.alloc(Math.max(0, Math.min(blockBytes, size - index * blockBytes)))
+    contents.get(index)?.copy(block)
+    return block
+  }
 }
 
 /** Data in place may be there word by word, and either time; all else whole or not at all. */
@@ -58,8 +59,11 @@ function withoutTimes(facts: string): string {
 
 function judgeWords(got: TreeNode, before: TreeNode, after: TreeNode): string | null {
   const indices = [got, before, after].flatMap((node) => [...node.contents.keys()])
+  const [mineAt, oldAt, freshAt] = [blocksOf(got), blocksOf(before), blocksOf(after)]
   for (const index of new Set(indices)) {
-    const [mine, old, fresh] = [blockOf(got, index), blockOf(before, index), blockOf(after, index)]
+    const [mine, old, fresh] = [mineAt(index), oldAt(index), freshAt(index)]
+    // Nearly all blocks are old or new as a whole.
+    if ([old, fresh].some((block) => mine.equals(block.subarray(0, mine.length)))) continue
     for (let at = 0; at < mine.length; at += 8) {
       const word = mine.subarray(at, at + 8)
       const isOld = word.equals(old.subarray(at, at + word.length))

@@ -15,7 +15,7 @@ import {
   userFlags,
 } from '../../layout/inode.js'
 import { flagUnwritten } from '../../layout/map-node.js'
-import { blockBytes, rootsBlock, superblockBlock } from '../../layout/geometry.js'
+import { blockBytes, blockWords, rootsBlock, superblockBlock } from '../../layout/geometry.js'
 import { roots, tableHeight } from '../../layout/roots.js'
 import { segmentEntry, superblock as super_ } from '../../layout/superblock.js'
 import type { Medium } from '../../src/pmem/medium.js'
@@ -27,6 +27,7 @@ const typeMask = 0o170000
 const directory = 0o040000
 const regular = 0o100000
 const link = 0o120000
+const allUsed = 0xffff_ffff
 
 /** One inode as the checks need it. */
 export interface RawInode {
@@ -268,15 +269,19 @@ export class Invariants {
   #checkBitmap(): void {
     let lost = 0
     for (const { first, blocks, bitmapStart } of this.#segments()) {
-      const bits = Math.ceil(blocks / (blockBytes * 8)) * blockBytes * 8
-      for (let n = 0; n < bits; n++) {
-        const block = first + n
-        const bitmapBlock = bitmapStart + Math.floor(n / (blockBytes * 8))
-        const isUsed = (this.medium.load32(bitmapBlock, (n >>> 5) & 1023) >>> (n & 31)) & 1
-        const isOwned = n >= blocks || this.#owners.has(block)
-        if (isOwned && isUsed === 0)
-          this.#say(`block ${block} of ${this.#owners.get(block) ?? 'nobody'} is marked free`)
-        if (!isOwned && isUsed === 1) lost++
+      const words = Math.ceil(blocks / (blockBytes * 8)) * blockWords
+      for (let n = 0; n < words; n++) {
+        const word = this.medium.load32(bitmapStart + Math.floor(n / blockWords), n % blockWords)
+        // What lies beyond a segment is marked used. It is most of the bitmap of a small one.
+        if (32 * n >= blocks && word === allUsed) continue
+        for (let bit = 0; bit < 32; bit++) {
+          const block = first + 32 * n + bit
+          const isUsed = (word >>> bit) & 1
+          const isOwned = 32 * n + bit >= blocks || this.#owners.has(block)
+          if (isOwned && isUsed === 0)
+            this.#say(`block ${block} of ${this.#owners.get(block) ?? 'nobody'} is marked free`)
+          if (!isOwned && isUsed === 1) lost++
+        }
       }
     }
     if (lost > 0) this.#say(`${lost} blocks are marked used and belong to nobody`)

@@ -71,8 +71,10 @@ export class Replay {
     return this.lines.filter((line) => this.#pending.get(line)!.some((store) => !store.certain))
   }
 
-  image(survivors: Survivors): RecordingMedium {
-    const windows = this.#durable.map((bytes) => bytes.slice())
+  /** @param over an image of this replay that nobody looks at any more; its memory becomes that of the new one */
+  image(survivors: Survivors, over?: RecordingMedium): RecordingMedium {
+    const windows = over?.bytes ?? this.#durable.map((bytes) => new Uint8Array(bytes.length))
+    for (const [n, bytes] of this.#durable.entries()) windows[n]!.set(bytes)
     for (const [line, stores] of this.#pending) keep(windows, line, stores, survivors)
     return new RecordingMedium(windows)
   }
@@ -115,7 +117,12 @@ export class Replay {
   }
 }
 
-function keep(windows: Uint8Array[], line: number, stores: readonly Pending[], survivors: Survivors): void {
+function keep(
+  windows: readonly Uint8Array[],
+  line: number,
+  stores: readonly Pending[],
+  survivors: Survivors,
+): void {
   const { kind } = survivors
   if (kind === 'certain') return
   if (kind === 'random') {
@@ -128,7 +135,7 @@ function keep(windows: Uint8Array[], line: number, stores: readonly Pending[], s
 }
 
 /** Of the ordered stores those up to some moment; of the streamed ones any words. */
-function keepSome(windows: Uint8Array[], stores: readonly Pending[], random: Random): void {
+function keepSome(windows: readonly Uint8Array[], stores: readonly Pending[], random: Random): void {
   let left = random.below(stores.length + 1)
   for (const store of stores) {
     if (store.ordered) {
@@ -140,7 +147,7 @@ function keepSome(windows: Uint8Array[], stores: readonly Pending[], random: Ran
   }
 }
 
-function keepWords(windows: Uint8Array[], store: Pending, random: Random): void {
+function keepWords(windows: readonly Uint8Array[], store: Pending, random: Random): void {
   for (let done = 0; done < store.bytes.length;) {
     const part = Math.min(store.bytes.length - done, 8 - ((store.at + done) % 8))
     if (random.below(2) === 0) put(windows, store.at + done, store.bytes.subarray(done, done + part))

@@ -129,6 +129,24 @@ def read_directory(handle, limit):
     return entries
 
 
+def on_each(call, directory, names, *arguments):
+    """Makes a call that takes a path first on each of the names in a directory."""
+    for name in names:
+        COMMANDS[call](directory + b"/" + name.encode(), *arguments)
+
+
+def remove_tree(path):
+    """Removes a directory and all below it. Every removal has to succeed."""
+    with os.scandir(path) as entries:
+        found = list(entries)
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            os.unlink(entry.path)
+    os.rmdir(path)
+
+
 def statfs(path):
     found = os.statvfs(path)
     names = ["f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_namemax"]
@@ -321,6 +339,8 @@ COMMANDS = {name: getattr(os, name) for name in PLAIN} | {
     "run": run,
     "setTimes": set_times,
     "mknod": lambda path, mode, major, minor: os.mknod(path, mode, os.makedev(major, minor)),
+    "onEach": on_each,
+    "removeTree": remove_tree,
     "lremovexattr": lambda path, name: os.removexattr(path, name, follow_symlinks=False),
     "link": lambda old, new, flags: checked(linkat(AT_FDCWD, old, AT_FDCWD, new, flags)),
     "renameat2": lambda old, new, flags: checked(renameat2(AT_FDCWD, old, AT_FDCWD, new, flags)),

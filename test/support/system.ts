@@ -336,12 +336,11 @@ export class System {
   }
 
   /** Removes a directory and all below it; every removal has to succeed. */
-  async removeTree(path: Path): Promise<void> {
-    const removals = (await this.list(path)).map(({ name, type }) => {
-      const child = Buffer.concat([bytes(path), Buffer.from('/'), name])
-      return type === directoryEntryType.directory ? this.removeTree(child) : this.unlink(child)
-    })
-    await Promise.all(removals)
-    await this.rmdir(path)
-  }
+  removeTree = (path: Path) => this.#perform('removeTree', bytes(path))
+
+  /** mknod(2) for each of many names in a directory, the same on all of them; all have to succeed. */
+  mknodEach = (directory: Path, names: readonly string[], mode: number) =>
+    this.#perform('onEach', 'mknod', bytes(directory), names, mode, 0, 0)
+  unlinkEach = (directory: Path, names: readonly string[]) =>
+    this.#perform('onEach', 'unlink', bytes(directory), names)
 }

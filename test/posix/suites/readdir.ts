@@ -16,9 +16,7 @@ const numbered = (count: number, prefix: string): string[] =>
 export function readdirSuite(target: Target): void {
   const { system: sys } = target
 
-  async function fill(d: string, names: readonly string[]): Promise<void> {
-    await Promise.all(names.map((name) => sys.mknod(`${d}/${name}`, S_IFREG | 0o600)))
-  }
+  const fill = (d: string, names: readonly string[]) => sys.mknodEach(d, names, S_IFREG | 0o600)
 
   void test('an entry tells its type and inode number', async (t) => {
     const d = await scratch(t, target)
@@ -69,7 +67,10 @@ export function readdirSuite(target: Target): void {
       true,
     )
 
-    await Promise.all(names.filter((_, i) => i % 3 !== 0).map((name) => sys.unlink(`${d}/${name}`)))
+    await sys.unlinkEach(
+      d,
+      names.filter((_, i) => i % 3 !== 0),
+    )
     const left = names.filter((_, i) => i % 3 === 0)
     t.same((await sys.list(d)).map(nameOf).sort(), left, 'after two thirds were removed')
     await fill(d, numbered(1000, 'again'))
@@ -91,10 +92,8 @@ export function readdirSuite(target: Target): void {
       if (entries.length === 0) break
       found.push(...entries.map(nameOf))
       const gone = going.splice(0, 25)
-      await Promise.all(gone.map((name) => other.unlink(`${d}/${name}`)))
-      await Promise.all(
-        numbered(25, `coming-${step}`).map((name) => other.mknod(`${d}/${name}`, S_IFREG | 0o600)),
-      )
+      await other.unlinkEach(d, gone)
+      await other.mknodEach(d, numbered(25, `coming-${step}`), S_IFREG | 0o600)
       if (step > 1000) throw new Error('the listing does not end')
     }
     await sys.closedir(listing)
@@ -114,7 +113,7 @@ export function readdirSuite(target: Target): void {
     for (;;) {
       const entries = (await sys.readdir(listing, 37)).filter((entry) => !nameOf(entry).startsWith('.'))
       if (entries.length === 0) break
-      await Promise.all(entries.map((entry) => sys.unlink(`${d}/${nameOf(entry)}`)))
+      await sys.unlinkEach(d, entries.map(nameOf))
       removed += entries.length
     }
     await sys.closedir(listing)
@@ -158,7 +157,7 @@ export function readdirSuite(target: Target): void {
     const place = await sys.telldir(listing)
     const rest = (await sys.readdir(listing)).map(nameOf).filter((name) => !name.startsWith('.'))
     t.equal(first.length + rest.length, 600)
-    await Promise.all(first.map((name) => sys.unlink(`${d}/${name}`)))
+    await sys.unlinkEach(d, first)
     await sys.seekdir(listing, place)
     const again = (await sys.readdir(listing)).map(nameOf).filter((name) => !name.startsWith('.'))
     t.same(again.sort(), rest.sort())

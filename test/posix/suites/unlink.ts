@@ -124,12 +124,12 @@ export function unlinkSuite(target: Target): void {
   void test('a directory that was full of names is empty again', async (t) => {
     const d = await scratch(t, target)
     await sys.mkdir(`${d}/dir`)
-    const paths = Array.from({ length: 500 }, (_, i) => `${d}/dir/a-name-of-some-length-${i}`)
-    await Promise.all(paths.map((path) => sys.mknod(path, constants.S_IFREG | 0o600)))
+    const names = Array.from({ length: 500 }, (_, i) => `a-name-of-some-length-${i}`)
+    await sys.mknodEach(`${d}/dir`, names, constants.S_IFREG | 0o600)
     t.equal(await outcome(sys.rmdir(`${d}/dir`)), 'ENOTEMPTY')
-    await Promise.all(paths.slice(1).map((path) => sys.unlink(path)))
+    await sys.unlinkEach(`${d}/dir`, names.slice(1))
     t.equal(await outcome(sys.rmdir(`${d}/dir`)), 'ENOTEMPTY', 'the first name is still there')
-    await sys.unlink(paths[0]!)
+    await sys.unlink(`${d}/dir/${names[0]}`)
     t.equal(await outcome(sys.rmdir(`${d}/dir`)), 'OK')
   })
 

@@ -4,6 +4,8 @@
  * is in use, something else is mounted over it, another mount namespace has it too) its workers are stopped, so that
  * the server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not
  * ours, whatever lies at the mount point by now.
+ *
+ * A second signal stops the workers at once, whatever is under way.
  */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -45,7 +47,7 @@ export class Ending {
   ask(): void {
     if (this.#asked) {
       trace('asked again')
-      this.#parts.whenServing(() => this.#stopWorkers())
+      this.#stopWorkers()
       return
     }
     this.#asked = true

@@ -52,7 +52,7 @@ class HeldMount {
   async hold(
     call: () => Promise<unknown>,
   ): Promise<{ readonly isOver: boolean; readonly end: Promise<unknown> }> {
-    await mkdir(this.#folder)
+    await mkdir(this.#folder, { recursive: true })
     const before = await this.freeBlocks()
     const held = { isOver: false, end: call().finally(() => (held.isOver = true)) }
     held.end.catch(() => undefined)
@@ -136,7 +136,27 @@ async function goesOn(t: Test, channel: string): Promise<void> {
   t.match(await mount.check(), /: clean,/)
 }
 
+/** Three requests of a worker are put off at a time. */
+async function fourth(t: Test, channel: string): Promise<void> {
+  const held = await HeldMount.make(t, channel)
+  const { mount } = held
+  const path = (n: number) => join(mount.mountpoint, `long${n}`)
+  const call = (n: number) => run('fallocate', ['-l', `${size / 2}G`, path(n)])
+  const holds = []
+  for (let n = 0; n < 3; n++) holds.push(await held.hold(() => call(n)))
+  await call(3)
+  t.same(holds.map(({ isOver }) => isOver), [false, false, false], 'the fourth one ends before them')
+  await writeFile(join(mount.mountpoint, 'small'), 'contents')
+  await held.letGo()
+  await Promise.all(holds.map(({ end }) => end))
+  for (let n = 0; n < 4; n++) t.equal((await stat(path(n))).blocks / (gib / 512), size / 2)
+  await held.release()
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+}
+
 for (const channel of [turnRingOn(tap), 'devfuse']) {
   void tap.test(`long calls take turns with others over ${channel}`, (t) => takesTurns(t, channel))
+  void tap.test(`a fourth long call is done without a break, over ${channel}`, (t) => fourth(t, channel))
   void tap.test(`a cut ends with a pause, or at the next mount, over ${channel}`, (t) => goesOn(t, channel))
 }

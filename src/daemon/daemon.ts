@@ -18,6 +18,7 @@ import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineFiles } from './engine-files.js'
+import { lackedDescriptors } from './descriptors.js'
 import { detach, detachLazily } from './detach.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
 import { MountCalls } from './mount-calls.js'
@@ -104,7 +105,8 @@ async function serveAndClose(
     opened.abandon()
     // A mount that programs know stays, or they would go on writing into the directory below it.
     if (device !== null && (!told.isLive || signals.came) && detach(device).length > 0) detachLazily(device)
-    throw workerFailure(error, device === null ? null : (placesOf(device)[0] ?? null))
+    const place = device === null ? null : (placesOf(device)[0] ?? null)
+    throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)
   await calls.end()

@@ -18,7 +18,10 @@ import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineFiles } from './engine-files.js'
-import { attach, checkMountpoint, detach, detachLazily } from './kernel-mount.js'
+import { lackedDescriptors } from './descriptors.js'
+import { detach, detachLazily } from './detach.js'
+import { attach, checkMountpoint } from './kernel-mount.js'
+import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
@@ -65,7 +68,9 @@ export async function runMount(
     const { plan, statistics, fd } = prepareOrClose(request, mountpoint, opened, choice)
     trace('attached %s to %s', request.device, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
-    await serveAndClose(request, { mountpoint, device, opened, fd, signals, choice, plan, statistics }, live)
+    const calls = new MountCalls(device)
+    const mounted = { mountpoint, device, calls, opened, fd, signals, choice, plan, statistics }
+    await serveAndClose(request, mounted, live)
   } finally {
     signals.release()
   }
@@ -77,20 +82,21 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { device, opened, fd, plan, signals } = mounted
+  const { device, calls, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
+  let isLeft: boolean
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
     const say = (line: string): void => tell(`${shownText(request.device)}: ${line}`)
-    const mode = new ServingMode({ device, opened, workers, options: request.options, tell: say })
+    const mode = new ServingMode({ device, opened, workers, calls, options: request.options, tell: say })
     opened.volume.onDamage = (what) => {
       say(`damage met: ${what}`)
       if (request.options.onErrors === 'remount-ro') mode.forceReadOnly()
     }
     // No worker has been told to serve yet; and a mount that did not come about leaves no mark of one.
     opened.markMounted()
-    await serve(request, { ...mounted, workers, mode }, (notices) => {
+    isLeft = await serve(request, { ...mounted, workers, mode }, (notices) => {
       told.isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
@@ -100,12 +106,16 @@ async function serveAndClose(
     await workers?.gone()
     // Programs that wait for an answer are told that none will come. From now on the mount answers ENOTCONN.
     closeSync(fd)
+    await calls.end()
     opened.abandon()
     // A mount that programs know stays, or they would go on writing into the directory below it.
     if (device !== null && (!told.isLive || signals.came) && detach(device).length > 0) detachLazily(device)
-    throw workerFailure(error, device === null ? null : (placesOf(device)[0] ?? null))
+    const place = device === null ? null : (placesOf(device)[0] ?? null)
+    throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)
+  await calls.end()
+  if (isLeft && device !== null) detachLazily(device)
   opened.close()
 }
 
@@ -152,6 +162,7 @@ interface Mounted {
   readonly mountpoint: string
   /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
   readonly device: string | null
+  readonly calls: MountCalls
   readonly opened: OpenedVolume
   /** Of /dev/fuse. */
   readonly fd: number
@@ -166,14 +177,15 @@ interface Served extends Mounted {
   readonly mode: ServingMode
 }
 
-/** Resolves when the mount has ended in order. */
+/** Resolves when the mount has ended in order. @returns whether it may still be seen */
 async function serve(
   request: MountRequest,
   served: Served,
   live: (notices: readonly string[]) => void,
-): Promise<void> {
-  const { mountpoint, device, opened, signals, choice, statistics, workers, mode } = served
-  const ending = new Ending(device, workers, statistics, (action) => mode.whenServing(action))
+): Promise<boolean> {
+  const { mountpoint, calls, opened, signals, choice, statistics, workers, mode } = served
+  const whenServing = (action: () => void): void => mode.whenServing(action)
+  const ending = new Ending({ calls, workers, statistics, whenServing })
   let control: Control | null = null
   signals.action = () => ending.ask()
   try {
@@ -195,6 +207,7 @@ async function serve(
     trace('%s', line)
     logIfAlone(shownLine(`mounted on ${mountpoint}; ${line}`))
     await workers.ended
+    return ending.hasStopped
   } finally {
     control?.close()
     mode.release()

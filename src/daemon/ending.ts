@@ -5,14 +5,14 @@
  * the server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not
  * ours, whatever lies at the mount point by now.
  *
- * Unmounting waits for what the kernel still has to write, in this thread, so it is done only while workers serve.
+ * A second signal stops the workers at once, whatever is under way.
  */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
 import type { Statistics } from '../fuse/statistics.js'
-import { detach, detachLazily } from './kernel-mount.js'
+import type { MountCalls } from './mount-calls.js'
 import type { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -24,40 +24,40 @@ const flushLimitMs = 5000
 /** Nothing written for so long: all has been. */
 const quietMs = 500
 
+export interface EndingParts {
+  readonly calls: MountCalls
+  readonly workers: Workers
+  readonly statistics: Statistics
+  /** Does something once workers do not pause. */
+  readonly whenServing: (action: () => void) => void
+}
+
 export class Ending {
-  readonly #device: string | null
-  readonly #workers: Workers
-  readonly #statistics: Statistics
-  readonly #whenServing: (action: () => void) => void
+  readonly #parts: EndingParts
   #asked = false
   #over = false
+  #hasStopped = false
   #timer: NodeJS.Timeout | null = null
 
-  /**
-   * @param device of the mount, as the mount table has it; null where it was gone at once
-   * @param whenServing does something once workers do not pause
-   */
-  constructor(
-    device: string | null,
-    workers: Workers,
-    statistics: Statistics,
-    whenServing: (action: () => void) => void = (action) => action(),
-  ) {
-    this.#device = device
-    this.#workers = workers
-    this.#statistics = statistics
-    this.#whenServing = whenServing
+  constructor(parts: EndingParts) {
+    this.#parts = parts
   }
 
-  /** To be called at each signal; the second one waits for nothing. */
+  /** To be called at each signal. */
   ask(): void {
     if (this.#asked) {
       trace('asked again')
-      this.#stop()
+      this.#stopWorkers()
       return
     }
     this.#asked = true
-    this.#whenServing(() => this.#begin())
+    // What the kernel writes must be served within a time limit, which a pause may exceed.
+    this.#parts.whenServing(() => this.#begin())
+  }
+
+  /** Whether workers were stopped: their mount may still be seen. */
+  get hasStopped(): boolean {
+    return this.#hasStopped
   }
 
   /** The mount is over. */
@@ -68,28 +68,33 @@ export class Ending {
 
   #begin(): void {
     if (this.#over) return
-    const busy = this.#device === null ? [] : detach(this.#device)
+    this.#end().catch((error: unknown) => this.#parts.workers.fail(error))
+  }
+
+  async #end(): Promise<void> {
+    const busy = await this.#parts.calls.unmount()
+    if (this.#over) return
     if (busy.length === 0) {
-      this.#timer = setTimeout(() => this.#stop(), graceMs)
+      this.#timer = setTimeout(() => void this.#stop(), graceMs)
       return
     }
     trace('in use: %o', busy)
-    void this.#endInUse(busy)
-  }
-
-  async #endInUse(busy: readonly string[]): Promise<void> {
     await flush(busy[0]!)
     await this.#writesServed()
-    this.#stop()
+    await this.#stop()
   }
 
   /** What is still mounted then is out of sight, but for what others have mounted over it. */
-  #stop(): void {
-    this.#whenServing(() => {
-      if (this.#over) return
-      if (this.#device !== null) detachLazily(this.#device)
-      this.#workers.stop()
-    })
+  async #stop(): Promise<void> {
+    if (this.#over) return
+    await this.#parts.calls.unmountLazily()
+    this.#stopWorkers()
+  }
+
+  #stopWorkers(): void {
+    if (this.#over) return
+    this.#hasStopped = true
+    this.#parts.workers.stop()
   }
 
   /**
@@ -97,8 +102,9 @@ export class Ending {
    */
   async #writesServed(): Promise<void> {
     const deadline = performance.now() + flushLimitMs
-    for (let before = -1; before !== this.#statistics.bytesWritten && performance.now() < deadline;) {
-      before = this.#statistics.bytesWritten
+    const { statistics } = this.#parts
+    for (let before = -1; before !== statistics.bytesWritten && performance.now() < deadline;) {
+      before = statistics.bytesWritten
       await sleep(quietMs)
     }
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Attaching to the kernel and detaching: mount(2) as root, fusermount3 for everybody else. */
+/** Attaching to the kernel: mount(2) as root, fusermount3 for everybody else. Neither waits for the server. */
 import { closeSync, openSync, statSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { ENOENT } from '../fs/errno.js'
@@ -7,16 +7,9 @@ import { kernelName, nameBytes } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
-import {
-  MS_RDONLY,
-  MS_REMOUNT,
-  type MountOptions,
-  parseMountOptions,
-  withoutUnknown,
-} from './mount-options.js'
-import { type MountEntry, findMount, mountType, ourSubtype, placesOf } from './mount-table.js'
+import type { MountOptions } from './mount-options.js'
+import { findMount, mountType, ourSubtype } from './mount-table.js'
 import { complaintOf, reach, serverState } from './server-state.js'
-import { unmount } from './unmount.js'
 
 const EPERM = 1
 
@@ -94,22 +87,6 @@ function openFuse(): number {
   }
 }
 
-/**
- * Changes flags of a mount (mount(2), MS_REMOUNT), which root may do. The kernel ignores everything else for FUSE.
- * @returns 0 or a negative errno: -EBUSY where it is to be read-only, and files are open for writing
- */
-export function remountKernel({ source, mountpoint }: MountEntry, flags: number): number {
-  return native.mount(kernelName(source), kernelName(mountpoint), mountType, MS_REMOUNT | flags, '')
-}
-
-/** Only where one sees the mount: something else may cover its mount point. @returns as {@link remountKernel} */
-export function remountReadOnly(entry: MountEntry): number {
-  const [mountpoint] = placesOf(entry.device)
-  if (mountpoint === undefined) return -ENOENT
-  const { flags } = parseMountOptions([withoutUnknown(`remount,${entry.options.join(',')}`)])
-  return remountKernel({ ...entry, mountpoint }, flags | MS_RDONLY)
-}
-
 function attachAsUser(source: string, mountpoint: string, options: MountOptions, subtype: string): number {
   const list = [
     // A comma in the name would end the option.
@@ -134,18 +111,4 @@ function attachAsUser(source: string, mountpoint: string, options: MountOptions,
     )
   }
   throw new MountError(`fusermount3 cannot be run: ${getSystemErrorName(fd)}`, exitSystem)
-}
-
-/**
- * Unmounts a file system wherever one sees it. What else lies at its mount points by now is left alone.
- * @param device as the mount table has it @returns where it still is, as it is in use
- */
-export function detach(device: string): string[] {
-  for (const place of placesOf(device)) unmount(place, false)
-  return placesOf(device)
-}
-
-/** The same of one that is in use: it is taken out of sight, and goes when its last user does. */
-export function detachLazily(device: string): void {
-  for (const place of placesOf(device)) unmount(place, true)
 }

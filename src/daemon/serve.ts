@@ -11,7 +11,9 @@ import type { Mapping } from '../native/index.js'
 import { type ChannelName, chooseChannel } from './channel-choice.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
-import { attach, checkMountpoint, detachLazily } from './kernel-mount.js'
+import { detachLazily } from './detach.js'
+import { attach, checkMountpoint } from './kernel-mount.js'
+import { MountCalls } from './mount-calls.js'
 import { parseMountOptions } from './mount-options.js'
 import { findMount } from './mount-table.js'
 import { possibleCpuCount } from './processors.js'
@@ -66,21 +68,24 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
     pollMicroseconds: 0,
   }
   const workers = new Workers(plan, common, () => undefined)
-  const ending = new Ending(device, workers, statistics)
+  const calls = new MountCalls(device)
+  const ending = new Ending({ calls, workers, statistics, whenServing: (action) => action() })
   signals.action = () => ending.ask()
+  let isLeft = true
   try {
     await workers.serve()
     serving.live?.()
     await workers.ended
-  } catch (error) {
-    workers.stop()
-    await workers.gone()
-    if (device !== null) detachLazily(device)
-    throw error
+    isLeft = ending.hasStopped
   } finally {
     ending.release()
-    signals.release()
+    workers.stop()
+    await workers.gone()
+    // Programs that wait for an answer are told that none will come. Before that, unmounting might wait for one, too.
     closeSync(fd)
+    await calls.end()
+    if (isLeft && device !== null) detachLazily(device)
+    signals.release()
   }
 }
 

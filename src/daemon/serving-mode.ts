@@ -16,7 +16,7 @@ import { native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { newEngineFiles } from './engine-files.js'
 import { engineSetting } from './engine-setting.js'
-import { remountReadOnly } from './kernel-mount.js'
+import type { MountCalls } from './mount-calls.js'
 import type { MountOptions, OnErrors } from './mount-options.js'
 import { type MountEntry, readMountTable } from './mount-table.js'
 import type { Workers } from './workers.js'
@@ -55,6 +55,7 @@ export interface ModeParts {
   readonly device: string | null
   readonly opened: OpenedVolume
   readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
+  readonly calls: Pick<MountCalls, 'remountReadOnly'>
   readonly options: MountOptions
   /** For people who do not wait for an answer. */
   readonly tell: (line: string) => void
@@ -152,7 +153,7 @@ export class ServingMode {
   }
 
   async #change(entry: MountEntry): Promise<void> {
-    const { opened, workers, tell } = this.#parts
+    const { opened, workers, calls, tell } = this.#parts
     const { volume } = opened
     if (this.#followed !== null && !isSameTimes(entry, this.#followed)) this.#times = timesOf(entry)
     this.#followed = entry
@@ -169,18 +170,9 @@ export class ServingMode {
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return
     tell(this.#refusal)
-    this.#haveKernelRefuse(entry)
+    // What the kernel lets programs try would only fail here.
+    await calls.remountReadOnly()
     this.#followed = this.#lookUp() ?? entry
-  }
-
-  /** What the kernel lets programs try would only fail here. */
-  #haveKernelRefuse(entry: MountEntry): void {
-    try {
-      const error = remountReadOnly(entry)
-      if (error < 0) trace('the kernel does not remount it read-only: errno %d', -error)
-    } catch (error) {
-      trace('the kernel is not asked to remount it read-only: %o', error)
-    }
   }
 
   /**

@@ -4,9 +4,8 @@ import { adviceOn, codeOf, DeviceError } from '../pmem/device-error.js'
 import { MountError, exitSystem } from './mount-error.js'
 
 /**
- * A worker could not load the modules that the main thread has loaded before, so a limit of the system is the cause.
- * Node does not always say so: without a descriptor to look a file up by, it reports that a package is missing, or
- * takes a module for a script.
+ * A worker could not load its modules. A limit of the system may be the cause, and Node does not always say so: without
+ * a descriptor to look a file up by, it reports that a package is missing, or takes a module for a script.
  */
 export class LoadError extends Error {
   override readonly name = 'LoadError'
@@ -28,8 +27,11 @@ const refusals: Readonly<Record<string, string>> = {
   ENOMEM: adviceOn('ENOMEM'),
 }
 
-/** @param place where the dead mount is still seen, or null */
-export function workerFailure(cause: unknown, place: string | null): Error {
+/**
+ * @param place where the dead mount is still seen, or null
+ * @param lacksDescriptors whether the workers may have run out of descriptors
+ */
+export function workerFailure(cause: unknown, place: string | null, lacksDescriptors: () => boolean): Error {
   const advice =
     place === null
       ? ''
@@ -37,22 +39,25 @@ export function workerFailure(cause: unknown, place: string | null): Error {
   const lead = place === null ? '' : 'the mount has failed: '
   if (cause instanceof DeviceError)
     return new DeviceError(cause.code, lead + cause.message + advice, { cause })
-  const refusal = refusalOf(cause)
+  const refusal = refusalOf(cause, lacksDescriptors)
   if (refusal !== undefined) {
     const what = place === null ? 'a worker cannot be started: ' : `${lead}a worker ended: `
     return new MountError(what + refusal + advice, exitSystem, { cause })
   }
+  if (cause instanceof LoadError) return new Error(cause.message + advice, { cause })
   return new Error(`a worker failed, and the mount with it: ${reasonOf(cause)}${advice}`, { cause })
 }
 
 /** Which limit of the system is the cause, and what helps; undefined where none is. */
-function refusalOf(error: unknown): string | undefined {
-  if (error instanceof LoadError) {
-    return (
-      refusalOf(error.cause) ??
-      `it could not load the program (${reasonOf(error.cause)}): raise the limit (ulimit -n) or start fewer --workers`
-    )
-  }
+function refusalOf(error: unknown, lacksDescriptors: () => boolean): string | undefined {
+  if (!(error instanceof LoadError)) return limitOf(error)
+  const limit = limitOf(error.cause)
+  if (limit !== undefined || !lacksDescriptors()) return limit
+  return `it could not load the program (${reasonOf(error.cause)}): raise the limit (ulimit -n) or start fewer --workers`
+}
+
+/** The same of a limit that the error names. */
+function limitOf(error: unknown): string | undefined {
   const code = codeOf(error)
   // Node has the errno in the message only. Beside a thread, a worker needs descriptors to begin.
   const errno = code === 'ERR_WORKER_INIT_FAILED' ? /\bE[A-Z]+$/.exec(reasonOf(error))?.[0] : undefined

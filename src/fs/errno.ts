@@ -30,6 +30,7 @@ export const ENODATA = 61
 export const EPROTO = 71
 export const ELOOP = 40
 export const EOPNOTSUPP = 95
+export const ECONNABORTED = 103
 export const ESTALE = 116
 /** The volume is damaged: "Structure needs cleaning". */
 export const EUCLEAN = 117

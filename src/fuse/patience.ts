@@ -12,6 +12,8 @@ export const sliceMs = 10
 export const sliceCost = 10
 
 export interface Patience {
+  /** The server is told to stop: waiting is of no use any more. */
+  readonly isStopped: boolean
   /**
    * Waits until more space has come back than `seen` says, for a slice at the most.
    * @returns what it costs, 0 where waiting is of no use

@@ -2,8 +2,11 @@
 /**
  * Serves a request that found no space once more, whenever some has come back, while more is about to. All that it
  * remembers of a request is local: while one waits, others are served, and may have to wait as well.
+ *
+ * A request that still waits when the server is told to stop ends as the kernel ends those that no server answers. That
+ * there is no space would not be true.
  */
-import { ENOSPC } from '../fs/errno.js'
+import { ECONNABORTED, ENOSPC } from '../fs/errno.js'
 import type { FileSystem } from './file-system.js'
 import { type Patience, sliceCost } from './patience.js'
 
@@ -17,8 +20,11 @@ const vainBudget = 2 * sliceCost
 const mostTries = 100
 /** The same while files are being freed that take long: each time, a part of one was. */
 const mostTriesWhileComing = 4096
-/** In place of what is left of a budget. */
+/** In place of what is left of a budget: no space comes, or the server is told to stop. */
 const noneComes = -1
+const stopping = -2
+
+type RetryPatience = Pick<Patience, 'wait' | 'isStopped'>
 
 /** Serves the request in hand, once. */
 export interface Servant {
@@ -27,14 +33,10 @@ export interface Servant {
 
 export class Retry {
   readonly #files: Pick<FileSystem, 'space' | 'firstOrphan'>
-  readonly #patience: Pick<Patience, 'wait'>
+  readonly #patience: RetryPatience
   readonly #servant: Servant
 
-  constructor(
-    files: Pick<FileSystem, 'space' | 'firstOrphan'>,
-    patience: Pick<Patience, 'wait'>,
-    servant: Servant,
-  ) {
+  constructor(files: Pick<FileSystem, 'space' | 'firstOrphan'>, patience: RetryPatience, servant: Servant) {
     this.#files = files
     this.#patience = patience
     this.#servant = servant
@@ -53,27 +55,28 @@ export class Retry {
     let tries = 0
     let triesWhileComing = 0
     while (tries < mostTries && lacksSpace(result)) {
-      if (space.isComing && ++triesWhileComing <= mostTriesWhileComing) {
-        if (!this.#awaitComing(before)) break
-      } else {
+      if (space.isComing && ++triesWhileComing <= mostTriesWhileComing)
+        budget = this.#awaitComing(before, budget)
+      else {
         budget = this.#await(before, budget)
         tries++
       }
-      if (budget === noneComes) break
+      if (budget === stopping && result === -ENOSPC) return -ECONNABORTED
+      if (budget < 0) break
       before = space.freed
       result = this.#servant.serve(opcode)
     }
     return result
   }
 
-  /** What is coming back is sure to come, and waiting for it costs nothing. @returns whether it was of use */
-  #awaitComing(seen: number): boolean {
+  /** What is coming back is sure to come, and waiting for it costs nothing. @returns as {@link #await} */
+  #awaitComing(seen: number, budget: number): number {
     const { space } = this.#files
-    while (space.freed === seen && space.isComing) if (this.#patience.wait(seen) === 0) return false
-    return true
+    while (space.freed === seen && space.isComing) if (this.#patience.wait(seen) === 0) return this.#givenUp()
+    return budget
   }
 
-  /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes */
+  /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes, or stopping */
   #await(seen: number, budget: number): number {
     const { space } = this.#files
     let left = budget
@@ -86,11 +89,15 @@ export class Retry {
       const cost = left > 0 ? this.#patience.wait(seen) : 0
       if (cost === 0) {
         space.noteVain(orphan)
-        return noneComes
+        return this.#givenUp()
       }
       left -= cost
     }
     return Math.max(left, 0)
+  }
+
+  #givenUp(): number {
+    return this.#patience.isStopped ? stopping : noneComes
   }
 }
 

@@ -102,6 +102,10 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
     return { mapping: this.#buffer.mapping, word: block.stop }
   }
 
+  get isStopped(): boolean {
+    return this.#buffer.words[block.stop] === STOP
+  }
+
   serveBy(files: FileSystem, options: ServerOptions): void {
     this.#handler.serveBy(files, options)
   }

@@ -35,6 +35,7 @@ async function stage(t: Test, readOnly = false) {
     device: findMount(path)!.device,
     opened,
     workers,
+    calls: { remountReadOnly: () => Promise.resolve() },
     options: parseMountOptions([]),
     tell: () => undefined,
   })

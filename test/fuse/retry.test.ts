@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A request that found no space is served again when some has come back, and not where none can. */
 import { test } from 'tap'
-import { ENOSPC } from '../../src/fs/errno.js'
+import { ECONNABORTED, ENOSPC } from '../../src/fs/errno.js'
 import { sliceCost } from '../../src/fuse/patience.js'
 import { FUSE_MKDIR, FUSE_WRITE } from '../../src/fuse/protocol.js'
 import { CUT_SHORT, Retry } from '../../src/fuse/retry.js'
@@ -97,6 +97,7 @@ for (const { what, orphans, wait, results, served, waits, result } of cases) {
     const held = Array.from({ length: orphans }, nameless)
     const found = { served: 0, waits: 0, result: 0 }
     const patience = {
+      isStopped: false,
       wait: () => {
         found.waits++
         return wait(
@@ -120,7 +121,7 @@ void test('space that came back while the request was served', (t) => {
   const { engine } = volume
   const seen = engine.space.freed
   engine.forget(engine.createNameless(root, newInode(0o100644, 0)), 1)
-  const retry = new Retry(engine, { wait: () => 0 }, { serve: () => 0 })
+  const retry = new Retry(engine, { isStopped: false, wait: () => 0 }, { serve: () => 0 })
   t.equal(retry.serve(FUSE_WRITE, -ENOSPC, seen), 0)
   t.end()
 })
@@ -132,6 +133,7 @@ void test('files that are being freed are waited for, however long that takes', 
   const parts = 500
   let waits = 0
   const patience = {
+    isStopped: false,
     wait: () => {
       // Every other wait sees none of it.
       if (waits++ % 2 === 1) space.noteFreed()
@@ -146,14 +148,32 @@ void test('files that are being freed are waited for, however long that takes', 
   t.same([served, waits], [parts, 2 * parts])
 
   space.noteComing(1)
-  const ended = { wait: () => (space.noteComing(-1), 1) }
+  const ended = { isStopped: false, wait: () => (space.noteComing(-1), 1) }
   const full = { serve: () => -ENOSPC }
   t.equal(new Retry(volume.engine, ended, full).serve(FUSE_WRITE, -ENOSPC, space.freed), -ENOSPC)
   t.notOk(space.isComing)
 
   space.noteComing(1)
-  const stopped = { wait: () => 0 }
-  t.equal(new Retry(volume.engine, stopped, full).serve(FUSE_WRITE, -ENOSPC, space.freed), -ENOSPC)
+  const vain = { isStopped: false, wait: () => 0 }
+  t.equal(new Retry(volume.engine, vain, full).serve(FUSE_WRITE, -ENOSPC, space.freed), -ENOSPC)
+  t.end()
+})
+
+void test('a stop cuts a wait short, and is no lack of space', (t) => {
+  const volume = new MemoryVolume(2 ** 24)
+  t.teardown(() => volume.release())
+  const { engine } = volume
+  const { space } = engine
+  const full = { serve: () => -ENOSPC }
+  const stopped = new Retry(engine, { isStopped: true, wait: () => 0 }, full)
+  const end = (first: number): number => stopped.serve(FUSE_WRITE, first, space.freed)
+  t.equal(end(-ENOSPC), -ENOSPC, 'nothing would have come back')
+  const held = engine.createNameless(root, newInode(0o100644, 0))
+  t.equal(end(-ENOSPC), -ECONNABORTED, 'a file is about to be forgotten')
+  t.equal(end(CUT_SHORT), CUT_SHORT, 'there is space for a part')
+  engine.forget(held, 1)
+  space.noteComing(1)
+  t.equal(end(-ENOSPC), -ECONNABORTED, 'a file is being freed')
   t.end()
 })
 
@@ -163,7 +183,7 @@ void test('a wait in vain makes the next one short', (t) => {
   const { engine } = volume
   const held = engine.createNameless(root, newInode(0o100644, 0))
   let waits = 0
-  const retry = new Retry(engine, { wait: () => (waits++, sliceCost) }, { serve: () => 0 })
+  const retry = new Retry(engine, { isStopped: false, wait: () => (waits++, sliceCost) }, { serve: () => 0 })
   for (const wanted of [20, 2]) {
     waits = 0
     retry.serve(FUSE_WRITE, -ENOSPC, engine.space.freed)

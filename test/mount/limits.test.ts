@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Limits of the system are named, and are no bugs: what failed, and what to raise. */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
 import { LoadError, workerFailure } from '../../src/daemon/worker-failure.js'
@@ -67,44 +68,79 @@ void tap.test('memory', async (t) => {
 })
 
 void tap.test('what a worker meets while it loads the program', (t) => {
-  const failure = (cause: Error, code: string) => {
-    const error = workerFailure(new LoadError(Object.assign(cause, { code })), null)
-    t.type(error, MountError)
-    t.match(error, { exitCode: 2 })
-    return error.message
-  }
-  t.equal(
-    failure(new Error("Cannot find package 'debug'"), 'ERR_MODULE_NOT_FOUND'),
-    "a worker cannot be started: it could not load the program (Cannot find package 'debug'): raise the limit (ulimit -n) or start fewer --workers",
-  )
-  t.equal(
-    failure(new Error('EMFILE: too many open files'), 'EMFILE'),
-    'a worker cannot be started: this process may open no more files: raise the limit (ulimit -n)',
+  const cause = Object.assign(new Error("Cannot find package 'debug'"), { code: 'ERR_MODULE_NOT_FOUND' })
+  const limit = workerFailure(new LoadError(cause), null, () => true)
+  t.type(limit, MountError)
+  t.match(limit, {
+    exitCode: 2,
+    message:
+      "a worker cannot be started: it could not load the program (Cannot find package 'debug'): raise the limit (ulimit -n) or start fewer --workers",
+  })
+  const defect = workerFailure(new LoadError(cause), null, () => false)
+  t.notOk(defect instanceof MountError)
+  t.match(defect, {
+    message: "a worker could not load the program: Cannot find package 'debug'",
+    cause: { cause },
+  })
+  const named = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+  t.match(
+    workerFailure(new LoadError(named), null, () => false),
+    {
+      exitCode: 2,
+      message: 'a worker cannot be started: this process may open no more files: raise the limit (ulimit -n)',
+    },
   )
   t.end()
 })
 
+void tap.test('a worker whose program is broken has met no limit', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const script = join(mount.folder, 'broken.mjs')
+  // Each thread loads it.
+  await writeFile(
+    script,
+    "import { isMainThread } from 'node:worker_threads'\nif (!isMainThread) throw new SyntaxError('no module')\n",
+  )
+  const environment = [...withoutRunner, `NODE_OPTIONS=--import=${script}`, 'DEBUG=pmfs2:cli']
+  const args = [process.execPath, program, mount.device, mount.mountpoint, '-f']
+  const { end, output } = await finish('env', [...environment, ...args])
+  t.equal(end, 4)
+  t.match(
+    output,
+    /^mount: this is a bug in .*: a worker could not load the program: no module \(/m,
+    'it is reported as it is',
+  )
+  t.match(output, /\[cause\]: SyntaxError.*\n +at .*broken\.mjs/, 'with its place')
+  t.notMatch(output, /raise the limit/)
+  t.notOk(mount.isMounted())
+})
+
 void tap.test('what a worker meets', (t) => {
+  const enough = (): boolean => false
   const refused = Object.assign(new Error('Worker initialization failure: EAGAIN'), {
     code: 'ERR_WORKER_INIT_FAILED',
   })
-  const early = workerFailure(refused, null)
+  const early = workerFailure(refused, null, enough)
   t.type(early, MountError)
   t.match(early.message, /^a worker cannot be started: no further thread can be had: raise the limit/)
   const withoutDescriptors = Object.assign(new Error('Worker initialization failure: EMFILE'), {
     code: 'ERR_WORKER_INIT_FAILED',
   })
   t.match(
-    workerFailure(withoutDescriptors, null).message,
+    workerFailure(withoutDescriptors, null, enough).message,
     /^a worker cannot be started: this process may open no more files: raise the limit \(ulimit -n\)$/,
   )
-  const late = workerFailure(Object.assign(new Error('full'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }), '/mnt')
+  const late = workerFailure(
+    Object.assign(new Error('full'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }),
+    '/mnt',
+    enough,
+  )
   t.match(late.message, /^the mount has failed: a worker ended: .*pmfs2-fuse umount \/mnt/)
-  const device = workerFailure(new DeviceError('EIO', 'cannot write /dev/x'), '/mnt')
+  const device = workerFailure(new DeviceError('EIO', 'cannot write /dev/x'), '/mnt', enough)
   t.type(device, DeviceError)
   t.match(device.message, /^the mount has failed: cannot write \/dev\/x; programs get ENOTCONN at \/mnt/)
   t.match(
-    workerFailure(new TypeError('oops'), null).message,
+    workerFailure(new TypeError('oops'), null, enough).message,
     /^a worker failed, and the mount with it: oops$/,
   )
   t.end()

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A mount of one worker serves others while a call that takes long is in hand, and answers that in the end. */
+import { constants } from 'node:fs'
 import { mkdir, open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
+import { System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
+const { O_CREAT, O_WRONLY } = constants
 const gib = 2 ** 30
+const mebibyte = 2 ** 20
+/** The block maps of a large file take that at the most. */
+const roomForNodes = 48 * mebibyte
 /** So many GiB are several transactions. */
 const size = 6
 const files = 20
@@ -52,7 +58,7 @@ class HeldMount {
   async hold(
     call: () => Promise<unknown>,
   ): Promise<{ readonly isOver: boolean; readonly end: Promise<unknown> }> {
-    await mkdir(this.#folder)
+    await mkdir(this.#folder, { recursive: true })
     const before = await this.freeBlocks()
     const held = { isOver: false, end: call().finally(() => (held.isOver = true)) }
     held.end.catch(() => undefined)
@@ -136,7 +142,66 @@ async function goesOn(t: Test, channel: string): Promise<void> {
   t.match(await mount.check(), /: clean,/)
 }
 
+/** Three requests of a worker are put off at a time. */
+async function fourth(t: Test, channel: string): Promise<void> {
+  const held = await HeldMount.make(t, channel)
+  const { mount } = held
+  const path = (n: number) => join(mount.mountpoint, `long${n}`)
+  const call = (n: number) => run('fallocate', ['-l', `${size / 2}G`, path(n)])
+  const holds = []
+  for (let n = 0; n < 3; n++) holds.push(await held.hold(() => call(n)))
+  await call(3)
+  t.same(
+    holds.map(({ isOver }) => isOver),
+    [false, false, false],
+    'the fourth one ends before them',
+  )
+  await writeFile(join(mount.mountpoint, 'small'), 'contents')
+  await held.letGo()
+  await Promise.all(holds.map(({ end }) => end))
+  for (let n = 0; n < 4; n++) t.equal((await stat(path(n))).blocks / (gib / 512), size / 2)
+  await held.release()
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+}
+
+/** A write waits for the space of a file that is being freed, and the server is told to stop. */
+async function stopsWaiting(t: Test, channel: string): Promise<void> {
+  const held = await HeldMount.make(t, channel)
+  const { mount, path } = held
+  const freeBytes = async () => (await mount.report()).usage!.freeBytes
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  await held.allocate()
+  const fd = await system.open(join(mount.mountpoint, 'other'), O_CREAT | O_WRONLY)
+  const removal = await held.hold(() => run('rm', [path]))
+  await removal.end
+  // None of these calls takes several transactions, which would be held as well.
+  for (let left = (await freeBytes()) - roomForNodes, n = 0; left > 0; left -= gib, n++)
+    await run('fallocate', ['-l', `${Math.min(left, gib)}`, join(mount.mountpoint, `rest${n}`)])
+
+  const fill = async () => {
+    for (let at = 0; ; at += mebibyte) {
+      const end = await outcome(system.pwrite(fd, Buffer.alloc(mebibyte), at))
+      if (end !== 'OK') return end
+    }
+  }
+  const filling = fill()
+  t.ok(await until(async () => (await freeBytes()) < mebibyte))
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGTERM')
+  t.equal(await filling, 'ECONNABORTED', 'it fails as what no server answers, not for want of space')
+  t.ok(await hasEnded(pid))
+  await held.release()
+  t.notOk(mount.isMounted())
+  t.match(await mount.check(), /: clean,/)
+}
+
 for (const channel of [turnRingOn(tap), 'devfuse']) {
   void tap.test(`long calls take turns with others over ${channel}`, (t) => takesTurns(t, channel))
+  void tap.test(`a fourth long call is done without a break, over ${channel}`, (t) => fourth(t, channel))
+  void tap.test(`a write waits for space when the server is told to stop, over ${channel}`, (t) =>
+    stopsWaiting(t, channel),
+  )
   void tap.test(`a cut ends with a pause, or at the next mount, over ${channel}`, (t) => goesOn(t, channel))
 }

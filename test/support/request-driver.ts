@@ -55,7 +55,7 @@ export class RequestDriver {
       acls: true,
     }
     const { engine } = volume
-    const patience = { wait: () => 0, drain: () => undefined }
+    const patience = { wait: () => 0, drain: () => undefined, isStopped: false }
     const notices = { attributesChanged: () => undefined }
     this.#server = new Server(engine, this.message, this.statistics, options, patience, notices)
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Unmounting a file system wherever one sees it. What else lies at its mount points by now is left alone. The kernel may
- * wait for the server meanwhile, so as long as it serves, a process of its own does this (MountCalls).
+ * Unmounting a file system wherever one sees it. What else lies at its mount points by now is left alone. The kernel
+ * may wait for the server meanwhile, so as long as it serves, a process of its own does this (MountCalls).
  */
 import { placesOf } from './mount-table.js'
 import { unmount } from './unmount.js'

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What a server asks of the kernel about its own mount while it serves it: to unmount, or to remount. The kernel may wait
- * for the server meanwhile: the way to a mount point can lead through the file system itself, and a remount waits for
- * pages that are being read. So each call is made by a process of its own. A thread of the server that waited would not
- * see that the workers fail, and no signal ends such a wait: it would keep /dev/fuse open, and nothing but aborting the
- * connection would end the server.
+ * What a server asks of the kernel about its own mount while it serves it: to unmount, or to remount. The kernel may
+ * wait for the server meanwhile: the way to a mount point can lead through the file system itself, and a remount waits
+ * for pages that are being read. So each call is made by a process of its own. A thread of the server that waited would
+ * not see that the workers fail, and no signal ends such a wait: it would keep /dev/fuse open, and nothing but aborting
+ * the connection would end the server.
  *
  * Once /dev/fuse is closed the kernel waits for nobody. Then, this thread may make the calls itself.
  */

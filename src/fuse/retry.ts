@@ -76,7 +76,10 @@ export class Retry {
     return budget
   }
 
-  /** Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes, or stopping */
+  /**
+   * Waits until more space has come back than `seen` says. @returns what is left of the budget, or noneComes, or
+   * stopping
+   */
   #await(seen: number, budget: number): number {
     const { space } = this.#files
     let left = budget

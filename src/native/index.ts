@@ -185,8 +185,8 @@ export interface Native {
   /** A 32-bit word that counts the mappings of this process that have failed, for any thread to look at. */
   failures(): ArrayBuffer
   /**
-   * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is fdatasync(2)'s,
-   * for all that is mapped of the file; it tells of no place, and the offset is 0.
+   * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is
+   * fdatasync(2)'s, for all that is mapped of the file; it tells of no place, and the offset is 0.
    * @returns 0 where it has not
    */
   failureOf(mapping: Mapping): number
@@ -195,10 +195,10 @@ export interface Native {
   flushInstruction(): string
   /**
    * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
-   * they copied, stored or named is durable at return, each in the way of its mapping. Copies may overlap; those from 256
-   * bytes on, and those of whole lines, go past the caches (not with PERSIST_PAGES). A fence syncs each file that it has
-   * to once. -EIO: a mapping that the list names has failed, now or before; what stands behind the next STEP_FENCE was
-   * not done.
+   * they copied, stored or named is durable at return, each in the way of its mapping. Copies may overlap; those from
+   * 256 bytes on, and those of whole lines, go past the caches (not with PERSIST_PAGES). A fence syncs each file that
+   * it has to once. -EIO: a mapping that the list names has failed, now or before; what stands behind the next
+   * STEP_FENCE was not done.
    */
   persist(listMapping: Mapping, listOffset: number): number
   /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Devices that fail while they are mapped: a load or a store that the kernel answers with SIGBUS, or fdatasync(2)
- * with an error. The native helper notes the first failure of each mapping. Invariant: a failure is never taken back, so that
- * nothing which was stored since is taken for durable, and nothing that was read for what the device holds.
+ * with an error. The native helper notes the first failure of each mapping. Invariant: a failure is never taken back,
+ * so that nothing which was stored since is taken for durable, and nothing that was read for what the device holds.
  */
 import { windowBytes } from '../../layout/geometry.js'
 import { type Mapping, native } from '../native/index.js'

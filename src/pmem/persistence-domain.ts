@@ -2,8 +2,8 @@
 /**
  * Decides what makes stores to a device durable, and says what a loss of power takes away. The kernel's own answer
  * counts: a mapping with MAP_SYNC is granted only where a flushed cache line is durable (mmap(2)). Whatever it refuses
- * that for goes through the page cache and needs fdatasync(2), except files that lie in RAM, where nothing is durable and
- * cache lines are flushed all the same, so that an emulation costs what the real thing does.
+ * that for goes through the page cache and needs fdatasync(2), except files that lie in RAM, where nothing is durable
+ * and cache lines are flushed all the same, so that an emulation costs what the real thing does.
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What a file or block device lies on in the end. A loop device is as lasting as its file, a device-mapper device as the
- * least of those below it, and a file as the device of its file system. Nothing here opens a file or looks at one that is
- * not a device, since a server may hang that it lies behind.
+ * What a file or block device lies on in the end. A loop device is as lasting as its file, a device-mapper device as
+ * the least of those below it, and a file as the device of its file system. Nothing here opens a file or looks at one
+ * that is not a device, since a server may hang that it lies behind.
  */
 import { basename, dirname, join } from 'node:path'
 import { deviceNumbers, isOnNvdimmBus } from './device-facts.js'
@@ -90,8 +90,8 @@ function tableOf({ proc }: Places): readonly MountEntry[] {
 }
 
 /**
- * Whether a device is RAM that the kernel parameter memmap=SIZE!ADDRESS makes a pmem device of. The kernel has those and
- * NVDIMMs of old firmware (type 12 of the memory map) as the same platform device.
+ * Whether a device is RAM that the kernel parameter memmap=SIZE!ADDRESS makes a pmem device of. The kernel has those
+ * and NVDIMMs of old firmware (type 12 of the memory map) as the same platform device.
  */
 function isReservedRam(folder: string, { proc }: Places): boolean {
   return (

@@ -27,8 +27,8 @@ async function badServers(t: Test): Promise<string> {
 }
 
 /**
- * A mount that can be seen within itself. The way to there leads through its root directory, whose attributes the kernel
- * asks for anew when it has changed.
+ * A mount that can be seen within itself. The way to there leads through its root directory, whose attributes the
+ * kernel asks for anew when it has changed.
  */
 async function nestedMount(t: Test, channel: string): Promise<TestMount> {
   const mount = await TestMount.mounted(t, '16M', '--channel', channel)

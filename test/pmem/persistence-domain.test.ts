@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What is said of each kind of device: on all that this machine has, and on hardware that it lacks as Linux shows that in
- * /sys. (test/vm has the rest, on emulated NVDIMMs.)
+ * What is said of each kind of device: on all that this machine has, and on hardware that it lacks as Linux shows that
+ * in /sys. (test/vm has the rest, on emulated NVDIMMs.)
  */
 import { execFileSync } from 'node:child_process'
 import { accessSync, mkdirSync, readFileSync, realpathSync, truncateSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Power lost on a volume of two devices that are made durable in different ways: the log may lie on one and what it undoes
- * on the other, a file's blocks on one and the pointers to them on the other.
+ * Power lost on a volume of two devices that are made durable in different ways: the log may lie on one and what it
+ * undoes on the other, a file's blocks on one and the pointers to them on the other.
  */
 import { ShadowMedium } from '../support/shadow/shadow-medium.js'
 import tap from 'tap'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Turns what the shadow's primitives noted into a recording of stores, flushes and fences, by what the memory is. A
- * recording's flush and fence make a cache line durable; so each kind of memory is put in those terms. Each window is of
- * its own kind.
+ * recording's flush and fence make a cache line durable; so each kind of memory is put in those terms. Each window is
+ * of its own kind.
  */
 import { windowBytes } from '../../../layout/geometry.js'
 import { cacheLineBytes } from '../../../layout/structure.js'

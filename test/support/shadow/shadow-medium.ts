@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The medium that a mount has, on memory of one or more kinds, with a recording of what became durable of it: not of the calls, as
- * its base class makes it, but of the primitives under the native helper.
+ * The medium that a mount has, on memory of one or more kinds, with a recording of what became durable of it: not of
+ * the calls, as its base class makes it, but of the primitives under the native helper.
  */
 import { shadow } from './native.js'
 import { blockBytes, windowBlockMask, windowBytes, windowShift } from '../../../layout/geometry.js'

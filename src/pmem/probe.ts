@@ -23,6 +23,15 @@ export function statOf(path: string): BigIntStats | null {
   }
 }
 
+/** Names in a directory, each with all of its bytes (file-name.ts). */
+export function fileNamesIn(path: string): string[] {
+  try {
+    return readdirSync(kernelName(path), 'buffer').map(nameOf)
+  } catch {
+    return []
+  }
+}
+
 /** Names in a directory, as Node decodes them. */
 export function namesIn(path: string): string[] {
   try {

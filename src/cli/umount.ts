@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
-import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
+import { findHolder, holderText, mountOfDevice, releaseAdvice } from '../daemon/holder.js'
 import {
   type MountEntry,
   deviceNumber,
@@ -72,7 +72,8 @@ async function mountAt(target: string): Promise<MountEntry> {
     const mount = findOurMount(target)
     if (mount !== null) return mount
   }
-  return refuse(target, await reachable(target))
+  const place = await reachable(target)
+  return mountOfDevice(target) ?? refuse(target, place)
 }
 
 /**

@@ -33,7 +33,8 @@ import { Workers } from './workers.js'
 const trace = debug('pmfs2:daemon')
 
 export interface MountRequest {
-  readonly device: string
+  /** Some devices of the volume, or all in any order. */
+  readonly devices: readonly string[]
   readonly mountpoint: string
   readonly options: MountOptions
   /** Processors that workers stay on; empty for any. */
@@ -54,17 +55,22 @@ export async function runMount(
 ): Promise<void> {
   const mountpoint = await checkMountpoint(request.mountpoint)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const opened = await openForMount(request.device, request.options.readOnly)
+  const opened = await openForMount(request.devices, request.options.readOnly)
+  const source = opened.devices[0]!
   const signals = new EndingSignals()
   try {
     const { plan, statistics, fd } = prepareOrClose(request, mountpoint, opened, choice)
-    trace('attached %s to %s', request.device, mountpoint)
+    trace('attached %s to %s', source, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
-    await serveAndClose(request, { mountpoint, device, opened, fd, signals, choice, plan, statistics }, live)
+    await serveAndClose(
+      request,
+      { mountpoint, source, device, opened, fd, signals, choice, plan, statistics },
+      live,
+    )
   } finally {
     signals.release()
   }
-  trace('closed %s', request.device)
+  trace('closed %s', source)
 }
 
 async function serveAndClose(
@@ -72,12 +78,12 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { device, opened, fd, plan, signals } = mounted
+  const { source, device, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
-    const say = (line: string): void => tell(`${shownText(request.device)}: ${line}`)
+    const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
     const mode = new ServingMode({ device, opened, workers, options: request.options, tell: say })
     opened.volume.onDamage = (what) => {
       say(`damage met: ${what}`)
@@ -135,7 +141,7 @@ function prepareOrClose(
     const { laneCount } = opened.volume.setting.geometry
     const plan = planOf(request, choice, laneCount)
     const statistics = Statistics.create(laneCount)
-    return { plan, statistics, fd: attach(request.device, mountpoint, request.options) }
+    return { plan, statistics, fd: attach(opened.devices[0]!, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -145,6 +151,10 @@ function prepareOrClose(
 /** What a mount holds. */
 interface Mounted {
   readonly mountpoint: string
+  /**
+   * What the mount table shows: the first device of the volume, whichever was named, so that a volume has one name there.
+   */
+  readonly source: string
   /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
   readonly device: string | null
   readonly opened: OpenedVolume
@@ -198,10 +208,11 @@ const writebackNotice =
 const startedAt = new Date().toISOString()
 
 function report(request: MountRequest, served: Served): DaemonReport {
-  const { mountpoint, choice, workers, statistics, mode } = served
-  const { volume } = served.opened
+  const { mountpoint, source, choice, workers, statistics, mode } = served
+  const { volume, devices } = served.opened
   return {
-    device: request.device,
+    device: source,
+    devices,
     mountpoint,
     channel: choice.channel,
     data: request.options.data,

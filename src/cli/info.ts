@@ -6,7 +6,7 @@
 import { statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { withDevices, withMedium } from '../check/with-devices.js'
-import { findHolder, holderText, mountOfDevice } from '../daemon/holder.js'
+import { findHolder, holderText } from '../daemon/holder.js'
 import {
   type MountEntry,
   findMount,
@@ -23,7 +23,7 @@ import { CommandError, about, failureOf } from './command-error.js'
 import { liveRows } from './live-info.js'
 import { deviceOption, reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
-import { pathsOfServed } from './served-device.js'
+import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
 interface InfoArguments {

@@ -5,6 +5,8 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
+import { findHolder } from '../daemon/holder.js'
+import { type MountEntry, findMount } from '../daemon/mount-table.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
 
 /**
@@ -21,6 +23,21 @@ export function pathsOfServed(names: readonly string[], pid: number | null): str
     const path = served[n]?.path
     return path === undefined || statOf(path) === null ? name : path
   })
+}
+
+/**
+ * The last mount that one sees of the volume to which a device belongs; null where there is none. Only a device that the
+ * server has locked counts, as it may have others open.
+ */
+export function mountOfDevice(device: string): MountEntry | null {
+  const holder = findHolder(device)
+  const place = holder?.mountpoints.at(-1)
+  if (holder === null || place === undefined) return null
+  const stats = statOf(device)
+  const isLocked = lockedFiles(`/proc/${holder.pid}`).some(
+    ({ path }) => stats !== null && isSame(stats, statOf(path)),
+  )
+  return isLocked ? findMount(place) : null
 }
 
 interface LockedFile {

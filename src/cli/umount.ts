@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
-import { findHolder, holderText, mountOfDevice, releaseAdvice } from '../daemon/holder.js'
+import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
 import {
   type MountEntry,
   deviceNumber,
@@ -23,6 +23,7 @@ import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 import { reachable } from './operand.js'
 import { printNotice } from './output.js'
+import { mountOfDevice } from './served-device.js'
 
 const debug = createDebug('pmfs2:cli')
 

@@ -50,13 +50,6 @@ export function findHolder(device: string): Holder | null {
   }
 }
 
-/** The last mount that one sees of the volume to which a device belongs; null where there is none. */
-export function mountOfDevice(device: string): MountEntry | null {
-  if (statOf(device)?.isDirectory() !== false) return null
-  const place = findHolder(device)?.mountpoints.at(-1)
-  return place === undefined ? null : findMount(place)
-}
-
 /** Who holds it, in words that follow "it is in use by". */
 export function holderText(holder: Holder): string {
   const text = `process ${holder.pid}${useText(holder)}`

@@ -46,6 +46,8 @@ for (const count of [2, 3]) {
     const [first, second] = mount.devices
     await mount.mount('--channel', 'devfuse')
     t.same((await mount.report()).devices, mount.devices)
+    t.match(await pmfs2(['umount', '/dev/null']), { end: 32, output: 'umount: /dev/null: not mounted' })
+    t.match(await pmfs2(['info', '/dev/null']), { end: 1, output: /it is a character device/ })
     const { bsize, blocks } = await system.statfs(mount.mountpoint)
     const whole = sizes.slice(0, count).reduce((sum, size) => sum + size, 0)
     t.ok(blocks * bsize > whole * 0.97, 'statfs(2) counts all of them')

@@ -46,7 +46,12 @@ export const largestVolumeBlocks = 2 ** 32 - 1
 /** The same for a file: the index of a block, and of the one after it, is a 32-bit number. */
 export const largestFileBlocks = 2 ** 32 - 1
 
-/** Lanes for a volume: one per worker, and never more than a few parts in a hundred of the volume. */
-export function laneCountFor(blockCount: number): number {
-  return Math.min(256, Math.max(4, Math.floor(blockCount / 4096)))
+/**
+ * Lanes for a volume: one per worker, and never more than a few parts in a hundred of the volume. They lie on its first
+ * device, of which they take an eighth at most.
+ * @param blocks of all devices
+ */
+export function laneCountFor(blocks: number, firstDeviceBlocks = blocks): number {
+  const most = Math.min(256, Math.floor(firstDeviceBlocks / (8 * laneBlocks)))
+  return Math.max(4, Math.min(most, Math.floor(blocks / 4096)))
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A volume on its device: mapped, recovered, and to be closed again. */
+/** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
-import { type Device, deviceLine, openDevice } from '../pmem/device.js'
-import { mapDevices, remapDevices, unmapDevices } from '../pmem/map-device.js'
+import { type Device, deviceLine } from '../pmem/device.js'
+import { DeviceSet } from '../pmem/device-set.js'
+import { unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
+import { findDevices } from './volume-devices.js'
 
 export interface OpenedVolume {
-  readonly device: Device
+  /** In the order in which they lie on the medium. The volume is named after the first one. */
+  readonly devices: readonly Device[]
   /** {@link becomeWritable} changes it. */
   readonly description: MediumDescription
   readonly volume: Volume
@@ -17,7 +20,7 @@ export interface OpenedVolume {
   /** Says on the medium that the volume is in use; where that was to wait, nothing may change before. */
   markMounted(): void
   /**
-   * Makes the device that of a read-only volume: what is left to write is written, and nothing afterwards. No engine
+   * Makes the devices those of a read-only volume: what is left to write is written, and nothing afterwards. No engine
    * may be in use meanwhile, and new ones are needed afterwards ({@link Volume.setting}).
    * @param settles false: as it is, for the next opening to recover
    */
@@ -28,98 +31,98 @@ export interface OpenedVolume {
    * more
    */
   becomeWritable(): void
-  /** Writes what is left to write, and lets go of the device. */
+  /** Writes what is left to write, and lets go of the devices. */
   close(): void
-  /** Lets go of the device as it is, for the next opening to recover. */
+  /** Lets go of the devices as they are, for the next opening to recover. */
   abandon(): void
 }
 
 /**
- * Opens the volume on a device, for this process alone. Read-only means that not even recovery writes: it works on
+ * Opens the volume on these devices, for this process alone. Read-only means that not even recovery writes: it works on
  * copies of the pages. Devdax cannot be mapped so; there recovery undoes in place what is in flight, as file systems in
- * the kernel replay their journals on a read-only mount, and nothing else is written.
+ * the kernel replay their journals on a read-only mount, and nothing else is written. Where one device is devdax, that
+ * holds for all, or the log would be done with for all of them.
+ * @param named some of its devices, or all in any order (volume-devices.ts)
  * @param unmarked the superblock does not say that the volume is in use before markMounted
  * @param data how writes of the volume's own engines change blocks that a file has
  * @throws DeviceError, VolumeError
  */
 export function openVolume(
-  path: string,
+  named: string | readonly string[],
   readOnly: boolean,
   unmarked = false,
   data: DataMode = 'inplace',
 ): OpenedVolume {
-  const device = openFor(path, readOnly)
+  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly)
+  const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
   try {
-    description = mapDevices([device], readOnly && device.kind !== 'devdax' ? 'copy-on-write' : 'read-write')
+    description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
-    return assemble(device, description, medium, volume, readOnly)
+    return assemble(devices, description, medium, volume, isCopied)
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.
     const cause = medium?.failure ?? error
     medium?.discard()
     if (description !== null) unmapDevices(description)
-    device.close()
+    devices.close()
     throw cause
   }
 }
 
-function openFor(path: string, readOnly: boolean): Device {
-  const device = openDevice(path, { access: readOnly ? 'read-only' : 'read-write', exclusive: true })
-  if (!readOnly || device.kind !== 'devdax') return device
-  device.close()
-  return openDevice(path, { access: 'read-write', exclusive: true })
+function openFor(named: readonly string[], readOnly: boolean): DeviceSet {
+  const { paths, blocks } = findDevices(named)
+  const access = readOnly ? 'read-only' : 'read-write'
+  const devices = DeviceSet.open(paths, { access, exclusive: true }, blocks)
+  if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
+  devices.close()
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true }, blocks)
 }
 
 function assemble(
-  device: Device,
+  devices: DeviceSet,
   opened: MediumDescription,
   medium: MappedMedium,
   volume: Volume,
-  readOnly: boolean,
+  wasCopied: boolean,
 ): OpenedVolume {
-  const notices = volume.notices.map((notice) => `${device.path}: ${notice}`)
-  if (volume.undone > 0)
-    notices.push(`${device.path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
-  const { domain } = device
-  // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
-  if (domain.volatile || (domain.name === 'pages' && !readOnly)) notices.push(deviceLine(device))
+  const { path } = devices.first
   let description = opened
-  /** Windows are private copies of what the device holds. */
-  let isCopied = readOnly && device.access === 'read-only'
-  const reachDevice = (): void => {
-    device.makeWritable()
+  /** Windows are private copies of what the devices hold. */
+  let isCopied = wasCopied
+  const reachDevices = (): void => {
+    devices.makeWritable()
     try {
-      description = remapDevices([device], description, 'read-write')
+      description = devices.remap(description, 'read-write')
       medium.replaceDevices(description.devices)
     } catch (error) {
       copyAgain(error)
       throw error
     }
   }
-  /** Some windows may reach the device, and show what recovery had undone in the copies. */
+  /** Some windows may reach the devices, and show what recovery had undone in the copies. */
   const copyAgain = (cause: unknown): void => {
     try {
-      remapDevices([device], description, 'copy-on-write')
+      devices.remap(description, 'copy-on-write')
       volume.recoverCopies()
     } catch {
-      throw new Error(`${device.path} can be mapped neither for writing nor for reading`, { cause })
+      throw new Error(`${path} can be mapped neither for writing nor for reading`, { cause })
     }
   }
   const letGo = (): void => {
     medium.discard()
     unmapDevices(description)
-    device.close()
+    devices.close()
   }
   return {
-    device,
+    devices: devices.devices,
     get description() {
       return description
     },
     volume,
-    notices,
+    notices: noticesOf(devices, volume),
     markMounted() {
       volume.markMounted(Date.now())
     },
@@ -128,7 +131,7 @@ function assemble(
     },
     becomeWritable() {
       volume.checkWritable()
-      if (isCopied) reachDevice()
+      if (isCopied) reachDevices()
       volume.becomeWritable(Date.now(), isCopied)
       isCopied = false
     },
@@ -145,4 +148,15 @@ function assemble(
       letGo()
     },
   }
+}
+
+function noticesOf({ first, devices }: DeviceSet, volume: Volume): string[] {
+  const notices = volume.notices.map((notice) => `${first.path}: ${notice}`)
+  if (volume.undone > 0)
+    notices.push(`${first.path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
+  // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
+  const told = devices.filter(
+    ({ domain }) => domain.volatile || (domain.name === 'pages' && !volume.isReadOnly),
+  )
+  return [...notices, ...told.map(deviceLine)]
 }

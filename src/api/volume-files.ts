@@ -70,13 +70,26 @@ export interface OpenFilesOptions {
   readonly data?: DataMode
 }
 
-/** Opens the volume on a device. @throws DeviceError, VolumeError */
-export function openFiles(device: VolumePath, options: OpenFilesOptions = {}): Promise<VolumeFiles> {
+/**
+ * Opens the volume on a device, or on several.
+ * @param device any device of the volume, or all of them in any order; the others are found where a mount finds them
+ * @throws DeviceError, VolumeError
+ */
+export function openFiles(
+  device: VolumePath | readonly VolumePath[],
+  options: OpenFilesOptions = {},
+): Promise<VolumeFiles> {
   return Promise.resolve().then(() => {
     const { readOnly, data } = optionsOf('openFiles', options, ['readOnly', 'data'])
-    const path = nameOf(bytesOf(bytePathOf(device, 'device')))
-    return new VolumeFiles(new Session(opened(path, booleanOf(readOnly, 'readOnly'), dataOf(data))))
+    const named = devicesOf(device)
+    return new VolumeFiles(new Session(opened(named, booleanOf(readOnly, 'readOnly'), dataOf(data))))
   })
+}
+
+function devicesOf(device: unknown): string[] {
+  const named: readonly unknown[] = Array.isArray(device) ? device : [device]
+  if (named.length === 0) throw invalidValue('device', 'must name a device', device)
+  return named.map((path) => nameOf(bytesOf(bytePathOf(path, 'device'))))
 }
 
 function dataOf(value: unknown): DataMode {
@@ -87,11 +100,11 @@ function dataOf(value: unknown): DataMode {
   return mode
 }
 
-function opened(device: string, readOnly: boolean, data: DataMode): OpenedVolume {
+function opened(devices: readonly string[], readOnly: boolean, data: DataMode): OpenedVolume {
   try {
-    return openVolume(device, readOnly, false, data)
+    return openVolume(devices, readOnly, false, data)
   } catch (error) {
-    throw withHolder(device, error)
+    throw withHolder(error)
   }
 }
 

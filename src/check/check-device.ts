@@ -7,7 +7,7 @@ import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
 import { recover } from '../fs/recovery.js'
 import { readSuperblock } from '../fs/superblock.js'
-import type { Device } from '../pmem/device.js'
+import type { DeviceSet } from '../pmem/device-set.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { type CheckProgress, type CheckResult, checkVolume } from './check-volume.js'
 import { checkLanes } from './lane-check.js'
@@ -38,20 +38,20 @@ export interface DeviceCheckOptions {
   readonly progress?: CheckProgress
 }
 
-/** Checks the volume on these devices, in the order in which they were given to mkfs. Nobody else may use them. */
-export function checkDevices(paths: readonly string[], options: DeviceCheckOptions = {}): DeviceCheck {
+/** Checks the volume on these devices: some of its own, or all in any order. Nobody else may use them. */
+export function checkDevices(named: readonly string[], options: DeviceCheckOptions = {}): DeviceCheck {
   try {
     const access = { access: 'read-only', exclusive: true } as const
-    return withDevices(paths, access, (devices) => checkOpened(devices, options))
+    return withDevices(named, access, (devices) => checkOpened(devices, options))
   } catch (error) {
-    const message = messageOf(error, paths)
+    const message = messageOf(error, named)
     if (message === null) throw error
     return failure(message, error)
   }
 }
 
-function checkOpened(devices: readonly Device[], options: DeviceCheckOptions): DeviceCheck {
-  const path = devices[0]?.path ?? ''
+function checkOpened(devices: DeviceSet, options: DeviceCheckOptions): DeviceCheck {
+  const { path } = devices.first
   const inFlight = withMedium(devices, 'read-only', (medium) => lookIntoLanes(medium))
   if (inFlight === 0) return withMedium(devices, 'read-only', (medium) => check(medium, path, options, []))
   if (inFlight < 0) {
@@ -61,7 +61,7 @@ function checkOpened(devices: readonly Device[], options: DeviceCheckOptions): D
       ]),
     )
   }
-  const dax = devices.find((device) => device.kind === 'devdax')
+  const dax = devices.devices.find((device) => device.kind === 'devdax')
   if (dax !== undefined) {
     return failure(
       `${dax.path}: ${transactions(inFlight)} in flight, and devdax gives no private copy to undo them on: ` +

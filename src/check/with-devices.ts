@@ -2,37 +2,41 @@
 /** Opens and maps devices for the time of a look at them. */
 import { smallestVolumeBlocks } from '../../layout/geometry.js'
 import { VolumeError } from '../fs/volume-error.js'
-import { type Device, DeviceError, type OpenOptions, type WindowMode, openDevice } from '../pmem/device.js'
-import { deviceBlocks, mapDevices, unmapDevices } from '../pmem/map-device.js'
+import { findDevices } from '../api/volume-devices.js'
+import { DeviceError, type OpenOptions, type WindowMode } from '../pmem/device.js'
+import { DeviceSet } from '../pmem/device-set.js'
+import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium } from '../pmem/mapped-medium.js'
 import { PmemError } from '../pmem/pmem-error.js'
 
-/** @throws DeviceError */
+/**
+ * Opens the devices of a volume.
+ * @param named some of them, or all in any order (volume-devices.ts) @throws DeviceError, VolumeError
+ */
 export function withDevices<Result>(
-  paths: readonly string[],
+  named: readonly string[],
   options: OpenOptions,
-  work: (devices: readonly Device[]) => Result,
+  work: (devices: DeviceSet) => Result,
 ): Result {
-  const devices: Device[] = []
+  const { paths, blocks } = findDevices(named)
+  const devices = DeviceSet.open(paths, options, blocks)
   try {
-    for (const path of paths) devices.push(openDevice(path, options))
     return work(devices)
   } finally {
-    for (const device of devices) device.close()
+    devices.close()
   }
 }
 
 /** @throws DeviceError, PmemError; VolumeError where no volume has room */
 export function withMedium<Result>(
-  devices: readonly Device[],
+  devices: DeviceSet,
   mode: WindowMode,
   work: (medium: MappedMedium) => Result,
 ): Result {
-  const first = devices[0]
-  if (first === undefined || deviceBlocks(first) < smallestVolumeBlocks) {
+  if (deviceBlocks(devices.first) < smallestVolumeBlocks) {
     throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
   }
-  const description = mapDevices(devices, mode)
+  const description = devices.map(mode)
   try {
     const medium = new MappedMedium(description)
     try {

@@ -43,7 +43,8 @@ function explanationOf(error: NodeJS.ErrnoException): string {
 export function failureOf(device: string, error: unknown): string | null {
   // The message of a DeviceError names the device itself.
   if (error instanceof DeviceError) {
-    return error.message.includes(device) ? error.message : `${device}: ${error.message}`
+    const isNamed = error.message.includes(error.device ?? device)
+    return isNamed ? error.message : `${device}: ${error.message}`
   }
   if (error instanceof VolumeError || error instanceof PmemError) return `${device}: ${error.message}`
   if (isSystemError(error)) return `${device}: ${explanationOf(error)}`

@@ -32,7 +32,7 @@ export const versionCommand: Command = {
 /** What is meant where no command is named. */
 export const mount: Command = {
   name: 'mount',
-  usage: 'mount <device> <mountpoint>',
+  usage: 'mount <device...> <mountpoint>',
   describe: 'Mount a device (the default command)',
   ...mounting,
   add: async (parser) => parser.command((await import('./mount.js')).mountCommand),
@@ -49,7 +49,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'mkfs',
-    usage: 'mkfs <device>',
+    usage: 'mkfs <device...>',
     describe: 'Make a file system',
     ...plain,
     add: async (parser) => parser.command((await import('./mkfs.js')).mkfsCommand),
@@ -63,7 +63,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'fsck',
-    usage: 'fsck <device>',
+    usage: 'fsck <device...>',
     describe: 'Check a file system',
     ...checking,
     add: async (parser) => parser.command((await import('./fsck.js')).fsckCommand),

@@ -5,45 +5,48 @@ import { dumpDevices } from '../check/dump/dump-device.js'
 import type { DumpRequest } from '../check/dump/dump-volume.js'
 import { dumpJson, dumpText } from '../check/dump/section.js'
 import { CommandError, UsageError, about } from './command-error.js'
-import { reachable } from './operand.js'
+import { deviceOption, reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 import { program } from './verdict.js'
 
 interface DumpArguments {
-  readonly device: string
+  readonly target: string
+  readonly device: readonly string[] | undefined
   readonly what: string | undefined
   readonly number: string | undefined
   readonly json: boolean
 }
 
 export const dumpCommand: CommandModule<object, DumpArguments> = {
-  command: 'dump <device> [what] [number]',
+  command: 'dump <target> [what] [number]',
   describe: 'Print the structures on a device',
   builder: (parser) =>
     parser
-      .positional('device', { type: 'string', demandOption: true, describe: 'A device or a file' })
+      .positional('target', { type: 'string', demandOption: true, describe: 'A device or a file' })
       .positional('what', {
         type: 'string',
         describe: 'superblock, inode N, dir N or blocks N; without it, an overview',
       })
       .positional('number', { type: 'string', describe: 'Which inode; the root directory is 1' })
+      .option('device', deviceOption)
       .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
       .example('$0 dump /dev/pmem0', 'the superblock, the roots, and transactions in flight')
       .example('$0 dump /dev/pmem0 dir 1', 'the entries of the root directory')
       .example('$0 dump /dev/pmem0 blocks 12 --json', "where a file's blocks lie, for a program"),
-  handler: (args) => about(args.device, () => dump(args)),
+  handler: (args) => about(args.target, () => dump(args)),
 }
 
-async function dump({ device, what, number, json }: DumpArguments): Promise<void> {
+async function dump({ target, device, what, number, json }: DumpArguments): Promise<void> {
   const request = requestOf(what, number)
-  await reachable(device)
-  const { sections, problem } = dumpDevices([device], request)
+  const devices = [target, ...(device ?? [])]
+  for (const path of devices) await reachable(path)
+  const { sections, problem } = dumpDevices(devices, request)
   if (json && sections.length > 0) printJson(dumpJson(sections))
   else for (const line of dumpText(sections)) printLine(line)
   if (problem !== null) throw new CommandError(problem)
   if (sections.some(({ damage }) => damage.length > 0))
     throw new CommandError(
-      `${device}: damage was met, so this is not all; ${program} fsck ${device} tells more`,
+      `${target}: damage was met, so this is not all; ${program} fsck ${target} tells more`,
     )
 }
 

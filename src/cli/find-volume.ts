@@ -1,72 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Finds the device of a volume by its UUID or label. mount(8) leaves that to libblkid, which does not know the format,
+ * Finds the devices of a volume by its UUID or label. mount(8) leaves that to libblkid, which does not know the format,
  * so every block device and devdax device is looked at here.
  */
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { blockBytes, superblockBlock } from '../../layout/geometry.js'
-import type { Superblock } from '../fs/superblock.js'
-import { openDevice } from '../pmem/device.js'
+import { existsSync } from 'node:fs'
+import { machineDevices } from '../api/device-search.js'
+import { type DeviceLook, lookAt } from '../api/volume-devices.js'
+import { areOfSameVolume, identifierOf } from '../fs/device-header.js'
 import { CommandError } from './command-error.js'
-import { readerOf, superblockAt } from './device-reader.js'
 
-/** Devices that hold no volume; to look at some takes long. */
-const passed = /^(?:fd|sr|ram|zram)\d/
+/** What can be asked for: a volume has a superblock, or one says nothing of its name. */
+type Found = DeviceLook & { readonly superblock: NonNullable<DeviceLook['superblock']> }
 
 /**
  * @param name a path; or `UUID=…` or `LABEL=…`, also after `pmfs2:`, which keeps mount(8) from looking for it
- * @throws CommandError where no device has it, or several do
+ * @returns the path, or the devices that hold the volume
+ * @throws CommandError where no device has it, or several volumes do
  */
-export function deviceNamed(name: string): Promise<string> {
-  return Promise.resolve(deviceByTag(name) ?? name)
-}
-
-function deviceByTag(name: string): string | null {
+export function devicesNamed(name: string): string[] {
   const [, tag, quoted] = /^(?:pmfs2:)?(UUID|LABEL)=(.+)$/s.exec(name) ?? []
-  if (tag === undefined || quoted === undefined || existsSync(name)) return null
+  if (tag === undefined || quoted === undefined || existsSync(name)) return [name]
   const value = quoted.replace(/^(["'])(.*)\1$/s, '$2')
-  const isMeant = (volume: Superblock): boolean =>
-    tag === 'UUID' ? volume.uuid === value.toLowerCase() : volume.label === value
-  const devices = candidates().filter((device) => {
-    const volume = volumeOn(device)
-    return volume !== null && isMeant(volume)
-  })
-  const [device, ...others] = devices
-  if (device === undefined)
+  const found = machineDevices()
+    .flatMap((path) => volumeOn(path) ?? [])
+    .filter(({ superblock: { uuid, label } }) =>
+      tag === 'UUID' ? uuid === value.toLowerCase() : label === value,
+    )
+  if (found.length === 0)
     throw new CommandError(
       `${tag}=${value}: no block device and no devdax device holds such a PMFS2 file system`,
     )
-  if (others.length > 0)
-    throw new CommandError(
-      `${tag}=${value}: ${devices.join(' and ')} hold such a file system; name the device`,
-    )
-  return device
+  const devices = found.map(({ path }) => path)
+  if (found.length === 1 || areOfOneVolume(found)) return devices
+  throw new CommandError(`${tag}=${value}: ${devices.join(' and ')} hold such a file system; name the device`)
 }
 
-function candidates(): string[] {
-  const blocks = readFileSync('/proc/partitions', 'utf8')
-    .split('\n')
-    .flatMap((line) => /^ *\d+ +\d+ +[1-9]\d* +(\S+)$/.exec(line)?.[1] ?? [])
-    .filter((name) => !passed.test(name))
-    // The kernel writes a slash of a name so.
-    .map((name) => name.replaceAll('!', '/'))
-  const devdax = readdirSync('/dev').filter((name) => /^dax\d+\.\d+$/.test(name))
-  return [...blocks, ...devdax].map((name) => `/dev/${name}`).filter((path) => existsSync(path))
+/** Whether they are different devices of the same volume. */
+function areOfOneVolume(found: readonly Found[]): boolean {
+  const headers = found.flatMap(({ header }) => header ?? [])
+  if (headers.length < found.length) return false
+  const identifiers = new Set(headers.map(identifierOf))
+  return (
+    identifiers.size === headers.length && headers.every((header) => areOfSameVolume(header, headers[0]!))
+  )
 }
 
-/** The volume's superblock, either copy; null where there is none, or the device cannot be read. */
-function volumeOn(path: string): Superblock | null {
+/** Null where there is none, or the device cannot be read. */
+function volumeOn(path: string): Found | null {
   try {
-    const device = openDevice(path, { access: 'read-only', exclusive: false })
-    const { read, close } = readerOf(device)
-    try {
-      const last = Math.floor(device.sizeBytes / blockBytes) - 1
-      const copies = [superblockBlock, last].filter((block) => block > 0)
-      return copies.map((block) => superblockAt(read, block)).find((copy) => copy.isWhole()) ?? null
-    } finally {
-      close()
-      device.close()
-    }
+    const look = lookAt(path)
+    return look.superblock === null ? null : { ...look, superblock: look.superblock }
   } catch {
     return null
   }

@@ -8,19 +8,20 @@ import { reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 
 interface FsckArguments {
-  readonly device: string
+  readonly device: readonly string[]
   readonly json: boolean
 }
 
 export const fsckCommand: CommandModule<object, FsckArguments> = {
-  command: 'fsck <device>',
+  command: 'fsck <device..>',
   describe: 'Check a file system',
   builder: (parser) =>
     parser
       .positional('device', {
         type: 'string',
+        array: true,
         demandOption: true,
-        describe: 'A device or a file, not mounted',
+        describe: 'A device or a file, not mounted: any device of the volume, or all of them',
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
       // Options of e2fsck(8) that ask for what is done anyway.
@@ -28,12 +29,13 @@ export const fsckCommand: CommandModule<object, FsckArguments> = {
       .option('f', { type: 'boolean', describe: 'Check even a clean volume (always so)' })
       .example('$0 fsck /dev/pmem0', 'check a file system')
       .epilogue('Exit codes: 0 clean, 4 problems found, 8 it could not be checked, 16 wrong usage.'),
-  handler: (args) => about(args.device, () => fsck(args)),
+  handler: (args) => about(args.device[0]!, () => fsck(args)),
 }
 
-async function fsck({ device, json }: FsckArguments): Promise<void> {
-  await reachable(device)
-  const { problems, notes, summary, result, exitCode, cause } = checkDevices([device])
+async function fsck({ device: devices, json }: FsckArguments): Promise<void> {
+  for (const path of devices) await reachable(path)
+  const [device] = devices as [string]
+  const { problems, notes, summary, result, exitCode, cause } = checkDevices(devices)
   if (exitCode === exitOperational)
     throw new CommandError(inUseText(device, cause) ?? problems.join('; '), exitOperational)
   process.exitCode = exitCode

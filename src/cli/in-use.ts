@@ -5,11 +5,13 @@ import { DeviceError } from '../pmem/device-error.js'
 
 /**
  * Null where the error is another, or nobody is known to hold the device.
+ * @param named where the error does not say which device it is about
  * @param mountpoint where somebody has tried to mount it
  */
-export function inUseText(device: string, error: unknown, mountpoint: string | null = null): string | null {
+export function inUseText(named: string, error: unknown, mountpoint: string | null = null): string | null {
   // What outlasts is a use by the kernel, which the message names.
   if (!(error instanceof DeviceError) || error.code !== 'EBUSY' || error.outlasts) return null
+  const device = error.device ?? named
   const holder = findHolder(device)
   if (holder === null) return null
   const [place] = holder.mountpoints

@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
-import { withMedium } from '../check/with-devices.js'
+import { withDevices, withMedium } from '../check/with-devices.js'
 import { findHolder, holderText } from '../daemon/holder.js'
 import {
   type MountEntry,
@@ -16,18 +16,19 @@ import {
   reservedText,
 } from '../daemon/mount-table.js'
 import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
-import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
+import { readSuperblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
-import { type Device, DeviceError, openDevice } from '../pmem/device.js'
+import { DeviceError } from '../pmem/device.js'
 import { CommandError, about, failureOf } from './command-error.js'
 import { liveRows } from './live-info.js'
-import { reachable } from './operand.js'
+import { deviceOption, reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
-import { pathOfServed } from './served-device.js'
+import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
 interface InfoArguments {
   readonly target: string
+  readonly device: readonly string[] | undefined
   readonly json: boolean
 }
 
@@ -41,27 +42,29 @@ export const infoCommand: CommandModule<object, InfoArguments> = {
         demandOption: true,
         describe: 'A device, a file or a mount point',
       })
+      .option('device', deviceOption)
       .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
       .example('$0 info /dev/pmem0', 'show the file system on a device')
       .example('$0 info /mnt/pmfs2 --json', 'show a mounted one, as JSON'),
-  handler: ({ target, json }) => about(target, () => info(target, json)),
+  handler: ({ target, device, json }) => about(target, () => info(target, device ?? [], json)),
 }
 
-async function info(target: string, json: boolean): Promise<void> {
+async function info(target: string, others: readonly string[], json: boolean): Promise<void> {
   const place = await reachable(target)
-  const mount = findOurMount(target)
+  for (const path of others) await reachable(path)
+  const mount = findOurMount(target) ?? mountOfDevice(target)
   if (mount !== null) {
     await infoOfMount(mount, json)
     return
   }
   if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
-  const volume = readVolume(target, (device) => describeVolume(device, readFrom(device), null))
+  const volume = readVolume([target, ...others], null)
   const holder = findHolder(target)
   if (json) {
     printJson({ ...volume, usage: null, server: null, serverState: null, holder })
     return
   }
-  printLine(target)
+  printLine(volume.device)
   const use = holder === null ? [] : [['in use', `by ${holderText(holder)}`] as const]
   printTable([...volumeRows(volume), ...use, ...remarkRows(volume)])
 }
@@ -94,18 +97,16 @@ async function volumeOf(
   mount: MountEntry,
   server: ServerState,
 ): Promise<VolumeInfo | { readonly problem: string }> {
-  const { source } = mount
-  await reachable(source)
+  await reachable(mount.source)
   const pid = server.state === 'answers' ? server.report.pid : server.state === 'silent' ? server.pid : null
-  const path = pathOfServed(source, pid)
+  const said = server.state === 'answers' ? server.report.devices : []
+  const names = said.length === 0 ? [mount.source] : said
+  const paths = pathsOfServed(names, pid)
   try {
-    return readVolume(path, (device) => ({
-      ...describeVolume(device, readFrom(device), mount),
-      device: source,
-    }))
+    return readVolume(paths, mount, names)
   } catch (error) {
     if (error instanceof DeviceError && error.code === 'EACCES') throw refusal(mount, error)
-    const problem = failureOf(path, error)
+    const problem = failureOf(paths[0]!, error)
     if (problem === null) throw error
     return { problem }
   }
@@ -117,17 +118,17 @@ function refusal(mount: MountEntry, error: DeviceError): CommandError {
   return new CommandError(reserved === null ? error.message : `${mount.mountpoint}: ${reserved}`)
 }
 
-function readVolume(path: string, describe: (device: Device) => VolumeInfo): VolumeInfo {
-  const device = openDevice(path, { access: 'read-only', exclusive: false })
-  try {
-    return describe(device)
-  } finally {
-    device.close()
-  }
-}
-
-function readFrom(device: Device): SuperblockReading {
-  return withMedium([device], 'read-only', readSuperblock)
+/** @param names of all devices, where they are known by others than their paths */
+function readVolume(
+  paths: readonly string[],
+  mount: MountEntry | null,
+  names: readonly string[] = [],
+): VolumeInfo {
+  return withDevices(paths, { access: 'read-only', exclusive: false }, (devices) => {
+    const reading = withMedium(devices, 'read-only', readSuperblock)
+    const known = names.length === devices.devices.length ? names : undefined
+    return describeVolume(devices, reading, mount, known)
+  })
 }
 
 function isDirectory(path: string): boolean {

@@ -21,7 +21,7 @@ const names = all.map(({ name }) => name)
 /** Help for the program as a whole. */
 async function showOverview(): Promise<void> {
   const overview = parserFor(['--help'], null)
-    .usage('A file system for persistent memory.\n\n  $0 DEVICE MOUNTPOINT [-o OPTIONS]\n  $0 COMMAND ...')
+    .usage('A file system for persistent memory.\n\n  $0 DEVICE... MOUNTPOINT [-o OPTIONS]\n  $0 COMMAND ...')
     .epilogue(`${program} COMMAND --help shows the options of a command.`)
   for (const { usage, describe } of all) overview.command(usage, describe)
   overview

@@ -12,16 +12,19 @@ import { type Device, DeviceError } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 import { formatSize } from './size.js'
 
-/** Where the file system offers no such thing, nothing is taken, and {@link missingRoom} may tell of it. */
-export function takeRoom(device: Device, volume: Superblock, sparse: boolean): void {
-  const bytes = volume.geometry.blockCount * blockBytes
+/**
+ * Where the file system offers no such thing, nothing is taken, and {@link missingRoom} may tell of it.
+ * @param n which device of the volume it is, from 0
+ */
+export function takeRoom(device: Device, volume: Superblock, n: number, sparse: boolean): void {
+  const bytes = volume.segments[n]!.blocks * blockBytes
   // A disk that runs full meanwhile may keep what it has allocated, as ext4 does.
   if (!sparse && lacking(device, 'bfree') > 0) throw noRoom(device, bytes, sparse, undefined)
   try {
     if (!sparse) device.takeRoom(0, bytes)
     else {
-      device.takeRoom(0, leadingBlocks(volume) * blockBytes)
-      device.takeRoom(volume.secondCopyBlock * blockBytes, blockBytes)
+      device.takeRoom(0, leadingBlocks(volume, n) * blockBytes)
+      if (n === 0) device.takeRoom(volume.secondCopyBlock * blockBytes, blockBytes)
     }
   } catch (error) {
     if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Makes ready what a file system is to be made on. Invariant: until every check has passed nothing is changed, and a
- * file that was made or emptied here reads as zeros, so that formatting need not write what is zero.
+ * Makes ready what a file system is to be made on. Invariant: until every check of every device has passed nothing is
+ * changed, and a file that was made or emptied here reads as zeros, so that formatting need not write what is zero.
  */
 import {
   closeSync,
@@ -16,7 +16,7 @@ import {
   unlinkSync,
   type Stats,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { kernelName, nameOf } from '../native/file-name.js'
@@ -24,9 +24,10 @@ import { native } from '../native/index.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
-import type { Superblock } from '../fs/superblock.js'
+import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
-import { type ReadBytes, headerAt, readerOf, superblockAt } from './device-reader.js'
+import type { Ends } from './ends.js'
+import { type ReadBytes, headerAt, readerOf, superblockAt } from '../api/device-reader.js'
 import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
 
@@ -34,33 +35,65 @@ const ours = 'a PMFS2 file system'
 
 export interface TargetRequest {
   readonly path: string
-  /** Whole blocks; null: as large as it is. */
+  /** Of a file: whole blocks; null: as large as it is. */
   readonly sizeBytes: number | null
   /** Whether to overwrite what it holds. */
   readonly force: boolean
-  /** What will lie where; throws where no volume of so many blocks can be made. */
-  readonly plan: (blocks: number) => Superblock
-  /** Takes the room that a file needs on its disk; throws where there is too little. */
-  readonly takeRoom: (device: Device, volume: Superblock) => void
 }
 
+/**
+ * What a device is to be made ready by, in this order. Looking at it, {@link openTarget}, changes nothing; what
+ * {@link prepare} does is undone where the whole fails; {@link overwrite} begins to drop what it held.
+ */
 export interface Target {
+  readonly path: string
+  /** Whether it has the size that one asks for. */
+  readonly isFile: boolean
+  /** That it will have. */
+  readonly blocks: number
+  /** @throws CommandError where it holds something that is not to be overwritten */
+  refuseContents(): void
+  /** Makes a file, or makes it longer. @param takeRoom takes what it needs on its disk, or throws */
+  prepare(takeRoom: (device: Device) => void): void
+  overwrite(takeRoom: (device: Device) => void): ReadyTarget
+}
+
+export interface ReadyTarget {
   readonly device: Device
   /** Whether it is known to read as zeros. */
   readonly zeroed: boolean
-  /** Gives the device back; after a failure, undoes what {@link openTarget} made. */
-  readonly close: (succeeded: boolean) => void
 }
 
-/** @throws DeviceError, VolumeError or CommandError, with nothing changed */
-export function openTarget(request: TargetRequest): Target {
+/**
+ * @param ends gives the device back, and undoes what was made @throws DeviceError or CommandError, with nothing changed
+ */
+export function openTarget(request: TargetRequest, ends: Ends): Target {
   const stats = statTarget(request.path)
-  if (stats === null) return createdTarget(request)
-  if (!stats.isFile()) return deviceTarget(request)
-  return stats.size === 0 ? emptyTarget(request) : fileTarget(request)
+  if (stats === null) return createdTarget(request, ends)
+  if (!stats.isFile()) return deviceTarget(request, ends)
+  return stats.size === 0 ? emptyTarget(request, ends) : fileTarget(request, ends)
 }
 
-function createdTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Target {
+/** @throws CommandError where two of the names lead to the same device */
+export function refuseRepetition(paths: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const path of paths) {
+    const key = keyOf(path)
+    const other = seen.get(key)
+    if (other === path) throw new CommandError(`${path}: it is named twice`)
+    if (other !== undefined) throw new CommandError(`${path}: it is the same device as ${other}`)
+    seen.set(key, path)
+  }
+}
+
+/** The same for all names of a device, or of a file that is to be made. */
+function keyOf(path: string): string {
+  const stats = statOf(path)
+  if (stats === null) return `new ${join(realpathOrNull(dirname(path)) ?? dirname(path), basename(path))}`
+  return stats.isFile() ? `file ${stats.dev} ${stats.ino}` : `device ${stats.mode} ${stats.rdev}`
+}
+
+function createdTarget({ path, sizeBytes }: TargetRequest, ends: Ends): Target {
   const folder = dirname(path)
   // A file among the device nodes is never what was meant, and would fill the memory.
   if (realpathOrNull(folder) === '/dev') throw new CommandError(`${path}: there is no such device`)
@@ -69,99 +102,83 @@ function createdTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Targ
   if (sizeBytes === null) {
     throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
   }
-  const volume = plan(sizeBytes / blockBytes)
-  const device = createFileDevice(path, sizeBytes)
-  const close = (succeeded: boolean): void => {
-    if (!succeeded) unlinkSync(kernelName(path))
-    device.close()
-  }
-  return withRoom({ device, zeroed: true, close }, () => takeRoom(device, volume))
+  return newContents(path, sizeBytes, ends, () => unlinkSync(kernelName(path)))
 }
 
-function emptyTarget({ path, sizeBytes, plan, takeRoom }: TargetRequest): Target {
+function emptyTarget({ path, sizeBytes }: TargetRequest, ends: Ends): Target {
   if (sizeBytes === null) throw new CommandError(`${path}: it is empty; --size makes it that long`)
-  const volume = plan(sizeBytes / blockBytes)
-  const device = createFileDevice(path, sizeBytes)
-  // Had somebody made it longer meanwhile, it would not have been cut.
-  const zeroed = device.sizeBytes === sizeBytes
-  const close = (succeeded: boolean): void => {
-    if (!succeeded) truncateSync(kernelName(path), 0)
-    device.close()
-  }
-  return withRoom({ device, zeroed, close }, () => takeRoom(device, volume))
+  return newContents(path, sizeBytes, ends, () => truncateSync(kernelName(path), 0))
 }
 
-/** Takes the room that a target needs; where there is too little, the target is given back. */
-function withRoom(target: Target, takeRoom: () => void): Target {
-  try {
-    takeRoom()
-  } catch (error) {
-    target.close(false)
-    throw error
+/** A file that holds nothing yet. */
+function newContents(path: string, sizeBytes: number, ends: Ends, undo: () => void): Target {
+  let made: ReadyTarget | null = null
+  return {
+    path,
+    isFile: true,
+    blocks: sizeBytes / blockBytes,
+    refuseContents: () => undefined,
+    prepare(takeRoom) {
+      const device = createFileDevice(path, sizeBytes)
+      ends.always(() => device.close())
+      ends.onFailure(undo)
+      takeRoom(device)
+      // Had somebody made it longer meanwhile, it would not have been cut.
+      made = { device, zeroed: device.sizeBytes === sizeBytes }
+    },
+    overwrite: () => made!,
   }
-  return target
 }
 
 /** A regular file that holds something, be it zeros. */
-function fileTarget({ path, sizeBytes, force, plan, takeRoom }: TargetRequest): Target {
+function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Target {
   // Held to the end: it carries the lock, also while the file changes its length.
   const holder = openDevice(path, { access: 'read-write', exclusive: true })
-  try {
-    const oldBytes = holder.sizeBytes
-    if (!force && sizeBytes !== null && sizeBytes < oldBytes) {
-      throw new CommandError(
-        `${path}: it is ${formatSize(oldBytes)} long, more than --size; --force makes it shorter`,
-      )
-    }
-    const newBytes = sizeBytes ?? oldBytes
-    const volume = plan(Math.floor(newBytes / blockBytes))
-    if (!force) refuseContents(holder)
-    // Before anything is dropped: a disk without room leaves the file as it is.
-    takeRoomBeyond(holder, () => takeRoom(holder, volume))
-    resize(path, newBytes)
-    const device = openDevice(path, { access: 'read-write', exclusive: false })
-    const close = (): void => {
-      device.close()
-      holder.close()
-    }
-    try {
+  ends.always(() => holder.close())
+  const oldBytes = holder.sizeBytes
+  if (!force && sizeBytes !== null && sizeBytes < oldBytes) {
+    throw new CommandError(
+      `${path}: it is ${formatSize(oldBytes)} long, more than --size; --force makes it shorter`,
+    )
+  }
+  const newBytes = sizeBytes ?? oldBytes
+  return {
+    path,
+    isFile: true,
+    blocks: Math.floor(newBytes / blockBytes),
+    refuseContents() {
+      if (!force) refuseContents(holder)
+    },
+    prepare(takeRoom) {
+      ends.onFailure(() => {
+        if (statSync(kernelName(path)).size > oldBytes) truncateSync(kernelName(path), oldBytes)
+      })
+      takeRoom(holder)
+      if (newBytes > oldBytes) resize(path, newBytes)
+    },
+    overwrite(takeRoom) {
+      if (newBytes < oldBytes) resize(path, newBytes)
+      const device = openDevice(path, { access: 'read-write', exclusive: false })
+      ends.always(() => device.close())
       const zeroed = force && dropContents(path, newBytes)
-      if (zeroed) takeRoom(holder, volume)
-      return { device, zeroed, close }
-    } catch (error) {
-      device.close()
-      throw error
-    }
-  } catch (error) {
-    holder.close()
-    throw error
+      if (zeroed) takeRoom(holder)
+      return { device, zeroed }
+    },
   }
 }
 
-function deviceTarget({ path, sizeBytes, force, plan }: TargetRequest): Target {
+function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
   const device = openDevice(path, { access: 'read-write', exclusive: true })
-  try {
-    if (sizeBytes !== null) {
-      throw new CommandError(
-        `${path}: it is a device of ${formatSize(device.sizeBytes)}; --size is for files`,
-      )
-    }
-    plan(deviceBlocks(device))
-    if (!force) refuseContents(device)
-    return { device, zeroed: false, close: () => device.close() }
-  } catch (error) {
-    device.close()
-    throw error
-  }
-}
-
-/** Takes the room of a file that may become longer by that; where there is too little, it has its old length again. */
-function takeRoomBeyond(holder: Device, takeRoom: () => void): void {
-  try {
-    takeRoom()
-  } catch (error) {
-    truncateSync(kernelName(holder.path), holder.sizeBytes)
-    throw error
+  ends.always(() => device.close())
+  return {
+    path,
+    isFile: false,
+    blocks: deviceBlocks(device),
+    refuseContents() {
+      if (!force) refuseContents(device)
+    },
+    prepare: () => undefined,
+    overwrite: () => ({ device, zeroed: false }),
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** `mkfs`: makes a file system on a device or in a file. */
+/** `mkfs`: makes a file system on devices or in files: on all that are named, or on none. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
@@ -9,14 +9,18 @@ import { withMedium } from '../check/with-devices.js'
 import { type FormatOptions, format, plan, tooLarge } from '../fs/format.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
+import { DeviceSet } from '../pmem/device-set.js'
 import { deviceBlocks } from '../pmem/map-device.js'
+import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { missingRoom, takeRoom } from './mkfs-room.js'
-import { openTarget } from './mkfs-target.js'
+import { Ends } from './ends.js'
+import { type Target, openTarget, refuseRepetition } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
 import { reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
-import { labelText } from './volume-info.js'
+import { lastOf } from './repeated.js'
+import { labelText, totalBlocks } from './volume-info.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -24,7 +28,7 @@ const debug = createDebug('pmfs2:cli')
 const wipedBlocks = 256
 
 interface MkfsArguments {
-  readonly device: string
+  readonly device: readonly string[]
   readonly size: string | undefined
   readonly label: string
   readonly uuid: string | undefined
@@ -34,22 +38,36 @@ interface MkfsArguments {
 }
 
 export const mkfsCommand: CommandModule<object, MkfsArguments> = {
-  command: 'mkfs <device>',
+  command: 'mkfs <device..>',
   describe: 'Make a file system',
   builder: (parser) =>
     parser
       .positional('device', {
         type: 'string',
+        array: true,
         demandOption: true,
-        describe: 'A device (/dev/pmem0, /dev/dax0.0) or a file',
+        describe:
+          'A device (/dev/pmem0, /dev/dax0.0) or a file; of several, up to 16, one file system is made',
       })
       .option('size', {
         type: 'string',
         requiresArg: true,
-        describe: 'Create the file with this size, or resize it: 64M, 1.5G, 1T (files only)',
+        coerce: lastOf,
+        describe: 'Create each file with this size, or resize it: 64M, 1.5G, 1T (files only)',
       })
-      .option('label', { type: 'string', requiresArg: true, default: '', describe: 'Name, 64 bytes at most' })
-      .option('uuid', { type: 'string', requiresArg: true, describe: 'Identifier; a random one by default' })
+      .option('label', {
+        type: 'string',
+        requiresArg: true,
+        coerce: lastOf,
+        default: '',
+        describe: 'Name, 64 bytes at most',
+      })
+      .option('uuid', {
+        type: 'string',
+        requiresArg: true,
+        coerce: lastOf,
+        describe: 'Identifier; a random one by default',
+      })
       .option('force', {
         // As mkfs.xfs and mkfs.btrfs call it, and mke2fs.
         alias: ['f', 'F'],
@@ -64,60 +82,91 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
       })
       .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
       .example('$0 mkfs /dev/pmem0', 'make a file system on a device')
+      .example('$0 mkfs /dev/pmem0 /dev/pmem1', 'make one file system on two devices')
       .example('$0 mkfs pm.img --size 1G --label scratch', 'make it in a new file'),
   handler: mkfs,
 }
 
 async function mkfs(args: MkfsArguments): Promise<void> {
+  const { device: paths, force } = args
+  const [first] = paths as [string]
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
     label: parseLabel(args.label),
     identity: randomBytes(16),
-    identifiers: [randomBytes(16)],
+    identifiers: paths.map(() => randomBytes(16)),
     hashKey: randomBytes(16),
     now: Date.now(),
     uid: process.getuid!(),
     gid: process.getgid!(),
   }
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
-  await about(args.device, async () => {
-    await reachable(args.device)
-    const target = openTarget({
-      path: args.device,
-      sizeBytes,
-      force: args.force,
-      plan: (blocks) => plan({ ...wanted, deviceBlocks: [blocks], zeroed: false }),
-      takeRoom: (device, volume) => takeRoom(device, volume, args.sparse),
+  for (const path of paths) await about(path, () => reachable(path))
+  refuseRepetition(paths)
+  const ends = new Ends()
+  let succeeded = false
+  try {
+    const targets: Target[] = []
+    for (const path of paths)
+      targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
+    if (sizeBytes !== null) refuseSize(targets)
+    await about(first, () => {
+      const { devices, zeroed } = readyDevices(targets, wanted, args.sparse)
+      const superblock = formatDevices(devices, force, { ...wanted, zeroed })
+      if (!args.quiet) summarise(devices, superblock)
     })
-    let succeeded = false
-    try {
-      const superblock = formatDevice(target.device, args.force, { ...wanted, zeroed: target.zeroed })
-      succeeded = true
-      if (!args.quiet) summarise(target.device, superblock)
-    } finally {
-      target.close(succeeded)
-    }
-  })
+    succeeded = true
+  } finally {
+    ends.run(succeeded)
+  }
 }
 
-function formatDevice(
-  device: Device,
+/** @throws CommandError where no size can be chosen */
+function refuseSize(targets: readonly Target[]): void {
+  if (targets.some(({ isFile }) => isFile)) return
+  const [{ path, blocks }] = targets as [Target]
+  throw new CommandError(`${path}: it is a device of ${formatSize(blocks * blockBytes)}; --size is for files`)
+}
+
+/** Nothing is dropped before all devices have passed, and have the room that they need. */
+function readyDevices(
+  targets: readonly Target[],
+  wanted: Omit<FormatOptions, 'deviceBlocks' | 'zeroed'>,
+  sparse: boolean,
+): { devices: DeviceSet; zeroed: boolean } {
+  const volume = plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false })
+  const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, volume, n, sparse)
+  for (const target of targets) target.refuseContents()
+  for (const [n, target] of targets.entries()) target.prepare(takeRoomOf(n))
+  const ready = targets.map((target, n) => target.overwrite(takeRoomOf(n)))
+  return {
+    devices: new DeviceSet(ready.map(({ device }) => device)),
+    zeroed: ready.every(({ zeroed }) => zeroed),
+  }
+}
+
+function formatDevices(
+  devices: DeviceSet,
   force: boolean,
   options: Omit<FormatOptions, 'deviceBlocks'>,
 ): Superblock {
   const start = performance.now()
-  const blocks = deviceBlocks(device)
-  const all = { ...options, deviceBlocks: [blocks] }
-  const superblock = withMedium([device], 'read-write', (medium) => {
+  const all = { ...options, deviceBlocks: devices.devices.map(deviceBlocks) }
+  const superblock = withMedium(devices, 'read-write', (medium) => {
     if (force && !options.zeroed) {
-      medium.zero(0, 0, wipedBlocks * blockBytes)
-      medium.zero(blocks - wipedBlocks, 0, wipedBlocks * blockBytes)
+      for (const { first, blocks } of plan(all).segments) wipe(medium, first, blocks)
       medium.fence()
     }
     return format(medium, all)
   })
   debug('formatted in %d ms', Math.round(performance.now() - start))
   return superblock
+}
+
+function wipe(medium: MappedMedium, first: number, blocks: number): void {
+  const count = Math.min(wipedBlocks, blocks)
+  medium.zero(first, 0, count * blockBytes)
+  medium.zero(first + blocks - count, 0, count * blockBytes)
 }
 
 function wholeBlocks(text: string): number {
@@ -143,18 +192,26 @@ function parseUuid(text: string): Uint8Array {
   return Buffer.from(text.replaceAll('-', ''), 'hex')
 }
 
-function summarise(device: Device, superblock: Superblock): void {
-  const { blockCount, laneCount } = superblock.geometry
-  printLine(`Made a PMFS2 file system on ${device.path}`)
+function summarise({ devices }: DeviceSet, superblock: Superblock): void {
+  const { laneCount } = superblock.geometry
+  const blocks = totalBlocks(superblock)
+  printLine(`Made a PMFS2 file system on ${devices.map(({ path }) => path).join(' and ')}`)
   printTable([
-    ['size', `${formatSize(blockCount * blockBytes)}, ${blockCount} blocks of ${formatSize(blockBytes)}`],
+    ['size', `${formatSize(blocks * blockBytes)}, ${blocks} blocks of ${formatSize(blockBytes)}`],
     ['label', labelText(superblock.label)],
     ['UUID', superblock.uuid],
     ['lanes', `${laneCount}`],
-    ['device', device.domain.summary],
-    ...(device.domain.advice === null ? [] : [['note', device.domain.advice] as const]),
-    ...roomNote(device),
+    ...devices.map(
+      ({ path, domain }, n) => [n === 0 ? 'device' : '', deviceText(devices, path, domain.summary)] as const,
+    ),
+    ...devices.flatMap(({ domain: { advice } }) => (advice === null ? [] : [['note', advice] as const])),
+    ...devices.flatMap(roomNote),
   ])
+}
+
+/** Of several devices, each by its path. */
+function deviceText(devices: readonly Device[], path: string, summary: string): string {
+  return devices.length === 1 ? summary : `${path}: ${summary}`
 }
 
 function roomNote(device: Device): (readonly [string, string])[] {

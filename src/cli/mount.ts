@@ -13,7 +13,12 @@ import {
   readMountTable,
   realMountpoint,
 } from '../daemon/mount-table.js'
-import { UnknownOptionError, parseMountOptions } from '../daemon/mount-options.js'
+import {
+  type MountOptions,
+  UnknownOptionError,
+  parseMountOptions,
+  withoutDevices,
+} from '../daemon/mount-options.js'
 import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
@@ -21,7 +26,7 @@ import { inUseText } from './in-use.js'
 import { reachable } from './operand.js'
 import { printNotice } from './output.js'
 import { chosenCpus } from './cpu-list.js'
-import { deviceNamed } from './find-volume.js'
+import { lastOf } from './repeated.js'
 import { programFile, verdict } from './verdict.js'
 
 /** Lanes of the undo log that a volume has at the most. */
@@ -31,7 +36,8 @@ const mostPollMicroseconds = 100_000
 
 interface MountArguments {
   readonly device: string
-  readonly mountpoint: string
+  /** Further devices of the volume, and the mount point. */
+  readonly mountpoint: readonly string[]
   readonly o: readonly string[] | undefined
   readonly foreground: boolean
   readonly debug: boolean
@@ -46,20 +52,26 @@ interface MountArguments {
 
 function describe(parser: Argv): Argv<MountArguments> {
   return parser
-    .usage('$0 DEVICE MOUNTPOINT [-o OPTION,OPTION] [-f] [-d] [--cpus LIST]')
+    .usage('$0 DEVICE... MOUNTPOINT [-o OPTION,OPTION] [-f] [-d] [--cpus LIST]')
     .positional('device', {
       type: 'string',
       demandOption: true,
-      describe: 'pmem or DAX device, or a file; UUID=… or LABEL=… finds the device',
+      describe:
+        'pmem or DAX device, or a file: any device of the volume, or all of them; UUID=… or LABEL=… finds them',
     })
-    .positional('mountpoint', { type: 'string', demandOption: true, describe: 'an existing directory' })
+    .positional('mountpoint', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'further devices, and at last an existing directory',
+    })
     .option('o', {
       type: 'string',
       array: true,
       nargs: 1,
       requiresArg: true,
       describe:
-        'mount options: ro, noatime, strictatime, nosuid, nodev, noexec, allow_other, direct_io, writeback_cache, data=cow, errors=…, …',
+        'mount options: ro, noatime, strictatime, nosuid, nodev, noexec, allow_other, direct_io, writeback_cache, data=cow, device=…, errors=…, …',
     })
     .option('foreground', { alias: 'f', type: 'boolean', default: false, describe: 'stay in the foreground' })
     .option('debug', {
@@ -105,6 +117,7 @@ function describe(parser: Argv): Argv<MountArguments> {
         'how long a worker polls for the next request before it sleeps: auto (the default), off or microseconds',
     })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
+    .example('$0 /dev/pmem0 /dev/pmem1 /mnt/pmfs2', 'mount a volume of two devices')
     .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'mount read-only, in the foreground; Ctrl-C unmounts')
 }
 
@@ -113,14 +126,16 @@ async function mount(args: MountArguments): Promise<void> {
   if (options.remount) {
     if (args.fake) return
     const { remount } = await import('./remount.js')
-    await remount(absoluteName(args.mountpoint), options)
+    await remount(absoluteName(args.mountpoint.at(-1)!), options)
     return
   }
   const { server } = options
-  const device = absoluteName(await deviceNamed(args.device))
+  const place = args.mountpoint.at(-1)!
+  const devices = await devicesOf(args, options)
+  const device = devices[0]!
   const request = {
-    device,
-    mountpoint: absoluteName(args.mountpoint),
+    devices,
+    mountpoint: absoluteName(place),
     options,
     cpus: chosenCpus(args.cpus ?? server.cpus),
     channel: chosenChannel(args.channel ?? server.channel ?? 'auto'),
@@ -129,13 +144,13 @@ async function mount(args: MountArguments): Promise<void> {
     workers: chosenWorkers(args.workers ?? server.workers),
     pollMicroseconds: chosenPoll(args.poll ?? server.poll ?? 'auto'),
   }
-  await reachable(device)
+  for (const path of devices) await reachable(path)
   // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
-  if (args.mountpoint === '') await reachable(args.mountpoint)
+  if (place === '') await reachable(place)
   if (args.fake) return
   if (args.debug) createDebug.enable('pmfs2:*')
   if (!args.foreground && !args.debug) {
-    await background(args, device)
+    await background(args, devices, request.mountpoint)
     return
   }
   for (const notice of options.notices) printNotice('mount', notice)
@@ -146,27 +161,41 @@ async function mount(args: MountArguments): Promise<void> {
       runMount(request, (notices) => {
         for (const notice of notices) printNotice('mount', notice)
         leaveStarter(
-          `${request.device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
+          `${device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
         )
       }),
     )
   } catch (error) {
     const elsewhere =
-      error instanceof CommandError ? inUseText(request.device, error.cause, request.mountpoint) : null
+      error instanceof CommandError ? inUseText(device, error.cause, request.mountpoint) : null
     const failure =
       elsewhere !== null
         ? new CommandError(elsewhere, null, { cause: error })
         : error instanceof MountError
           ? new CommandError(error.message, error.exitCode, { cause: error })
           : error
-    tellIfAlone(shownLine(`${request.device}: ${verdict(failure, command).line}`))
+    tellIfAlone(shownLine(`${device}: ${verdict(failure, command).line}`))
     throw failure
   }
 }
 
-async function background(args: MountArguments, device: string): Promise<void> {
-  const again = ['mount', device, absoluteName(args.mountpoint), '--foreground']
-  for (const list of args.o ?? []) again.push('-o', list)
+/** Absolute paths of all that were named. */
+async function devicesOf({ device, mountpoint }: MountArguments, options: MountOptions): Promise<string[]> {
+  const named = [device, ...mountpoint.slice(0, -1), ...options.devices]
+  const isTagged = named.some((name) => name.includes('='))
+  if (!isTagged) return named.map(absoluteName)
+  const { devicesNamed } = await import('./find-volume.js')
+  return named.flatMap(devicesNamed).map(absoluteName)
+}
+
+async function background(
+  args: MountArguments,
+  devices: readonly string[],
+  mountpoint: string,
+): Promise<void> {
+  // The server is told the devices by their absolute names.
+  const again = ['mount', ...devices, mountpoint, '--foreground']
+  for (const list of (args.o ?? []).map(withoutDevices)) if (list !== '') again.push('-o', list)
   if (args.cpus !== undefined) again.push('--cpus', args.cpus)
   if (args.workers !== undefined) again.push('--workers', args.workers)
   if (args.channel !== undefined) again.push('--channel', args.channel)
@@ -176,20 +205,34 @@ async function background(args: MountArguments, device: string): Promise<void> {
   const before = readMountTable()
   const { exitCode, signal } = await startInBackground(programFile(), again)
   if (signal !== null) {
-    await takeAway(device, args.mountpoint, before)
-    throw killed(device, signal)
+    await takeAway(devices, mountpoint, before)
+    throw killed(devices[0]!, signal)
   }
   process.exitCode = exitCode
 }
 
 /** Unmounts what a server that was killed has left, unless it was there before. */
-async function takeAway(source: string, place: string, before: readonly MountEntry[]): Promise<void> {
-  const mountpoint = realMountpoint(absoluteName(place))
+async function takeAway(
+  devices: readonly string[],
+  place: string,
+  before: readonly MountEntry[],
+): Promise<void> {
+  const mountpoint = realMountpoint(place)
   const left = findMount(mountpoint)
-  if (left?.type !== mountType || left.source !== source) return
-  if (before.some(({ device }) => device === left.device)) return
+  if (left?.type !== mountType || before.some(({ device }) => device === left.device)) return
+  if (left.source !== (await sourceOf(devices))) return
   const { unmount } = await import('../daemon/unmount.js')
   unmount(mountpoint, true)
+}
+
+/** What the mount table shows of these devices; null where they do not make up a volume any more. */
+async function sourceOf(devices: readonly string[]): Promise<string | null> {
+  const { findDevices } = await import('../api/volume-devices.js')
+  try {
+    return findDevices(devices).paths[0]!
+  } catch {
+    return null
+  }
 }
 
 /** Node ends itself by these where it gets no memory. */
@@ -208,11 +251,6 @@ function chosenWorkers(text: string | null): number {
   if (count === null || count < 1 || count > mostWorkers)
     throw new UsageError(`workers=${text}: a number from 1 to ${mostWorkers} is needed`)
   return count
-}
-
-/** Only -o may be repeated; of anything else the last one holds. */
-function lastOf(given: string | readonly string[]): string {
-  return typeof given === 'string' ? given : given.at(-1)!
 }
 
 function isChannel(name: string): name is ChannelName {
@@ -248,7 +286,7 @@ function optionsOf(lists: readonly string[]): ReturnType<typeof parseMountOption
 }
 
 export const mountCommand: CommandModule<object, MountArguments> = {
-  command: 'mount <device> <mountpoint>',
+  command: 'mount <device> <mountpoint..>',
   describe: 'Mount a device',
   builder: describe,
   handler: mount,

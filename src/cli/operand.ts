@@ -3,6 +3,15 @@
 import { MountError } from '../daemon/mount-error.js'
 import { CommandError } from './command-error.js'
 
+/** Of commands that take one device: names further ones of its volume, where they would not be found. */
+export const deviceOption = {
+  type: 'string',
+  array: true,
+  nargs: 1,
+  requiresArg: true,
+  describe: 'A further device of the volume, where it is not found by itself; may be repeated',
+} as const
+
 /**
  * The real name of a device or mount point that was given. Where the way to it leads through mounts of ours, their
  * servers have answered: calls into a mount whose server hangs never return. @throws CommandError

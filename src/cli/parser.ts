@@ -7,16 +7,16 @@ import { program, version } from './verdict.js'
 
 /** @param command null: none, as the program as a whole is asked about */
 export function parserFor(args: readonly string[], command: Command | null): Argv {
-  const takesLists = command?.name === 'mount'
+  const takesOptions = command?.name === 'mount'
   let missing: string | null = null
   return (
     // A folder to look for settings in, which there are none of; the working directory may be gone.
-    yargs(inKnownForms(args, takesLists), '/')
+    yargs(inKnownForms(args, takesOptions), '/')
       .scriptName(program)
       .locale('en')
       .parserConfiguration({
-        // -o may be repeated; of anything else the last one holds.
-        'duplicate-arguments-array': takesLists,
+        // Operands and some options may be repeated; of any other the last one holds (repeated.ts).
+        'duplicate-arguments-array': true,
         'greedy-arrays': false,
         'parse-numbers': false,
         'parse-positional-numbers': false,
@@ -67,8 +67,9 @@ function restored(value: unknown): unknown {
 /**
  * The same arguments without what yargs does not know: a list right behind its -o, operands behind `--`, and a file
  * called help.
+ * @param takesOptions whether -o is followed by a list
  */
-function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
+function inKnownForms(args: readonly string[], takesOptions: boolean): string[] {
   const end = args.indexOf('--')
   const before = end < 0 ? args : args.slice(0, end)
   const paths = end < 0 ? [] : args.slice(end + 1)
@@ -77,7 +78,7 @@ function inKnownForms(args: readonly string[], takesLists: boolean): string[] {
       // To yargs a dash alone is an empty operand.
       if (arg === '-') return ['./-']
       if (arg === 'help') return [helpWord]
-      return takesLists && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg]
+      return takesOptions && /^-o[^=]/.test(arg) ? ['-o', arg.slice(2)] : [arg]
     }),
     ...paths.map((path) => {
       if (path === 'help') return helpWord

@@ -1,19 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The device of a mount, as its server has it open. That holds also where the device's name is gone, or another's by
+ * The devices of a mount, as its server has them open. That holds also where a device's name is gone, or another's by
  * now.
  */
 import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
+import { findHolder } from '../daemon/holder.js'
+import { type MountEntry, findMount } from '../daemon/mount-table.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
 
-/** A path to the device: its name where that still leads to it. @param pid the server, where it is known */
-export function pathOfServed(source: string, pid: number | null): string {
+/**
+ * A path to each device: its name where that still leads to it.
+ * @param names of all devices, in their order @param pid the server, where it is known
+ */
+export function pathsOfServed(names: readonly string[], pid: number | null): string[] {
   const locked = pid === null ? [] : lockedFiles(`/proc/${pid}`)
-  const named = statOf(source)
-  if (named !== null && locked.some(({ path }) => isSame(named, statOf(path)))) return source
-  const served = locked.find(({ isMapped }) => isMapped) ?? locked.at(-1)
-  return served === undefined || statOf(served.path) === null ? source : served.path
+  const mapped = locked.filter(({ isMapped }) => isMapped)
+  const served = mapped.length > 0 ? mapped : locked.slice(-names.length)
+  return names.map((name, n) => {
+    const named = statOf(name)
+    if (named !== null && locked.some(({ path }) => isSame(named, statOf(path)))) return name
+    const path = served[n]?.path
+    return path === undefined || statOf(path) === null ? name : path
+  })
+}
+
+/**
+ * The last mount that one sees of the volume to which a device belongs; null where there is none. Only a device that
+ * the server has locked counts, as it may have others open.
+ */
+export function mountOfDevice(device: string): MountEntry | null {
+  const holder = findHolder(device)
+  const place = holder?.mountpoints.at(-1)
+  if (holder === null || place === undefined) return null
+  const stats = statOf(device)
+  const isLocked = lockedFiles(`/proc/${holder.pid}`).some(
+    ({ path }) => stats !== null && isSame(stats, statOf(path)),
+  )
+  return isLocked ? findMount(place) : null
 }
 
 interface LockedFile {
@@ -23,9 +47,9 @@ interface LockedFile {
 }
 
 /**
- * What a process has locked (flock(2)), in the order of its descriptors: the device, after what its starter had locked
- * already and left open. Of these the server maps its device alone. On overlayfs, older kernels name a file that is
- * mapped by another number than one that is locked.
+ * What a process has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
+ * starter had locked already and left open. Of these the server maps its devices alone. On overlayfs, older kernels
+ * name a file that is mapped by another number than one that is locked.
  */
 function lockedFiles(process: string): LockedFile[] {
   const mapped = mappedFiles(process)

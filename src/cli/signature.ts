@@ -11,7 +11,7 @@ import createDebug from 'debug'
 import { native } from '../native/index.js'
 import { adviceOn } from '../pmem/device-error.js'
 import { CommandError } from './command-error.js'
-import type { ReadBytes } from './device-reader.js'
+import type { ReadBytes } from '../api/device-reader.js'
 
 const debug = createDebug('pmfs2:cli')
 

@@ -23,6 +23,7 @@ import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 import { reachable } from './operand.js'
 import { printNotice } from './output.js'
+import { mountOfDevice } from './served-device.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -72,7 +73,8 @@ async function mountAt(target: string): Promise<MountEntry> {
     const mount = findOurMount(target)
     if (mount !== null) return mount
   }
-  return refuse(target, await reachable(target))
+  const place = await reachable(target)
+  return mountOfDevice(target) ?? refuse(target, place)
 }
 
 /**

@@ -1,18 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The facts of a volume, as data and as lines for people. */
 import { blockBytes } from '../../layout/geometry.js'
-import { identifierBytes, stateClean, superblock as layout } from '../../layout/superblock.js'
+import { stateClean, superblock as layout } from '../../layout/superblock.js'
 import { shownText } from '../check/name-text.js'
 import type { MountEntry } from '../daemon/mount-table.js'
 import { damageRecord } from '../fs/damage-record.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
+import { identifierText } from '../fs/device-header.js'
 import type { Device } from '../pmem/device.js'
+import type { DeviceSet } from '../pmem/device-set.js'
 import { formatSize } from './size.js'
 import type { Row } from './output.js'
 
 const at = layout.word
 
+interface Persistence {
+  readonly domain: string
+  readonly volatile: boolean
+  readonly direct: boolean
+  /** What the device is, and what a loss of power takes away. */
+  readonly summary: string
+  readonly advice: string | null
+}
+
+export interface DeviceInfo {
+  readonly path: string
+  readonly kind: string
+  readonly identifier: string
+  readonly firstBlock: number
+  readonly blocks: number
+  readonly persistence: Persistence
+}
+
 export interface VolumeInfo {
+  /** The first one, after which the volume is named. */
   readonly device: string
   readonly deviceKind: string
   readonly mountpoint: string | null
@@ -31,19 +52,9 @@ export interface VolumeInfo {
   /** When it was last mounted for writing. */
   readonly mounted: string | null
   readonly mountCount: number
-  readonly devices: readonly {
-    readonly identifier: string
-    readonly firstBlock: number
-    readonly blocks: number
-  }[]
-  readonly persistence: {
-    readonly domain: string
-    readonly volatile: boolean
-    readonly direct: boolean
-    /** What the device is, and what a loss of power takes away. */
-    readonly summary: string
-    readonly advice: string | null
-  }
+  readonly devices: readonly DeviceInfo[]
+  /** Of the first device. */
+  readonly persistence: Persistence
   readonly damage: readonly string[]
   /** Damage that calls have met, ever: times are ISO 8601. */
   readonly damageRecord: {
@@ -53,16 +64,21 @@ export interface VolumeInfo {
   } | null
 }
 
+/** @param names of the devices, where they are not known by their paths */
 export function describeVolume(
-  device: Device,
+  { devices: opened }: DeviceSet,
   { superblock, damage }: SuperblockReading,
   mount: MountEntry | null,
+  names: readonly string[] = opened.map(({ path }) => path),
 ): VolumeInfo {
-  const { blockCount, laneCount } = superblock.geometry
+  const { laneCount } = superblock.geometry
+  const blocks = totalBlocks(superblock)
+  const devices = opened.map((device, n) => describeDevice(device, superblock, n, names[n]!))
+  const [{ path, kind, persistence }] = devices as [DeviceInfo]
   const mountedSeconds = superblock.getNumber(at.mountedSeconds)
   return {
-    device: device.path,
-    deviceKind: device.kind,
+    device: path,
+    deviceKind: kind,
     mountpoint: mount?.mountpoint ?? null,
     label: superblock.label,
     uuid: superblock.uuid,
@@ -73,21 +89,15 @@ export function describeVolume(
       incompat: superblock.get(at.incompat),
     },
     state: superblock.get(at.state) === stateClean ? 'clean' : 'dirty',
-    sizeBytes: blockCount * blockBytes,
+    sizeBytes: blocks * blockBytes,
     blockBytes,
-    blocks: blockCount,
+    blocks,
     lanes: laneCount,
     created: isoTime(superblock.getNumber(at.createdSeconds)),
     mounted: mountedSeconds === 0 ? null : isoTime(mountedSeconds),
     mountCount: superblock.get(at.mountCount),
-    devices: devicesOf(superblock),
-    persistence: {
-      domain: device.domain.name,
-      volatile: device.domain.volatile,
-      direct: device.domain.isDirect,
-      summary: device.domain.summary,
-      advice: device.domain.advice,
-    },
+    devices,
+    persistence,
     damage,
     damageRecord: recordOf(superblock),
   }
@@ -109,12 +119,32 @@ function isoTime(seconds: number): string {
   return Number.isNaN(time.getTime()) ? `${seconds} s after 1970` : time.toISOString().replace('.000', '')
 }
 
-function devicesOf(superblock: Superblock): VolumeInfo['devices'] {
-  return superblock.segments.map(({ first, blocks }, device) => {
-    const start = at.devices * 4 + device * identifierBytes
-    const identifier = Buffer.from(superblock.bytes.subarray(start, start + identifierBytes)).toString('hex')
-    return { identifier, firstBlock: first, blocks }
-  })
+function describeDevice(
+  { kind, domain }: Device,
+  superblock: Superblock,
+  n: number,
+  name: string,
+): DeviceInfo {
+  const { first, blocks } = superblock.segments[n]!
+  return {
+    path: name,
+    kind,
+    identifier: identifierText(superblock, n),
+    firstBlock: first,
+    blocks,
+    persistence: {
+      domain: domain.name,
+      volatile: domain.volatile,
+      direct: domain.isDirect,
+      summary: domain.summary,
+      advice: domain.advice,
+    },
+  }
+}
+
+/** Blocks of all devices; the numbers of blocks have gaps. */
+export function totalBlocks({ segments }: Superblock): number {
+  return segments.reduce((sum, { blocks }) => sum + blocks, 0)
 }
 
 /** Names and values for people. */
@@ -130,10 +160,15 @@ export function volumeRows(volume: VolumeInfo): Row[] {
     ['format', `version ${volume.version}, features ${featureText(features)}`],
     ['lanes', `${volume.lanes}`],
   ]
-  if (devices.length > 1) {
-    rows.push(['devices', devices.map(({ blocks }) => formatSize(blocks * blockBytes)).join(' + ')])
+  if (devices.length === 1) rows.push(['device', persistence.summary])
+  else {
+    devices.forEach(({ path, blocks, persistence: { summary } }, n) => {
+      rows.push([
+        n === 0 ? 'devices' : '',
+        `${n + 1}: ${path}, ${formatSize(blocks * blockBytes)}, ${summary}`,
+      ])
+    })
   }
-  rows.push(['device', persistence.summary])
   return rows
 }
 
@@ -143,7 +178,7 @@ export function labelText(label: string): string {
 }
 
 /** What one should know. */
-export function remarkRows({ persistence, damage, damageRecord }: VolumeInfo): Row[] {
+export function remarkRows({ devices, damage, damageRecord }: VolumeInfo): Row[] {
   const rows: Row[] = damage.map((text) => ['damage', `${text}; fsck tells more`])
   if (damageRecord !== null) {
     const { count, first, last } = damageRecord
@@ -151,7 +186,8 @@ export function remarkRows({ persistence, damage, damageRecord }: VolumeInfo): R
     rows.push(['  first', `${first.time}, ${first.what}`])
     rows.push(['  last', `${last.time}, ${last.what}`])
   }
-  if (persistence.advice !== null) rows.push(['note', persistence.advice])
+  for (const { persistence } of devices)
+    if (persistence.advice !== null) rows.push(['note', persistence.advice])
   return rows
 }
 

@@ -13,7 +13,10 @@ export interface Usage {
 }
 
 export interface DaemonReport {
+  /** What the mount table shows. */
   readonly device: string
+  /** All of the volume, in their order; none: of a server of before, which does not tell. */
+  readonly devices: readonly string[]
   readonly mountpoint: string
   readonly channel: string
   /** How writes change blocks that a file has: `inplace` or `cow`. */
@@ -56,6 +59,7 @@ const unsaidMode: ModeReport = {
 }
 /** What a server of before does not tell. */
 const unsaid = {
+  devices: [],
   damageMet: 0,
   damagedPlaces: [],
   usage: null,
@@ -69,7 +73,7 @@ export function parseReport(text: string): DaemonReport | null {
   const said = parseObject(text)
   if (said === null) return null
   const value: Record<string, unknown> = { ...unsaid, ...said }
-  const { requests, usage, damagedPlaces: places } = value
+  const { requests, usage, damagedPlaces: places, devices } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
@@ -78,8 +82,7 @@ export function parseReport(text: string): DaemonReport | null {
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
-    Array.isArray(places) &&
-    places.every((place) => typeof place === 'string')
+    [places, devices].every(areTexts)
   return isReport ? (value as unknown as DaemonReport) : null
 }
 
@@ -101,6 +104,10 @@ function parseObject(text: string): Record<string, unknown> | null {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string')
 }
 
 function isCount(value: unknown): boolean {

@@ -26,6 +26,7 @@ import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
+import { findDevices } from '../api/volume-devices.js'
 import { openForMount } from './open-volume.js'
 import { requireDax } from './require-dax.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
@@ -38,7 +39,8 @@ import { Workers } from './workers.js'
 const trace = debug('pmfs2:daemon')
 
 export interface MountRequest {
-  readonly device: string
+  /** Some devices of the volume, or all in any order. */
+  readonly devices: readonly string[]
   readonly mountpoint: string
   readonly options: MountOptions
   /** Processors that workers stay on; empty for any. */
@@ -60,21 +62,22 @@ export async function runMount(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const mountpoint = await checkMountpoint(request.mountpoint)
-  if (request.requireDax) requireDax(request.device)
+  if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const opened = await openForMount(request.device, request.options.readOnly)
+  const opened = await openForMount(request.devices, request.options.readOnly)
+  const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
     const { plan, statistics, fd } = prepareOrClose(request, mountpoint, opened, choice)
-    trace('attached %s to %s', request.device, mountpoint)
+    trace('attached %s to %s', source, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
     const calls = new MountCalls(device)
-    const mounted = { mountpoint, device, calls, opened, fd, signals, choice, plan, statistics }
+    const mounted = { mountpoint, source, device, calls, opened, fd, signals, choice, plan, statistics }
     await serveAndClose(request, mounted, live)
   } finally {
     signals.release()
   }
-  trace('closed %s', request.device)
+  trace('closed %s', source)
 }
 
 async function serveAndClose(
@@ -82,13 +85,13 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { device, calls, opened, fd, plan, signals } = mounted
+  const { source, device, calls, opened, fd, plan, signals } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
-    const say = (line: string): void => tell(`${shownText(request.device)}: ${line}`)
+    const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
     const mode = new ServingMode({ device, opened, workers, calls, options: request.options, tell: say })
     opened.volume.onDamage = (what) => {
       say(`damage met: ${what}`)
@@ -150,7 +153,7 @@ function prepareOrClose(
     const { laneCount } = opened.volume.setting.geometry
     const plan = planOf(request, choice, laneCount)
     const statistics = Statistics.create(laneCount)
-    return { plan, statistics, fd: attach(request.device, mountpoint, request.options) }
+    return { plan, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -160,6 +163,11 @@ function prepareOrClose(
 /** What a mount holds. */
 interface Mounted {
   readonly mountpoint: string
+  /**
+   * What the mount table shows: the first device of the volume, whichever was named, so that a volume has one name
+   * there.
+   */
+  readonly source: string
   /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
   readonly device: string | null
   readonly calls: MountCalls
@@ -199,13 +207,13 @@ async function serve(
     }
     mode.watch()
     if (root !== undefined) control = openControl(root.dev, facts)
-    const line = deviceLine(opened.device)
+    const lines = opened.devices.map(deviceLine)
     const lossy = request.options.writebackCache ? [writebackNotice] : []
     // Of what is only read, a loss of power takes nothing away but with the device itself, of which the volume tells.
-    const told = request.options.readOnly ? opened.notices : new Set([...opened.notices, line])
+    const told = request.options.readOnly ? opened.notices : new Set([...opened.notices, ...lines])
     live([...told, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
-    trace('%s', line)
-    logIfAlone(shownLine(`mounted on ${mountpoint}; ${line}`))
+    for (const line of lines) trace('%s', line)
+    logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
     await workers.ended
     return ending.hasStopped
   } finally {
@@ -221,14 +229,15 @@ const writebackNotice =
 const startedAt = new Date().toISOString()
 
 function report(request: MountRequest, served: Served): DaemonReport {
-  const { mountpoint, choice, workers, statistics, mode } = served
-  const { volume } = served.opened
+  const { mountpoint, source, choice, workers, statistics, mode } = served
+  const { volume, devices } = served.opened
   return {
-    device: request.device,
+    device: source,
+    devices: devices.map(({ path }) => path),
     mountpoint,
     channel: choice.channel,
     data: request.options.data,
-    isDirect: served.opened.device.domain.isDirect,
+    isDirect: devices.every(({ domain }) => domain.isDirect),
     workers: workers.count,
     startedAt,
     mode: mode.report,

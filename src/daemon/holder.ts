@@ -38,13 +38,13 @@ export function findHolder(device: string): Holder | null {
   const stats = statOf(device)
   const pid = stats === null ? null : lockHolder(stats)
   if (stats === null || pid === null) return null
-  const mountpoints = placesIn(readMountTable(), stats, '/')
+  const mountpoints = placesIn(readMountTable(), stats, pid, '/')
   const theirs = mountpoints.length > 0 ? '' : (textOf(`/proc/${pid}/mountinfo`) ?? '')
   return {
     pid,
     name: nameOfProcess(pid),
     mountpoints,
-    elsewhere: placesIn(parseMountTable(theirs), stats, `/proc/${pid}/root`),
+    elsewhere: placesIn(parseMountTable(theirs), stats, pid, `/proc/${pid}/root`),
     isServer: mountpoints.length > 0 || openFiles(pid).includes('/dev/fuse'),
     isStopped: isStopped(pid),
   }
@@ -79,18 +79,24 @@ function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): stri
   return `kill ${pid}`
 }
 
-/** @param root where the paths of the table begin */
-function placesIn(table: MountEntry[], device: BigIntStats, root: string): string[] {
+/**
+ * Where the process serves the device, or a volume to which the device belongs.
+ * @param root where the paths of the table begin
+ */
+function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: string): string[] {
   const ours = readMountTable()
   const places = table
-    .filter((entry) => entry.type === mountType && isAt(join(root, entry.source), device, ours))
+    .filter((entry) => entry.type === mountType && isServed(join(root, entry.source), device, pid, ours))
     .map(({ mountpoint }) => mountpoint)
   return [...new Set(places)].filter((place) => findMount(place, table)?.type === mountType)
 }
 
-/** @param table nothing below our mounts in it is looked at, as their servers may hang */
-function isAt(path: string, device: BigIntStats, table: readonly MountEntry[]): boolean {
+/**
+ * Whether the source of a mount is the device, or is held by the same process, which serves one volume.
+ * @param table nothing below our mounts in it is looked at, as their servers may hang
+ */
+function isServed(path: string, device: BigIntStats, pid: number, table: readonly MountEntry[]): boolean {
   if (traceName(path, (place) => isOurPlace(place, table)).barrier !== null) return false
   const there = statOf(path)
-  return there !== null && isSameDevice(there, device)
+  return there !== null && (isSameDevice(there, device) || lockHolder(there) === pid)
 }

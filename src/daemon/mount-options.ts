@@ -6,6 +6,7 @@ import { joinOptions, optionParts, splitOptions } from './option-list.js'
 import { type DataMode, dataModeOf } from '../fs/overwriting.js'
 
 const dataPrefix = 'data='
+const devicePrefix = 'device='
 /** Flags of mount(2). */
 export const MS_RDONLY = 1
 const MS_NOSUID = 2
@@ -60,6 +61,8 @@ export interface MountOptions {
   /** Change the options of a mount that is there. */
   readonly remount: boolean
   readonly server: ServerWishes
+  /** Devices of the volume, besides the one that is mounted. */
+  readonly devices: readonly string[]
   /** All options as they were given. */
   readonly given: readonly string[]
   /** What people should know about options that have no effect. */
@@ -128,6 +131,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     requireDax: false,
   }
   const notices: string[] = []
+  const devices: string[] = []
   const names = new Map<number, string>()
   let flags = 0
   let allowOther = false
@@ -151,6 +155,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     else if (option === 'acl' || option === 'noacl') acls = option === 'acl'
     else if (option === 'errors=continue' || option === 'errors=remount-ro') onErrors = onErrorsOf(option)
     else if (notice !== null) notices.push(notice)
+    else if (isDevice(option)) devices.push(option.slice(devicePrefix.length))
     else if (mode !== null) data = mode
     else if (
       !takeWish(option, server) &&
@@ -180,6 +185,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     onErrors,
     remount,
     server,
+    devices,
     given: options,
     notices,
   }
@@ -190,6 +196,15 @@ export function withoutUnknown(list: string): string {
   const options = splitOptions(list)
   const remount = options.includes('remount') ? ['remount'] : []
   return joinOptions(options.filter((option) => isKnown([...remount, option])))
+}
+
+/** The list without the devices that it names. */
+export function withoutDevices(list: string): string {
+  return joinOptions(splitOptions(list).filter((option) => !isDevice(option)))
+}
+
+function isDevice(option: string): boolean {
+  return option.startsWith(devicePrefix) && option.length > devicePrefix.length
 }
 
 function isKnown(options: readonly string[]): boolean {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Opening a device for a mount: with patience for the server of the mount before. */
+/** Opening the devices for a mount: with patience for the server of the mount before. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenedVolume, openVolume } from '../api/opened-volume.js'
 import { DeviceError } from '../pmem/device.js'
@@ -13,21 +13,22 @@ const busyRetryMs = 20
  * Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
  * @throws DeviceError, VolumeError
  */
-export async function openForMount(path: string, readOnly: boolean): Promise<OpenedVolume> {
+export async function openForMount(named: readonly string[], readOnly: boolean): Promise<OpenedVolume> {
   const deadline = Date.now() + busyPatienceMs
   for (;;) {
     try {
-      return openVolume(path, readOnly, true)
+      return openVolume(named, readOnly, true)
     } catch (error) {
       if (error instanceof DeviceError && error.code === 'EROFS')
         throw new DeviceError('EROFS', `${error.message}: mount it with -o ro, or make it writable`)
       const isBusy = error instanceof DeviceError && error.code === 'EBUSY' && !error.outlasts
-      if (!isBusy || Date.now() > deadline || isMounted(path)) throw error
+      if (!isBusy || Date.now() > deadline || isMounted(error.device)) throw error
       await sleep(busyRetryMs)
     }
   }
 }
 
-function isMounted(path: string): boolean {
-  return readMountTable().some((entry) => entry.source === path)
+/** @param device null: it is not known which one is busy */
+function isMounted(device: string | null): boolean {
+  return readMountTable().some(({ source }) => source === device)
 }

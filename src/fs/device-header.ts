@@ -61,39 +61,71 @@ export function checkHeaders(medium: Medium, superblock: Superblock): string[] {
   const damage: string[] = []
   for (const [device, { first }] of segments.entries()) {
     if (!medium.has(first + headerBlock)) throw new VolumeError('size', `${nth(device)} is missing`)
+    const name = deviceName(medium, superblock, device)
     const header = loadHeader(medium, first + headerBlock)
     if (header.isWhole()) {
-      checkIdentity(header, superblock, device)
+      checkIdentity(header, superblock, device, name)
     } else if (segments.length === 1) {
       damage.push('the header of the device is damaged; the superblock tells the same')
     } else {
       throw new VolumeError(
         'foreign',
-        `${nth(device)} has no header that would say whether it belongs to the volume`,
+        `${name} has no header that would say whether it belongs to the volume`,
       )
     }
   }
   return damage
 }
 
-function checkIdentity(header: DeviceHeader, superblock: Superblock, device: number): void {
-  const isOurs = areEqual(header.bytes, at.volume, superblock.bytes, of.identity)
-  if (!isOurs) throw new VolumeError('foreign', `${nth(device)} belongs to another file system`)
+function checkIdentity(header: DeviceHeader, superblock: Superblock, device: number, name: string): void {
+  if (!isOfVolume(header, superblock))
+    throw new VolumeError('foreign', `${name} belongs to another file system`)
   const index = header.get(at.index)
   if (index !== device) {
     throw new VolumeError(
       'foreign',
-      `${nth(device)} is number ${index + 1} of the volume; name them in their order, each once`,
+      `${name} is number ${index + 1} of the volume; name them in their order, each once`,
     )
   }
-  if (!areEqual(header.bytes, at.device, superblock.bytes, of.devices + device * (identifierBytes / 4))) {
-    throw new VolumeError('foreign', `${nth(device)} is another one than the volume was made on`)
+  if (!isDevice(header, superblock, device)) {
+    throw new VolumeError('foreign', `${name} is another one than the volume was made on`)
   }
+}
+
+/** Whether a device says that it belongs to the volume. */
+export function isOfVolume(header: DeviceHeader, superblock: Superblock): boolean {
+  return areEqual(header.bytes, at.volume, superblock.bytes, of.identity)
+}
+
+/** Whether a device is this one of the volume. */
+export function isDevice(header: DeviceHeader, superblock: Superblock, device: number): boolean {
+  return areEqual(header.bytes, at.device, superblock.bytes, of.devices + device * (identifierBytes / 4))
+}
+
+/** Whether two devices say that they belong to the same volume. */
+export function areOfSameVolume(header: DeviceHeader, other: DeviceHeader): boolean {
+  return areEqual(header.bytes, at.volume, other.bytes, at.volume)
+}
+
+/** What a device says that it is. */
+export function identifierOf({ bytes }: DeviceHeader): string {
+  return Buffer.from(bytes.subarray(at.device * 4, at.device * 4 + identifierBytes)).toString('hex')
+}
+
+/** The identifier of a device, as the superblock has it, for people. */
+export function identifierText(superblock: Superblock, device: number): string {
+  return Buffer.from(identifier(superblock, of.devices + device * (identifierBytes / 4))).toString('hex')
 }
 
 /** A device for people, who count from 1. */
 export function nth(device: number): string {
   return `device number ${device + 1}`
+}
+
+/** A device for people, with its path where that is known, as people see no numbers on devices. */
+export function deviceName(medium: Medium, { segments }: Superblock, device: number): string {
+  const path = segments.length === 1 ? null : medium.pathAt(segments[device]!.first)
+  return path === null ? nth(device) : `${nth(device)}, ${path},`
 }
 
 function identifier(superblock: Superblock, word: number): Uint8Array {

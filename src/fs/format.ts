@@ -99,7 +99,10 @@ export function plan(options: FormatOptions): Superblock {
   if (label.length > labelBytes) throw new VolumeError('size', `the label is longer than ${labelBytes} bytes`)
 
   const superblock = new Superblock()
-  const laneCount = laneCountFor(blockCount)
+  const laneCount = laneCountFor(
+    deviceBlocks.reduce((sum, blocks) => sum + blocks, 0),
+    deviceBlocks[0],
+  )
   superblock.set(at.magicLow, magicLow)
   superblock.set(at.magicHigh, magicHigh)
   superblock.set(at.version, formatVersion)
@@ -136,9 +139,10 @@ function planSegments(deviceBlocks: readonly number[], laneCount: number): Segme
   })
 }
 
-/** Blocks at the start of a volume that hold no data: all of its metadata at first, but for the second superblock. */
-export function leadingBlocks(superblock: Superblock): number {
-  return superblock.geometry.dataStart + tableBlocks
+/** Blocks at the start of a device that hold no data: all of its metadata at first, but for the second superblock. */
+export function leadingBlocks({ segments }: Superblock, device: number): number {
+  const { first, dataStart } = segments[device]!
+  return dataStart - first + (device === 0 ? tableBlocks : 0)
 }
 
 function checkSizes(deviceBlocks: readonly number[], blockCount: number): void {

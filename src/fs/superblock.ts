@@ -25,7 +25,7 @@ import {
   superblock as layout,
 } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
-import { type DeviceHeader, checkHeaders, loadHeader, nth } from './device-header.js'
+import { type DeviceHeader, checkHeaders, deviceName, loadHeader, nth } from './device-header.js'
 import { type Geometry, type Segment, bitmapBlocksFor } from './geometry.js'
 import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import { VolumeError } from './volume-error.js'
@@ -131,12 +131,13 @@ export function readSuperblock(medium: Medium): SuperblockReading {
 }
 
 /** @throws VolumeError where a device has become shorter */
-function checkLengths(medium: Medium, { segments }: Superblock): void {
+function checkLengths(medium: Medium, superblock: Superblock): void {
+  const { segments } = superblock
   segments.forEach(({ first, blocks }, device) => {
     if (medium.has(first + blocks - 1)) return
     const missing = (first + blocks - medium.blockCount) * blockBytes
     const isOnly = segments.length === 1
-    const what = isOnly ? `the device is ${missing} bytes` : `${nth(device)} is`
+    const what = isOnly ? `the device is ${missing} bytes` : `${deviceName(medium, superblock, device)} is`
     throw new VolumeError('size', `${what} shorter than its file system`)
   })
 }
@@ -212,20 +213,29 @@ function refuseVersion(version: number): never {
 
 /** @returns which copies are damaged, in words for people @throws VolumeError where a device is stale */
 function checkCopies(medium: Medium, superblock: Superblock): string[] {
-  const damage: string[] = []
-  superblock.copyBlocks.forEach((block, n) => {
-    const copy = loadSuperblock(medium, block)
-    const isOther = n < 2 ? 'the other one holds' : 'others hold'
-    if (!copy.isWhole()) damage.push(`the ${copyName(n)} is damaged; ${isOther}`)
-    // Copies are written one after the other, so one may be older by one write.
-    else if (n > 1 && copy.getNumber(at.sequence) + 1 < superblock.getNumber(at.sequence)) {
-      throw new VolumeError(
-        'foreign',
-        `${nth(n - 1)} is stale: it was not there when the volume was last mounted`,
-      )
-    }
+  const copies = superblock.copyBlocks.map((block) => loadSuperblock(medium, block))
+  const ofFirst = copies.slice(0, 2)
+  const ofOthers = copies.slice(2).map((copy) => [copy])
+  if (ofOthers.length > 0) {
+    for (const [device, own] of [ofFirst, ...ofOthers].entries())
+      checkAge(medium, superblock, device, newestOf(own))
+  }
+  return copies.flatMap((copy, n) => {
+    const isOther = copies.length === 2 ? 'the other one holds' : 'others hold'
+    return copy.isWhole() ? [] : [`the ${copyName(n)} is damaged; ${isOther}`]
   })
-  return damage
+}
+
+/**
+ * @param copy the newest good one of the device, null where there is none @throws VolumeError where the device is stale
+ */
+function checkAge(medium: Medium, superblock: Superblock, device: number, copy: Superblock | null): void {
+  // Copies are written one after the other, so one may be older by one write.
+  if (copy === null || copy.getNumber(at.sequence) + 1 >= superblock.getNumber(at.sequence)) return
+  throw new VolumeError(
+    'foreign',
+    `${deviceName(medium, superblock, device)} is stale: it was not there when the volume was last mounted`,
+  )
 }
 
 /** A copy of {@link Superblock.copyBlocks} for people. */
@@ -248,6 +258,20 @@ export function writeSuperblock(medium: Medium, superblock: Superblock): void {
       superblock.store(medium, block)
       medium.fence()
     })
+  }
+}
+
+/**
+ * Makes copies that are damaged, or older by a write that was cut off, the same as the others. Another write that is
+ * cut off then leaves none that is older by two, for which its device would be taken for a stale one.
+ */
+export function levelCopies(medium: Medium, superblock: Superblock): void {
+  const sequence = superblock.getNumber(at.sequence)
+  for (const block of superblock.copyBlocks) {
+    const copy = loadSuperblock(medium, block)
+    if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) continue
+    superblock.store(medium, block)
+    medium.fence()
   }
 }
 

@@ -22,7 +22,7 @@ import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
 import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
-import { type Superblock, readSuperblock } from './superblock.js'
+import { type Superblock, levelCopies, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 import { VolumeUsage } from './volume-usage.js'
@@ -261,6 +261,7 @@ export class Volume {
     if (this.#isReadOnly) return
     this.#marked = true
     writeHeaders(this.#medium, this.superblock, true)
+    this.#superblock.use((superblock) => levelCopies(this.#medium, superblock))
     this.#superblock.write((superblock) => {
       superblock.set(at.state, stateDirty)
       superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))

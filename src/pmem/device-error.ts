@@ -11,6 +11,8 @@ export class DeviceError extends Error {
   readonly code: string
   /** Of EBUSY: whoever uses the device is not about to let go of it. */
   readonly outlasts: boolean
+  /** The device that was to be opened, as it was named; null where the error is about something else. */
+  device: string | null = null
 
   constructor(code: string, message: string, options: ErrorOptions & { outlasts?: boolean } = {}) {
     super(message, options)

@@ -107,8 +107,17 @@ interface Opened {
   readonly fileSystem: number | null
 }
 
-/** Opens a device that exists. @throws DeviceError, with code EBUSY if it is in use */
+/** Opens a device that exists. @throws DeviceError that names it, with code EBUSY if it is in use */
 export function openDevice(path: string, options: OpenOptions): Device {
+  try {
+    return open(path, options)
+  } catch (error) {
+    if (error instanceof DeviceError) error.device = path
+    throw error
+  }
+}
+
+function open(path: string, options: OpenOptions): Device {
   const stats = statDevice(path)
   const kind = kindOf(path, stats)
   if (kind === 'block' && options.access === 'read-write' && isWriteProtected(stats.rdev))

@@ -7,15 +7,17 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
-import { deviceNumbers } from './device-facts.js'
+import { deviceNumbers, isDevdax } from './device-facts.js'
 import { namesIn, statOf, textOf } from './probe.js'
 
 /** @param device as of stat(2) @returns the process; null where none is known @param proc where /proc is */
 export function lockHolder(device: BigIntStats, proc = '/proc'): number | null {
   const locks = parseLocks(textOf(join(proc, 'locks')) ?? '')
   const said = locks.find((lock) => isOn(lock, device))
-  const found = said ?? locks.find(({ pid }) => hasOpen(join(proc, String(pid), 'fd'), device))
-  return found?.pid ?? null
+  if (said !== undefined) return said.pid
+  // Every process has others open, such as /dev/null.
+  if (device.isCharacterDevice() && !isDevdax(device.rdev)) return null
+  return locks.find(({ pid }) => hasOpen(join(proc, String(pid), 'fd'), device))?.pid ?? null
 }
 
 interface FileLock {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Lays devices end to end as one medium: each begins a window, and what its last window lacks stays a gap. */
-import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { blockBytes, windowBlocks, windowBytes } from '../../layout/geometry.js'
 import { type Mapping, native } from '../native/index.js'
 import type { Device, WindowMode } from './device.js'
 import type { MediumDescription } from './mapped-medium.js'
@@ -11,16 +11,23 @@ export function deviceBlocks(device: Device): number {
   return Math.floor(device.sizeBytes / blockBytes)
 }
 
-/** Maps all of the devices. The mappings are the process's until {@link unmapDevices}. @throws DeviceError */
-export function mapDevices(devices: readonly Device[], mode: WindowMode): MediumDescription {
+/**
+ * Maps all of the devices. The mappings are the process's until {@link unmapDevices}.
+ * @param blocks of each device, from its start on @throws DeviceError
+ */
+export function mapDevices(
+  devices: readonly Device[],
+  mode: WindowMode,
+  blocks: readonly number[] = devices.map(deviceBlocks),
+): MediumDescription {
   const windows: Mapping[] = []
   let blockCount = 0
   try {
-    for (const device of devices) {
-      const blocks = deviceBlocks(device)
-      blockCount = windows.length * windowBlocks + blocks
-      for (let first = 0; first < blocks; first += windowBlocks) {
-        const lengthBytes = windowLengthBytes(device, first)
+    for (const [n, device] of devices.entries()) {
+      const count = blocks[n]!
+      blockCount = windows.length * windowBlocks + count
+      for (let first = 0; first < count; first += windowBlocks) {
+        const lengthBytes = windowLengthBytes(device, Math.min(windowBlocks, count - first))
         windows.push(device.mapWindow(first * blockBytes, lengthBytes, mode))
       }
     }
@@ -30,9 +37,9 @@ export function mapDevices(devices: readonly Device[], mode: WindowMode): Medium
   }
   return {
     windows,
-    devices: placesOf(devices),
+    devices: placesOf(devices, firstWindowsOf(blocks)),
     blockCount,
-    firstDeviceBlocks: Math.min(blockCount, deviceBlocks(devices[0]!)),
+    firstDeviceBlocks: blocks[0]!,
   }
 }
 
@@ -45,21 +52,28 @@ export function remapDevices(
   description: MediumDescription,
   mode: WindowMode,
 ): MediumDescription {
-  let next = 0
-  for (const device of devices) {
-    for (let first = 0; first < deviceBlocks(device); first += windowBlocks)
-      device.remapWindow(description.windows[next++]!, first * blockBytes, mode)
+  const { windows } = description
+  const firstWindows = description.devices.map(({ firstWindow }) => firstWindow)
+  for (const [n, device] of devices.entries()) {
+    const start = firstWindows[n]!
+    const end = firstWindows[n + 1] ?? windows.length
+    for (let window = start; window < end; window++)
+      device.remapWindow(windows[window]!, (window - start) * windowBytes, mode)
   }
-  return { ...description, devices: placesOf(devices) }
+  return { ...description, devices: placesOf(devices, firstWindows) }
 }
 
-function placesOf(devices: readonly Device[]): DevicePlace[] {
-  let firstWindow = 0
-  return devices.map((device) => {
-    const place = { path: device.path, firstWindow, punchFd: device.punchFd }
-    firstWindow += Math.ceil(deviceBlocks(device) / windowBlocks)
-    return place
+function firstWindowsOf(blocks: readonly number[]): number[] {
+  let next = 0
+  return blocks.map((count) => {
+    const first = next
+    next += Math.ceil(count / windowBlocks)
+    return first
   })
+}
+
+function placesOf(devices: readonly Device[], firstWindows: readonly number[]): DevicePlace[] {
+  return devices.map(({ path, punchFd }, n) => ({ path, firstWindow: firstWindows[n]!, punchFd }))
 }
 
 /** No thread may touch the medium afterwards. */
@@ -67,8 +81,8 @@ export function unmapDevices(description: Pick<MediumDescription, 'windows'>): v
   for (const mapping of description.windows) native.unmap(mapping, null)
 }
 
-function windowLengthBytes(device: Device, firstBlock: number): number {
-  const lengthBytes = Math.min(windowBlocks, deviceBlocks(device) - firstBlock) * blockBytes
+function windowLengthBytes(device: Device, blocks: number): number {
+  const lengthBytes = blocks * blockBytes
   // Devdax takes whole pages of its own size only, and its size is a multiple of them.
   return Math.ceil(lengthBytes / device.alignBytes) * device.alignBytes
 }

@@ -24,7 +24,7 @@ import {
   native,
 } from '../native/index.js'
 import type { DeviceError } from './device-error.js'
-import { type DevicePlace, failureOf, hasAnythingFailed } from './medium-failure.js'
+import { type DevicePlace, deviceAt, failureOf, hasAnythingFailed } from './medium-failure.js'
 import { Medium } from './medium.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
@@ -177,7 +177,7 @@ export class MappedMedium extends Medium {
   punch(block: number, count: number): number {
     for (let done = 0; done < count;) {
       const window = (block + done) >>> windowShift
-      const device = this.#devices.findLast(({ firstWindow }) => firstWindow <= window)
+      const device = deviceAt(this.#devices, window)
       if (device?.punchFd === undefined || device.punchFd < 0) return -EOPNOTSUPP
       const index = (block + done) & windowBlockMask
       const part = Math.min(count - done, windowBlocks - index)
@@ -187,6 +187,10 @@ export class MappedMedium extends Medium {
       done += part
     }
     return 0
+  }
+
+  override pathAt(block: number): string | null {
+    return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }
 
   /** Its devices have been opened for writing, so their parts can be freed by other descriptors. */

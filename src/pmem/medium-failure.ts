@@ -24,6 +24,11 @@ export function hasAnythingFailed(): boolean {
   return counter[0] !== 0
 }
 
+/** The device that a window is of. @param devices in rising order of their windows */
+export function deviceAt(devices: readonly DevicePlace[], window: number): DevicePlace | undefined {
+  return devices.findLast(({ firstWindow }) => firstWindow <= window)
+}
+
 /** How a medium failed, or null. @param devices in rising order of their windows */
 export function failureOf(windows: readonly Mapping[], devices: readonly DevicePlace[]): DeviceError | null {
   if (!hasAnythingFailed()) return null
@@ -36,7 +41,7 @@ export function failureOf(windows: readonly Mapping[], devices: readonly DeviceP
 
 function describe(failure: number, window: number, devices: readonly DevicePlace[]): DeviceError {
   const errno = Math.floor(failure / 2 ** 32)
-  const device = devices.findLast(({ firstWindow }) => firstWindow <= window)
+  const device = deviceAt(devices, window)
   const path = device?.path ?? 'memory'
   if (errno !== EFAULT) return deviceError(errno, `cannot write ${path}`)
   const at = (window - (device?.firstWindow ?? 0)) * windowBytes + (failure % 2 ** 32)

@@ -46,6 +46,11 @@ export abstract class Medium {
   /** Returns once everything flushed and copied before is durable. */
   abstract fence(): void
 
+  /** The device that a block lies on, for messages; null where it has no name. */
+  pathAt(_block: number): string | null {
+    return null
+  }
+
   /**
    * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
    * what the device holds.

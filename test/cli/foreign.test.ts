@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import t from 'tap'
-import { mappedReader } from '../../src/cli/device-reader.js'
+import { mappedReader } from '../../src/api/device-reader.js'
 import { describe, findSignature } from '../../src/cli/signature.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'

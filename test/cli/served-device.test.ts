@@ -6,7 +6,7 @@ import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { pathOfServed } from '../../src/cli/served-device.js'
+import { pathsOfServed } from '../../src/cli/served-device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { sparseFile } from './cli.js'
 
@@ -38,12 +38,12 @@ for (const memory of [true, false])
           await once(child, 'exit')
         })
         await once(child.stdout, 'data')
-        t.equal(pathOfServed(device, child.pid!), device)
+        t.equal(pathsOfServed([device], child.pid!)[0]!, device)
         const { ino } = statSync(device)
         renameSync(device, join(folder, 'moved'))
-        t.equal(statSync(pathOfServed(device, child.pid!)).ino, ino, 'its name is gone')
+        t.equal(statSync(pathsOfServed([device], child.pid!)[0]!).ino, ino, 'its name is gone')
         writeFileSync(device, 'another file of its name')
-        t.equal(statSync(pathOfServed(device, child.pid!)).ino, ino, "its name is another's")
-        t.equal(pathOfServed(device, null), device, 'nobody knows the server')
+        t.equal(statSync(pathsOfServed([device], child.pid!)[0]!).ino, ino, "its name is another's")
+        t.equal(pathsOfServed([device], null)[0]!, device, 'nobody knows the server')
       },
     )

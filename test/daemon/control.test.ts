@@ -18,6 +18,7 @@ import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.j
 import { connectTo, findListener, listeningSockets } from '../../src/daemon/socket-owner.js'
 
 const report: DaemonReport = {
+  devices: ['/dev/pmem0', '/dev/pmem1'],
   device: '/dev/pmem0',
   mountpoint: '/mnt/pmfs2',
   channel: 'devfuse',

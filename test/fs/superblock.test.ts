@@ -5,6 +5,9 @@ import { headerBlock, superblockBlock, windowBlocks } from '../../layout/geometr
 import { segmentEntry, superblock as layout } from '../../layout/superblock.js'
 import { Superblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
+import { variants } from '../support/crash-explorer.js'
+import { Replay } from '../support/power-failure.js'
+import { Random, seed } from '../support/random.js'
 import { RecordingMedium } from '../support/recording-medium.js'
 import { TestVolume, formatSmall } from '../support/test-volume.js'
 
@@ -108,6 +111,7 @@ void test('a device that does not belong in its place is named, and nothing is c
     ],
     [assemble([ours, 0], [ours, 1], [ours, 1]), /^device number 3 is number 2 of the volume; .* each once$/],
     [assemble([ours, 0], [stale, 1], [ours, 2]), /^device number 2 is stale/],
+    [assemble([stale, 0], [ours, 1], [ours, 2]), /^device number 1 is stale/],
     [assemble([ours, 0], [ours, 1]), /^device number 3 is missing$/],
     [assemble([bare, 0], [bare, 1], [bare, 2]), /^device number 2 has no header/],
   ] as const) {
@@ -117,6 +121,29 @@ void test('a device that does not belong in its place is named, and nothing is c
       line,
     )
     medium.bytes.forEach((bytes, n) => t.ok(Buffer.from(bytes).equals(before.bytes[n]!)))
+  }
+  t.end()
+})
+
+void test('a device that missed one write is no stale one, also where the next write is cut off', (t) => {
+  const medium = formatted(2048, 700, 500)
+  const ahead = windowBlocks * 2 + superblockBlock
+  const { superblock } = readSuperblock(medium)
+  superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
+  superblock.store(medium, ahead)
+  medium.fence()
+  medium.startRecording()
+  TestVolume.open(medium).drop()
+  const recording = medium.stopRecording()
+  const replay = new Replay(recording)
+  const random = new Random(seed)
+  while (replay.advance()) {
+    for (const survivors of variants(replay.lines, random)) {
+      const image = replay.image(survivors)
+      const where = `fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
+      t.doesNotThrow(() => TestVolume.open(image).close(), where)
+      t.same(readSuperblock(image).damage, [], where)
+    }
   }
   t.end()
 })

@@ -99,7 +99,7 @@ const FILE_LIMIT_MS = 180_000
 
 export async function runSuites(
   mount: () => Promise<Target>,
-  chosen = allSuites,
+  chosen: readonly (typeof allSuites)[number][] = allSuites,
   limitMs = FILE_LIMIT_MS,
 ): Promise<void> {
   tap.setTimeout(limitMs)

@@ -125,6 +125,27 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   },
 })
 
+/** On a small device and a large one, so that both hold data. One is named, and the other one is found beside it. */
+const pmfs2OnTwo = (...options: readonly string[]): Recipe => ({
+  ...pmfs2(...options),
+  async mount(medium, directory) {
+    const second = secondOf(medium)
+    for (const [path, sizeBytes] of [
+      [medium, 24 * 2 ** 20],
+      [second, 2 ** 30 + 2 ** 24],
+    ] as const) {
+      await writeFile(path, '')
+      await truncate(path, sizeBytes)
+    }
+    await pmfs2Command('mkfs', medium, second, '--sparse')
+    await pmfs2Command(second, directory, ...options)
+  },
+})
+
+function secondOf(medium: string): string {
+  return `${medium}-2`
+}
+
 /** On a device that is there, whatever it holds. */
 const pmfs2On = (limitMs: number): Recipe => ({
   ...pmfs2(),
@@ -170,7 +191,7 @@ const memory = (channel: string): Recipe => {
  * off a FUSE daemon that no longer answers.
  */
 export function guard(folder: string, directory: string): () => void {
-  const script = 'cat; umount -f -l "$2"; rm -f "$1/medium"; rmdir "$2" "$1"'
+  const script = 'cat; umount -f -l "$2"; rm -f "$1/medium"*; rmdir "$2" "$1"'
   const child = spawn('sh', ['-c', script, 'guard', folder, directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -198,7 +219,7 @@ async function mountTarget(recipe: Recipe, device: string | null = null): Promis
   async function remove(): Promise<void> {
     if (device === null) {
       await detachLoops(medium)
-      await rm(medium, { force: true })
+      for (const path of [medium, secondOf(medium)]) await rm(path, { force: true })
     }
     await rmdir(directory)
     await rmdir(folder)
@@ -239,5 +260,6 @@ export const mountExt4 = () => mountTarget(ext4)
 export const mountExample = (channel: 'uring' | 'devfuse') => mountTarget(memory(channel))
 /** @param options of the mount's command line */
 export const mountPmfs2 = (...options: readonly string[]) => mountTarget(pmfs2(...options))
+export const mountPmfs2OnTwo = (...options: readonly string[]) => mountTarget(pmfs2OnTwo(...options))
 /** @param limitMs of each command */
 export const mountPmfs2On = (device: string, limitMs: number) => mountTarget(pmfs2On(limitMs), device)

@@ -5,7 +5,7 @@
  *
  * Nothing here waits for a mount without a time limit.
  */
-import { chmod, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
@@ -95,21 +95,43 @@ type Served = HeardReport & { readonly pid: number }
 
 export class TestMount {
   readonly folder: string
+  readonly devices: readonly string[]
+  /** The first one. */
   readonly device: string
   readonly mountpoint: string
   #deviceNumber = 0
   /** Servers that may still run. */
   readonly #servers = new Set<number>()
 
-  private constructor(folder: string) {
+  private constructor(folder: string, devices: number) {
     this.folder = folder
     this.device = join(folder, 'medium')
+    this.devices = Array.from({ length: devices }, (_, n) =>
+      n === 0 ? this.device : `${this.device}-${n + 1}`,
+    )
     this.mountpoint = join(folder, 'mount')
   }
 
   /** A device with a file system, not mounted. */
   static async make(t: TearsDown, size = '1G', parent = SHARED_MEMORY): Promise<TestMount> {
-    const mount = new TestMount(await makeTemporary(parent))
+    const mount = await TestMount.#prepare(t, 1, parent)
+    await succeed('mkfs', mount.device, '--size', size, '--sparse')
+    return mount
+  }
+
+  /** Several, in one folder, with a file system on all of them. */
+  static async makeOn(t: TearsDown, ...sizesBytes: readonly number[]): Promise<TestMount> {
+    const mount = await TestMount.#prepare(t, sizesBytes.length, SHARED_MEMORY)
+    for (const [n, device] of mount.devices.entries()) {
+      await writeFile(device, '')
+      await truncate(device, sizesBytes[n])
+    }
+    await succeed('mkfs', ...mount.devices, '--sparse')
+    return mount
+  }
+
+  static async #prepare(t: TearsDown, devices: number, parent: string): Promise<TestMount> {
+    const mount = new TestMount(await makeTemporary(parent), devices)
     const dismiss = guard(mount.folder, mount.mountpoint)
     t.teardown(async () => {
       await mount.#release()
@@ -118,7 +140,6 @@ export class TestMount {
     // Other users have to reach the mount, so the folder above it lets them pass.
     await chmod(mount.folder, 0o711)
     await mkdir(mount.mountpoint)
-    await succeed('mkfs', mount.device, '--size', size, '--sparse')
     return mount
   }
 

@@ -5,10 +5,11 @@ import { format } from '../../src/fs/format.js'
 import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
+import { SEARCH_HINT } from '../../src/fs/shared-state.js'
 import { Volume } from '../../src/fs/volume.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { EngineCaller } from './engine-caller.js'
-import { mediumOf } from './medium-in-use.js'
+import { devicesFor, firstChoice, mediumOf } from './medium-in-use.js'
 import type { RecordingMedium } from './recording-medium.js'
 import type { TearsDown } from './temporary.js'
 
@@ -57,6 +58,8 @@ export class TestVolume {
     this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data })
     this.caller = new EngineCaller(this.volume.engine(0), medium)
     this.caller.setClock(now)
+    const choice = firstChoice(this.volume.setting.geometry)
+    if (choice !== null) Atomics.store(this.volume.state.words, SEARCH_HINT, choice)
   }
 
   /** @throws VolumeError */
@@ -71,8 +74,9 @@ export class TestVolume {
 
   /** The same, with writes that change blocks in this way. */
   static makeFor(data: DataMode, ...deviceBlocks: readonly number[]): TestVolume {
-    const medium = mediumOf(deviceBlocks)
-    formatSmall(medium, deviceBlocks)
+    const devices = devicesFor(deviceBlocks)
+    const medium = mediumOf(devices)
+    formatSmall(medium, devices)
     soil(medium)
     return new TestVolume(medium, epoch, data)
   }

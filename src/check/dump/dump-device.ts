@@ -15,26 +15,26 @@ export interface DeviceDump {
   readonly problem: string | null
 }
 
-/** @param paths devices in the order in which they were given to mkfs */
-export function dumpDevices(paths: readonly string[], request: DumpRequest): DeviceDump {
+/** @param named some devices of the volume, or all in any order */
+export function dumpDevices(named: readonly string[], request: DumpRequest): DeviceDump {
   try {
-    return withDevices(paths, { access: 'read-only', exclusive: false }, (devices) =>
-      withMedium(devices, 'read-only', (medium) => dumpMedium(medium, paths, request)),
+    return withDevices(named, { access: 'read-only', exclusive: false }, (devices) =>
+      withMedium(devices, 'read-only', (medium) => dumpMedium(medium, named, request)),
     )
   } catch (error) {
     const problem =
-      error instanceof NotThereError ? `${paths.join(', ')}: ${error.message}` : messageOf(error, paths)
+      error instanceof NotThereError ? `${named.join(', ')}: ${error.message}` : messageOf(error, named)
     if (problem === null) throw error
     return { sections: [], problem }
   }
 }
 
-function dumpMedium(medium: MappedMedium, paths: readonly string[], request: DumpRequest): DeviceDump {
+function dumpMedium(medium: MappedMedium, named: readonly string[], request: DumpRequest): DeviceDump {
   try {
     return { sections: dumpVolume(medium, readSuperblock(medium).superblock, request), problem: null }
   } catch (error) {
     if (!(error instanceof VolumeError) || error.code === 'foreign') throw error
     // Where nothing holds, what lies in the superblock's places is all there is to tell.
-    return { sections: dumpSuperblocks(medium), problem: messageOf(error, paths) }
+    return { sections: dumpSuperblocks(medium), problem: messageOf(error, named) }
   }
 }

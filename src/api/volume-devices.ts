@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Which devices make up a volume, and in which order. One names any of them, or all in any order; what was not named is
+ * looked for (device-search.ts). Each device says by its header to which volume it belongs and which one it is, and the
+ * newest superblock says which ones there are. A device that is missing, foreign, doubled or too short is named here,
+ * by its path; one that is stale shows when the superblocks are read (src/fs/superblock.ts).
+ */
+import type { BigIntStats } from 'node:fs'
+import { deviceHeader } from '../../layout/device-header.js'
+import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
+import { formatVersion, mostDevices, superblock as layout } from '../../layout/superblock.js'
+import {
+  type DeviceHeader,
+  areOfSameVolume,
+  headerFor,
+  identifierText,
+  isDevice,
+  isOfVolume,
+  nth,
+} from '../fs/device-header.js'
+import type { Superblock } from '../fs/superblock.js'
+import { VolumeError } from '../fs/volume-error.js'
+import { openDevice } from '../pmem/device.js'
+import { statDevice } from '../pmem/device-open.js'
+import { isSameDevice } from '../pmem/lock-holder.js'
+import { deviceBlocks } from '../pmem/map-device.js'
+import { type ReadBytes, headerAt, readerOf, superblockAt } from './device-reader.js'
+import { type Search, placesNear } from './device-search.js'
+
+const at = layout.word
+
+export interface VolumeDevices {
+  /** In the order in which they lie on the medium. */
+  readonly paths: readonly string[]
+  /** Blocks that each has of the volume; null: all, as far as one can tell. */
+  readonly blocks: readonly number[] | null
+}
+
+/** What lies on a device that says where it belongs. */
+export interface DeviceLook {
+  readonly path: string
+  readonly stats: BigIntStats
+  readonly blocks: number
+  /** Null where it is damaged, or there is none. */
+  readonly header: DeviceHeader | null
+  /** The newest good copy on the device; null where there is none. */
+  readonly superblock: Superblock | null
+}
+
+/**
+ * Changes nothing and locks nobody out, so what it finds may change before the devices are opened: reading the volume
+ * tells then (readSuperblock). Where nothing is known of a volume, the devices are those that were named.
+ * @param named at least one
+ * @throws DeviceError, and VolumeError where the devices that were named do not make up a volume
+ */
+export function findDevices(named: readonly string[], search: Search = placesNear): VolumeDevices {
+  const looks = withoutRepetition(named.map(lookAt))
+  const asNamed = { paths: looks.map(({ path }) => path), blocks: null }
+  const key = looks.find(({ header }) => header !== null)?.header ?? keyOf(newestOn(looks))
+  if (key === null || isAlone(looks)) return asNamed
+  for (const look of looks) checkMember(look, key)
+  const members = [...looks]
+  for (const places of search(looks.map(({ path }) => path))) {
+    if (isComplete(members)) break
+    members.push(...membersAt(places, key, members))
+  }
+  const superblock = newestOn(members)
+  // Reading the volume says what is wrong with it.
+  if (superblock === null || !isUnderstood(superblock)) return asNamed
+  for (const look of looks) checkPlace(look, superblock)
+  const count = superblock.get(at.deviceCount)
+  const devices = Array.from({ length: count }, (_, n) => deviceOf(superblock, n, looks, members))
+  return { paths: devices.map(({ path }) => path), blocks: superblock.segments.map(({ blocks }) => blocks) }
+}
+
+/** @throws DeviceError */
+export function lookAt(path: string): DeviceLook {
+  const device = openDevice(path, { access: 'read-only', exclusive: false })
+  try {
+    const stats = statDevice(path)
+    const { read, close } = readerOf(device)
+    try {
+      const blocks = deviceBlocks(device)
+      const header = headerOn(read)
+      return { path, stats, blocks, header, superblock: superblockOn(read, blocks, header) }
+    } finally {
+      close()
+    }
+  } finally {
+    device.close()
+  }
+}
+
+function headerOn(read: ReadBytes): DeviceHeader | null {
+  const header = tried(() => headerAt(read, headerBlock))
+  const isOurs = header?.isWhole() === true && header.get(deviceHeader.word.version) === formatVersion
+  return isOurs ? header : null
+}
+
+/** Of the volume that the header names, where there is one. */
+function superblockOn(read: ReadBytes, blocks: number, header: DeviceHeader | null): Superblock | null {
+  const second = header?.get(deviceHeader.word.secondCopy) ?? 0
+  const places = [superblockBlock, second > 0 && second < blocks ? second : blocks - 1]
+  const copies = places.flatMap((block) => tried(() => superblockAt(read, block)) ?? [])
+  return newest(copies.filter((copy) => header === null || isOfVolume(header, copy)))
+}
+
+/** A device that fails is for whoever opens it to meet. */
+function tried<Found>(look: () => Found): Found | null {
+  try {
+    return look()
+  } catch {
+    return null
+  }
+}
+
+function newestOn(looks: readonly DeviceLook[]): Superblock | null {
+  return newest(looks.flatMap(({ superblock }) => superblock ?? []))
+}
+
+function newest(copies: readonly Superblock[]): Superblock | null {
+  return copies
+    .filter((copy) => copy.isWhole() && copy.get(at.version) === formatVersion)
+    .reduce<Superblock | null>(
+      (found, copy) =>
+        found === null || copy.getNumber(at.sequence) > found.getNumber(at.sequence) ? copy : found,
+      null,
+    )
+}
+
+/** A header that names the volume, where the device's own is damaged. */
+function keyOf(superblock: Superblock | null): DeviceHeader | null {
+  return superblock === null || !isUnderstood(superblock) ? null : headerFor(superblock, 0)
+}
+
+/** Whether it is the only device of its volume, and the only one named. */
+function isAlone(looks: readonly DeviceLook[]): boolean {
+  const superblock = newestOn(looks)
+  return looks.length === 1 && superblock !== null && superblock.get(at.deviceCount) === 1
+}
+
+/** Whether a volume of whole devices is what the superblock describes. */
+function isUnderstood(superblock: Superblock): boolean {
+  const count = superblock.get(at.deviceCount)
+  return count >= 1 && count <= mostDevices && superblock.get(at.segmentCount) === count
+}
+
+function withoutRepetition(looks: readonly DeviceLook[]): DeviceLook[] {
+  return looks.filter((look, n) => looks.findIndex((other) => isSameDevice(other.stats, look.stats)) === n)
+}
+
+/** @throws VolumeError where the device is none of the volume's */
+function checkMember({ path, header }: DeviceLook, key: DeviceHeader): void {
+  if (header === null)
+    throw new VolumeError('foreign', `${path} has no header that would say whether it belongs to the volume`)
+  if (!areOfSameVolume(header, key))
+    throw new VolumeError('foreign', `${path} belongs to another file system`)
+}
+
+/** @throws VolumeError where the device was named, and is none that the volume has */
+function checkPlace({ path, header }: DeviceLook, superblock: Superblock): void {
+  const isPlaced = superblock.segments.some((_, device) => isDevice(header!, superblock, device))
+  if (!isPlaced) throw new VolumeError('foreign', `${path} is none of the devices that its volume has`)
+}
+
+/** Whether there is a device for each place of the volume. */
+function isComplete(members: readonly DeviceLook[]): boolean {
+  const superblock = newestOn(members)
+  if (superblock === null || !isUnderstood(superblock)) return false
+  return superblock.segments.every((_, device) =>
+    members.some((look) => isPlacedAt(look, superblock, device)),
+  )
+}
+
+function isPlacedAt({ header }: DeviceLook, superblock: Superblock, device: number): boolean {
+  return header !== null && isDevice(header, superblock, device)
+}
+
+/** Devices of the volume among others. */
+function membersAt(places: Iterable<string>, key: DeviceHeader, known: readonly DeviceLook[]): DeviceLook[] {
+  const found: DeviceLook[] = []
+  for (const path of places) {
+    const look = tried(() => lookAt(path))
+    if (look?.header == null || !areOfSameVolume(look.header, key)) continue
+    if ([...known, ...found].some(({ stats }) => isSameDevice(stats, look.stats))) continue
+    found.push(look)
+  }
+  return found
+}
+
+/** One that was named goes before those that were found. @throws VolumeError */
+function deviceOf(
+  superblock: Superblock,
+  device: number,
+  named: readonly DeviceLook[],
+  members: readonly DeviceLook[],
+): DeviceLook {
+  const fitting = (looks: readonly DeviceLook[]) =>
+    looks.filter((look) => isPlacedAt(look, superblock, device))
+  const meant = fitting(named)
+  const [look, other] = meant.length > 0 ? meant : fitting(members)
+  const place = `${nth(device)} of its ${superblock.get(at.deviceCount)}`
+  if (look === undefined) {
+    const which = `${place}, identifier ${identifierText(superblock, device)},`
+    throw new VolumeError('foreign', `${which} is missing: it was not found, and was not named either`)
+  }
+  if (other !== undefined) {
+    const both = `${look.path} and ${other.path} are both ${place}`
+    throw new VolumeError('foreign', `${both}: one is a copy of the other; name the one that belongs to it`)
+  }
+  const missing = superblock.segments[device]!.blocks - look.blocks
+  if (missing > 0) {
+    const what = `${look.path} is ${missing * blockBytes} bytes shorter than its part of the file system`
+    throw new VolumeError('size', what)
+  }
+  return look
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Volumes of several files: any of them, or all in any order, are named; what does not belong together is named too.
+ */
+import { copyFileSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { headerBlock, superblockBlock, windowBytes } from '../../layout/geometry.js'
+import { openVolume } from '../../src/api/opened-volume.js'
+import { findDevices } from '../../src/api/volume-devices.js'
+import { openFiles } from '../../src/api/volume-files.js'
+import { checkDevices } from '../../src/check/check-device.js'
+import { dumpDevices } from '../../src/check/dump/dump-device.js'
+import { lockHolder } from '../../src/pmem/lock-holder.js'
+import { statDevice } from '../../src/pmem/device-open.js'
+import { fingerprint, sparseFile, writeAt } from '../cli/cli.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import { formattedFiles, problemsOn } from './formatted-device.js'
+
+const mebibyte = 2 ** 20
+const blockBytes = 4096
+/** The second device begins beyond a gap, and reaches over the end of a window. */
+const sizes = [3 * mebibyte, windowBytes + 5 * mebibyte, 2 * mebibyte] as const
+
+async function folderOf(t: Test): Promise<string> {
+  return temporaryDirectory(t, SHARED_MEMORY)
+}
+
+/** Small ones. */
+async function three(t: Test): Promise<{ folder: string; paths: [string, string, string] }> {
+  const folder = await folderOf(t)
+  const paths = formattedFiles(folder, 3 * mebibyte, 2 * mebibyte, 4 * mebibyte)
+  return { folder, paths: paths as [string, string, string] }
+}
+
+function refusal(named: readonly string[]): string {
+  try {
+    findDevices(named)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+  return 'it is not refused'
+}
+
+void test('any device, or all in any order', async (t) => {
+  const { folder, paths } = await three(t)
+  const [a, b, c] = paths
+  for (const named of [[a], [b], [c], [c, a, b], [b, c], [a, a], [c, b, a]])
+    t.same(findDevices(named), { paths, blocks: [768, 512, 1024] }, named.join(' '))
+  symlinkSync(b, join(folder, 'link'))
+  t.same(
+    findDevices([join(folder, 'link')]).paths,
+    [a, join(folder, 'link'), c],
+    'by the name that was given',
+  )
+  const volume = await openFiles([c, a])
+  await volume.writeFile('/file', 'written')
+  await volume.close()
+  for (const named of paths) {
+    const again = await openFiles(named)
+    t.equal(await again.readFile('/file', 'utf8'), 'written')
+    await again.close()
+    t.same(problemsOn(named), [])
+    t.equal(dumpDevices([named], { what: 'overview' }).problem, null)
+  }
+  await t.rejects(openFiles([]), { code: 'ERR_INVALID_ARG_VALUE' })
+  await t.rejects(openFiles([a, null as unknown as string]), { code: 'ERR_INVALID_ARG_TYPE' })
+})
+
+void test('data lies on all of them, also beyond a gap', async (t) => {
+  const folder = await folderOf(t)
+  const paths = formattedFiles(folder, ...sizes)
+  const volume = await openFiles(paths[2]!)
+  const piece = Buffer.alloc(4 * mebibyte)
+  for (let n = 0; n < 5; n++) {
+    piece.fill(n + 1)
+    await volume.writeFile(`/file-${n}`, piece)
+  }
+  await volume.close()
+  t.ok(statSync(paths[1]!).blocks * 512 > 8 * mebibyte, 'the second device holds a part')
+  const again = await openFiles(paths[1]!, { readOnly: true })
+  for (let n = 0; n < 5; n++) t.ok((await again.readFile(`/file-${n}`)).every((byte) => byte === n + 1))
+  await again.close()
+  t.same(problemsOn(paths[0]!), [])
+})
+
+void test('a device elsewhere has to be named', async (t) => {
+  const { folder, paths } = await three(t)
+  const [a, b, c] = paths
+  mkdirSync(join(folder, 'elsewhere'))
+  const moved = join(folder, 'elsewhere', 'second')
+  renameSync(b, moved)
+  const before = [a, c].map(fingerprint)
+  const line =
+    /^device number 2 of its 3, identifier [0-9a-f]{32}, is missing: it was not found, and was not named/
+  t.match(refusal([a]), line)
+  t.match(refusal([c, a]), line)
+  for (const named of [[a], [c], [a, c]]) {
+    await t.rejects(openFiles(named), { name: 'VolumeError', message: line })
+    await t.rejects(openFiles(named, { readOnly: true }), { message: line })
+    t.match(checkDevices(named).problems, [/: device number 2 of its 3, identifier [0-9a-f]{32}, is missing/])
+  }
+  t.same([a, c].map(fingerprint), before, 'nothing is changed on the others')
+  t.match(refusal([moved]), /^device number 1 of its 3, /)
+  t.same(findDevices([a, moved]).paths, [a, moved, c])
+})
+
+void test('what does not belong to the volume is named', async (t) => {
+  const { folder, paths } = await three(t)
+  const [a, b, c] = paths
+  mkdirSync(join(folder, 'other'))
+  const [foreign] = formattedFiles(join(folder, 'other'), 2 * mebibyte, 2 * mebibyte) as [string]
+  const empty = sparseFile(join(folder, 'empty'), mebibyte)
+  t.equal(refusal([a, foreign]), `${foreign} belongs to another file system`)
+  t.equal(refusal([a, b, c, foreign]), `${foreign} belongs to another file system`)
+  const headless = `${empty} has no header that would say whether it belongs to the volume`
+  t.equal(refusal([a, empty]), headless)
+  t.equal(refusal([empty, a]), headless)
+  t.same(findDevices([empty]).paths, [empty], 'reading it says that it holds none')
+
+  const copy = join(folder, 'copy')
+  copyFileSync(b, copy)
+  t.equal(
+    refusal([a]),
+    `${copy} and ${b} are both device number 2 of its 3: one is a copy of the other; name the one that belongs to it`,
+  )
+  t.same(findDevices([b]).paths, paths, 'the one that is named counts')
+  t.match(refusal([b, copy]), / are both device number 2 of its 3/)
+  linkSync(c, join(folder, 'hard link'))
+  t.same(findDevices([a, b]).paths[2], c, 'another name of a device is no copy')
+})
+
+void test('a device that was not there when the others were last mounted', async (t) => {
+  const { folder, paths } = await three(t)
+  mkdirSync(join(folder, 'aside'))
+  for (const n of [0, 1, 2]) {
+    const stale = join(folder, 'aside', 'stale')
+    copyFileSync(paths[n]!, stale)
+    for (let round = 0; round < 2; round++) await (await openFiles(paths)).close()
+    renameSync(stale, paths[n]!)
+    const line = `device number ${n + 1}, ${paths[n]!}, is stale: it was not there when the volume was last mounted`
+    const before = paths.map(fingerprint)
+    await t.rejects(openFiles(paths), { name: 'VolumeError', message: line })
+    t.same(paths.map(fingerprint), before)
+    // So that it is there again.
+    for (const path of paths) truncateSync(path, 0)
+    formattedFiles(folder, 3 * mebibyte, 2 * mebibyte, 4 * mebibyte)
+  }
+})
+
+void test('each device alone tells what the volume is, whatever is damaged on another one', async (t) => {
+  const { paths } = await three(t)
+  for (const n of [0, 1, 2]) {
+    const path = paths[n]!
+    const second = statSync(path).size - blockBytes
+    for (const at of n === 0 ? [superblockBlock * blockBytes, second] : [superblockBlock * blockBytes])
+      writeAt(path, at + 100, 'damage')
+    for (const named of [...paths.map((one) => [one]), paths.toReversed()])
+      t.same(findDevices(named).paths, paths)
+    const opened = openVolume(path, true)
+    t.equal(opened.notices.filter((notice) => notice.includes('is damaged')).length, n === 0 ? 2 : 1)
+    opened.close()
+    openVolume(path, false).close()
+    const mended = openVolume(path, true)
+    t.same(
+      mended.notices.filter((notice) => notice.includes('is damaged')),
+      [],
+      'mounting mends them',
+    )
+    mended.close()
+  }
+  writeAt(paths[1], headerBlock + 100, 'damage')
+  t.equal(
+    refusal([paths[1], paths[0]]),
+    `${paths[1]} has no header that would say whether it belongs to the volume`,
+  )
+  t.match(refusal([paths[0]]), /^device number 2 of its 3, .* is missing/)
+})
+
+void test('a device that has grown, and one that was cut short', async (t) => {
+  const folder = await folderOf(t)
+  const paths = formattedFiles(folder, windowBytes - mebibyte, 2 * mebibyte)
+  const volume = await openFiles(paths)
+  await volume.writeFile('/file', 'written')
+  await volume.close()
+  truncateSync(paths[0]!, windowBytes + 3 * mebibyte)
+  const again = await openFiles(paths)
+  t.equal(await again.readFile('/file', 'utf8'), 'written', 'the second device keeps its place')
+  await again.close()
+  truncateSync(paths[1]!, mebibyte)
+  t.equal(refusal(paths), `${paths[1]!} is ${mebibyte} bytes shorter than its part of the file system`)
+})
+
+void test('all of them are locked as long as it is open, and one that is in use is named', async (t) => {
+  const { paths } = await three(t)
+  const volume = await openFiles(paths[1])
+  for (const path of paths) t.equal(lockHolder(statDevice(path)), process.pid)
+  await t.rejects(openFiles(paths[2]), {
+    code: 'EBUSY',
+    message: new RegExp(`^cannot open ${paths[0]}: it is in use by process ${process.pid} `),
+  })
+  await volume.close()
+  for (const path of paths) t.equal(lockHolder(statDevice(path)), null)
+})
+
+void test('one that is read-only becomes writable on all devices', async (t) => {
+  const { paths } = await three(t)
+  const before = paths.map(fingerprint)
+  const opened = openVolume(paths[1], true)
+  t.same(opened.devices, paths)
+  t.same(paths.map(fingerprint), before)
+  opened.becomeWritable()
+  opened.becomeReadOnly(true)
+  opened.close()
+  paths.forEach((path, n) =>
+    t.not(fingerprint(path), before[n], 'each has its copy of the superblock written'),
+  )
+  t.same(problemsOn(paths[0]), [])
+})

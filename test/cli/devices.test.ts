@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** mkfs, info, dump and fsck of volumes of several devices. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import { fileLimitMs, fingerprint, pmfs2, refuse, sparseFile, succeed, writeAt } from './cli.js'
+
+t.setTimeout(fileLimitMs)
+
+const mebibyte = 2 ** 20
+const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
+
+interface Info {
+  readonly device: string
+  readonly sizeBytes: number
+  readonly devices: readonly { readonly path: string; readonly blocks: number; readonly identifier: string }[]
+}
+
+async function places(t: Test): Promise<(name: string) => string> {
+  const folder = await temporaryDirectory(t, SHARED_MEMORY)
+  return (name) => join(folder, name)
+}
+
+async function infoOf(t: Test, ...args: readonly string[]): Promise<Info> {
+  return JSON.parse(await succeed(t, ['info', '--json', ...args])) as Info
+}
+
+/** Refused, with none of these files changed. */
+async function refuseUntouched(
+  t: Test,
+  devices: readonly string[],
+  args: readonly string[],
+  line: string | RegExp,
+): Promise<void> {
+  const before = devices.map(fingerprint)
+  await refuse(t, args, 1, line)
+  t.same(devices.map(fingerprint), before, 'none is changed')
+}
+
+void t.test('makes one file system on all of them', async (t) => {
+  const place = await places(t)
+  const [a, b, c] = [place('a'), sparseFile(place('b'), 2 * mebibyte), place('c')]
+  const said = await succeed(t, ['mkfs', a, b, c, '--size', '3M', '--uuid', uuid])
+  t.match(said, `Made a PMFS2 file system on ${a} and ${b} and ${c}`)
+  t.match(said, /size +9 MiB, 2304 blocks/)
+  for (const file of [a, b, c]) t.equal(statSync(file).size, 3 * mebibyte, 'the size is that of each file')
+  for (const file of [a, b, c]) {
+    const info = await infoOf(t, file)
+    t.match(info, { device: a, uuid, sizeBytes: 9 * mebibyte })
+    t.same(
+      info.devices.map(({ path }) => path),
+      [a, b, c],
+    )
+    t.equal(new Set(info.devices.map(({ identifier }) => identifier)).size, 3)
+    t.match(await succeed(t, ['fsck', file]), /clean/)
+  }
+  const shown = await succeed(t, ['info', b])
+  t.ok(shown.startsWith(`${a}\n`))
+  t.match(shown, new RegExp(`devices +1: ${a}, 3 MiB.*\n +2: ${b}, 3 MiB.*\n +3: ${c}, 3 MiB`))
+  t.match(await succeed(t, ['fsck', c, a]), /clean/)
+  t.match(await succeed(t, ['dump', b]), /header of device|superblock/)
+  t.match(await succeed(t, ['dump', c, 'dir', '1', '--device', a, '--device', b]), /./)
+  const again = await succeed(t, ['mkfs', '--force', c, a, '--quiet'])
+  t.equal(again, '')
+  t.same(
+    (await infoOf(t, a)).devices.map(({ path }) => path),
+    [c, a],
+    'in the order in which they are named',
+  )
+  await refuse(t, ['info', b], 1, /device number 1 of its 3, identifier .* is missing/)
+})
+
+void t.test('a device elsewhere, which is named', async (t) => {
+  const place = await places(t)
+  mkdirSync(place('elsewhere'))
+  const [a, b, moved] = [place('a'), place('b'), place('elsewhere/b')]
+  await succeed(t, ['mkfs', a, b, '--size', '2M', '--quiet'])
+  renameSync(b, moved)
+  const missing = /^\w+: \S+: device number 2 of its 2, identifier [0-9a-f]{32}, is missing/
+  await refuse(t, ['info', a], 1, missing)
+  await refuse(t, ['dump', a], 1, missing)
+  await refuse(t, ['fsck', a], 8, missing)
+  t.equal((await infoOf(t, a, '--device', moved)).devices[1]!.path, moved)
+  t.match(await succeed(t, ['fsck', moved, a]), /clean/)
+  t.match(await succeed(t, ['dump', a, '--device', moved]), /superblock/)
+  await refuse(
+    t,
+    ['fsck', a, place('none')],
+    8,
+    `fsck: cannot open ${place('none')}: there is no such file or device`,
+  )
+})
+
+void t.test('all become the file system, or none is changed', async (t) => {
+  const place = await places(t)
+  const [a, b] = [sparseFile(place('a'), 2 * mebibyte), sparseFile(place('b'), 2 * mebibyte)]
+  writeAt(a, mebibyte, 'kept')
+  symlinkSync(a, place('link'))
+  linkSync(a, place('hard'))
+  const mine = (...more: readonly string[]) => ['mkfs', a, b, ...more]
+  await refuseUntouched(t, [a, b], mine(a), `mkfs: ${a}: it is named twice`)
+  for (const name of ['link', 'hard'])
+    await refuseUntouched(t, [a, b], mine(place(name)), `mkfs: ${place(name)}: it is the same device as ${a}`)
+  await refuse(
+    t,
+    ['mkfs', place('new'), join(place('.'), 'new'), '--size', '2M'],
+    1,
+    /it is the same device as|it is named twice/,
+  )
+  await refuseUntouched(t, [a, b], mine(place('new')), /new: there is no such file or device; --size makes/)
+  await refuseUntouched(t, [a, b], mine(place('.'), '--force'), /neither a regular file/)
+  await refuseUntouched(t, [a, b], mine(place('new'), '--size', '1M'), /: it is 2 MiB long, more than --size/)
+  const many = Array.from({ length: 17 }, (_, n) => sparseFile(place(`many-${n}`), mebibyte))
+  await refuseUntouched(t, many, ['mkfs', ...many], /a volume has 16 devices at most/)
+  const tiny = sparseFile(place('tiny'), 8192)
+  await refuseUntouched(t, [a, tiny], ['mkfs', a, tiny], /device number 2 is too small/)
+
+  const held = place('held')
+  await succeed(t, ['mkfs', held, '--size', '2M', '--quiet'])
+  await refuseUntouched(
+    t,
+    [a, b, held],
+    mine(held),
+    `mkfs: ${held} holds a PMFS2 file system; --force overwrites it`,
+  )
+  await refuseUntouched(
+    t,
+    [a, held],
+    ['mkfs', a, held, place('new'), '--size', '4M'],
+    /holds a PMFS2 file system/,
+  )
+  t.notOk(existsSync(place('new')), 'what was to be made is not there')
+
+  const child = spawn('flock', ['-x', held, '-c', 'echo; cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  await refuse(t, ['mkfs', a, held, '--force'], 1, new RegExp(`^mkfs: ${held}: it is in use by process \\d+`))
+  child.stdin.end()
+  await once(child, 'exit')
+  t.match(await succeed(t, ['fsck', held]), /clean/)
+  await succeed(t, mine(held, '--force', '--quiet'))
+  t.match(await succeed(t, ['fsck', held]), /clean/)
+})
+
+void t.test('as many as a volume has at the most, small and large', async (t) => {
+  const place = await places(t)
+  const files = Array.from({ length: 16 }, (_, n) => sparseFile(place(`device-${n}`), (n + 1) * mebibyte))
+  await succeed(t, ['mkfs', ...files, '--quiet'])
+  const { devices, sizeBytes } = await infoOf(t, files[7]!)
+  t.same(
+    devices.map(({ path }) => path),
+    files,
+  )
+  t.equal(sizeBytes, 136 * mebibyte)
+  t.match(await succeed(t, ['fsck', files[15]!]), /clean/)
+  const { end } = await pmfs2(['fsck', ...files.toReversed()])
+  t.equal(end, 0)
+})
+
+void t.test('of repeated options the last one holds', async (t) => {
+  const place = await places(t)
+  await succeed(t, ['mkfs', place('a'), '--size', '1M', '--size', '2M', '--label', 'x', '--label', 'y', '-q'])
+  t.match(await infoOf(t, place('a')), { sizeBytes: 2 * mebibyte, label: 'y' })
+})

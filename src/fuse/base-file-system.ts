@@ -11,7 +11,7 @@ import { Space, spaceWords } from '../fs/space.js'
 import type { VolumeUsage } from '../fs/volume-usage.js'
 import type { Mapping } from '../native/index.js'
 import { createTransferBuffer } from '../pmem/transfer-buffer.js'
-import type { FileSystem, InodeFlags, Named, Names, Ranges, Trimming } from './file-system.js'
+import type { FileSystem, Names, Ranges } from './file-system.js'
 
 const noLock = 0 as Mapping
 
@@ -19,9 +19,6 @@ const noLock = 0 as Mapping
 const noRanges: Ranges = { seek: () => -ENOSYS, copy: () => -ENOSYS }
 
 const noAllocation: FileSystem['allocation'] = { fallocate: () => -ENOSYS }
-const noFlags: InodeFlags = { set: () => -ENOSYS, setWithProject: () => -ENOSYS }
-const noLabel: Named['label'] = { get: () => undefined, set: () => -ENOSYS }
-const noTrim: Trimming['trim'] = { blockCount: 0, step: () => -ENOSYS }
 
 export class BaseFileSystem implements FileSystem {
   readonly clock = new Clock()
@@ -29,9 +26,9 @@ export class BaseFileSystem implements FileSystem {
   readonly turns: FileSystem['turns'] = new Turns()
   readonly ranges: Ranges = noRanges
   readonly allocation = noAllocation
-  readonly flags = noFlags
-  readonly trim = noTrim
-  readonly label = noLabel
+  readonly flags: FileSystem['flags'] = null
+  readonly trim: FileSystem['trim'] = null
+  readonly label: FileSystem['label'] = null
   readonly xattrs: FileSystem['xattrs'] = null
   readonly isChecked: boolean = false
   readonly lockMemory = noLock

@@ -86,7 +86,8 @@ export interface Attributes {
   usage(usage: VolumeUsage): void
   /** @returns an inode whose space will come back, 0 for none */
   firstOrphan(): number
-  readonly flags: InodeFlags
+  /** null: there are none, and ioctl(2) gives ENOTTY. */
+  readonly flags: InodeFlags | null
 }
 
 /** Flags that users set, as on the medium (layout/inode.ts), and projects; getattr tells them. */
@@ -97,22 +98,27 @@ export interface InodeFlags {
 }
 
 /** What the whole file system is called. */
-export interface Named {
-  /** UTF-8; no bytes where it has no name. */
-  readonly label: {
-    /** Copies it: 255 bytes at most, and zeros or nothing behind them. */
-    get(into: Uint8Array): void
-    set(label: Uint8Array): number
-  }
+export interface VolumeLabel {
+  /** Copies it: 255 bytes at most, and zeros or nothing behind them. */
+  get(into: Uint8Array): void
+  set(label: Uint8Array): number
 }
 
-/** Free space, given back to what the file system lies on. */
+export interface Named {
+  /** UTF-8; no bytes where it was given no name. null: it can have none, and ioctl(2) gives ENOTTY. */
+  readonly label: VolumeLabel | null
+}
+
+/** Gives free space back to what the file system lies on. */
+export interface FreeSpaceTrim {
+  readonly blockCount: number
+  /** Gives back the next part of a range. @returns 1 where more may be left, 0 at the end */
+  step(range: TrimRange): number
+}
+
 export interface Trimming {
-  readonly trim: {
-    readonly blockCount: number
-    /** Gives back the next part of a range. @returns 1 where more may be left, 0 at the end */
-    step(range: TrimRange): number
-  }
+  /** null: there is nothing below, and ioctl(2) gives ENOTTY. */
+  readonly trim: FreeSpaceTrim | null
 }
 
 /** Where blocks lie that {@link ExtentSink.data} names: of 4 KiB each, in windows of 1 GiB. */

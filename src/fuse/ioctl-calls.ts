@@ -8,7 +8,15 @@ import { blockBytes, blockShift } from '../../layout/geometry.js'
 import { inode, userFlags } from '../../layout/inode.js'
 import { EINVAL, ENOTTY, EOPNOTSUPP, EPERM } from '../fs/errno.js'
 import { mayAdminister } from './caller.js'
-import type { Attributes, FileSystem, Named, Trimming } from './file-system.js'
+import type {
+  Attributes,
+  FileSystem,
+  FreeSpaceTrim,
+  InodeFlags,
+  Named,
+  Trimming,
+  VolumeLabel,
+} from './file-system.js'
 import {
   FITRIM,
   FS_IOC32_GETVERSION,
@@ -60,24 +68,25 @@ export class IoctlCalls {
   }
 
   ioctl(): number {
+    const { flags, label, trim } = this.#files
     switch (this.#message.argument(fuse.fuse_ioctl_in.word.cmd)) {
       case FS_IOC_GETFLAGS:
-        return this.#getFlags()
+        return flags === null ? -ENOTTY : this.#getFlags()
       case FS_IOC_SETFLAGS:
-        return this.#setFlags()
+        return flags === null ? -ENOTTY : this.#setFlags(flags)
       case FS_IOC_FSGETXATTR:
-        return this.#getExtended()
+        return flags === null ? -ENOTTY : this.#getExtended()
       case FS_IOC_FSSETXATTR:
-        return this.#setExtended()
+        return flags === null ? -ENOTTY : this.#setExtended(flags)
       case FS_IOC_GETVERSION:
       case FS_IOC32_GETVERSION:
         return this.#getVersion()
       case FS_IOC_GETFSLABEL:
-        return this.#getLabel()
+        return label === null ? -ENOTTY : this.#getLabel(label)
       case FS_IOC_SETFSLABEL:
-        return this.#setLabel()
+        return label === null ? -ENOTTY : this.#setLabel(label)
       case FITRIM:
-        return this.#trim()
+        return trim === null ? -ENOTTY : this.#trim(trim)
       default:
         return -ENOTTY
     }
@@ -102,24 +111,24 @@ export class IoctlCalls {
     return this.#end(4)
   }
 
-  #getLabel(): number {
+  #getLabel(label: VolumeLabel): number {
     const words = this.#labelWords
     words.fill(0)
-    this.#files.label.get(this.#labelBytes)
+    label.get(this.#labelBytes)
     this.#message.clear(resultWords)
     for (let word = 0; word < words.length; word++) this.#message.put(resultWords + word, words[word]!)
     return this.#end(FSLABEL_MAX)
   }
 
   /** As on ext4: whoever may not set it is told so first, and what follows the zero does not matter. */
-  #setLabel(): number {
+  #setLabel(label: VolumeLabel): number {
     const { payload, payloadStart, payloadBytes, pid, uid } = this.#message
     if (payloadBytes < FSLABEL_MAX) return -EINVAL
     if (!mayAdminister(pid, uid)) return -EPERM
     const passed = payload.bytes.subarray(payloadStart, payloadStart + FSLABEL_MAX)
     const length = passed.indexOf(0)
     if (length < 0) return -EINVAL
-    const error = this.#files.label.set(passed.subarray(0, length))
+    const error = label.set(passed.subarray(0, length))
     if (error !== 0) return error
     this.#begin()
     return this.#end(0)
@@ -138,21 +147,21 @@ export class IoctlCalls {
     return this.#end(fsxattr.lengthBytes)
   }
 
-  #setFlags(): number {
+  #setFlags(inodeFlags: InodeFlags): number {
     if (this.#message.payloadBytes < 4) return -EINVAL
     const flags = flagsFromCall(this.#input(0), asFl)
     if (flags < 0) return -EOPNOTSUPP
-    return this.#changed(this.#files.flags.set(this.#message.nodeid, namedByFl, flags))
+    return this.#changed(inodeFlags.set(this.#message.nodeid, namedByFl, flags))
   }
 
   /** Hints for the sizes of extents are not kept, as ext4 does not keep them. */
-  #setExtended(): number {
+  #setExtended(inodeFlags: InodeFlags): number {
     if (this.#message.payloadBytes < fsxattr.lengthBytes) return -EINVAL
     const at = fsxattr.word
     const flags = flagsFromCall(this.#input(at.fsx_xflags), asXflag)
     if (flags < 0) return -EOPNOTSUPP
     const project = this.#input(at.fsx_projid)
-    return this.#changed(this.#files.flags.setWithProject(this.#message.nodeid, namedByXflag, flags, project))
+    return this.#changed(inodeFlags.setWithProject(this.#message.nodeid, namedByXflag, flags, project))
   }
 
   /** The kernel goes on with the ctime that it knows, unless it is told to ask. */
@@ -163,7 +172,7 @@ export class IoctlCalls {
     return this.#end(0)
   }
 
-  #trim(): number {
+  #trim(trim: FreeSpaceTrim): number {
     const message = this.#message
     if (message.payloadBytes < fstrim_range.lengthBytes) return -EINVAL
     if (!mayAdminister(message.pid, message.uid)) return -EPERM
@@ -171,7 +180,7 @@ export class IoctlCalls {
     const start = Math.floor(this.#wideInput(at.start) / blockBytes)
     const length = Math.floor(this.#wideInput(at.len) / blockBytes)
     const fewest = Math.max(1, Math.ceil(this.#wideInput(at.minlen) / blockBytes))
-    const { trim, turns } = this.#files
+    const { turns } = this.#files
     const { blockCount } = trim
     if (length === 0 || start >= blockCount || fewest > blockCount) return -EINVAL
     const call = new TrimCall(trim, start, Math.min(start + length, blockCount), fewest)

@@ -2,16 +2,16 @@
 /** Giving free space back to the devices, as a call that takes turns with others. */
 import { LongCall, partLeft } from '../fs/long-call.js'
 import { TrimRange } from '../fs/trim.js'
-import type { Trimming } from './file-system.js'
+import type { FreeSpaceTrim } from './file-system.js'
 
 export class TrimCall extends LongCall {
   readonly range: TrimRange
   /** Where the range begins: a block. */
   readonly start: number
-  readonly #trim: Trimming['trim']
+  readonly #trim: FreeSpaceTrim
 
   /** @param fewest shorter runs of free blocks are left alone */
-  constructor(trim: Trimming['trim'], start: number, end: number, fewest: number) {
+  constructor(trim: FreeSpaceTrim, start: number, end: number, fewest: number) {
     super()
     this.#trim = trim
     this.start = start

@@ -30,9 +30,9 @@ export abstract class LongCall {
     return result
   }
 
-  /** The same where the worker is to pause: a call that can end early does so. */
+  /** Does the next part where the worker is to pause: a call that can end early does so. @returns as {@link goOn} */
   end(): number {
-    return this.finish()
+    return this.goOn()
   }
 
   /** It is not gone on with; what it has not freed stands on the orphan list. */
@@ -120,9 +120,10 @@ export class Turns {
     return this.#remove(at, result)
   }
 
-  /** Ends one of the calls. */
-  end(): LongCall {
-    return this.#remove(0, this.#calls[0]!.end())
+  /** Does a part of the first call, which is to end. @returns the call, if that was its last part */
+  end(): LongCall | null {
+    const result = this.#calls[0]!.end()
+    return result === partLeft ? null : this.#remove(0, result)
   }
 
   /** None is gone on with. */

@@ -150,7 +150,7 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
   wait(seen: number): number {
     const { space } = this.#handler.files
     const turns = this.#turns
-    if (this.#buffer.words[block.stop] === STOP) return 0
+    if (this.isStopped) return 0
     const hasTurn = !turns.isEmpty
     if (hasTurn) turns.take()
     if (this.#freeSlots.length === 0) {
@@ -191,9 +191,7 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
   }
 
   #end(errno: number): ChannelEnd {
-    const end = endOf(errno, this.#buffer.words[block.stop]!, 'reading /dev/fuse')
-    this.#turns.end(end)
-    return end
+    return this.#turns.end(endOf(errno, this.#buffer.words[block.stop]!, 'reading /dev/fuse'))
   }
 
   /** Sends the reply, and receives the next request. @returns its bytes, or as the native call does */

@@ -15,6 +15,8 @@ const mostServedBetween = 16
 
 /** The channel's side. */
 export interface PlacedReplies {
+  /** The server is told to stop. */
+  readonly isStopped: boolean
   /** Sends the reply to the request that lies in `place`, whose call is over; the request in hand stays so. */
   answer(place: number, call: LongCall): void
 }
@@ -61,17 +63,25 @@ export class RequestTurns {
     if (call !== null) this.#answer(call)
   }
 
-  /** Ends what was put off. A server that is told to stop leaves the rest on the orphan list. */
-  end(reason: ChannelEnd): void {
+  /**
+   * Ends what was put off. A server that is told to stop, be it meanwhile, leaves the rest on the orphan list.
+   * @returns why the channel ends at last
+   */
+  end(reason: ChannelEnd): ChannelEnd {
     const { turns } = this.#handler.files
-    if (reason === 'stopped') turns.abandonAll()
+    let end = reason
     while (!turns.isEmpty) {
-      const call = turns.end()
-      // After an unmount nobody waits for a reply.
-      if (reason === 'paused') this.#answer(call)
+      if (this.#replies.isStopped) end = 'stopped'
+      if (end === 'stopped') turns.abandonAll()
+      else {
+        const call = turns.end()
+        // After an unmount nobody waits for a reply.
+        if (call !== null && end === 'paused') this.#answer(call)
+      }
     }
     this.#calls.length = 0
     this.#places.length = 0
+    return end
   }
 
   /** Answers the call's request, if it has one. */

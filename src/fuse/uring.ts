@@ -155,9 +155,7 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
   }
 
   #end(errno: number): ChannelEnd {
-    const end = endOf(errno, this.#buffer.words[block.stop]!, 'the ring of FUSE')
-    this.#turns.end(end)
-    return end
+    return this.#turns.end(endOf(errno, this.#buffer.words[block.stop]!, 'the ring of FUSE'))
   }
 
   /**
@@ -166,7 +164,7 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
    */
   wait(seen: number): number {
     const { space } = this.#handler.files
-    if (this.#buffer.words[block.stop] === STOP) return 0
+    if (this.isStopped) return 0
     if (!this.#turns.isEmpty) {
       this.#turns.take()
       return 1

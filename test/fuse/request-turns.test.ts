@@ -24,18 +24,21 @@ class Requests {
   readonly answered: number[] = []
   readonly turns: RequestTurns
   timesRead = 0
+  isStopped = false
 
   constructor() {
     const handler = { files: { turns: this.calls }, setClock: () => this.timesRead++ }
-    this.turns = new RequestTurns(handler as unknown as RequestHandler, {
-      answer: (place) => this.answered.push(place),
-    })
+    this.turns = new RequestTurns(handler as unknown as RequestHandler, this)
     this.turns.open(3)
   }
 
-  putOff(place: number, parts: number): void {
-    this.calls.run(new Parts(parts))
+  putOff(place: number, parts: number, call: LongCall = new Parts(parts)): void {
+    this.calls.run(call)
     this.turns.putOff(place)
+  }
+
+  answer(place: number): void {
+    this.answered.push(place)
   }
 }
 
@@ -88,5 +91,22 @@ void test('a pause answers all, an unmount and a stop nobody', (t) => {
     ['unmounted', true, [6]],
     ['stopped', true, [6]],
   ])
+  t.end()
+})
+
+void test('a stop outweighs a pause, and waits for one part only', (t) => {
+  const requests = new Requests()
+  const { answered, turns } = requests
+  requests.putOff(1, 2)
+  let parts = 0
+  const endless = new (class extends LongCall {
+    override goOn(): number {
+      requests.isStopped = ++parts === 3
+      return partLeft
+    }
+  })()
+  requests.putOff(2, 0, endless)
+  t.equal(turns.end('paused'), 'stopped')
+  t.same([answered, parts, turns.isEmpty], [[1], 3, true])
   t.end()
 })

@@ -144,7 +144,7 @@ export class Turns {
 
   #remove(at: number, result: number): LongCall {
     const call = this.#calls[at]!
-    this.#calls.splice(at, 1)
+    this.#calls.copyWithin(at, at + 1).pop()
     this.#next = at
     call.isPutOff = false
     call.result = result

@@ -88,8 +88,14 @@ export class RequestTurns {
   #answer(call: LongCall): void {
     const at = this.#calls.indexOf(call)
     if (at < 0) return
-    this.#calls.splice(at, 1)
-    const [place] = this.#places.splice(at, 1)
-    this.#replies.answer(place!, call)
+    const place = this.#places[at]!
+    // The last ones take their places: their order is of no matter.
+    const lastCall = this.#calls.pop()!
+    const lastPlace = this.#places.pop()!
+    if (at < this.#calls.length) {
+      this.#calls[at] = lastCall
+      this.#places[at] = lastPlace
+    }
+    this.#replies.answer(place, call)
   }
 }

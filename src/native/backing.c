@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -75,14 +76,16 @@ void drop_backing(struct backing *backing)
 	pthread_mutex_unlock(&all_mutex);
 }
 
-/* The kernel reports an error once: it is noted before any thread can take a later success for its own. */
+/* No signal interrupts it: the kernel reports an error once, and a call that was interrupted may have been the one. */
 static int sync_once(int fd)
 {
+	sigset_t signals, before;
 	int error;
 
-	do
-		error = sync_file(fd) ? errno : 0;
-	while (error == EINTR);
+	sigfillset(&signals);
+	pthread_sigmask(SIG_BLOCK, &signals, &before);
+	error = sync_file(fd) ? errno : 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }
 
@@ -104,6 +107,7 @@ void sync_backing(struct backing *backing)
 		pthread_mutex_unlock(&backing->mutex);
 		error = sync_once(backing->fd);
 		pthread_mutex_lock(&backing->mutex);
+		/* Noted before another thread can take a later success for its own. */
 		if (error && !backing->error) {
 			count_failure();
 			backing->error = error;

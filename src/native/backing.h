@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files and block devices that are mapped through the page cache. One fdatasync(2) writes whatever mappings have changed
- * of one, wherever that lies, and has the disk write its cache. Nothing of Node is in it, so that a test can be built of
- * it alone. Invariant: when sync_backing() returns and backing_error() is 0, all that was stored before the call is
- * durable; an error that any thread was given holds for every thread, for ever.
+ * Files and block devices that are mapped through the page cache. One fdatasync(2) writes whatever mappings have
+ * changed of one, wherever that lies, and has the disk write its cache. Nothing of Node is in it, so that a test can be
+ * built of it alone. Invariant: when sync_backing() returns and backing_error() is 0, all that was stored before the
+ * call is durable; an error that any thread was given holds for every thread, for ever.
  */
 #ifndef PMFS2_BACKING_H
 #define PMFS2_BACKING_H
@@ -26,8 +26,8 @@ struct backing {
 };
 
 /*
- * The backing of an open file: the one that other mappings of the file have taken, or a new one, which keeps the open file.
- * NULL where that cannot be had, and errno says why.
+ * The backing of an open file: the one that other mappings of the file have taken, or a new one, which keeps the open
+ * file. NULL where that cannot be had, and errno says why.
  */
 struct backing *take_backing(int fd);
 void drop_backing(struct backing *backing);

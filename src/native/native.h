@@ -77,9 +77,9 @@ void learn_page_size(void);
 size_t page_size(void);
 
 /*
- * Failures of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32 bits and the offset in the
- * mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS. Of one that could not be synced
- * nobody knows the place: the offset is 0.
+ * Failures of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32 bits and the
+ * offset in the mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS. Of one that could
+ * not be synced nobody knows the place: the offset is 0.
  */
 
 /* The first failure of a mapping; 0: none, -EINVAL: no such mapping. */

@@ -2,9 +2,9 @@
 /*
  * Stores to the medium and their durability: a list of copies, 8-byte stores and ranges to flush is carried
  * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
- * is durable, each in the way of its own mapping. An error of the medium is given back (EIO), and nothing that stands behind
- * the next fence was done; it is noted, so that no later list that names the mapping succeeds. An 8-byte store is one
- * store, never two.
+ * is durable, each in the way of its own mapping. An error of the medium is given back (EIO), and nothing that stands
+ * behind the next fence was done; it is noted, so that no later list that names the mapping succeeds. An 8-byte store
+ * is one store, never two.
  */
 #include <string.h>
 
@@ -184,7 +184,7 @@ CALL(call_persist)
 	steps = (const int32_t *)list + LIST_HEADER_WORDS;
 	if (has_failed(steps, count))
 		return give(env, -EIO);
-	/* What has been synced last stays: clearing it would cost more than most lists. */
+	/* unsynced[] itself is not cleared: that would cost more than most lists. */
 	persister.due = persister.due_end = NULL;
 	persister.unsynced_count = 0;
 	for (int64_t i = 0; i < count && !error; i++) {

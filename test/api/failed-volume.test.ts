@@ -8,7 +8,7 @@ import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { PmemError } from '../../src/pmem/pmem-error.js'
 import { formattedDevice, problemsOn } from './formatted-device.js'
 
-/** Lets fences fail from the `n`th on, as msync(2) does on an I/O error. @returns what mends them */
+/** Lets fences fail from the `n`th on, as fdatasync(2) does on an I/O error. @returns what mends them */
 function failFrom(n: number): () => void {
   const prototype = MappedMedium.prototype
   const whole = Object.getOwnPropertyDescriptor(prototype, 'fence')!

@@ -12,7 +12,7 @@ import { RecordingMedium } from '../support/recording-medium.js'
 import { Patient, makeSample } from '../support/sample.js'
 import { TestVolume, root } from '../support/test-volume.js'
 
-/** Lets the fences of one call fail, from the `n`th on (1 = the first), as msync(2) does on an I/O error. */
+/** Lets the fences of one call fail, from the `n`th on (1 = the first), as fdatasync(2) does on an I/O error. */
 function failFrom(medium: RecordingMedium, n: number): () => void {
   const fence = medium.fence.bind(medium)
   let left = n

@@ -219,7 +219,9 @@ async function takeAway(
 ): Promise<void> {
   const mountpoint = realMountpoint(place)
   const left = findMount(mountpoint)
-  if (left?.type !== mountType || before.some(({ device }) => device === left.device)) return
+  // The kernel gives a number anew once its file system is gone, so the number alone does not tell.
+  const wasThere = before.some((entry) => entry.mountpoint === mountpoint && entry.device === left?.device)
+  if (left?.type !== mountType || wasThere) return
   if (left.source !== (await sourceOf(devices))) return
   const { unmount } = await import('../daemon/unmount.js')
   unmount(mountpoint, true)

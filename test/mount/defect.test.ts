@@ -3,13 +3,13 @@
  * A worker that fails takes its mount with it, and nothing else: no program waits for ever, none writes into the
  * directory below, as the mount stays until it is unmounted, and the device is left as after a loss of power.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
 import { SystemLog, logToSystem } from '../../src/daemon/system-log.js'
 import { marks } from '../support/defect-marks.js'
 import { ForegroundServer } from '../support/foreground-server.js'
-import { finish, withoutRunner } from '../support/run-command.js'
+import { finish, run, withoutRunner } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
 import {
@@ -96,10 +96,20 @@ void tap.test('killed in the background', async (t) => {
 void tap.test('killed while its workers start', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const script = join(mount.folder, 'killed.mjs')
+  // Its number, the lowest one that is free, is most probably given to the mount.
+  const other = join(mount.folder, 'other')
+  await mkdir(other)
+  await run('mount', ['-t', 'tmpfs', 'pmfs2-test', other])
+  t.teardown(() => finish('umount', [other]))
   // Each thread loads it.
   await writeFile(
     script,
-    "import { isMainThread } from 'node:worker_threads'\nif (!isMainThread) process.kill(process.pid, 'SIGKILL')\n",
+    [
+      "import { spawnSync } from 'node:child_process'",
+      "import { isMainThread } from 'node:worker_threads'",
+      `if (isMainThread && process.argv.includes('--foreground')) spawnSync('umount', ['${other}'])`,
+      "if (!isMainThread) process.kill(process.pid, 'SIGKILL')",
+    ].join('\n'),
   )
   const start = (...options: readonly string[]) =>
     finish('env', [...withoutRunner, ...options, process.execPath, program, mount.device, mount.mountpoint])

@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { rawCommand } from '../native/raw-command.js'
+import { startProgram } from './start-program.js'
 import { SystemLog, logCommand, logToSystem } from './system-log.js'
 
 const exitKilled = 32
@@ -55,7 +56,7 @@ export function leaveStarter(lastWords: string): void {
 
 /** Leaves a shell behind that reads from this process until it is gone, however it ends, unless that was in order. */
 function leaveWatcher(lastWords: string): void {
-  const watcher = spawn(
+  const watcher = startProgram(
     'sh',
     ['-c', `read -r line; ${logCommand}`, 'pmfs2-watch', String(process.pid), lastWords],
     {
@@ -65,7 +66,7 @@ function leaveWatcher(lastWords: string): void {
     },
   )
   // Without a shell nobody watches; all else goes on.
-  watcher.on('error', () => undefined)
+  if (watcher === null) return
   watcher.unref()
   process.on('exit', () => watcher.kill('SIGKILL'))
 }

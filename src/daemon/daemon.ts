@@ -109,17 +109,23 @@ async function serveAndClose(
     await workers?.gone()
     // Programs that wait for an answer are told that none will come. From now on the mount answers ENOTCONN.
     closeSync(fd)
-    await calls.end()
+    const callsEnded = calls.end()
     opened.abandon()
+    await callsEnded
     // A mount that programs know stays, or they would go on writing into the directory below it.
     if (device !== null && (!told.isLive || signals.came) && detach(device).length > 0) detachLazily(device)
     const place = device === null ? null : (placesOf(device)[0] ?? null)
     throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)
-  await calls.end()
-  if (isLeft && device !== null) detachLazily(device)
-  opened.close()
+  const callsEnded = calls.end()
+  try {
+    // Before what may fail, or take its time.
+    opened.close()
+  } finally {
+    await callsEnded
+    if (isLeft && device !== null) detachLazily(device)
+  }
 }
 
 function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number): WorkersPlan {

@@ -5,14 +5,14 @@
  * the server ends in any case; what is in use has its mapped pages written first. Nothing is unmounted that is not
  * ours, whatever lies at the mount point by now.
  *
- * A second signal stops the workers at once, whatever is under way.
+ * A second signal stops the workers at once, whatever is under way, unless it comes together with the first.
  */
-import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
 import type { Statistics } from '../fuse/statistics.js'
 import type { MountCalls } from './mount-calls.js'
+import { startProgram } from './start-program.js'
 import type { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -21,12 +21,17 @@ const trace = debug('pmfs2:daemon')
 const graceMs = 1000
 /** How long the kernel may take to find what is to be written of a mount in use, and then to write it. */
 const flushLimitMs = 5000
+/**
+ * Signals that come together are one request: timeout(1) sends its signal to the server and to its group, and a closing
+ * terminal sends several.
+ */
+const togetherMs = 1000
 /** Nothing written for so long: all has been. */
 const quietMs = 500
 
 export interface EndingParts {
   readonly calls: MountCalls
-  readonly workers: Workers
+  readonly workers: Pick<Workers, 'stop' | 'fail'>
   readonly statistics: Statistics
   /** Does something once workers do not pause. */
   readonly whenServing: (action: () => void) => void
@@ -34,7 +39,8 @@ export interface EndingParts {
 
 export class Ending {
   readonly #parts: EndingParts
-  #asked = false
+  /** When the first signal came, on the monotonic clock. */
+  #askedAt: number | null = null
   #over = false
   #hasStopped = false
   #timer: NodeJS.Timeout | null = null
@@ -45,12 +51,14 @@ export class Ending {
 
   /** To be called at each signal. */
   ask(): void {
-    if (this.#asked) {
+    const now = performance.now()
+    if (this.#askedAt !== null) {
+      if (now - this.#askedAt < togetherMs) return
       trace('asked again')
       this.#stopWorkers()
       return
     }
-    this.#asked = true
+    this.#askedAt = now
     // What the kernel writes must be served within a time limit, which a pause may exceed.
     this.#parts.whenServing(() => this.#begin())
   }
@@ -115,10 +123,11 @@ export class Ending {
  * still serve. A program of its own does that, as a thread of this process would have to be waited for in any case.
  */
 async function flush(place: string): Promise<void> {
-  const child = spawn(...rawCommand('sync', ['--file-system', '--', place]), {
+  const child = startProgram(...rawCommand('sync', ['--file-system', '--', place]), {
     stdio: 'ignore',
     timeout: flushLimitMs,
   })
+  if (child === null) return
   await new Promise<void>((resolve) => {
     child.on('error', () => resolve())
     child.on('exit', (code, signal) => {

@@ -8,19 +8,23 @@
  *
  * Once /dev/fuse is closed the kernel waits for nobody. Then, this thread may make the calls itself.
  */
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
 import { placesOf } from './mount-table.js'
+import { startProgram } from './start-program.js'
 
 const trace = debug('pmfs2:daemon')
 
 const program = fileURLToPath(new URL('./mount-call.js', import.meta.url))
 
+/** How long a killed call may take to end: the kernel may let it wait for something that no signal interrupts. */
+const endLimitMs = 1000
+
 interface Caller {
-  /** Resolves when the process has ended, however, or could not be started. */
-  readonly ended: Promise<void>
+  /** Resolves when the process has ended, or could not be started. The value is whether its exit code was 0. */
+  readonly ended: Promise<boolean>
+  /** Kills it with all that it has started, and no longer keeps this process alive for it. */
   kill(): void
 }
 
@@ -41,55 +45,75 @@ export class MountCalls {
   }
 
   /** The same of one that is in use: it is taken out of sight, and goes when its last user does. */
-  unmountLazily(): Promise<void> {
-    return this.#call('unmount-lazily')
+  async unmountLazily(): Promise<void> {
+    await this.#call('unmount-lazily')
   }
 
-  /** What the kernel lets programs change would only fail in the server. */
-  remountReadOnly(): Promise<void> {
+  /** What the kernel lets programs change would only fail in the server. @returns whether it was remounted */
+  remountReadOnly(): Promise<boolean> {
     return this.#call('remount-read-only')
   }
 
-  /** To be called once /dev/fuse is closed. Another mount may get the device number afterwards, so no call goes on. */
+  /**
+   * To be called once /dev/fuse is closed. Another mount may get the device number afterwards, so no call goes on. All
+   * are killed when this returns; the promise resolves when they have ended, or after a second.
+   */
   async end(): Promise<void> {
     this.#isOver = true
-    for (const caller of this.#callers) caller.kill()
-    await Promise.all([...this.#callers].map(({ ended }) => ended))
+    const callers = [...this.#callers]
+    for (const caller of callers) caller.kill()
+    await within(Promise.all(callers.map(({ ended }) => ended)), endLimitMs)
   }
 
-  async #call(call: string): Promise<void> {
-    if (this.#device === null || this.#isOver) return
+  /** @returns whether the call succeeded */
+  async #call(call: string): Promise<boolean> {
+    if (this.#device === null || this.#isOver) return false
     const caller = start(call, this.#device)
-    if (caller === null) return
+    if (caller === null) return false
     this.#callers.add(caller)
-    await caller.ended
+    const succeeded = await caller.ended
     this.#callers.delete(caller)
+    return succeeded
   }
 }
 
 /** @returns null where no process can be had */
 function start(call: string, device: string): Caller | null {
-  try {
-    // Signals of the terminal are for the server alone, and so are options of Node.
-    const child = spawn(...rawCommand(process.execPath, [program, call, device]), {
-      stdio: 'ignore',
-      detached: true,
-      env: { ...process.env, NODE_OPTIONS: '' },
-      cwd: '/',
+  // Signals of the terminal are for the server alone, and so are options of Node. It leads a process group of its own.
+  const child = startProgram(...rawCommand(process.execPath, [program, call, device]), {
+    stdio: 'ignore',
+    detached: true,
+    env: { ...process.env, NODE_OPTIONS: '' },
+    cwd: '/',
+  })
+  if (child === null) return null
+  const ended = new Promise<boolean>((resolve) => {
+    child.on('error', () => resolve(false))
+    child.on('exit', (code, signal) => {
+      trace('%s ended with %s', call, code ?? signal)
+      resolve(code === 0)
     })
-    const ended = new Promise<void>((resolve) => {
-      child.on('error', (error) => {
-        trace('%s: %s', call, error.message)
-        resolve()
-      })
-      child.on('exit', (code, signal) => {
-        trace('%s ended with %s', call, code ?? signal)
-        resolve()
-      })
-    })
-    return { ended, kill: () => void child.kill('SIGKILL') }
-  } catch (error) {
-    trace('%s: %o', call, error)
-    return null
+  })
+  const kill = (): void => {
+    if (child.pid !== undefined) killGroup(child.pid)
+    child.unref()
   }
+  return { ended, kill }
+}
+
+/** fusermount3, which a call starts for users who are not root, would go on without its starter. */
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch (error) {
+    trace('group %d: %o', leader, error)
+  }
+}
+
+/** Waits for the promise, but not longer than that. */
+async function within(promise: Promise<unknown>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))
+  await Promise.race([promise, limit])
+  clearTimeout(timer)
 }

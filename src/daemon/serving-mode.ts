@@ -171,8 +171,9 @@ export class ServingMode {
     if (this.#refusal === null) return
     tell(this.#refusal)
     // What the kernel lets programs try would only fail here.
-    await calls.remountReadOnly()
-    this.#followed = this.#lookUp() ?? entry
+    const isRemounted = await calls.remountReadOnly()
+    // The table may show by now what somebody else has asked for meanwhile, which is followed next.
+    if (isRemounted) this.#followed = readOnly(entry)
   }
 
   /**
@@ -223,6 +224,11 @@ export class ServingMode {
 /** The file system's own flag: a mount of it elsewhere may be read-only by itself. */
 function isReadOnly(entry: MountEntry): boolean {
   return entry.superOptions.includes('ro')
+}
+
+/** The entry once the file system has become read-only. */
+function readOnly(entry: MountEntry): MountEntry {
+  return { ...entry, superOptions: [...entry.superOptions.filter((option) => option !== 'rw'), 'ro'] }
 }
 
 function isSame(entry: MountEntry, other: MountEntry | null): boolean {

@@ -3,8 +3,9 @@
  * The system log, for a server that nobody listens to: logger(1) hands a line to syslog or the journal, and where
  * neither answers, the kernel's own log takes it.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { startProgram } from './start-program.js'
 
 const tag = 'pmfs2-fuse'
 const patienceMs = 5000
@@ -68,21 +69,25 @@ export class SystemLog {
     this.#waiting = []
     this.#isBusy = true
     const { logger, kernelLog } = this.#places
-    const child = spawn(logger, options(this.#severity), {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      timeout: patienceMs,
-    })
     const settle = (isTaken: boolean): void => {
       if (!this.#isBusy) return
       if (!isTaken) for (const line of lines) logToKernel(line, this.#severity, kernelLog)
       this.#isBusy = false
       if (this.#waiting.length > 0) this.#handOver()
     }
+    const child = startProgram(logger, options(this.#severity), {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      timeout: patienceMs,
+    })
+    if (child === null) {
+      settle(false)
+      return
+    }
     child.once('error', () => settle(false))
     child.once('exit', (code) => settle(code === 0))
-    // Whether it took the lines is told by its exit code.
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(lines.map((line) => `${line}\n`).join(''))
+    // Whether it took the lines is told by its exit code. Without descriptors for a pipe there is no stdin.
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(lines.map((line) => `${line}\n`).join(''))
   }
 }
 

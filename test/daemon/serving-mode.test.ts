@@ -8,6 +8,7 @@ import { openVolume } from '../../src/api/opened-volume.js'
 import { parseMountOptions } from '../../src/daemon/mount-options.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { ServingMode } from '../../src/daemon/serving-mode.js'
+import { VolumeError } from '../../src/fs/volume-error.js'
 import { formattedDevice } from '../api/formatted-device.js'
 import { run } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -31,17 +32,18 @@ async function stage(t: Test, readOnly = false) {
     goOn: () => void events.push('goOn'),
     fail: (error: unknown) => void events.push(`fail: ${String(error)}`),
   }
+  const calls = { remountReadOnly: () => Promise.resolve(false) }
   const mode = new ServingMode({
     device: findMount(path)!.device,
     opened,
     workers,
-    calls: { remountReadOnly: () => Promise.resolve() },
+    calls,
     options: parseMountOptions([]),
     tell: () => undefined,
   })
   t.teardown(() => mode.release())
   const remount = (options: string) => run('mount', ['-i', '-o', `remount,${options}`, path])
-  return { mode, opened, workers, events, remount, finishPause: () => finishPause() }
+  return { mode, opened, workers, calls, events, remount, finishPause: () => finishPause() }
 }
 
 void test('what workers may have to serve waits until they go on', async (t) => {
@@ -107,4 +109,49 @@ void test('a mount table that cannot be read is read later', async (t) => {
   finishPause()
   await sleep(1)
   t.same(events, ['pause', 'goOn'], 'nobody has to ask')
+})
+
+void test('what somebody remounts while the server refuses to write is followed as well', async (t) => {
+  const meanwhile: readonly [isRemounted: boolean, ...options: string[]][] = [
+    [true, 'ro', 'rw'],
+    [true, 'ro,noatime'],
+    [false, 'rw,noatime'],
+  ]
+  for (const [isRemounted, ...options] of meanwhile) {
+    const { mode, opened, calls, events, remount, finishPause } = await stage(t, true)
+    opened.becomeWritable = () => {
+      throw new VolumeError('damaged', 'it is damaged')
+    }
+    calls.remountReadOnly = async () => {
+      for (const option of options) await remount(option)
+      events.push('remounted')
+      return isRemounted
+    }
+    await remount('rw')
+    mode.follow()
+    finishPause()
+    while (!events.includes('remounted')) await sleep(10)
+    await sleep(10)
+    t.same(events, ['pause', 'goOn', 'remounted', 'pause'], options.join(', then '))
+  }
+})
+
+void test('the remount by the server itself is no change', async (t) => {
+  const { mode, opened, calls, events, remount, finishPause } = await stage(t, true)
+  opened.becomeWritable = () => {
+    throw new VolumeError('damaged', 'it is damaged')
+  }
+  calls.remountReadOnly = async () => {
+    await remount('ro')
+    events.push('remounted')
+    return true
+  }
+  await remount('rw')
+  mode.follow()
+  finishPause()
+  while (!events.includes('remounted')) await sleep(10)
+  await sleep(10)
+  mode.follow()
+  t.same(events, ['pause', 'goOn', 'remounted'])
+  t.equal(mode.report.refusal, 'it is damaged')
 })

@@ -2,7 +2,7 @@
 /** SIGTERM and SIGINT unmount: the device is clean afterwards, whether the mount was in use or not. */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
@@ -11,7 +11,8 @@ import { ForegroundServer } from '../support/foreground-server.js'
 import { withOwnMounts } from '../support/own-mounts.js'
 import { finish, run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
-import { TestMount, hasEnded, succeed, until } from '../support/test-mount.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { TestMount, hasEnded, preload, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(120_000)
 
@@ -89,6 +90,22 @@ void tap.test('a mount in use', async (t) => {
   await mount.mount()
   t.equal((await system.readFile(join(mount.mountpoint, 'file'))).toString(), 'contents')
   t.same(await system.names(mount.mountpoint), ['file'])
+})
+
+void tap.test('a mount in use, and a mount table that cannot be read in the end', async (t) => {
+  const begins = join(await temporaryDirectory(t), 'begins')
+  preload(t, 'lost-mount-table', `PMFS2_TEST_LOST=${begins}`)
+  const mount = await TestMount.mounted(t, '16M')
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  await system.chdir(mount.mountpoint)
+  await system.writeFile('file', 'contents')
+  const { pid } = await mount.report()
+  await writeFile(begins, '')
+  process.kill(pid, 'SIGTERM')
+  t.ok(await hasEnded(pid), 'the server ends')
+  await rm(begins)
+  await isLeftInOrder(t, mount)
 })
 
 void tap.test('stores to a mapping that is in use are written', async (t) => {

@@ -2,6 +2,7 @@
 /** -o writeback_cache: what is gathered, what is durable when, and that errors of late writes are heard of. */
 import { constants } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { pattern } from '../posix/fixture.js'
 import { fl, setFlags } from '../support/inode-flags.js'
@@ -15,6 +16,8 @@ tap.setTimeout(120_000)
 const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR, O_SYNC, O_WRONLY } = constants
 const SEEK_DATA = 3
 const SEEK_HOLE = 4
+/** As timeout(1) and a closing terminal send signals. */
+const togetherMs = 5
 const writeback = ['-o', 'writeback_cache', '--channel', 'devfuse']
 const lateness = /buffered writes are durable only after fsync\(2\)/
 
@@ -167,18 +170,25 @@ void tap.test('what has not been written back is no hole', async (t) => {
   t.match(await mount.check(), /: clean,/)
 })
 
-void tap.test('a signal to the server of a mount in use loses nothing', async (t) => {
+/** The file stays open, so nothing but the server has its pages written. */
+async function endsWithDirtyPages(t: Test, signals: number): Promise<void> {
   const { mount, system, path } = await place(t)
   const fd = await system.open(path('held'), O_RDWR | O_CREAT)
   await system.pwrite(fd, pattern(2 ** 20), 0)
   const { pid } = await mount.report()
-  process.kill(pid, 'SIGTERM')
+  for (let n = 0; n < signals; n++) {
+    if (n > 0) await sleep(togetherMs)
+    process.kill(pid, 'SIGTERM')
+  }
   t.ok(await hasEnded(pid), 'the server ends')
   await outcome(system.close(fd))
   await mount.cutOff()
   await mount.mount(...writeback)
   t.ok((await system.readFile(path('held'))).equals(pattern(2 ** 20)))
-})
+}
+
+void tap.test('a signal to the server of a mount in use loses nothing', (t) => endsWithDirtyPages(t, 1))
+void tap.test('nor do two that come together', (t) => endsWithDirtyPages(t, 2))
 
 void tap.test('an append-only file gathers appends, and no stores of mappings', async (t) => {
   const here = await place(t)

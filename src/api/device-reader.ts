@@ -10,6 +10,7 @@ import { Superblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { type Device, windowLimitBytes } from '../pmem/device.js'
+import { checkMapping } from '../pmem/medium-failure.js'
 
 /** Reads bytes of a device. */
 export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
@@ -30,7 +31,10 @@ export function readerOf(device: Device): DeviceReader {
   return { read, close: () => closeSync(fd) }
 }
 
-/** Maps what is asked for, and no more, for the time of a copy. */
+/**
+ * Maps what is asked for, and no more, for the time of a copy. What it returns throws a DeviceError where the device
+ * cannot be mapped or read.
+ */
 export function mappedReader(device: Device): ReadBytes {
   const { alignBytes, sizeBytes } = device
   return (offsetBytes, lengthBytes) => {
@@ -39,9 +43,13 @@ export function mappedReader(device: Device): ReadBytes {
     if (end - start > windowLimitBytes) throw new RangeError(`${lengthBytes} bytes are more than one window`)
     const mapping = device.mapWindow(start, end - start, 'read-only')
     const view = native.view(mapping)
-    const bytes = new Uint8Array(view).slice(offsetBytes - start, offsetBytes - start + lengthBytes)
-    native.unmap(mapping, view)
-    return bytes
+    try {
+      const bytes = new Uint8Array(view).slice(offsetBytes - start, offsetBytes - start + lengthBytes)
+      checkMapping(mapping, device.path, start)
+      return bytes
+    } finally {
+      native.unmap(mapping, view)
+    }
   }
 }
 

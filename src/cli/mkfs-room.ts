@@ -19,7 +19,7 @@ import { formatSize } from './size.js'
 export function takeRoom(device: Device, volume: Superblock, n: number, sparse: boolean): void {
   const bytes = volume.segments[n]!.blocks * blockBytes
   // A disk that runs full meanwhile may keep what it has allocated, as ext4 does.
-  if (!sparse && lacking(device, 'bfree') > 0) throw noRoom(device, bytes, sparse, undefined)
+  if (!sparse && lacking(device, bytes, 'bfree') > 0) throw noRoom(device, bytes, sparse, undefined)
   try {
     if (!sparse) device.takeRoom(0, bytes)
     else {
@@ -43,13 +43,16 @@ function noRoom(device: Device, bytes: number, sparse: boolean, cause: unknown):
 
 /** Bytes that the disk under a file lacks of what the file may come to need. */
 export function missingRoom(device: Device): number {
-  return lacking(device, 'bavail')
+  return lacking(device, device.sizeBytes, 'bavail')
 }
 
-/** @param which blocks count as free: those that root has, too, or those that all have */
-function lacking(device: Device, which: 'bfree' | 'bavail'): number {
+/**
+ * @param bytes that the file is to have
+ * @param which blocks count as free: those that root has, too, or those that all have
+ */
+function lacking(device: Device, bytes: number, which: 'bfree' | 'bavail'): number {
   if (device.kind !== 'file') return 0
   const path = kernelName(device.path)
   const disk = statfsSync(path)
-  return Math.max(0, device.sizeBytes - statSync(path).blocks * 512 - disk[which] * disk.bsize)
+  return Math.max(0, bytes - statSync(path).blocks * 512 - disk[which] * disk.bsize)
 }

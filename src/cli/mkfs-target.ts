@@ -151,7 +151,8 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     },
     prepare(takeRoom) {
       ends.onFailure(() => {
-        if (statSync(kernelName(path)).size > oldBytes) truncateSync(kernelName(path), oldBytes)
+        // Also at the old length: a file system may leave blocks beyond the end of a file.
+        if (statSync(kernelName(path)).size >= oldBytes) truncateSync(kernelName(path), oldBytes)
       })
       takeRoom(holder)
       if (newBytes > oldBytes) resize(path, newBytes)

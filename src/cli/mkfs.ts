@@ -15,7 +15,7 @@ import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { missingRoom, takeRoom } from './mkfs-room.js'
 import { Ends } from './ends.js'
-import { type Target, openTarget, refuseRepetition } from './mkfs-target.js'
+import { type ReadyTarget, type Target, openTarget, refuseRepetition } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
 import { reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
@@ -110,12 +110,14 @@ async function mkfs(args: MkfsArguments): Promise<void> {
     for (const path of paths)
       targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
     if (sizeBytes !== null) refuseSize(targets)
-    await about(first, () => {
-      const { devices, zeroed } = readyDevices(targets, wanted, args.sparse)
-      const superblock = formatDevices(devices, force, { ...wanted, zeroed })
-      if (!args.quiet) summarise(devices, superblock)
-    })
+    const volume = await about(first, () =>
+      plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false }),
+    )
+    const { devices, zeroed } = await readyDevices(targets, volume, args.sparse)
+    const superblock = await about(first, () => formatDevices(devices, force, { ...wanted, zeroed }))
+    // What is made stays, also where nothing more can be learned or told of it.
     succeeded = true
+    if (!args.quiet) await about(first, () => summarise(devices, superblock))
   } finally {
     ends.run(succeeded)
   }
@@ -129,16 +131,17 @@ function refuseSize(targets: readonly Target[]): void {
 }
 
 /** Nothing is dropped before all devices have passed, and have the room that they need. */
-function readyDevices(
+async function readyDevices(
   targets: readonly Target[],
-  wanted: Omit<FormatOptions, 'deviceBlocks' | 'zeroed'>,
+  volume: Superblock,
   sparse: boolean,
-): { devices: DeviceSet; zeroed: boolean } {
-  const volume = plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false })
+): Promise<{ devices: DeviceSet; zeroed: boolean }> {
   const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, volume, n, sparse)
-  for (const target of targets) target.refuseContents()
-  for (const [n, target] of targets.entries()) target.prepare(takeRoomOf(n))
-  const ready = targets.map((target, n) => target.overwrite(takeRoomOf(n)))
+  for (const target of targets) await about(target.path, () => target.refuseContents())
+  for (const [n, target] of targets.entries()) await about(target.path, () => target.prepare(takeRoomOf(n)))
+  const ready: ReadyTarget[] = []
+  for (const [n, target] of targets.entries())
+    ready.push(await about(target.path, () => target.overwrite(takeRoomOf(n))))
   return {
     devices: new DeviceSet(ready.map(({ device }) => device)),
     zeroed: ready.every(({ zeroed }) => zeroed),

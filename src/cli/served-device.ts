@@ -16,7 +16,7 @@ import { namesIn, statOf, textOf } from '../pmem/probe.js'
 export function pathsOfServed(names: readonly string[], pid: number | null): string[] {
   const locked = pid === null ? [] : lockedFiles(`/proc/${pid}`)
   const mapped = locked.filter(({ isMapped }) => isMapped)
-  const served = mapped.length > 0 ? mapped : locked.slice(-names.length)
+  const served = mapped.length === names.length ? mapped : locked.slice(-names.length)
   return names.map((name, n) => {
     const named = statOf(name)
     if (named !== null && locked.some(({ path }) => isSame(named, statOf(path)))) return name
@@ -42,26 +42,31 @@ export function mountOfDevice(device: string): MountEntry | null {
 
 interface LockedFile {
   readonly path: string
+  /** Device and inode, as the kernel prints them. */
+  readonly key: string
   /** Whether the process has it in its memory, too. */
   readonly isMapped: boolean
 }
 
 /**
  * What a process has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
- * starter had locked already and left open. Of these the server maps its devices alone. On overlayfs, older kernels
- * name a file that is mapped by another number than one that is locked.
+ * starter had locked already and left open. The descriptor that a mapping keeps (src/native/backing.c) shows the lock
+ * once more, further on, and is left out. Of what is locked the server maps its devices alone. On overlayfs, older
+ * kernels name a file that is mapped by another number than one that is locked.
  */
 function lockedFiles(process: string): LockedFile[] {
   const mapped = mappedFiles(process)
   const folder = join(process, 'fdinfo')
-  return namesIn(folder)
+  const locked = namesIn(folder)
     .toSorted((a, b) => Number(a) - Number(b))
     .flatMap((fd) => {
       const lock = /^lock:.*\bFLOCK\b.*\bWRITE +\d+ (\S+:\S+):(\d+) /m.exec(textOf(join(folder, fd)) ?? '')
       if (lock === null) return []
       const [, device, inode] = lock
-      return [{ path: join(process, 'fd', fd), isMapped: mapped.has(`${device} ${inode}`) }]
+      const key = `${device} ${inode}`
+      return [{ path: join(process, 'fd', fd), key, isMapped: mapped.has(key) }]
     })
+  return locked.filter(({ key }, n) => locked.findIndex((other) => other.key === key) === n)
 }
 
 /** Each as device and inode, as the kernel prints them. */

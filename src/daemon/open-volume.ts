@@ -20,12 +20,18 @@ export async function openForMount(named: readonly string[], readOnly: boolean):
       return openVolume(named, readOnly, true)
     } catch (error) {
       if (error instanceof DeviceError && error.code === 'EROFS')
-        throw new DeviceError('EROFS', `${error.message}: mount it with -o ro, or make it writable`)
+        throw new DeviceError('EROFS', `${error.message}: ${adviceOnProtection(readOnly)}`)
       const isBusy = error instanceof DeviceError && error.code === 'EBUSY' && !error.outlasts
       if (!isBusy || Date.now() > deadline || isMounted(error.device)) throw error
       await sleep(busyRetryMs)
     }
   }
+}
+
+/** What helps where a device is write-protected. A read-only mount meets that on a volume with devdax alone. */
+function adviceOnProtection(readOnly: boolean): string {
+  if (!readOnly) return 'mount it with -o ro, or make it writable'
+  return 'make it writable, as recovery writes to all devices of a volume where one is devdax'
 }
 
 /** @param device null: it is not known which one is busy */

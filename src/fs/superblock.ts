@@ -230,7 +230,7 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
  * @param copy the newest good one of the device, null where there is none @throws VolumeError where the device is stale
  */
 function checkAge(medium: Medium, superblock: Superblock, device: number, copy: Superblock | null): void {
-  // Copies are written one after the other, so one may be older by one write.
+  // Copies are written one after the other, so one may be older by one write. A mount and its end take two writes each.
   if (copy === null || copy.getNumber(at.sequence) + 1 >= superblock.getNumber(at.sequence)) return
   throw new VolumeError(
     'foreign',
@@ -264,6 +264,7 @@ export function writeSuperblock(medium: Medium, superblock: Superblock): void {
 /**
  * Makes copies that are damaged, or older by a write that was cut off, the same as the others. Another write that is
  * cut off then leaves none that is older by two, for which its device would be taken for a stale one.
+ * @param superblock as it was read: what is changed comes with a new sequence, by {@link writeSuperblock}
  */
 export function levelCopies(medium: Medium, superblock: Superblock): void {
   const sequence = superblock.getNumber(at.sequence)

@@ -50,8 +50,8 @@ export interface OpenOptions {
   readonly isChecked?: boolean
   /**
    * The volume is not marked as in use before {@link Volume.markMounted}, and until then no engine may change anything.
-   * Opening itself still stores what it always does: recovery, the freeing of orphans, and a damaged list of free
-   * inodes made anew.
+   * Opening itself still stores what it always does: copies of the superblock made equal, recovery, the freeing of
+   * orphans, and a damaged list of free inodes made anew.
    */
   readonly unmarked?: boolean
 }
@@ -105,6 +105,7 @@ export class Volume {
       throw new VolumeError('feature', onlyReadOnly)
     }
     const { geometry } = superblock
+    if (!options.readOnly) levelCopies(medium, superblock)
     const undone = recover(medium, geometry, options.readOnly)
     const state = SharedState.create(geometry.blockCount, geometry.laneCount)
     const record = damageRecord(superblock)
@@ -185,10 +186,19 @@ export class Volume {
     if (!this.#marked) return
     // Before the superblock may say so: a fence that fails, or has failed, ends this here.
     this.#medium.fence()
-    this.#superblock.write((superblock) => {
+    this.#writeState((superblock) => {
       superblock.set(at.state, stateClean)
       this.#countDamage(superblock)
     })
+  }
+
+  /**
+   * With several devices the superblock is written twice, and the state changes with the second write. A power failure
+   * leaves copies that are at most one write apart, and what was copied from a device before is older by two.
+   */
+  #writeState(change: (superblock: Superblock) => void): void {
+    if (this.superblock.segments.length > 1) this.#superblock.write(() => undefined)
+    this.#superblock.write(change)
   }
 
   /** Ends without a word to the medium: an engine has failed, and may have left locks and a transaction behind. */
@@ -242,6 +252,7 @@ export class Volume {
     if (!this.#isReadOnly) return
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
+    levelCopies(this.#medium, superblock)
     this.#superblock.load(superblock)
     recover(this.#medium, superblock.geometry)
     if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).load()
@@ -261,8 +272,7 @@ export class Volume {
     if (this.#isReadOnly) return
     this.#marked = true
     writeHeaders(this.#medium, this.superblock, true)
-    this.#superblock.use((superblock) => levelCopies(this.#medium, superblock))
-    this.#superblock.write((superblock) => {
+    this.#writeState((superblock) => {
       superblock.set(at.state, stateDirty)
       superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
       superblock.set(at.mountCount, superblock.get(at.mountCount) + 1)

@@ -23,7 +23,7 @@ static struct backing *make_backing(int fd, const struct stat *file)
 		return NULL;
 	*backing = (struct backing){
 		.next = all,
-		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
+		.fd = fcntl(fd, F_DUPFD_CLOEXEC, fd),
 		.device = file->st_dev,
 		.special = file->st_rdev,
 		.inode = file->st_ino,

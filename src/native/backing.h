@@ -26,8 +26,9 @@ struct backing {
 };
 
 /*
- * The backing of an open file: the one that other mappings of the file have taken, or a new one, which keeps the open
- * file. NULL where that cannot be had, and errno says why.
+ * The backing of an open file: the one that other mappings of the file have taken, or a new one. That keeps the file
+ * open by a descriptor of a higher number, so that the first descriptors of several files are in the order of their
+ * opening. NULL where that cannot be had, and errno says why.
  */
 struct backing *take_backing(int fd);
 void drop_backing(struct backing *backing);

@@ -3,7 +3,7 @@
  * Devices that fail under a load or a store. The kernel reports this by SIGBUS: the disk under a sparse file is full,
  * the file was truncated, or the medium is bad. The handler records the failure in the mapping, replaces the page by
  * zeros, and lets the thread continue. Before a call is answered, or data is declared durable, failure_count() is
- * checked. Invariant: a failure is recorded before its page is replaced, and is never cleared.
+ * checked. Invariant: a failure is recorded before its page is replaced, and stays until its mapping is unmapped.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -182,7 +182,10 @@ export interface Native {
    */
   view(mapping: Mapping): ArrayBuffer
 
-  /** A 32-bit word that counts the mappings of this process that have failed, for any thread to look at. */
+  /**
+   * A 32-bit word for any thread to look at. It counts the mappings of this process that have failed by SIGBUS and are
+   * not unmapped yet, and the files that fdatasync(2) has failed on, for ever.
+   */
   failures(): ArrayBuffer
   /**
    * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is

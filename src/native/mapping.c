@@ -115,6 +115,11 @@ void count_failure(void)
 	__atomic_add_fetch(&failures, 1, __ATOMIC_SEQ_CST);
 }
 
+static void uncount_failure(void)
+{
+	__atomic_sub_fetch(&failures, 1, __ATOMIC_SEQ_CST);
+}
+
 int64_t failure_of(int64_t mapping)
 {
 	const struct mapping *m = look_up(mapping);
@@ -419,6 +424,9 @@ int release_mapping(int64_t mapping)
 	base = m->base;
 	length = m->length;
 	backing = m->backing;
+	/* Nothing can be read or stored through it any more. A handler that comes late leaves the count too high. */
+	if (atomic_exchange(&m->failure, 0))
+		uncount_failure();
 	pthread_mutex_unlock(&table_mutex);
 	error = munmap(base, length) ? -errno : 0;
 	drop_if_taken(backing);

@@ -69,7 +69,7 @@ struct place {
 int reach_place(int64_t mapping, int64_t offset, int64_t length, enum access access, struct place *place);
 /* The whole mapping. */
 int reach_all(int64_t mapping, char **address, size_t *length);
-/* Takes the mapping out of the table and unmaps it. */
+/* Takes the mapping out of the table and unmaps it; its failure by SIGBUS is not counted any more. */
 int release_mapping(int64_t mapping);
 
 /* Once, before any other call. */
@@ -84,7 +84,7 @@ size_t page_size(void);
 
 /* The first failure of a mapping; 0: none, -EINVAL: no such mapping. */
 int64_t failure_of(int64_t mapping);
-/* The word that counts failures in the process, for all to read. */
+/* The word that counts failures in the process, for all to read; one of a mapping goes with the mapping. */
 int32_t *failure_counter(void);
 static inline int32_t failure_count(void)
 {

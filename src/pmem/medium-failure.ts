@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Devices that fail while they are mapped: a load or a store that the kernel answers with SIGBUS, or fdatasync(2)
- * with an error. The native helper notes the first failure of each mapping. Invariant: a failure is never taken back,
- * so that nothing which was stored since is taken for durable, and nothing that was read for what the device holds.
+ * with an error. The native helper notes the first failure of each mapping. Invariant: a failure lasts as long as its
+ * mapping, so that nothing which was stored since is taken for durable, and nothing that was read for what the device
+ * holds.
  */
 import { windowBytes } from '../../layout/geometry.js'
 import { type Mapping, native } from '../native/index.js'
@@ -29,22 +30,29 @@ export function deviceAt(devices: readonly DevicePlace[], window: number): Devic
   return devices.findLast(({ firstWindow }) => firstWindow <= window)
 }
 
+/** @param offsetBytes where on the device the mapping begins @throws DeviceError where it has failed */
+export function checkMapping(mapping: Mapping, path: string, offsetBytes: number): void {
+  const failure = native.failureOf(mapping)
+  if (failure > 0) throw describe(failure, path, offsetBytes)
+}
+
 /** How a medium failed, or null. @param devices in rising order of their windows */
 export function failureOf(windows: readonly Mapping[], devices: readonly DevicePlace[]): DeviceError | null {
   if (!hasAnythingFailed()) return null
   for (const [window, mapping] of windows.entries()) {
     const failure = native.failureOf(mapping)
-    if (failure > 0) return describe(failure, window, devices)
+    if (failure <= 0) continue
+    const device = deviceAt(devices, window)
+    return describe(failure, device?.path ?? 'memory', (window - (device?.firstWindow ?? 0)) * windowBytes)
   }
   return null
 }
 
-function describe(failure: number, window: number, devices: readonly DevicePlace[]): DeviceError {
+/** @param offsetBytes where on the device the mapping begins */
+function describe(failure: number, path: string, offsetBytes: number): DeviceError {
   const errno = Math.floor(failure / 2 ** 32)
-  const device = deviceAt(devices, window)
-  const path = device?.path ?? 'memory'
   if (errno !== EFAULT) return deviceError(errno, `cannot write ${path}`)
-  const at = (window - (device?.firstWindow ?? 0)) * windowBytes + (failure % 2 ** 32)
+  const at = offsetBytes + (failure % 2 ** 32)
   return new DeviceError(
     'EIO',
     `cannot access ${path} at byte ${at}: its disk is full, it was cut short, or its medium is bad (SIGBUS)`,

@@ -6,7 +6,17 @@ import { existsSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync } fr
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { fileLimitMs, fingerprint, pmfs2, refuse, sparseFile, succeed, writeAt } from './cli.js'
+import {
+  command,
+  fileLimitMs,
+  fingerprint,
+  pmfs2,
+  refuse,
+  sparseFile,
+  start,
+  succeed,
+  writeAt,
+} from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
@@ -142,6 +152,25 @@ void t.test('all become the file system, or none is changed', async (t) => {
   t.match(await succeed(t, ['fsck', held]), /clean/)
   await succeed(t, mine(held, '--force', '--quiet'))
   t.match(await succeed(t, ['fsck', held]), /clean/)
+})
+
+void t.test('the device that fails is the one that is named', async (t) => {
+  const place = await places(t)
+  const [a, b] = [sparseFile(place('a'), 4 * mebibyte), sparseFile(place('b'), 2 * mebibyte)]
+  const limited = ['-c', 'ulimit -f 10 && exec "$@"', 'bash', process.execPath, command]
+  const { end, stderr } = await start('bash', [
+    ...limited,
+    'mkfs',
+    a,
+    b,
+    '--size',
+    '4M',
+    '--sparse',
+    '--force',
+  ])
+  t.equal(end, 1)
+  t.match(stderr, new RegExp(`^mkfs: ${b}: this process may make no file of this size`))
+  t.equal(statSync(b).size, 2 * mebibyte)
 })
 
 void t.test('as many as a volume has at the most, small and large', async (t) => {

@@ -63,6 +63,10 @@ void t.test('mkfs on a disk without room', async (t) => {
   const sparse = ext4.sparse('device', 64 * mebibyte)
   await refuse(t, ['mkfs', sparse], 1, /: its disk has no room for a file of 64 MiB; /)
   t.equal(occupied(sparse), 0, 'a sparse one is as sparse as before')
+  const short = ext4.sparse('short', mebibyte)
+  await refuse(t, ['mkfs', short, ...size], 1, /: its disk has no room for a file of 64 MiB; /)
+  t.equal(occupied(short), 0, 'and one that was to become longer')
+  t.equal(statSync(short).size, mebibyte)
 
   disk.fill()
   const other = join(disk.folder, 'other')

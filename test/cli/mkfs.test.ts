@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { blockBytes, blocksPerBitmapBlock, laneBlocks, laneCountFor } from '../../layout/geometry.js'
 import { formatVersion, superblock } from '../../layout/superblock.js'
+import { mkfsCommand } from '../../src/cli/mkfs.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import {
@@ -136,6 +137,22 @@ void t.test('what is stored already is formatted over, dirt and all', async (t) 
   writeAt(device, 0, new Uint8Array(2 * mebibyte).fill(0xa5))
   await succeed(t, ['mkfs', device])
   t.match(await succeed(t, ['fsck', device]), /clean/)
+})
+
+void t.test('what is made stays where one cannot be told of it', async (t) => {
+  const [a, b] = [sparseFile(place('untold-old'), 2 * mebibyte), place('untold-new')]
+  const { log } = console
+  t.teardown(() => (console.log = log))
+  console.log = () => {
+    throw new Error('nobody listens')
+  }
+  const options = { label: '', uuid: undefined, force: false, sparse: false, quiet: false }
+  const made = async () =>
+    mkfsCommand.handler({ device: [a, b], size: '4M', ...options, _: ['mkfs'], $0: 'pmfs2-fuse' })
+  await t.rejects(made(), /nobody listens/)
+  console.log = log
+  t.equal(statSync(a).size, 4 * mebibyte)
+  t.match(await succeed(t, ['fsck', a, b]), /clean/)
 })
 
 void t.test('under a limit on the size of files', async (t) => {

@@ -10,12 +10,19 @@ import { pathsOfServed } from '../../src/cli/served-device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { sparseFile } from './cli.js'
 
-/** Locks and maps a device, as a server does, and holds it until its input ends. */
+/**
+ * Locks and maps devices, as a server does, and holds them until its input ends. There is a gap among the descriptors
+ * before theirs.
+ */
 const server = `
+  const { closeSync, openSync } = await import('node:fs')
   const { openDevice } = await import(process.argv[1] + '/device.js')
   const { mapDevices } = await import(process.argv[1] + '/map-device.js')
-  const device = openDevice(process.argv[2], { access: 'read-write', exclusive: true })
-  mapDevices([device], 'read-write')
+  const gap = openSync('/dev/null', 'r')
+  const options = { access: 'read-write', exclusive: true }
+  const devices = process.argv.slice(2).map((path) => openDevice(path, options))
+  closeSync(gap)
+  mapDevices(devices, 'read-write')
   process.stdout.write('mapped')
   process.stdin.resume()
 `
@@ -47,3 +54,23 @@ for (const memory of [true, false])
         t.equal(pathsOfServed([device], null)[0]!, device, 'nobody knows the server')
       },
     )
+
+void t.test('several devices, of which some are synced by pages and others are not', async (t) => {
+  const memory = await temporaryDirectory(t, SHARED_MEMORY)
+  const disk = await temporaryDirectory(t)
+  const folders = [disk, memory, disk, memory]
+  const devices = folders.map((folder, n) => sparseFile(join(folder, `device ${n}`), 2 ** 21))
+  const node = ['--input-type=module', '-e', server, pmem, ...devices]
+  const child = spawn(process.execPath, node, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(async () => {
+    child.stdin.end()
+    await once(child, 'exit')
+  })
+  await once(child.stdout, 'data')
+  const numbers = devices.map((device) => statSync(device).ino)
+  for (const device of devices) renameSync(device, `${device}, moved`)
+  t.same(
+    pathsOfServed(devices, child.pid!).map((path) => statSync(path).ino),
+    numbers,
+  )
+})

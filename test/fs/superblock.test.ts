@@ -2,14 +2,15 @@
 /** Two superblocks: one good copy is enough, wherever it lies; nothing that is wrong gets through. */
 import { test } from 'tap'
 import { headerBlock, superblockBlock, windowBlocks } from '../../layout/geometry.js'
-import { segmentEntry, superblock as layout } from '../../layout/superblock.js'
-import { Superblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
+import { segmentEntry, stateClean, superblock as layout } from '../../layout/superblock.js'
+import { Superblock, loadSuperblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
+import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { variants } from '../support/crash-explorer.js'
 import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import { RecordingMedium } from '../support/recording-medium.js'
-import { TestVolume, formatSmall } from '../support/test-volume.js'
+import { TestVolume, epoch, formatSmall } from '../support/test-volume.js'
 
 const at = layout.word
 
@@ -143,6 +144,79 @@ void test('a device that missed one write is no stale one, also where the next w
       const where = `fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
       t.doesNotThrow(() => TestVolume.open(image).close(), where)
       t.same(readSuperblock(image).damage, [], where)
+    }
+  }
+  t.end()
+})
+
+void test('a copy of a device that was made while the volume was mounted is stale after the unmount', (t) => {
+  const medium = formatted(2048, 700, 500)
+  const before = medium.clone()
+  const volume = TestVolume.open(medium)
+  const during = medium.clone()
+  const refused = (old: RecordingMedium, which: string): void => {
+    const parts = [0, 1, 2].map((n) => [n === 1 ? old : medium, n] as const)
+    t.match(
+      messageOf(() => readSuperblock(assemble(...parts))),
+      /^device number 2 is stale/,
+      which,
+    )
+  }
+  refused(before, 'made before a mount that has not ended')
+  medium.startRecording()
+  volume.close()
+  const replay = new Replay(medium.stopRecording())
+  refused(before, 'made before')
+  refused(during, 'made meanwhile')
+  while (replay.advance()) {
+    const image = replay.image({ kind: 'certain' })
+    t.doesNotThrow(() => readSuperblock(image), `the power fails at fence ${replay.fence}`)
+    image.bytes[1]!.set(during.bytes[1]!)
+    t.not(stateOrRefusal(image), stateClean, `and the copy is put back, fence ${replay.fence}`)
+  }
+  t.end()
+})
+
+/** What the newest superblock says; null where a device is refused. */
+function stateOrRefusal(medium: RecordingMedium): number | null {
+  try {
+    return readSuperblock(medium).superblock.get(at.state)
+  } catch (error) {
+    if (error instanceof VolumeError) return null
+    throw error
+  }
+}
+
+void test('a volume of one device is written once when its state changes', (t) => {
+  const medium = formatted(512)
+  const before = readSuperblock(medium).superblock.getNumber(at.sequence)
+  TestVolume.open(medium).close()
+  t.equal(readSuperblock(medium).superblock.getNumber(at.sequence), before + 2)
+  t.end()
+})
+
+void test('copies of one sequence are the same, also where damage was met before the mount', (t) => {
+  const medium = formatted(2048, 700, 500)
+  const { superblock } = readSuperblock(medium)
+  superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
+  superblock.store(medium, windowBlocks * 2 + superblockBlock)
+  medium.fence()
+  medium.startRecording()
+  const volume = Volume.open(medium, { readOnly: false, now: epoch, unmarked: true })
+  volume.noteDamage('a place', epoch)
+  volume.markMounted(epoch)
+  const replay = new Replay(medium.stopRecording())
+  volume.abandon()
+  while (replay.advance()) {
+    const image = replay.image({ kind: 'certain' })
+    const contents = new Map<number, string>()
+    for (const block of superblock.copyBlocks) {
+      const copy = loadSuperblock(image, block)
+      if (!copy.isWhole()) continue
+      const text = Buffer.from(copy.bytes).toString('hex')
+      const sequence = copy.getNumber(at.sequence)
+      t.equal(contents.get(sequence) ?? text, text, `block ${block}, fence ${replay.fence}`)
+      contents.set(sequence, text)
     }
   }
   t.end()

@@ -98,6 +98,7 @@ void test('what was loaded before does not become durable', async (t) => {
 
 void test('a new mapping in the place of a failed one is sound', async (t) => {
   const fd = await openFile(t)
+  const before = counter[0]!
   ftruncateSync(fd, page)
   for (let n = 0; n < 3; n++) {
     const mapping = native.map(fd, 0, 2 * page, 0)
@@ -107,6 +108,7 @@ void test('a new mapping in the place of a failed one is sound', async (t) => {
     t.equal(native.failureOf(memory.mapping), faultAt(page))
     native.unmap(memory.mapping, memory.bytes.buffer as ArrayBuffer)
     t.equal(native.failureOf(memory.mapping), -errno.EINVAL)
+    t.equal(counter[0], before, 'what is not mapped any more counts no more')
   }
 })
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Looking at a device by loads: bad memory fails that look, and nothing else in the process. */
+import { truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { mappedReader } from '../../src/api/device-reader.js'
+import { openDevice } from '../../src/pmem/device.js'
+import { hasAnythingFailed } from '../../src/pmem/medium-failure.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+void test('what cannot be loaded is an error of the look, and of no mount', async (t) => {
+  const path = join(await temporaryDirectory(t), 'device')
+  writeFileSync(path, Buffer.alloc(64 * 1024, 7))
+  const device = openDevice(path, { access: 'read-only', exclusive: false })
+  t.teardown(() => device.close())
+  const read = mappedReader(device)
+  truncateSync(path, 8192)
+  t.throws(() => read(20_000, 100), {
+    code: 'EIO',
+    message: `cannot access ${path} at byte 20000: its disk is full, it was cut short, or its medium is bad (SIGBUS)`,
+  })
+  t.notOk(hasAnythingFailed(), 'others go on')
+  t.same(read(8000, 3), Uint8Array.of(7, 7, 7), 'what is there can be read')
+})

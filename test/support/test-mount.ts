@@ -18,7 +18,7 @@ import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
 
 export { packageRoot, program } from './program.js'
 
-const patienceMs = 10_000
+const patienceMs = 60_000
 const commandLimitMs = 30_000
 const stepMs = 10
 

@@ -7,7 +7,6 @@
  */
 import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { commandClient } from './command-client.js'
@@ -15,12 +14,12 @@ import { program } from './program.js'
 import { type Finished, finish, withoutRunner } from './run-command.js'
 import { guard } from './target.js'
 import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
+import { until } from './until.js'
 
 export { packageRoot, program } from './program.js'
+export { until } from './until.js'
 
-const patienceMs = 60_000
-const commandLimitMs = 30_000
-const stepMs = 10
+const commandLimitMs = 60_000
 
 /** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
@@ -75,18 +74,8 @@ async function isRunning(pid: number): Promise<boolean> {
   }
 }
 
-/** Waits for something to come true. @returns whether it did within the time */
-export async function until(condition: () => Promise<boolean>, limitMs = patienceMs): Promise<boolean> {
-  const deadline = performance.now() + limitMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) return false
-    await sleep(stepMs)
-  }
-  return true
-}
-
 /** Resolves once the process has ended: true, or false where it did not within the time. */
-export function hasEnded(pid: number, limitMs = patienceMs): Promise<boolean> {
+export function hasEnded(pid: number, limitMs?: number): Promise<boolean> {
   return until(async () => !(await isRunning(pid)), limitMs)
 }
 

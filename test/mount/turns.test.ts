@@ -10,7 +10,7 @@ import { System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_WRONLY } = constants
 const gib = 2 ** 30

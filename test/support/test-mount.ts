@@ -20,6 +20,8 @@ export { packageRoot, program } from './program.js'
 export { until } from './until.js'
 
 const commandLimitMs = 60_000
+/** Each takes two seconds at the most. */
+const mostQueries = 30
 
 /** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
@@ -173,9 +175,11 @@ export class TestMount {
     return succeed('fsck', this.device)
   }
 
-  /** What the server says of itself; asking costs no request. */
+  /** What the server says of itself; asking costs no request. On a busy machine it may take longer than users wait. */
   async report(): Promise<Served> {
-    const report = await queryDaemonOf(this.#deviceNumber)
+    let report = await queryDaemonOf(this.#deviceNumber)
+    for (let tries = 0; report === null && this.isMounted() && tries < mostQueries; tries++)
+      report = await queryDaemonOf(this.#deviceNumber)
     if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
     const { pid } = report
     if (pid === null) throw new Error(`the server of ${this.mountpoint} is in another PID namespace`)

@@ -29,8 +29,9 @@ const random = new Random(seed)
  * most.
  */
 const kinds = [
-  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200 },
-  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40 },
+  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200, mapper: 'native' },
+  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40, mapper: 'native' },
+  { name: 'mapped by mmap-io', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 40, mapper: 'mmap-io' },
 ]
 
 interface Shadowed {
@@ -64,10 +65,10 @@ function differing(one: Buffer, other: Buffer): number[] {
   return lines
 }
 
-for (const { name, parent, how, most } of kinds) {
+for (const { name, parent, how, most, mapper } of kinds) {
   void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
     const { mount, shadow } = await shadowed(t, parent, how)
-    await mount.mount()
+    await mount.mount('--mapper', mapper)
     const path = (file: string): string => join(mount.mountpoint, file)
     await writeFile(path('file'), '')
     const file = await open(path('file'), 'r+')
@@ -105,7 +106,7 @@ for (const { name, parent, how, most } of kinds) {
     for (let round = 0; round < extent(25, 2); round++) {
       writeFileSync(mount.device, made)
       writeFileSync(shadow, made)
-      await mount.mount('--workers', String(1 + (round % 2)))
+      await mount.mount('--workers', String(1 + (round % 2)), '--mapper', mapper)
       const clients = Array.from({ length: 3 }, (_, n) => new Client(mount.mountpoint, `client ${n}`, random))
       for (const client of clients) await client.begin()
       const running = clients.map((client) =>

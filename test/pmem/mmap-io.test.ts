@@ -204,7 +204,8 @@ void test('what cannot be adopted', async (t) => {
   refuses(t, 'no descriptor', native.adopt(whole, -1, 0))
   refuses(t, 'unknown flags', native.adopt(whole, fd, 32))
   t.equal(native.adopt(whole, 9999, PERSIST_PAGES), -errno.EBADF, 'nothing to sync')
-  const adopt = native.adopt as (...given: unknown[]) => unknown
+  const calls = native as unknown as Readonly<Record<string, (...given: unknown[]) => unknown>>
+  const adopt = (...given: unknown[]) => calls['adopt']!(...given)
   t.throws(() => adopt(new Uint8Array(8), fd, 0), TypeError)
   t.throws(() => adopt(whole, '0', 0), TypeError)
 })

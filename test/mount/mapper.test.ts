@@ -11,10 +11,12 @@ import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, packageRoot, pmfs2, program, succeed } from '../support/test-mount.js'
 import { walkThrough } from '../vm/walk-through.js'
 
-tap.setTimeout(180_000)
+tap.setTimeout(600_000)
 
 const gibibyte = 2 ** 30
 const byMmapIo = ['--mapper', 'mmap-io']
+/** Of a machine that is busy otherwise. */
+const commandLimitMs = 120_000
 /** mount(8) gives it where a mount failed. */
 const exitFailure = 32
 
@@ -50,7 +52,7 @@ void tap.test('the commands of README.md, and fsck', async (t) => {
   )
   t.equal(lines.filter((line) => line.includes(byMmapIo.join(' '))).length, 1)
   for (const line of lines) {
-    const { end, output } = await finish('env', [...withoutRunner, 'sh', '-c', line], 60_000)
+    const { end, output } = await finish('env', [...withoutRunner, 'sh', '-c', line], commandLimitMs)
     t.equal(end, 0, `${line}: ${output}`)
     if (!line.includes('--mapper')) continue
     const { pid, mapper } = await mount.adopt()

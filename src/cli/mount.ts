@@ -5,6 +5,7 @@ import type { Argv, CommandModule } from 'yargs'
 import { absoluteName } from '../native/file-name.js'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
+import type { MountRequest } from '../daemon/daemon.js'
 import { MountError, exitSystem } from '../daemon/mount-error.js'
 import {
   type MountEntry,
@@ -93,7 +94,7 @@ function describe(parser: Argv): Argv<MountArguments> {
       type: 'string',
       requiresArg: true,
       coerce: lastOf,
-      describe: `transport of requests: ${channelNames.join(', ')}; auto, the default, uses io_uring if the kernel offers it`,
+      describe: `transport of requests: ${channelNames.join(', ')}; auto, the default, uses io_uring if the kernel offers it; fuse-native needs the npm package of that name`,
     })
     .option('enable-uring', {
       type: 'boolean',
@@ -163,11 +164,9 @@ async function mount(args: MountArguments): Promise<void> {
     return
   }
   for (const notice of options.notices) printNotice('mount', notice)
-  // Whoever only starts a server does without all that one is made of.
-  const { runMount } = await import('../daemon/daemon.js')
   try {
     await about(device, () =>
-      runMount(request, (notices) => {
+      serve(request, (notices) => {
         for (const notice of notices) printNotice('mount', notice)
         leaveStarter(
           `${device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
@@ -185,6 +184,20 @@ async function mount(args: MountArguments): Promise<void> {
           : error
     tellIfAlone(shownLine(`${device}: ${verdict(failure, command).line}`))
     throw failure
+  }
+}
+
+/** Whoever only starts a server does without all that one is made of. */
+async function serve(
+  { channel, ...request }: Omit<MountRequest, 'channel'> & { readonly channel: ChannelName },
+  live: (notices: readonly string[]) => void,
+): Promise<void> {
+  if (channel === 'fuse-native') {
+    const { runFuseNativeMount } = await import('../daemon/fuse-native-mount.js')
+    await runFuseNativeMount(request, live)
+  } else {
+    const { runMount } = await import('../daemon/daemon.js')
+    await runMount({ ...request, channel }, live)
   }
 }
 

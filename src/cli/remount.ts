@@ -44,6 +44,10 @@ function refuseFixed(
   report: HeardReport,
 ): void {
   const { mode } = report
+  if (report.channel === 'fuse-native')
+    throw new UsageError(
+      'a mount by the channel fuse-native cannot be remounted: unmount, and mount with other options',
+    )
   const names = (...options: readonly string[]): boolean => options.some((option) => given.includes(option))
   const fixed: readonly (readonly [name: string, isOther: boolean])[] = [
     [strictAccessTimes ? 'strictatime' : 'direct_io', directIo && !mode.directIo],

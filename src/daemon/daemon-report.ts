@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a server says of itself, and how whoever hears it makes sure that it is one. */
-
+import { blockBytes } from '../../layout/geometry.js'
+import type { Volume } from '../fs/volume.js'
 import type { ModeReport } from './serving-mode.js'
 
 /** How full a volume is, as statfs(2) tells it. */
@@ -10,6 +11,17 @@ export interface Usage {
   readonly freeBytes: number
   readonly usedInodes: number
   readonly freeInodes: number
+}
+
+export function usageOf(volume: Volume): Usage {
+  const { blocks, freeBlocks, usedInodes, freeInodes } = volume.usage()
+  return {
+    totalBytes: blocks * blockBytes,
+    usedBytes: (blocks - freeBlocks) * blockBytes,
+    freeBytes: freeBlocks * blockBytes,
+    usedInodes,
+    freeInodes,
+  }
 }
 
 export interface DaemonReport {

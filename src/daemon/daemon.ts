@@ -7,13 +7,11 @@ import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
-import { blockBytes } from '../../layout/geometry.js'
-import type { Volume } from '../fs/volume.js'
 import { shownLine, shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
 import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
-import type { DaemonReport, Usage } from './daemon-report.js'
+import { type DaemonReport, usageOf } from './daemon-report.js'
 import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
@@ -31,7 +29,7 @@ import { loadMmapIo } from '../pmem/mmap-io.js'
 import { findDevices } from '../api/volume-devices.js'
 import { openForMount } from './open-volume.js'
 import { requireDax } from './require-dax.js'
-import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
+import { type ChannelChoice, type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
@@ -47,7 +45,7 @@ export interface MountRequest {
   readonly options: MountOptions
   /** Processors that workers stay on; empty for any. */
   readonly cpus: readonly number[]
-  readonly channel: ChannelName
+  readonly channel: OwnChannelName
   /** Turn FUSE over io_uring on in the kernel if it is off. */
   readonly enableUring: boolean
   /** Refuse a device that is not mapped directly. */
@@ -258,16 +256,5 @@ function report(request: MountRequest, served: Served): DaemonReport {
     usage: usageOf(volume),
     damageMet: volume.state.damageMet,
     damagedPlaces: volume.damagedPlaces,
-  }
-}
-
-function usageOf(volume: Volume): Usage {
-  const { blocks, freeBlocks, usedInodes, freeInodes } = volume.usage()
-  return {
-    totalBytes: blocks * blockBytes,
-    usedBytes: (blocks - freeBlocks) * blockBytes,
-    freeBytes: freeBlocks * blockBytes,
-    usedInodes,
-    freeInodes,
   }
 }

@@ -14,10 +14,10 @@ const MS_NODEV = 4
 const MS_NOEXEC = 8
 const MS_SYNCHRONOUS = 16
 const MS_DIRSYNC = 128
-const MS_NOSYMFOLLOW = 256
+export const MS_NOSYMFOLLOW = 256
 export const MS_REMOUNT = 32
 const MS_NOATIME = 1024
-const MS_NODIRATIME = 2048
+export const MS_NODIRATIME = 2048
 const MS_RELATIME = 2 ** 21
 const MS_STRICTATIME = 2 ** 24
 

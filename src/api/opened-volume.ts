@@ -73,12 +73,12 @@ export function openVolume(
 }
 
 function openFor(named: readonly string[], readOnly: boolean): DeviceSet {
-  const { paths, blocks } = findDevices(named)
+  const { paths, runs } = findDevices(named)
   const access = readOnly ? 'read-only' : 'read-write'
-  const devices = DeviceSet.open(paths, { access, exclusive: true }, blocks)
+  const devices = DeviceSet.open(paths, { access, exclusive: true }, runs)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
   devices.close()
-  return DeviceSet.open(paths, { access: 'read-write', exclusive: true }, blocks)
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
 }
 
 function assemble(
@@ -96,7 +96,7 @@ function assemble(
     devices.makeWritable()
     try {
       description = devices.remap(description, 'read-write')
-      medium.replaceDevices(description.devices)
+      medium.follow(description)
     } catch (error) {
       copyAgain(error)
       throw error

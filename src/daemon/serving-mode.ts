@@ -166,7 +166,7 @@ export class ServingMode {
     this.#refusal = this.#become(becomes)
     if (!isToBe && this.#isForced) this.#refusal = stays
     const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times })
-    workers.goOn({ files: newEngineFiles(opened.description, engine), options: this.#times })
+    workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return
     tell(this.#refusal)

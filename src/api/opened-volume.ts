@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
+import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
-import { type Device, deviceLine } from '../pmem/device.js'
+import { VolumeError } from '../fs/volume-error.js'
+import { type Device, deviceLine, openDevice } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
-import { unmapDevices } from '../pmem/map-device.js'
+import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
+import { gainsOf, gainsOfFurther } from './device-growth.js'
 import { findDevices } from './volume-devices.js'
 
 export interface OpenedVolume {
@@ -31,6 +34,13 @@ export interface OpenedVolume {
    * more
    */
   becomeWritable(): void
+  /**
+   * Makes it larger, by further devices, or by what its devices have gained. No engine may be in use meanwhile, and new
+   * ones are needed afterwards.
+   * @param further paths of devices; none: what its devices have gained, if anything
+   * @throws DeviceError, VolumeError, PmemError where it stays as it was, unless the volume has failed
+   */
+  grow(further: readonly string[]): void
   /** Writes what is left to write, and lets go of the devices. */
   close(): void
   /** Lets go of the devices as they are, for the next opening to recover. */
@@ -134,6 +144,28 @@ function assemble(
       if (isCopied) reachDevices()
       volume.becomeWritable(Date.now(), isCopied)
       isCopied = false
+    },
+    grow(further) {
+      const { superblock } = volume
+      if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
+      const added: Device[] = []
+      try {
+        for (const path of further) added.push(openDevice(path, { access: 'read-write', exclusive: true }))
+        for (const device of devices.devices) device.measure()
+        const gains =
+          further.length > 0
+            ? gainsOfFurther(superblock, added.map(deviceBlocks))
+            : gainsOf(superblock, devices.devices)
+        if (gains.length === 0) return
+        // Before anything is mapped.
+        planGrowth(superblock, gains)
+        description = devices.extend(description, 'read-write', added, gains)
+        medium.follow(description)
+        volume.grow(gains, Date.now())
+      } catch (error) {
+        for (const device of added) if (!devices.devices.includes(device)) device.close()
+        throw error
+      }
     },
     close() {
       try {

@@ -10,23 +10,27 @@ import { findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, findOurMount } from '../daemon/mount-table.js'
 import { type Gain, growVolume, planGrowth } from '../fs/grow.js'
+import { deviceSegments } from '../fs/segments.js'
 import { type Superblock, readSuperblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
+import { statDevice } from '../pmem/device-open.js'
 import { DeviceSet } from '../pmem/device-set.js'
+import { isSameDevice } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { Ends } from './ends.js'
 import { devicesNamed } from './find-volume.js'
 import { refuseSize, wholeBlocks } from './mkfs.js'
 import { takeGainedRoom, takeRoom } from './mkfs-room.js'
-import { type ReadyTarget, type Target, openTarget, refuseRepetition, resize } from './mkfs-target.js'
+import { type Target, openTarget, refuseRepetition, resize } from './mkfs-target.js'
 import { deviceOption, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
-import { mountOfDevice } from './served-device.js'
+import { growingServer, orderGrowth } from './order-growth.js'
+import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { formatSize } from './size.js'
 import { totalBlocks } from './volume-info.js'
-import { wipe } from './wipe.js'
+import { wipeDevice } from './wipe.js'
 
 interface GrowArguments {
   readonly volume: string
@@ -83,9 +87,16 @@ interface Request {
   /** As the volume was named. */
   readonly name: string
   readonly added: readonly string[]
+  /** The real names of these. */
+  readonly places: readonly string[]
   readonly sizeBytes: number | null
   readonly force: boolean
   readonly sparse: boolean
+}
+
+/** Whether what was prepared is to stay, whatever fails. */
+interface Kept {
+  isKept: boolean
 }
 
 /** What came of it: the superblock before and after; null where there was nothing to do. */
@@ -98,16 +109,23 @@ type Outcome = {
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
   const named = [...devicesNamed(volume), ...device]
-  for (const path of [...named, ...added]) await about(path, () => reachable(path))
+  for (const path of named) await about(path, () => reachable(path))
+  const places: string[] = []
+  for (const path of added) places.push(await about(path, () => reachable(path)))
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
-  const request = { name: volume, added, sizeBytes, force, sparse }
+  const request = { name: volume, added, places, sizeBytes, force, sparse }
   const mount = findOurMount(volume) ?? mountOfDevice(named[0]!)
-  const outcome = mount === null ? await growDevices(named, request) : refuseMounted(volume, mount)
+  const ends = new Ends()
+  const kept = { isKept: false }
+  let outcome: Outcome
+  try {
+    const grown =
+      mount === null ? growDevices(named, request, ends, kept) : growMount(mount, request, ends, kept)
+    outcome = await grown
+  } finally {
+    ends.run(kept.isKept)
+  }
   if (!quiet) tell(volume, outcome)
-}
-
-function refuseMounted(volume: string, { mountpoint }: MountEntry): never {
-  throw new CommandError(`${volume}: it is mounted on ${mountpoint}; unmount it, and then grow it`)
 }
 
 function tell(name: string, outcome: Outcome): void {
@@ -124,47 +142,89 @@ function tell(name: string, outcome: Outcome): void {
   ])
 }
 
-async function growDevices(named: readonly string[], request: Request): Promise<Outcome> {
+async function growDevices(
+  named: readonly string[],
+  request: Request,
+  ends: Ends,
+  kept: Kept,
+): Promise<Outcome> {
   const { paths, runs } = findDevices(named)
-  refuseRepetition([...paths, ...request.added])
-  const ends = new Ends()
-  const state = { isKept: false }
-  try {
-    const own = DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
-    ends.always(() => own.close())
-    const { superblock, readOnly } = withMedium(own, 'read-only', readSuperblock)
-    if (readOnly) throw new CommandError(`${request.name}: it uses features that this program cannot write`)
-    const further = await openFurther(request, ends)
-    if (further.length === 0) enlarge(own.devices, request, ends)
-    const gains =
-      further.length === 0
-        ? gainsOf(superblock, own.devices)
-        : gainsOfFurther(
-            superblock,
-            further.map(({ blocks }) => blocks),
-          )
-    if (gains.length === 0) return null
-    const next = planGrowth(superblock, gains)
-    if (further.length === 0) takeRoomOf(own.devices, gains, next, request.sparse)
-    const ready = await readyFurther(further, superblock, next, request)
-    const all = new DeviceSet(
-      [...own.devices, ...ready.map(({ device }) => device)],
-      [...superblock.segments, ...gains],
-    )
-    withMedium(all, 'read-write', (medium) => {
-      for (const { first, blocks, device } of next.segments.slice(superblock.segments.length)) {
-        const target = ready[device - own.devices.length]
-        if (request.force && target?.zeroed === false) wipe(medium, first, blocks)
-      }
-      medium.fence()
-      // From here on the volume may be the larger one, whatever fails.
-      state.isKept = true
-      growVolume(medium, readSuperblock(medium).superblock, gains, Date.now())
-    })
-    return { before: superblock, after: next, paths: all.devices.map(({ path }) => path) }
-  } finally {
-    ends.run(state.isKept)
+  const own = DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
+  ends.always(() => own.close())
+  const { superblock, readOnly } = withMedium(own, 'read-only', readSuperblock)
+  if (readOnly) throw new CommandError(`${request.name}: it uses features that this program cannot write`)
+  const growth = await prepareGrowth(own.devices, superblock, request, ends)
+  if (growth === null) return null
+  const { gains, next, further } = growth
+  const all = new DeviceSet([...own.devices, ...further], [...superblock.segments, ...gains])
+  withMedium(all, 'read-write', (medium) => {
+    const { superblock: current } = readSuperblock(medium)
+    // From here on the volume may be the larger one, whatever fails.
+    kept.isKept = true
+    growVolume(medium, current, gains, Date.now())
+  })
+  return { before: superblock, after: next, paths: all.devices.map(({ path }) => path) }
+}
+
+/** The server makes its own plan, once what it is to take is there. */
+async function growMount(mount: MountEntry, request: Request, ends: Ends, kept: Kept): Promise<Outcome> {
+  const report = await growingServer(mount, request.name)
+  const names = report.devices.length === 0 ? [mount.source] : report.devices
+  const { paths, runs } = findDevices(pathsOfServed(names, report.pid))
+  const own = DeviceSet.open(paths, { access: 'read-write', exclusive: false }, runs)
+  ends.always(() => own.close())
+  const { superblock } = withMedium(own, 'read-only', readSuperblock)
+  const growth = await prepareGrowth(own.devices, superblock, request, ends)
+  if (growth === null) return null
+  // The server locks what it takes.
+  ends.finish()
+  kept.isKept = true
+  const refusal = await orderGrowth(mount, request.name, request.places)
+  if (refusal !== null) {
+    kept.isKept = false
+    throw new CommandError(`${request.name}: ${refusal}`)
   }
+  return { before: superblock, after: growth.next, paths: [...names, ...request.added] }
+}
+
+interface Prepared {
+  readonly gains: readonly Gain[]
+  readonly next: Superblock
+  /** Devices to add, ready for that. */
+  readonly further: readonly Device[]
+}
+
+/** @param own devices of the volume @returns null where there is nothing to do */
+async function prepareGrowth(
+  own: readonly Device[],
+  superblock: Superblock,
+  request: Request,
+  ends: Ends,
+): Promise<Prepared | null> {
+  refuseMembers(own, request.added)
+  const targets = await openFurther(request, ends)
+  if (targets.length > 0) {
+    const blocks = targets.map(({ blocks }) => blocks)
+    const gains = gainsOfFurther(superblock, blocks)
+    const next = planGrowth(superblock, gains)
+    return { gains, next, further: await readyFurther(targets, superblock, next, request) }
+  }
+  enlarge(own, request, ends)
+  const gains = gainsOf(superblock, own)
+  if (gains.length === 0) return null
+  const next = planGrowth(superblock, gains)
+  takeRoomOf(own, gains, next, request.sparse)
+  return { gains, next, further: [] }
+}
+
+/** @throws CommandError where a device to add is one of the volume already, or named twice */
+function refuseMembers(own: readonly Device[], added: readonly string[]): void {
+  for (const path of added) {
+    const stats = statOf(path)
+    if (stats !== null && own.some((device) => isSameDevice(statDevice(device.path), stats)))
+      throw new CommandError(`${path}: it is a device of this file system already`)
+  }
+  refuseRepetition(added)
 }
 
 /** Looks at the devices to add; nothing is changed. @throws CommandError, DeviceError */
@@ -181,16 +241,19 @@ async function readyFurther(
   targets: readonly Target[],
   superblock: Superblock,
   next: Superblock,
-  { sparse }: Request,
-): Promise<ReadyTarget[]> {
-  const first = next.segments.filter(({ deviceBlock }) => deviceBlock === 0).length - targets.length
+  { sparse, force }: Request,
+): Promise<Device[]> {
+  const first = deviceSegments(superblock).length
   const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, next, first + n, sparse)
   for (const target of targets) await about(target.path, () => refuseContents(target, superblock))
   for (const [n, target] of targets.entries()) await about(target.path, () => target.prepare(takeRoomOf(n)))
-  const ready: ReadyTarget[] = []
-  for (const [n, target] of targets.entries())
-    ready.push(await about(target.path, () => target.overwrite(takeRoomOf(n))))
-  return ready
+  const devices: Device[] = []
+  for (const [n, target] of targets.entries()) {
+    const { device, zeroed } = await about(target.path, () => target.overwrite(takeRoomOf(n)))
+    if (force && !zeroed) await about(target.path, () => wipeDevice(device))
+    devices.push(device)
+  }
+  return devices
 }
 
 /** One that was to join this volume before is what one would add again. */

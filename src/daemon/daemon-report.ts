@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a server says of itself, and how whoever hears it makes sure that it is one. */
 
+import type { GrowthReport } from './growth.js'
 import type { ModeReport } from './serving-mode.js'
 
 /** How full a volume is, as statfs(2) tells it. */
@@ -32,6 +33,8 @@ export interface DaemonReport {
   readonly bytesWritten: number
   /** Null: of a server of before, which does not tell. */
   readonly usage: Usage | null
+  /** What became of the last order to grow; null where there was none. */
+  readonly growth: GrowthReport | null
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
   readonly damageMet: number
   readonly damagedPlaces: readonly string[]
@@ -66,6 +69,7 @@ const unsaid = {
   data: 'inplace',
   isDirect: true,
   mode: unsaidMode,
+  growth: null,
 } as const
 
 /** @returns null where the text is no report */
@@ -78,6 +82,7 @@ export function parseReport(text: string): DaemonReport | null {
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
     isMode(value['mode']) &&
+    isGrowth(value['growth']) &&
     typeof value['isDirect'] === 'boolean' &&
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
@@ -91,6 +96,14 @@ function isMode(value: unknown): boolean {
   const flags = modeFlags.map((name) => value[name])
   const texts = [value['onErrors'], value['refusal'] ?? '']
   return flags.every((flag) => typeof flag === 'boolean') && texts.every((text) => typeof text === 'string')
+}
+
+function isGrowth(value: unknown): boolean {
+  if (value === null) return true
+  if (!isObject(value)) return false
+  const { order, isOver, refusal } = value
+  const isText = typeof order === 'string' && typeof (refusal ?? '') === 'string'
+  return isText && typeof isOver === 'boolean'
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -298,6 +298,7 @@ export class Volume {
       prepareGrowth(this.#medium, superblock, next, now)
       this.#superblock.write((current) => addGains(current, gains))
     } catch (error) {
+      this.#state.markFailed()
       state.release()
       throw error
     }

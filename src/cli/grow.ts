@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `grow`: makes a file system larger, by what its devices have gained or by further devices. Of one that is mounted, its
- * server does that.
+ * `grow`: makes a file system larger, by what its devices have gained or by further devices. Of one that is mounted,
+ * its server does that.
  */
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'

@@ -24,7 +24,10 @@ export async function growingServer(mount: MountEntry, name: string): Promise<He
   return report
 }
 
-/** @param devices to add; none: take what its devices have gained @returns why it stays as it is; null where it has grown */
+/**
+ * @param devices to add; none: take what its devices have gained
+ * @returns why it stays as it is; null where it has grown
+ */
 export async function orderGrowth(
   mount: MountEntry,
   name: string,

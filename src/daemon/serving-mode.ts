@@ -151,7 +151,8 @@ export class ServingMode {
     this.#isChanging = true
     try {
       await this.#parts.workers.pause()
-      if (this.#isOver || !this.#parts.workers.arePaused) throw new MountError('it is being unmounted')
+      // Some have ended or are about to, and so does the mount.
+      if (!this.#parts.workers.arePaused) throw new MountError('it is being unmounted')
       this.#workPaused(work)
     } finally {
       this.#noteChanged()

@@ -42,8 +42,8 @@ export abstract class SelfDescribingBlock {
   }
 
   /**
-   * Stores it, and returns once it is durable. Its magic comes last: after a loss of power the block has all of it, or no
-   * magic. It had none before.
+   * Stores it, and returns once it is durable. Its magic comes last: after a loss of power the block has all of it, or
+   * no magic. It had none before.
    */
   storeAtOnce(medium: Medium, block: number): void {
     this.set(at.checksum, this.checksum())

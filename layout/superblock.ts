@@ -16,13 +16,14 @@ export const magicHigh = 0x0a425332
 
 export const formatVersion = 2
 
+/** Segments are not one for each device, from its block 0 on, in the order of the devices. */
+export const incompatSegments = 1
+
 /** Feature words, as in ext2: an unknown compat bit is ignored, ro-compat mounts read-only, incompat is refused. */
 export const knownCompat = 0
-export const knownIncompat = 0
+export const knownIncompat = incompatSegments
 export const knownReadOnlyCompat = 0
 
-/** Reserved: segments are not one for each device, in the order of the devices. */
-export const incompatSegments = 1
 /** Reserved: inodes, leaves and map entries carry checksums. */
 export const readOnlyCompatChecksums = 1
 

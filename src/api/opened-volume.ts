@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
+import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
-import { type Device, deviceLine } from '../pmem/device.js'
+import { VolumeError } from '../fs/volume-error.js'
+import { type Device, deviceLine, openDevice } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
+import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
 import { type Mapper, nativeMapper } from '../pmem/mapper.js'
-import { unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
+import { gainsOf, gainsOfFurther } from './device-growth.js'
 import { findDevices } from './volume-devices.js'
 
 export interface OpenedVolume {
@@ -32,6 +35,13 @@ export interface OpenedVolume {
    * more
    */
   becomeWritable(): void
+  /**
+   * Makes it larger, by further devices, or by what its devices have gained. No engine may be in use meanwhile, and new
+   * ones are needed afterwards.
+   * @param further paths of devices; none: what its devices have gained, if anything
+   * @throws DeviceError, VolumeError, PmemError where it stays as it was, unless the volume has failed
+   */
+  grow(further: readonly string[]): void
   /** Writes what is left to write, and lets go of the devices. */
   close(): void
   /** Lets go of the devices as they are, for the next opening to recover. */
@@ -64,7 +74,7 @@ export function openVolume(
     description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
-    return assemble(devices, description, medium, volume, isCopied)
+    return assemble(devices, description, medium, volume, isCopied, mapper)
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.
     const cause = medium?.failure ?? error
@@ -76,12 +86,12 @@ export function openVolume(
 }
 
 function openFor(named: readonly string[], readOnly: boolean, mapper: Mapper): DeviceSet {
-  const { paths, blocks } = findDevices(named)
+  const { paths, runs } = findDevices(named)
   const access = readOnly ? 'read-only' : 'read-write'
-  const devices = DeviceSet.open(paths, { access, exclusive: true, mapper }, blocks)
+  const devices = DeviceSet.open(paths, { access, exclusive: true, mapper }, runs)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
   devices.close()
-  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, mapper }, blocks)
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, mapper }, runs)
 }
 
 function assemble(
@@ -90,6 +100,7 @@ function assemble(
   medium: MappedMedium,
   volume: Volume,
   wasCopied: boolean,
+  mapper: Mapper,
 ): OpenedVolume {
   const { path } = devices.first
   let description = opened
@@ -99,7 +110,7 @@ function assemble(
     devices.makeWritable()
     try {
       description = devices.remap(description, 'read-write')
-      medium.replaceDevices(description.devices)
+      medium.follow(description)
     } catch (error) {
       copyAgain(error)
       throw error
@@ -137,6 +148,29 @@ function assemble(
       if (isCopied) reachDevices()
       volume.becomeWritable(Date.now(), isCopied)
       isCopied = false
+    },
+    grow(further) {
+      const { superblock } = volume
+      if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
+      const added: Device[] = []
+      try {
+        for (const path of further)
+          added.push(openDevice(path, { access: 'read-write', exclusive: true, mapper }))
+        for (const device of devices.devices) device.measure()
+        const gains =
+          further.length > 0
+            ? gainsOfFurther(superblock, added.map(deviceBlocks))
+            : gainsOf(superblock, devices.devices)
+        if (gains.length === 0) return
+        // Before anything is mapped.
+        planGrowth(superblock, gains)
+        description = devices.extend(description, 'read-write', added, gains)
+        medium.follow(description)
+        volume.grow(gains, Date.now())
+      } catch (error) {
+        for (const device of added) if (!devices.devices.includes(device)) device.close()
+        throw error
+      }
     },
     close() {
       try {

@@ -8,7 +8,7 @@
 import type { BigIntStats } from 'node:fs'
 import { deviceHeader } from '../../layout/device-header.js'
 import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
-import { formatVersion, mostDevices, superblock as layout } from '../../layout/superblock.js'
+import { formatVersion, superblock as layout } from '../../layout/superblock.js'
 import {
   type DeviceHeader,
   areOfSameVolume,
@@ -18,12 +18,13 @@ import {
   isOfVolume,
   nth,
 } from '../fs/device-header.js'
-import type { Superblock } from '../fs/superblock.js'
+import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
+import { type Superblock, isUnderstood } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { openDevice } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
-import { deviceBlocks } from '../pmem/map-device.js'
+import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { type ReadBytes, headerAt, readerOf, superblockAt } from './device-reader.js'
 import { type Search, placesNear } from './device-search.js'
 
@@ -32,8 +33,8 @@ const at = layout.word
 export interface VolumeDevices {
   /** In the order in which they lie on the medium. */
   readonly paths: readonly string[]
-  /** Blocks that each has of the volume; null: all, as far as one can tell. */
-  readonly blocks: readonly number[] | null
+  /** What the volume has of them; null: all, as far as one can tell. */
+  readonly runs: readonly DeviceRun[] | null
 }
 
 /** What lies on a device that says where it belongs. */
@@ -55,9 +56,10 @@ export interface DeviceLook {
  */
 export function findDevices(named: readonly string[], search: Search = placesNear): VolumeDevices {
   const looks = withoutRepetition(named.map(lookAt))
-  const asNamed = { paths: looks.map(({ path }) => path), blocks: null }
+  const asNamed = { paths: looks.map(({ path }) => path), runs: null }
   const key = looks.find(({ header }) => header !== null)?.header ?? keyOf(newestOn(looks))
-  if (key === null || isAlone(looks)) return asNamed
+  if (key === null) return asNamed
+  if (isAlone(looks)) return { ...asNamed, runs: runsAlone(looks[0]!) }
   for (const look of looks) checkMember(look, key)
   const members = [...looks]
   for (const places of search(looks.map(({ path }) => path))) {
@@ -70,7 +72,7 @@ export function findDevices(named: readonly string[], search: Search = placesNea
   for (const look of looks) checkPlace(look, superblock)
   const count = superblock.get(at.deviceCount)
   const devices = Array.from({ length: count }, (_, n) => deviceOf(superblock, n, looks, members))
-  return { paths: devices.map(({ path }) => path), blocks: superblock.segments.map(({ blocks }) => blocks) }
+  return { paths: devices.map(({ path }) => path), runs: runsOf(superblock) }
 }
 
 /** @throws DeviceError */
@@ -135,14 +137,25 @@ function keyOf(superblock: Superblock | null): DeviceHeader | null {
 
 /** Whether it is the only device of its volume, and the only one named. */
 function isAlone(looks: readonly DeviceLook[]): boolean {
-  const superblock = newestOn(looks)
-  return looks.length === 1 && superblock !== null && superblock.get(at.deviceCount) === 1
+  const [{ header, superblock }] = looks as [DeviceLook]
+  if (looks.length > 1 || superblock?.get(at.deviceCount) !== 1) return false
+  // One that was to become a further device of a volume, and did not, has the superblock of that volume.
+  return header === null || !isUnderstood(superblock) || isDevice(header, superblock, 0)
 }
 
-/** Whether a volume of whole devices is what the superblock describes. */
-function isUnderstood(superblock: Superblock): boolean {
-  const count = superblock.get(at.deviceCount)
-  return count >= 1 && count <= mostDevices && superblock.get(at.segmentCount) === count
+/** @throws VolumeError where the device lacks what it has gained once */
+function runsAlone(look: DeviceLook): DeviceRun[] | null {
+  const { superblock } = look
+  // Reading the volume says what is wrong with it, also with a single segment.
+  if (superblock === null || !isUnderstood(superblock)) return null
+  const runs = runsOf(superblock)
+  if (runs.length === 1 && runs[0]!.blocks > look.blocks) return null
+  checkLength(look, superblock, 0)
+  return runs
+}
+
+function runsOf({ segments }: Superblock): DeviceRun[] {
+  return segments.map(({ device, deviceBlock, blocks }) => ({ device, deviceBlock, blocks }))
 }
 
 function withoutRepetition(looks: readonly DeviceLook[]): DeviceLook[] {
@@ -159,7 +172,7 @@ function checkMember({ path, header }: DeviceLook, key: DeviceHeader): void {
 
 /** @throws VolumeError where the device was named, and is none that the volume has */
 function checkPlace({ path, header }: DeviceLook, superblock: Superblock): void {
-  const isPlaced = superblock.segments.some((_, device) => isDevice(header!, superblock, device))
+  const isPlaced = deviceSegments(superblock).some((_, device) => isDevice(header!, superblock, device))
   if (!isPlaced) throw new VolumeError('foreign', `${path} is none of the devices that its volume has`)
 }
 
@@ -167,7 +180,7 @@ function checkPlace({ path, header }: DeviceLook, superblock: Superblock): void 
 function isComplete(members: readonly DeviceLook[]): boolean {
   const superblock = newestOn(members)
   if (superblock === null || !isUnderstood(superblock)) return false
-  return superblock.segments.every((_, device) =>
+  return deviceSegments(superblock).every((_, device) =>
     members.some((look) => isPlacedAt(look, superblock, device)),
   )
 }
@@ -208,10 +221,14 @@ function deviceOf(
     const both = `${look.path} and ${other.path} are both ${place}`
     throw new VolumeError('foreign', `${both}: one is a copy of the other; name the one that belongs to it`)
   }
-  const missing = superblock.segments[device]!.blocks - look.blocks
-  if (missing > 0) {
-    const what = `${look.path} is ${missing * blockBytes} bytes shorter than its part of the file system`
-    throw new VolumeError('size', what)
-  }
+  checkLength(look, superblock, device)
   return look
+}
+
+/** @throws VolumeError where the device is too short */
+function checkLength({ path, blocks }: DeviceLook, superblock: Superblock, device: number): void {
+  const missing = usedDeviceBlocks(superblock, device) - blocks
+  if (missing <= 0) return
+  const what = `${path} is ${missing * blockBytes} bytes shorter than its part of the file system`
+  throw new VolumeError('size', what)
 }

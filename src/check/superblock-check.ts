@@ -5,6 +5,7 @@ import { deviceHeader } from '../../layout/device-header.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { damageRecord, damageRecordText } from '../fs/damage-record.js'
 import { headerFor, loadHeader } from '../fs/device-header.js'
+import { deviceSegments } from '../fs/segments.js'
 import { type Superblock, loadSuperblock } from '../fs/superblock.js'
 import type { Report } from './report.js'
 import type { VolumeView } from './volume-view.js'
@@ -33,7 +34,7 @@ function copyName(n: number): string {
 }
 
 function checkDeviceHeaders(view: VolumeView, report: Report): void {
-  for (const [device, { first }] of view.segments.entries()) {
+  for (const [device, { first }] of deviceSegments(view.superblock).entries()) {
     const header = loadHeader(view.medium, first + headerBlock)
     const name = `header of device ${device} (block ${first + headerBlock})`
     if (!header.isWhole()) {

@@ -3,17 +3,11 @@
  * A volume as data. Invariant: no number of the volume's becomes an address before it was held against the bounds
  * here. What cannot be read (beyond the medium, or in a gap between devices) is told apart, never touched.
  */
-import {
-  blockShift,
-  blockWords,
-  firstLaneBlock,
-  laneBlocks,
-  superblockBlock,
-  windowBlocks,
-} from '../../layout/geometry.js'
-import { mostDevices, segmentEntry, superblock as layout } from '../../layout/superblock.js'
-import { type Geometry, type Segment, bitmapBlocksFor } from '../fs/geometry.js'
-import type { Superblock } from '../fs/superblock.js'
+import { blockShift, blockWords, firstLaneBlock, laneBlocks, windowBlocks } from '../../layout/geometry.js'
+import { incompatSegments, mostDevices, mostSegments, superblock as layout } from '../../layout/superblock.js'
+import { type Geometry, type PlacedSegment, type Segment, bitmapBlocksFor } from '../fs/geometry.js'
+import { beginsDevice, deviceSegments, misplacedSegment } from '../fs/segments.js'
+import { type Superblock, headBlocks } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 
 const at = layout.word
@@ -22,13 +16,13 @@ export class VolumeView {
   readonly medium: Medium
   readonly superblock: Superblock
   readonly geometry: Geometry
-  readonly segments: readonly Segment[]
+  readonly segments: readonly PlacedSegment[]
 
   constructor(medium: Medium, superblock: Superblock) {
     this.medium = medium
     this.superblock = superblock
     this.geometry = superblock.geometry
-    this.segments = this.geometry.segments
+    this.segments = superblock.segments
   }
 
   /** Whether the medium has this block. */
@@ -59,11 +53,17 @@ export class VolumeView {
     const count = this.superblock.get(at.deviceCount)
     if (count < 1 || count > mostDevices)
       return [`it names ${count} devices, should name 1 to ${mostDevices}`]
-    if (this.superblock.get(at.segmentCount) !== count)
-      return [
-        `it names ${this.superblock.get(at.segmentCount)} segments, should name one for each of ${count} devices`,
-      ]
+    const segments = this.superblock.get(at.segmentCount)
+    if (segments < count || segments > mostSegments || deviceSegments(this.superblock).length !== count)
+      return [`it names ${segments} segments, should name one for each of ${count} devices`]
     return [...this.#fixedAreaProblems(this.segments[0]!), ...this.#segmentProblems()]
+  }
+
+  /** Where a segment may be, for people. */
+  #placeOf(index: number): string {
+    const next = `block 0 of device ${this.segments.slice(0, index).filter(beginsDevice).length}`
+    const mayShare = (this.superblock.get(at.incompat) & incompatSegments) !== 0
+    return mayShare && index > 0 ? `${next}, or lie behind the blocks of one before` : next
   }
 
   #fixedAreaProblems({ bitmapStart, blocks, dataStart }: Segment): string[] {
@@ -85,18 +85,17 @@ export class VolumeView {
   #segmentProblems(): string[] {
     const problems: string[] = []
     let next = 0
-    this.segments.forEach(({ first, blocks, bitmapStart, dataStart }, index) => {
-      const entry = at.segments + index * segmentEntry.lengthWords
-      const device = this.superblock.get(entry + segmentEntry.word.device)
-      const from = this.superblock.get(entry + segmentEntry.word.deviceBlock)
-      if (device !== index || from !== 0)
+    const misplaced = misplacedSegment(this.superblock)
+    this.segments.forEach((segment, index) => {
+      const { first, blocks, device, deviceBlock, bitmapStart, dataStart } = segment
+      if (index === misplaced)
         problems.push(
-          `segment ${index} is block ${from} of device ${device}, should be block 0 of device ${index}`,
+          `segment ${index} is block ${deviceBlock} of device ${device}, should be ${this.#placeOf(index)}`,
         )
       if (first !== next) problems.push(`segment ${index} begins at block ${first}, should begin at ${next}`)
       if (!this.isRunReadable(first, blocks))
-        problems.push(`device ${index} is shorter than its ${blocks} blocks`)
-      else if (bitmapStart <= first + superblockBlock || bitmapStart + bitmapBlocksFor(blocks) > dataStart)
+        problems.push(`device ${device} is shorter than its ${blocks} blocks`)
+      else if (bitmapStart < first + headBlocks(segment) || bitmapStart + bitmapBlocksFor(blocks) > dataStart)
         problems.push(
           `the bitmap of segment ${index}, at block ${bitmapStart}, does not fit before its data at block ${dataStart}`,
         )

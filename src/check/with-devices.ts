@@ -18,8 +18,8 @@ export function withDevices<Result>(
   options: OpenOptions,
   work: (devices: DeviceSet) => Result,
 ): Result {
-  const { paths, blocks } = findDevices(named)
-  const devices = DeviceSet.open(paths, options, blocks)
+  const { paths, runs } = findDevices(named)
+  const devices = DeviceSet.open(paths, options, runs)
   try {
     return work(devices)
   } finally {

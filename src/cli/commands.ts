@@ -55,6 +55,13 @@ export const commands: readonly Command[] = [
     add: async (parser) => parser.command((await import('./mkfs.js')).mkfsCommand),
   },
   {
+    name: 'grow',
+    usage: 'grow <volume> [device...]',
+    describe: 'Make a file system larger',
+    ...plain,
+    add: async (parser) => parser.command((await import('./grow.js')).growCommand),
+  },
+  {
     name: 'info',
     usage: 'info <target>',
     describe: 'Show what is on a device or behind a mount point',

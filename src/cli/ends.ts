@@ -13,6 +13,16 @@ export class Ends {
     this.#actions.push({ isUndo: true, act })
   }
 
+  /** Does now what is to be done always, and keeps what would undo. */
+  finish(): void {
+    const undoing = this.#actions.filter(({ isUndo }) => isUndo)
+    try {
+      this.run(true)
+    } finally {
+      this.#actions.push(...undoing)
+    }
+  }
+
   /** Does all of it, also where a part fails. @throws what the first part that failed has thrown */
   run(succeeded: boolean): void {
     const errors: unknown[] = []

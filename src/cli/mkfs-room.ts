@@ -6,6 +6,7 @@
 import { statSync, statfsSync } from 'node:fs'
 import { blockBytes } from '../../layout/geometry.js'
 import { leadingBlocks } from '../fs/format.js'
+import { deviceSegments } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { type Device, DeviceError } from '../pmem/device.js'
@@ -17,7 +18,7 @@ import { formatSize } from './size.js'
  * @param n which device of the volume it is, from 0
  */
 export function takeRoom(device: Device, volume: Superblock, n: number, sparse: boolean): void {
-  const bytes = volume.segments[n]!.blocks * blockBytes
+  const bytes = deviceSegments(volume)[n]!.blocks * blockBytes
   // A disk that runs full meanwhile may keep what it has allocated, as ext4 does.
   if (!sparse && lacking(device, bytes, 'bfree') > 0) throw noRoom(device, bytes, sparse, undefined)
   try {
@@ -29,6 +30,22 @@ export function takeRoom(device: Device, volume: Superblock, n: number, sparse: 
   } catch (error) {
     if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error
     throw noRoom(device, bytes, sparse, error)
+  }
+}
+
+/** The same for what a file has gained. @param leadingBytes of it that are metadata */
+export function takeGainedRoom(
+  device: Device,
+  startBytes: number,
+  bytes: number,
+  leadingBytes: number,
+  sparse: boolean,
+): void {
+  try {
+    device.takeRoom(startBytes, sparse ? leadingBytes : bytes)
+  } catch (error) {
+    if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error
+    throw noRoom(device, startBytes + bytes, sparse, error)
   }
 }
 

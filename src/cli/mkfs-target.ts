@@ -183,7 +183,8 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
   }
 }
 
-function resize(path: string, lengthBytes: number): void {
+/** Sets the length of a file, and returns once that is durable. */
+export function resize(path: string, lengthBytes: number): void {
   withFile(path, (fd) => {
     ftruncateSync(fd, lengthBytes)
     fsyncSync(fd)

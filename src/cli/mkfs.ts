@@ -11,7 +11,6 @@ import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { deviceBlocks } from '../pmem/map-device.js'
-import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { missingRoom, takeRoom } from './mkfs-room.js'
 import { Ends } from './ends.js'
@@ -21,11 +20,9 @@ import { reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { labelText, totalBlocks } from './volume-info.js'
+import { wipe } from './wipe.js'
 
 const debug = createDebug('pmfs2:cli')
-
-/** What is wiped at both ends of a device that held something else, so that nobody takes it for that again. */
-const wipedBlocks = 256
 
 interface MkfsArguments {
   readonly device: readonly string[]
@@ -124,7 +121,7 @@ async function mkfs(args: MkfsArguments): Promise<void> {
 }
 
 /** @throws CommandError where no size can be chosen */
-function refuseSize(targets: readonly Target[]): void {
+export function refuseSize(targets: readonly Target[]): void {
   if (targets.some(({ isFile }) => isFile)) return
   const [{ path, blocks }] = targets as [Target]
   throw new CommandError(`${path}: it is a device of ${formatSize(blocks * blockBytes)}; --size is for files`)
@@ -166,13 +163,8 @@ function formatDevices(
   return superblock
 }
 
-function wipe(medium: MappedMedium, first: number, blocks: number): void {
-  const count = Math.min(wipedBlocks, blocks)
-  medium.zero(first, 0, count * blockBytes)
-  medium.zero(first + blocks - count, 0, count * blockBytes)
-}
-
-function wholeBlocks(text: string): number {
+/** The bytes of `--size`, without what is no whole block. @throws UsageError, CommandError */
+export function wholeBlocks(text: string): number {
   const bytes = parseSize(text)
   if (bytes === null)
     throw new UsageError(`--size: '${text}' is not a size; 64M, 1.5G and 1T are, for example`)

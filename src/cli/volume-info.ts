@@ -7,6 +7,7 @@ import type { MountEntry } from '../daemon/mount-table.js'
 import { damageRecord } from '../fs/damage-record.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import { identifierText } from '../fs/device-header.js'
+import { blocksOfDevice } from '../fs/segments.js'
 import type { Device } from '../pmem/device.js'
 import type { DeviceSet } from '../pmem/device-set.js'
 import { formatSize } from './size.js'
@@ -23,12 +24,22 @@ interface Persistence {
   readonly advice: string | null
 }
 
+export interface SegmentInfo {
+  readonly firstBlock: number
+  readonly deviceBlock: number
+  readonly blocks: number
+}
+
 export interface DeviceInfo {
   readonly path: string
   readonly kind: string
   readonly identifier: string
+  /** Where it begins among the blocks of the volume. */
   readonly firstBlock: number
+  /** All that the volume has of it. */
   readonly blocks: number
+  /** The runs of its blocks: more than one where the volume has grown with it. */
+  readonly segments: readonly SegmentInfo[]
   readonly persistence: Persistence
 }
 
@@ -125,13 +136,16 @@ function describeDevice(
   n: number,
   name: string,
 ): DeviceInfo {
-  const { first, blocks } = superblock.segments[n]!
+  const segments = superblock.segments
+    .filter(({ device }) => device === n)
+    .map(({ first, deviceBlock, blocks }) => ({ firstBlock: first, deviceBlock, blocks }))
   return {
     path: name,
     kind,
     identifier: identifierText(superblock, n),
-    firstBlock: first,
-    blocks,
+    firstBlock: segments[0]!.firstBlock,
+    blocks: blocksOfDevice(superblock, n),
+    segments,
     persistence: {
       domain: domain.name,
       volatile: domain.volatile,

@@ -2,6 +2,7 @@
 /** What a server says of itself, and how whoever hears it makes sure that it is one. */
 import { blockBytes } from '../../layout/geometry.js'
 import type { Volume } from '../fs/volume.js'
+import type { GrowthReport } from './growth.js'
 import type { ModeReport } from './serving-mode.js'
 
 /** How full a volume is, as statfs(2) tells it. */
@@ -46,6 +47,8 @@ export interface DaemonReport {
   readonly bytesWritten: number
   /** Null: of a server of before, which does not tell. */
   readonly usage: Usage | null
+  /** What became of the last order to grow; null where there was none. */
+  readonly growth: GrowthReport | null
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
   readonly damageMet: number
   readonly damagedPlaces: readonly string[]
@@ -81,6 +84,7 @@ const unsaid = {
   mapper: 'native',
   isDirect: true,
   mode: unsaidMode,
+  growth: null,
 } as const
 
 /** @returns null where the text is no report */
@@ -93,6 +97,7 @@ export function parseReport(text: string): DaemonReport | null {
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
     isMode(value['mode']) &&
+    isGrowth(value['growth']) &&
     typeof value['isDirect'] === 'boolean' &&
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
@@ -106,6 +111,14 @@ function isMode(value: unknown): boolean {
   const flags = modeFlags.map((name) => value[name])
   const texts = [value['onErrors'], value['refusal'] ?? '']
   return flags.every((flag) => typeof flag === 'boolean') && texts.every((text) => typeof text === 'string')
+}
+
+function isGrowth(value: unknown): boolean {
+  if (value === null) return true
+  if (!isObject(value)) return false
+  const { order, isOver, refusal } = value
+  const isText = typeof order === 'string' && typeof (refusal ?? '') === 'string'
+  return isText && typeof isOver === 'boolean'
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -18,14 +18,15 @@ import { EndingSignals } from './ending-signals.js'
 import { engineFiles } from './engine-files.js'
 import { lackedDescriptors } from './descriptors.js'
 import { detach, detachLazily } from './detach.js'
+import { Growth } from './growth.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
-import { type MapperName, nativeMapper } from '../pmem/mapper.js'
-import { loadMmapIo } from '../pmem/mmap-io.js'
+import type { MapperName } from '../pmem/mapper.js'
+import { mapperNamed } from '../pmem/mmap-io.js'
 import { findDevices } from '../api/volume-devices.js'
 import { openForMount } from './open-volume.js'
 import { requireDax } from './require-dax.js'
@@ -65,7 +66,7 @@ export async function runMount(
   const mountpoint = await checkMountpoint(request.mountpoint)
   if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const mapper = request.mapper === 'mmap-io' ? loadMmapIo() : nativeMapper
+  const mapper = mapperNamed(request.mapper)
   const opened = await openForMount(request.devices, request.options.readOnly, mapper)
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
@@ -208,10 +209,13 @@ async function serve(
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
+    const { requireDax } = request
+    const growth = root === undefined ? null : new Growth(root.dev, { opened, mode, requireDax })
     const facts = () => {
       // Whoever asks may be in another mount namespace, of which the kernel tells nothing here.
       mode.follow()
-      return report(request, served)
+      growth?.follow()
+      return report(request, served, growth)
     }
     mode.watch()
     if (root !== undefined) control = openControl(root.dev, facts)
@@ -236,7 +240,7 @@ const writebackNotice =
   'writeback_cache: buffered writes are durable only after fsync(2), close(2) or unmounting; a power failure or a killed server loses later ones'
 const startedAt = new Date().toISOString()
 
-function report(request: MountRequest, served: Served): DaemonReport {
+function report(request: MountRequest, served: Served, growth: Growth | null): DaemonReport {
   const { mountpoint, source, choice, workers, statistics, mode } = served
   const { volume, devices } = served.opened
   return {
@@ -250,6 +254,7 @@ function report(request: MountRequest, served: Served): DaemonReport {
     workers: workers.count,
     startedAt,
     mode: mode.report,
+    growth: growth?.report ?? null,
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,

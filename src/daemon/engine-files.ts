@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What workers serve of a volume: an engine each, on a medium and a state that all of them share. */
+import type { OpenedVolume } from '../api/opened-volume.js'
 import type { DamageListener } from '../fs/damage.js'
 import { Engine } from '../fs/engine.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
@@ -16,7 +17,8 @@ interface VolumeSetting {
 /** What changes while no worker serves. */
 interface NewSetting {
   readonly engine: EngineSetting
-  readonly devices: MediumDescription['devices']
+  readonly medium: MediumDescription
+  readonly state: SharedStateDescription
 }
 
 export function engineFiles(setting: VolumeSetting): FilesSetting {
@@ -24,24 +26,24 @@ export function engineFiles(setting: VolumeSetting): FilesSetting {
 }
 
 /** For {@link NewMode.files}. */
-export function newEngineFiles({ devices }: MediumDescription, engine: EngineSetting): NewSetting {
-  return { devices, engine }
+export function newEngineFiles({ description, volume }: OpenedVolume, engine: EngineSetting): NewSetting {
+  return { medium: description, state: volume.state.description, engine }
 }
 
 /** Called by the worker. @param worker its lane of the undo log */
 export function openFiles(setting: VolumeSetting, worker: number, onDamage: DamageListener): ServedFiles {
   const medium = new MappedMedium(setting.medium)
-  const state = SharedState.view(setting.state)
-  const engineWith = (engine: EngineSetting) => new Engine(medium, state, engine, worker, onDamage)
+  const engineOn = (state: SharedState, engine: EngineSetting) =>
+    new Engine(medium, state, engine, worker, onDamage)
   return {
-    files: engineWith(setting.engine),
+    files: engineOn(SharedState.view(setting.state), setting.engine),
     memory: medium,
     forgets: null,
     fence: () => medium.fence(),
     anew: (setting) => {
-      const { devices, engine } = setting as NewSetting
-      medium.replaceDevices(devices)
-      return engineWith(engine)
+      const { medium: description, state, engine } = setting as NewSetting
+      medium.follow(description)
+      return engineOn(SharedState.view(state), engine)
     },
     failure: () => medium.failure,
     release: () => medium.release(),

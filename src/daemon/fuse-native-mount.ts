@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A mount's life where fuse-native serves it: as in daemon.ts, but this thread serves, by the calls of src/api/. It must
- * therefore make no call that could wait for the mount.
+ * A mount's life where fuse-native serves it: as in daemon.ts, but this thread serves, by the calls of src/api/. It
+ * must therefore make no call that could wait for the mount.
  */
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
@@ -14,6 +14,8 @@ import { PathFiles } from '../fuse-native/path-files.js'
 import { FuseNativeServer } from '../fuse-native/server.js'
 import { Statistics } from '../fuse/statistics.js'
 import { deviceLine } from '../pmem/device.js'
+import type { MapperName } from '../pmem/mapper.js'
+import { mapperNamed } from '../pmem/mmap-io.js'
 import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
 import { type DaemonReport, usageOf } from './daemon-report.js'
@@ -36,6 +38,7 @@ export interface FuseNativeRequest extends FuseNativeWishes {
   readonly devices: readonly string[]
   readonly mountpoint: string
   readonly requireDax: boolean
+  readonly mapper: MapperName
 }
 
 const timesNotice =
@@ -50,10 +53,10 @@ export async function runFuseNativeMount(
   const library = libraryOrRefusal()
   const mountpoint = await checkMountpoint(request.mountpoint)
   if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
-  const opened = await openForMount(request.devices, request.options.readOnly)
+  const opened = await openForMount(request.devices, request.options.readOnly, mapperNamed(request.mapper))
   const signals = new EndingSignals()
   try {
-    await new FuseNativeMount(library, request.options, mountpoint, opened).run(signals, live)
+    await new FuseNativeMount(library, request, mountpoint, opened).run(signals, live)
   } finally {
     signals.release()
   }
@@ -69,6 +72,7 @@ function libraryOrRefusal(): FuseLibrary {
 
 class FuseNativeMount {
   readonly #options: MountOptions
+  readonly #mapper: MapperName
   readonly #mountpoint: string
   readonly #opened: OpenedVolume
   readonly #statistics = Statistics.create(1)
@@ -77,8 +81,10 @@ class FuseNativeMount {
   readonly #startedAt = new Date().toISOString()
 
   /** @param opened closed again where this throws */
-  constructor(library: FuseLibrary, options: MountOptions, mountpoint: string, opened: OpenedVolume) {
+  constructor(library: FuseLibrary, request: FuseNativeRequest, mountpoint: string, opened: OpenedVolume) {
+    const { options } = request
     this.#options = options
+    this.#mapper = request.mapper
     this.#mountpoint = mountpoint
     this.#opened = opened
     try {
@@ -203,6 +209,8 @@ class FuseNativeMount {
       usage: usageOf(volume),
       damageMet: volume.state.damageMet,
       damagedPlaces: volume.damagedPlaces,
+      mapper: this.#mapper,
+      growth: null,
     }
   }
 }

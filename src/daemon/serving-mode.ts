@@ -17,6 +17,7 @@ import { DeviceError } from '../pmem/device-error.js'
 import { newEngineFiles } from './engine-files.js'
 import { engineSetting } from './engine-setting.js'
 import type { MountCalls } from './mount-calls.js'
+import { MountError } from './mount-error.js'
 import type { MountOptions, OnErrors } from './mount-options.js'
 import { type MountEntry, readMountTable } from './mount-table.js'
 import type { Workers } from './workers.js'
@@ -136,11 +137,46 @@ export class ServingMode {
     void this.#change(entry)
       .catch((error: unknown) => this.#parts.workers.fail(error))
       .finally(() => {
-        this.#isChanging = false
-        for (const action of this.#waiting.splice(0)) action()
-        // What has changed meanwhile.
-        this.follow()
+        this.#noteChanged()
       })
+  }
+
+  /**
+   * Does something while no call is under way; workers go on with new engines.
+   * @throws what `work` throws; where the volume has failed then, the mount ends
+   */
+  async whilePaused(work: () => void): Promise<void> {
+    while (this.#isChanging) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    if (this.#isOver) throw new MountError('it is being unmounted')
+    this.#isChanging = true
+    try {
+      await this.#parts.workers.pause()
+      // Some have ended or are about to, and so does the mount.
+      if (!this.#parts.workers.arePaused) throw new MountError('it is being unmounted')
+      this.#workPaused(work)
+    } finally {
+      this.#noteChanged()
+    }
+  }
+
+  #workPaused(work: () => void): void {
+    const { opened, workers, options } = this.#parts
+    try {
+      work()
+    } catch (error) {
+      if (opened.volume.state.isFailed) workers.fail(error)
+      throw error
+    } finally {
+      const engine = engineSetting(opened.volume, { ...options, ...this.#times })
+      workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
+    }
+  }
+
+  #noteChanged(): void {
+    this.#isChanging = false
+    for (const action of this.#waiting.splice(0)) action()
+    // What has changed meanwhile.
+    this.follow()
   }
 
   /** Damage was met: nothing is written from now on, not even what would end the volume in order. */
@@ -166,7 +202,7 @@ export class ServingMode {
     this.#refusal = this.#become(becomes)
     if (!isToBe && this.#isForced) this.#refusal = stays
     const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times })
-    workers.goOn({ files: newEngineFiles(opened.description, engine), options: this.#times })
+    workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return
     tell(this.#refusal)

@@ -63,21 +63,37 @@ export class Allocator implements ReservedBlocks {
 
   /** Fills the working bitmap from the persistent one. Once per open, after recovery. */
   load(): void {
-    const { dataStart } = this.#geometry
+    Atomics.store(this.#words, FREE_BLOCKS, this.#loadGroups(0))
+    Atomics.store(this.#words, SEARCH_HINT, this.#geometry.dataStart)
+    this.#withhold()
+  }
+
+  /**
+   * The same for what a volume has gained, where the working bitmap has the rest already.
+   * @param blockCount that the volume had before
+   */
+  loadFrom(blockCount: number): void {
+    const group = Math.ceil(blockCount / blocksPerBitmapBlock)
+    Atomics.add(this.#words, FREE_BLOCKS, this.#loadGroups(group))
+    this.#withhold()
+  }
+
+  /** @returns how many free blocks there are from a group on */
+  #loadGroups(from: number): number {
     let total = 0
-    for (let group = 0; group < this.#state.groupCount; group++) {
+    for (let group = from; group < this.#state.groupCount; group++) {
       const bitmapBlock = bitmapBlockOf(this.#geometry, group * blocksPerBitmapBlock)
       if (bitmapBlock < 0) {
         // A gap between segments.
         this.#words.fill(-1, this.#bitmap + group * blockWords, this.#bitmap + (group + 1) * blockWords)
         continue
       }
-      const from = this.#medium.wordsOf(bitmapBlock)
+      const source = this.#medium.wordsOf(bitmapBlock)
       const at = this.#medium.wordOf(bitmapBlock)
       const to = this.#bitmap + group * blockWords
       let used = 0
       for (let n = 0; n < blockWords; n++) {
-        const word = from[at + n]!
+        const word = source[at + n]!
         this.#words[to + n] = word
         used += popCount(word)
       }
@@ -85,9 +101,7 @@ export class Allocator implements ReservedBlocks {
       this.#words[this.#state.groupFree + group] = free
       total += free
     }
-    Atomics.store(this.#words, FREE_BLOCKS, total)
-    Atomics.store(this.#words, SEARCH_HINT, dataStart)
-    this.#withhold()
+    return total
   }
 
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */

@@ -7,6 +7,7 @@ import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../l
 import { headerBlock } from '../../layout/geometry.js'
 import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
+import { deviceSegments } from './segments.js'
 import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
@@ -25,8 +26,15 @@ export function loadHeader(medium: Medium, block: number): DeviceHeader {
   return new DeviceHeader(wordsOfBlock(medium, block))
 }
 
-/** The header of a device as the superblock has it; storing it adds the checksum. */
-export function headerFor(superblock: Superblock, device: number): DeviceHeader {
+/**
+ * The header of a device as the superblock has it; storing it adds the checksum.
+ * @param joinedSeconds when it joined, since 1970; with the volume, unless said
+ */
+export function headerFor(
+  superblock: Superblock,
+  device: number,
+  joinedSeconds = superblock.getNumber(of.createdSeconds),
+): DeviceHeader {
   const header = new DeviceHeader()
   const { words } = header
   words[at.magicLow] = headerMagicLow
@@ -35,16 +43,16 @@ export function headerFor(superblock: Superblock, device: number): DeviceHeader 
   header.bytes.set(identifier(superblock, of.identity), at.volume * 4)
   header.bytes.set(identifier(superblock, of.devices + device * (identifierBytes / 4)), at.device * 4)
   words[at.index] = device
-  words[at.blocks] = superblock.segments[device]!.blocks
-  words[at.joinedSeconds] = superblock.get(of.createdSeconds)
-  words[at.joinedSeconds + 1] = superblock.get(of.createdSeconds + 1)
+  words[at.blocks] = deviceSegments(superblock)[device]!.blocks
+  words[at.joinedSeconds] = joinedSeconds >>> 0
+  words[at.joinedSeconds + 1] = Math.floor(joinedSeconds / 2 ** 32)
   words[at.secondCopy] = device === 0 ? superblock.secondCopyBlock : 0
   return header
 }
 
 /** Writes the headers of all devices, or of those that are damaged; the caller fences. */
 export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly = false): void {
-  superblock.segments.forEach(({ first }, device) => {
+  deviceSegments(superblock).forEach(({ first }, device) => {
     const block = first + headerBlock
     if (damagedOnly && loadHeader(medium, block).isWhole()) return
     headerFor(superblock, device).store(medium, block)
@@ -57,7 +65,7 @@ export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly
  * @throws VolumeError where a device is not the one that belongs in its place, or cannot be told to be
  */
 export function checkHeaders(medium: Medium, superblock: Superblock): string[] {
-  const { segments } = superblock
+  const segments = deviceSegments(superblock)
   const damage: string[] = []
   for (const [device, { first }] of segments.entries()) {
     if (!medium.has(first + headerBlock)) throw new VolumeError('size', `${nth(device)} is missing`)
@@ -123,7 +131,8 @@ export function nth(device: number): string {
 }
 
 /** A device for people, with its path where that is known, as people see no numbers on devices. */
-export function deviceName(medium: Medium, { segments }: Superblock, device: number): string {
+export function deviceName(medium: Medium, superblock: Superblock, device: number): string {
+  const segments = deviceSegments(superblock)
   const path = segments.length === 1 ? null : medium.pathAt(segments[device]!.first)
   return path === null ? nth(device) : `${nth(device)}, ${path},`
 }

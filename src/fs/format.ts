@@ -29,10 +29,11 @@ import type { Medium } from '../pmem/medium.js'
 import { setPersistentBits } from './allocator.js'
 import { Clock } from './clock.js'
 import { writeHeaders } from './device-header.js'
-import { type Segment, bitmapBlocksFor } from './geometry.js'
+import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { inodeField } from './inode.js'
 import { S_IFDIR } from './mode.js'
-import { Superblock, setSegment, writeSuperblock } from './superblock.js'
+import { deviceSegments } from './segments.js'
+import { Superblock, setDevice, setSegment, writeSuperblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
 /** Blocks of a new inode table: a node per level and one block of inodes. */
@@ -120,13 +121,14 @@ export function plan(options: FormatOptions): Superblock {
   superblock.set(at.deviceCount, deviceBlocks.length)
   superblock.set(at.segmentCount, deviceBlocks.length)
   planSegments(deviceBlocks, laneCount).forEach((segment, index) => {
-    setSegment(superblock, index, options.identifiers[index]!, segment)
+    setSegment(superblock, index, segment)
+    setDevice(superblock, index, options.identifiers[index]!)
   })
   return superblock
 }
 
 /** A segment for each device. @throws VolumeError where a device has no room for what is fixed */
-function planSegments(deviceBlocks: readonly number[], laneCount: number): Segment[] {
+function planSegments(deviceBlocks: readonly number[], laneCount: number): PlacedSegment[] {
   const starts = deviceStarts(deviceBlocks)
   return deviceBlocks.map((blocks, index) => {
     const first = starts[index]!
@@ -135,13 +137,13 @@ function planSegments(deviceBlocks: readonly number[], laneCount: number): Segme
     if (dataStart + (index === 0 ? tableBlocks : 0) >= first + blocks) {
       throw new VolumeError('size', `its device number ${index + 1} is too small`)
     }
-    return { first, blocks, bitmapStart, dataStart }
+    return { first, blocks, device: index, deviceBlock: 0, bitmapStart, dataStart }
   })
 }
 
 /** Blocks at the start of a device that hold no data: all of its metadata at first, but for the second superblock. */
-export function leadingBlocks({ segments }: Superblock, device: number): number {
-  const { first, dataStart } = segments[device]!
+export function leadingBlocks(superblock: Superblock, device: number): number {
+  const { first, dataStart } = deviceSegments(superblock)[device]!
   return dataStart - first + (device === 0 ? tableBlocks : 0)
 }
 

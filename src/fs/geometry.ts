@@ -23,6 +23,14 @@ export interface Segment {
   readonly dataStart: number
 }
 
+/** A segment, and where its blocks lie. */
+export interface PlacedSegment extends Segment {
+  /** From 0. */
+  readonly device: number
+  /** Which block of the device is the first one. */
+  readonly deviceBlock: number
+}
+
 /** Blocks of the bitmap of a segment. */
 export function bitmapBlocksFor(blocks: number): number {
   return Math.ceil(blocks / blocksPerBitmapBlock)

@@ -41,6 +41,20 @@ export abstract class SelfDescribingBlock {
     medium.flush(block, 0, blockBytes)
   }
 
+  /**
+   * Stores it, and returns once it is durable. Its magic comes last: after a loss of power the block has all of it, or
+   * no magic. It had none before.
+   */
+  storeAtOnce(medium: Medium, block: number): void {
+    this.set(at.checksum, this.checksum())
+    const afterMagic = at.magicHigh + 1
+    this.words.subarray(afterMagic).forEach((value, n) => medium.store32(block, afterMagic + n, value))
+    medium.flush(block, 0, blockBytes)
+    medium.fence()
+    medium.store64(block, at.magicLow, this.get(at.magicLow), this.get(at.magicHigh))
+    medium.fence()
+  }
+
   protected hasMagicOf(low: number, high: number): boolean {
     return this.get(at.magicLow) === low && this.get(at.magicHigh) === high
   }

@@ -116,6 +116,24 @@ export class SharedState {
     return new SharedState(memory, lookups, blockCount)
   }
 
+  /**
+   * New state for a volume that has grown, with all that this one says. What it says of the new blocks is for the
+   * allocator to load. No other thread may use either meanwhile, and this one not any more.
+   * @param inodes numbers from there on have no references
+   */
+  grown(blockCount: number, workers: number, inodes: number): SharedState {
+    const next = SharedState.create(blockCount, workers)
+    const bitmapEnd = BITMAP + this.groupCount * blockWords
+    next.words.set(this.words.subarray(0, bitmapEnd))
+    next.words.set(this.words.subarray(this.groupFree, this.groupFree + this.groupCount), next.groupFree)
+    this.#counts.forEach((counts, window) => {
+      // The rest was never touched, and copying it would make memory of it.
+      const used = Math.max(0, Math.min(counts.length, inodes - window * inodesPerWindow))
+      next.#counts[window]!.set(counts.subarray(0, used))
+    })
+    return next
+  }
+
   static view(description: SharedStateDescription): SharedState {
     const lookups = description.lookups.map((mapping) => viewTransferBuffer(mapping))
     return new SharedState(viewTransferBuffer(description.memory), lookups, description.blockCount)

@@ -26,7 +26,8 @@ import {
 } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { type DeviceHeader, checkHeaders, deviceName, loadHeader, nth } from './device-header.js'
-import { type Geometry, type Segment, bitmapBlocksFor } from './geometry.js'
+import { type Geometry, type PlacedSegment, bitmapBlocksFor } from './geometry.js'
+import { beginsDevice, misplacedSegment } from './segments.js'
 import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import { VolumeError } from './volume-error.js'
 
@@ -60,13 +61,15 @@ export class Superblock extends SelfDescribingBlock {
     }
   }
 
-  get segments(): Segment[] {
+  get segments(): PlacedSegment[] {
     const count = Math.min(this.get(at.segmentCount), mostSegments)
     return Array.from({ length: count }, (_, index) => {
       const entry = at.segments + index * segmentEntry.lengthWords
       return {
         first: this.get(entry + segmentAt.first),
         blocks: this.get(entry + segmentAt.blocks),
+        device: this.get(entry + segmentAt.device),
+        deviceBlock: this.get(entry + segmentAt.deviceBlock),
         bitmapStart: this.get(entry + segmentAt.bitmapStart),
         dataStart: this.get(entry + segmentAt.dataStart),
       }
@@ -74,7 +77,7 @@ export class Superblock extends SelfDescribingBlock {
   }
 
   /** The second copy of the superblock, and what lies between the data of one segment and of the next. */
-  #excluded(segments: readonly Segment[]): number[] {
+  #excluded(segments: readonly PlacedSegment[]): number[] {
     const excluded = [this.secondCopyBlock, this.secondCopyBlock + 1]
     segments.forEach(({ first, blocks }, index) => {
       const end = first + blocks
@@ -92,8 +95,8 @@ export class Superblock extends SelfDescribingBlock {
 
   /** Blocks of all copies, the first one first. */
   get copyBlocks(): number[] {
-    const [first, ...others] = this.segments.map((segment) => segment.first + superblockBlock)
-    return [first!, this.secondCopyBlock, ...others]
+    const others = this.segments.slice(1).filter(beginsDevice)
+    return [superblockBlock, this.secondCopyBlock, ...others.map(({ first }) => first + superblockBlock)]
   }
 
   get label(): string {
@@ -133,7 +136,7 @@ export function readSuperblock(medium: Medium): SuperblockReading {
 /** @throws VolumeError where a device has become shorter */
 function checkLengths(medium: Medium, superblock: Superblock): void {
   const { segments } = superblock
-  segments.forEach(({ first, blocks }, device) => {
+  segments.forEach(({ first, blocks, device }) => {
     if (medium.has(first + blocks - 1)) return
     const missing = (first + blocks - medium.blockCount) * blockBytes
     const isOnly = segments.length === 1
@@ -246,10 +249,12 @@ export function copyName(n: number): string {
 
 /**
  * Writes all copies, one after the other, so that one is whole at every moment: damaged ones go first, or losing power
- * twice in a row would cost all of them.
+ * twice in a row would cost all of them. The first device has two; the others come between these. So whoever looks at
+ * the first device alone finds what any other has.
  */
 export function writeSuperblock(medium: Medium, superblock: Superblock): void {
-  const blocks = superblock.copyBlocks.reverse()
+  const [first, ...others] = superblock.copyBlocks
+  const blocks = [...others, first!]
   const isWhole = blocks.map((block) => loadSuperblock(medium, block).isWhole())
   superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
   for (const wholeOnes of [false, true]) {
@@ -299,21 +304,35 @@ function checkSuperblock(superblock: Superblock): boolean {
       `it uses features that this program does not know (incompat 0x${hex(incompat)})`,
     )
   }
+  if (!hasSoundNumbers(superblock))
+    throw new VolumeError('damaged', 'its superblock has a right checksum and wrong numbers')
+  return (superblock.get(at.readOnlyCompat) & ~knownReadOnlyCompat) !== 0
+}
+
+/** Whether this program knows what a whole copy of the superblock describes. */
+export function isUnderstood(superblock: Superblock): boolean {
+  const isKnown = superblock.get(at.version) === formatVersion
+  return isKnown && (superblock.get(at.incompat) & ~knownIncompat) === 0 && hasSoundNumbers(superblock)
+}
+
+function hasSoundNumbers(superblock: Superblock): boolean {
   const { blockCount } = superblock.geometry
-  const sound =
+  return (
     superblock.get(at.blockBytes) === blockBytes &&
     blockCount >= smallestVolumeBlocks &&
     blockCount <= largestVolumeBlocks &&
     areSegmentsSound(superblock)
-  if (!sound) throw new VolumeError('damaged', 'its superblock has a right checksum and wrong numbers')
-  return (superblock.get(at.readOnlyCompat) & ~knownReadOnlyCompat) !== 0
+  )
 }
 
-/** Whether each segment is a device, and the fixed areas lie in front of its data. */
+/** Whether the segments lie one behind the other, and the fixed areas of each in front of its data. */
 function areSegmentsSound(superblock: Superblock): boolean {
-  const { laneStart, laneCount, segments, blockCount, dataStart } = superblock.geometry
+  const { segments } = superblock
+  const { laneStart, laneCount, blockCount, dataStart } = superblock.geometry
   const count = superblock.get(at.segmentCount)
-  if (count < 1 || count > mostDevices || count !== superblock.get(at.deviceCount)) return false
+  const devices = segments.filter(beginsDevice).length
+  if (count < 1 || count > mostSegments || devices > mostDevices) return false
+  if (devices !== superblock.get(at.deviceCount) || misplacedSegment(superblock) >= 0) return false
   const first = segments[0]!
   const isFirstSound =
     laneStart >= firstLaneBlock &&
@@ -322,39 +341,40 @@ function areSegmentsSound(superblock: Superblock): boolean {
     dataStart <= superblock.secondCopyBlock &&
     superblock.secondCopyBlock < first.blocks
   let next = 0
-  const areAll = segments.every((segment, index) => {
-    const isNext = segment.first === next && superblock.get(deviceWord(index)) === index
+  const areAll = segments.every((segment) => {
+    const isNext = segment.first === next
     const end = segment.first + segment.blocks
     next = Math.ceil(end / windowBlocks) * windowBlocks
-    const isSound =
-      segment.first + superblockBlock < segment.bitmapStart &&
+    return (
+      isNext &&
+      segment.first + headBlocks(segment) <= segment.bitmapStart &&
       segment.bitmapStart + bitmapBlocksFor(segment.blocks) <= segment.dataStart &&
       segment.dataStart <= end
-    return isNext && isSound && superblock.get(deviceWord(index) + 1) === 0
+    )
   })
   const last = segments.at(-1)!
   return isFirstSound && areAll && last.first + last.blocks === blockCount
 }
 
-/** Where the superblock says on which device a segment lies; the device's first block follows. */
-function deviceWord(segment: number): number {
-  return at.segments + segment * segmentEntry.lengthWords + segmentAt.device
+/** Blocks at the start of a segment of a further device, or of what a device has gained, that lie before its bitmap. */
+export function headBlocks(segment: PlacedSegment): number {
+  return beginsDevice(segment) ? superblockBlock + 1 : 0
 }
 
-/** Fills the entry of a segment that is a whole device, and names the device. */
-export function setSegment(
-  superblock: Superblock,
-  index: number,
-  identifier: Uint8Array,
-  segment: Segment,
-): void {
+/** Fills the entry of a segment. */
+export function setSegment(superblock: Superblock, index: number, segment: PlacedSegment): void {
   const entry = at.segments + index * segmentEntry.lengthWords
   superblock.set(entry + segmentAt.first, segment.first)
   superblock.set(entry + segmentAt.blocks, segment.blocks)
-  superblock.set(entry + segmentAt.device, index)
+  superblock.set(entry + segmentAt.device, segment.device)
+  superblock.set(entry + segmentAt.deviceBlock, segment.deviceBlock)
   superblock.set(entry + segmentAt.bitmapStart, segment.bitmapStart)
   superblock.set(entry + segmentAt.dataStart, segment.dataStart)
-  superblock.bytes.set(identifier, at.devices * 4 + index * identifierBytes)
+}
+
+/** Names a device. */
+export function setDevice(superblock: Superblock, device: number, identifier: Uint8Array): void {
+  superblock.bytes.set(identifier, at.devices * 4 + device * identifierBytes)
 }
 
 function hex(word: number): string {

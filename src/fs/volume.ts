@@ -3,6 +3,9 @@
  * A volume's life: opening (with recovery), the engines that serve it, closing. One thread opens and closes; each
  * worker makes its own engine from the description that this thread hands it.
  */
+import { rootsBlock } from '../../layout/geometry.js'
+import { inodesPerBlock } from '../../layout/inode.js'
+import { roots } from '../../layout/roots.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine } from './engine.js'
@@ -15,6 +18,7 @@ import {
   recordDamage,
   recordDamageCount,
 } from './damage-record.js'
+import { type Gain, addGains, planGrowth, prepareGrowth } from './grow.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
@@ -57,7 +61,6 @@ export interface OpenOptions {
 }
 
 export class Volume {
-  readonly state: SharedState
   /** What went wrong and was mended on opening, in sentences for people. */
   readonly notices: readonly string[]
   /** Transactions that recovery undid. */
@@ -72,7 +75,10 @@ export class Volume {
   /** What the superblock said when it was opened. */
   readonly #damageBefore: number
   readonly #medium: Medium
-  readonly #superblock: OpenSuperblock
+  #state: SharedState
+  /** States that it had before it grew: other threads may still have views of them. */
+  readonly #outgrown: SharedState[] = []
+  #superblock: OpenSuperblock
   readonly #options: OpenOptions
   #isReadOnly: boolean
   #marked = false
@@ -88,7 +94,7 @@ export class Volume {
     options: OpenOptions,
   ) {
     this.#medium = medium
-    this.state = state
+    this.#state = state
     this.#superblock = new OpenSuperblock(medium, state, new Locks(state, opener))
     this.#superblock.load(superblock)
     this.notices = notices
@@ -131,6 +137,11 @@ export class Volume {
     if (upkeep.finishOrphans() !== 0) notices.push(orphansDamaged)
   }
 
+  /** Another one once it has grown. */
+  get state(): SharedState {
+    return this.#state
+  }
+
   /** As it was last read or written; not to be changed, and there until the volume is closed. */
   get superblock(): Superblock {
     return this.#superblock.current
@@ -170,7 +181,7 @@ export class Volume {
     try {
       if (!this.state.isFailed) this.#settle()
     } finally {
-      this.state.release()
+      this.abandon()
     }
   }
 
@@ -195,13 +206,13 @@ export class Volume {
    * leaves copies that are at most one write apart, and what was copied from a device before is older by two.
    */
   #writeState(change: (superblock: Superblock) => void): void {
-    if (this.superblock.segments.length > 1) this.#superblock.write(() => undefined)
+    if (this.superblock.get(at.deviceCount) > 1) this.#superblock.write(() => undefined)
     this.#superblock.write(change)
   }
 
   /** Ends without a word to the medium: an engine has failed, and may have left locks and a transaction behind. */
   abandon(): void {
-    this.state.release()
+    for (const state of [this.#state, ...this.#outgrown]) state.release()
   }
 
   /** Whether files without names wait to be freed. Any thread may ask while engines serve. */
@@ -263,6 +274,38 @@ export class Volume {
     if (!upkeep.isTableListed) upkeep.relistInodes()
     upkeep.finishUnusedOrphans((number) => this.state.lookups(number) > 0)
     this.markMounted(now)
+  }
+
+  /**
+   * Makes it larger. No call may be under way, and engines made before are to be used no more. Its medium has the
+   * further blocks already. After a loss of power it is as it was, or as it is to be.
+   * @param now ms since 1970
+   * @throws VolumeError where it cannot grow so, or is served read-only, with nothing changed; DeviceError, PmemError
+   */
+  grow(gains: readonly Gain[], now: number): void {
+    if (this.#isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
+    const { superblock } = this
+    const { blockCount } = superblock.geometry
+    const next = planGrowth(superblock, gains)
+    const { geometry } = next
+    this.#medium.check()
+    const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
+    const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
+    try {
+      this.#superblock.write(() => undefined)
+      prepareGrowth(this.#medium, superblock, next, now)
+      this.#superblock.write((current) => addGains(current, gains))
+    } catch (error) {
+      this.#state.markFailed()
+      state.release()
+      throw error
+    }
+    this.#outgrown.push(this.#state)
+    this.#state = state
+    this.#superblock = new OpenSuperblock(this.#medium, state, new Locks(state, opener))
+    this.#superblock.load(superblock)
+    new Allocator(this.#medium, state, new Locks(state, 0), geometry).loadFrom(blockCount)
+    this.#observer = undefined
   }
 
   /** Says on the medium that the volume is in use, unless it is open for reading only. @param now ms since 1970 */

@@ -5,33 +5,37 @@
  */
 import type { Device, OpenOptions, WindowMode } from './device.js'
 import { openDevice } from './device.js'
-import { deviceBlocks, mapDevices, remapDevices } from './map-device.js'
+import { type DeviceRun, mapDevices, mapMore, remapDevices, wholeDevices } from './map-device.js'
 import type { MediumDescription } from './mapped-medium.js'
 
 export class DeviceSet {
-  readonly devices: readonly Device[]
-  readonly #blocks: readonly number[]
+  readonly #devices: Device[]
+  readonly #runs: DeviceRun[]
 
-  /** @param blocks that each has of the volume; all, unless said */
-  constructor(devices: readonly Device[], blocks: readonly number[] = devices.map(deviceBlocks)) {
-    this.devices = devices
-    this.#blocks = blocks
+  /** @param runs of blocks that the volume has of them; all, unless said */
+  constructor(devices: readonly Device[], runs: readonly DeviceRun[] = wholeDevices(devices)) {
+    this.#devices = [...devices]
+    this.#runs = [...runs]
   }
 
-  /** @param blocks that each has of the volume; null: all @throws DeviceError */
+  /** @param runs of blocks that the volume has of them; null: all @throws DeviceError */
   static open(
     paths: readonly string[],
     options: OpenOptions,
-    blocks: readonly number[] | null = null,
+    runs: readonly DeviceRun[] | null = null,
   ): DeviceSet {
     const devices: Device[] = []
     try {
       for (const path of paths) devices.push(openDevice(path, options))
-      return new DeviceSet(devices, blocks ?? devices.map(deviceBlocks))
+      return new DeviceSet(devices, runs ?? wholeDevices(devices))
     } catch (error) {
       new DeviceSet(devices).close()
       throw error
     }
+  }
+
+  get devices(): readonly Device[] {
+    return this.#devices
   }
 
   /** The one after which the volume is named. */
@@ -41,21 +45,38 @@ export class DeviceSet {
 
   /** @throws DeviceError */
   map(mode: WindowMode): MediumDescription {
-    return mapDevices(this.devices, mode, this.#blocks)
+    return mapDevices(this.#devices, mode, this.#runs)
   }
 
   /** Where it fails, some windows may have changed. @returns the description from then on @throws DeviceError */
   remap(description: MediumDescription, mode: WindowMode): MediumDescription {
-    return remapDevices(this.devices, description, mode)
+    return remapDevices(this.#devices, description, mode, this.#runs)
+  }
+
+  /**
+   * Takes in further devices, which it closes with the others from then on, and maps further runs behind the others.
+   * @param runs may be of the further devices
+   * @returns the description from then on; where it throws, all is as it was @throws DeviceError
+   */
+  extend(
+    description: MediumDescription,
+    mode: WindowMode,
+    devices: readonly Device[],
+    runs: readonly DeviceRun[],
+  ): MediumDescription {
+    const extended = mapMore([...this.#devices, ...devices], description, mode, runs)
+    this.#devices.push(...devices)
+    this.#runs.push(...runs)
+    return extended
   }
 
   /** Opens all of them for writing, under the same locks. Windows stay as they are. @throws DeviceError */
   makeWritable(): void {
-    for (const device of this.devices) device.makeWritable()
+    for (const device of this.#devices) device.makeWritable()
   }
 
   /** A second time does nothing. */
   close(): void {
-    for (const device of this.devices.toReversed()) device.close()
+    for (const device of this.#devices.toReversed()) device.close()
   }
 }

@@ -51,6 +51,7 @@ export interface Device {
   readonly kind: DeviceKind
   /** What it was opened for; {@link makeWritable} changes that. */
   readonly access: Access
+  /** As it was when the device was opened, or {@link measure} was called last. */
   readonly sizeBytes: number
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
   readonly alignBytes: number
@@ -60,6 +61,8 @@ export interface Device {
    * native.unmap() ends it. @throws DeviceError EINVAL, EACCES, EFBIG (the mapper's limit) or what mmap(2) gives
    */
   mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode): Mapping
+  /** Finds out how large it is by now. @throws DeviceError */
+  measure(): void
   /**
    * Opens a device for writing that was opened read-only, under the same lock. Windows stay as they are until
    * {@link remapWindow}. @throws DeviceError EROFS, EACCES or what else open(2) gives
@@ -265,8 +268,8 @@ function assemble(
   given: Partial<PersistenceDomain>,
   mapper: Mapper,
 ): Device {
-  const { fd, path, kind, number, sizeBytes, alignBytes, fileSystem } = opened
-  let { access } = opened
+  const { fd, path, kind, number, alignBytes, fileSystem } = opened
+  let { access, sizeBytes } = opened
   /** What windows are mapped from. */
   let source = fd
   const all = [...descriptors]
@@ -282,7 +285,9 @@ function assemble(
     get access() {
       return access
     },
-    sizeBytes,
+    get sizeBytes() {
+      return sizeBytes
+    },
     alignBytes,
     domain,
     get punchFd() {
@@ -291,7 +296,7 @@ function assemble(
     mapWindow(offsetBytes, lengthBytes, mode) {
       const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${path}`
       if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
-      const problem = windowProblem(opened, offsetBytes, lengthBytes, mode)
+      const problem = windowProblem({ ...opened, sizeBytes }, offsetBytes, lengthBytes, mode)
       if (problem !== null) throw new DeviceError('EINVAL', `${where}: ${problem}`)
       if (access === 'read-only' && mode === 'read-write')
         throw new DeviceError(
@@ -303,6 +308,9 @@ function assemble(
       const mapping = mapper.map(source, offsetBytes, lengthBytes, windowFlags(mode, storing))
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
+    },
+    measure() {
+      sizeBytes = measure(fd, path, access).sizeBytes
     },
     makeWritable() {
       if (access === 'read-write') return

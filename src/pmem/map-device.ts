@@ -1,79 +1,99 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Lays devices end to end as one medium: each begins a window, and what its last window lacks stays a gap. */
-import { blockBytes, windowBlocks, windowBytes } from '../../layout/geometry.js'
-import { type Mapping, native } from '../native/index.js'
+/**
+ * Lays runs of blocks of devices end to end as one medium: each begins a window, and what its last window lacks stays a
+ * gap.
+ */
+import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { native } from '../native/index.js'
 import type { Device, WindowMode } from './device.js'
 import type { MediumDescription } from './mapped-medium.js'
 import type { DevicePlace } from './medium-failure.js'
+
+/** A run of blocks of one device. */
+export interface DeviceRun {
+  /** Which one of the devices that are mapped together. */
+  readonly device: number
+  /** Its first block on the device, at a multiple of {@link Device.alignBytes}. */
+  readonly deviceBlock: number
+  readonly blocks: number
+}
 
 /** Whole blocks of a device. */
 export function deviceBlocks(device: Device): number {
   return Math.floor(device.sizeBytes / blockBytes)
 }
 
+/** Each device as one run. */
+export function wholeDevices(devices: readonly Device[]): DeviceRun[] {
+  return devices.map((device, n) => ({ device: n, deviceBlock: 0, blocks: deviceBlocks(device) }))
+}
+
 /**
- * Maps all of the devices. The mappings are the process's until {@link unmapDevices}.
- * @param blocks of each device, from its start on @throws DeviceError
+ * Maps runs of the devices. The mappings are the process's until {@link unmapDevices}.
+ * @param runs in the order in which they lie on the medium @throws DeviceError
  */
 export function mapDevices(
   devices: readonly Device[],
   mode: WindowMode,
-  blocks: readonly number[] = devices.map(deviceBlocks),
+  runs: readonly DeviceRun[] = wholeDevices(devices),
 ): MediumDescription {
-  const windows: Mapping[] = []
-  let blockCount = 0
+  const nothing = { windows: [], devices: [], blockCount: 0, firstDeviceBlocks: runs[0]!.blocks }
+  return mapMore(devices, nothing, mode, runs)
+}
+
+/**
+ * Maps further runs behind what a medium has.
+ * @returns the description of both; where it throws, nothing further is mapped @throws DeviceError
+ */
+export function mapMore(
+  devices: readonly Device[],
+  description: MediumDescription,
+  mode: WindowMode,
+  runs: readonly DeviceRun[],
+): MediumDescription {
+  const windows = [...description.windows]
+  const places = [...description.devices]
+  let { blockCount } = description
   try {
-    for (const [n, device] of devices.entries()) {
-      const count = blocks[n]!
-      blockCount = windows.length * windowBlocks + count
-      for (let first = 0; first < count; first += windowBlocks) {
-        const lengthBytes = windowLengthBytes(device, Math.min(windowBlocks, count - first))
-        windows.push(device.mapWindow(first * blockBytes, lengthBytes, mode))
+    for (const { device: n, deviceBlock, blocks } of runs) {
+      const device = devices[n]!
+      places.push(placeOf(device, windows.length, deviceBlock))
+      blockCount = windows.length * windowBlocks + blocks
+      for (let first = 0; first < blocks; first += windowBlocks) {
+        const lengthBytes = windowLengthBytes(device, Math.min(windowBlocks, blocks - first))
+        windows.push(device.mapWindow((deviceBlock + first) * blockBytes, lengthBytes, mode))
       }
     }
   } catch (error) {
-    unmapDevices({ windows })
+    unmapDevices({ windows: windows.slice(description.windows.length) })
     throw error
   }
-  return {
-    windows,
-    devices: placesOf(devices, firstWindowsOf(blocks)),
-    blockCount,
-    firstDeviceBlocks: blocks[0]!,
-  }
+  return { ...description, windows, devices: places, blockCount }
 }
 
 /**
  * Maps all of the devices in another mode, in the same places. Where that fails, some windows may have changed.
- * @returns the description from then on @throws DeviceError
+ * @param runs that were mapped @returns the description from then on @throws DeviceError
  */
 export function remapDevices(
   devices: readonly Device[],
   description: MediumDescription,
   mode: WindowMode,
+  runs: readonly DeviceRun[],
 ): MediumDescription {
   const { windows } = description
-  const firstWindows = description.devices.map(({ firstWindow }) => firstWindow)
-  for (const [n, device] of devices.entries()) {
-    const start = firstWindows[n]!
-    const end = firstWindows[n + 1] ?? windows.length
-    for (let window = start; window < end; window++)
-      device.remapWindow(windows[window]!, (window - start) * windowBytes, mode)
-  }
-  return { ...description, devices: placesOf(devices, firstWindows) }
-}
-
-function firstWindowsOf(blocks: readonly number[]): number[] {
-  let next = 0
-  return blocks.map((count) => {
-    const first = next
-    next += Math.ceil(count / windowBlocks)
-    return first
+  const places = runs.map(({ device: n, deviceBlock, blocks }, run) => {
+    const device = devices[n]!
+    const { firstWindow } = description.devices[run]!
+    for (let first = 0, window = firstWindow; first < blocks; first += windowBlocks, window++)
+      device.remapWindow(windows[window]!, (deviceBlock + first) * blockBytes, mode)
+    return placeOf(device, firstWindow, deviceBlock)
   })
+  return { ...description, devices: places }
 }
 
-function placesOf(devices: readonly Device[], firstWindows: readonly number[]): DevicePlace[] {
-  return devices.map(({ path, punchFd }, n) => ({ path, firstWindow: firstWindows[n]!, punchFd }))
+function placeOf({ path, punchFd }: Device, firstWindow: number, deviceBlock: number): DevicePlace {
+  return { path, firstWindow, offsetBytes: deviceBlock * blockBytes, punchFd }
 }
 
 /** No thread may touch the medium afterwards. */

@@ -24,7 +24,7 @@ import {
   native,
 } from '../native/index.js'
 import type { DeviceError } from './device-error.js'
-import { type DevicePlace, deviceAt, failureOf, hasAnythingFailed } from './medium-failure.js'
+import { type DevicePlace, deviceAt, failureOf, hasAnythingFailed, placeOf } from './medium-failure.js'
 import { Medium } from './medium.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
@@ -42,16 +42,16 @@ const linesWord = LIST_HEADER_WORDS + mostSteps * STEP_WORDS
 export interface MediumDescription {
   /** One mapping per window of 1 GiB. */
   readonly windows: readonly Mapping[]
-  /** For messages, in the order of their windows. */
+  /** Runs of blocks of devices, in the order of their windows: several may be of one device. */
   readonly devices: readonly DevicePlace[]
   readonly blockCount: number
   readonly firstDeviceBlocks: number
 }
 
 export class MappedMedium extends Medium {
-  readonly blockCount: number
+  blockCount: number
   readonly firstDeviceBlocks: number
-  readonly windows: readonly Mapping[]
+  windows: readonly Mapping[]
   #devices: readonly DevicePlace[]
   /** Views of the windows that were touched: of a large device most never are, and a view takes about a millisecond. */
   readonly #words: (Uint32Array | undefined)[]
@@ -181,7 +181,7 @@ export class MappedMedium extends Medium {
       if (device?.punchFd === undefined || device.punchFd < 0) return -EOPNOTSUPP
       const index = (block + done) & windowBlockMask
       const part = Math.min(count - done, windowBlocks - index)
-      const at = (window - device.firstWindow) * windowBytes + index * blockBytes
+      const at = placeOf(device, window) + index * blockBytes
       const error = native.punchHole(device.punchFd, at, part * blockBytes)
       if (error !== 0) return error
       done += part
@@ -193,9 +193,14 @@ export class MappedMedium extends Medium {
     return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }
 
-  /** Its devices have been opened for writing, so their parts can be freed by other descriptors. */
-  replaceDevices(devices: readonly DevicePlace[]): void {
+  /**
+   * Its devices have been opened for writing, so their parts can be freed by other descriptors; or further windows have
+   * been mapped behind those that it has.
+   */
+  follow({ windows, devices, blockCount }: MediumDescription): void {
+    this.windows = windows
     this.#devices = devices
+    this.blockCount = blockCount
   }
 
   flush(block: number, offset: number, length: number): void {

@@ -9,10 +9,12 @@ import { windowBytes } from '../../layout/geometry.js'
 import { type Mapping, native } from '../native/index.js'
 import { DeviceError, deviceError } from './device-error.js'
 
-/** A device among the windows of a medium. */
+/** A run of blocks of a device among the windows of a medium. */
 export interface DevicePlace {
   readonly path: string
   readonly firstWindow: number
+  /** Where on the device the first window begins. */
+  readonly offsetBytes: number
   /** Descriptor by which parts of it are freed, -1 where they cannot be. */
   readonly punchFd: number
 }
@@ -30,6 +32,11 @@ export function deviceAt(devices: readonly DevicePlace[], window: number): Devic
   return devices.findLast(({ firstWindow }) => firstWindow <= window)
 }
 
+/** Where on its device a window begins. */
+export function placeOf({ firstWindow, offsetBytes }: DevicePlace, window: number): number {
+  return offsetBytes + (window - firstWindow) * windowBytes
+}
+
 /** @param offsetBytes where on the device the mapping begins @throws DeviceError where it has failed */
 export function checkMapping(mapping: Mapping, path: string, offsetBytes: number): void {
   const failure = native.failureOf(mapping)
@@ -43,7 +50,8 @@ export function failureOf(windows: readonly Mapping[], devices: readonly DeviceP
     const failure = native.failureOf(mapping)
     if (failure <= 0) continue
     const device = deviceAt(devices, window)
-    return describe(failure, device?.path ?? 'memory', (window - (device?.firstWindow ?? 0)) * windowBytes)
+    if (device === undefined) return describe(failure, 'memory', window * windowBytes)
+    return describe(failure, device.path, placeOf(device, window))
   }
   return null
 }

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
 import { DeviceError } from './device-error.js'
-import type { Mapper } from './mapper.js'
+import { type Mapper, type MapperName, nativeMapper } from './mapper.js'
 
 /** What is used of the package. */
 interface MmapIo {
@@ -28,6 +28,11 @@ const MAP_SYNC_FLAG = 0x8_0000
 const endBytes = 2 ** 31
 const packageName = 'mmap-io'
 const instead = 'without --mapper, no package is needed'
+
+/** @throws DeviceError as {@link loadMmapIo} */
+export function mapperNamed(name: MapperName): Mapper {
+  return name === 'mmap-io' ? loadMmapIo() : nativeMapper
+}
 
 /** @throws DeviceError ENOPKG where the package is not there, or cannot be loaded */
 export function loadMmapIo(): Mapper {

@@ -46,7 +46,11 @@ void test('any device, or all in any order', async (t) => {
   const { folder, paths } = await three(t)
   const [a, b, c] = paths
   for (const named of [[a], [b], [c], [c, a, b], [b, c], [a, a], [c, b, a]])
-    t.same(findDevices(named), { paths, blocks: [768, 512, 1024] }, named.join(' '))
+    t.same(
+      findDevices(named),
+      { paths, runs: [768, 512, 1024].map((blocks, device) => ({ device, deviceBlock: 0, blocks })) },
+      named.join(' '),
+    )
   symlinkSync(b, join(folder, 'link'))
   t.same(
     findDevices([join(folder, 'link')]).paths,

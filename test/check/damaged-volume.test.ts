@@ -128,6 +128,7 @@ void test('a superblock with wrong numbers', (t) => {
     superblock.set(at.segmentCount, 2)
     const second = segment + segmentEntry.lengthWords
     superblock.set(second + entry.first, windowBlocks)
+    superblock.set(second + entry.device, 1)
     superblock.set(second + entry.blocks, 500)
   })
   t.ok(lines.includes('superblock: device 1 is shorter than its 500 blocks'))

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { windowBlocks } from '../../layout/geometry.js'
 import { createMemoryDevice, openDevice } from '../../src/pmem/device.js'
+import { DeviceSet } from '../../src/pmem/device-set.js'
 import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { MemoryVolume } from '../support/memory-volume.js'
@@ -128,4 +129,49 @@ void tap.test('a block device passes it on to what lies below', async (t) => {
     [99, 100, 500].map((block) => bytes.readUInt32LE(block * 4096 + 20)),
     [100, 0, 7],
   )
+})
+
+void tap.test('runs of a device that do not begin where it does', (t) => {
+  const device = createMemoryDevice(2 ** 24)
+  t.teardown(() => device.close())
+  const devices = new DeviceSet([device], [{ device: 0, deviceBlock: 0, blocks: 512 }])
+  const first = devices.map('read-write')
+  const grown = devices.extend(first, 'read-write', [], [{ device: 0, deviceBlock: 1000, blocks: 600 }])
+  t.teardown(() => unmapDevices(grown))
+  const medium = new MappedMedium(first)
+  t.teardown(() => medium.discard())
+  t.equal(medium.blockCount, 512)
+  medium.follow(grown)
+  t.equal(medium.blockCount, windowBlocks + 600)
+  t.ok(medium.has(windowBlocks + 599))
+  t.notOk(medium.has(windowBlocks + 600))
+  medium.store32(511, 0, 1)
+  medium.store32(windowBlocks, 0, 2)
+  medium.store32(windowBlocks + 599, 0, 3)
+  medium.flush(windowBlocks, 0, 4096)
+  medium.fence()
+  t.equal(medium.pathAt(windowBlocks), device.path)
+  const whole = mapDevices([device], 'read-only')
+  t.teardown(() => unmapDevices(whole))
+  const plain = new MappedMedium(whole)
+  t.teardown(() => plain.discard())
+  t.same(
+    [511, 1000, 1599].map((block) => plain.load32(block, 0)),
+    [1, 2, 3],
+  )
+
+  t.equal(medium.punch(windowBlocks, 1), 0)
+  t.same(
+    [511, 1000, 1599].map((block) => plain.load32(block, 0)),
+    [1, 0, 3],
+    'it is freed where it lies',
+  )
+  medium.follow(devices.remap(grown, 'copy-on-write'))
+  t.same([medium.load32(511, 0), medium.load32(windowBlocks + 599, 0)], [1, 3])
+  medium.store32(windowBlocks + 599, 0, 4)
+  t.equal(plain.load32(1599, 0), 3, 'a private copy')
+  t.throws(() => devices.extend(grown, 'read-write', [], [{ device: 0, deviceBlock: 4000, blocks: 600 }]), {
+    code: 'EINVAL',
+  })
+  t.end()
 })

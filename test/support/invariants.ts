@@ -48,6 +48,8 @@ export class Invariants {
   /** Subdirectories found in each directory. */
   readonly subdirectories = new Map<number, number>()
   readonly #owners = new Map<number, string>()
+  /** Pairs of first block and the one after the last: what lies between segments. */
+  readonly #gaps: (readonly [start: number, end: number])[] = []
   readonly #inodes = new Map<number, RawInode>()
   readonly #free = new Map<number, Uint32Array>()
 
@@ -79,6 +81,8 @@ export class Invariants {
   own(block: number, owner: string): void {
     const other = this.#owners.get(block)
     if (other !== undefined) this.#say(`block ${block} belongs to ${other} and to ${owner}`)
+    if (this.#gaps.some(([start, end]) => block >= start && block < end))
+      this.#say(`block ${block} of ${owner} lies in a gap between segments`)
     this.#owners.set(block, owner)
   }
 
@@ -98,8 +102,8 @@ export class Invariants {
     this.own(this.#super(super_.word.secondCopy), 'the second superblock')
     let end = 0
     for (const segment of this.#segments()) {
-      for (; end < segment.first; end++) this.own(end, 'a gap between segments')
-      for (; end < segment.dataStart; end++) this.own(end, 'a fixed area')
+      if (end < segment.first) this.#gaps.push([end, segment.first])
+      for (end = segment.first; end < segment.dataStart; end++) this.own(end, 'a fixed area')
       end = segment.first + segment.blocks
     }
   }

@@ -7,12 +7,12 @@ import {
   identifierBytes,
   labelBytes,
   mostDevices,
-  segmentEntry,
   stateClean,
   stateDirty,
   superblock as layout,
 } from '../../../layout/superblock.js'
 import { loadHeader } from '../../fs/device-header.js'
+import { beginsDevice } from '../../fs/segments.js'
 import { type Superblock, loadSuperblock } from '../../fs/superblock.js'
 import type { Medium } from '../../pmem/medium.js'
 import { nameText } from '../name-text.js'
@@ -32,12 +32,13 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
     dumpCopy(first, `superblock, first copy (block ${superblockBlock})`),
     dumpCopy(loadSuperblock(medium, second), `superblock, second copy (block ${second})`),
   ]
-  first.segments.slice(1).forEach((segment, n) => {
+  for (const segment of first.segments.slice(1).filter(beginsDevice)) {
     const copy = segment.first + superblockBlock
-    if (!medium.has(segment.first) || !medium.has(copy)) return
-    const title = `superblock, copy of device ${n + 1} (block ${copy})`
-    sections.push(dumpHeader(medium, segment.first, n + 1), dumpCopy(loadSuperblock(medium, copy), title))
-  })
+    if (!medium.has(segment.first) || !medium.has(copy)) continue
+    const { device } = segment
+    const title = `superblock, copy of device ${device} (block ${copy})`
+    sections.push(dumpHeader(medium, segment.first, device), dumpCopy(loadSuperblock(medium, copy), title))
+  }
   return sections
 }
 
@@ -104,11 +105,12 @@ function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller
 }
 
 function segmentRows(superblock: Superblock): DumpRow[] {
-  return superblock.segments.map(({ first, blocks, bitmapStart, dataStart }, index) => {
-    const device = superblock.get(at.segments + index * segmentEntry.lengthWords + segmentEntry.word.device)
+  return superblock.segments.map((entry, index) => {
+    const { first, blocks, device, deviceBlock, bitmapStart, dataStart } = entry
     const word = at.devices + Math.min(device, mostDevices - 1) * (identifierBytes / 4)
     const identifier = hexOf(superblock.words, word, identifierBytes)
-    return { segment: index, device, firstBlock: first, blocks, bitmapStart, dataStart, identifier }
+    const place = { device, deviceBlock, firstBlock: first, blocks }
+    return { segment: index, ...place, bitmapStart, dataStart, identifier }
   })
 }
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Has the server of a mount make its volume larger, and waits until it has. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HeardReport } from '../daemon/daemon-report.js'
+import { exitPermission } from '../daemon/mount-error.js'
+import { type MountEntry, deviceNumber, ownerOf } from '../daemon/mount-table.js'
+import { withOrder } from '../daemon/orders.js'
+import { complaintOf, serverState } from '../daemon/server-state.js'
+import { CommandError } from './command-error.js'
+
+/** A long call, or the bitmap of a large gain on a slow disk, may hold the server up. */
+const patienceMs = 120_000
+const stepMs = 20
+
+/** What the server says, where it can grow its volume. @throws CommandError */
+export async function growingServer(mount: MountEntry, name: string): Promise<HeardReport> {
+  const report = await reportOf(mount, name)
+  const uid = process.geteuid!()
+  const owner = ownerOf(mount)
+  if (uid !== 0 && uid !== owner)
+    throw new CommandError(`${name}: only root, and who has mounted it, may make it larger`, exitPermission)
+  if (report.channel === 'fuse-native')
+    throw new CommandError(`${name}: the channel fuse-native does not support grow; unmount it first`)
+  if (report.mode.readOnly)
+    throw new CommandError(`${name}: it is mounted read-only; mount -o remount,rw changes that`)
+  return report
+}
+
+/**
+ * @param devices to add; none: take what its devices have gained
+ * @returns why it stays as it is; null where it has grown
+ */
+export async function orderGrowth(
+  mount: MountEntry,
+  name: string,
+  devices: readonly string[],
+): Promise<string | null> {
+  return withOrder(deviceNumber(mount.device), { type: 'grow', devices }, async (order) => {
+    const deadline = performance.now() + patienceMs
+    for (;;) {
+      const { growth } = await reportOf(mount, name)
+      if (growth?.order === order && growth.isOver) return growth.refusal
+      if (performance.now() > deadline)
+        throw new CommandError(`${name}: its server has not done so yet; info tells its size`)
+      await sleep(stepMs)
+    }
+  })
+}
+
+async function reportOf(mount: MountEntry, name: string): Promise<HeardReport> {
+  const server = await serverState(mount)
+  if (server.state === 'answers') return server.report
+  throw new CommandError(`${name}: ${complaintOf(server)!}`)
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Making a volume larger: by a further device, or by what a device of it has gained. Invariant: one write of the
+ * superblock adds all of it. Until then it belongs to nobody, and nothing of the volume has moved after it.
+ */
+import {
+  blockBytes,
+  blocksPerBitmapBlock,
+  headerBlock,
+  largestVolumeBlocks,
+  superblockBlock,
+  windowBlocks,
+} from '../../layout/geometry.js'
+import { incompatSegments, mostDevices, mostSegments, superblock as layout } from '../../layout/superblock.js'
+import type { Medium } from '../pmem/medium.js'
+import { setPersistentBits } from './allocator.js'
+import { headerFor, writeHeaders } from './device-header.js'
+import { tooLarge } from './format.js'
+import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
+import { beginsDevice } from './segments.js'
+import { Superblock, headBlocks, levelCopies, setDevice, setSegment, writeSuperblock } from './superblock.js'
+import { VolumeError } from './volume-error.js'
+
+const at = layout.word
+
+/** A run of blocks of a device that a volume is to have as well. */
+export interface Gain {
+  /** Which device of the volume: one that it has, or, from their number on, a further one. */
+  readonly device: number
+  /** Block of the device; 0 of a further one. */
+  readonly deviceBlock: number
+  readonly blocks: number
+  /** 16 random bytes of a further device; null of one that the volume has. */
+  readonly identifier: Uint8Array | null
+}
+
+/**
+ * The superblock as it will be. Nothing is stored.
+ * @throws VolumeError where the volume would have too many blocks, devices or segments, or a gain is too small
+ */
+export function planGrowth(superblock: Superblock, gains: readonly Gain[]): Superblock {
+  const next = new Superblock(superblock.words.slice())
+  addGains(next, gains)
+  return next
+}
+
+/** Describes the gains in a superblock. @throws VolumeError as {@link planGrowth} does; it may have changed then */
+export function addGains(superblock: Superblock, gains: readonly Gain[]): void {
+  for (const gain of gains) addGain(superblock, gain)
+}
+
+function addGain(superblock: Superblock, { device, deviceBlock, blocks, identifier }: Gain): void {
+  const count = superblock.get(at.segmentCount)
+  if (identifier !== null && device === mostDevices)
+    throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)
+  if (count === mostSegments)
+    throw new VolumeError('size', `it consists of ${mostSegments} parts, as many as there can be`)
+  const first = Math.ceil(superblock.get(at.blockCount) / windowBlocks) * windowBlocks
+  if (first + blocks > largestVolumeBlocks) throw new VolumeError('size', tooLarge)
+  const place = { first, blocks, device, deviceBlock }
+  const bitmapStart = first + headBlocks({ ...place, bitmapStart: 0, dataStart: 0 })
+  const dataStart = bitmapStart + bitmapBlocksFor(blocks)
+  if (dataStart >= first + blocks)
+    throw new VolumeError('size', `what device number ${device + 1} adds is too small`)
+  setSegment(superblock, count, { ...place, bitmapStart, dataStart })
+  superblock.set(at.segmentCount, count + 1)
+  superblock.set(at.blockCount, first + blocks)
+  if (identifier === null) superblock.set(at.incompat, superblock.get(at.incompat) | incompatSegments)
+  else {
+    superblock.set(at.deviceCount, device + 1)
+    setDevice(superblock, device, identifier)
+  }
+}
+
+/**
+ * Stores all that the gains need before the superblock describes them.
+ * @param next what {@link planGrowth} has made of `current`, which is what the copies on the medium hold
+ * @param now ms since 1970
+ */
+export function prepareGrowth(medium: Medium, current: Superblock, next: Superblock, now: number): void {
+  const added = next.segments.slice(current.segments.length)
+  for (const { first } of added.filter(beginsDevice)) {
+    medium.zero(first + headerBlock, 0, blockBytes)
+    medium.zero(first + superblockBlock, 0, blockBytes)
+  }
+  for (const segment of added) makeBitmap(medium, next, segment)
+  medium.fence()
+  // A header that is there without being named by the superblock tells that the device was to join and did not.
+  for (const { first, device } of added.filter(beginsDevice)) {
+    headerFor(next, device, Math.floor(now / 1000)).storeAtOnce(medium, first + headerBlock)
+    new Superblock(current.words.slice()).storeAtOnce(medium, first + superblockBlock)
+  }
+}
+
+function makeBitmap(medium: Medium, next: Superblock, segment: PlacedSegment): void {
+  const { geometry } = next
+  const { first, blocks, bitmapStart, dataStart } = segment
+  const bitmapBlocks = bitmapBlocksFor(blocks)
+  medium.zero(bitmapStart, 0, bitmapBlocks * blockBytes)
+  setPersistentBits(medium, geometry, first, dataStart - first)
+  setPersistentBits(medium, geometry, first + blocks, bitmapBlocks * blocksPerBitmapBlock - blocks)
+}
+
+/**
+ * Makes a volume larger that nobody uses. After a loss of power it is as it was, or as it is to be.
+ * @param medium has the further blocks already
+ * @param superblock as it was read from the medium; on return, as it is now
+ * @param now ms since 1970
+ * @throws VolumeError as {@link planGrowth} does, with nothing changed
+ */
+export function growVolume(
+  medium: Medium,
+  superblock: Superblock,
+  gains: readonly Gain[],
+  now: number,
+): void {
+  const next = planGrowth(superblock, gains)
+  levelCopies(medium, superblock)
+  writeHeaders(medium, superblock, true)
+  medium.fence()
+  // Twice in all: what was copied from a device before is older by two writes, and so known to be stale.
+  writeSuperblock(medium, superblock)
+  prepareGrowth(medium, superblock, next, now)
+  addGains(superblock, gains)
+  writeSuperblock(medium, superblock)
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** grow of volumes that are not mounted: what devices have gained, further devices, and what is refused. */
+import { existsSync, mkdirSync, renameSync, statSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { incompatSegments, superblock as layout } from '../../layout/superblock.js'
+import { gainsOfFurther } from '../../src/api/device-growth.js'
+import { findDevices } from '../../src/api/volume-devices.js'
+import { openFiles } from '../../src/api/volume-files.js'
+import { withMedium } from '../../src/check/with-devices.js'
+import { planGrowth, prepareGrowth } from '../../src/fs/grow.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
+import { DeviceSet } from '../../src/pmem/device-set.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import {
+  editSuperblocks,
+  fileLimitMs,
+  fingerprint,
+  pmfs2,
+  refuse,
+  refuseUntouched,
+  sparseFile,
+  succeed,
+  writeAt,
+} from './cli.js'
+
+t.setTimeout(fileLimitMs)
+
+const mebibyte = 2 ** 20
+const blockBytes = 4096
+const contents = Buffer.alloc(3 * mebibyte, 'what was there before')
+
+interface Info {
+  readonly blocks: number
+  readonly features: { readonly incompat: number }
+  readonly devices: readonly {
+    readonly path: string
+    readonly blocks: number
+    readonly segments: readonly { readonly deviceBlock: number; readonly blocks: number }[]
+  }[]
+}
+
+async function infoOf(t: Test, path: string): Promise<Info> {
+  return JSON.parse(await succeed(t, ['info', '--json', path])) as Info
+}
+
+/** Names in a folder of the test's own, and a volume of 8 MiB there with a file in it. */
+async function volumeOf(t: Test): Promise<{ place: (name: string) => string; volume: string }> {
+  const folder = await temporaryDirectory(t, SHARED_MEMORY)
+  const place = (name: string) => join(folder, name)
+  const volume = place('volume')
+  await succeed(t, ['mkfs', volume, '--size', '8M', '-q'])
+  const files = await openFiles(volume)
+  await files.writeFile('/before', contents)
+  await files.close()
+  return { place, volume }
+}
+
+/** Fills what is free, and reads all of it. */
+async function use(t: Test, volume: string, lengthBytes: number): Promise<void> {
+  const files = await openFiles(volume)
+  const filling = Buffer.alloc(lengthBytes, 'filling')
+  await files.writeFile('/filling', filling)
+  t.ok((await files.readFile('/filling')).equals(filling))
+  t.ok((await files.readFile('/before')).equals(contents))
+  await files.close()
+  t.match(await succeed(t, ['fsck', volume]), /: clean, /)
+  const again = await openFiles(volume)
+  t.ok((await again.readFile('/filling')).equals(filling), 'it is found again')
+  await again.unlink('/filling')
+  await again.close()
+}
+
+void t.test('takes what its device has gained', async (t) => {
+  const { volume } = await volumeOf(t)
+  const before = fingerprint(volume)
+  const nothing = `${volume}: nothing to do, as its devices have not grown\n`
+  t.equal(await succeed(t, ['grow', volume]), nothing)
+  t.equal(fingerprint(volume), before)
+  truncateSync(volume, 8 * mebibyte + mebibyte - blockBytes)
+  t.equal(await succeed(t, ['grow', volume]), nothing, 'less than 1 MiB is too little')
+  truncateSync(volume, 20 * mebibyte)
+  const said = await succeed(t, ['grow', volume])
+  t.match(said, `Grew the PMFS2 file system on ${volume}\n`)
+  t.match(said, /size +20 MiB, 5120 blocks of 4 KiB\n +before +8 MiB, 2048 blocks/)
+  t.equal(await succeed(t, ['grow', volume]), nothing)
+  const { blocks, features, devices } = await infoOf(t, volume)
+  t.match({ blocks, features }, { blocks: 5120, features: { incompat: incompatSegments } })
+  t.match(devices, [
+    {
+      blocks: 5120,
+      segments: [
+        { deviceBlock: 0, blocks: 2048 },
+        { deviceBlock: 2048, blocks: 3072 },
+      ],
+    },
+  ])
+  t.match(await succeed(t, ['info', volume]), /incompat 0x1/)
+  t.match(await succeed(t, ['dump', volume, 'superblock']), / 1 +0 +2048 +262144 +3072 +262144 +262145 /)
+  await use(t, volume, 16 * mebibyte)
+})
+
+void t.test('--size makes its file longer, and never shorter', async (t) => {
+  const { volume } = await volumeOf(t)
+  const line = `grow: ${volume}: it has 8 MiB, more than 7 MiB, and a file system cannot shrink`
+  await refuseUntouched(t, volume, ['grow', volume, '--size', '7M'], 1, line)
+  t.match(await succeed(t, ['grow', volume, '--size', '8M']), /nothing to do/)
+  t.equal(await succeed(t, ['grow', volume, '--size', '16M', '--quiet']), '')
+  t.equal(statSync(volume).size, 16 * mebibyte)
+  t.equal(statSync(volume).blocks * 512, 16 * mebibyte, 'it takes its room at once')
+  await succeed(t, ['grow', volume, '--size', '1G', '--sparse'])
+  t.ok(statSync(volume).blocks * 512 < 20 * mebibyte)
+  await use(t, volume, 40 * mebibyte)
+  await refuse(
+    t,
+    ['grow', volume, '--size', '512M'],
+    1,
+    /it has 1 GiB, more than 512 MiB, and a file system cannot/,
+  )
+  truncateSync(volume, 100 * mebibyte)
+  await refuse(t, ['grow', volume], 1, /is 968884224 bytes shorter than its part of the file system/)
+  t.match(await pmfs2(['fsck', volume]), { end: 8, stderr: /bytes shorter than its part of the file system/ })
+})
+
+void t.test('what cannot be taken leaves the file as long as it was', async (t) => {
+  const { volume } = await volumeOf(t)
+  await refuseUntouched(t, volume, ['grow', volume, '--size', '16T', '--sparse'], 1, /16 TiB less one block/)
+  await refuseUntouched(t, volume, ['grow', volume, '--size', 'much'], 1, /'much' is not a size/)
+  t.equal(statSync(volume).size, 8 * mebibyte)
+})
+
+void t.test('adds devices', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const [a, b, c] = [place('a'), sparseFile(place('b'), 4 * mebibyte), place('c')]
+  const said = await succeed(t, ['grow', volume, a, b, '--size', '6M'])
+  t.match(said, `Grew the PMFS2 file system on ${volume} and ${a} and ${b}\n  size    20 MiB, 5120 blocks`)
+  t.same(
+    (await infoOf(t, b)).devices.map(({ path }) => path),
+    [volume, a, b],
+    'each is found by any other',
+  )
+  t.equal((await infoOf(t, b)).features.incompat, 0, 'older programs know such a volume')
+  await use(t, a, 16 * mebibyte)
+  await succeed(t, ['grow', b, c, '--size', '2M'])
+  truncateSync(a, 10 * mebibyte)
+  truncateSync(volume, 12 * mebibyte)
+  await succeed(t, ['grow', c])
+  const { devices } = await infoOf(t, volume)
+  t.same(
+    devices.map(({ blocks, segments }) => [blocks, segments.length]),
+    [
+      [3072, 2],
+      [2560, 2],
+      [1536, 1],
+      [512, 1],
+    ],
+  )
+  await use(t, c, 26 * mebibyte)
+  await refuse(t, ['grow', volume, '--size', '1G'], 1, /it has 4 devices, and --size is for one file/)
+  mkdirSync(place('elsewhere'))
+  const moved = place('elsewhere/c')
+  renameSync(c, moved)
+  await refuse(t, ['grow', volume], 1, /device number 4 of its 4, .* is missing/)
+  t.match(await succeed(t, ['grow', volume, '--device', moved]), /nothing to do/)
+})
+
+void t.test('what a device holds is not overwritten unawares', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const before = fingerprint(volume)
+  const ext = sparseFile(place('ext'), 4 * mebibyte)
+  writeAt(ext, 1080, Uint8Array.of(0x53, 0xef))
+  const other = place('other')
+  await succeed(t, ['mkfs', other, '--size', '4M', '-q'])
+  const fresh = place('fresh')
+  for (const [args, line] of [
+    [[place('none')], /there is no such file or device; --size makes a file of that size/],
+    [[ext], /ext holds an? ext.* file system; --force overwrites it/],
+    [[other], /other holds a PMFS2 file system; --force overwrites it/],
+    [[volume], /volume: it is a device of this file system already/],
+    [[volume, '--force'], /volume: it is a device of this file system already/],
+    [[fresh, fresh, '--size', '4M'], /fresh: it is named twice/],
+    [[fresh, ext, '--size', '4M'], /ext holds an? ext/],
+    [[sparseFile(place('tiny'), 2 * blockBytes)], /what device number 2 adds is too small/],
+  ] as const) {
+    const held = [ext, other].map(fingerprint)
+    await refuse(t, ['grow', volume, ...args], 1, line)
+    t.equal(fingerprint(volume), before)
+    t.same([ext, other].map(fingerprint), held)
+    t.notOk(existsSync(fresh), 'nothing is made')
+  }
+  await succeed(t, ['grow', volume, other, '--force', '-q'])
+  await succeed(t, ['grow', volume, ext, '--force', '-q'])
+  await use(t, volume, 12 * mebibyte)
+  await refuse(t, ['grow', place('nothing')], 1, /there is no such/)
+  await refuse(t, ['grow', place('.')], 1, /directory/)
+})
+
+void t.test('a device that was to join, and did not, can be added again', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const added = sparseFile(place('added'), 4 * mebibyte)
+  const devices = DeviceSet.open([volume, added], { access: 'read-write', exclusive: true })
+  withMedium(devices, 'read-write', (medium) => {
+    const { superblock } = readSuperblock(medium)
+    const next = planGrowth(superblock, gainsOfFurther(superblock, [1024]))
+    prepareGrowth(medium, superblock, next, Date.now())
+  })
+  devices.close()
+  t.same(findDevices([volume]).paths, [volume], 'it is no part of the volume')
+  await use(t, volume, 4 * mebibyte)
+  for (const named of [[added], [volume, added]])
+    await refuse(t, ['fsck', ...named], 8, /added is none of the devices that its volume has/)
+  await refuse(t, ['mkfs', added], 1, /holds a PMFS2 file system/)
+  const other = place('other')
+  await succeed(t, ['mkfs', other, '--size', '4M', '-q'])
+  await refuse(t, ['grow', other, added], 1, /holds a PMFS2 file system/)
+  await succeed(t, ['grow', volume, added, '-q'])
+  await use(t, added, 8 * mebibyte)
+})
+
+void t.test('a device of a copy of the volume is not taken for one that was to join', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const { copyFileSync } = await import('node:fs')
+  const copy = place('copy')
+  mkdirSync(place('aside'))
+  copyFileSync(volume, copy)
+  const added = place('aside/added')
+  await succeed(t, ['grow', copy, added, '--size', '4M', '-q'])
+  await refuseUntouched(
+    t,
+    added,
+    ['grow', volume, added],
+    1,
+    /holds a PMFS2 file system; --force overwrites it/,
+  )
+})
+
+void t.test('a volume that this program cannot write, or that somebody uses', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const files = await openFiles(volume)
+  await refuse(t, ['grow', volume, place('new'), '--size', '4M'], 1, /in use/)
+  await files.close()
+  t.notOk(existsSync(place('new')))
+  editSuperblocks(volume, (words) => {
+    words[layout.word.readOnlyCompat] = 1
+  })
+  await refuseUntouched(
+    t,
+    volume,
+    ['grow', volume, '--size', '16M'],
+    1,
+    /features that this program cannot write/,
+  )
+})

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Volumes that grow by what a device has gained, or by a further device: whole or not at all, and in use or not. */
+import { type Test, test } from 'tap'
+import { largestVolumeBlocks, superblockBlock, windowBlocks } from '../../layout/geometry.js'
+import {
+  incompatSegments,
+  mostDevices,
+  mostSegments,
+  segmentEntry,
+  superblock as layout,
+} from '../../layout/superblock.js'
+import { checkVolume } from '../../src/check/check-volume.js'
+import { Report } from '../../src/check/report.js'
+import { isOfVolume, loadHeader } from '../../src/fs/device-header.js'
+import { ENOSPC } from '../../src/fs/errno.js'
+import { type Gain, growVolume, planGrowth } from '../../src/fs/grow.js'
+import { isUnderstood, loadSuperblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
+import type { Volume } from '../../src/fs/volume.js'
+import { VolumeError } from '../../src/fs/volume-error.js'
+import { variants } from '../support/crash-explorer.js'
+import { EngineCaller } from '../support/engine-caller.js'
+import { problemsOf } from '../support/invariants.js'
+import { Replay } from '../support/power-failure.js'
+import { Random, seed } from '../support/random.js'
+import { RecordingMedium } from '../support/recording-medium.js'
+import { TestVolume, epoch, formatSmall, root } from '../support/test-volume.js'
+
+const at = layout.word
+const oldBlocks = 512
+const gainedBlocks = 300
+const contents = Buffer.alloc(100_000, 'what was there before')
+
+const gained: Gain = { device: 0, deviceBlock: oldBlocks, blocks: gainedBlocks, identifier: null }
+const further: Gain = {
+  device: 1,
+  deviceBlock: 0,
+  blocks: gainedBlocks,
+  identifier: new Uint8Array(16).fill(9),
+}
+const cases: readonly (readonly [name: string, gains: readonly Gain[]])[] = [
+  ['a device that has grown', [gained]],
+  ['a further device', [further]],
+  ['both', [gained, further]],
+]
+
+/** A volume of one device with a file, and behind it the windows of what it will gain, which hold what they like. */
+function mediumFor(gains: readonly Gain[]): RecordingMedium {
+  const medium = RecordingMedium.ofDevices([oldBlocks, ...gains.map(({ blocks }) => blocks)])
+  formatSmall(medium, [oldBlocks])
+  for (const bytes of medium.bytes.slice(1)) bytes.fill(0xa5)
+  const volume = TestVolume.open(medium)
+  const file = volume.caller.file(root, 'file')
+  volume.caller.write(file, 0, contents)
+  volume.close()
+  return medium
+}
+
+/** The same medium as it is mapped while the superblock says so. */
+function mapped(medium: RecordingMedium, segments: number): RecordingMedium {
+  return new RecordingMedium(medium.bytes.slice(0, segments))
+}
+
+function segmentsOf(medium: RecordingMedium): number {
+  return readSuperblock(medium).superblock.get(at.segmentCount)
+}
+
+function grow(medium: RecordingMedium, gains: readonly Gain[]): void {
+  growVolume(medium, readSuperblock(medium).superblock, gains, epoch)
+}
+
+/** What fsck says, and what holds of any volume. */
+function problems(medium: RecordingMedium): string[] {
+  const report = new Report()
+  checkVolume(medium, readSuperblock(medium).superblock, report)
+  return [...report.lines(), ...readSuperblock(medium).damage, ...problemsOf(medium)]
+}
+
+function readAll(caller: EngineCaller): unknown {
+  return caller.read(caller.lookup(root, 'file'), 0, contents.length)
+}
+
+/** Fills the volume up. @returns the blocks that were written */
+function fill(caller: EngineCaller): number {
+  const file = caller.file(root, 'filling')
+  const block = Buffer.alloc(4096, 'new')
+  for (let n = 0; ; n++) {
+    const written = caller.write(file, n * 4096, block)
+    if (written === -ENOSPC) return n
+  }
+}
+
+/** Opens an image of either moment, and closes it. @returns whether it has grown */
+function settle(t: Test, image: RecordingMedium, where: string): boolean {
+  const segments = segmentsOf(image)
+  const medium = mapped(image, segments)
+  const again = TestVolume.open(medium)
+  if (!contents.equals(readAll(again.caller) as Buffer)) t.fail(`${where}: the file has changed`)
+  again.close()
+  const found = problems(medium)
+  if (found.length > 0) t.same(found, [], where)
+  return segments > 1
+}
+
+void test('a loss of power leaves it as it was, or larger, and it can grow after either', (t) => {
+  const random = new Random(seed)
+  for (const [name, gains] of cases) {
+    const medium = mediumFor(gains)
+    medium.startRecording()
+    grow(medium, gains)
+    explore(t, medium.stopRecording(), name, gains, random)
+  }
+  t.end()
+})
+
+void test('the same while it is in use', (t) => {
+  const random = new Random(seed)
+  for (const [name, gains] of cases) {
+    const medium = mediumFor(gains)
+    const volume = TestVolume.open(medium)
+    medium.startRecording()
+    volume.volume.grow(gains, epoch)
+    const recording = medium.stopRecording()
+    volume.drop()
+    explore(t, recording, name, gains, random)
+  }
+  t.end()
+})
+
+function explore(
+  t: Test,
+  recording: ReturnType<RecordingMedium['stopRecording']>,
+  name: string,
+  gains: readonly Gain[],
+  random: Random,
+): void {
+  const replay = new Replay(recording)
+  const seen = new Set<boolean>()
+  while (replay.advance()) {
+    const returned = replay.fence === recording.fences
+    for (const survivors of variants(replay.lines, random)) {
+      const image = replay.image(survivors)
+      const where = `${name}: fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
+      const before = segmentsOf(image)
+      t.ok(before === 1 || before === 1 + gains.length, `${where}: all gains or none`)
+      const hasGrown = settle(t, image, where)
+      seen.add(hasGrown)
+      if (returned) t.ok(hasGrown, where)
+      if (hasGrown) continue
+      grow(image, gains)
+      t.ok(settle(t, image, `${where}, and then it grows`))
+    }
+  }
+  t.equal(seen.size, 2, `${name}: PMFS2_SEED=${seed}`)
+}
+
+void test('a device that was to join, and did not, is told from the others', (t) => {
+  const medium = mediumFor([further])
+  medium.startRecording()
+  grow(medium, [further])
+  const recording = medium.stopRecording()
+  const replay = new Replay(recording)
+  const states: string[] = []
+  while (replay.advance()) {
+    const image = replay.image({ kind: 'certain' })
+    if (segmentsOf(image) > 1) continue
+    const [header, copy] = [
+      loadHeader(image, windowBlocks),
+      loadSuperblock(image, windowBlocks + superblockBlock),
+    ]
+    const state = `${header.isWhole()} ${copy.isWhole()}`
+    if (states.at(-1) !== state) states.push(state)
+    if (header.isWhole()) t.ok(isOfVolume(header, copy) || !copy.hasMagic())
+    if (copy.isWhole()) t.equal(copy.get(at.deviceCount), 1, 'it does not say that it belongs to the volume')
+  }
+  t.same(states, ['false false', 'true false', 'true true'], 'the header comes first, and each is whole')
+  t.end()
+})
+
+void test('what it gains can be used, to the last block, and for ever', (t) => {
+  for (const [name, gains] of cases) {
+    const plain = mediumFor([])
+    const alone = TestVolume.open(plain)
+    const before = fill(alone.caller)
+    alone.close()
+    const medium = mediumFor(gains)
+    grow(medium, gains)
+    const volume = TestVolume.open(medium)
+    const written = fill(volume.caller)
+    const most = gains.length * gainedBlocks
+    t.ok(written > before + most - 10 && written < before + most, `${name}: ${written - before} blocks more`)
+    t.ok(contents.equals(readAll(volume.caller) as Buffer))
+    volume.close()
+    t.same(problems(medium), [], name)
+    const { superblock } = readSuperblock(medium)
+    t.equal(superblock.secondCopyBlock, oldBlocks - 1, 'the second copy stays where it was')
+    const features = gains.includes(gained) ? incompatSegments : 0
+    t.equal(superblock.get(at.incompat), features, name)
+    t.same(superblock.copyBlocks.length, gains.includes(further) ? 3 : 2)
+  }
+  t.end()
+})
+
+void test('in use, it keeps what was open, and goes on where it was', (t) => {
+  const medium = mediumFor([gained, further])
+  const volume = TestVolume.open(medium)
+  const { caller } = volume
+  const nameless = caller.nameless(root)
+  caller.write(nameless, 0, contents)
+  const { blocks, freeBlocks } = caller.usage()
+  const before = { blocks, freeBlocks }
+  const grown = growInUse(t, volume.volume, medium, [gained, further])
+  const after = grown.usage()
+  t.equal(
+    after.blocks - before.blocks,
+    2 * gainedBlocks - 4,
+    'all but a bitmap each, a header and a superblock',
+  )
+  t.equal(after.freeBlocks - before.freeBlocks, after.blocks - before.blocks)
+  t.ok(contents.equals(grown.read(nameless, 0, contents.length) as Buffer))
+  t.equal(volume.volume.state.lookups(nameless), 1)
+  const written = fill(grown)
+  t.ok(written > before.freeBlocks + 2 * gainedBlocks - 20)
+  t.equal(grown.usage().freeBlocks, 0)
+  grown.release()
+  volume.volume.close()
+  caller.release()
+  t.same(problems(medium), [])
+  t.end()
+})
+
+function growInUse(t: Test, volume: Volume, medium: RecordingMedium, gains: readonly Gain[]): EngineCaller {
+  volume.grow(gains, epoch)
+  const caller = new EngineCaller(volume.engine(0), medium)
+  t.ok(isUnderstood(volume.superblock))
+  return caller
+}
+
+void test('it grows again and again, up to a limit', (t) => {
+  const gains = Array.from({ length: mostSegments }, (_, n) => ({
+    ...gained,
+    deviceBlock: oldBlocks + n * gainedBlocks,
+  }))
+  const medium = mediumFor(gains.slice(0, 3))
+  for (const gain of gains.slice(0, 3)) grow(medium, [gain])
+  const volume = TestVolume.open(medium)
+  t.ok(fill(volume.caller) > 3 * (gainedBlocks - 2))
+  volume.close()
+  t.same(problems(medium), [])
+  const { superblock } = readSuperblock(mediumFor([]))
+  t.ok(isUnderstood(planGrowth(superblock, gains.slice(1))))
+  const before = superblock.words.slice()
+  t.throws(() => planGrowth(superblock, gains), {
+    name: 'VolumeError',
+    message: /it consists of 32 parts, as many as there can be/,
+  })
+  t.same(superblock.words, before, 'nothing is changed')
+  t.end()
+})
+
+void test('what would be too much, or too little, is refused', (t) => {
+  const { superblock } = readSuperblock(mediumFor([]))
+  const devices = Array.from({ length: mostDevices }, (_, n) => ({ ...further, device: n + 1 }))
+  for (const [gains, message] of [
+    [devices, /a volume has 16 devices at most/],
+    [[{ ...gained, blocks: largestVolumeBlocks }], /16 TiB less one block/],
+    [[{ ...gained, blocks: 1 }], /what device number 1 adds is too small/],
+    [[{ ...further, blocks: 3 }], /what device number 2 adds is too small/],
+  ] as const) {
+    t.throws(() => planGrowth(superblock, gains), message)
+  }
+  t.ok(isUnderstood(planGrowth(superblock, devices.slice(0, -1))))
+  t.ok(
+    isUnderstood(
+      planGrowth(superblock, [
+        { ...gained, blocks: 2 },
+        { ...further, blocks: 4 },
+      ]),
+    ),
+  )
+  t.end()
+})
+
+void test('segments in impossible places are refused', (t) => {
+  const medium = mediumFor([gained, further])
+  grow(medium, [gained, further])
+  const second = at.segments + segmentEntry.lengthWords
+  const field = segmentEntry.word
+  for (const [word, value] of [
+    [second + field.deviceBlock, oldBlocks - 1],
+    [second + field.device, 1],
+    [second + field.device, 2],
+    [second + segmentEntry.lengthWords + field.device, 2],
+    [second + segmentEntry.lengthWords + field.deviceBlock, 1],
+    [second + field.bitmapStart, windowBlocks - 1],
+    [at.incompat, 0],
+    [at.deviceCount, 1],
+  ] as const) {
+    const hurt = medium.clone()
+    const { superblock } = readSuperblock(hurt)
+    superblock.set(word, value)
+    t.notOk(isUnderstood(superblock), `word ${word}: ${value}`)
+    if (word !== second + field.bitmapStart) writeSuperblock(hurt, superblock)
+    else continue
+    t.throws(() => readSuperblock(hurt), VolumeError)
+  }
+  t.end()
+})

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Volumes that grow while they are mounted: files stay open, calls go on, and statfs(2) tells at once. */
+import { constants } from 'node:fs'
+import { rm, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { actor } from '../posix/fixture.js'
+import { turnRingOn } from '../support/ring-switch.js'
+import { finish, withoutRunner } from '../support/run-command.js'
+import type { System } from '../support/system.js'
+import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
+
+tap.setTimeout(240_000)
+
+const { O_CREAT, O_RDWR } = constants
+const mebibyte = 2 ** 20
+/** More than the volume has at first. */
+const piece = Buffer.alloc(mebibyte, 'a piece of a file that needs more than there was')
+
+async function totalBytes(system: System, mount: TestMount): Promise<number> {
+  const { bsize, blocks } = await system.statfs(mount.mountpoint)
+  return bsize * blocks
+}
+
+function remounts(mount: TestMount, options: string): ReturnType<typeof finish> {
+  return finish('env', [...withoutRunner, 'mount', '-i', '-o', `remount,${options}`, mount.mountpoint])
+}
+
+async function isReadOnly(mount: TestMount): Promise<boolean> {
+  for (;;) {
+    const { mode } = await mount.report()
+    if (!mode.isChanging) return mode.readOnly
+  }
+}
+
+function grows(channel: (t: Test) => string, ...args: readonly string[]): (t: Test) => Promise<void> {
+  return async (t) => {
+    const mount = await TestMount.mounted(t, '16M', '--channel', channel(t), ...args)
+    const [system, writer] = [await actor(t), await actor(t)]
+    const { device, mountpoint } = mount
+    const fd = await system.open(join(mountpoint, 'open'), O_CREAT | O_RDWR)
+    await system.write(fd, Buffer.from('before '))
+    const nameless = await system.open(join(mountpoint, 'nameless'), O_CREAT | O_RDWR)
+    await system.write(nameless, piece)
+    await system.unlink(join(mountpoint, 'nameless'))
+    t.match(await succeed('grow', mountpoint), `${mountpoint}: nothing to do`)
+
+    // A call is under way whenever it grows.
+    let isOver = false
+    const writing = (async () => {
+      let written = 0
+      for (; !isOver; written++) await writer.writeFile(join(mountpoint, `file-${written % 8}`), piece)
+      return written
+    })()
+    await truncate(device, 40 * mebibyte)
+    t.match(await succeed('grow', mountpoint), /size +40 MiB.*\n +before +16 MiB/)
+    t.ok((await totalBytes(system, mount)) > 39 * mebibyte, 'statfs(2) tells at once')
+    const added = `${device}-added`
+    t.match(await succeed('grow', device, added, '--size', '20M', '--sparse'), /size +60 MiB/)
+    t.ok((await totalBytes(system, mount)) > 59 * mebibyte)
+    isOver = true
+    t.ok((await writing) > 0)
+
+    t.same((await mount.report()).devices, [device, added])
+    t.match(await succeed('info', mountpoint), /devices +1: .*, 40 MiB, .*\n +2: .*-added, 20 MiB, /)
+    await system.write(fd, Buffer.from('and after'))
+    t.equal((await system.readFile(join(mountpoint, 'open'))).toString(), 'before and after')
+    t.ok((await system.pread(nameless, piece.length, 0)).equals(piece), 'a file without a name is kept')
+    for (let n = 0; n < 44; n++) await system.writeFile(join(mountpoint, `more-${n}`), piece)
+    await system.close(nameless)
+    await system.close(fd)
+    await mount.unmount()
+    t.match(await succeed('fsck', added), /clean/)
+    await succeed(added, mountpoint, '--channel', channel(t))
+    await mount.adopt()
+    for (let n = 0; n < 44; n++)
+      t.ok((await system.readFile(join(mountpoint, `more-${n}`))).equals(piece), `piece ${n}`)
+    await mount.unmount()
+  }
+}
+
+void tap.test(
+  'over /dev/fuse',
+  grows(() => 'devfuse'),
+)
+void tap.test(
+  'with several workers, and copies of what is written',
+  grows(() => 'devfuse', '--workers', '3', '-o', 'data=cow'),
+)
+void tap.test('over io_uring', grows(turnRingOn))
+
+void tap.test('what it has gained is mapped anew, and given back, as the rest is', async (t) => {
+  const mount = await TestMount.mounted(t, '4M', '--channel', 'devfuse')
+  const system = await actor(t)
+  const { device, mountpoint } = mount
+  const file = join(mountpoint, 'file')
+  const added = `${device}-added`
+  await succeed('grow', mountpoint, '--size', '24M', '--sparse')
+  await succeed('grow', mountpoint, added, '--size', '16M', '--sparse')
+  await system.writeFile(file, Buffer.alloc(30 * mebibyte, 'x'))
+  t.equal((await remounts(mount, 'ro')).end, 0)
+  t.ok(await isReadOnly(mount))
+  const line = /it is mounted read-only; mount -o remount,rw changes that/
+  t.match(await pmfs2(['grow', mountpoint, '--size', '32M']), { end: 1, output: line })
+  t.equal((await remounts(mount, 'rw')).end, 0)
+  t.notOk(await isReadOnly(mount))
+  t.ok((await system.readFile(file)).every((byte) => byte === 'x'.charCodeAt(0)))
+  await system.writeFile(file, Buffer.alloc(30 * mebibyte, 'y'))
+  const used = await Promise.all([device, added].map(async (path) => (await system.stat(path)).blocks))
+  await system.writeFile(file, Buffer.alloc(mebibyte, 'z'))
+  const range = Buffer.alloc(24)
+  range.writeBigUInt64LE(2n ** 63n, 8)
+  await system.ioctl(mountpoint, 0xc0185879, range)
+  const left = await Promise.all([device, added].map(async (path) => (await system.stat(path)).blocks))
+  t.ok(Number(used[0]) + Number(used[1]) > (30 * mebibyte) / 512)
+  t.ok(Number(left[0]) + Number(left[1]) < (4 * mebibyte) / 512, `${left.join(' and ')} sectors are left`)
+  t.ok(
+    (await system.readFile(file)).every((byte) => byte === 'z'.charCodeAt(0)),
+    'trimming leaves it alone',
+  )
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('one that is mounted read-only, then writable, grows', async (t) => {
+  const mount = await TestMount.mounted(t, '4M', '-o', 'ro', '--channel', 'devfuse')
+  const system = await actor(t)
+  t.equal((await remounts(mount, 'rw')).end, 0)
+  t.notOk(await isReadOnly(mount))
+  await succeed('grow', mount.mountpoint, '--size', '12M')
+  const file = join(mount.mountpoint, 'file')
+  await system.writeFile(file, Buffer.alloc(10 * mebibyte, 'x'))
+  t.equal((await remounts(mount, 'ro')).end, 0)
+  t.ok(await isReadOnly(mount))
+  t.ok((await system.readFile(file)).every((byte) => byte === 'x'.charCodeAt(0)))
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('what is refused leaves the mount as it was', async (t) => {
+  const mount = await TestMount.mounted(t, '16M', '--channel', 'devfuse')
+  const other = await TestMount.mounted(t, '16M', '--channel', 'devfuse')
+  const system = await actor(t)
+  const { device, mountpoint } = mount
+  const before = await totalBytes(system, mount)
+  for (const [args, line] of [
+    [['--size', '8M'], /it has 16 MiB, more than 8 MiB, and a file system cannot shrink/],
+    [[other.device], /it is in use by process \d+, which serves it at /],
+    [[device], /it is a device of this file system already/],
+    [[`${device}-none`], /there is no such file or device/],
+  ] as const)
+    t.match(await pmfs2(['grow', mountpoint, ...args]), { end: 1, output: line })
+  t.equal((await system.stat(device)).size, 16 * mebibyte)
+  t.equal(await totalBytes(system, mount), before)
+  await system.writeFile(join(mountpoint, 'file'), 'contents')
+  await other.unmount()
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('a volume that grew and was then killed', async (t) => {
+  const mount = await TestMount.mounted(t, '16M', '--channel', 'devfuse')
+  const system = await actor(t)
+  const added = `${mount.device}-added`
+  await succeed('grow', mount.mountpoint, added, '--size', '16M')
+  const fd = await system.open(join(mount.mountpoint, 'file'), O_CREAT | O_RDWR)
+  for (let n = 0; n < 20; n++) await system.write(fd, piece)
+  await system.fsync(fd)
+  await system.close(fd)
+  await mount.kill()
+  await mount.mount('--channel', 'devfuse')
+  const { length } = await system.readFile(join(mount.mountpoint, 'file'))
+  t.equal(length, 20 * piece.length)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+  await rm(added)
+  t.match(await pmfs2(['fsck', mount.device]), { end: 8, output: /device number 2 of its 2, .* is missing/ })
+})

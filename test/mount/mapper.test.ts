@@ -153,7 +153,7 @@ void tap.test('an installation without the package, and one where it is not buil
     finish(
       'env',
       [...withoutRunner, process.execPath, command, mount.device, mount.mountpoint, ...args],
-      60_000,
+      commandLimitMs,
     )
   const missing = await start(...byMmapIo)
   t.equal(missing.end, exitFailure)

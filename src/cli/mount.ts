@@ -20,6 +20,7 @@ import {
   parseMountOptions,
   withoutDevices,
 } from '../daemon/mount-options.js'
+import { type MapperName, mapperNames } from '../pmem/mapper.js'
 import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
@@ -49,6 +50,7 @@ interface MountArguments {
   readonly 'require-dax': boolean
   readonly workers: string | undefined
   readonly poll: string | undefined
+  readonly mapper: string | undefined
 }
 
 function describe(parser: Argv): Argv<MountArguments> {
@@ -117,6 +119,12 @@ function describe(parser: Argv): Argv<MountArguments> {
       describe:
         'how long a worker polls for the next request before it sleeps: auto (the default), off or microseconds',
     })
+    .option('mapper', {
+      type: 'string',
+      requiresArg: true,
+      coerce: lastOf,
+      describe: 'what maps the device: native, the default, or mmap-io, the package (devices of up to 2 GiB)',
+    })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
     .example('$0 /dev/pmem0 /dev/pmem1 /mnt/pmfs2', 'mount a volume of two devices')
     .example('$0 /dev/pmem0 /mnt/pmfs2 -o ro -f', 'mount read-only, in the foreground; Ctrl-C unmounts')
@@ -144,6 +152,7 @@ async function mount(args: MountArguments): Promise<void> {
     requireDax: args['require-dax'] || server.requireDax,
     workers: chosenWorkers(args.workers ?? server.workers),
     pollMicroseconds: chosenPoll(args.poll ?? server.poll ?? 'auto'),
+    mapper: chosenMapper(args.mapper ?? server.mapper ?? 'native'),
   }
   for (const path of devices) await reachable(path)
   // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
@@ -213,6 +222,7 @@ async function background(
   if (args.workers !== undefined) again.push('--workers', args.workers)
   if (args.channel !== undefined) again.push('--channel', args.channel)
   if (args.poll !== undefined) again.push('--poll', args.poll)
+  if (args.mapper !== undefined) again.push('--mapper', args.mapper)
   if (args['enable-uring']) again.push('--enable-uring')
   if (args['require-dax']) again.push('--require-dax')
   const before = readMountTable()
@@ -276,6 +286,13 @@ function isChannel(name: string): name is ChannelName {
 function chosenChannel(name: string): ChannelName {
   if (isChannel(name)) return name
   throw new UsageError(`channel=${name}: one of ${channelNames.join(', ')} is needed`)
+}
+
+/** @throws UsageError */
+function chosenMapper(name: string): MapperName {
+  const mapper = mapperNames.find((known) => known === name)
+  if (mapper !== undefined) return mapper
+  throw new UsageError(`mapper=${name}: one of ${mapperNames.join(', ')} is needed`)
 }
 
 /** @returns microseconds, -1 for auto @throws UsageError */

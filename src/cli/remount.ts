@@ -57,6 +57,7 @@ function refuseFixed(
     [acls ? 'acl' : 'noacl', names('acl', 'noacl') && acls !== mode.acls],
     ['errors', onErrors !== null && onErrors !== mode.onErrors],
     ['require_dax', server.requireDax && !report.isDirect],
+    ['mapper', ![null, report.mapper].includes(server.mapper)],
     ['workers', server.workers !== null && server.workers !== String(report.workers)],
     ['channel', ![null, 'auto', report.channel].includes(server.channel)],
   ]

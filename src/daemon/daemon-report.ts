@@ -33,6 +33,8 @@ export interface DaemonReport {
   readonly channel: string
   /** How writes change blocks that a file has: `inplace` or `cow`. */
   readonly data: string
+  /** What maps the devices: `native` or `mmap-io`. */
+  readonly mapper: string
   /** The device is mapped directly (DAX). */
   readonly isDirect: boolean
   readonly workers: number
@@ -55,7 +57,7 @@ export interface HeardReport extends DaemonReport {
   readonly pid: number | null
 }
 
-const texts = ['device', 'mountpoint', 'channel', 'data', 'startedAt'] as const
+const texts = ['device', 'mountpoint', 'channel', 'data', 'mapper', 'startedAt'] as const
 const counts = ['workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
 const modeFlags = ['readOnly', 'isChanging', 'directIo', 'writebackCache', 'xattrs', 'acls'] as const
@@ -76,6 +78,7 @@ const unsaid = {
   damagedPlaces: [],
   usage: null,
   data: 'inplace',
+  mapper: 'native',
   isDirect: true,
   mode: unsaidMode,
 } as const

@@ -24,6 +24,8 @@ import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
+import { type MapperName, nativeMapper } from '../pmem/mapper.js'
+import { loadMmapIo } from '../pmem/mmap-io.js'
 import { findDevices } from '../api/volume-devices.js'
 import { openForMount } from './open-volume.js'
 import { requireDax } from './require-dax.js'
@@ -48,6 +50,7 @@ export interface MountRequest {
   readonly enableUring: boolean
   /** Refuse a device that is not mapped directly. */
   readonly requireDax: boolean
+  readonly mapper: MapperName
   /** 0: the default of the channel. */
   readonly workers: number
   /** -1: while it is worth it. */
@@ -62,7 +65,8 @@ export async function runMount(
   const mountpoint = await checkMountpoint(request.mountpoint)
   if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const opened = await openForMount(request.devices, request.options.readOnly)
+  const mapper = request.mapper === 'mmap-io' ? loadMmapIo() : nativeMapper
+  const opened = await openForMount(request.devices, request.options.readOnly, mapper)
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
@@ -241,6 +245,7 @@ function report(request: MountRequest, served: Served): DaemonReport {
     mountpoint,
     channel: choice.channel,
     data: request.options.data,
+    mapper: request.mapper,
     isDirect: devices.every(({ domain }) => domain.isDirect),
     workers: workers.count,
     startedAt,

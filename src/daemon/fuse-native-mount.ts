@@ -14,6 +14,8 @@ import { PathFiles } from '../fuse-native/path-files.js'
 import { FuseNativeServer } from '../fuse-native/server.js'
 import { Statistics } from '../fuse/statistics.js'
 import { deviceLine } from '../pmem/device.js'
+import { type MapperName, nativeMapper } from '../pmem/mapper.js'
+import { loadMmapIo } from '../pmem/mmap-io.js'
 import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
 import { type DaemonReport, usageOf } from './daemon-report.js'
@@ -36,6 +38,7 @@ export interface FuseNativeRequest extends FuseNativeWishes {
   readonly devices: readonly string[]
   readonly mountpoint: string
   readonly requireDax: boolean
+  readonly mapper: MapperName
 }
 
 const timesNotice =
@@ -50,10 +53,11 @@ export async function runFuseNativeMount(
   const library = libraryOrRefusal()
   const mountpoint = await checkMountpoint(request.mountpoint)
   if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
-  const opened = await openForMount(request.devices, request.options.readOnly)
+  const mapper = request.mapper === 'mmap-io' ? loadMmapIo() : nativeMapper
+  const opened = await openForMount(request.devices, request.options.readOnly, mapper)
   const signals = new EndingSignals()
   try {
-    await new FuseNativeMount(library, request.options, mountpoint, opened).run(signals, live)
+    await new FuseNativeMount(library, request, mountpoint, opened).run(signals, live)
   } finally {
     signals.release()
   }
@@ -69,6 +73,7 @@ function libraryOrRefusal(): FuseLibrary {
 
 class FuseNativeMount {
   readonly #options: MountOptions
+  readonly #mapper: MapperName
   readonly #mountpoint: string
   readonly #opened: OpenedVolume
   readonly #statistics = Statistics.create(1)
@@ -77,8 +82,14 @@ class FuseNativeMount {
   readonly #startedAt = new Date().toISOString()
 
   /** @param opened closed again where this throws */
-  constructor(library: FuseLibrary, options: MountOptions, mountpoint: string, opened: OpenedVolume) {
+  constructor(
+    library: FuseLibrary,
+    { options, mapper }: FuseNativeRequest,
+    mountpoint: string,
+    opened: OpenedVolume,
+  ) {
     this.#options = options
+    this.#mapper = mapper
     this.#mountpoint = mountpoint
     this.#opened = opened
     try {
@@ -184,6 +195,7 @@ class FuseNativeMount {
       mountpoint: this.#mountpoint,
       channel: 'fuse-native',
       data: this.#options.data,
+      mapper: this.#mapper,
       isDirect: devices.every(({ domain }) => domain.isDirect),
       workers: 1,
       startedAt: this.#startedAt,

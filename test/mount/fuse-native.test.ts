@@ -258,6 +258,9 @@ void tap.test('options', async (t) => {
   await readFile(file)
   t.equal((await stat(file)).atimeMs, atimeMs)
   await pythonSays(t, mount.mountpoint, { 'os.setxattr("f", "user.a", b"")': 'ENOTSUP' })
+  await mount.remount(...channel, '--mapper', 'mmap-io')
+  t.match(await mount.report(), { channel: 'fuse-native', mapper: 'mmap-io' })
+  t.equal(await readFile(file, 'utf8'), 'text')
 })
 
 void tap.test('programs', async (t) => {

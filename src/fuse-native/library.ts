@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The npm package fuse-native, an optional dependency: it binds libfuse 2.9. It is loaded when its channel is asked for,
- * and what is missing then is named. The types are those of its version 2.2.6, as far as they are used here; package.json
- * names that version exactly, because some of what is used is not documented.
+ * The npm package fuse-native, an optional dependency: it binds libfuse 2.9. It is loaded when its channel is asked
+ * for, and what is missing then is named. The types are those of its version 2.2.6, as far as they are used here;
+ * package.json names that version exactly, because some of what is used is not documented.
  */
 import { createRequire } from 'node:module'
 

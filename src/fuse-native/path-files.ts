@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The files of a mounted volume by their paths, as libfuse names them: the calls of src/api/, without what only a program
- * that uses them directly needs. The kernel has resolved symbolic links, checked permissions and taken the caller's umask
- * off. Calls throw errors with an errno.
+ * The files of a mounted volume by their paths, as libfuse names them: the calls of src/api/, without what only a
+ * program that uses them directly needs. The kernel has resolved symbolic links, checked permissions and taken the
+ * caller's umask off. Calls throw errors with an errno.
  */
 import { S_IFLNK, S_IFMT, S_IFREG } from '../fs/mode.js'
 import { AttributeChange, SET_ATIME, SET_MODE, SET_MTIME } from '../fs/attributes.js'

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The times that a utimens call sets. fuse-native 2.2.6 passes the time of access twice and the time of modification
- * nowhere. The record of the request has both, side by side, as signed counts of milliseconds. They are taken from there
- * if the record is laid out as that version does it, which the time of access shows; otherwise the call is refused.
+ * nowhere. The record of the request has both, side by side, as signed counts of milliseconds. They are taken from
+ * there if the record is laid out as that version does it, which the time of access shows; otherwise the call is
+ * refused.
  */
 import { EINVAL, EOPNOTSUPP } from '../fs/errno.js'
 import type { RequestRecord } from './library.js'

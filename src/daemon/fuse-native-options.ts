@@ -49,8 +49,7 @@ export function refusedOption(wishes: FuseNativeWishes): string | null {
 /**
  * - `use_ino`: hard links of a file have one inode number.
  * - `direct_io` and `attr_timeout=0`: to libfuse, and so to the kernel, hard links are files of their own. What the
- * kernel
- *   kept of one would not follow a change by the other.
+ *   kernel kept of one would not follow a change by the other.
  *
  * @returns the list of -o @throws MountError
  */

@@ -4,8 +4,8 @@
  * errno.
  *
  * Some operations are left out on purpose. fgetattr: the package calls getattr in its place, as libfuse does without
- * it. fsync, fsyncdir and flush: libfuse answers ENOSYS, by which the kernel knows that there is nothing to do, because
- * every change is durable when it is answered. access: the kernel checks permissions.
+ * it. fsync, fsyncdir and flush: libfuse answers ENOSYS, by which the kernel knows that there is nothing to do,
+ * because every change is durable when it is answered. access: the kernel checks permissions.
  */
 import debug from 'debug'
 import { EBADF, EIO, ERANGE } from '../fs/errno.js'

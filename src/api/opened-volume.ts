@@ -7,6 +7,7 @@ import { Volume } from '../fs/volume.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { type Device, deviceLine, openDevice } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
+import { type Mapper, nativeMapper } from '../pmem/mapper.js'
 import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
 import { gainsOf, gainsOfFurther } from './device-growth.js'
@@ -55,6 +56,7 @@ export interface OpenedVolume {
  * @param named some of its devices, or all in any order (volume-devices.ts)
  * @param unmarked the superblock does not say that the volume is in use before markMounted
  * @param data how writes of the volume's own engines change blocks that a file has
+ * @param mapper what maps the devices
  * @throws DeviceError, VolumeError
  */
 export function openVolume(
@@ -62,8 +64,9 @@ export function openVolume(
   readOnly: boolean,
   unmarked = false,
   data: DataMode = 'inplace',
+  mapper: Mapper = nativeMapper,
 ): OpenedVolume {
-  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly)
+  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, mapper)
   const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
@@ -71,7 +74,7 @@ export function openVolume(
     description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
-    return assemble(devices, description, medium, volume, isCopied)
+    return assemble(devices, description, medium, volume, isCopied, mapper)
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.
     const cause = medium?.failure ?? error
@@ -82,13 +85,13 @@ export function openVolume(
   }
 }
 
-function openFor(named: readonly string[], readOnly: boolean): DeviceSet {
+function openFor(named: readonly string[], readOnly: boolean, mapper: Mapper): DeviceSet {
   const { paths, runs } = findDevices(named)
   const access = readOnly ? 'read-only' : 'read-write'
-  const devices = DeviceSet.open(paths, { access, exclusive: true }, runs)
+  const devices = DeviceSet.open(paths, { access, exclusive: true, mapper }, runs)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
   devices.close()
-  return DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, mapper }, runs)
 }
 
 function assemble(
@@ -97,6 +100,7 @@ function assemble(
   medium: MappedMedium,
   volume: Volume,
   wasCopied: boolean,
+  mapper: Mapper,
 ): OpenedVolume {
   const { path } = devices.first
   let description = opened
@@ -150,7 +154,8 @@ function assemble(
       if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
       const added: Device[] = []
       try {
-        for (const path of further) added.push(openDevice(path, { access: 'read-write', exclusive: true }))
+        for (const path of further)
+          added.push(openDevice(path, { access: 'read-write', exclusive: true, mapper }))
         for (const device of devices.devices) device.measure()
         const gains =
           further.length > 0

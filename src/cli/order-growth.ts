@@ -19,6 +19,10 @@ export async function growingServer(mount: MountEntry, name: string): Promise<He
   const owner = ownerOf(mount)
   if (uid !== 0 && uid !== owner)
     throw new CommandError(`${name}: only root, and who has mounted it, may make it larger`, exitPermission)
+  if (report.channel === 'fuse-native')
+    throw new CommandError(
+      `${name}: it is served through fuse-native, where it cannot grow while mounted; unmount it, and grow it then`,
+    )
   if (report.mode.readOnly)
     throw new CommandError(`${name}: it is mounted read-only; mount -o remount,rw changes that`)
   return report

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A mount's life where fuse-native serves it: as in daemon.ts, but this thread serves, by the calls of src/api/. It must
- * therefore make no call that could wait for the mount.
+ * A mount's life where fuse-native serves it: as in daemon.ts, but this thread serves, by the calls of src/api/. It
+ * must therefore make no call that could wait for the mount.
  */
 import { stat } from 'node:fs/promises'
 import debug from 'debug'

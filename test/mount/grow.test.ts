@@ -134,7 +134,7 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
     [[`${device}-none`], /there is no such file or device/],
   ] as const)
     t.match(await pmfs2(['grow', mountpoint, ...args]), { end: 1, output: line })
-  t.equal(Number((await system.stat(device)).size), 16 * mebibyte)
+  t.equal((await system.stat(device)).size, 16 * mebibyte)
   t.equal(await totalBytes(system, mount), before)
   await system.writeFile(join(mountpoint, 'file'), 'contents')
   await other.unmount()

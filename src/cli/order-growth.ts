@@ -20,7 +20,9 @@ export async function growingServer(mount: MountEntry, name: string): Promise<He
   if (uid !== 0 && uid !== owner)
     throw new CommandError(`${name}: only root, and who has mounted it, may make it larger`, exitPermission)
   if (report.channel === 'fuse-native')
-    throw new CommandError(`${name}: the channel fuse-native does not support grow; unmount it first`)
+    throw new CommandError(
+      `${name}: it is served through fuse-native, where it cannot grow while mounted; unmount it, and grow it then`,
+    )
   if (report.mode.readOnly)
     throw new CommandError(`${name}: it is mounted read-only; mount -o remount,rw changes that`)
   return report

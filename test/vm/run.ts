@@ -10,12 +10,12 @@ import { parseArgs } from 'node:util'
 import tap, { type Test } from 'tap'
 import { allSuites } from '../posix/run-suites.js'
 import { Random, seed as newSeed } from '../support/random.js'
-import { temporaryDirectory, SHARED_MEMORY } from '../support/temporary.js'
 import { bootFiles } from './boot-files.js'
 import { Guest } from './guest.js'
 import { packageWithoutSync } from './mutant.js'
 import { cutPower, losesPower } from './power-cuts.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
+import { sweptFolder } from './sweep.js'
 import { walkThrough } from './walk-through.js'
 
 /** Programs, and the Debian packages that have them. */
@@ -88,17 +88,21 @@ function prepare(guest: Guest, plan: Plan): string[] {
   writeFileSync(join(guest.shared, 'walk-through'), lines.join(''))
   const suites = suitesOf(plan).map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
   writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites.join(' ')})\n`)
-  return [
-    'devices',
-    // Whatever comes next begins with volumes.
-    plan.parts.has('walk') ? 'walk' : 'make',
-    ...(plan.parts.has('suites') ? ['suites'] : []),
-  ]
+  const isCut = plan.parts.has('cuts')
+  // Whatever comes next begins with volumes.
+  if (!plan.parts.has('walk')) return ['devices', 'make', ...suitePhases(plan), ...(isCut ? ['mount'] : [])]
+  // In the short form they stay mounted, as mounting takes most of the time.
+  if (plan.isShort) return ['devices', 'walk']
+  return ['devices', 'walk', 'offline', ...suitePhases(plan), ...(isCut ? ['mount'] : [])]
+}
+
+function suitePhases(plan: Plan): string[] {
+  return plan.parts.has('suites') ? ['suites'] : []
 }
 
 async function bootOnce(t: Test, guest: Guest, plan: Plan, phases: readonly string[]): Promise<void> {
   guest.boot({ ...guestSettings(plan), phases: phases.join(' ') })
-  t.equal(await guest.poweredOff(bootLimitMs), null, 'the guest powers off')
+  t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'the guest powers off')
   checkTap(t, guest, phases)
 }
 
@@ -111,7 +115,7 @@ async function main(plan: Plan): Promise<void> {
   }
   tap.setTimeout(24 * 3_600_000)
   tap.comment(`seed ${plan.seed}`)
-  const folder = await temporaryDirectory(tap, SHARED_MEMORY)
+  const folder = await sweptFolder(tap)
   const files = await bootFiles(folder)
   const machine = join(folder, 'machine')
   mkdirSync(machine)

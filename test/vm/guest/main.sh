@@ -3,6 +3,7 @@
 # What a guest does in one boot: the phases that the host asks for, in their order. Each writes TAP files to /vm/tap, with
 # a plan at the end. The host counts a file without one as a failure, so a guest that dies does not pass.
 set -u
+: >/vm/started
 . /vm/settings
 . /vm/suites
 . "$sources/test/vm/guest/devices.sh"
@@ -58,20 +59,36 @@ npx() {
 phase_devices() {
   begin devices
   make_devices
+  check 'the host is told where the devices lie' tell_places
   end
 }
 
-# The README's commands for /dev/pmem0, then fsck.
+# The README's commands for /dev/pmem0.
 phase_walk() {
   local kind line
   for kind in $kinds; do
     (
       begin "walk-$kind"
       while read -r line; do
-        check "$kind: $line" eval "$(on_device "$kind" "$line")"
-        case $line in 'npx pmfs2-fuse /dev/'*) check "$kind: durable by ${domains[$kind]}" is_told "$kind" ;; esac
+        case $line in
+        'npx pmfs2-fuse /dev/'*) check "$kind: $line" tells "$kind" "$(on_device "$kind" "$line")" ;;
+        *) check "$kind: $line" eval "$(on_device "$kind" "$line")" ;;
+        esac
       done </vm/walk-through
+      end
+    ) &
+  done
+  wait
+}
+
+# What else is said of the devices, while nothing is mounted.
+phase_offline() {
+  local kind
+  for kind in $kinds; do
+    (
+      begin "offline-$kind"
       check "$kind: fsck" pmfs2 fsck "$(device_of "$kind")"
+      check "$kind: durable by ${domains[$kind]}" is_told "$kind"
       case ${domains[$kind]} in
       pages) check "$kind: --require-dax refuses it" refuses_without_dax "$kind" ;;
       *) check "$kind: require_dax takes it" takes_as_dax "$kind" ;;
@@ -85,6 +102,19 @@ phase_walk() {
 on_device() { # kind, command of the README
   local line=${2//\/dev\/pmem0/$(device_of "$1")}
   echo "${line//\/mnt\/pmfs2//mnt/$1}"
+}
+
+# A mount says what the device is, and what a power failure takes away.
+tells() { # kind, command
+  local said status
+  said=$(mktemp)
+  eval "$2" >"$said" 2>&1
+  status=$?
+  cat "$said"
+  [ $status = 0 ] && grep -F "is ${summaries[$1]}" "$said" | grep -qF "${losses[$1]}"
+  status=$?
+  rm -f "$said"
+  return $status
 }
 
 # What info says of the device.

@@ -109,7 +109,7 @@ export class Guest {
   async poweredOff(limitMs: number): Promise<string | null> {
     if (!(await this.reaches(() => !this.isRunning, limitMs))) {
       await this.kill()
-      return this.#hasStarted
+      return this.hasStarted
         ? `the guest did not power off in ${limitMs / 1000} s`
         : `the guest did not start in ${startLimitMs / 1000} s`
     }
@@ -120,7 +120,8 @@ export class Guest {
     return text === '0' ? null : `the guest's script ended with ${text}`
   }
 
-  get #hasStarted(): boolean {
+  /** Whether the last boot has come to guest/main.sh. */
+  get hasStarted(): boolean {
     return existsSync(join(this.shared, 'started'))
   }
 
@@ -129,7 +130,7 @@ export class Guest {
     const deadline = performance.now() + limitMs
     while (!condition()) {
       const now = performance.now()
-      if (now > deadline || (now > this.#startedMs + startLimitMs && !this.#hasStarted)) return false
+      if (now > deadline || (now > this.#startedMs + startLimitMs && !this.hasStarted)) return false
       await sleep(50)
     }
     return true

@@ -66,6 +66,14 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<b
   return isCut
 }
 
+async function cutInTurn(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
+  let isCut = false
+  await t.test(`power cut ${boot.round + 1}`, async (t) => {
+    isCut = await cutOnce(t, guest, plan, boot)
+  })
+  return isCut
+}
+
 /** The state after the last cut, with all unmounted in the end. */
 async function lookOnce(
   guest: Guest,
@@ -88,11 +96,7 @@ export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonl
   for (let round = 0; round < plan.kills; round++) {
     const later = plan.isShort ? ['mount'] : ['fsck', 'mount']
     const before = round === 0 ? first : later
-    let isCut = false
-    await t.test(`power cut ${round + 1}`, async (t) => {
-      isCut = await cutOnce(t, guest, plan, { round, before, judged: roundsBefore(round) })
-    })
-    if (!isCut) return
+    if (!(await cutInTurn(t, guest, plan, { round, before, judged: roundsBefore(round) }))) return
   }
   await t.test('after the last power cut', async (t) => {
     if (plan.isShort) {

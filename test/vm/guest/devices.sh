@@ -12,7 +12,7 @@ declare -A summaries=(
   [pmem]='persistent memory as a block device, mapped through the page cache: '
   [devdax]='persistent memory (devdax), mapped directly: '
   [daxfile]='a file on ext4 on persistent memory, mapped directly: '
-  [memmap]='a block device that lies in RAM (memmap=): a power failure loses everything'
+  [memmap]='a block device that lies in RAM (memmap=): '
 )
 declare -A losses=(
   [pmem]='a power failure loses nothing that was acknowledged'

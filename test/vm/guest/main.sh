@@ -111,9 +111,8 @@ on_device() { # kind, command of the README
 tells() { # kind, command
   local said=/tmp/said-$1
   eval "$2" >"$said" 2>&1 || { cat "$said"; return 1; }
-  case $(<"$said") in *" is ${summaries[$1]}"*"${losses[$1]}"*) return ;; esac
   cat "$said"
-  return 1
+  [[ $(<"$said") == *" is ${summaries[$1]}"*"${losses[$1]}"* ]]
 }
 
 # What info says of the device.
@@ -122,7 +121,7 @@ is_told() { # kind
   told=$(pmfs2 info --json "$(device_of "$1")")
   echo "$told"
   grep -qE "\"domain\": *\"${domains[$1]}\"" <<<"$told" || return
-  grep -qF "\"${summaries[$1]}" <<<"$told"
+  [[ $told == *"\"${summaries[$1]}"*"${losses[$1]}"* ]]
 }
 
 refuses_without_dax() { # kind

@@ -5,6 +5,7 @@ import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, deviceLine } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
+import { type Mapper, nativeMapper } from '../pmem/mapper.js'
 import { unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
 import { findDevices } from './volume-devices.js'
@@ -45,6 +46,7 @@ export interface OpenedVolume {
  * @param named some of its devices, or all in any order (volume-devices.ts)
  * @param unmarked the superblock does not say that the volume is in use before markMounted
  * @param data how writes of the volume's own engines change blocks that a file has
+ * @param mapper what maps the devices
  * @throws DeviceError, VolumeError
  */
 export function openVolume(
@@ -52,8 +54,9 @@ export function openVolume(
   readOnly: boolean,
   unmarked = false,
   data: DataMode = 'inplace',
+  mapper: Mapper = nativeMapper,
 ): OpenedVolume {
-  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly)
+  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, mapper)
   const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
@@ -72,13 +75,13 @@ export function openVolume(
   }
 }
 
-function openFor(named: readonly string[], readOnly: boolean): DeviceSet {
+function openFor(named: readonly string[], readOnly: boolean, mapper: Mapper): DeviceSet {
   const { paths, blocks } = findDevices(named)
   const access = readOnly ? 'read-only' : 'read-write'
-  const devices = DeviceSet.open(paths, { access, exclusive: true }, blocks)
+  const devices = DeviceSet.open(paths, { access, exclusive: true, mapper }, blocks)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
   devices.close()
-  return DeviceSet.open(paths, { access: 'read-write', exclusive: true }, blocks)
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, mapper }, blocks)
 }
 
 function assemble(

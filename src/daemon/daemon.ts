@@ -7,13 +7,11 @@ import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
-import { blockBytes } from '../../layout/geometry.js'
-import type { Volume } from '../fs/volume.js'
 import { shownLine, shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
 import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
-import type { DaemonReport, Usage } from './daemon-report.js'
+import { type DaemonReport, usageOf } from './daemon-report.js'
 import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
@@ -26,10 +24,12 @@ import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
+import { type MapperName, nativeMapper } from '../pmem/mapper.js'
+import { loadMmapIo } from '../pmem/mmap-io.js'
 import { findDevices } from '../api/volume-devices.js'
 import { openForMount } from './open-volume.js'
 import { requireDax } from './require-dax.js'
-import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
+import { type ChannelChoice, type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
@@ -45,11 +45,12 @@ export interface MountRequest {
   readonly options: MountOptions
   /** Processors that workers stay on; empty for any. */
   readonly cpus: readonly number[]
-  readonly channel: ChannelName
+  readonly channel: OwnChannelName
   /** Turn FUSE over io_uring on in the kernel if it is off. */
   readonly enableUring: boolean
   /** Refuse a device that is not mapped directly. */
   readonly requireDax: boolean
+  readonly mapper: MapperName
   /** 0: the default of the channel. */
   readonly workers: number
   /** -1: while it is worth it. */
@@ -64,7 +65,8 @@ export async function runMount(
   const mountpoint = await checkMountpoint(request.mountpoint)
   if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const opened = await openForMount(request.devices, request.options.readOnly)
+  const mapper = request.mapper === 'mmap-io' ? loadMmapIo() : nativeMapper
+  const opened = await openForMount(request.devices, request.options.readOnly, mapper)
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
@@ -243,6 +245,7 @@ function report(request: MountRequest, served: Served): DaemonReport {
     mountpoint,
     channel: choice.channel,
     data: request.options.data,
+    mapper: request.mapper,
     isDirect: devices.every(({ domain }) => domain.isDirect),
     workers: workers.count,
     startedAt,
@@ -253,16 +256,5 @@ function report(request: MountRequest, served: Served): DaemonReport {
     usage: usageOf(volume),
     damageMet: volume.state.damageMet,
     damagedPlaces: volume.damagedPlaces,
-  }
-}
-
-function usageOf(volume: Volume): Usage {
-  const { blocks, freeBlocks, usedInodes, freeInodes } = volume.usage()
-  return {
-    totalBytes: blocks * blockBytes,
-    usedBytes: (blocks - freeBlocks) * blockBytes,
-    freeBytes: freeBlocks * blockBytes,
-    usedInodes,
-    freeInodes,
   }
 }

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenedVolume, openVolume } from '../api/opened-volume.js'
 import { DeviceError } from '../pmem/device.js'
+import type { Mapper } from '../pmem/mapper.js'
 import { readMountTable } from './mount-table.js'
 
 /** The server of a mount that was just unmounted needs a moment to let go. */
@@ -13,11 +14,15 @@ const busyRetryMs = 20
  * Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
  * @throws DeviceError, VolumeError
  */
-export async function openForMount(named: readonly string[], readOnly: boolean): Promise<OpenedVolume> {
+export async function openForMount(
+  named: readonly string[],
+  readOnly: boolean,
+  mapper: Mapper,
+): Promise<OpenedVolume> {
   const deadline = Date.now() + busyPatienceMs
   for (;;) {
     try {
-      return openVolume(named, readOnly, true)
+      return openVolume(named, readOnly, true, 'inplace', mapper)
     } catch (error) {
       if (error instanceof DeviceError && error.code === 'EROFS')
         throw new DeviceError('EROFS', `${error.message}: ${adviceOnProtection(readOnly)}`)

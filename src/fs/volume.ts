@@ -150,10 +150,8 @@ export class Volume {
   }
 
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
-  engine(worker: number): Engine {
-    return new Engine(this.#medium, this.state, this.setting, worker, (what) =>
-      this.noteDamage(what, Date.now()),
-    )
+  engine(worker: number, setting = this.setting): Engine {
+    return new Engine(this.#medium, this.state, setting, worker, (what) => this.noteDamage(what, Date.now()))
   }
 
   /** How full it is. Takes no lock, so any thread may ask while engines serve. */

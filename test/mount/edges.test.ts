@@ -5,7 +5,7 @@ import tap from 'tap'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDWR } = constants
 const mib = 2 ** 20

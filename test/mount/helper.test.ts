@@ -11,7 +11,7 @@ import { type Finished, finish, run, withoutRunner } from '../support/run-comman
 import type { TearsDown } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 /** mount(8), and not what the test runner has Node load. */
 function mount8(...args: readonly string[]): Promise<Finished> {

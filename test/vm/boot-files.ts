@@ -28,7 +28,7 @@ const modules = [
 
 /** @param folder where to put the initramfs */
 export async function bootFiles(folder: string): Promise<BootFiles> {
-  const parts = await fetchParts()
+  const parts = await fetchBootParts()
   const tree = join(folder, 'initramfs')
   for (const place of ['bin', 'dev', 'proc', 'sys', 'host', 'run', 'root', 'modules'])
     mkdirSync(join(tree, place), { recursive: true })
@@ -48,8 +48,8 @@ export async function bootFiles(folder: string): Promise<BootFiles> {
   return { kernel: join(parts, 'vmlinuz'), initramfs }
 }
 
-/** @returns the folder that has `vmlinuz`, `busybox` and `modules` */
-async function fetchParts(): Promise<string> {
+/** @returns the folder that has `vmlinuz`, `busybox` and `modules`, fetched if they are not there yet */
+export async function fetchBootParts(): Promise<string> {
   const dependencies = await run('apt-cache', ['depends', 'linux-image-amd64'])
   const kernel = /Depends: (linux-image-\S+)/.exec(dependencies)?.[1]
   if (kernel === undefined) throw new Error('apt-cache knows no linux-image-amd64: run apt-get update')

@@ -28,6 +28,8 @@ const labelMebibytes = 2
 const nvdimmMebibytes = 512 + labelMebibytes
 const memoryMebibytes = 3072
 const kernelParameters = 'console=ttyS0 quiet panic=-1 mitigations=off tsc=unstable nokaslr memmap=512M!1G'
+/** An emulated one takes some 15 seconds, and minutes where others want the processors. */
+const startLimitMs = 600_000
 
 /** What guest/main.sh reads. */
 export type Settings = Readonly<Record<string, string | number>>
@@ -41,10 +43,11 @@ export class Guest {
   readonly #files: BootFiles
   readonly #folder: string
   readonly #memory: string
-  readonly #hasKvm = hasKvm()
+  readonly #hasKvm: boolean
   /** Seen by the guest as /vm. */
   readonly shared: string
   #child: ChildProcess | null = null
+  #startedMs = 0
   #ended: Promise<unknown> = Promise.resolve()
   /** Of the last boot. */
   console = ''
@@ -53,21 +56,28 @@ export class Guest {
   constructor(files: BootFiles, folder: string) {
     this.#files = files
     this.#folder = folder
-    this.#memory = join(folder, 'memory')
+    this.#memory = this.image('memory')
+    this.#hasKvm = hasKvm(files)
     this.shared = join(folder, 'shared')
     mkdirSync(this.shared)
     for (const [path, size] of [
       [this.#memory, memoryMebibytes],
-      ...nvdimms.map((name) => [join(folder, name), nvdimmMebibytes] as const),
+      ...nvdimms.map((name) => [this.image(name), nvdimmMebibytes] as const),
     ] as const) {
       writeFileSync(path, '')
       truncateSync(path, size * mebibyte)
     }
   }
 
+  /** The file that an NVDIMM is, or the guest's `memory`. */
+  image(name: string): string {
+    return join(this.#folder, name)
+  }
+
   /** Starts it with these settings of guest/main.sh. */
   boot(settings: Settings): void {
-    for (const name of ['tap', 'status']) rmSync(join(this.shared, name), { recursive: true, force: true })
+    for (const name of ['tap', 'status', 'started'])
+      rmSync(join(this.shared, name), { recursive: true, force: true })
     mkdirSync(join(this.shared, 'tap'))
     const words = Object.entries(settings).map(([name, value]) => `${name}=${quoted(String(value))}`)
     writeFileSync(join(this.shared, 'settings'), `${words.join('\n')}\n`)
@@ -75,6 +85,7 @@ export class Guest {
     const exposed = [packageRoot, String(settings['package']), process.execPath.replace(/\/[^/]*$/, '')]
     writeFileSync(join(this.shared, 'exposed'), `${[...new Set(exposed)].join('\n')}\n`)
     this.console = ''
+    this.#startedMs = performance.now()
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', emulator, ...this.#arguments()], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -98,7 +109,9 @@ export class Guest {
   async poweredOff(limitMs: number): Promise<string | null> {
     if (!(await this.reaches(() => !this.isRunning, limitMs))) {
       await this.kill()
-      return `the guest did not power off in ${limitMs / 1000} s`
+      return this.hasStarted
+        ? `the guest did not power off in ${limitMs / 1000} s`
+        : `the guest did not start in ${startLimitMs / 1000} s`
     }
     await this.#ended
     const status = join(this.shared, 'status')
@@ -107,11 +120,17 @@ export class Guest {
     return text === '0' ? null : `the guest's script ended with ${text}`
   }
 
-  /** Waits for something. @returns whether it came in time */
+  /** Whether the last boot has come to guest/main.sh. */
+  get hasStarted(): boolean {
+    return existsSync(join(this.shared, 'started'))
+  }
+
+  /** Waits for something. @returns whether it came in time, and the guest has not failed to start */
   async reaches(condition: () => boolean, limitMs: number): Promise<boolean> {
     const deadline = performance.now() + limitMs
     while (!condition()) {
-      if (performance.now() > deadline) return false
+      const now = performance.now()
+      if (now > deadline || (now > this.#startedMs + startLimitMs && !this.hasStarted)) return false
       await sleep(50)
     }
     return true
@@ -138,7 +157,7 @@ export class Guest {
       ...shareArguments('run', this.shared, ''),
       ...['-object', fileArgument('memory', this.#memory, memoryMebibytes)],
       ...nvdimms.flatMap((name) => [
-        ...['-object', fileArgument(name, join(this.#folder, name), nvdimmMebibytes)],
+        ...['-object', fileArgument(name, this.image(name), nvdimmMebibytes)],
         ...['-device', `nvdimm,id=nvdimm-${name},memdev=${name},unarmed=off,label-size=${labelMebibytes}M`],
       ]),
     ]
@@ -158,14 +177,28 @@ function fileArgument(id: string, path: string, mebibytes: number): string {
 }
 
 /**
- * Whether a guest can be started on KVM. On some machines that are guests themselves, opening /dev/kvm does not tell.
+ * Whether a guest runs on KVM: a kernel that finds no root starts anew, which ends QEMU. On some machines that are
+ * guests themselves, /dev/kvm can be opened, and no kernel gets far.
  */
-function hasKvm(): boolean {
-  const machine = ['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-nodefaults', '-display', 'none', '-S']
-  const { status } = spawnSync(emulator, [...machine, '-monitor', 'stdio'], {
-    input: 'quit\n',
-    timeout: 30_000,
-  })
+function hasKvm({ kernel }: BootFiles): boolean {
+  const { status } = spawnSync(
+    emulator,
+    [
+      ...['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-m', '256M', '-nodefaults', '-no-user-config'],
+      ...[
+        '-display',
+        'none',
+        '-no-reboot',
+        '-bios',
+        'qboot.rom',
+        '-kernel',
+        kernel,
+        '-append',
+        'quiet panic=-1',
+      ],
+    ],
+    { stdio: 'ignore', timeout: 60_000, killSignal: 'SIGKILL' },
+  )
   return status === 0
 }
 

@@ -17,8 +17,11 @@ export interface Plan {
 export const kinds = ['pmem', 'devdax', 'daxfile', 'memmap'] as const
 /** Processes that change files, on each device. */
 export const workers = 3
-/** Emulated, a whole suite takes many minutes. */
-export const bootLimitMs = 3 * 3_600_000
+
+/** How long a boot may take. Emulated, a whole suite takes many minutes. */
+export function bootLimitMs(plan: Plan): number {
+  return plan.isShort ? 1_800_000 : 3 * 3_600_000
+}
 
 export function guestSettings(plan: Plan, packageFolder = packageRoot): Settings {
   return {

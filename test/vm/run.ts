@@ -10,12 +10,12 @@ import { parseArgs } from 'node:util'
 import tap, { type Test } from 'tap'
 import { allSuites } from '../posix/run-suites.js'
 import { Random, seed as newSeed } from '../support/random.js'
-import { temporaryDirectory, SHARED_MEMORY } from '../support/temporary.js'
-import { bootFiles } from './boot-files.js'
+import { bootFiles, fetchBootParts } from './boot-files.js'
 import { Guest } from './guest.js'
 import { packageWithoutSync } from './mutant.js'
 import { cutPower, losesPower } from './power-cuts.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
+import { sweptFolder } from './sweep.js'
 import { walkThrough } from './walk-through.js'
 
 /** Programs, and the Debian packages that have them. */
@@ -28,19 +28,25 @@ const needed: Readonly<Record<string, string>> = {
   fio: 'fio',
   python3: 'python3',
 }
-const usage = 'npm run test:vm -- [--short] [--kills N] [--seed N] [--part walk|suites|cuts|mutant]...'
+const usage =
+  'npm run test:vm -- [--fetch | [--short] [--kills N] [--seed N] [--part walk|suites|cuts|mutant]...]'
 const parts = ['walk', 'suites', 'cuts', 'mutant'] as const
 
-/** @throws TypeError for a bad option */
-function readPlan(): Plan {
+/** @returns null for `--fetch` alone @throws TypeError for a bad option */
+function readPlan(): Plan | null {
   const { values } = parseArgs({
     options: {
+      fetch: { type: 'boolean', default: false },
       short: { type: 'boolean', default: false },
       kills: { type: 'string' },
       seed: { type: 'string', default: String(newSeed) },
       part: { type: 'string', multiple: true },
     },
   })
+  if (values.fetch) {
+    if (process.argv.length > 3) throw new TypeError('--fetch stands alone')
+    return null
+  }
   // The suites take many minutes where the guest is emulated.
   const usual = values.short ? ['walk', 'cuts'] : parts
   const chosen = values.part ?? usual
@@ -88,30 +94,34 @@ function prepare(guest: Guest, plan: Plan): string[] {
   writeFileSync(join(guest.shared, 'walk-through'), lines.join(''))
   const suites = suitesOf(plan).map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
   writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites.join(' ')})\n`)
-  return [
-    'devices',
-    // Whatever comes next begins with volumes.
-    plan.parts.has('walk') ? 'walk' : 'make',
-    ...(plan.parts.has('suites') ? ['suites'] : []),
-  ]
+  return firstPhases(plan)
+}
+
+function firstPhases({ isShort, parts }: Plan): string[] {
+  // Whatever comes next begins with volumes.
+  const phases = ['devices', parts.has('walk') ? 'walk' : 'make']
+  // In the short form they stay mounted, as mounting takes most of the time.
+  let isMounted = parts.has('walk') && isShort
+  if (parts.has('walk') && !isShort) phases.push('offline')
+  if (parts.has('suites')) {
+    if (isMounted) phases.push('unmount')
+    phases.push('suites')
+    isMounted = false
+  }
+  if (parts.has('cuts') && !isMounted) phases.push('mount')
+  return phases
 }
 
 async function bootOnce(t: Test, guest: Guest, plan: Plan, phases: readonly string[]): Promise<void> {
   guest.boot({ ...guestSettings(plan), phases: phases.join(' ') })
-  t.equal(await guest.poweredOff(bootLimitMs), null, 'the guest powers off')
+  t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'the guest powers off')
   checkTap(t, guest, phases)
 }
 
 async function main(plan: Plan): Promise<void> {
-  const problem = obstacle()
-  if (problem !== null) {
-    console.error(`test:vm: ${problem}`)
-    process.exitCode = 2
-    return
-  }
   tap.setTimeout(24 * 3_600_000)
   tap.comment(`seed ${plan.seed}`)
-  const folder = await temporaryDirectory(tap, SHARED_MEMORY)
+  const folder = await sweptFolder(tap)
   const files = await bootFiles(folder)
   const machine = join(folder, 'machine')
   mkdirSync(machine)
@@ -126,16 +136,35 @@ async function main(plan: Plan): Promise<void> {
     })
 }
 
-function planOrUsage(): Plan | null {
+/** What stands in the way goes to stderr, and its last line says it all. */
+function refuse(reason: string, more: readonly string[] = []): void {
+  for (const line of [...more, `test:vm: ${reason}`]) console.error(line)
+  process.exitCode = 2
+}
+
+/** Only fetches what a guest is booted from. */
+async function fetch(): Promise<void> {
   try {
-    return readPlan()
+    await fetchBootParts()
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    console.error(`test:vm: ${error.message}\nusage: ${usage}`)
-    process.exitCode = 2
-    return null
+    const [first = '', ...more] = (error as Error).message.split('\n')
+    refuse(`a kernel for the guest cannot be had: ${first}`, more)
   }
 }
 
-const plan = planOrUsage()
-if (plan !== null) await main(plan)
+async function start(): Promise<void> {
+  let plan: Plan | null
+  try {
+    plan = readPlan()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    refuse(error.message, [`usage: ${usage}`])
+    return
+  }
+  const problem = obstacle()
+  if (problem !== null) refuse(problem)
+  else if (plan === null) await fetch()
+  else await main(plan)
+}
+
+await start()

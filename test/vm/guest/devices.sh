@@ -7,12 +7,18 @@
 
 # How each makes stores durable; the NVDIMMs do not claim that processor caches are.
 declare -A domains=([pmem]=pages [devdax]=cache-lines [daxfile]=cache-lines [memmap]=pages)
-# What info says of each.
+# What mount and info say of each.
 declare -A summaries=(
   [pmem]='persistent memory as a block device, mapped through the page cache: '
   [devdax]='persistent memory (devdax), mapped directly: '
   [daxfile]='a file on ext4 on persistent memory, mapped directly: '
-  [memmap]='a block device that lies in RAM (memmap=): a power failure loses everything'
+  [memmap]='a block device that lies in RAM (memmap=): '
+)
+declare -A losses=(
+  [pmem]='a power failure loses nothing that was acknowledged'
+  [devdax]='a power failure loses nothing that was acknowledged'
+  [daxfile]='a power failure loses nothing that was acknowledged'
+  [memmap]='a power failure loses everything'
 )
 dax_folder=/mnt/dax
 
@@ -71,4 +77,20 @@ make_devices() {
   check 'ext4 is made' mkfs.ext4 -q -b 4096 "$(fsdax)"
   check 'ext4 is mounted' mount_dax
   check 'the file is made' fallocate -l 384M "$(device_of daxfile)"
+}
+
+# Where the bytes of each lie: its region's address, its own, and its size. A namespace begins with the kernel's record of it,
+# except for one as the kernel finds it. The file on ext4 lies somewhere in what is said of it.
+tell_places() {
+  local nd=/sys/bus/nd/devices kind
+  local -A at=(
+    [pmem]="region${nvdimms[0]} namespace${nvdimms[0]}.0"
+    [devdax]="region${nvdimms[1]} dax${nvdimms[1]}.0"
+    [daxfile]="region${nvdimms[2]} pfn${nvdimms[2]}.0"
+    [memmap]="region${reserved[0]} namespace${reserved[0]}.0"
+  )
+  for kind in $kinds; do
+    set -- ${at[$kind]}
+    echo "$kind $(($(cat $nd/$1/resource))) $(($(cat $nd/$2/resource))) $(cat $nd/$2/size)" || return
+  done >/vm/places
 }

@@ -3,6 +3,7 @@
 # What a guest does in one boot: the phases that the host asks for, in their order. Each writes TAP files to /vm/tap, with
 # a plan at the end. The host counts a file without one as a failure, so a guest that dies does not pass.
 set -u
+: >/vm/started
 . /vm/settings
 . /vm/suites
 . "$sources/test/vm/guest/devices.sh"
@@ -22,21 +23,24 @@ end() {
 }
 
 check() { # what, command...: shows what the command said if it fails
-  local what=$1 output status
+  # Programs are slow to start here, so none is but the command. A server in the background must not hold a pipe open.
+  local what=$1 output=/tmp/check-$BASHPID status line
   shift
   points=$((points + 1))
-  # A server in the background must not hold a pipe open.
-  output=$(mktemp)
   "$@" >"$output" 2>&1
   status=$?
-  if [ $status = 0 ]; then
-    echo "ok $points - ${what//#/}" >>"$tap"
-    # What fio has measured.
-    sed -nE 's/^ *((READ|WRITE): bw=.*)/# figures: \1/p' "$output" >>"$tap"
-  else
-    { echo "not ok $points - ${what//#/}"; echo "# exit code $status"; sed 's/^/# /' "$output"; } >>"$tap"
-  fi
-  rm -f "$output"
+  {
+    [ $status = 0 ] && echo "ok $points - ${what//#/}"
+    [ $status = 0 ] || { echo "not ok $points - ${what//#/}"; echo "# exit code $status"; }
+    while read -r line; do
+      case $status:$line in
+      # What fio has measured.
+      0:READ:* | 0:WRITE:*) echo "# figures: $line" ;;
+      0:*) ;;
+      *) echo "# $line" ;;
+      esac
+    done <"$output"
+  } >>"$tap"
   return $status
 }
 
@@ -58,20 +62,36 @@ npx() {
 phase_devices() {
   begin devices
   make_devices
+  check 'the host is told where the devices lie' tell_places
   end
 }
 
-# The README's commands for /dev/pmem0, then fsck.
+# The README's commands for /dev/pmem0.
 phase_walk() {
   local kind line
   for kind in $kinds; do
     (
       begin "walk-$kind"
       while read -r line; do
-        check "$kind: $line" eval "$(on_device "$kind" "$line")"
-        case $line in 'npx pmfs2-fuse /dev/'*) check "$kind: durable by ${domains[$kind]}" is_told "$kind" ;; esac
+        case $line in
+        'npx pmfs2-fuse /dev/'*) check "$kind: $line" tells "$kind" "$(on_device "$kind" "$line")" ;;
+        *) check "$kind: $line" eval "$(on_device "$kind" "$line")" ;;
+        esac
       done </vm/walk-through
+      end
+    ) &
+  done
+  wait
+}
+
+# What else is said of the devices, while nothing is mounted.
+phase_offline() {
+  local kind
+  for kind in $kinds; do
+    (
+      begin "offline-$kind"
       check "$kind: fsck" pmfs2 fsck "$(device_of "$kind")"
+      check "$kind: durable by ${domains[$kind]}" is_told "$kind"
       case ${domains[$kind]} in
       pages) check "$kind: --require-dax refuses it" refuses_without_dax "$kind" ;;
       *) check "$kind: require_dax takes it" takes_as_dax "$kind" ;;
@@ -87,13 +107,21 @@ on_device() { # kind, command of the README
   echo "${line//\/mnt\/pmfs2//mnt/$1}"
 }
 
+# A mount says what the device is, and what a power failure takes away.
+tells() { # kind, command
+  local said=/tmp/said-$1
+  eval "$2" >"$said" 2>&1 || { cat "$said"; return 1; }
+  cat "$said"
+  [[ $(<"$said") == *" is ${summaries[$1]}"*"${losses[$1]}"* ]]
+}
+
 # What info says of the device.
 is_told() { # kind
   local told
   told=$(pmfs2 info --json "$(device_of "$1")")
   echo "$told"
   grep -qE "\"domain\": *\"${domains[$1]}\"" <<<"$told" || return
-  grep -qF "\"${summaries[$1]}" <<<"$told"
+  [[ $told == *"\"${summaries[$1]}"*"${losses[$1]}"* ]]
 }
 
 refuses_without_dax() { # kind

@@ -26,7 +26,6 @@ import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
-import { findDevices } from '../api/volume-devices.js'
 import { openForMount } from './open-volume.js'
 import { requireDax } from './require-dax.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
@@ -62,9 +61,10 @@ export async function runMount(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const mountpoint = await checkMountpoint(request.mountpoint)
-  if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const opened = await openForMount(request.devices, request.options.readOnly)
+  const opened = await openForMount(request.devices, request.options.readOnly, (device) => {
+    if (request.requireDax) requireDax(device)
+  })
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
@@ -215,9 +215,9 @@ async function serve(
     if (root !== undefined) control = openControl(root.dev, facts)
     const lines = opened.devices.map(deviceLine)
     const lossy = request.options.writebackCache ? [writebackNotice] : []
-    // Of what is only read, a loss of power takes nothing away but with the device itself, of which the volume tells.
-    const told = request.options.readOnly ? opened.notices : new Set([...opened.notices, ...lines])
-    live([...told, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+    // Where nothing is written, what a write costs is of no interest.
+    const ofDevices = request.options.readOnly ? opened.warnings : lines
+    live([...opened.notices, ...ofDevices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
     for (const line of lines) trace('%s', line)
     logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
     await workers.ended

@@ -2,7 +2,7 @@
 /** Opening the devices for a mount: with patience for the server of the mount before. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenedVolume, openVolume } from '../api/opened-volume.js'
-import { DeviceError } from '../pmem/device.js'
+import { type Device, DeviceError } from '../pmem/device.js'
 import { readMountTable } from './mount-table.js'
 
 /** The server of a mount that was just unmounted needs a moment to let go. */
@@ -10,14 +10,19 @@ const busyPatienceMs = 5000
 const busyRetryMs = 20
 
 /**
- * Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
- * @throws DeviceError, VolumeError
+ * Opens the volume that a mount serves. Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
+ * @param check as for openVolume
+ * @throws DeviceError, VolumeError, and what the check throws
  */
-export async function openForMount(named: readonly string[], readOnly: boolean): Promise<OpenedVolume> {
+export async function openForMount(
+  named: readonly string[],
+  readOnly: boolean,
+  check: (device: Device) => void,
+): Promise<OpenedVolume> {
   const deadline = Date.now() + busyPatienceMs
   for (;;) {
     try {
-      return openVolume(named, readOnly, true)
+      return openVolume(named, readOnly, { unmarked: true, check })
     } catch (error) {
       if (error instanceof DeviceError && error.code === 'EROFS')
         throw new DeviceError('EROFS', `${error.message}: ${adviceOnProtection(readOnly)}`)

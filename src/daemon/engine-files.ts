@@ -2,6 +2,7 @@
 /** What workers serve of a volume: an engine each, on a medium and a state that all of them share. */
 import type { DamageListener } from '../fs/damage.js'
 import { Engine } from '../fs/engine.js'
+import { EngineParts } from '../fs/engine-parts.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
 import { SharedState, type SharedStateDescription } from '../fs/shared-state.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
@@ -32,7 +33,8 @@ export function newEngineFiles({ devices }: MediumDescription, engine: EngineSet
 export function openFiles(setting: VolumeSetting, worker: number, onDamage: DamageListener): ServedFiles {
   const medium = new MappedMedium(setting.medium)
   const state = SharedState.view(setting.state)
-  const engineWith = (engine: EngineSetting) => new Engine(medium, state, engine, worker, onDamage)
+  const engineWith = (engine: EngineSetting) =>
+    new Engine(new EngineParts(medium, state, engine, worker, onDamage))
   return {
     files: engineWith(setting.engine),
     memory: medium,

@@ -10,7 +10,8 @@ const busyPatienceMs = 5000
 const busyRetryMs = 20
 
 /**
- * Opens the volume that a mount serves. Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
+ * Opens the volume that a mount serves. Its superblock is not marked as mounted yet; recovery and the like have been
+ * stored (OpenOptions.unmarked).
  * @param check as for openVolume
  * @throws DeviceError, VolumeError, and what the check throws
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The parts of an engine. Each worker has its own, on a medium and a state that all workers share. */
+/** The parts of an engine. Each worker and thread has its own, on a medium and a state that all of them share. */
 import type { Medium } from '../pmem/medium.js'
 import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
@@ -64,7 +64,7 @@ export class EngineParts {
   readonly fill: MapFill
   readonly reclaim: Reclaim
 
-  /** @param worker from 0 @param onDamage as for Engine */
+  /** @param worker from 0 @param onDamage hears of all damage that calls meet, whatever they return */
   constructor(
     whole: Medium,
     state: SharedState,

@@ -6,6 +6,7 @@
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine } from './engine.js'
+import { EngineParts } from './engine-parts.js'
 import type { EngineSetting } from './engine-setting.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
 import {
@@ -151,9 +152,8 @@ export class Volume {
 
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
   engine(worker: number): Engine {
-    return new Engine(this.#medium, this.state, this.setting, worker, (what) =>
-      this.noteDamage(what, Date.now()),
-    )
+    const onDamage = (what: string): void => this.noteDamage(what, Date.now())
+    return new Engine(new EngineParts(this.#medium, this.state, this.setting, worker, onDamage))
   }
 
   /** How full it is. Takes no lock, so any thread may ask while engines serve. */

@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
 import { blockBytes } from '../../layout/geometry.js'
+import type { EngineSetting } from '../fs/engine-setting.js'
 import type { Volume } from '../fs/volume.js'
 import { shownLine, shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
@@ -31,6 +32,7 @@ import { requireDax } from './require-dax.js'
 import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
+import { homesOf, nodesOfCpus } from './worker-nodes.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
 import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
@@ -68,11 +70,11 @@ export async function runMount(
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
-    const { plan, statistics, fd } = prepareOrClose(request, mountpoint, opened, choice)
+    const prepared = prepareOrClose(request, mountpoint, opened, choice)
     trace('attached %s to %s', source, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
     const calls = new MountCalls(device)
-    const mounted = { mountpoint, source, device, calls, opened, fd, signals, choice, plan, statistics }
+    const mounted = { mountpoint, source, device, calls, opened, signals, choice, ...prepared }
     await serveAndClose(request, mounted, live)
   } finally {
     signals.release()
@@ -85,14 +87,22 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { source, device, calls, opened, fd, plan, signals } = mounted
+  const { source, device, calls, opened, fd, plan, homes, signals } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
     const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
-    const mode = new ServingMode({ device, opened, workers, calls, options: request.options, tell: say })
+    const mode = new ServingMode({
+      device,
+      opened,
+      homes,
+      workers,
+      calls,
+      options: request.options,
+      tell: say,
+    })
     opened.volume.onDamage = (what) => {
       say(`damage met: ${what}`)
       if (request.options.onErrors === 'remount-ro') mode.forceReadOnly()
@@ -133,13 +143,13 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
   return planWorkers(wish, { allowedCpus: allowedCpus(), queueCount: possibleCpuCount(), laneCount })
 }
 
-function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
+function startWorkers(request: MountRequest, { opened, fd, plan, homes, statistics }: Mounted): Workers {
   const common = {
     fd,
     files: engineFiles({
       medium: opened.description,
       state: opened.volume.state.description,
-      engine: engineSetting(opened.volume, request.options),
+      engine: engineSetting(opened.volume, request.options, homes),
     }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
@@ -154,12 +164,18 @@ function prepareOrClose(
   mountpoint: string,
   opened: OpenedVolume,
   choice: ChannelChoice,
-): Pick<Mounted, 'plan' | 'statistics' | 'fd'> {
+): Pick<Mounted, 'plan' | 'homes' | 'statistics' | 'fd'> {
   try {
     const { laneCount } = opened.volume.setting.geometry
     const plan = planOf(request, choice, laneCount)
+    const homes = homesOf(
+      plan.servers.map(({ cpu }) => cpu),
+      opened.devices.map(({ numaNode }) => numaNode),
+      nodesOfCpus(),
+    )
+    if (homes.length > 0) trace('devices near to each worker: %j', homes)
     const statistics = Statistics.create(laneCount)
-    return { plan, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
+    return { plan, homes, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -183,6 +199,8 @@ interface Mounted {
   readonly signals: EndingSignals
   readonly choice: ChannelChoice
   readonly plan: WorkersPlan
+  /** Devices near to each worker. */
+  readonly homes: EngineSetting['homes']
   readonly statistics: Statistics
 }
 

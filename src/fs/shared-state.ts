@@ -5,6 +5,7 @@
  */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode } from '../../layout/inode.js'
+import { mostDevices } from '../../layout/superblock.js'
 import type { Mapping } from '../native/index.js'
 import {
   type TransferBuffer,
@@ -55,7 +56,9 @@ export const reservationCount = 1024
 export const reservationWords = 4
 /** The superblock (open-superblock.ts), a block of words. */
 export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
-const BITMAP = SUPERBLOCK + blockWords
+/** For each segment, where the last search of a worker that looks there first has ended. */
+export const SEGMENT_HINTS = SUPERBLOCK + blockWords
+const BITMAP = SEGMENT_HINTS + mostDevices
 
 /** Memory of each worker's own, in which a call puts together what it stores. */
 export const scratchBytes = 8192

@@ -154,7 +154,7 @@ async function mount(args: MountArguments): Promise<void> {
     return
   }
   for (const notice of options.notices) printNotice('mount', notice)
-  // Whoever only starts a server does without all that one is made of.
+  // A process that only starts a server does not load what the server is made of.
   const { runMount } = await import('../daemon/daemon.js')
   try {
     await about(device, () =>

@@ -225,7 +225,7 @@ async function serve(
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
     const facts = () => {
-      // Whoever asks may be in another mount namespace, of which the kernel tells nothing here.
+      // The client may be in another mount namespace, and changes there cause no event in this one.
       mode.follow()
       return report(request, served)
     }

@@ -27,7 +27,7 @@ const runsExamined = 64
 const wordsPerGroupShift = 10
 /** Of what is free and not reserved, one file may have this part ahead. */
 const shareOfFree = 8
-/** Who waits for blocks that are held looks again after this long. */
+/** A claim that waits for held blocks looks again after this long. */
 const recheckMs = 100
 const everyone = 0x7fff_ffff
 const homeWords = 3
@@ -209,7 +209,8 @@ export class Allocator implements ReservedBlocks {
   }
 
   /**
-   * Keeps free blocks from being found until {@link letGo}. They count as free all the same: who finds no others waits.
+   * Keeps free blocks from being found until {@link letGo}. They count as free all the same: a claim that finds no
+   * others waits.
    * @param fewest blocks that their run has to have, unless it `continues` from `from` on what was held before
    * @returns how many, `most` at the most, at runStart; 0 where there are none between `from` and `to`
    */
@@ -279,7 +280,7 @@ export class Allocator implements ReservedBlocks {
     return goal !== 0 && goal < this.#geometry.blockCount && this.#isFree(goal)
   }
 
-  /** Whoever has let go of a file, or cut it, gives back what it has ahead. */
+  /** Releases what a file has ahead, once it was closed or truncated. */
   releaseAhead(file: number): void {
     if (this.#reservations.find(file) === 0) return
     this.#locks.lockAllocator()

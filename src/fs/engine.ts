@@ -3,7 +3,7 @@
  * The engine: POSIX calls by inode number, for one worker. Each call takes the locks that it needs, runs its
  * transaction and returns a value or a negative errno; when it returns, its effect is durable.
  *
- * Who is handed an inode number by lookup, create and the like holds a reference to it until `forget`: an inode
+ * A caller that gets an inode number from lookup, create and the like holds a reference to it until `forget`: an inode
  * without names lives as long as someone refers to it.
  *
  * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
@@ -479,7 +479,7 @@ export class Engine {
     return 0
   }
 
-  /** Points `inode` at one in use, for who is not to throw. @returns 0, -ESTALE or -EUCLEAN */
+  /** Points `inode` at one in use, without throwing. @returns 0, -ESTALE or -EUCLEAN */
   #open(number: number, inode: Inode): number {
     try {
       return this.#table.open(number, inode)

@@ -30,7 +30,7 @@ export const METADATA_LOCK = 16
 export const FAILED = 32
 /** How often calls have met damage. */
 export const DAMAGE_MET = 33
-/** Held by whoever reads or changes the words at {@link SUPERBLOCK}. */
+/** Protects the words at {@link SUPERBLOCK}. */
 export const SUPERBLOCK_LOCK = 34
 /** Incremented whenever a block of the inode table is freed: what a worker remembers of the table is then invalid. */
 export const TABLE_EPOCH = 40

@@ -99,7 +99,7 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
     let drained = 0
     for (;;) {
       if (!turns.isEmpty && words[block.stop] !== 0) {
-        // Who looks for a request without waiting is not told of a pause.
+        // An exchange that does not wait does not notice a pause.
         this.#sendNow()
         return this.#end(-EINTR)
       }
@@ -225,7 +225,7 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
     message.payloadBytes = bytes - skip
   }
 
-  /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
+  /** The exchange block stays, as another thread may set its stop word until this one has ended, and unmaps it then. */
   release(): void {
     this.#handler.release()
   }

@@ -33,6 +33,12 @@ const recipes = {
     libraries: [],
     packages: 'gcc libc6-dev',
   },
+  'durable-write': {
+    sources: ['bench/client/durable-write.c', 'src/native/flush.c', 'src/native/nontemporal.c'],
+    headers: ['src/native/flush.h', 'src/native/primitives.h'],
+    libraries: [],
+    packages: 'gcc libc6-dev',
+  },
 } as const satisfies Record<string, Recipe>
 
 export type ProgramName = keyof typeof recipes

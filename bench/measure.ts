@@ -48,7 +48,7 @@ export async function measure(run: Run): Promise<Outcome> {
         await run.session.closeOf(step.contender.name)
       } else {
         measurements.push(...outcome)
-        run.say(`  ${outcome.map(inShort).join('  ')}\n`)
+        run.say(`  ${inShort(outcome)}\n`)
       }
       clock.note(step, (performance.now() - start) / 1000)
     }
@@ -86,6 +86,12 @@ function describe({ workload, contender, round }: Step, { rounds }: Settings): s
   return `${workload.name.padEnd(15)}  round ${round}/${rounds}  ${contender.name.padEnd(13)}`
 }
 
-function inShort({ metric, value }: Measurement): string {
-  return `${metric} ${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}`
+/** Of a line of figures, as many as one reads. */
+const mostShown = 8
+
+function inShort(outcome: readonly Measurement[]): string {
+  if (outcome.length > mostShown) return `${outcome.length} figures`
+  return outcome
+    .map(({ metric, value }) => `${metric} ${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}`)
+    .join('  ')
 }

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } f
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runScript } from './interruption.js'
+import { mmapIoBinary } from './build-mmap-io.js'
 import { StepLine } from './step-line.js'
 
 const oldestNode = [20, 19]
@@ -36,7 +37,10 @@ export async function setUp(interruption, purpose = 'program') {
   await setup.installDependencies(purpose !== 'program')
   if (purpose === 'tools') return
   if (purpose !== 'types') await setup.buildNative()
-  if (purpose === 'tests') await setup.buildShadow()
+  if (purpose === 'tests') {
+    await setup.buildShadow()
+    await setup.buildOptional()
+  }
   await setup.buildTypeScript(purpose === 'program' ? [programProject] : [programProject, testProject])
 }
 
@@ -57,7 +61,7 @@ class Setup {
     const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
     // npm writes this file last, so an installation that was cut short does not count.
     if (modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json')) {
-      const part = withTools ? [] : ['--workspaces=false']
+      const part = withTools ? [] : ['--workspaces=false', '--omit=optional']
       await this.#npm('installing dependencies (npm ci)', 'ci', ...part, ...quiet)
     } else if (withTools && !existsSync(join(root, toolsPackage))) {
       // Adds to what is there, on which a mount may be running.
@@ -78,6 +82,17 @@ class Setup {
     const sources = ['src/native', 'test/native/shadow'].flatMap((folder) => filesBelow(folder, /\.[ch]$/))
     if (isNewer('build/Shadow/pmfs2.node', [script, ...sources])) return
     await this.#node("building the tests' native part (cc)", script, 'shadow')
+  }
+
+  /** A package that only its own tests need: where it cannot be built, those say so. */
+  async buildOptional() {
+    if (existsSync(join(root, mmapIoBinary))) return
+    try {
+      await this.#node('building the optional package mmap-io (node-gyp)', 'scripts/build-mmap-io.js')
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error
+      console.error('setup: goes on without mmap-io; its tests will fail')
+    }
   }
 
   async buildTypeScript(projects) {

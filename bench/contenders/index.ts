@@ -6,7 +6,7 @@ import { makeDevfuseFloor, makeLookingFloor, makeUringFloor } from './floor.js'
 import { makeFuse2fs } from './fuse2fs.js'
 import { makeNtfs3g } from './ntfs-3g.js'
 import { makeBindfs, makeMergerfs } from './passthrough.js'
-import { makePmfs2Devfuse, makePmfs2Uring, makePmfs2UringCow } from './pmfs2.js'
+import { makePmfs2Devfuse, makePmfs2FuseNative, makePmfs2Uring, makePmfs2UringCow } from './pmfs2.js'
 import { makeTmpfs } from './tmpfs.js'
 
 export function allContenders(packageRoot: string): readonly Contender[] {
@@ -14,6 +14,7 @@ export function allContenders(packageRoot: string): readonly Contender[] {
     makePmfs2Uring(packageRoot),
     makePmfs2UringCow(packageRoot),
     makePmfs2Devfuse(packageRoot),
+    makePmfs2FuseNative(packageRoot),
     makeUringFloor(packageRoot),
     makeLookingFloor(packageRoot),
     makeDevfuseFloor(packageRoot),

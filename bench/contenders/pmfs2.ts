@@ -3,6 +3,7 @@
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ringSwitch } from '../../src/daemon/channel-choice.js'
+import { LibraryError, loadFuseLibrary } from '../../src/fuse-native/library.js'
 import { run } from '../command.js'
 import { type Contender, type Demand, type Filling, Instance, command } from './contender.js'
 import { mediumBytes } from './medium-size.js'
@@ -12,11 +13,19 @@ const fillTimeoutMs = 300_000
 class Pmfs2Instance extends Instance {
   readonly #program: readonly string[]
   readonly #channelOptions: readonly string[]
+  /** By --cpus. */
+  readonly #pinsItself: boolean
 
-  constructor(demand: Demand, program: readonly string[], channelOptions: readonly string[]) {
+  constructor(
+    demand: Demand,
+    program: readonly string[],
+    channelOptions: readonly string[],
+    pinsItself: boolean,
+  ) {
     super(demand)
     this.#program = program
     this.#channelOptions = channelOptions
+    this.#pinsItself = pinsItself
   }
 
   override async format(): Promise<void> {
@@ -33,14 +42,9 @@ class Pmfs2Instance extends Instance {
 
   override async mount(): Promise<void> {
     const { cpu } = this.demand
-    const pinning = cpu === undefined ? [] : ['--cpus', String(cpu)]
-    await command([
-      ...this.#program,
-      this.path('device'),
-      this.directory,
-      ...this.#channelOptions,
-      ...pinning,
-    ])
+    const line = [...this.#program, this.path('device'), this.directory, ...this.#channelOptions]
+    if (cpu === undefined || !this.#pinsItself) await command(line, cpu)
+    else await command([...line, '--cpus', String(cpu)])
   }
 }
 
@@ -48,6 +52,7 @@ function makePmfs2(
   packageRoot: string,
   facts: Pick<Contender, 'name' | 'title' | 'pins' | 'needsRing' | 'obstacle'>,
   channelOptions: readonly string[],
+  pinsItself = true,
 ): Contender {
   const shim = join(packageRoot, 'bin/pmfs2-fuse.js')
   return {
@@ -57,7 +62,7 @@ function makePmfs2(
     holdsFiles: true,
     fillsQuickly: true,
     version: () => ownVersion(packageRoot),
-    make: (demand) => new Pmfs2Instance(demand, [process.execPath, shim], channelOptions),
+    make: (demand) => new Pmfs2Instance(demand, [process.execPath, shim], channelOptions, pinsItself),
   }
 }
 
@@ -84,6 +89,28 @@ export function makePmfs2Devfuse(packageRoot: string): Contender {
     obstacle,
   }
   return makePmfs2(packageRoot, facts, ['--channel', 'devfuse'])
+}
+
+/** By the npm package, with libfuse's threads: one process, which taskset(1) pins. */
+export function makePmfs2FuseNative(packageRoot: string): Contender {
+  const facts = {
+    name: 'pmfs2-fuse-native',
+    title: 'PMFS2 by fuse-native',
+    pins: true,
+    needsRing: false,
+    obstacle: libraryObstacle,
+  }
+  return makePmfs2(packageRoot, facts, ['--channel', 'fuse-native'], false)
+}
+
+function libraryObstacle(): Promise<string | undefined> {
+  try {
+    loadFuseLibrary()
+    return Promise.resolve(undefined)
+  } catch (error) {
+    if (error instanceof LibraryError) return Promise.resolve(error.message)
+    throw error
+  }
 }
 
 export async function ringObstacle(): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The native helper: what a crossing costs by itself, and copies to the medium that are durable at its return. How a
- * copy is best made (plain or non-temporal stores) is timed in copy.c.
+ * copy is best made (plain or non-temporal stores) is timed by bench/client/durable-write.c.
  */
 import { LIST_HEADER_WORDS, type Mapping, STEP_COPY, STEP_FLUSH, native } from '../../src/native/index.js'
 import { createTransferBuffer } from '../../src/pmem/transfer-buffer.js'

@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Figures, type Results } from '../results.js'
+import { durableWritePlot, durableWritePlotName } from './durable-write.js'
 import { groups } from './groups.js'
 import { page } from './markdown.js'
 import { plot } from './plots.js'
@@ -18,6 +19,8 @@ export async function writeDocuments(packageRoot: string, results: Results): Pro
     await writeFile(join(docs, 'img', `bench-${group.name}.svg`), svg)
     drawn.add(group.name)
   }
+  const durable = durableWritePlot(figures)
+  if (durable !== undefined) await writeFile(join(docs, 'img', `bench-${durableWritePlotName}.svg`), durable)
   await writeFile(join(docs, 'benchmarks.md'), page(results, drawn))
   await writeFile(join(docs, 'benchmarks.json'), toJson(results))
 }

@@ -3,7 +3,9 @@
 import { type ContenderFacts, Figures, type Results } from '../results.js'
 import { type Verdict, judge, targets } from '../targets.js'
 import { number, ratio, spread } from './format.js'
+import { durableWriteSection } from './durable-write.js'
 import { type Column, type Group, columnTitle, groups } from './groups.js'
+import { table } from './markdown-table.js'
 
 /** The contender whose ratios are shown. */
 const ours = 'pmfs2-uring'
@@ -16,6 +18,7 @@ export function page(results: Results, plots: ReadonlySet<string>): string {
     howToRead(),
     verdictSection(figures),
     ...groups.flatMap((group) => groupSection(group, figures, plots.has(group.name))),
+    ...durableWriteSection(figures),
     contenderSection(results),
     workloadSection(results),
     machineSection(results),
@@ -167,11 +170,4 @@ function machineSection({ machine }: Results): string {
 
 function withSmall(text: string, small: string): string {
   return small === '' ? text : `${text} <sub>${small}</sub>`
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  const rule = heads.map((_, column) => (column === 0 ? '---' : '---:'))
-  return [line(heads), line(rule), ...rows.map(line)].join('\n')
 }

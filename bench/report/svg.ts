@@ -33,7 +33,9 @@ interface Layout {
   readonly scale: Scale
 }
 
-const width = 860
+/** Of every drawing. */
+export const drawingWidth = 860
+const width = drawingWidth
 const margin = 12
 const gutter = 28
 const panelWidth = (width - 2 * margin - gutter) / 2
@@ -56,9 +58,15 @@ const legend: readonly (readonly [Kind, string])[] = [
   ['kernel', 'in the kernel, no FUSE'],
 ]
 
-const style = `
+const textStyle = `
     text { fill: #1f2328 }
     .small { font-size: 12.5px; fill: #57606a }
+    @media (prefers-color-scheme: dark) {
+      text { fill: #e6edf3 }
+      .small { fill: #9198a1 }
+    }`
+
+const chartStyle = `
     .value { stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round; paint-order: stroke }
     .ours { fill: #54aeff; stroke: #0969da; stroke-width: 1 }
     .floor { fill: #ffffff; stroke: #57606a; stroke-width: 1; stroke-dasharray: 3 2 }
@@ -68,8 +76,6 @@ const style = `
     .mark { stroke: #d0d7de; stroke-width: 1 }
     .ground { fill: #ffffff; stroke: none }
     @media (prefers-color-scheme: dark) {
-      text { fill: #e6edf3 }
-      .small { fill: #9198a1 }
       .value { stroke: #0d1117 }
       .ours { fill: #1f6feb; stroke: #58a6ff }
       .floor { fill: #161b22; stroke: #8b949e }
@@ -101,18 +107,24 @@ export function chart(title: string, panels: readonly Panel[], form: Form = 'bar
     top += titleHeight + rowHeight * Math.max(...abreast.map((panel) => panel.bars.length))
     top += panelGap + (shared === undefined ? 0 : marksHeight)
   }
+  return drawing(title, chartStyle, top, parts)
+}
+
+/** A drawing of the common width. @param title for those who cannot see it @param style rules of its own */
+export function drawing(title: string, style: string, height: number, parts: readonly string[]): string {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" role="img" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" ` +
       `font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="15">`,
     `  <title>${escape(title)}</title>`,
-    `  <style>${style}</style>`,
+    `  <style>${textStyle}${style}</style>`,
     ...parts,
     '</svg>',
     '',
   ].join('\n')
 }
 
-function widest(texts: readonly string[]): number {
+/** Pixels that the longest of some small texts takes, at the most. */
+export function widest(texts: readonly string[]): number {
   return Math.ceil(Math.max(...texts.map(({ length }) => length)) * letterWidth)
 }
 
@@ -203,11 +215,11 @@ function drawCut(at: number, top: number): string {
   )
 }
 
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-function escape(text: string): string {
+export function escape(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** All workloads, in the order in which they run. */
+import { durableWrite } from './durable-write.js'
 import { filesFlat, filesTree } from './files.js'
 import { fioLines } from './fio-lines.js'
 import { fioWorkload } from './fio.js'
@@ -10,6 +11,7 @@ import type { Workload } from './workload.js'
 
 export const workloads: readonly Workload[] = [
   ...fioLines.map(fioWorkload),
+  durableWrite,
   filesFlat,
   filesTree,
   tar,

@@ -5,6 +5,7 @@ import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, deviceLine } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
+import { type Mapper, nativeMapper } from '../pmem/mapper.js'
 import { unmapDevices } from '../pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
 import { findDevices } from './volume-devices.js'
@@ -44,6 +45,8 @@ export interface OpeningOptions {
   readonly unmarked?: boolean
   /** How writes of the volume's own engines change blocks that a file has; in place unless said. */
   readonly data?: DataMode
+  /** What maps the devices; the native helper unless said. */
+  readonly mapper?: Mapper
   /** Refuses a device by throwing. Called for each of them, before anything is stored on any. */
   readonly check?: (device: Device) => void
 }
@@ -59,9 +62,9 @@ export interface OpeningOptions {
 export function openVolume(
   named: string | readonly string[],
   readOnly: boolean,
-  { unmarked = false, data = 'inplace', check }: OpeningOptions = {},
+  { unmarked = false, data = 'inplace', mapper = nativeMapper, check }: OpeningOptions = {},
 ): OpenedVolume {
-  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly)
+  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, mapper)
   const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
@@ -81,13 +84,13 @@ export function openVolume(
   }
 }
 
-function openFor(named: readonly string[], readOnly: boolean): DeviceSet {
+function openFor(named: readonly string[], readOnly: boolean, mapper: Mapper): DeviceSet {
   const { paths, blocks } = findDevices(named)
   const access = readOnly ? 'read-only' : 'read-write'
-  const devices = DeviceSet.open(paths, { access, exclusive: true }, blocks)
+  const devices = DeviceSet.open(paths, { access, exclusive: true, mapper }, blocks)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
   devices.close()
-  return DeviceSet.open(paths, { access: 'read-write', exclusive: true }, blocks)
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, mapper }, blocks)
 }
 
 function assemble(

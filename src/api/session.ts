@@ -7,6 +7,7 @@
  * it held is not let go of: all calls fail from then on, and closing leaves the rest to recovery.
  */
 import type { Engine } from '../fs/engine.js'
+import type { EngineSetting } from '../fs/engine-setting.js'
 import { EBADF, EIO } from '../fs/errno.js'
 import { mostBytesPerWrite } from '../fs/write-in-progress.js'
 import { WriteRequest } from '../fs/write-request.js'
@@ -36,10 +37,11 @@ export class Session {
   #failure: unknown = null
   #isOpen = true
 
-  constructor(opened: OpenedVolume) {
+  /** @param setting of its engine; the volume's own unless said */
+  constructor(opened: OpenedVolume, setting?: EngineSetting) {
     this.#opened = opened
     this.medium = new MappedMedium(opened.description)
-    this.engine = opened.volume.engine(0)
+    this.engine = opened.volume.engine(0, setting)
     this.walk = new PathWalk(this.engine, this.medium)
     this.buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
     this.writeRequest = new WriteRequest(this.buffer)

@@ -32,6 +32,7 @@ function serverRows({
   pid,
   channel,
   data,
+  mapper,
   workers,
   startedAt,
   requests,
@@ -53,6 +54,9 @@ function serverRows({
       `${process}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
     ['writes', data === 'cow' ? 'copy-on-write (data=cow)' : `in place (data=${shownText(data)})`],
+    ...(mapper === 'native'
+      ? []
+      : [['mapped', `by ${shownText(mapper)} (mapper=${shownText(mapper)})`] as const]),
     ...modeRows(mode),
     ['requests', `${total}${kinds.length === 0 ? '' : `: ${kinds.join(', ')}`}`],
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],

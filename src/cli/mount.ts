@@ -5,6 +5,7 @@ import type { Argv, CommandModule } from 'yargs'
 import { absoluteName } from '../native/file-name.js'
 import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
+import type { MountRequest } from '../daemon/daemon.js'
 import { MountError, exitSystem } from '../daemon/mount-error.js'
 import {
   type MountEntry,
@@ -19,6 +20,7 @@ import {
   parseMountOptions,
   withoutDevices,
 } from '../daemon/mount-options.js'
+import { type MapperName, mapperNames } from '../pmem/mapper.js'
 import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
@@ -48,6 +50,7 @@ interface MountArguments {
   readonly 'require-dax': boolean
   readonly workers: string | undefined
   readonly poll: string | undefined
+  readonly mapper: string | undefined
 }
 
 function describe(parser: Argv): Argv<MountArguments> {
@@ -91,7 +94,7 @@ function describe(parser: Argv): Argv<MountArguments> {
       type: 'string',
       requiresArg: true,
       coerce: lastOf,
-      describe: `transport of requests: ${channelNames.join(', ')}; auto, the default, uses io_uring if the kernel offers it`,
+      describe: `transport of requests: ${channelNames.join(', ')}; auto, the default, uses io_uring if the kernel offers it; fuse-native needs the npm package of that name`,
     })
     .option('enable-uring', {
       type: 'boolean',
@@ -115,6 +118,12 @@ function describe(parser: Argv): Argv<MountArguments> {
       coerce: lastOf,
       describe:
         'how long a worker polls for the next request before it sleeps: auto (the default), off or microseconds',
+    })
+    .option('mapper', {
+      type: 'string',
+      requiresArg: true,
+      coerce: lastOf,
+      describe: 'what maps the device: native, the default, or mmap-io, the package (devices of up to 2 GiB)',
     })
     .example('$0 /dev/pmem0 /mnt/pmfs2', 'mount, and go to the background once it is live')
     .example('$0 /dev/pmem0 /dev/pmem1 /mnt/pmfs2', 'mount a volume of two devices')
@@ -143,6 +152,7 @@ async function mount(args: MountArguments): Promise<void> {
     requireDax: args['require-dax'] || server.requireDax,
     workers: chosenWorkers(args.workers ?? server.workers),
     pollMicroseconds: chosenPoll(args.poll ?? server.poll ?? 'auto'),
+    mapper: chosenMapper(args.mapper ?? server.mapper ?? 'native'),
   }
   for (const path of devices) await reachable(path)
   // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
@@ -154,11 +164,9 @@ async function mount(args: MountArguments): Promise<void> {
     return
   }
   for (const notice of options.notices) printNotice('mount', notice)
-  // A process that only starts a server does not load what the server is made of.
-  const { runMount } = await import('../daemon/daemon.js')
   try {
     await about(device, () =>
-      runMount(request, (notices) => {
+      serve(request, (notices) => {
         for (const notice of notices) printNotice('mount', notice)
         leaveStarter(
           `${device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
@@ -176,6 +184,20 @@ async function mount(args: MountArguments): Promise<void> {
           : error
     tellIfAlone(shownLine(`${device}: ${verdict(failure, command).line}`))
     throw failure
+  }
+}
+
+/** Whoever only starts a server does without all that one is made of. */
+async function serve(
+  { channel, ...request }: Omit<MountRequest, 'channel'> & { readonly channel: ChannelName },
+  live: (notices: readonly string[]) => void,
+): Promise<void> {
+  if (channel === 'fuse-native') {
+    const { runFuseNativeMount } = await import('../daemon/fuse-native-mount.js')
+    await runFuseNativeMount(request, live)
+  } else {
+    const { runMount } = await import('../daemon/daemon.js')
+    await runMount({ ...request, channel }, live)
   }
 }
 
@@ -200,6 +222,7 @@ async function background(
   if (args.workers !== undefined) again.push('--workers', args.workers)
   if (args.channel !== undefined) again.push('--channel', args.channel)
   if (args.poll !== undefined) again.push('--poll', args.poll)
+  if (args.mapper !== undefined) again.push('--mapper', args.mapper)
   if (args['enable-uring']) again.push('--enable-uring')
   if (args['require-dax']) again.push('--require-dax')
   const before = readMountTable()
@@ -263,6 +286,13 @@ function isChannel(name: string): name is ChannelName {
 function chosenChannel(name: string): ChannelName {
   if (isChannel(name)) return name
   throw new UsageError(`channel=${name}: one of ${channelNames.join(', ')} is needed`)
+}
+
+/** @throws UsageError */
+function chosenMapper(name: string): MapperName {
+  const mapper = mapperNames.find((known) => known === name)
+  if (mapper !== undefined) return mapper
+  throw new UsageError(`mapper=${name}: one of ${mapperNames.join(', ')} is needed`)
 }
 
 /** @returns microseconds, -1 for auto @throws UsageError */

@@ -44,6 +44,10 @@ function refuseFixed(
   report: HeardReport,
 ): void {
   const { mode } = report
+  if (report.channel === 'fuse-native')
+    throw new UsageError(
+      'a mount by the channel fuse-native cannot be remounted: unmount, and mount with other options',
+    )
   const names = (...options: readonly string[]): boolean => options.some((option) => given.includes(option))
   const fixed: readonly (readonly [name: string, isOther: boolean])[] = [
     [strictAccessTimes ? 'strictatime' : 'direct_io', directIo && !mode.directIo],
@@ -53,6 +57,7 @@ function refuseFixed(
     [acls ? 'acl' : 'noacl', names('acl', 'noacl') && acls !== mode.acls],
     ['errors', onErrors !== null && onErrors !== mode.onErrors],
     ['require_dax', server.requireDax && !report.isDirect],
+    ['mapper', ![null, report.mapper].includes(server.mapper)],
     ['workers', server.workers !== null && server.workers !== String(report.workers)],
     ['channel', ![null, 'auto', report.channel].includes(server.channel)],
   ]

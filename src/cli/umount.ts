@@ -4,6 +4,8 @@
  * next command of a script finds the device free and the file system clean. It does not wait for a server that has to
  * go on, because the file system is mounted at another place too.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
@@ -29,7 +31,7 @@ const debug = createDebug('pmfs2:cli')
 
 /** How long a server may take to end; it has little to do, but the machine may be busy. */
 const patienceMs = 30_000
-/** A server that still answers after this long has not lost its mount. */
+/** A server that still answers after this long has not lost its mount, unless the kernel has. */
 const answerMs = 3000
 const stepMs = 10
 
@@ -63,9 +65,10 @@ export const umountCommand: CommandModule<object, UmountArguments> = {
 async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<void> {
   const mount = await mountAt(target)
   if (!lazy) await refuseStopped(mount)
+  const connection = connectionOf(mount)
   const failure = unmount(mount.mountpoint, lazy)
   if (failure !== null) throw new CommandError(`${target}: ${failure.message}`, failure.exitCode)
-  if (!lazy) await waitForServer(mount)
+  if (!lazy) await waitForServer(mount, connection)
 }
 
 async function mountAt(target: string): Promise<MountEntry> {
@@ -104,8 +107,17 @@ function refuse(target: string, place: string): never {
   throw new CommandError(`${target}: it is a mount of type ${other.type}, not ${mountType}; use umount(8)`)
 }
 
+/**
+ * The directory of its FUSE connection, which lasts as long as any mount namespace has the file system
+ * (Documentation/filesystems/fuse/fuse.rst). @returns null where fusectl is not mounted
+ */
+function connectionOf({ device }: MountEntry): string | null {
+  const place = join('/sys/fs/fuse/connections', device.slice(device.indexOf(':') + 1))
+  return existsSync(place) ? place : null
+}
+
 /** Returns once nobody holds the device, or once it is clear that the server goes on. */
-async function waitForServer(mount: MountEntry): Promise<void> {
+async function waitForServer(mount: MountEntry, connection: string | null): Promise<void> {
   const { source, device } = mount
   const elsewhere = readMountTable().find((entry) => entry.device === device)
   if (elsewhere !== undefined) {
@@ -118,7 +130,8 @@ async function waitForServer(mount: MountEntry): Promise<void> {
   const start = performance.now()
   const waited = (): number => performance.now() - start
   while (isHeld(source)) {
-    if (waited() > answerMs && (await isServing(mount))) {
+    const mayGoOn = connection === null || existsSync(connection)
+    if (waited() > answerMs && mayGoOn && (await isServing(mount))) {
       const holder = findHolder(source)
       const server = holder === null ? 'its server' : `its server, process ${holder.pid},`
       say(`${source} is still mounted for others (in another mount namespace); ${server} goes on`)

@@ -5,8 +5,10 @@ import { getSystemErrorName } from 'node:util'
 import { native } from '../native/index.js'
 import { MountError, exitPermission } from './mount-error.js'
 
-export const channelNames = ['auto', 'uring', 'devfuse'] as const
+export const channelNames = ['auto', 'uring', 'devfuse', 'fuse-native'] as const
 export type ChannelName = (typeof channelNames)[number]
+/** Those that workers serve. */
+export type OwnChannelName = Exclude<ChannelName, 'fuse-native'>
 
 /** Y or N; there since Linux 6.14. Root may write it. */
 export const ringSwitch = '/sys/module/fuse/parameters/enable_uring'
@@ -23,7 +25,7 @@ export interface ChannelChoice {
  * @throws MountError where what is asked for cannot be had
  */
 export function chooseChannel(
-  wanted: ChannelName,
+  wanted: OwnChannelName,
   turnOn: boolean,
   switchFile: string = ringSwitch,
 ): ChannelChoice {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a server reports about itself, and how a client makes sure that it has received a report. */
-
+import { blockBytes } from '../../layout/geometry.js'
+import type { Volume } from '../fs/volume.js'
 import type { ModeReport } from './serving-mode.js'
 
 /** How full a volume is, as statfs(2) tells it. */
@@ -12,6 +13,17 @@ export interface Usage {
   readonly freeInodes: number
 }
 
+export function usageOf(volume: Volume): Usage {
+  const { blocks, freeBlocks, usedInodes, freeInodes } = volume.usage()
+  return {
+    totalBytes: blocks * blockBytes,
+    usedBytes: (blocks - freeBlocks) * blockBytes,
+    freeBytes: freeBlocks * blockBytes,
+    usedInodes,
+    freeInodes,
+  }
+}
+
 export interface DaemonReport {
   /** What the mount table shows. */
   readonly device: string
@@ -21,6 +33,8 @@ export interface DaemonReport {
   readonly channel: string
   /** How writes change blocks that a file has: `inplace` or `cow`. */
   readonly data: string
+  /** What maps the devices: `native` or `mmap-io`. */
+  readonly mapper: string
   /** The device is mapped directly (DAX). */
   readonly isDirect: boolean
   readonly workers: number
@@ -43,7 +57,7 @@ export interface HeardReport extends DaemonReport {
   readonly pid: number | null
 }
 
-const texts = ['device', 'mountpoint', 'channel', 'data', 'startedAt'] as const
+const texts = ['device', 'mountpoint', 'channel', 'data', 'mapper', 'startedAt'] as const
 const counts = ['workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
 const modeFlags = ['readOnly', 'isChanging', 'directIo', 'writebackCache', 'xattrs', 'acls'] as const
@@ -64,6 +78,7 @@ const unsaid = {
   damagedPlaces: [],
   usage: null,
   data: 'inplace',
+  mapper: 'native',
   isDirect: true,
   mode: unsaidMode,
 } as const

@@ -7,14 +7,12 @@ import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
-import { blockBytes } from '../../layout/geometry.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
-import type { Volume } from '../fs/volume.js'
 import { shownLine, shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
 import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
-import type { DaemonReport, Usage } from './daemon-report.js'
+import { type DaemonReport, usageOf } from './daemon-report.js'
 import { engineSetting } from './engine-setting.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
@@ -27,9 +25,10 @@ import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
-import { openForMount } from './open-volume.js'
-import { requireDax } from './require-dax.js'
-import { type ChannelChoice, type ChannelName, chooseChannel } from './channel-choice.js'
+import { type MapperName, nativeMapper } from '../pmem/mapper.js'
+import { loadMmapIo } from '../pmem/mmap-io.js'
+import { noticesOf, openForMount } from './open-volume.js'
+import { type ChannelChoice, type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
 import { homesOf, nodesOfCpus } from './worker-nodes.js'
@@ -46,11 +45,12 @@ export interface MountRequest {
   readonly options: MountOptions
   /** Processors that workers stay on; empty for any. */
   readonly cpus: readonly number[]
-  readonly channel: ChannelName
+  readonly channel: OwnChannelName
   /** Turn FUSE over io_uring on in the kernel if it is off. */
   readonly enableUring: boolean
   /** Refuse a device that is not mapped directly. */
   readonly requireDax: boolean
+  readonly mapper: MapperName
   /** 0: the default of the channel. */
   readonly workers: number
   /** -1: while it is worth it. */
@@ -64,9 +64,8 @@ export async function runMount(
 ): Promise<void> {
   const mountpoint = await checkMountpoint(request.mountpoint)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const opened = await openForMount(request.devices, request.options.readOnly, (device) => {
-    if (request.requireDax) requireDax(device)
-  })
+  const mapper = request.mapper === 'mmap-io' ? loadMmapIo() : nativeMapper
+  const opened = await openForMount(request, mapper)
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
@@ -233,9 +232,8 @@ async function serve(
     if (root !== undefined) control = openControl(root.dev, facts)
     const lines = opened.devices.map(deviceLine)
     const lossy = request.options.writebackCache ? [writebackNotice] : []
-    // Where nothing is written, what a write costs is of no interest.
-    const ofDevices = request.options.readOnly ? opened.warnings : lines
-    live([...opened.notices, ...ofDevices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+    const notices = noticesOf(opened, request.options)
+    live([...notices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
     for (const line of lines) trace('%s', line)
     logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
     await workers.ended
@@ -261,6 +259,7 @@ function report(request: MountRequest, served: Served): DaemonReport {
     mountpoint,
     channel: choice.channel,
     data: request.options.data,
+    mapper: request.mapper,
     isDirect: devices.every(({ domain }) => domain.isDirect),
     workers: workers.count,
     startedAt,
@@ -271,16 +270,5 @@ function report(request: MountRequest, served: Served): DaemonReport {
     usage: usageOf(volume),
     damageMet: volume.state.damageMet,
     damagedPlaces: volume.damagedPlaces,
-  }
-}
-
-function usageOf(volume: Volume): Usage {
-  const { blocks, freeBlocks, usedInodes, freeInodes } = volume.usage()
-  return {
-    totalBytes: blocks * blockBytes,
-    usedBytes: (blocks - freeBlocks) * blockBytes,
-    freeBytes: freeBlocks * blockBytes,
-    usedInodes,
-    freeInodes,
   }
 }

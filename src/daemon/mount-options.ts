@@ -14,10 +14,10 @@ const MS_NODEV = 4
 const MS_NOEXEC = 8
 const MS_SYNCHRONOUS = 16
 const MS_DIRSYNC = 128
-const MS_NOSYMFOLLOW = 256
+export const MS_NOSYMFOLLOW = 256
 export const MS_REMOUNT = 32
 const MS_NOATIME = 1024
-const MS_NODIRATIME = 2048
+export const MS_NODIRATIME = 2048
 const MS_RELATIME = 2 ** 21
 const MS_STRICTATIME = 2 ** 24
 
@@ -30,6 +30,7 @@ export interface ServerWishes {
   readonly channel: string | null
   readonly cpus: string | null
   readonly poll: string | null
+  readonly mapper: string | null
   readonly enableUring: boolean
   readonly requireDax: boolean
 }
@@ -116,7 +117,7 @@ const flagWishes: ReadonlyMap<string, 'enableUring' | 'requireDax'> = new Map([
   ['enable_uring', 'enableUring'],
   ['require_dax', 'requireDax'],
 ])
-const valuedWishes = ['workers', 'channel', 'cpus', 'poll'] as const
+const valuedWishes = ['workers', 'channel', 'cpus', 'poll', 'mapper'] as const
 
 /** @param lists what followed each -o @throws UnknownOptionError */
 export function parseMountOptions(lists: readonly string[]): MountOptions {
@@ -127,6 +128,7 @@ export function parseMountOptions(lists: readonly string[]): MountOptions {
     channel: null,
     cpus: null,
     poll: null,
+    mapper: null,
     enableUring: false,
     requireDax: false,
   }

@@ -4,7 +4,7 @@ import type { Device } from '../pmem/device.js'
 import { MountError } from './mount-error.js'
 
 /** @throws MountError where the device is not mapped directly */
-export function requireDax({ path, domain: { isDirect, what, advice } }: Device): void {
+export function checkDirect({ path, domain: { isDirect, what, advice } }: Device): void {
   if (isDirect) return
   throw new MountError(
     `${path} is ${what}; require_dax takes only what is mapped directly: devdax, or a file on a file system ` +

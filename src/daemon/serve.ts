@@ -8,7 +8,7 @@ import { ForgetReceiver, ForgetSender, createForgetQueue } from '../fuse/forget-
 import type { FileMemory, FileSystem } from '../fuse/file-system.js'
 import { Statistics } from '../fuse/statistics.js'
 import type { Mapping } from '../native/index.js'
-import { type ChannelName, chooseChannel } from './channel-choice.js'
+import { type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { detachLazily } from './detach.js'
@@ -29,7 +29,7 @@ export interface FileSystemModule {
 export interface ServeOptions {
   /** For mount(8): the source, and what follows `fuse.` in the type. */
   readonly name: string
-  readonly channel?: ChannelName
+  readonly channel?: OwnChannelName
   /** The list of -o. */
   readonly mountOptions?: string
   /** Programs can use the mount. */

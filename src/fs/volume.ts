@@ -152,9 +152,9 @@ export class Volume {
   }
 
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
-  engine(worker: number): Engine {
+  engine(worker: number, setting = this.setting): Engine {
     const onDamage = (what: string): void => this.noteDamage(what, Date.now())
-    return new Engine(new EngineParts(this.#medium, this.state, this.setting, worker, onDamage))
+    return new Engine(new EngineParts(this.#medium, this.state, setting, worker, onDamage))
   }
 
   /** How full it is. Takes no lock, so any thread may ask while engines serve. */

@@ -24,7 +24,7 @@ void fence_stores(void);
 /*
  * Copies and zeroes past the caches; whatever of it is stored plainly is flushed. Short and overlapping
  * copies are plain and flushed. Non-temporal stores win at every size into memory that is not cached, and
- * lose at every size where it is and will be read again (bench/micro/copy.c): so the threshold parts small
+ * lose at every size where it is and will be read again (bench/client/durable-write.c): so the threshold parts small
  * metadata, which is used over and over, from data. It is PMDK's. Copies of whole lines to whole lines go past
  * the caches at any length: those are data, and entries of the undo log, which nobody reads but after a crash.
  */

@@ -34,6 +34,7 @@ struct mapping {
 	uint16_t generation;
 	bool writable;
 	bool of_file;			/* or of a device: what is behind it may fail */
+	bool adopted;			/* whoever has mapped it unmaps the addresses */
 	enum persist_how how;
 	struct backing *backing;	/* with PERSIST_PAGES */
 	char *base;
@@ -197,7 +198,10 @@ struct way {
 	enum persist_how how;
 };
 
-static int64_t enter(char *base, size_t length, bool of_file, const struct way *way, struct backing *backing)
+/* Whose memory it is. */
+enum origin { ANONYMOUS, OF_FILE, ADOPTED };
+
+static int64_t enter(char *base, size_t length, enum origin origin, const struct way *way, struct backing *backing)
 {
 	int64_t number = -ENOSPC;
 	struct mapping *m;
@@ -208,7 +212,8 @@ static int64_t enter(char *base, size_t length, bool of_file, const struct way *
 		m->base = base;
 		m->length = length;
 		m->writable = way->protection & PROT_WRITE;
-		m->of_file = of_file;
+		m->of_file = origin != ANONYMOUS;
+		m->adopted = origin == ADOPTED;
 		m->how = way->how;
 		m->backing = backing;
 		atomic_store(&m->failure, 0);
@@ -248,7 +253,7 @@ static int64_t map_file(int fd, int64_t offset, int64_t length, const struct way
 	if (base == MAP_FAILED) {
 		number = -errno;
 	} else {
-		number = enter(base, length, true, way, backing);
+		number = enter(base, length, OF_FILE, way, backing);
 		if (number < 0)
 			munmap(base, length);
 	}
@@ -304,6 +309,35 @@ CALL(call_map)
 	if (error)
 		return give(env, error);
 	return give(env, map_file((int)fd, offset, length, &way));
+}
+
+int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags)
+{
+	struct backing *backing;
+	struct way way;
+	int64_t number;
+	int error;
+
+	/* Memory of the heap is not to be mapped anew when the mapping goes. */
+	if (fd < 0 || fd > INT_MAX || (uintptr_t)base % page_size() || translate_flags(flags, &way))
+		return -EINVAL;
+	number = check_length(length);
+	if (number)
+		return number;
+	error = take_if_by_pages((int)fd, &way, &backing);
+	if (error)
+		return error;
+	number = enter(base, length, ADOPTED, &way, backing);
+	if (number < 0)
+		drop_if_taken(backing);
+	return number;
+}
+
+bool is_adopted(int64_t mapping)
+{
+	const struct mapping *m = look_up(mapping);
+
+	return m && m->adopted;
 }
 
 /* The kernel replaces a mapping in one step: a thread that reads meanwhile finds either. Under the mutex. */
@@ -399,16 +433,28 @@ CALL(call_map_anonymous)
 	base = mmap(NULL, length, way.protection, way.flags, -1, 0);
 	if (base == MAP_FAILED)
 		return give(env, -errno);
-	result = enter(base, length, false, &way, NULL);
+	result = enter(base, length, ANONYMOUS, &way, NULL);
 	if (result < 0)
 		munmap(base, length);
 	return give(env, result);
+}
+
+/*
+ * Lets go of the file behind adopted memory at once. The addresses stay taken, since whoever has mapped them unmaps
+ * them, and nobody else may be given them before that.
+ */
+static int vacate(char *base, size_t length)
+{
+	return mmap(base, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == base ?
+		       0 :
+		       -errno;
 }
 
 int release_mapping(int64_t mapping)
 {
 	struct backing *backing;
 	struct mapping *m;
+	bool adopted;
 	char *base;
 	size_t length;
 	int error;
@@ -423,12 +469,16 @@ int release_mapping(int64_t mapping)
 	m->generation++;
 	base = m->base;
 	length = m->length;
+	adopted = m->adopted;
 	backing = m->backing;
 	/* Nothing can be read or stored through it any more. A handler that comes late leaves the count too high. */
 	if (atomic_exchange(&m->failure, 0))
 		uncount_failure();
 	pthread_mutex_unlock(&table_mutex);
-	error = munmap(base, length) ? -errno : 0;
+	if (adopted)
+		error = vacate(base, length);
+	else
+		error = munmap(base, length) ? -errno : 0;
 	drop_if_taken(backing);
 	return error;
 }

@@ -23,6 +23,7 @@ NAPI_MODULE_INIT()
 		napi_callback call;
 	} calls[] = {
 		{ "map", call_map },
+		{ "adopt", call_adopt },
 		{ "remap", call_remap },
 		{ "mapAnonymous", call_map_anonymous },
 		{ "memoryFile", call_memory_file },

@@ -69,8 +69,17 @@ struct place {
 int reach_place(int64_t mapping, int64_t offset, int64_t length, enum access access, struct place *place);
 /* The whole mapping. */
 int reach_all(int64_t mapping, char **address, size_t *length);
-/* Takes the mapping out of the table and unmaps it; its failure by SIGBUS is not counted any more. */
+/*
+ * Takes the mapping out of the table and unmaps it, or with adopted memory what lies there; its failure by SIGBUS is not
+ * counted any more.
+ */
 int release_mapping(int64_t mapping);
+/*
+ * Takes memory into the table that somebody else has mapped from `fd`, and unmaps after it has been released. `flags`
+ * are those of the call `map`. The mapping's number or a negative errno.
+ */
+int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags);
+bool is_adopted(int64_t mapping);
 
 /* Once, before any other call. */
 void learn_page_size(void);
@@ -132,6 +141,7 @@ void put_time(int32_t *words, bool coarse);
 #define CALL(name) napi_value name(napi_env env, napi_callback_info info)
 
 CALL(call_map);
+CALL(call_adopt);
 CALL(call_remap);
 CALL(call_map_anonymous);
 CALL(call_memory_file);

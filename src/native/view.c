@@ -3,6 +3,7 @@
  * Mappings as ArrayBuffers. Invariant: a thread has at most one live ArrayBuffer per mapping (it is
  * kept by a weak reference and given again), the collector never frees mapped memory, and unmap()
  * detaches the caller's one, so that a late access by that thread reads undefined and does not fault.
+ * Memory that was adopted has an ArrayBuffer already, whose end unmaps it: the reference to that one is strong.
  *
  * The collector counts a mapping as external memory from the moment it has an ArrayBuffer, and may start one
  * collection then; later ones do not come sooner. The count stays as it is: V8 subtracts the same number when the
@@ -66,6 +67,18 @@ static void forget_view(napi_env env, struct views *views, int64_t mapping)
 	views->slots[slot].mapping = 0;
 }
 
+/* `holders` is 1 where the ArrayBuffer has to live as long as the mapping, else 0. */
+static bool note_view(napi_env env, struct views *views, int64_t mapping, napi_value buffer, uint32_t holders)
+{
+	size_t slot = mapping & (MAPPING_SLOTS - 1);
+
+	forget_view(env, views, mapping);
+	if (napi_create_reference(env, buffer, holders, &views->slots[slot].buffer) != napi_ok)
+		return false;
+	views->slots[slot].mapping = (int32_t)mapping;
+	return true;
+}
+
 CALL(call_view)
 {
 	struct views *views = views_of(env);
@@ -88,10 +101,33 @@ CALL(call_view)
 		napi_throw_error(env, NULL, "view: the engine refused an ArrayBuffer over mapped memory");
 		return NULL;
 	}
-	forget_view(env, views, mapping);
-	if (napi_create_reference(env, buffer, 0, &views->slots[mapping & (MAPPING_SLOTS - 1)].buffer) == napi_ok)
-		views->slots[mapping & (MAPPING_SLOTS - 1)].mapping = (int32_t)mapping;
+	note_view(env, views, mapping, buffer, 0);
 	return buffer;
+}
+
+CALL(call_adopt)
+{
+	struct views *views = views_of(env);
+	int64_t numbers[2], mapping;
+	size_t given = 3, length;
+	napi_value arguments[3];
+	void *base;
+
+	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok ||
+	    !read_number(env, arguments[1], &numbers[0]) || !read_number(env, arguments[2], &numbers[1]))
+		return NULL;
+	if (napi_get_arraybuffer_info(env, arguments[0], &base, &length) != napi_ok) {
+		napi_throw_type_error(env, NULL, "adopt: not an ArrayBuffer");
+		return NULL;
+	}
+	if (!views)
+		return give(env, -ENOMEM);
+	mapping = adopt_memory(numbers[0], base, length, numbers[1]);
+	if (mapping >= 0 && !note_view(env, views, mapping, arguments[0], 1)) {
+		release_mapping(mapping);
+		mapping = -ENOMEM;
+	}
+	return give(env, mapping);
 }
 
 /* Whether `value` is null, or an ArrayBuffer that lies at `base`. */
@@ -114,7 +150,9 @@ CALL(call_unmap)
 	napi_value arguments[2], buffer;
 	size_t given = 2, length;
 	int64_t mapping;
+	bool adopted;
 	char *base;
+	int error;
 
 	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok ||
 	    !read_number(env, arguments[0], &mapping))
@@ -125,8 +163,11 @@ CALL(call_unmap)
 		return give(env, -EINVAL);
 	/* Also when the caller passed null: its ArrayBuffer would point at nothing. */
 	buffer = live_view(env, views, mapping);
+	/* Without its ArrayBuffer, adopted memory may be unmapped at any time: it is released before. */
+	adopted = is_adopted(mapping);
+	error = adopted ? release_mapping(mapping) : 0;
 	if (buffer && napi_detach_arraybuffer(env, buffer) != napi_ok)
 		return give(env, -EBUSY);
 	forget_view(env, views, mapping);
-	return give(env, release_mapping(mapping));
+	return give(env, adopted ? error : release_mapping(mapping));
 }

@@ -7,6 +7,7 @@ import { native } from '../native/index.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { isDevdax } from './device-facts.js'
 import { behindLoop, kernelUse } from './kernel-use.js'
+import type { Mapper } from './mapper.js'
 import type { DeviceKind } from './persistence-domain.js'
 
 export type Access = 'read-write' | 'read-only'
@@ -15,6 +16,8 @@ export interface OpenOptions {
   readonly access: Access
   /** Whether to lock out every other user, who must not have it open so either. */
   readonly exclusive: boolean
+  /** What maps its windows: the native helper, unless said. */
+  readonly mapper?: Mapper
 }
 
 /** udev looks at a block device under a shared lock whenever a writer has closed it: wait that long for it. */

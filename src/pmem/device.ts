@@ -30,6 +30,7 @@ import {
   openDescriptor,
   statDevice,
 } from './device-open.js'
+import { type Mapper, nativeMapper } from './mapper.js'
 import { nodeOfDevice } from './numa.js'
 import {
   type DeviceKind,
@@ -59,7 +60,7 @@ export interface Device {
   readonly numaNode: number | null
   /**
    * Maps `lengthBytes` from `offsetBytes` on; a window is {@link windowLimitBytes} at most. It outlives close():
-   * native.unmap() ends it. @throws DeviceError EINVAL, EACCES or what mmap(2) gives
+   * native.unmap() ends it. @throws DeviceError EINVAL, EACCES, EFBIG (the mapper's limit) or what mmap(2) gives
    */
   mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode): Mapping
   /**
@@ -126,9 +127,8 @@ function open(path: string, options: OpenOptions): Device {
   if (kind === 'block' && options.access === 'read-write' && isWriteProtected(stats.rdev))
     throw deviceError('EROFS', `cannot write to ${path}`)
   const fd = openDescriptor(path, kind, options)
-  return assembleOrClose(fd, path, options.access, () =>
-    options.exclusive ? claimDevice(fd, path, kind) : [],
-  )
+  const claim = () => (options.exclusive ? claimDevice(fd, path, kind) : [])
+  return assembleOrClose(fd, path, options.access, claim, {}, options.mapper)
 }
 
 /**
@@ -180,11 +180,12 @@ function assembleOrClose(
   access: Access,
   prepare: () => number[],
   domain: Partial<PersistenceDomain> = {},
+  mapper: Mapper = nativeMapper,
 ): Device {
   const descriptors = [fd]
   try {
     descriptors.push(...prepare())
-    return assemble(measure(fd, path, access), descriptors, domain)
+    return assemble(measure(fd, path, access), descriptors, domain, mapper)
   } catch (error) {
     for (const descriptor of descriptors) closeSync(descriptor)
     throw error
@@ -261,7 +262,12 @@ function tryMapping(opened: Opened, flags: number): boolean {
 }
 
 /** @param descriptors what is open for it, to be closed with it */
-function assemble(opened: Opened, descriptors: readonly number[], given: Partial<PersistenceDomain>): Device {
+function assemble(
+  opened: Opened,
+  descriptors: readonly number[],
+  given: Partial<PersistenceDomain>,
+  mapper: Mapper,
+): Device {
   const { fd, path, kind, number, sizeBytes, alignBytes, fileSystem } = opened
   let { access } = opened
   /** What windows are mapped from. */
@@ -298,7 +304,9 @@ function assemble(opened: Opened, descriptors: readonly number[], given: Partial
           'EACCES',
           `${where}: it was opened read-only; map it read-only or copy-on-write`,
         )
-      const mapping = native.map(source, offsetBytes, lengthBytes, windowFlags(mode, storing))
+      const refusal = mapper.refusalOf(offsetBytes, lengthBytes)
+      if (refusal !== null) throw new DeviceError('EFBIG', `cannot map ${path}: ${refusal}`)
+      const mapping = mapper.map(source, offsetBytes, lengthBytes, windowFlags(mode, storing))
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
     },

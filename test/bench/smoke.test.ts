@@ -10,7 +10,7 @@ import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { withoutRunner } from '../support/run-command.js'
 import { packageRoot } from '../support/test-mount.js'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const workloads = ['mixed-4k-pinned', 'files-flat', 'git-status', 'mount', 'memory']
 /** These two need no switch of the kernel's, which other tests turn as well. */

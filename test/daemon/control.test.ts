@@ -22,6 +22,7 @@ const report: DaemonReport = {
   device: '/dev/pmem0',
   mountpoint: '/mnt/pmfs2',
   channel: 'devfuse',
+  mapper: 'mmap-io',
   data: 'cow',
   isDirect: false,
   workers: 1,

@@ -114,9 +114,9 @@ void tap.test('an option without effect is told', (t) => {
 })
 
 void tap.test('options of the server, and values in quotes', (t) => {
-  const list = 'workers=2,channel=devfuse,cpus="0,2-3",poll=off,enable_uring,require_dax'
+  const list = 'workers=2,channel=devfuse,cpus="0,2-3",poll=off,mapper=mmap-io,enable_uring,require_dax'
   const { server } = parseMountOptions([list])
-  const wishes = { workers: '2', channel: 'devfuse', cpus: '0,2-3', poll: 'off' }
+  const wishes = { workers: '2', channel: 'devfuse', cpus: '0,2-3', poll: 'off', mapper: 'mmap-io' }
   t.same(server, { ...wishes, enableUring: true, requireDax: true })
   t.same(parseMountOptions(['enable_uring']).server.requireDax, false)
   t.end()

@@ -18,7 +18,7 @@ import { Statistics } from '../../src/fuse/statistics.js'
 import { run } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 /** How often an order of events is tried that two threads may see in another one; a worker takes a second to start. */
 const rounds = 4

@@ -12,7 +12,7 @@ import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const ACCESS = 'system.posix_acl_access'
 const DEFAULT = 'system.posix_acl_default'

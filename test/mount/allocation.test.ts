@@ -9,7 +9,7 @@ import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { TestMount, packageRoot, until } from '../support/test-mount.js'
 
-tap.setTimeout(180_000)
+tap.setTimeout(300_000)
 
 /** As test/support/heap-probe.ts has it, which must not be loaded here. */
 const probedRequests = 4000

@@ -5,7 +5,7 @@ import { cachedAttributesSuite } from '../posix/suites/cached-attributes.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { mountPmfs2 } from '../support/target.js'
 
-tap.setTimeout(180_000)
+tap.setTimeout(300_000)
 
 const channels = turnRingOn(tap) === 'uring' ? ['devfuse', 'uring'] : ['devfuse']
 for (const channel of channels) {

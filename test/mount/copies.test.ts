@@ -11,7 +11,7 @@ import { AT_SYMLINK_NOFOLLOW, System } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const { S_IFCHR } = constants
 const limitMs = 120_000

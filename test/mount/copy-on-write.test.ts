@@ -11,7 +11,7 @@ import { requestCost } from '../support/request-cost.js'
 import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_RDWR } = constants
 const mebibyte = 2 ** 20

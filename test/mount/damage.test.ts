@@ -14,7 +14,7 @@ import { System, outcome } from '../support/system.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
 import { TestMount, pmfs2, program, programEnvironment, succeed, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const blockBytes = 4096
 const sizeBytes = 2 ** 24

@@ -22,7 +22,7 @@ import {
   until,
 } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 async function defectiveMount(t: Parameters<typeof TestMount.make>[0]): Promise<[TestMount, System]> {
   const mount = await TestMount.mounted(t, '16M')

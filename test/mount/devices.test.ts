@@ -13,7 +13,7 @@ import { run } from '../support/run-command.js'
 import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const mebibyte = 2 ** 20
 /** The second one begins beyond a gap, and reaches over the end of a window. */

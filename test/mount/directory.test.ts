@@ -7,7 +7,7 @@ import tap from 'tap'
 import { run, withoutRunner } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const entries = 100_000
 const sample = 20_000

@@ -26,11 +26,12 @@ const random = new Random(seed)
 
 /**
  * Kinds of memory that can be had here, and where: in RAM, and on a disk. The server is killed after so many calls at
- * most.
+ * most, or not at all.
  */
 const kinds = [
-  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200 },
-  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40 },
+  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200, mapper: 'native' },
+  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40, mapper: 'native' },
+  { name: 'mapped by mmap-io', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 0, mapper: 'mmap-io' },
 ]
 
 interface Shadowed {
@@ -64,10 +65,10 @@ function differing(one: Buffer, other: Buffer): number[] {
   return lines
 }
 
-for (const { name, parent, how, most } of kinds) {
+for (const { name, parent, how, most, mapper } of kinds) {
   void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
     const { mount, shadow } = await shadowed(t, parent, how)
-    await mount.mount()
+    await mount.mount('--mapper', mapper)
     const path = (file: string): string => join(mount.mountpoint, file)
     await writeFile(path('file'), '')
     const file = await open(path('file'), 'r+')
@@ -97,6 +98,7 @@ for (const { name, parent, how, most } of kinds) {
     t.same(differing(readFileSync(mount.device), readFileSync(shadow)), [], 'the unmount')
   })
 
+  if (most === 0) continue
   void tap.test(`${name}: what was acknowledged outlives the server, and the power`, async (t) => {
     const { mount, shadow } = await shadowed(t, parent, how)
     const made = readFileSync(mount.device)

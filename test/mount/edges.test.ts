@@ -6,7 +6,7 @@ import { actor } from '../posix/fixture.js'
 import { outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDWR } = constants
 const mib = 2 ** 20

@@ -11,7 +11,7 @@ import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const program = join(packageRoot, 'test', 'support', 'file-handles.py')
 

@@ -8,7 +8,7 @@ import { noFailures, rewriteFull } from '../support/rewrite-full.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_SYNC, O_WRONLY } = constants
 const contents = pattern(100_000)

@@ -6,7 +6,7 @@ import tap from 'tap'
 import { finish, run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(60_000)
+tap.setTimeout(300_000)
 
 void tap.test('immutable and append-only files', async (t) => {
   const mount = await TestMount.mounted(t, '32M', '--channel', 'devfuse')

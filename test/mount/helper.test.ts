@@ -11,7 +11,7 @@ import { finish, run, withoutRunner } from '../support/run-command.js'
 import type { TearsDown } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 async function mounts(t: Test, ...args: readonly string[]): Promise<void> {
   const { end, output } = await mount8(...args)

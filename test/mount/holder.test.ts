@@ -7,7 +7,7 @@ import { withOwnMounts } from '../support/own-mounts.js'
 import { run, withoutRunner } from '../support/run-command.js'
 import { TestMount, hasEnded, pmfs2, program, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 void tap.test('a mount that one sees', async (t) => {
   const mount = await TestMount.mounted(t, '16M')

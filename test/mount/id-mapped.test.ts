@@ -15,7 +15,7 @@ import { finish } from '../support/run-command.js'
 import { outcome } from '../support/system.js'
 import { TestMount, packageRoot, program, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const mounter = join(packageRoot, 'test', 'support', 'id-mapped-mount.py')
 const first = 100_000

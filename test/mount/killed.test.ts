@@ -12,7 +12,7 @@ import { type System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDWR } = constants
 

@@ -18,7 +18,7 @@ const argumentBytes = 256
 /** As many bytes as a label may have, and the shortest one. */
 const labels = ['', 'ü'.repeat(32), 'scratch'] as const
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 async function get(system: System, path: string): Promise<string> {
   const answer = await system.ioctl(path, FS_IOC_GETFSLABEL, Buffer.alloc(argumentBytes, 1))

@@ -7,7 +7,7 @@ import { pattern } from '../posix/fixture.js'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(180_000)
+tap.setTimeout(300_000)
 
 const chunkBytes = 2 ** 20
 const pageBytes = 4096

@@ -10,7 +10,7 @@ import { finish, run, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, packageRoot, pmfs2, program } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 void tap.test('in the background', async (t) => {
   const mount = await TestMount.make(t, '16M')

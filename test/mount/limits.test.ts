@@ -10,7 +10,7 @@ import { finish, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, program, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 /** Runs the program under a limit of the shell's. */
 async function under(limit: string, ...args: readonly string[]) {

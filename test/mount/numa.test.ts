@@ -12,7 +12,7 @@ import { finish, withoutRunner } from '../support/run-command.js'
 import { SmallDisk } from '../support/small-disk.js'
 import { packageRoot, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(240_000)
 
 const mebibyte = 2 ** 20
 
@@ -38,7 +38,7 @@ void tap.test('blocks come from the device on the node of the worker, also after
   const args = [first.device, second.device, `${cpu}`, folder, join(packageRoot, 'bin', 'pmfs2-fuse.js')]
   const ownProcesses = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']
   const command = withOwnMounts('', [...ownProcesses, 'sh', '-ec', script, 'sh', ...args])
-  const { end, output } = await finish('env', [...withoutRunner, ...command], 90_000)
+  const { end, output } = await finish('env', [...withoutRunner, ...command], 180_000)
   t.equal(end, 0, output)
   t.match(output, new RegExp(`1: ${first.device}, 16 MiB, NUMA node 0, `))
   t.match(output, new RegExp(`2: ${second.device}, 16 MiB, NUMA node 1, `))

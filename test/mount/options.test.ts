@@ -11,7 +11,7 @@ import { type System, outcome } from '../support/system.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_NOATIME, O_RDONLY, O_WRONLY, W_OK } = constants
 const hourNs = 3_600_000_000_000n

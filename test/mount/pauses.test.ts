@@ -10,7 +10,7 @@ import { type Finished, finish, run, withoutRunner } from '../support/run-comman
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 /** That a file as large as the device is written again. */
 const rounds = 5

@@ -9,7 +9,7 @@ import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const page = 4096
 const mebibyte = 2 ** 20

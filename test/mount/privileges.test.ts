@@ -14,7 +14,7 @@ import { System } from '../support/system.js'
 import { mountPmfs2 } from '../support/target.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(180_000)
+tap.setTimeout(300_000)
 
 const { O_RDONLY, O_WRONLY, O_APPEND, O_TRUNC } = constants
 

@@ -13,7 +13,7 @@ import { type Finished, finish, run } from '../support/run-command.js'
 import { type System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, pmfs2, succeed, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } = constants
 const hourNs = 3_600_000_000_000n

@@ -14,7 +14,7 @@ import type { TearsDown } from '../support/temporary.js'
 import { TestMount } from '../support/test-mount.js'
 import { pattern } from '../posix/fixture.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_DIRECT, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } = constants
 const block = pattern(4096)

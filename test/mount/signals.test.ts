@@ -14,7 +14,7 @@ import { System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, succeed, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDWR } = constants
 const mappedBytes = 3 * 2 ** 20 + 5000

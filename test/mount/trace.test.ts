@@ -10,7 +10,7 @@ import { turnRingOn } from '../support/ring-switch.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_DIRECT, O_RDWR } = constants
 const time = '<\\d+\\.\\d µs>'

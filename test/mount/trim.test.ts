@@ -10,7 +10,7 @@ import { finish, run } from '../support/run-command.js'
 import { type System, outcome } from '../support/system.js'
 import { TestMount, pmfs2 } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const mebibyte = 2 ** 20
 /** That each writer is to write while the volume is trimmed. */

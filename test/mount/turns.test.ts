@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A mount of one worker serves others while a call that takes long is in hand, and answers that in the end. */
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { turnRingOn } from '../support/ring-switch.js'
@@ -10,7 +10,7 @@ import { System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_WRONLY } = constants
 const gib = 2 ** 30
@@ -51,19 +51,16 @@ class HeldMount {
     return run('fallocate', ['-l', `${size}G`, this.path])
   }
 
-  async freeBlocks(): Promise<number> {
-    return (await statfs(this.mount.mountpoint)).bfree
-  }
-
-  /** Begins a call. Resolves when the first of its parts has been done; no other is until {@link letGo}. */
+  /** Begins a call. Resolves when it has been put off; no part of it is done from then on until {@link letGo}. */
   async hold(
     call: () => Promise<unknown>,
   ): Promise<{ readonly isOver: boolean; readonly end: Promise<unknown> }> {
     await mkdir(this.#folder, { recursive: true })
-    const before = await this.freeBlocks()
+    const putOff = async () => (await readdir(this.#folder)).length
+    const before = await putOff()
     const held = { isOver: false, end: call().finally(() => (held.isOver = true)) }
     held.end.catch(() => undefined)
-    if (!(await until(async () => (await this.freeBlocks()) !== before))) throw new Error('nothing happens')
+    if (!(await until(async () => (await putOff()) > before))) throw new Error('the call is not put off')
     return held
   }
 

@@ -14,7 +14,7 @@ import { finish, withoutRunner } from '../support/run-command.js'
 // What a command waits for, or holds until its process ends, counts here.
 import { TestMount, hasEnded, pmfs2Process as pmfs2, program, until } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 void tap.test('a server that is stopped', async (t) => {
   const mount = await TestMount.mounted(t, '16M')

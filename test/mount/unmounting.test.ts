@@ -17,7 +17,7 @@ import { finish, run } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, hasEnded, preload, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 /** A folder whose files say what a server does that is started from now on. */
 async function badServers(t: Test): Promise<string> {

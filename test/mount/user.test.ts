@@ -13,7 +13,7 @@ import { type Finished, finish, withoutRunner } from '../support/run-command.js'
 import { TestMount, hasEnded, program } from '../support/test-mount.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
-tap.setTimeout(60_000)
+tap.setTimeout(300_000)
 
 const nobody = 65534
 const identity = { uid: nobody, gid: nobody, groups: [] }

@@ -11,7 +11,7 @@ import { run } from '../support/run-command.js'
 import { SEEK_END, SEEK_SET, System, outcome } from '../support/system.js'
 import { TestMount, hasEnded } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR, O_SYNC, O_WRONLY } = constants
 const SEEK_DATA = 3

@@ -8,7 +8,7 @@ import { finish, run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const large = 'x'.repeat(5000)
 const longest = Buffer.alloc(65536, 'v')

@@ -8,7 +8,7 @@ import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { TestMount } from '../support/test-mount.js'
 import { comesBack } from './program-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 /** Mounts an overlay until {@link Overlay.unmount}, or the end of the test. */
 class Overlay {

@@ -7,7 +7,7 @@ import { type Finished, finish, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { packageRoot } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const limitMs = 60_000
 

@@ -14,7 +14,7 @@ import { finish, withoutRunner } from '../support/run-command.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { packageRoot, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const limitMs = 60_000
 

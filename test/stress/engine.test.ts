@@ -8,7 +8,7 @@ import tap from 'tap'
 import { seed } from '../support/random.js'
 import { stressEngine } from './stress-engine.js'
 
-tap.setTimeout(180_000)
+tap.setTimeout(300_000)
 
 const durationMs = 10_000
 

@@ -10,7 +10,7 @@ import { seed } from '../support/random.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { stressMount } from './stress-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 const durationMs = extent(30_000, 20_000)
 

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type TestMount, program, programEnvironment } from './test-mount.js'
 
-const limitMs = 20_000
+const limitMs = 60_000
 const stepMs = 20
 
 export class ForegroundServer {

@@ -17,7 +17,7 @@ export interface Finished {
 }
 
 /** Resolves when the program itself has ended, even if a child of it still holds its output open. */
-export async function finish(program: string, args: readonly string[], limitMs = 30_000): Promise<Finished> {
+export async function finish(program: string, args: readonly string[], limitMs = 60_000): Promise<Finished> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {

@@ -16,6 +16,7 @@ import { findPackageRoot } from '../../src/native/package-root.js'
 import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
 import { makeTemporary, SHARED_MEMORY } from './temporary.js'
+import { until } from './until.js'
 
 /** What not every file system has, with what the suite then expects instead. */
 export interface Lacks {
@@ -102,6 +103,8 @@ const ext4: Recipe = {
   },
   unmount: umount,
   async check(medium) {
+    // A mount namespace that another process has just made holds the mount until it lets go of it.
+    await until(async () => (await loopsOf(medium)).length === 0)
     await run('e2fsck', ['-f', '-n', medium])
   },
 }
@@ -202,9 +205,13 @@ export function guard(folder: string, directory: string): () => void {
 
 /** Frees the loop device of an ext4 target, should a lazy unmount have left one. */
 async function detachLoops(medium: string): Promise<void> {
-  const { output } = await finish('losetup', ['-n', '-O', 'NAME', '-j', medium])
-  for (const device of output.split('\n').filter((line) => line !== ''))
-    await finish('losetup', ['-d', device])
+  for (const device of await loopsOf(medium)) await finish('losetup', ['-d', device])
+}
+
+/** The loop devices on a file. */
+async function loopsOf(file: string): Promise<string[]> {
+  const { output } = await finish('losetup', ['-n', '-O', 'NAME', '-j', file])
+  return output.split('\n').filter((line) => line !== '')
 }
 
 /** @param device that is there already and stays; null for a file that goes with the target */

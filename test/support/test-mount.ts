@@ -7,7 +7,6 @@
  */
 import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { commandClient } from './command-client.js'
@@ -15,12 +14,14 @@ import { program } from './program.js'
 import { type Finished, finish, withoutRunner } from './run-command.js'
 import { guard } from './target.js'
 import { SHARED_MEMORY, type TearsDown, makeTemporary } from './temporary.js'
+import { until } from './until.js'
 
 export { packageRoot, program } from './program.js'
+export { until } from './until.js'
 
-const patienceMs = 10_000
-const commandLimitMs = 30_000
-const stepMs = 10
+const commandLimitMs = 60_000
+/** Each takes two seconds at the most. */
+const mostQueries = 30
 
 /** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
@@ -75,18 +76,8 @@ async function isRunning(pid: number): Promise<boolean> {
   }
 }
 
-/** Waits for something to come true. @returns whether it did within the time */
-export async function until(condition: () => Promise<boolean>, limitMs = patienceMs): Promise<boolean> {
-  const deadline = performance.now() + limitMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) return false
-    await sleep(stepMs)
-  }
-  return true
-}
-
 /** Resolves once the process has ended: true, or false where it did not within the time. */
-export function hasEnded(pid: number, limitMs = patienceMs): Promise<boolean> {
+export function hasEnded(pid: number, limitMs?: number): Promise<boolean> {
   return until(async () => !(await isRunning(pid)), limitMs)
 }
 
@@ -184,9 +175,11 @@ export class TestMount {
     return succeed('fsck', this.device)
   }
 
-  /** What the server says of itself; asking costs no request. */
+  /** What the server says of itself; asking costs no request. On a busy machine it may take longer than users wait. */
   async report(): Promise<Served> {
-    const report = await queryDaemonOf(this.#deviceNumber)
+    let report = await queryDaemonOf(this.#deviceNumber)
+    for (let tries = 0; report === null && this.isMounted() && tries < mostQueries; tries++)
+      report = await queryDaemonOf(this.#deviceNumber)
     if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
     const { pid } = report
     if (pid === null) throw new Error(`the server of ${this.mountpoint} is in another PID namespace`)

@@ -10,7 +10,7 @@ import { System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, preload, until } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 await withRing(tap, () => {
   void tap.test('a reply does not wait for the next request to be served', async (t) => {

@@ -11,7 +11,7 @@ import { overRing, withRing } from '../support/ring-tests.js'
 import { System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, plantDefect, pmfs2, succeed } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDWR } = constants
 

@@ -13,7 +13,7 @@ import { overRing, withRing } from '../support/ring-tests.js'
 import { System } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(120_000)
+tap.setTimeout(300_000)
 
 const files = 200
 /** More than a worker looks by what it has learned, and far less than it can be told to. */

@@ -5,7 +5,7 @@ import { noFailures, rewriteFull } from '../support/rewrite-full.js'
 import { overRing, withRing } from '../support/ring-tests.js'
 import { TestMount } from '../support/test-mount.js'
 
-tap.setTimeout(240_000)
+tap.setTimeout(300_000)
 
 function rewrite(...args: readonly string[]): void {
   void tap.test(`a file as large as the device, again and again: ${args.join(' ')}`, async (t) => {

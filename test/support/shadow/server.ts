@@ -34,6 +34,12 @@ putInPlace({
     carry(mapping, fd, offsetBytes, flags)
     return mapping
   },
+  /** The window of a small device, which begins with it. */
+  adopt(memory, fd, flags) {
+    const mapping = shadow.adopt(memory, fd, flags)
+    carry(mapping, fd, 0, flags)
+    return mapping
+  },
   remap(mapping, fd, offsetBytes, flags) {
     shadow.forget(mapping)
     const error = shadow.remap(mapping, fd, offsetBytes, flags)

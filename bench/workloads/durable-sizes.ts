@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The writes whose stages are timed. */
+
+/** Bytes; durable-write.c has the same. */
+export const writeSizes = [8, 64, 128, 256, 512, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304] as const
+
+/** Whether the place that is written to is in the processor's caches. */
+export const warmths = ['cold', 'hot'] as const
+export type Warmth = (typeof warmths)[number]
+
+/** What a write has gone through, one after the other; each is timed from the beginning. */
+export const stages = ['stored', 'flushed', 'fenced', 'engine', 'call'] as const
+export type Stage = (typeof stages)[number]
+
+/** Two ways to make it durable. In place of `hot`: the same place over and over, and read back after each write. */
+export const ways = ['flush', 'non-temporal'] as const
+export type Way = (typeof ways)[number]
+export const readings = ['cold', 'reread'] as const
+export type Reading = (typeof readings)[number]

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A mount's life where fuse-native serves it: as in daemon.ts, but this thread serves, by the calls of src/api/. It must
+ * therefore make no call that could wait for the mount.
+ */
+import { stat } from 'node:fs/promises'
+import debug from 'debug'
+import type { OpenedVolume } from '../api/opened-volume.js'
+import { Session } from '../api/session.js'
+import { shownLine, shownText } from '../check/name-text.js'
+import { type FuseLibrary, LibraryError, loadFuseLibrary } from '../fuse-native/library.js'
+import { PathFiles } from '../fuse-native/path-files.js'
+import { FuseNativeServer } from '../fuse-native/server.js'
+import { Statistics } from '../fuse/statistics.js'
+import { deviceLine } from '../pmem/device.js'
+import { logIfAlone, tell } from './background.js'
+import { type Control, openControl } from './control.js'
+import { type DaemonReport, usageOf } from './daemon-report.js'
+import { detachLazily } from './detach.js'
+import { Ending } from './ending.js'
+import { EndingSignals } from './ending-signals.js'
+import { engineSetting } from './engine-setting.js'
+import { type FuseNativeWishes, checkFuseNativeOptions, libfuseOptions } from './fuse-native-options.js'
+import { checkMountpoint } from './kernel-mount.js'
+import { MountCalls } from './mount-calls.js'
+import { MountError, exitSystem } from './mount-error.js'
+import type { MountOptions } from './mount-options.js'
+import { findMount } from './mount-table.js'
+import { noticesOf, openForMount } from './open-volume.js'
+
+const trace = debug('pmfs2:daemon')
+
+export interface FuseNativeRequest extends FuseNativeWishes {
+  readonly devices: readonly string[]
+  readonly mountpoint: string
+  readonly requireDax: boolean
+}
+
+const timesNotice =
+  "fuse-native: a change of only one of a file's two times (touch -a, touch -m, tar) has no effect and is reported as done"
+
+/** Mounts, calls `live` when programs can use the mount, and resolves when it is over. @throws MountError and others */
+export async function runFuseNativeMount(
+  request: FuseNativeRequest,
+  live: (notices: readonly string[]) => void,
+): Promise<void> {
+  checkFuseNativeOptions(request)
+  const library = libraryOrRefusal()
+  const mountpoint = await checkMountpoint(request.mountpoint)
+  const opened = await openForMount(request)
+  const signals = new EndingSignals()
+  try {
+    await new FuseNativeMount(library, request.options, mountpoint, opened).run(signals, live)
+  } finally {
+    signals.release()
+  }
+}
+
+function libraryOrRefusal(): FuseLibrary {
+  try {
+    return loadFuseLibrary()
+  } catch (error) {
+    throw error instanceof LibraryError ? new MountError(error.message, exitSystem, { cause: error }) : error
+  }
+}
+
+class FuseNativeMount {
+  readonly #options: MountOptions
+  readonly #mountpoint: string
+  readonly #opened: OpenedVolume
+  readonly #statistics = Statistics.create(1)
+  readonly #session: Session
+  readonly #server: FuseNativeServer
+  readonly #startedAt = new Date().toISOString()
+
+  /** @param opened closed again where this throws */
+  constructor(library: FuseLibrary, options: MountOptions, mountpoint: string, opened: OpenedVolume) {
+    this.#options = options
+    this.#mountpoint = mountpoint
+    this.#opened = opened
+    try {
+      const list = libfuseOptions(this.#source, mountpoint, options)
+      this.#session = new Session(opened, engineSetting(opened.volume, { ...options, acls: false }, []))
+      this.#server = new FuseNativeServer(library, {
+        mountpoint,
+        options: list,
+        session: this.#session,
+        files: new PathFiles(this.#session, options),
+        statistics: this.#statistics,
+        xattrs: options.xattrs,
+        // A mount that does not come about leaves no mark of one.
+        begin: () => opened.markMounted(),
+      })
+    } catch (error) {
+      opened.close()
+      throw error
+    }
+  }
+
+  get #source(): string {
+    return this.#opened.devices[0]!.path
+  }
+
+  async run(signals: EndingSignals, live: (notices: readonly string[]) => void): Promise<void> {
+    const opened = this.#opened
+    opened.volume.onDamage = (what) => tell(`${shownText(this.#source)}: damage met: ${what}`)
+    let isLeft: boolean
+    let calls: MountCalls | null = null
+    let device: string | null = null
+    try {
+      await this.#start()
+      device = findMount(this.#mountpoint)?.device ?? null
+      calls = new MountCalls(device)
+      isLeft = await this.#serve(signals, calls, live)
+    } catch (error) {
+      opened.volume.state.markFailed()
+      await calls?.end()
+      this.#server.release()
+      opened.abandon()
+      if (device !== null) detachLazily(device)
+      throw error
+    }
+    try {
+      await this.#session.close()
+    } finally {
+      await calls.end()
+      this.#server.release()
+      if (isLeft && device !== null) detachLazily(device)
+    }
+    trace('closed %s', this.#source)
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#server.start()
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new MountError(`${this.#mountpoint}: fuse-native cannot mount: ${why}`, exitSystem, {
+        cause: error,
+      })
+    }
+  }
+
+  /** Resolves when the mount has ended in order. @returns whether it may still be seen */
+  async #serve(
+    signals: EndingSignals,
+    calls: MountCalls,
+    live: (notices: readonly string[]) => void,
+  ): Promise<boolean> {
+    const server = this.#server
+    const opened = this.#opened
+    const ending = new Ending({
+      calls,
+      workers: server,
+      statistics: this.#statistics,
+      whenServing: (action) => action(),
+    })
+    let control: Control | null = null
+    signals.action = () => ending.ask()
+    try {
+      const root = await Promise.race([stat(this.#mountpoint).catch(() => server.ended), server.ended])
+      if (root !== undefined) control = openControl(root.dev, () => this.#report())
+      const lines = opened.devices.map(deviceLine)
+      live([...noticesOf(opened, this.#options), ...(this.#options.readOnly ? [] : [timesNotice])])
+      logIfAlone(shownLine(`mounted on ${this.#mountpoint}; ${lines.join('; ')}`))
+      await server.ended
+      return ending.hasStopped
+    } finally {
+      control?.close()
+      signals.action = null
+      ending.release()
+    }
+  }
+
+  #report(): DaemonReport {
+    const { volume, devices } = this.#opened
+    return {
+      device: this.#source,
+      devices: devices.map(({ path }) => path),
+      mountpoint: this.#mountpoint,
+      channel: 'fuse-native',
+      data: this.#options.data,
+      mapper: 'native',
+      isDirect: devices.every(({ domain }) => domain.isDirect),
+      workers: 1,
+      startedAt: this.#startedAt,
+      mode: {
+        readOnly: volume.isReadOnly,
+        isChanging: false,
+        refusal: null,
+        directIo: true,
+        writebackCache: false,
+        xattrs: this.#options.xattrs,
+        acls: false,
+        onErrors: 'continue',
+      },
+      requests: this.#statistics.requests(),
+      bytesRead: this.#statistics.bytesRead,
+      bytesWritten: this.#statistics.bytesWritten,
+      usage: usageOf(volume),
+      damageMet: volume.state.damageMet,
+      damagedPlaces: volume.damagedPlaces,
+    }
+  }
+}

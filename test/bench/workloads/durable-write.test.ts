@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The stages of a durable write: what the programs print becomes figures, a picture and a table. */
+import t from 'tap'
+import { durableWritePlot, durableWriteSection } from '../../../bench/report/durable-write.js'
+import { Figures } from '../../../bench/results.js'
+import { readings, warmths, writeSizes } from '../../../bench/workloads/durable-sizes.js'
+import { durableWrite, stagesOf } from '../../../bench/workloads/durable-write.js'
+import { sampleResults } from '../sample-results.js'
+
+/** What the programs print where a stage takes so many nanoseconds, for each of the sizes. */
+function printed(times: Readonly<Record<string, number>>): string {
+  return [...new Set([...warmths, ...readings])]
+    .flatMap((warmth) =>
+      writeSizes.flatMap((bytes) =>
+        Object.entries(times).map(([what, nanoseconds]) => `${warmth} ${bytes} ${what} ${nanoseconds}`),
+      ),
+    )
+    .join('\n')
+}
+
+const plain = { stores: 100, 'stores-flushed': 300, 'stores-fenced': 600, engine: 1000, call: 10_000 }
+const vector = { avx2: 150, 'avx2-fenced': 500, sse2: 200, 'sse2-fenced': 550 }
+
+void t.test('stages of each size, in microseconds', (t) => {
+  const values = stagesOf(printed({ ...plain, ...vector }))
+  t.equal(values['cold-8-flushed'], 0.3, 'less than a line is stored plainly')
+  t.equal(values['cold-8-fenced'], 0.6)
+  t.equal(values['hot-4096-flushed'], 0.15, 'the first kernel, which needs no flush')
+  t.equal(values['hot-4096-fenced'], 0.5)
+  t.equal(values['cold-4096-engine'], 1)
+  t.equal(values['cold-4096-call'], 10)
+  t.equal(values['reread-64-non-temporal'], 0.5)
+  t.equal(values['reread-64-flush'], 0.6)
+  t.same(
+    Object.keys(values).length,
+    durableWrite.metrics.length - readings.length,
+    'all but those of 8 bytes',
+  )
+  t.ok(durableWrite.metrics.every(({ name }) => name in values || /-8-non-temporal$/.test(name)))
+  t.equal(stagesOf(printed(plain))['cold-4096-fenced'], 0.6, 'a processor without such stores')
+  t.throws(() => stagesOf(printed({ ...plain, call: 0 })), { message: /said "cold 8 call 0"/ })
+  t.throws(() => stagesOf(printed(vector)), { message: /no timing program said "cold 8 stores"/ })
+  t.end()
+})
+
+void t.test('a picture and a table', (t) => {
+  const values = stagesOf(printed({ ...plain, ...vector }))
+  const sample = sampleResults('µs', { 'pmfs2-uring': [1] })
+  const { name, title, metrics } = durableWrite
+  const figures = new Figures({
+    ...sample,
+    workloads: [{ name, title, metrics, text: '' }],
+    measurements: Object.entries(values).map(([metric, value]) => ({
+      workload: name,
+      metric,
+      contender: 'pmfs2-uring',
+      round: 1,
+      value,
+    })),
+  })
+  const picture = durableWritePlot(figures) ?? ''
+  t.equal(picture.match(/<rect class="part4"/g)?.length, 1 + 2 * writeSizes.length, 'legend and rows')
+  t.equal(picture.match(/<rect class="part1"/g)?.length, 1 + 2, 'a flush is seen of 8 bytes alone')
+  t.match(durableWriteSection(figures).join('\n'), '| 64 B | 0.60 | 0.50 | 0.60 | 0.50 |')
+  const none = new Figures(sampleResults('µs', { 'pmfs2-uring': [1] }))
+  t.equal(durableWritePlot(none), undefined)
+  t.same(durableWriteSection(none), [], 'nothing where it was not measured')
+  t.end()
+})

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A mount by the npm package fuse-native: what it serves, and that what it cannot carry is refused. */
+import * as fs from 'node:fs'
+import { cp, readFile, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { finish, run } from '../support/run-command.js'
+import { TestMount, hasEnded, packageRoot, pmfs2, until } from '../support/test-mount.js'
+
+tap.setTimeout(300_000)
+
+const channel = ['--channel', 'fuse-native'] as const
+const limitMs = 120_000
+const patienceMs = 60_000
+
+function mounted(t: Test): Promise<TestMount> {
+  return TestMount.mounted(t, '256M', ...channel)
+}
+
+async function isClean(t: Test, mount: TestMount): Promise<void> {
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+}
+
+/** What was closed a moment ago may still be open to libfuse, which keeps it in its directory then. */
+function isRemoved(path: string): Promise<boolean> {
+  const remove = (): Promise<boolean> =>
+    rm(path, { recursive: true, force: true }).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY') return false
+        throw error
+      },
+    )
+  return until(remove, patienceMs)
+}
+
+/**
+ * Python's calls reach the kernel as they are.
+ * @param calls expressions @returns what each of them comes to, or the name of its error
+ */
+async function python(place: string, calls: readonly string[]): Promise<string[]> {
+  const program = `
+import ctypes, errno, mmap, os
+libc = ctypes.CDLL(None, use_errno=True)
+def renameat2(old, new, flags):
+  if libc.renameat2(-100, old, -100, new, flags) < 0: raise OSError(ctypes.get_errno(), 'renameat2')
+for call in ${JSON.stringify(calls)}:
+  try: print(eval(call))
+  except OSError as e: print(errno.errorcode[e.errno])`
+  return (await run('env', ['-C', place, 'python3', '-c', program])).trim().split('\n')
+}
+
+/** Each call with what is to come of it. */
+async function pythonSays(t: Test, place: string, expected: Readonly<Record<string, string>>): Promise<void> {
+  const said = await python(place, Object.keys(expected))
+  t.same(Object.fromEntries(Object.keys(expected).map((call, n) => [call, said[n]])), expected)
+}
+
+void tap.test('the tutorial', async (t) => {
+  const mount = await TestMount.make(t, '256M')
+  const said = await mount.mount(...channel)
+  t.match(said, /fuse-native: a change of only one of a file's two times .* has no effect/)
+  const { channel: served, workers } = await mount.report()
+  t.same({ served, workers }, { served: 'fuse-native', workers: 1 })
+  t.match(
+    await readFile('/proc/self/mounts', 'utf8'),
+    `${mount.device} ${mount.mountpoint} fuse.pmfs2 rw,relatime`,
+  )
+  const file = join(mount.mountpoint, 'hello')
+  await writeFile(file, 'hello, world\n')
+  t.match(await run('ls', ['-la', mount.mountpoint]), /-rw-r--r-- +1 root +root +13 .* hello/)
+  t.equal(await run('cat', [file]), 'hello, world')
+  await rm(file)
+  t.ok(await until(async () => (await readdir(mount.mountpoint)).length === 0, patienceMs))
+  const fio =
+    '--name=seed --numjobs=1 --bs=4K --size=4M --fallocate=none -rw=readwrite --rwmixread=70 --ioengine=psync --sync=1 ' +
+    '--direct=1 --time_based --runtime=1 --thinktime=0 --norandommap --group_reporting'
+  t.match(await run('fio', [`--directory=${mount.mountpoint}`, ...fio.split(' ')], limitMs), /err= 0/)
+  const { requests, bytesWritten } = await mount.report()
+  t.ok(bytesWritten > 0 && requests['WRITE']! > 0, 'what is served is counted')
+  await isClean(t, mount)
+  await mount.mount(...channel, '-o', 'ro')
+  t.equal((await stat(join(mount.mountpoint, 'seed.0.0'))).size, 4 * 2 ** 20, 'and lasts')
+  await t.rejects(writeFile(file, ''), { code: 'EROFS' })
+})
+
+void tap.test('files', async (t) => {
+  const mount = await mounted(t)
+  const at = (name: string): string => join(mount.mountpoint, name)
+  await t.test('names', async (t) => {
+    fs.mkdirSync(at('folder'), { mode: 0o2750 })
+    fs.writeFileSync(at('folder/a'), 'a')
+    fs.linkSync(at('folder/a'), at('b'))
+    const [a, b] = [fs.statSync(at('folder/a')), fs.statSync(at('b'))]
+    t.equal(a.ino, b.ino, 'hard links are one file')
+    t.equal(b.nlink, 2)
+    fs.appendFileSync(at('b'), 'bc')
+    t.equal(fs.readFileSync(at('folder/a'), 'utf8'), 'abc', 'whichever name it is written by')
+    fs.symlinkSync('folder/a', at('c'))
+    t.equal(fs.readlinkSync(at('c')), 'folder/a')
+    t.equal(fs.readFileSync(at('c'), 'utf8'), 'abc')
+    t.same(
+      fs.readdirSync(at('folder'), { withFileTypes: true }).map((entry) => [entry.name, entry.isFile()]),
+      [['a', true]],
+      'a listing has types',
+    )
+    await rename(at('folder'), at('other'))
+    await rename(at('c'), at('other/c'))
+    t.same(fs.readdirSync(mount.mountpoint).sort(), ['b', 'other'])
+    fs.mkdirSync(at('many'))
+    const names = Array.from({ length: 1000 }, (_, n) => `${n}-ä`)
+    for (const name of names) fs.writeFileSync(at(`many/${name}`), '')
+    t.same(fs.readdirSync(at('many')).sort(), names.sort())
+    await t.rejects(rmdir(at('many')), { code: 'ENOTEMPTY' })
+    for (const name of ['many', 'other', 'b']) t.ok(await isRemoved(at(name)), name)
+    t.same(fs.readdirSync(mount.mountpoint), [])
+  })
+  await t.test('contents', async (t) => {
+    const fd = fs.openSync(at('f'), 'w+')
+    const data = Buffer.from(Array.from({ length: 300_000 }, (_, n) => n % 251))
+    t.equal(fs.writeSync(fd, data, 0, data.length, 5000), data.length)
+    fs.unlinkSync(at('f'))
+    const read = Buffer.alloc(data.length)
+    t.equal(fs.readSync(fd, read, 0, read.length, 5000), data.length, 'a file without a name is read on')
+    t.ok(read.equals(data))
+    t.equal(fs.readSync(fd, read, 0, 5000, 0), 5000)
+    t.ok(
+      read.subarray(0, 5000).every((byte) => byte === 0),
+      'a hole has zeros',
+    )
+    fs.ftruncateSync(fd, 6000)
+    t.equal(fs.fstatSync(fd).size, 6000)
+    t.equal(fs.fstatSync(fd).nlink, 0)
+    fs.fsyncSync(fd)
+    fs.closeSync(fd)
+    t.ok(
+      await until(() => Promise.resolve(fs.readdirSync(mount.mountpoint).length === 0), patienceMs),
+      'it goes when it is closed',
+    )
+    fs.writeFileSync(at('g'), 'one')
+    fs.appendFileSync(at('g'), 'two')
+    fs.truncateSync(at('g'), 5)
+    t.equal(fs.readFileSync(at('g'), 'utf8'), 'onetw')
+  })
+  await t.test('attributes', async (t) => {
+    const umask = process.umask(0o027)
+    fs.writeFileSync(at('h'), '', { mode: 0o666 })
+    process.umask(umask)
+    const { mode, uid, gid } = fs.statSync(at('h'))
+    t.same([mode & 0o7777, uid, gid], [0o640, 0, 0], 'the umask of the caller counts, and no other')
+    fs.chmodSync(at('h'), 0o4751)
+    t.equal(fs.statSync(at('h')).mode & 0o7777, 0o4751)
+    fs.chownSync(at('h'), 7, 8)
+    t.match(fs.statSync(at('h')), { uid: 7, gid: 8, mode: 0o100751 })
+    fs.chownSync(at('h'), 9, -1)
+    t.match(fs.statSync(at('h')), { uid: 9, gid: 8 })
+    fs.utimesSync(at('h'), 1_000_000_000.125, 1_234_567_890.75)
+    t.match(fs.statSync(at('h')), { atimeMs: 1_000_000_000_125, mtimeMs: 1_234_567_890_750 })
+    await run('mkfifo', [at('fifo')])
+    await run('mknod', [at('null'), 'c', '1', '3'])
+    t.ok(fs.statSync(at('fifo')).isFIFO())
+    t.equal(await run('stat', ['-c', '%t %T', at('null')]), '1 3')
+    const { blocks, bsize, ffree } = fs.statfsSync(mount.mountpoint)
+    t.ok(blocks * bsize > 250 * 2 ** 20 && blocks * bsize <= 256 * 2 ** 20 && ffree > 0)
+    await run('setfattr', ['-n', 'user.note', '-v', 'text', at('h')])
+    await run('setfattr', ['-n', 'user.none', at('h')])
+    await pythonSays(t, mount.mountpoint, {
+      'sorted(os.listxattr("h"))': "['user.none', 'user.note']",
+      'os.getxattr("h", "user.note")': "b'text'",
+      'os.getxattr("h", "user.none")': "b''",
+      'os.setxattr("h", "user.big", b"x" * 60000)': 'None',
+      'len(os.getxattr("h", "user.big"))': '60000',
+      'os.setxattr("h", "user.note", b"", os.XATTR_CREATE)': 'EEXIST',
+      'libc.getxattr(b"h", b"user.note", ctypes.create_string_buffer(3), 3), errno.errorcode[ctypes.get_errno()]':
+        "(-1, 'ERANGE')",
+      'libc.listxattr(b"h", ctypes.create_string_buffer(3), 3), errno.errorcode[ctypes.get_errno()]':
+        "(-1, 'ERANGE')",
+      'libc.listxattr(b"h", None, 0)': '29',
+      'os.removexattr("h", "user.note")': 'None',
+      'os.getxattr("h", "user.note")  # again': 'ENODATA',
+    })
+  })
+  await isClean(t, mount)
+})
+
+void tap.test('what it cannot carry', async (t) => {
+  const mount = await mounted(t)
+  const { mountpoint } = mount
+  for (const name of ['f', 'other']) await writeFile(join(mountpoint, name), 'text')
+  await pythonSays(t, mountpoint, {
+    'renameat2(b"f", b"new", 1)': 'EINVAL',
+    'renameat2(b"f", b"other", 2)': 'EINVAL',
+    'renameat2(b"f", b"new", 4)': 'EINVAL',
+    'os.mkdir(b"\\xff")': 'EILSEQ',
+    'os.symlink(b"\\xff", "link")': 'EILSEQ',
+    // What the package makes of such a name.
+    'os.mkdir("\\ufffd")': 'EILSEQ',
+    'os.utime("f", (-5, 5))': 'EINVAL',
+    'os.utime("f", (5, -5))': 'EINVAL',
+    'os.setxattr("f", "system.posix_acl_access", b"")': 'ENOTSUP',
+    'mmap.mmap(os.open("f", os.O_RDWR), 4)': 'ENODEV',
+    'mmap.mmap(os.open("f", os.O_RDONLY), 4, mmap.MAP_PRIVATE, mmap.PROT_READ)[:]': "b'text'",
+    'os.open(".", os.O_TMPFILE | os.O_RDWR)': 'ENOTSUP',
+    'os.path.exists("new")': 'False',
+  })
+  for (const args of [
+    ['fallocate', '-l', '1M', 'f'],
+    ['chattr', '+a', 'f'],
+  ]) {
+    const { end, output } = await finish('env', ['-C', mountpoint, ...args])
+    t.equal(end, 1, args.join(' '))
+    t.match(output, /not supported|Inappropriate ioctl/i)
+  }
+  const { mtimeMs } = await stat(join(mountpoint, 'f'))
+  await run('touch', ['-m', '-d', '2001-02-03', join(mountpoint, 'f')])
+  t.equal(
+    (await stat(join(mountpoint, 'f'))).mtimeMs,
+    mtimeMs,
+    'one time without the other, as the notice says',
+  )
+  const { end, output } = await finish('setpriv', ['--reuid=1234', '--clear-groups', 'ls', mountpoint])
+  t.equal(end, 2)
+  t.match(output, /Permission denied/, 'a caller other than root')
+  t.match(await pmfs2(['mount', '-o', 'remount,ro', mount.device, mountpoint]), {
+    end: 1,
+    output: /a mount by the channel fuse-native cannot be remounted/,
+  })
+
+  await mount.remount('--channel', 'devfuse')
+  await python(mountpoint, ['os.mknod(b"caf\\xe9")', 'os.utime("f", (-5, -5))'])
+  await mount.remount(...channel)
+  await pythonSays(t, mountpoint, {
+    // It is listed, and nothing else is done by it.
+    'sorted(os.listdir(b"."))': "[b'caf\\xef\\xbf\\xbd', b'f', b'other']",
+    'os.stat(b"caf\\xe9")': 'EILSEQ',
+    'os.unlink(b"caf\\xef\\xbf\\xbd")': 'EILSEQ',
+    'os.stat("f")': 'EOVERFLOW',
+  })
+  await isClean(t, mount)
+})
+
+void tap.test('options', async (t) => {
+  const mount = await TestMount.make(t, '64M')
+  t.match(await pmfs2([mount.device, mount.mountpoint, ...channel, '-o', 'allow_other']), {
+    end: 32,
+    output: /^mount: the channel fuse-native does not support allow_other: /,
+  })
+  t.notOk(mount.isMounted())
+  await mount.mount(...channel, '-o', 'noatime,nosuid,nodev,noexec,noxattr,direct_io', '--workers', '1')
+  t.match(
+    await readFile('/proc/self/mounts', 'utf8'),
+    `${mount.mountpoint} fuse.pmfs2 rw,nosuid,nodev,noexec,noatime`,
+  )
+  const file = join(mount.mountpoint, 'f')
+  await writeFile(file, 'text')
+  const { atimeMs } = await stat(file)
+  await readFile(file)
+  t.equal((await stat(file)).atimeMs, atimeMs)
+  await pythonSays(t, mount.mountpoint, { 'os.setxattr("f", "user.a", b"")': 'ENOTSUP' })
+})
+
+void tap.test('programs', async (t) => {
+  const mount = await mounted(t)
+  const { mountpoint } = mount
+  const source = join(packageRoot, 'layout')
+  const copy = join(mountpoint, 'copy')
+  await run('cp', ['-a', source, copy], limitMs)
+  await run('diff', ['-r', source, copy], limitMs)
+  const seconds = async (folder: string): Promise<string> =>
+    run('env', ['-C', folder, 'find', '.', '-printf', '%p %m %U %Ts\n'])
+  const sorted = (text: string): string[] => text.split('\n').sort()
+  t.same(sorted(await seconds(copy)), sorted(await seconds(source)), 'cp -a keeps modes, owners and times')
+  await run('rsync', ['-a', '--delete', `${copy}/`, join(mountpoint, 'synced')], limitMs)
+  await run('diff', ['-r', copy, join(mountpoint, 'synced')], limitMs)
+
+  await cp(source, join(mountpoint, 'tree'), { recursive: true })
+  await run('tar', ['-C', mountpoint, '-cf', join(mountpoint, 'tree.tar'), 'tree'], limitMs)
+  await run('mkdir', [join(mountpoint, 'out')])
+  await run('tar', ['-C', join(mountpoint, 'out'), '-xf', join(mountpoint, 'tree.tar')], limitMs)
+  await run('diff', ['-r', join(mountpoint, 'tree'), join(mountpoint, 'out', 'tree')], limitMs)
+
+  const git = (...args: readonly string[]): Promise<string> =>
+    run(
+      'git',
+      ['-C', join(mountpoint, 'tree'), '-c', 'user.name=Test', '-c', 'user.email=test@localhost', ...args],
+      limitMs,
+    )
+  await git('init', '--quiet')
+  await git('add', '.')
+  await git('commit', '--quiet', '--message', 'all', '--no-gpg-sign')
+  await git('gc', '--quiet', '--prune=now')
+  await git('fsck', '--full', '--strict')
+  t.equal(await git('status', '--porcelain'), '')
+
+  const sql = `PRAGMA synchronous = FULL; CREATE TABLE items (name TEXT); BEGIN;
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO items SELECT 'item ' || i FROM n;
+    COMMIT; DELETE FROM items WHERE rowid % 2; VACUUM; PRAGMA integrity_check; SELECT count(*) FROM items;`
+  t.equal(await run('sqlite3', ['-bail', join(mountpoint, 'items.db'), sql], limitMs), 'ok\n2500')
+
+  await mount.unmount()
+  t.match(await mount.check(), /: clean,/)
+  await mount.mount('--channel', 'devfuse')
+  await run('diff', ['-r', source, copy], limitMs)
+  t.equal(await git('status', '--porcelain'), '', 'another channel serves the same files')
+})
+
+void tap.test('the end of a mount', async (t) => {
+  await t.test('a signal unmounts', async (t) => {
+    const mount = await mounted(t)
+    const { pid } = await mount.report()
+    process.kill(pid, 'SIGTERM')
+    t.ok(await hasEnded(pid, patienceMs))
+    t.notOk(mount.isMounted())
+    t.match(await mount.check(), /: clean,/)
+  })
+  await t.test('also where it is in use', async (t) => {
+    const mount = await mounted(t)
+    const fd = fs.openSync(join(mount.mountpoint, 'f'), 'w')
+    const { pid } = await mount.report()
+    process.kill(pid, 'SIGTERM')
+    t.ok(await hasEnded(pid, patienceMs))
+    t.notOk(mount.isMounted())
+    t.throws(() => fs.writeSync(fd, 'text'), { code: /^(ENOTCONN|ECONNABORTED)$/ })
+    try {
+      fs.closeSync(fd)
+    } catch (error) {
+      t.comment(String(error))
+    }
+    t.match(await mount.check(), /: clean,/)
+  })
+  await t.test('umount(8) as well', async (t) => {
+    const mount = await mounted(t)
+    const { pid } = await mount.report()
+    await run('umount', [mount.mountpoint])
+    t.ok(await hasEnded(pid, patienceMs))
+    t.match(await mount.check(), /: clean,/)
+  })
+  await t.test('a killed server', async (t) => {
+    const mount = await mounted(t)
+    await writeFile(join(mount.mountpoint, 'f'), 'text')
+    await mount.killServer()
+    await t.rejects(stat(mount.mountpoint), { code: /^(ENOTCONN|ECONNABORTED)$/ })
+    await mount.cutOff()
+    await mount.mount(...channel)
+    t.equal(
+      await readFile(join(mount.mountpoint, 'f'), 'utf8'),
+      'text',
+      'a write that was answered is durable',
+    )
+    await isClean(t, mount)
+  })
+})

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it.
+ */
+import { createHash } from 'node:crypto'
+import { cp, mkdir, open, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { finish, run, withoutRunner } from '../support/run-command.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { TestMount, packageRoot, pmfs2, program, succeed } from '../support/test-mount.js'
+import { walkThrough } from '../vm/walk-through.js'
+
+tap.setTimeout(600_000)
+
+const gibibyte = 2 ** 30
+const byMmapIo = ['--mapper', 'mmap-io']
+/** Of a machine that is busy otherwise. */
+const commandLimitMs = 120_000
+/** mount(8) gives it where a mount failed. */
+const exitFailure = 32
+
+/** Whether a process has loaded the package's native part. */
+async function usesMmapIo(pid: number): Promise<boolean> {
+  return (await readFile(`/proc/${pid}/maps`, 'utf8')).includes('/mmap_io.node')
+}
+
+/** Of the superblock, the log and what comes first after them. */
+async function digestOfStart(path: string): Promise<string> {
+  const file = await open(path)
+  try {
+    const start = Buffer.alloc(2 ** 25)
+    await file.read(start, 0, start.length, 0)
+    return createHash('sha256').update(start).digest('hex')
+  } finally {
+    await file.close()
+  }
+}
+
+void tap.test('the commands of README.md, and fsck', async (t) => {
+  const mount = await TestMount.make(t)
+  await rm(mount.device)
+  await succeed('mkfs', mount.device, '--size', '256M', '--sparse')
+  const command = `${process.execPath} ${program}`
+  const lines = walkThrough(true).map((line) =>
+    line
+      .replaceAll('/dev/pmem0 /mnt/pmfs2', '/dev/pmem0 /mnt/pmfs2 --mapper mmap-io')
+      .replaceAll('mkfs /dev/pmem0', 'mkfs /dev/pmem0 --force')
+      .replaceAll('npx pmfs2-fuse', command)
+      .replaceAll('/dev/pmem0', mount.device)
+      .replaceAll('/mnt/pmfs2', mount.mountpoint),
+  )
+  t.equal(lines.filter((line) => line.includes(byMmapIo.join(' '))).length, 1)
+  for (const line of lines) {
+    const { end, output } = await finish('env', [...withoutRunner, 'sh', '-c', line], commandLimitMs)
+    t.equal(end, 0, `${line}: ${output}`)
+    if (!line.includes('--mapper')) continue
+    const { pid, mapper } = await mount.adopt()
+    t.equal(mapper, 'mmap-io')
+    t.ok(await usesMmapIo(pid), 'the server has loaded it')
+    t.match(await succeed('info', mount.device), /^ *mapped +by mmap-io/m)
+  }
+  await mount.check()
+})
+
+void tap.test('two windows, and two devices', async (t) => {
+  const mount = await TestMount.makeOn(t, 2 * gibibyte, gibibyte)
+  await mount.mount('-o', 'mapper=mmap-io')
+  // What is taken from the end lies in the second window of the first device, and on the second one.
+  const path = join(mount.mountpoint, 'file')
+  await run('fallocate', ['-l', '2700M', path])
+  const file = await open(path, 'r+')
+  const places = [0, 1.2, 1.9, 2.6].map((n) => Math.round(n * gibibyte))
+  for (const place of places) await file.write(`at ${place}`, place)
+  await file.close()
+  await mount.unmount()
+  await mount.check()
+  await mount.mount()
+  const { pid, mapper } = await mount.report()
+  t.equal(mapper, 'native')
+  t.notOk(await usesMmapIo(pid), 'it is loaded only where it is asked for')
+  const read = await open(path)
+  for (const place of places) {
+    const expected = `at ${place}`
+    const { buffer } = await read.read(Buffer.alloc(expected.length), 0, expected.length, place)
+    t.equal(buffer.toString(), expected)
+  }
+  await read.close()
+  await mount.unmount()
+})
+
+void tap.test('a device past 2 GiB is refused, and nothing changes on it', async (t) => {
+  const mount = await TestMount.make(t, '3G')
+  const before = [await digestOfStart(mount.device), (await stat(mount.device)).blocks]
+  const { end, output } = await pmfs2([mount.device, mount.mountpoint, ...byMmapIo])
+  t.equal(end, exitFailure)
+  t.match(output, /cannot map .*medium: mmap-io maps nothing from 2 GiB of a device on.*use --mapper native/)
+  t.notOk(mount.isMounted())
+  t.same([await digestOfStart(mount.device), (await stat(mount.device)).blocks], before)
+  await mount.mount('--mapper', 'native')
+  await mount.unmount()
+})
+
+void tap.test('remounts', async (t) => {
+  const mount = await TestMount.mounted(t, '64M', '-o', 'ro', ...byMmapIo)
+  const remount = (options: string) =>
+    pmfs2(['mount', mount.device, mount.mountpoint, '-o', `remount,${options}`])
+  const write = (text: string) =>
+    run('sh', ['-c', 'printf %s "$1" >> "$2/file"', 'sh', text, mount.mountpoint])
+  await t.rejects(write('refused'))
+  t.same(await remount('rw'), { end: 0, output: '' })
+  await write('first ')
+  t.same(await remount('ro,mapper=mmap-io'), { end: 0, output: '' })
+  await t.rejects(write('refused'))
+  t.same(await remount('rw'), { end: 0, output: '' })
+  await write('second')
+  const other = await remount('rw,mapper=native')
+  t.match(other.output, /mapper cannot be changed by a remount/)
+  await mount.unmount()
+  await mount.check()
+  await mount.mount()
+  t.equal(await readFile(join(mount.mountpoint, 'file'), 'utf8'), 'first second')
+  await mount.unmount()
+})
+
+void tap.test('an unknown mapper', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  for (const args of [
+    ['--mapper', 'mmap'],
+    ['-o', 'mapper=mmap'],
+  ]) {
+    const { end, output } = await pmfs2([mount.device, mount.mountpoint, ...args])
+    t.equal(end, 1)
+    t.match(output, /mapper=mmap: one of native, mmap-io is needed/)
+  }
+})
+
+/** A copy of the program with only these of the packages. @returns its command */
+async function installation(t: Test, ...packages: readonly string[]): Promise<string> {
+  const folder = await temporaryDirectory(t)
+  for (const part of ['bin', 'package.json', 'dist/src', 'dist/layout', 'build/Release'])
+    await cp(join(packageRoot, part), join(folder, part), { recursive: true })
+  await mkdir(join(folder, 'node_modules'))
+  for (const name of packages)
+    await symlink(join(packageRoot, 'node_modules', name), join(folder, 'node_modules', name))
+  return join(folder, 'bin/pmfs2-fuse.js')
+}
+
+void tap.test('an installation without the package, and one where it is not built', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const command = await installation(t, 'debug', 'yargs')
+  const start = (...args: readonly string[]) =>
+    finish(
+      'env',
+      [...withoutRunner, process.execPath, command, mount.device, mount.mountpoint, ...args],
+      60_000,
+    )
+  const missing = await start(...byMmapIo)
+  t.equal(missing.end, exitFailure)
+  t.match(
+    missing.output,
+    /mapper=mmap-io: the package mmap-io is not installed \(npm install .*without --mapper/,
+  )
+
+  const modules = join(command, '../../node_modules')
+  await cp(join(packageRoot, 'node_modules/mmap-io'), join(modules, 'mmap-io'), {
+    recursive: true,
+    filter: (path) => !path.includes('mmap-io/build') && !path.includes('mmap-io/node_modules'),
+  })
+  await symlink(join(packageRoot, 'node_modules/@mapbox'), join(modules, '@mapbox'))
+  const unbuilt = await start(...byMmapIo)
+  t.equal(unbuilt.end, exitFailure)
+  t.match(unbuilt.output, /the package mmap-io is installed, but not built for Node \d.*npm rebuild mmap-io/)
+  t.notMatch(unbuilt.output, /bug/)
+
+  t.notOk(mount.isMounted())
+  const { end, output } = await start()
+  t.equal(end, 0, `whoever does not ask for it mounts: ${output}`)
+  await mount.adopt()
+  await mount.unmount()
+  await mount.check()
+})

@@ -19,8 +19,10 @@ export interface OpenedVolume {
   /** {@link becomeWritable} changes it. */
   readonly description: MediumDescription
   readonly volume: Volume
-  /** What people should know, in sentences. */
+  /** What opening found and mended, in sentences for people. */
   readonly notices: readonly string[]
+  /** A line for each device on which a loss of power takes away more than users of the volume may expect. */
+  readonly warnings: readonly string[]
   /** Says on the medium that the volume is in use; where that was to wait, nothing may change before. */
   markMounted(): void
   /**
@@ -48,33 +50,42 @@ export interface OpenedVolume {
   abandon(): void
 }
 
+export interface OpeningOptions {
+  /** The superblock does not say that the volume is in use before {@link OpenedVolume.markMounted}. */
+  readonly unmarked?: boolean
+  /** How writes of the volume's own engines change blocks that a file has; in place unless said. */
+  readonly data?: DataMode
+  /** What maps the devices; the native helper unless said. */
+  readonly mapper?: Mapper
+  /**
+   * Refuses a device by throwing. Called for each of them, and for those that join later, before anything is stored.
+   */
+  readonly check?: (device: Device) => void
+}
+
 /**
  * Opens the volume on these devices, for this process alone. Read-only means that not even recovery writes: it works on
  * copies of the pages. Devdax cannot be mapped so; there recovery undoes in place what is in flight, as file systems in
  * the kernel replay their journals on a read-only mount, and nothing else is written. Where one device is devdax, that
  * holds for all, or the log would be done with for all of them.
  * @param named some of its devices, or all in any order (volume-devices.ts)
- * @param unmarked the superblock does not say that the volume is in use before markMounted
- * @param data how writes of the volume's own engines change blocks that a file has
- * @param mapper what maps the devices
- * @throws DeviceError, VolumeError
+ * @throws DeviceError, VolumeError, and what the check throws
  */
 export function openVolume(
   named: string | readonly string[],
   readOnly: boolean,
-  unmarked = false,
-  data: DataMode = 'inplace',
-  mapper: Mapper = nativeMapper,
+  { unmarked = false, data = 'inplace', mapper = nativeMapper, check = () => undefined }: OpeningOptions = {},
 ): OpenedVolume {
   const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, mapper)
   const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
   try {
+    devices.devices.forEach(check)
     description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
-    return assemble(devices, description, medium, volume, isCopied, mapper)
+    return assemble(devices, description, medium, volume, isCopied, { mapper, check })
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.
     const cause = medium?.failure ?? error
@@ -100,7 +111,7 @@ function assemble(
   medium: MappedMedium,
   volume: Volume,
   wasCopied: boolean,
-  mapper: Mapper,
+  { mapper, check }: Required<Pick<OpeningOptions, 'mapper' | 'check'>>,
 ): OpenedVolume {
   const { path } = devices.first
   let description = opened
@@ -136,7 +147,8 @@ function assemble(
       return description
     },
     volume,
-    notices: noticesOf(devices, volume),
+    notices: noticesOf(path, volume),
+    warnings: warningsOf(devices, volume),
     markMounted() {
       volume.markMounted(Date.now())
     },
@@ -156,6 +168,7 @@ function assemble(
       try {
         for (const path of further)
           added.push(openDevice(path, { access: 'read-write', exclusive: true, mapper }))
+        added.forEach(check)
         for (const device of devices.devices) device.measure()
         const gains =
           further.length > 0
@@ -187,13 +200,16 @@ function assemble(
   }
 }
 
-function noticesOf({ first, devices }: DeviceSet, volume: Volume): string[] {
-  const notices = volume.notices.map((notice) => `${first.path}: ${notice}`)
+function noticesOf(path: string, volume: Volume): string[] {
+  const notices = volume.notices.map((notice) => `${path}: ${notice}`)
   if (volume.undone > 0)
-    notices.push(`${first.path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
-  // Whoever writes nothing need not know what a write costs, but that all will be lost one day.
-  const told = devices.filter(
-    ({ domain }) => domain.volatile || (domain.name === 'pages' && !volume.isReadOnly),
-  )
-  return [...notices, ...told.map(deviceLine)]
+    notices.push(`${path}: recovery undid ${counted(volume.undone, 'unfinished operation')}`)
+  return notices
+}
+
+/** What a write costs matters only where the volume can be written; that a device lies in RAM matters always. */
+function warningsOf({ devices }: DeviceSet, { isReadOnly }: Volume): string[] {
+  return devices
+    .filter(({ domain }) => domain.volatile || (domain.name === 'pages' && !isReadOnly))
+    .map(deviceLine)
 }

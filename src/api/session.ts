@@ -48,7 +48,7 @@ export class Session {
   }
 
   get notices(): readonly string[] {
-    return this.#opened.notices
+    return [...this.#opened.notices, ...this.#opened.warnings]
   }
 
   /** @throws, by its promise, EBADF of a volume that is closed and EIO of one that has failed */

@@ -107,7 +107,7 @@ function superblockOn(read: ReadBytes, blocks: number, header: DeviceHeader | nu
   return newest(copies.filter((copy) => header === null || isOfVolume(header, copy)))
 }
 
-/** A device that fails is for whoever opens it to meet. */
+/** Ignores failures: opening the device for use meets them again, and reports them. */
 function tried<Found>(look: () => Found): Found | null {
   try {
     return look()

@@ -102,7 +102,7 @@ function dataOf(value: unknown): DataMode {
 
 function opened(devices: readonly string[], readOnly: boolean, data: DataMode): OpenedVolume {
   try {
-    return openVolume(devices, readOnly, false, data)
+    return openVolume(devices, readOnly, { data })
   } catch (error) {
     throw withHolder(error)
   }

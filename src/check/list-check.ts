@@ -11,7 +11,7 @@ const at = layout.word
 /** Lost inodes that are named. */
 const mostNamed = 5
 
-/** Follows both lists and marks who stands on them; a list that is damaged ends there. */
+/** Follows both lists and marks the inodes on them; a list that is damaged ends there. */
 export function checkLists(view: VolumeView, facts: InodeFacts, report: Report): void {
   followFreeList(view, facts, report)
   followOrphanList(view, facts, report)

@@ -112,7 +112,7 @@ async function volumeOf(
   }
 }
 
-/** Who may not read the device is told whose mount it is. */
+/** A user who may not read the device learns whose mount it is. */
 function refusal(mount: MountEntry, error: DeviceError): CommandError {
   const reserved = reservedText(mount, 'look at the file system')
   return new CommandError(reserved === null ? error.message : `${mount.mountpoint}: ${reserved}`)

@@ -47,7 +47,7 @@ function isLimit(error: unknown): boolean {
   return isSystemError(error) && error.code === 'EAGAIN' && error.syscall!.startsWith('spawn')
 }
 
-/** Whether a limit kept a part of the program from being loaded. Which one says nothing to whoever met the limit. */
+/** Whether a limit kept a part of the program from being loaded. Which part it was does not matter to the user. */
 function isOfProgram({ code, path }: NodeJS.ErrnoException): boolean {
   if (!limits.includes(code) || path === undefined) return false
   return path.startsWith(join(packageRoot(), '/')) || path.includes('/node_modules/')

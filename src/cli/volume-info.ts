@@ -40,6 +40,8 @@ export interface DeviceInfo {
   readonly blocks: number
   /** The runs of its blocks: more than one where the volume has grown with it. */
   readonly segments: readonly SegmentInfo[]
+  /** Null where it is not known, or the machine has one node only. */
+  readonly numaNode: number | null
   readonly persistence: Persistence
 }
 
@@ -131,7 +133,7 @@ function isoTime(seconds: number): string {
 }
 
 function describeDevice(
-  { kind, domain }: Device,
+  { kind, domain, numaNode }: Device,
   superblock: Superblock,
   n: number,
   name: string,
@@ -146,6 +148,7 @@ function describeDevice(
     firstBlock: segments[0]!.firstBlock,
     blocks: blocksOfDevice(superblock, n),
     segments,
+    numaNode,
     persistence: {
       domain: domain.name,
       volatile: domain.volatile,
@@ -175,15 +178,15 @@ export function volumeRows(volume: VolumeInfo): Row[] {
     ['lanes', `${volume.lanes}`],
   ]
   if (devices.length === 1) rows.push(['device', persistence.summary])
-  else {
-    devices.forEach(({ path, blocks, persistence: { summary } }, n) => {
-      rows.push([
-        n === 0 ? 'devices' : '',
-        `${n + 1}: ${path}, ${formatSize(blocks * blockBytes)}, ${summary}`,
-      ])
-    })
-  }
+  else rows.push(...devices.map(deviceRow))
   return rows
+}
+
+/** One of several devices. */
+function deviceRow({ path, blocks, numaNode, persistence }: DeviceInfo, n: number): Row {
+  const node = numaNode === null ? [] : [`NUMA node ${numaNode}`]
+  const facts = [path, formatSize(blocks * blockBytes), ...node, persistence.summary]
+  return [n === 0 ? 'devices' : '', `${n + 1}: ${facts.join(', ')}`]
 }
 
 /** A volume may be a stranger's, and a terminal must not obey it. */

@@ -41,7 +41,7 @@ export async function startInBackground(program: string, args: readonly string[]
 let isAlone = false
 
 /**
- * In the server: lets go of whoever started it in the background, if anybody did.
+ * In the server: ends the wait of the process that started it in the background, if there is one.
  * @param lastWords for the system log, should a signal kill the server
  */
 export function leaveStarter(lastWords: string): void {
@@ -85,7 +85,7 @@ export function logIfAlone(line: string): void {
 }
 
 /**
- * In the server: what people should know though the mount goes on; to whoever reads its messages, or to the system log.
+ * In the server: reports what people should know while the mount goes on, to stderr or to the system log.
  */
 export function tell(line: string): void {
   if (isAlone) systemLog.log(line)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The control socket of a mount: whoever connects is told the server's facts and statistics, as one JSON object. Its
+ * The control socket of a mount: each client gets the server's facts and statistics, as one JSON object. Its
  * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with the mount's device
  * number and ends at random, so that nobody can take it before the server does. Anybody may listen on another such
  * name, so only an answer of a process of the user who mounted it is believed. The kernel tells whose process that is,
@@ -20,7 +20,7 @@ const trace = debug('pmfs2:daemon')
 const answerTimeoutMs = 2000
 /** No report is as long. */
 const mostLetters = 65_536
-/** Who comes when so many are connected is turned away. */
+/** Further connections are closed at once. */
 const mostConnections = 32
 
 /** A name that nobody can foretell. */
@@ -41,7 +41,7 @@ function prefixOf(device: number): string {
 export interface Control {
   /** Resolves when it listens, or when it cannot. */
   readonly settled: Promise<void>
-  /** Ends what is being answered, too: who stays connected keeps no server alive. */
+  /** Ends open connections, too: a client that stays connected does not keep the server alive. */
   close(): void
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What a server says of itself, and how whoever hears it makes sure that it is one. */
+/** What a server reports about itself, and how a client makes sure that it has received a report. */
 import { blockBytes } from '../../layout/geometry.js'
 import type { Volume } from '../fs/volume.js'
 import type { GrowthReport } from './growth.js'

@@ -7,6 +7,7 @@ import { closeSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import { kernelName } from '../native/file-name.js'
+import type { EngineSetting } from '../fs/engine-setting.js'
 import { shownLine, shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
 import { logIfAlone, tell } from './background.js'
@@ -26,13 +27,11 @@ import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { deviceLine } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
-import { mapperNamed } from '../pmem/mmap-io.js'
-import { findDevices } from '../api/volume-devices.js'
-import { openForMount } from './open-volume.js'
-import { requireDax } from './require-dax.js'
+import { noticesOf, openForMount } from './open-volume.js'
 import { type ChannelChoice, type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
+import { homesOf, nodesOfCpus } from './worker-nodes.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
 import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
@@ -64,18 +63,16 @@ export async function runMount(
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
   const mountpoint = await checkMountpoint(request.mountpoint)
-  if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
   const choice = chooseChannel(request.channel, request.enableUring)
-  const mapper = mapperNamed(request.mapper)
-  const opened = await openForMount(request.devices, request.options.readOnly, mapper)
+  const opened = await openForMount(request)
   const source = opened.devices[0]!.path
   const signals = new EndingSignals()
   try {
-    const { plan, statistics, fd } = prepareOrClose(request, mountpoint, opened, choice)
+    const prepared = prepareOrClose(request, mountpoint, opened, choice)
     trace('attached %s to %s', source, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
     const calls = new MountCalls(device)
-    const mounted = { mountpoint, source, device, calls, opened, fd, signals, choice, plan, statistics }
+    const mounted = { mountpoint, source, device, calls, opened, signals, choice, ...prepared }
     await serveAndClose(request, mounted, live)
   } finally {
     signals.release()
@@ -88,14 +85,22 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { source, device, calls, opened, fd, plan, signals } = mounted
+  const { source, device, calls, opened, fd, plan, homes, signals } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
   try {
     workers = startWorkers(request, mounted)
     const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
-    const mode = new ServingMode({ device, opened, workers, calls, options: request.options, tell: say })
+    const mode = new ServingMode({
+      device,
+      opened,
+      homes,
+      workers,
+      calls,
+      options: request.options,
+      tell: say,
+    })
     opened.volume.onDamage = (what) => {
       say(`damage met: ${what}`)
       if (request.options.onErrors === 'remount-ro') mode.forceReadOnly()
@@ -136,13 +141,13 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
   return planWorkers(wish, { allowedCpus: allowedCpus(), queueCount: possibleCpuCount(), laneCount })
 }
 
-function startWorkers(request: MountRequest, { opened, fd, plan, statistics }: Mounted): Workers {
+function startWorkers(request: MountRequest, { opened, fd, plan, homes, statistics }: Mounted): Workers {
   const common = {
     fd,
     files: engineFiles({
       medium: opened.description,
       state: opened.volume.state.description,
-      engine: engineSetting(opened.volume, request.options),
+      engine: engineSetting(opened.volume, request.options, homes()),
     }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
@@ -157,12 +162,19 @@ function prepareOrClose(
   mountpoint: string,
   opened: OpenedVolume,
   choice: ChannelChoice,
-): Pick<Mounted, 'plan' | 'statistics' | 'fd'> {
+): Pick<Mounted, 'plan' | 'homes' | 'statistics' | 'fd'> {
   try {
     const { laneCount } = opened.volume.setting.geometry
     const plan = planOf(request, choice, laneCount)
+    const homes = () => {
+      const cpus = plan.servers.map(({ cpu }) => cpu)
+      const { superblock } = opened.volume
+      const nodes = superblock.segments.map(({ device }) => opened.devices[device]!.numaNode)
+      return homesOf(cpus, nodes, nodesOfCpus())
+    }
+    trace('segments near to each worker: %j', homes())
     const statistics = Statistics.create(laneCount)
-    return { plan, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
+    return { plan, homes, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -186,6 +198,8 @@ interface Mounted {
   readonly signals: EndingSignals
   readonly choice: ChannelChoice
   readonly plan: WorkersPlan
+  /** Segments near to each worker; a volume that grows gets more of them. */
+  readonly homes: () => EngineSetting['homes']
   readonly statistics: Statistics
 }
 
@@ -209,10 +223,9 @@ async function serve(
     await workers.serve()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
-    const { requireDax } = request
-    const growth = root === undefined ? null : new Growth(root.dev, { opened, mode, requireDax })
+    const growth = root === undefined ? null : new Growth(root.dev, { opened, mode })
     const facts = () => {
-      // Whoever asks may be in another mount namespace, of which the kernel tells nothing here.
+      // The client may be in another mount namespace, and changes there cause no event in this one.
       mode.follow()
       growth?.follow()
       return report(request, served, growth)
@@ -221,9 +234,8 @@ async function serve(
     if (root !== undefined) control = openControl(root.dev, facts)
     const lines = opened.devices.map(deviceLine)
     const lossy = request.options.writebackCache ? [writebackNotice] : []
-    // Of what is only read, a loss of power takes nothing away but with the device itself, of which the volume tells.
-    const told = request.options.readOnly ? opened.notices : new Set([...opened.notices, ...lines])
-    live([...told, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+    const notices = noticesOf(opened, request.options)
+    live([...notices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
     for (const line of lines) trace('%s', line)
     logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
     await workers.ended

@@ -3,6 +3,7 @@
 import type { OpenedVolume } from '../api/opened-volume.js'
 import type { DamageListener } from '../fs/damage.js'
 import { Engine } from '../fs/engine.js'
+import { EngineParts } from '../fs/engine-parts.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
 import { SharedState, type SharedStateDescription } from '../fs/shared-state.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
@@ -34,7 +35,7 @@ export function newEngineFiles({ description, volume }: OpenedVolume, engine: En
 export function openFiles(setting: VolumeSetting, worker: number, onDamage: DamageListener): ServedFiles {
   const medium = new MappedMedium(setting.medium)
   const engineOn = (state: SharedState, engine: EngineSetting) =>
-    new Engine(medium, state, engine, worker, onDamage)
+    new Engine(new EngineParts(medium, state, engine, worker, onDamage))
   return {
     files: engineOn(SharedState.view(setting.state), setting.engine),
     memory: medium,

@@ -6,12 +6,15 @@ import type { MountOptions } from './mount-options.js'
 
 type EngineOptions = Pick<MountOptions, 'acls' | 'data' | 'strictAccessTimes'>
 
+/** @param homes as {@link EngineSetting.homes} */
 export function engineSetting(
   volume: Volume,
   { acls, data, strictAccessTimes }: EngineOptions,
+  homes: EngineSetting['homes'],
 ): EngineSetting {
   return {
     ...volume.setting,
+    homes,
     isChecked: process.env['PMFS2_CHECKED'] === '1',
     hasAcls: acls,
     data,

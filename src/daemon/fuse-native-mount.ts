@@ -5,7 +5,6 @@
  */
 import { stat } from 'node:fs/promises'
 import debug from 'debug'
-import { findDevices } from '../api/volume-devices.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { Session } from '../api/session.js'
 import { shownLine, shownText } from '../check/name-text.js'
@@ -15,7 +14,6 @@ import { FuseNativeServer } from '../fuse-native/server.js'
 import { Statistics } from '../fuse/statistics.js'
 import { deviceLine } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
-import { mapperNamed } from '../pmem/mmap-io.js'
 import { logIfAlone, tell } from './background.js'
 import { type Control, openControl } from './control.js'
 import { type DaemonReport, usageOf } from './daemon-report.js'
@@ -29,8 +27,7 @@ import { MountCalls } from './mount-calls.js'
 import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount } from './mount-table.js'
-import { openForMount } from './open-volume.js'
-import { requireDax } from './require-dax.js'
+import { noticesOf, openForMount } from './open-volume.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -52,8 +49,7 @@ export async function runFuseNativeMount(
   checkFuseNativeOptions(request)
   const library = libraryOrRefusal()
   const mountpoint = await checkMountpoint(request.mountpoint)
-  if (request.requireDax) for (const path of findDevices(request.devices).paths) requireDax(path)
-  const opened = await openForMount(request.devices, request.options.readOnly, mapperNamed(request.mapper))
+  const opened = await openForMount(request)
   const signals = new EndingSignals()
   try {
     await new FuseNativeMount(library, request, mountpoint, opened).run(signals, live)
@@ -89,7 +85,7 @@ class FuseNativeMount {
     this.#opened = opened
     try {
       const list = libfuseOptions(this.#source, mountpoint, options)
-      this.#session = new Session(opened, engineSetting(opened.volume, { ...options, acls: false }))
+      this.#session = new Session(opened, engineSetting(opened.volume, { ...options, acls: false }, []))
       this.#server = new FuseNativeServer(library, {
         mountpoint,
         options: list,
@@ -170,8 +166,7 @@ class FuseNativeMount {
       const root = await Promise.race([stat(this.#mountpoint).catch(() => server.ended), server.ended])
       if (root !== undefined) control = openControl(root.dev, () => this.#report())
       const lines = opened.devices.map(deviceLine)
-      const told = this.#options.readOnly ? opened.notices : new Set([...opened.notices, ...lines])
-      live([...told, ...(this.#options.readOnly ? [] : [timesNotice])])
+      live([...noticesOf(opened, this.#options), ...(this.#options.readOnly ? [] : [timesNotice])])
       logIfAlone(shownLine(`mounted on ${this.#mountpoint}; ${lines.join('; ')}`))
       await server.ended
       return ending.hasStopped

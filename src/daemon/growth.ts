@@ -6,7 +6,6 @@ import { DeviceError } from '../pmem/device-error.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { MountError } from './mount-error.js'
 import { Orders } from './orders.js'
-import { requireDax } from './require-dax.js'
 import type { ServingMode } from './serving-mode.js'
 
 /** What became of the last order. */
@@ -21,8 +20,6 @@ export interface GrowthReport {
 export interface GrowthParts {
   readonly opened: OpenedVolume
   readonly mode: Pick<ServingMode, 'whilePaused'>
-  /** Devices that are not mapped directly are refused. */
-  readonly requireDax: boolean
 }
 
 export class Growth {
@@ -49,7 +46,6 @@ export class Growth {
     this.report = { order, isOver: false, refusal: null }
     let refusal: string | null = null
     try {
-      if (this.#parts.requireDax) for (const path of devices) requireDax(path)
       await mode.whilePaused(() => opened.grow(devices))
     } catch (error) {
       refusal = isRefusal(error) ? error.message : 'it has failed'

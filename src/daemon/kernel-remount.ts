@@ -19,8 +19,9 @@ export function remountKernel({ source, mountpoint }: MountEntry, flags: number)
  * @param device as the mount table has it @returns as {@link remountKernel}
  */
 export function remountReadOnly(device: string): number {
-  const [mountpoint] = placesOf(device)
-  const entry = readMountTable().find((entry) => entry.device === device)
+  const table = readMountTable()
+  const [mountpoint] = placesOf(device, table)
+  const entry = table.find((entry) => entry.device === device)
   if (mountpoint === undefined || entry === undefined) return -ENOENT
   const { flags } = parseMountOptions([withoutUnknown(`remount,${entry.options.join(',')}`)])
   return remountKernel({ ...entry, mountpoint }, flags | MS_RDONLY)

@@ -46,14 +46,14 @@ export function isOurPlace(place: string, table: readonly MountEntry[]): boolean
   return table.findLast((entry) => entry.mountpoint === place)?.type === mountType
 }
 
-/** Who mounted it; null where the table does not tell. */
+/** The user who mounted it; null where the table does not name one. */
 export function ownerOf(mount: MountEntry): number | null {
   const option = mount.options.find((option) => option.startsWith('user_id='))
   return option === undefined ? null : Number(option.slice('user_id='.length))
 }
 
 /**
- * That a mount is another user's, and who therefore may do what one asks for; null where one may oneself.
+ * Says that a mount belongs to another user, and who may do what was asked for; null where this process may do it.
  * @param action words that follow "may"
  */
 export function reservedText(mount: MountEntry, action: string): string | null {

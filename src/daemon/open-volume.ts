@@ -2,27 +2,40 @@
 /** Opening the devices for a mount: with patience for the server of the mount before. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenedVolume, openVolume } from '../api/opened-volume.js'
-import { DeviceError } from '../pmem/device.js'
-import type { Mapper } from '../pmem/mapper.js'
+import { DeviceError, deviceLine } from '../pmem/device.js'
+import type { MapperName } from '../pmem/mapper.js'
+import { mapperNamed } from '../pmem/mmap-io.js'
+import type { MountOptions } from './mount-options.js'
 import { readMountTable } from './mount-table.js'
+import { checkDirect } from './require-dax.js'
 
 /** The server of a mount that was just unmounted needs a moment to let go. */
 const busyPatienceMs = 5000
 const busyRetryMs = 20
 
+export interface OpeningRequest {
+  /** Some devices of the volume, or all in any order. */
+  readonly devices: readonly string[]
+  readonly options: Pick<MountOptions, 'readOnly'>
+  /** Refuse a device that is not mapped directly. */
+  readonly requireDax: boolean
+  readonly mapper: MapperName
+}
+
 /**
- * Its superblock is not marked as mounted yet; recovery and the like have been stored (OpenOptions.unmarked).
- * @throws DeviceError, VolumeError
+ * Opens the volume that a mount serves. Its superblock is not marked as mounted yet; recovery and the like have been
+ * stored (OpenOptions.unmarked).
+ * @throws DeviceError, VolumeError, and MountError for `--require-dax`
  */
-export async function openForMount(
-  named: readonly string[],
-  readOnly: boolean,
-  mapper: Mapper,
-): Promise<OpenedVolume> {
+export async function openForMount(request: OpeningRequest): Promise<OpenedVolume> {
+  const { devices, requireDax } = request
+  const { readOnly } = request.options
+  const mapper = mapperNamed(request.mapper)
+  const check = requireDax ? checkDirect : () => undefined
   const deadline = Date.now() + busyPatienceMs
   for (;;) {
     try {
-      return openVolume(named, readOnly, true, 'inplace', mapper)
+      return openVolume(devices, readOnly, { unmarked: true, mapper, check })
     } catch (error) {
       if (error instanceof DeviceError && error.code === 'EROFS')
         throw new DeviceError('EROFS', `${error.message}: ${adviceOnProtection(readOnly)}`)
@@ -31,6 +44,14 @@ export async function openForMount(
       await sleep(busyRetryMs)
     }
   }
+}
+
+/** What a mount reports on starting. Where nothing is written, what a write costs is of no interest. */
+export function noticesOf(
+  { notices, warnings, devices }: OpenedVolume,
+  { readOnly }: OpeningRequest['options'],
+): string[] {
+  return [...notices, ...(readOnly ? warnings : devices.map(deviceLine))]
 }
 
 /** What helps where a device is write-protected. A read-only mount meets that on a volume with devdax alone. */

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** `--require-dax`: a mount whose stores reach the memory itself, or none. */
-import { openDevice } from '../pmem/device.js'
+import type { Device } from '../pmem/device.js'
 import { MountError } from './mount-error.js'
 
-/** Looks at a device before anything is stored on it. @throws MountError, DeviceError */
-export function requireDax(path: string): void {
-  const device = openDevice(path, { access: 'read-only', exclusive: false })
-  device.close()
-  const { isDirect, what, advice } = device.domain
+/** @throws MountError where the device is not mapped directly */
+export function checkDirect({ path, domain: { isDirect, what, advice } }: Device): void {
   if (isDirect) return
   throw new MountError(
     `${path} is ${what}; require_dax takes only what is mapped directly: devdax, or a file on a file system ` +

@@ -11,6 +11,7 @@ import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import debug from 'debug'
 import type { OpenedVolume } from '../api/opened-volume.js'
+import type { EngineSetting } from '../fs/engine-setting.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
@@ -55,6 +56,7 @@ export interface ModeParts {
   /** Device number of the mount, as the mount table has it; null where it is gone. */
   readonly device: string | null
   readonly opened: OpenedVolume
+  readonly homes: () => EngineSetting['homes']
   readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
   readonly calls: Pick<MountCalls, 'remountReadOnly'>
   readonly options: MountOptions
@@ -167,7 +169,7 @@ export class ServingMode {
       if (opened.volume.state.isFailed) workers.fail(error)
       throw error
     } finally {
-      const engine = engineSetting(opened.volume, { ...options, ...this.#times })
+      const engine = engineSetting(opened.volume, { ...options, ...this.#times }, this.#parts.homes())
       workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     }
   }
@@ -201,7 +203,7 @@ export class ServingMode {
     if (this.#isOver || !workers.arePaused) return
     this.#refusal = this.#become(becomes)
     if (!isToBe && this.#isForced) this.#refusal = stays
-    const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times })
+    const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times }, this.#parts.homes())
     workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return

@@ -77,7 +77,7 @@ export class WorkerThread {
         else reject(isLoaded ? cause : new LoadError(cause))
       })
     })
-    // Whoever waits for one of the two hears of it; nobody has to wait for both.
+    // A rejection is handled where one of the two is waited for; no caller has to wait for both.
     this.ended.catch(() => undefined)
   }
 

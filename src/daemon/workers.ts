@@ -16,7 +16,7 @@ export class Workers {
   /** Resolves when all have ended in order; rejects with the error of the first that did not. */
   readonly ended: Promise<void>
   readonly #servers: readonly WorkerThread[]
-  /** Who reads /dev/fuse while the others serve rings. */
+  /** The worker that reads /dev/fuse while the others serve rings. */
   readonly #reader: WorkerThread | null
 
   constructor(plan: WorkersPlan, common: CommonSetting, onDamage: DamageListener) {
@@ -42,7 +42,7 @@ export class Workers {
     // One that ends, because the mount has or because it failed, leaves none behind that was not told to serve yet.
     const stop = () => this.stop()
     for (const worker of this.#all) worker.ended.then(stop, stop)
-    // Whoever waits for the start hears of a failure by that.
+    // The failure reaches the caller that waits for the start.
     this.ended.catch(() => undefined)
   }
 

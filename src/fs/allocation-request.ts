@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The arguments of fallocate(2); made once by whoever serves it, and filled in for each call. */
+/** The arguments of fallocate(2); made once, and filled in for each call. */
 import { blockBytes, largestFileBlocks } from '../../layout/geometry.js'
 
 /** Where the largest file ends, in bytes. */

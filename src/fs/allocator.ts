@@ -18,6 +18,7 @@ import {
   LAST_GROWN,
   PROMISED_BLOCKS,
   SEARCH_HINT,
+  SEGMENT_HINTS,
   type SharedState,
 } from './shared-state.js'
 
@@ -26,9 +27,10 @@ const runsExamined = 64
 const wordsPerGroupShift = 10
 /** Of what is free and not reserved, one file may have this part ahead. */
 const shareOfFree = 8
-/** Who waits for blocks that are held looks again after this long. */
+/** A claim that waits for held blocks looks again after this long. */
 const recheckMs = 100
 const everyone = 0x7fff_ffff
+const homeWords = 3
 
 export class Allocator implements ReservedBlocks {
   /** The blocks that the last {@link claim} took. */
@@ -42,10 +44,19 @@ export class Allocator implements ReservedBlocks {
   readonly #bitmap: number
   readonly #wordCount: number
   readonly #reservations: Reservations
+  /** Of each segment in which to look first: its number, its first block for data, and the block after its last. */
+  readonly #home: Uint32Array
   /** Of PROMISED_BLOCKS, those of the promise in hand: what it has left for this worker's claims. */
   #promised = 0
 
-  constructor(medium: Medium, state: SharedState, locks: Locks, geometry: Geometry) {
+  /** @param home numbers of the segments in which to look first */
+  constructor(
+    medium: Medium,
+    state: SharedState,
+    locks: Locks,
+    geometry: Geometry,
+    home: readonly number[] = [],
+  ) {
     this.#medium = medium
     this.#state = state
     this.#locks = locks
@@ -54,6 +65,12 @@ export class Allocator implements ReservedBlocks {
     this.#bitmap = state.bitmap
     this.#wordCount = Math.ceil(geometry.blockCount / 32)
     this.#reservations = new Reservations(state, this)
+    this.#home = Uint32Array.from(
+      home.flatMap((segment) => {
+        const { first, blocks, dataStart } = geometry.segments[segment]!
+        return [segment, dataStart, first + blocks]
+      }),
+    )
   }
 
   /** What files have ahead is free. */
@@ -65,6 +82,7 @@ export class Allocator implements ReservedBlocks {
   load(): void {
     Atomics.store(this.#words, FREE_BLOCKS, this.#loadGroups(0))
     Atomics.store(this.#words, SEARCH_HINT, this.#geometry.dataStart)
+    this.#placeHints(0)
     this.#withhold()
   }
 
@@ -75,7 +93,15 @@ export class Allocator implements ReservedBlocks {
   loadFrom(blockCount: number): void {
     const group = Math.ceil(blockCount / blocksPerBitmapBlock)
     Atomics.add(this.#words, FREE_BLOCKS, this.#loadGroups(group))
+    this.#placeHints(blockCount)
     this.#withhold()
+  }
+
+  /** Searches in the segments from a block on begin at their beginning. */
+  #placeHints(from: number): void {
+    this.#geometry.segments.forEach(({ first, dataStart }, n) => {
+      if (first >= from) Atomics.store(this.#words, SEGMENT_HINTS + n, dataStart)
+    })
   }
 
   /** @returns how many free blocks there are from a group on */
@@ -205,7 +231,8 @@ export class Allocator implements ReservedBlocks {
   }
 
   /**
-   * Keeps free blocks from being found until {@link letGo}. They count as free all the same: who finds no others waits.
+   * Keeps free blocks from being found until {@link letGo}. They count as free all the same: a claim that finds no
+   * others waits.
    * @param fewest blocks that their run has to have, unless it `continues` from `from` on what was held before
    * @returns how many, `most` at the most, at runStart; 0 where there are none between `from` and `to`
    */
@@ -252,7 +279,7 @@ export class Allocator implements ReservedBlocks {
     }
     if (found === 0) return 0
     this.#mark(this.runStart, found)
-    this.#words[SEARCH_HINT] = this.runStart + found
+    this.#words[this.#hintOf(this.runStart)] = this.runStart + found
     const taken = Math.min(found, want)
     if (ahead > 0) this.#reservations.set(file, this.runStart + taken, found - taken)
     return taken
@@ -275,7 +302,7 @@ export class Allocator implements ReservedBlocks {
     return goal !== 0 && goal < this.#geometry.blockCount && this.#isFree(goal)
   }
 
-  /** Whoever has let go of a file, or cut it, gives back what it has ahead. */
+  /** Releases what a file has ahead, once it was closed or truncated. */
   releaseAhead(file: number): void {
     if (this.#reservations.find(file) === 0) return
     this.#locks.lockAllocator()
@@ -302,7 +329,10 @@ export class Allocator implements ReservedBlocks {
   unreserve(first: number, count: number): void {
     this.#unmark(first, count)
     // So that files lie close together when the runs ahead of them go.
-    if (this.#words[SEARCH_HINT]! >>> 0 === first + count) this.#words[SEARCH_HINT] = first
+    const words = this.#words
+    if (words[SEARCH_HINT]! >>> 0 === first + count) words[SEARCH_HINT] = first
+    const end = SEGMENT_HINTS + this.#geometry.segments.length
+    for (let at = SEGMENT_HINTS; at < end; at++) if (words[at]! >>> 0 === first + count) words[at] = first
   }
 
   #unmark(first: number, count: number): number {
@@ -336,13 +366,33 @@ export class Allocator implements ReservedBlocks {
       this.runStart = goal
       return this.#measure(goal, want)
     }
-    const hint = this.#words[SEARCH_HINT]! >>> 0
-    const start = hint < this.#geometry.blockCount ? hint : this.#geometry.dataStart
     this.#bestLength = 0
     this.#examined = 0
+    if (this.#findAtHome(want)) return this.#bestLength
+    const hint = this.#words[SEARCH_HINT]! >>> 0
+    const start = hint < this.#geometry.blockCount ? hint : this.#geometry.dataStart
     if (this.#scan(start, this.#geometry.blockCount, want)) return this.#bestLength
     this.#scan(this.#geometry.dataStart, start, want)
     return this.#bestLength
+  }
+
+  /** Looks where this worker is to look first. @returns whether there is a free block */
+  #findAtHome(want: number): boolean {
+    const home = this.#home
+    for (let n = 0; n < home.length; n += homeWords) {
+      const hint = this.#words[SEGMENT_HINTS + home[n]!]! >>> 0
+      if (this.#scan(hint, home[n + 2]!, want) || this.#scan(home[n + 1]!, hint, want)) return true
+    }
+    return this.#bestLength > 0
+  }
+
+  /** The word that tells where a search goes on after this block. */
+  #hintOf(block: number): number {
+    const home = this.#home
+    for (let n = 0; n < home.length; n += homeWords) {
+      if (block >= home[n + 1]! && block < home[n + 2]!) return SEGMENT_HINTS + home[n]!
+    }
+    return SEARCH_HINT
   }
 
   #bestLength = 0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The arguments of copy_file_range(2); made once by whoever serves copies, and filled in for each call. */
+/** The arguments of copy_file_range(2); made once, and filled in for each call. */
 
 /** Bytes that one call copies at the most, including holes, so that its result stays a small number. */
 export const mostBytesPerCopy = 2 ** 30

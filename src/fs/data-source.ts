@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Where the data of a write comes from: the memory of whoever calls, or another place on the medium. */
+/** Where the data of a write comes from: the caller's memory, or another place on the medium. */
 import { blockBytes, blockShift } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'

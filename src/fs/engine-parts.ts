@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The parts of an engine. Each worker has its own, on a medium and a state that all workers share. */
+/** The parts of an engine. Each worker and thread has its own, on a medium and a state that all of them share. */
 import type { Medium } from '../pmem/medium.js'
 import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
@@ -64,7 +64,7 @@ export class EngineParts {
   readonly fill: MapFill
   readonly reclaim: Reclaim
 
-  /** @param worker from 0 @param onDamage as for Engine */
+  /** @param worker from 0 @param onDamage hears of all damage that calls meet, whatever they return */
   constructor(
     whole: Medium,
     state: SharedState,
@@ -78,7 +78,7 @@ export class EngineParts {
     const area = new DataArea(geometry)
     const map = new BlockMap(medium, area)
     const locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
-    const allocator = new Allocator(medium, state, locks, geometry)
+    const allocator = new Allocator(medium, state, locks, geometry, setting.homes[worker])
     const Log = setting.isChecked ? CheckedTransaction : Transaction
     const tx = new Log(medium, allocator, geometry, worker)
     this.medium = medium

@@ -11,6 +11,11 @@ export interface EngineSetting {
   readonly isChecked: boolean
   /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
   readonly isReadOnly: boolean
+  /**
+   * By worker: the segments in which it looks for free blocks first, as their devices are near to its processor. A
+   * worker that has none here takes them from any.
+   */
+  readonly homes: readonly (readonly number[])[]
   /** How writes change blocks that a file has. */
   readonly data: DataMode
   /** An access that is noted is noted each time, and not only when relatime finds it due (mount(8)). */

@@ -3,14 +3,13 @@
  * The engine: POSIX calls by inode number, for one worker. Each call takes the locks that it needs, runs its
  * transaction and returns a value or a negative errno; when it returns, its effect is durable.
  *
- * Who is handed an inode number by lookup, create and the like holds a reference to it until `forget`: an inode
+ * A caller that gets an inode number from lookup, create and the like holds a reference to it until `forget`: an inode
  * without names lives as long as someone refers to it.
  *
  * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
  * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
 import type { Mapping } from '../native/index.js'
-import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
@@ -18,13 +17,11 @@ import { type AttributeChange, attributeWords } from './attributes.js'
 import type { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
 import { Clock } from './clock.js'
-import type { DamageListener } from './damage.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
 import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
-import { EngineParts } from './engine-parts.js'
-import type { EngineSetting } from './engine-setting.js'
+import type { EngineParts } from './engine-parts.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
 import { Fallocate } from './fallocate.js'
@@ -99,25 +96,15 @@ export class Engine {
   /** What an entry or a directory names, while #inode is still needed. */
   readonly #named: Inode
 
-  /**
-   * @param worker from 0; one engine per worker and thread
-   * @param onDamage hears of all damage that calls meet, whatever they return
-   */
-  constructor(
-    whole: Medium,
-    state: SharedState,
-    setting: EngineSetting,
-    worker: number,
-    onDamage: DamageListener,
-  ) {
-    const parts = new EngineParts(whole, state, setting, worker, onDamage)
-    const { medium } = parts
+  /** @param parts one engine's alone */
+  constructor(parts: EngineParts) {
+    const { medium, setting } = parts
     this.clock = parts.clock
     this.space = parts.space
     this.turns = parts.turns
     this.isReadOnly = setting.isReadOnly
     this.#notesEachAccess = setting.strictAccessTimes
-    this.#state = state
+    this.#state = parts.state
     this.#geometry = setting.geometry
     this.#end = parts.end
     this.#locks = parts.locks
@@ -492,7 +479,7 @@ export class Engine {
     return 0
   }
 
-  /** Points `inode` at one in use, for who is not to throw. @returns 0, -ESTALE or -EUCLEAN */
+  /** Points `inode` at one in use, without throwing. @returns 0, -ESTALE or -EUCLEAN */
   #open(number: number, inode: Inode): number {
     try {
       return this.#table.open(number, inode)

@@ -255,7 +255,7 @@ export class FreeInodes {
   /** Gives back a block of inodes, if all of them are free and enough others are. The roots must have been saved. */
   #release(tx: Transaction, index: number): void {
     if (tx.room < roomForRelease || !this.#isSpare(index)) return
-    // Who has freed its last inode may have remembered where it is.
+    // A worker that freed its last inode may have remembered where it is.
     if (this.#blocks.noteUnreachable(index) > 0) return
     const block = this.#table.blockAt(index)
     const generation = this.#openEmpty(index, block)

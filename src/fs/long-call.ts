@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Calls that take long, and how they take turns with others. Such a call is done in parts, each of one transaction, and
- * holds no lock between two of them. Whoever serves a worker's calls may let the rest of one be put off, and does a
- * part of it when the others that have come are done. Where nobody takes turns, a call goes on until it is done.
+ * holds no lock between two of them. The channel of a worker may put off the rest of a call, and does a part of it
+ * when the others that have come are done. Without a channel, a call goes on until it is done.
  */
 
 /** What a part gives when more are left. */

@@ -3,7 +3,7 @@
  * The runs of blocks that growing files have ahead of them. They are marked in the working bitmap alone: a crash loses
  * nothing, and nothing on the medium tells of them. They count as free. There are as many as the table has places; the
  * oldest of a set makes way for a new one. All runs under the allocator's lock; {@link Reservations.find}
- * may be asked without it, by who asks again under it.
+ * may be asked without it, if it is asked again under the lock.
  */
 import {
   RESERVATIONS,
@@ -22,7 +22,7 @@ const places = 4
 const sets = reservationCount / places
 const end = RESERVATIONS + reservationCount * reservationWords
 
-/** Who marks the blocks of a reservation as free again. */
+/** Marks the blocks of a reservation as free again. */
 export interface ReservedBlocks {
   unreserve(first: number, count: number): void
 }

@@ -5,6 +5,7 @@
  */
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode } from '../../layout/inode.js'
+import { mostSegments } from '../../layout/superblock.js'
 import type { Mapping } from '../native/index.js'
 import {
   type TransferBuffer,
@@ -29,7 +30,7 @@ export const METADATA_LOCK = 16
 export const FAILED = 32
 /** How often calls have met damage. */
 export const DAMAGE_MET = 33
-/** Held by whoever reads or changes the words at {@link SUPERBLOCK}. */
+/** Protects the words at {@link SUPERBLOCK}. */
 export const SUPERBLOCK_LOCK = 34
 /** Incremented whenever a block of the inode table is freed: what a worker remembers of the table is then invalid. */
 export const TABLE_EPOCH = 40
@@ -55,7 +56,9 @@ export const reservationCount = 1024
 export const reservationWords = 4
 /** The superblock (open-superblock.ts), a block of words. */
 export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
-const BITMAP = SUPERBLOCK + blockWords
+/** For each segment, where the last search of a worker that looks there first has ended. */
+export const SEGMENT_HINTS = SUPERBLOCK + blockWords
+const BITMAP = SEGMENT_HINTS + mostSegments
 
 /** Memory of each worker's own, in which a call puts together what it stores. */
 export const scratchBytes = 8192

@@ -258,7 +258,7 @@ export class Transaction {
     this.#medium.flush(block, word * 4, (2 * count - 1) * 4)
   }
 
-  /** Makes the log durable, for who then changes what was saved by other means than put. */
+  /** Makes the log durable, for callers that then change what was saved by other means than put. */
   sealLog(): void {
     if (this.#unsealed) this.#seal()
   }

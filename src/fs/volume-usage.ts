@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** How full a volume is, as statfs(2) reports it; made once by whoever asks, and filled in for each call. */
+/** How full a volume is, as statfs(2) reports it; made once, and filled in for each call. */
 
 export class VolumeUsage {
   /** Blocks that may hold data, used or free. */

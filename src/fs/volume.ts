@@ -9,6 +9,7 @@ import { roots } from '../../layout/roots.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import { Allocator } from './allocator.js'
 import { Engine } from './engine.js'
+import { EngineParts } from './engine-parts.js'
 import type { EngineSetting } from './engine-setting.js'
 import { type DamageListener, DamagedPlaces, mostDamagedPlaces } from './damage.js'
 import {
@@ -153,6 +154,7 @@ export class Volume {
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
+      homes: [],
       isReadOnly: this.#isReadOnly,
       hasAcls: this.#options.hasAcls ?? true,
       data: this.#options.data ?? 'inplace',
@@ -162,7 +164,8 @@ export class Volume {
 
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
   engine(worker: number, setting = this.setting): Engine {
-    return new Engine(this.#medium, this.state, setting, worker, (what) => this.noteDamage(what, Date.now()))
+    const onDamage = (what: string): void => this.noteDamage(what, Date.now())
+    return new Engine(new EngineParts(this.#medium, this.state, setting, worker, onDamage))
   }
 
   /** How full it is. Takes no lock, so any thread may ask while engines serve. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The arguments of a write to a file; made once by whoever serves writes, and filled in for each call. */
+/** The arguments of a write to a file; made once, and filled in for each call. */
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 
 export class WriteRequest {

@@ -52,6 +52,6 @@ export interface Channel {
   serveBy(files: FileSystem, options: ServerOptions): void
   /** Serves again after a pause, as {@link serve} does. */
   goOn(): ChannelEnd
-  /** Lets go of all but the memory of the stop word, which whoever may still set it unmaps. */
+  /** Releases everything but the memory of the stop word: the thread that may still set the word unmaps it. */
   release(): void
 }

@@ -14,7 +14,7 @@
  */
 import { EAGAIN, EINTR, EPROTO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
-import { STOP, exchangeBlock, native } from '../native/index.js'
+import { exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import { type Channel, type ChannelEnd, type ChannelParts, type StopPlace, endOf } from './channel.js'
 import type { FileSystem } from './file-system.js'
@@ -58,30 +58,22 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
 
   constructor(parts: ChannelParts) {
     this.#buffer = createTransferBuffer('pmfs2 requests', totalBytes)
-    const memory = {
-      buffer: this.#buffer,
-      pieceWord: pieceBytes / 4,
-      clockWord: block.secondsLow,
-      coarseTimeWord: block.coarseTime,
-    }
-    this.#handler = new RequestHandler(parts, memory, this)
+    this.#handler = new RequestHandler(parts, { buffer: this.#buffer, block, pieceBytes }, this)
     this.#turns = new RequestTurns(this.#handler, this)
     this.#message = this.#handler.message
     this.#gathers = parts.options.overRing
     const { words, mapping } = this.#buffer
-    words[block.fd] = parts.fd
-    words[block.pieceListOffset] = pieceBytes
     words[block.requestMapping] = mapping
     words[block.requestCapacity] = capacityBytes
     this.#useSlot(0)
   }
 
   get stopPlace(): StopPlace {
-    return { mapping: this.#buffer.mapping, word: block.stop }
+    return this.#handler.stopPlace
   }
 
   get isStopped(): boolean {
-    return this.#buffer.words[block.stop] === STOP
+    return this.#handler.isStopped
   }
 
   serveBy(files: FileSystem, options: ServerOptions): void {
@@ -107,7 +99,7 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
     let drained = 0
     for (;;) {
       if (!turns.isEmpty && words[block.stop] !== 0) {
-        // Who looks for a request without waiting is not told of a pause.
+        // An exchange that does not wait does not notice a pause.
         this.#sendNow()
         return this.#end(-EINTR)
       }
@@ -233,7 +225,7 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
     message.payloadBytes = bytes - skip
   }
 
-  /** The exchange block stays: its stop word may be set until this thread has ended. Who set it unmaps it then. */
+  /** The exchange block stays, as another thread may set its stop word until this one has ended, and unmaps it then. */
   release(): void {
     this.#handler.release()
   }

@@ -120,7 +120,7 @@ export class IoctlCalls {
     return this.#end(FSLABEL_MAX)
   }
 
-  /** As on ext4: whoever may not set it is told so first, and what follows the zero does not matter. */
+  /** As on ext4: permission is checked first, and bytes after the zero do not matter. */
   #setLabel(label: VolumeLabel): number {
     const { payload, payloadStart, payloadBytes, pid, uid } = this.#message
     if (payloadBytes < FSLABEL_MAX) return -EINVAL

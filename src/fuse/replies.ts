@@ -12,7 +12,7 @@ export const entryBytes = fuse.fuse_entry_out.lengthBytes
 const entryWords = fuse.fuse_entry_out.lengthWords
 
 export class Replies {
-  /** An inode's words; whoever asks for attributes may use them. */
+  /** An inode's words: scratch memory for any call that reads attributes. */
   readonly attributes = new Uint32Array(attributeWords)
   readonly #files: Attributes & References
   readonly #message: Message

@@ -4,11 +4,12 @@
  * server, which another one may replace after a pause.
  */
 import type { LongCall } from '../fs/long-call.js'
+import { STOP } from '../native/index.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
-import type { ChannelParts } from './channel.js'
+import type { ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
-import { Message, type MessageMemory } from './message.js'
+import { Message } from './message.js'
 import { DeviceNotices } from './notices.js'
 import type { Patience } from './patience.js'
 import { Server, type ServerOptions } from './server.js'
@@ -16,16 +17,22 @@ import type { Statistics } from './statistics.js'
 import { traced } from './trace.js'
 
 /** The channel's own. */
-export interface ChannelMemory extends Omit<MessageMemory, 'zeros'> {
-  /** The first of three words in which the native helper notes the time: seconds (low, high), nanoseconds. */
-  readonly clockWord: number
-  /** The word that has the helper note the time of the kernel's tick. */
-  readonly coarseTimeWord: number
+export interface ChannelMemory {
+  readonly buffer: TransferBuffer
+  /** Words at the start of the buffer that both native calls have: exchangeBlock, ringBlock. */
+  readonly block: CommonBlock
+  /** Where the list of the reply's pieces begins. */
+  readonly pieceBytes: number
 }
+
+type CommonBlock = Readonly<Record<'fd' | 'pieceListOffset' | 'secondsLow' | 'coarseTime' | 'stop', number>>
 
 export class RequestHandler {
   readonly message: Message
-  readonly #memory: ChannelMemory
+  readonly #buffer: TransferBuffer
+  readonly #block: CommonBlock
+  /** The first of three words in which the native helper notes the time: seconds (low, high), nanoseconds. */
+  readonly #clockWord: number
   readonly #zeros: TransferBuffer
   readonly #statistics: Statistics
   readonly #notices: DeviceNotices
@@ -35,10 +42,14 @@ export class RequestHandler {
   /** Handles requests and prints them; null where nothing is to be printed. */
   #traced: ReturnType<typeof traced>
 
-  constructor(parts: ChannelParts, memory: ChannelMemory, patience: Patience) {
-    this.#memory = memory
+  constructor(parts: ChannelParts, { buffer, block, pieceBytes }: ChannelMemory, patience: Patience) {
+    buffer.words[block.fd] = parts.fd
+    buffer.words[block.pieceListOffset] = pieceBytes
+    this.#buffer = buffer
+    this.#block = block
+    this.#clockWord = block.secondsLow
     this.#zeros = createTransferBuffer('pmfs2 zeros', maxWriteBytes)
-    this.message = new Message(parts.memory, { ...memory, zeros: this.#zeros })
+    this.message = new Message(parts.memory, { buffer, pieceWord: pieceBytes / 4, zeros: this.#zeros })
     this.#statistics = parts.statistics
     this.#notices = new DeviceNotices(parts.fd)
     this.#patience = patience
@@ -51,6 +62,14 @@ export class RequestHandler {
     return this.#files
   }
 
+  get stopPlace(): StopPlace {
+    return { mapping: this.#buffer.mapping, word: this.#block.stop }
+  }
+
+  get isStopped(): boolean {
+    return this.#buffer.words[this.#block.stop] === STOP
+  }
+
   /** INIT was answered. */
   get isInitialized(): boolean {
     return this.#server.initialized
@@ -58,8 +77,8 @@ export class RequestHandler {
 
   /** Sets the file system's clock to the time of the last exchange. */
   setClock(): void {
-    const { buffer, clockWord: at } = this.#memory
-    const { words } = buffer
+    const { words } = this.#buffer
+    const at = this.#clockWord
     this.#files.clock.set(words[at]!, words[at + 1]!, words[at + 2]!)
   }
 
@@ -93,8 +112,7 @@ export class RequestHandler {
    * two clocks would put a later change before an earlier one.
    */
   #serverOf(files: FileSystem, options: ServerOptions): Server {
-    const { buffer, coarseTimeWord } = this.#memory
-    buffer.words[coarseTimeWord] = options.writebackCache ? 1 : 0
+    this.#buffer.words[this.#block.coarseTime] = options.writebackCache ? 1 : 0
     return new Server(files, this.message, this.#statistics, options, this.#patience, this.#notices)
   }
 }

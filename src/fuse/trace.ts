@@ -21,7 +21,7 @@ trace.log = (...words: unknown[]): void => {
   try {
     writeSync(2, `${format(...words)}\n`)
   } catch {
-    // Whoever read the traces has gone; that must not end the mount.
+    // The reader of the traces has gone, which must not end the mount.
     trace.enabled = false
   }
 }

@@ -12,7 +12,7 @@
  */
 import { EAGAIN } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
-import { RING_HEADER_BYTES, STOP, native, ringBlock, ringHeader } from '../native/index.js'
+import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer } from '../pmem/transfer-buffer.js'
 import { type Channel, type ChannelEnd, type ChannelParts, type StopPlace, endOf } from './channel.js'
@@ -77,21 +77,13 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
     const headers = Math.ceil((entries * RING_HEADER_BYTES) / pageBytes) * pageBytes
     this.#payloads = headerBytes + headers
     this.#buffer = createTransferBuffer('pmfs2 ring', this.#payloads + entries * maxWriteBytes)
-    const memory = {
-      buffer: this.#buffer,
-      pieceWord: pieceBytes / 4,
-      clockWord: block.secondsLow,
-      coarseTimeWord: block.coarseTime,
-    }
-    this.#handler = new RequestHandler(parts, memory, this)
+    this.#handler = new RequestHandler(parts, { buffer: this.#buffer, block, pieceBytes }, this)
     this.#turns = new RequestTurns(this.#handler, this)
     this.#message = this.#handler.message
     const { words } = this.#buffer
-    words[block.fd] = parts.fd
     words[block.headersOffset] = headerBytes
     words[block.payloadsOffset] = this.#payloads
     words[block.payloadBytes] = maxWriteBytes
-    words[block.pieceListOffset] = pieceBytes
     words[block.replyEntry] = noEntry
     words[block.pollMicroseconds] = parts.pollMicroseconds
     this.#ring = native.openRing(entries, this.#buffer.mapping, 0)
@@ -99,11 +91,11 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
   }
 
   get stopPlace(): StopPlace {
-    return { mapping: this.#buffer.mapping, word: block.stop }
+    return this.#handler.stopPlace
   }
 
   get isStopped(): boolean {
-    return this.#buffer.words[block.stop] === STOP
+    return this.#handler.isStopped
   }
 
   serveBy(files: FileSystem, options: ServerOptions): void {

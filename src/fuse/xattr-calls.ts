@@ -20,7 +20,7 @@ import * as fuse from './protocol.js'
 const listBytes = 16384
 
 const selinux = Buffer.from('security.selinux')
-/** Whether the kernel itself answers who asks for it. */
+/** Whether the kernel itself answers a request for it. */
 const hasSelinux = existsSync('/sys/fs/selinux/enforce')
 
 /** A list of names, each with its prefix and a NUL. */

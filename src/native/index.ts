@@ -78,7 +78,7 @@ export const exchangeBlock = {
   stop: 10,
   /**
    * out: errno of the reply if the kernel did not take it, else 0. ENOENT: the request was interrupted. Any other is a
-   * defect (EINVAL: a malformed reply); whoever made the request is then answered EIO instead, so as not to hang.
+   * defect (EINVAL: a malformed reply); the program that made the request then gets EIO instead, so as not to hang.
    */
   replyErrno: 11,
   /**

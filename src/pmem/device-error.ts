@@ -9,7 +9,7 @@ export class DeviceError extends Error {
   override readonly name = 'DeviceError'
   /** The errno's name, such as EBUSY. */
   readonly code: string
-  /** Of EBUSY: whoever uses the device is not about to let go of it. */
+  /** Of EBUSY: the user of the device is not about to release it. */
   readonly outlasts: boolean
   /** The device that was to be opened, as it was named; null where the error is about something else. */
   device: string | null = null

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The devices of a volume, open together, in the order in which they lie on the medium. Invariant: all of them are
- * open, or none is; and the first one is closed last, so that whoever finds it free finds all of them free.
+ * open, or none is; and the first one is closed last, so a process that finds it free finds all of them free.
  */
 import type { Device, OpenOptions, WindowMode } from './device.js'
 import { openDevice } from './device.js'

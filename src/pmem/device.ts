@@ -31,6 +31,7 @@ import {
   statDevice,
 } from './device-open.js'
 import { type Mapper, nativeMapper } from './mapper.js'
+import { nodeOfDevice } from './numa.js'
 import {
   type DeviceKind,
   type PersistenceDomain,
@@ -56,6 +57,8 @@ export interface Device {
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
   readonly alignBytes: number
   readonly domain: PersistenceDomain
+  /** The NUMA node on which it lies; null where it is not known, or the machine has one node only. */
+  readonly numaNode: number | null
   /**
    * Maps `lengthBytes` from `offsetBytes` on; a window is {@link windowLimitBytes} at most. It outlives close():
    * native.unmap() ends it. @throws DeviceError EINVAL, EACCES, EFBIG (the mapper's limit) or what mmap(2) gives
@@ -290,6 +293,9 @@ function assemble(
     },
     alignBytes,
     domain,
+    get numaNode() {
+      return nodeOfDevice(kind, number)
+    },
     get punchFd() {
       return kind === 'devdax' || access === 'read-only' ? -1 : source
     },

@@ -38,7 +38,7 @@ for (const n of [1, 2]) {
     await volume.close()
     await t.rejects(volume.readFile('/file'), { code: 'EBADF' })
 
-    const again = openVolume(device, false, true)
+    const again = openVolume(device, false, { unmarked: true })
     t.not(again.volume.superblock.get(layout.word.state), stateClean)
     again.close()
     const recovered = await openFiles(device)

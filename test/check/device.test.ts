@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The check and the dump of devices: exit codes, what is busy, and that nothing is written. */
-import { createHash } from 'node:crypto'
-import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { entryChecksum } from '../../layout/checksum.js'
@@ -12,6 +11,7 @@ import { dumpDevices } from '../../src/check/dump/dump-device.js'
 import { recordDamage, recordDamageCount } from '../../src/fs/damage-record.js'
 import { readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
 import { openDevice } from '../../src/pmem/device.js'
+import { fingerprint } from '../cli/cli.js'
 import { temporaryDirectory, type TearsDown } from '../support/temporary.js'
 import { Patient, makeSample } from '../support/sample.js'
 
@@ -25,10 +25,6 @@ async function fileWith(t: TearsDown, change: (patient: Patient) => void = () =>
   const path = join(await temporaryDirectory(t), 'volume')
   writeFileSync(path, patient.medium.bytes[0]!)
   return path
-}
-
-function fingerprint(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex')
 }
 
 function poke(path: string, offset: number, bytes: readonly number[]): void {

@@ -64,7 +64,12 @@ void t.test('a switch takes no value, and channels have names', async (t) => {
   const mount = (...options: readonly string[]): readonly string[] => ['/nonexistent', '/none', ...options]
   await refuse(t, mount('--channel'), 1, /^mount: --channel needs a value; try/)
   await refuse(t, mount('-o'), 1, /^mount: -o needs a value; try/)
-  await refuse(t, mount('--channel', 'x'), 1, /^mount: channel=x: one of auto, uring, devfuse, fuse-native is needed; try/)
+  await refuse(
+    t,
+    mount('--channel', 'x'),
+    1,
+    /^mount: channel=x: one of auto, uring, devfuse, fuse-native is needed; try/,
+  )
   await refuse(t, mount('--workers', '2', '--workers', '0'), 1, /^mount: workers=0: a number from 1/)
 })
 

@@ -6,6 +6,7 @@
 import { test } from 'tap'
 import { flagNoAtime } from '../../layout/inode.js'
 import { Engine } from '../../src/fs/engine.js'
+import { EngineParts } from '../../src/fs/engine-parts.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { Replay } from '../support/power-failure.js'
 import { Random } from '../support/random.js'
@@ -45,7 +46,7 @@ void test('strictatime notes each access, but for files that are not to have the
   const volume = TestVolume.of(t, 1024)
   const { medium } = volume
   const setting = { ...volume.volume.setting, strictAccessTimes: true }
-  const engine = new Engine(medium, volume.volume.state, setting, 0, () => undefined)
+  const engine = new Engine(new EngineParts(medium, volume.volume.state, setting, 0, () => undefined))
   const caller = new EngineCaller(engine, medium)
   t.teardown(() => caller.release())
   const sink = { data: () => undefined, hole: () => undefined }

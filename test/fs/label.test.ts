@@ -189,12 +189,15 @@ const program = `
   import { workerData, parentPort } from 'node:worker_threads'
   const { MappedMedium } = await import(workerData.medium)
   const { Engine } = await import(workerData.engine)
+  const { EngineParts } = await import(workerData.parts)
   const { SharedState } = await import(workerData.state)
   const { description, worker, rounds } = workerData
   const ready = new Int32Array(workerData.ready)
   const state = SharedState.view(description.state)
   const medium = new MappedMedium(description.medium)
-  const { label } = new Engine(medium, state, description.setting, worker, () => undefined)
+  const { label } = new Engine(
+    new EngineParts(medium, state, description.setting, worker, () => undefined),
+  )
   const bytes = new Uint8Array(64)
   let torn = 0
   Atomics.add(ready, 0, 1)
@@ -221,6 +224,7 @@ void test('threads that set it, and one that records damage meanwhile, lose noth
         workerData: {
           medium: from('pmem/mapped-medium'),
           engine: from('fs/engine'),
+          parts: from('fs/engine-parts'),
           state: from('fs/shared-state'),
           description: {
             medium: memory.description,

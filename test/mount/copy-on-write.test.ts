@@ -5,10 +5,10 @@
  */
 import { constants } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import tap, { type Test } from 'tap'
-import { pattern } from '../posix/fixture.js'
+import tap from 'tap'
+import { actor, pattern } from '../posix/fixture.js'
 import { requestCost } from '../support/request-cost.js'
-import { System, outcome } from '../support/system.js'
+import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -16,12 +16,6 @@ tap.setTimeout(300_000)
 const { O_RDWR } = constants
 const mebibyte = 2 ** 20
 const channel = ['--channel', 'devfuse'] as const
-
-async function actor(t: Test): Promise<System> {
-  const system = await System.start()
-  t.teardown(() => system.stop())
-  return system
-}
 
 void tap.test('info tells how writes change blocks, and ext4’s modes are refused', async (t) => {
   const mount = await TestMount.mounted(t, '16M', ...channel, '-o', 'data=cow')

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mounts of volumes of several devices: named, found, missing, in use, failing, and made writable together. */
-import { createHash } from 'node:crypto'
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import tap, { type Test } from 'tap'
+import tap from 'tap'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
+import { fingerprint } from '../cli/cli.js'
+import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
-import { installHelper } from '../support/mount-helper.js'
-import { type Finished, finish, run, withoutRunner } from '../support/run-command.js'
-import { System, outcome } from '../support/system.js'
+import { installHelper, mount8 } from '../support/mount-helper.js'
+import { run } from '../support/run-command.js'
+import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -17,22 +18,6 @@ tap.setTimeout(300_000)
 const mebibyte = 2 ** 20
 /** The second one begins beyond a gap, and reaches over the end of a window. */
 const sizes = [20 * mebibyte, 2 ** 30 + 8 * mebibyte, 12 * mebibyte] as const
-
-function mount8(...args: readonly string[]): Promise<Finished> {
-  return finish('env', [...withoutRunner, 'mount', ...args])
-}
-
-async function actor(t: Test): Promise<System> {
-  const system = await System.start()
-  t.teardown(() => system.stop())
-  return system
-}
-
-async function digest(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
-}
 
 /** Bytes that tell where they belong. */
 function contents(n: number): Buffer {
@@ -83,12 +68,12 @@ void tap.test('a device elsewhere is named by -o device=, also in fstab', async 
   const moved = join(mount.folder, 'elsewhere', 'second')
   await mkdir(join(mount.folder, 'elsewhere'))
   await rename(second, moved)
-  const before = await digest(first)
+  const before = fingerprint(first)
   t.match(await pmfs2([first, mount.mountpoint]), {
     end: 32,
     output: /^mount: \S+: device number 2 of its 2, identifier [0-9a-f]{32}, is missing/m,
   })
-  t.equal(await digest(first), before, 'nothing is changed on the other one')
+  t.equal(fingerprint(first), before, 'nothing is changed on the other one')
   t.notOk(mount.isMounted())
   for (const options of [`device=${moved}`, `device=${first},device=${moved},noatime`]) {
     await mount.mount('-o', options)
@@ -162,16 +147,16 @@ void tap.test('there and back between read-only and writable', async (t) => {
   await system.writeFile(file, contents(1))
   await mount.remount('-o', 'ro')
   const small = [mount.devices[0]!, mount.devices[2]!]
-  const before = await Promise.all(small.map(digest))
+  const before = small.map(fingerprint)
   t.ok((await system.readFile(file)).equals(contents(1)))
   t.equal(await outcome(system.writeFile(file, Buffer.from('no'))), 'EROFS')
-  t.same(await Promise.all(small.map(digest)), before)
+  t.same(small.map(fingerprint), before)
   t.match(await mount8('-o', 'remount,rw', mount.mountpoint), { end: 0 })
   for (let n = 2; n < 6; n++) await system.writeFile(`${file}${n}`, contents(n))
   t.match(await mount8('-o', 'remount,ro', mount.mountpoint), { end: 0 })
-  const after = await Promise.all(small.map(digest))
+  const after = small.map(fingerprint)
   for (let n = 2; n < 6; n++) t.ok((await system.readFile(`${file}${n}`)).equals(contents(n)))
-  t.same(await Promise.all(small.map(digest)), after)
+  t.same(small.map(fingerprint), after)
   await mount.unmount()
   t.match(await mount.check(), /clean/)
 })

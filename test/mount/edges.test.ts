@@ -2,7 +2,8 @@
 /** Where the kernel's idea of a mount and the server's could come apart. */
 import { constants } from 'node:fs'
 import tap from 'tap'
-import { System, outcome } from '../support/system.js'
+import { actor } from '../posix/fixture.js'
+import { outcome } from '../support/system.js'
 import { TestMount } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -10,12 +11,6 @@ tap.setTimeout(300_000)
 const { O_CREAT, O_RDWR } = constants
 const mib = 2 ** 20
 const second = 1_000_000_000n
-
-async function actor(t: { teardown(end: () => unknown): unknown }): Promise<System> {
-  const system = await System.start()
-  t.teardown(() => system.stop())
-  return system
-}
 
 void tap.test('times that cannot be told become the nearest that can', async (t) => {
   const mount = await TestMount.mounted(t, '16M')

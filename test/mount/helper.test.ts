@@ -5,18 +5,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { helperFile, installHelper } from '../support/mount-helper.js'
+import { helperFile, installHelper, mount8 } from '../support/mount-helper.js'
 import { dropOthers } from '../support/own-mounts.js'
-import { type Finished, finish, run, withoutRunner } from '../support/run-command.js'
+import { finish, run, withoutRunner } from '../support/run-command.js'
 import type { TearsDown } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
-
-/** mount(8), and not what the test runner has Node load. */
-function mount8(...args: readonly string[]): Promise<Finished> {
-  return finish('env', [...withoutRunner, 'mount', ...args])
-}
 
 async function mounts(t: Test, ...args: readonly string[]): Promise<void> {
   const { end, output } = await mount8(...args)

@@ -6,8 +6,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { ALICE, actor } from '../posix/fixture.js'
+import { mount8 } from '../support/mount-helper.js'
 import { turnRingOn } from '../support/ring-switch.js'
-import { type Finished, finish, withoutRunner } from '../support/run-command.js'
+import type { Finished } from '../support/run-command.js'
 import { type System, outcome } from '../support/system.js'
 import { TestMount, succeed } from '../support/test-mount.js'
 
@@ -36,7 +37,7 @@ async function labelShown(operand: string): Promise<string> {
 }
 
 function remounts(mount: TestMount, options: string): Promise<Finished> {
-  return finish('env', [...withoutRunner, 'mount', '-i', '-o', `remount,${options}`, mount.mountpoint])
+  return mount8('-i', '-o', `remount,${options}`, mount.mountpoint)
 }
 
 async function asked(t: Test, channel: string): Promise<void> {

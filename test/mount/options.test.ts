@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What mount options do, as programs on the mount see it. */
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import tap, { type Test } from 'tap'
+import tap from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { tick } from '../posix/fixture.js'
-import { System, outcome } from '../support/system.js'
+import { fingerprint } from '../cli/cli.js'
+import { actor, tick } from '../posix/fixture.js'
+import { type System, outcome } from '../support/system.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
@@ -16,18 +16,6 @@ tap.setTimeout(300_000)
 const { O_CREAT, O_NOATIME, O_RDONLY, O_WRONLY, W_OK } = constants
 const hourNs = 3_600_000_000_000n
 
-async function actor(t: Test): Promise<System> {
-  const system = await System.start()
-  t.teardown(() => system.stop())
-  return system
-}
-
-async function digest(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
-}
-
 void tap.test('ro', async (t) => {
   const mount = await TestMount.mounted(t, '16M')
   const system = await actor(t)
@@ -35,7 +23,7 @@ void tap.test('ro', async (t) => {
   await system.writeFile(file, 'contents')
   await system.symlink('file', `${mount.mountpoint}/link`)
   await mount.unmount()
-  const before = await digest(mount.device)
+  const before = fingerprint(mount.device)
 
   await mount.mount('-o', 'ro')
   t.ok(findMount(mount.mountpoint)?.options.includes('ro'), 'the mount table says so')
@@ -60,7 +48,7 @@ void tap.test('ro', async (t) => {
   for (const [what, call] of refused) t.equal(await outcome(call), 'EROFS', what)
   t.notOk(await system.access(file, W_OK), 'access says that it cannot be written')
   await mount.unmount()
-  t.equal(await digest(mount.device), before, 'not a byte of the device has changed')
+  t.equal(fingerprint(mount.device), before, 'not a byte of the device has changed')
 })
 
 void tap.test('ro does not tell what a change would cost', async (t) => {
@@ -79,7 +67,7 @@ void tap.test('require_dax refuses what is not mapped directly, and leaves it al
   for (const parent of [tmpdir(), SHARED_MEMORY]) {
     const mount = await TestMount.make(t, '16M', parent)
     const { device, mountpoint } = mount
-    const before = await digest(device)
+    const before = fingerprint(device)
     for (const options of [['--require-dax'], ['-o', 'require_dax'], ['-o', 'ro,require_dax', '-f']]) {
       const { end, output } = await pmfs2(['mount', device, mountpoint, ...options])
       t.equal(end, 32, options.join(' '))
@@ -90,7 +78,7 @@ void tap.test('require_dax refuses what is not mapped directly, and leaves it al
       )
       t.notOk(mount.isMounted())
     }
-    t.equal(await digest(device), before, 'not a byte of the device has changed')
+    t.equal(fingerprint(device), before, 'not a byte of the device has changed')
     t.match(await mount.mount(), new RegExp(`^mount: ${device} is a file .*a power failure loses`, 'm'))
     const { end, output } = await pmfs2(['mount', device, mountpoint, '-o', 'remount,require_dax'])
     t.equal(end, 1)
@@ -110,14 +98,14 @@ void tap.test('ro leaves even what recovery would mend', async (t) => {
   process.kill(pid, 'SIGKILL')
   await mount.cutOff()
   await outcome(system.close(fd))
-  const before = await digest(mount.device)
+  const before = fingerprint(mount.device)
   await mount.mount('-o', 'ro')
   t.same(await system.names(mount.mountpoint), [])
   await mount.unmount()
-  t.equal(await digest(mount.device), before, 'the orphan is still there')
+  t.equal(fingerprint(mount.device), before, 'the orphan is still there')
   await mount.mount()
   await mount.unmount()
-  t.not(await digest(mount.device), before, 'until it is mounted for writing')
+  t.not(fingerprint(mount.device), before, 'until it is mounted for writing')
   await mount.check()
 })
 

@@ -1,38 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** remount,ro and remount,rw, by the mount helper and without it; damage that makes a mount read-only; umount -f. */
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { tick } from '../posix/fixture.js'
+import { fingerprint } from '../cli/cli.js'
+import { actor, tick } from '../posix/fixture.js'
 import { makeLostFile } from '../support/lost-file.js'
-import { installHelper } from '../support/mount-helper.js'
+import { installHelper, mount8 } from '../support/mount-helper.js'
 import { turnRingOn } from '../support/ring-switch.js'
-import { type Finished, finish, run, withoutRunner } from '../support/run-command.js'
-import { System, outcome } from '../support/system.js'
+import { type Finished, finish, run } from '../support/run-command.js'
+import { type System, outcome } from '../support/system.js'
 import { TestMount, hasEnded, pmfs2, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
 
 const { O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } = constants
 const hourNs = 3_600_000_000_000n
-
-async function actor(t: Test): Promise<System> {
-  const system = await System.start()
-  t.teardown(() => system.stop())
-  return system
-}
-
-async function digest(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
-}
-
-function mount8(...args: readonly string[]): Promise<Finished> {
-  return finish('env', [...withoutRunner, 'mount', ...args])
-}
 
 async function remounts(t: Test, mount: TestMount, options: string): Promise<void> {
   const { end, output } = await mount8('-o', `remount,${options}`, mount.mountpoint)
@@ -91,10 +75,10 @@ function there(channel: (t: Test) => string, ...args: readonly string[]): (t: Te
     t.ok(await isReadOnly(mount), 'so does the server')
     t.match(await succeed('info', mount.device), /^ +mode +read-only$/m)
     t.equal(await stateOf(mount), 'clean', 'the volume is in order')
-    const before = await digest(mount.device)
+    const before = fingerprint(mount.device)
     await readMuch(system, root)
     t.equal(await outcome(system.writeFile(`${root}/new`, '')), 'EROFS')
-    t.equal(await digest(mount.device), before, 'not a byte of the device changes')
+    t.equal(fingerprint(mount.device), before, 'not a byte of the device changes')
 
     await remounts(t, mount, 'rw')
     t.notOk(await isReadOnly(mount))
@@ -139,21 +123,21 @@ function fromReadOnly(channel: (t: Test) => string): (t: Test) => Promise<void> 
     process.kill((await mount.report()).pid, 'SIGKILL')
     await mount.cutOff()
     await outcome(system.close(orphan))
-    const before = await digest(mount.device)
+    const before = fingerprint(mount.device)
 
     await mount.mount('-o', 'ro', '--channel', channel(t))
     const held = await system.open(`${root}/file1`, O_RDONLY)
     await readMuch(system, root)
-    t.equal(await digest(mount.device), before, 'read-only, with an orphan that was left')
+    t.equal(fingerprint(mount.device), before, 'read-only, with an orphan that was left')
     await remounts(t, mount, 'rw')
     t.equal((await system.pread(held, 4, 0)).toString('hex'), '01010101', 'what was open stays so')
     await system.writeFile(`${root}/new`, Buffer.alloc(200_000, 7))
     await readMuch(system, root)
     await remounts(t, mount, 'ro')
-    const after = await digest(mount.device)
+    const after = fingerprint(mount.device)
     t.not(after, before)
     await readMuch(system, root)
-    t.equal(await digest(mount.device), after)
+    t.equal(fingerprint(mount.device), after)
     await system.close(held)
     await mount.unmount()
     await mount.mount()
@@ -176,9 +160,9 @@ void tap.test('without the helper', async (t) => {
   await fill(system, root)
   t.match(await kernelRemounts(mount, 'ro'), { end: 0 })
   t.ok(await until(() => isReadOnly(mount)), 'the server watches the mount table')
-  const before = await digest(mount.device)
+  const before = fingerprint(mount.device)
   await readMuch(system, root)
-  t.equal(await digest(mount.device), before)
+  t.equal(fingerprint(mount.device), before)
   t.match(await kernelRemounts(mount, 'rw'), { end: 0 })
   t.ok(await until(async () => !(await isReadOnly(mount))))
   await system.writeFile(`${root}/new`, 'contents')
@@ -211,18 +195,18 @@ void tap.test('a file without a name is kept while it is in use', async (t) => {
   await system.unlink(`${root}/held`)
   t.match(await finish('cat', [path]), { output: /Structure needs cleaning/ })
   t.ok(await until(() => isReadOnly(mount)), 'damage makes it read-only')
-  const before = await digest(mount.device)
+  const before = fingerprint(mount.device)
   t.equal((await system.pread(held, 4, 0)).toString('hex'), '05050505')
   t.equal(await outcome(system.writeFile(`${root}/new`, 'contents')), 'EROFS')
   t.equal(await outcome(system.pwrite(held, Buffer.from('x'), 0)), 'EROFS')
   await system.close(held)
   await finish('sh', ['-c', 'cat "$0"/* >/dev/null', root])
-  t.equal(await digest(mount.device), before, 'not a byte of the device changes')
+  t.equal(fingerprint(mount.device), before, 'not a byte of the device changes')
   t.match(await succeed('info', root), /^ +mode +read-only: damage was met/m)
   const refused = await pmfs2([mount.device, root, '-o', 'remount,rw'])
   t.match(refused, { end: 32, output: /it stays read-only: damage was met .*until it is unmounted$/ })
   await mount.unmount()
-  t.equal(await digest(mount.device), before, 'nor at its end')
+  t.equal(fingerprint(mount.device), before, 'nor at its end')
   await mount.mount()
   await system.writeFile(`${root}/new`, 'contents')
   await mount.unmount()

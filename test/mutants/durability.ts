@@ -198,32 +198,36 @@ const flush = mutantsOf('src/native/flush.c', [
   ],
 ])
 
-const backing = mutantsOf('src/native/backing.c', [
-  ['files are not synced', 'error = sync_file(fd) ? errno : 0;', 'error = fd < 0;', 'native/persist'],
-  ['an error of a sync is dropped', '			backing->error = error;\n', '', 'native/persist'],
-  ['an error of a sync is not counted', '			count_failure();\n', '', 'native/persist'],
+const backing = mutantsOf(
+  'src/native/backing.c',
   [
-    'an error is forgotten with the next success',
-    '		if (error && !backing->error) {',
-    '		if (!error)\n			backing->error = 0;\n		else {',
-    'native/backing',
+    ['files are not synced', 'error = sync_file(fd) ? errno : 0;', 'error = fd < 0;'],
+    ['an error of a sync is dropped', '			backing->error = error;\n', ''],
+    ['an error of a sync is not counted', '			count_failure();\n', ''],
+    [
+      'an error is forgotten with the next success',
+      '		if (error && !backing->error) {',
+      '		if (!error)\n			backing->error = 0;\n		else {',
+      'native/backing',
+    ],
+    [
+      'a sync that has begun before is enough',
+      'needed = backing->begun + 1;',
+      'needed = backing->begun > backing->ended ? backing->begun : backing->begun + 1;',
+      'native/backing',
+    ],
+    ['the first sync is enough', 'needed = backing->begun + 1;', 'needed = 1;'],
+    [
+      'a sync counts as ended when it begins',
+      '		backing->begun++;\n',
+      '		backing->begun++;\n		backing->ended++;\n',
+      'native/backing',
+    ],
+    ['files of one disk are taken for one', ' && backing->inode == file->st_ino', ''],
+    ['a file is let go of with its first mapping', 'if (!--backing->mappings) {', '{'],
   ],
-  [
-    'a sync that has begun before is enough',
-    'needed = backing->begun + 1;',
-    'needed = backing->begun > backing->ended ? backing->begun : backing->begun + 1;',
-    'native/backing',
-  ],
-  ['the first sync is enough', 'needed = backing->begun + 1;', 'needed = 1;', 'native/persist'],
-  [
-    'a sync counts as ended when it begins',
-    '		backing->begun++;\n',
-    '		backing->begun++;\n		backing->ended++;\n',
-    'native/backing',
-  ],
-  ['files of one disk are taken for one', ' && backing->inode == file->st_ino', '', 'native/persist'],
-  ['a file is let go of with its first mapping', 'if (!--backing->mappings) {', '{', 'native/persist'],
-])
+  ['native/persist'],
+)
 
 const mapping = mutantsOf('src/native/mapping.c', [
   ['what a mapping needs is not kept', '		m->how = way->how;\n', '		m->how = PERSIST_FENCE_ONLY;\n'],
@@ -293,45 +297,46 @@ const medium = mutantsOf('src/pmem/mapped-medium.ts', [
 ])
 
 /** Below the shadow: what the released helper is compiled to. */
-const primitives = mutantsOf('src/native/primitives.h', [
-  ['clwb is left out', '	_mm_clwb((void *)line);', '	(void)line;', 'native/primitives'],
+const primitives = mutantsOf(
+  'src/native/primitives.h',
   [
-    'clflushopt is another instruction',
-    '_mm_clflushopt((void *)line)',
-    '_mm_clflush((void *)line)',
-    'native/primitives',
+    ['clwb is left out', '	_mm_clwb((void *)line);', '	(void)line;'],
+    ['clflushopt is another instruction', '_mm_clflushopt((void *)line)', '_mm_clflush((void *)line)'],
+    ['clflush is left out', '	_mm_clflush((void *)line);', '	(void)line;'],
+    ['sfence is left out', '	_mm_sfence();', ''],
+    ['sfence is a fence of loads', '	_mm_sfence();', '	_mm_lfence();'],
+    ['sse2 stores go through the caches', '_mm_stream_si128(', '_mm_store_si128('],
+    ['avx2 stores go through the caches', '_mm256_stream_si256(', '_mm256_store_si256('],
+    ['avx512 stores go through the caches', '_mm512_stream_si512(', '_mm512_store_si512('],
+    ['fdatasync is left out', '	return fdatasync(fd);', '	return (void)fd, 0;', 'native/persist'],
+    [
+      'pages are written, and the disk is not told to write its cache',
+      '	return fdatasync(fd);',
+      '	int sync_file_range(int, off64_t, off64_t, unsigned int);\n\n	return sync_file_range(fd, 0, 0, 7);',
+      'pmem/device-flushes',
+    ],
   ],
-  ['clflush is left out', '	_mm_clflush((void *)line);', '	(void)line;', 'native/primitives'],
-  ['sfence is left out', '	_mm_sfence();', '', 'native/primitives'],
-  ['sfence is a fence of loads', '	_mm_sfence();', '	_mm_lfence();', 'native/primitives'],
-  ['sse2 stores go through the caches', '_mm_stream_si128(', '_mm_store_si128(', 'native/primitives'],
-  ['avx2 stores go through the caches', '_mm256_stream_si256(', '_mm256_store_si256(', 'native/primitives'],
-  ['avx512 stores go through the caches', '_mm512_stream_si512(', '_mm512_store_si512(', 'native/primitives'],
-  ['fdatasync is left out', '	return fdatasync(fd);', '	return (void)fd, 0;', 'native/persist'],
-  [
-    'pages are written, and the disk is not told to write its cache',
-    '	return fdatasync(fd);',
-    '	int sync_file_range(int, off64_t, off64_t, unsigned int);\n\n	return sync_file_range(fd, 0, 0, 7);',
-    'pmem/device-flushes',
-  ],
-])
+  ['native/primitives'],
+)
 
 /** The kernels, of which a processor runs one. */
-const kernels = mutantsOf('src/native/nontemporal.c', [
+const kernels = mutantsOf(
+  'src/native/nontemporal.c',
   [
-    'one of the stores of sse2 goes through the caches',
-    'stream_128(to + 48, d);',
-    'memcpy(to + 48, &d, 16);',
-    'native/primitives',
+    [
+      'one of the stores of sse2 goes through the caches',
+      'stream_128(to + 48, d);',
+      'memcpy(to + 48, &d, 16);',
+    ],
+    [
+      'one of the stores of avx2 goes through the caches',
+      'stream_256(to + 32, b);',
+      'memcpy(to + 32, &b, 32);',
+    ],
+    ['avx2 zeroes half of each line', '		stream_256(to + 32, zero);\n', ''],
   ],
-  [
-    'one of the stores of avx2 goes through the caches',
-    'stream_256(to + 32, b);',
-    'memcpy(to + 32, &b, 32);',
-    'native/primitives',
-  ],
-  ['avx2 zeroes half of each line', '		stream_256(to + 32, zero);\n', '', 'native/primitives'],
-])
+  ['native/primitives'],
+)
 
 /** Each window says how its device is made durable. */
 const device = mutantsOf('src/pmem/device.ts', [

@@ -14,16 +14,17 @@ export const calls = 'shadow/mapped-medium'
 /** Cases are drawn by a fixed seed. */
 export const crashes = ['shadow/cache-lines', 'shadow/pages', 'shadow/fence-only']
 
-/** @param tests besides those of the shadow */
+/** @param tests that notice the mutants which name none of their own; the shadow's, unless given */
 export function mutantsOf(
   file: string,
   mutants: readonly (readonly [name: string, text: string, by: string, ...tests: string[]])[],
+  tests: readonly string[] = [calls, ...crashes],
 ): Mutant[] {
-  return mutants.map(([name, text, by, ...tests]) => ({
+  return mutants.map(([name, text, by, ...own]) => ({
     name,
     file,
     text,
     by,
-    tests: tests.length > 0 ? tests : [calls, ...crashes],
+    tests: own.length > 0 ? own : tests,
   }))
 }

@@ -4,6 +4,7 @@
  */
 import { workerData } from 'node:worker_threads'
 import { Engine } from '../../src/fs/engine.js'
+import { EngineParts } from '../../src/fs/engine-parts.js'
 import type { EngineSetting } from '../../src/fs/engine-setting.js'
 import { SharedState, type SharedStateDescription } from '../../src/fs/shared-state.js'
 import type { Mapping } from '../../src/native/index.js'
@@ -42,9 +43,10 @@ function run(setting: EngineWorkerSetting): void {
   const random = new Random(setting.seed)
   const medium = setting.jittery ? jitteryMedium(setting, random) : new MappedMedium(setting.medium)
   const state = SharedState.view(setting.state)
-  const engine = new Engine(medium, state, setting.engine, worker, (what) => {
+  const onDamage = (what: string): never => {
     throw new Error(`a sound volume is said to be damaged: ${what}`)
-  })
+  }
+  const engine = new Engine(new EngineParts(medium, state, setting.engine, worker, onDamage))
   const client = new EngineClient(engine, medium, setting.buffer)
   const board = new Board(new Int32Array(setting.board))
   const chaos = new EngineChaos(client, board, random, setting.arena, worker)

@@ -16,4 +16,3 @@ export type Stage = (typeof stages)[number]
 export const ways = ['flush', 'non-temporal'] as const
 export type Way = (typeof ways)[number]
 export const readings = ['cold', 'reread'] as const
-export type Reading = (typeof readings)[number]

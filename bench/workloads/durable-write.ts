@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Where the time of a durable write goes, by size: stores, flush, fence (in C, on a mapped file), the engine's
- * transaction (in a process of its own), and the channel (pwrite(2) on the mount). All on one processor.
+ * Where the time of a durable write goes, by size: stores, flush, fence (in C, on a mapped file), the engine (in a
+ * process of its own; over what is there, and with a transaction at the end of a file), and the channel (pwrite(2) on
+ * the mount). All on one processor.
  */
 import { rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,6 +24,7 @@ export const durableWrite: Workload = {
   metrics: writeSizes.flatMap((bytes) => [
     ...warmths.flatMap((warmth) => stages.map((stage) => metric(warmth, bytes, stage))),
     ...readings.flatMap((reading) => ways.map((way) => metric(reading, bytes, way))),
+    metric('append', bytes, 'engine'),
   ]),
   text: () =>
     'writes of 8 bytes to 4 MiB, timed up to each stage (`bench/client/durable-write.c`, `bench/client/engine-writer.ts`)',
@@ -86,6 +88,7 @@ export function stagesOf(text: string): Record<string, number> {
       note(warmth, bytes, 'engine', 'engine')
       note(warmth, bytes, 'call', 'call')
     }
+    note('append', bytes, 'engine', 'engine')
     for (const reading of readings) {
       note(reading, bytes, 'flush', 'stores-fenced')
       if (!isPlain) note(reading, bytes, 'non-temporal', `${kernel!}-fenced`)

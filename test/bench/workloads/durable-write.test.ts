@@ -9,7 +9,7 @@ import { sampleResults } from '../sample-results.js'
 
 /** What the programs print where a stage takes so many nanoseconds, for each of the sizes. */
 function printed(times: Readonly<Record<string, number>>): string {
-  return [...new Set([...warmths, ...readings])]
+  return [...new Set([...warmths, ...readings, 'append'])]
     .flatMap((warmth) =>
       writeSizes.flatMap((bytes) =>
         Object.entries(times).map(([what, nanoseconds]) => `${warmth} ${bytes} ${what} ${nanoseconds}`),
@@ -61,7 +61,7 @@ void t.test('a picture and a table', (t) => {
   const picture = durableWritePlot(figures) ?? ''
   t.equal(picture.match(/<rect class="part4"/g)?.length, 1 + 2 * writeSizes.length, 'legend and rows')
   t.equal(picture.match(/<rect class="part1"/g)?.length, 1 + 2, 'a flush is seen of 8 bytes alone')
-  t.match(durableWriteSection(figures).join('\n'), '| 64 B | 0.60 | 0.50 | 0.60 | 0.50 |')
+  t.match(durableWriteSection(figures).join('\n'), '| 64 B | 1.00 | 1.00 | 0.60 | 0.50 | 0.60 | 0.50 |')
   const none = new Figures(sampleResults('µs', { 'pmfs2-uring': [1] }))
   t.equal(durableWritePlot(none), undefined)
   t.same(durableWriteSection(none), [], 'nothing where it was not measured')

@@ -38,12 +38,17 @@ export interface OpenedVolume {
    */
   becomeWritable(): void
   /**
+   * Opens devices that are to join, as its own were opened. The caller closes those that have not joined.
+   * @throws DeviceError, and what the check throws
+   */
+  openFurther(paths: readonly string[]): Device[]
+  /**
    * Makes it larger, by further devices, or by what its devices have gained. No engine may be in use meanwhile, and new
    * ones are needed afterwards.
-   * @param further paths of devices; none: what its devices have gained, if anything
+   * @param further none: what its devices have gained, if anything
    * @throws DeviceError, VolumeError, PmemError where it stays as it was, unless the volume has failed
    */
-  grow(further: readonly string[]): void
+  grow(further: readonly Device[]): void
   /** Writes what is left to write, and lets go of the devices. */
   close(): void
   /** Lets go of the devices as they are, for the next opening to recover. */
@@ -161,27 +166,37 @@ function assemble(
       volume.becomeWritable(Date.now(), isCopied)
       isCopied = false
     },
+    openFurther(paths) {
+      const opened: Device[] = []
+      try {
+        for (const path of paths)
+          opened.push(openDevice(path, { access: 'read-write', exclusive: true, mapper }))
+        opened.forEach(check)
+      } catch (error) {
+        for (const device of opened) device.close()
+        throw error
+      }
+      return opened
+    },
     grow(further) {
       const { superblock } = volume
       if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
-      const added: Device[] = []
+      for (const device of devices.devices) device.measure()
+      const gains =
+        further.length > 0
+          ? gainsOfFurther(superblock, further.map(deviceBlocks))
+          : gainsOf(superblock, devices.devices)
+      if (gains.length === 0) return
+      // Before anything is mapped.
+      planGrowth(superblock, gains)
+      medium.check()
+      description = devices.extend(description, 'read-write', further, gains)
+      medium.follow(description)
       try {
-        for (const path of further)
-          added.push(openDevice(path, { access: 'read-write', exclusive: true, mapper }))
-        added.forEach(check)
-        for (const device of devices.devices) device.measure()
-        const gains =
-          further.length > 0
-            ? gainsOfFurther(superblock, added.map(deviceBlocks))
-            : gainsOf(superblock, devices.devices)
-        if (gains.length === 0) return
-        // Before anything is mapped.
-        planGrowth(superblock, gains)
-        description = devices.extend(description, 'read-write', added, gains)
-        medium.follow(description)
         volume.grow(gains, Date.now())
       } catch (error) {
-        for (const device of added) if (!devices.devices.includes(device)) device.close()
+        // The medium has windows by now that the volume does not know of.
+        volume.state.markFailed()
         throw error
       }
     },

@@ -3,19 +3,21 @@
  * `grow`: makes a file system larger, by what its devices have gained or by further devices. Of one that is mounted,
  * its server does that.
  */
+import { dirname } from 'node:path'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { gainsOf, gainsOfFurther, wasToJoin } from '../api/device-growth.js'
 import { findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
-import { type MountEntry, findOurMount } from '../daemon/mount-table.js'
+import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
 import { type Gain, growVolume, planGrowth } from '../fs/grow.js'
 import { deviceSegments } from '../fs/segments.js'
 import { type Superblock, readSuperblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
+import { behindLoop } from '../pmem/kernel-use.js'
 import { DeviceSet } from '../pmem/device-set.js'
-import { isSameDevice } from '../pmem/lock-holder.js'
+import { identityOf, isSameDevice } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { Ends } from './ends.js'
@@ -169,6 +171,7 @@ async function growDevices(
 /** The server makes its own plan, once what it is to take is there. */
 async function growMount(mount: MountEntry, request: Request, ends: Ends, kept: Kept): Promise<Outcome> {
   const report = await growingServer(mount, request.name)
+  for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
   const names = report.devices.length === 0 ? [mount.source] : report.devices
   const { paths, runs } = findDevices(pathsOfServed(names, report.pid))
   const own = DeviceSet.open(paths, { access: 'read-write', exclusive: false }, runs)
@@ -179,9 +182,10 @@ async function growMount(mount: MountEntry, request: Request, ends: Ends, kept: 
   // The server locks what it takes.
   ends.finish()
   kept.isKept = true
-  const refusal = await orderGrowth(mount, request.name, request.places)
+  const ordered = request.places.map((path) => ({ path, identity: identityOf(statDevice(path)) }))
+  const { refusal, hasFailed } = await orderGrowth(mount, request.name, ordered)
   if (refusal !== null) {
-    kept.isKept = false
+    kept.isKept = hasFailed
     throw new CommandError(`${request.name}: ${refusal}`)
   }
   return { before: superblock, after: growth.next, paths: [...names, ...request.added] }
@@ -215,6 +219,18 @@ async function prepareGrowth(
   const next = planGrowth(superblock, gains)
   takeRoomOf(own, gains, next, request.sparse)
   return { gains, next, further: [] }
+}
+
+/**
+ * The server would wait for itself, and a file system that lies on itself can never be mounted again.
+ * @param number device number of the mount (st_dev) @throws CommandError
+ */
+function refuseOnItself(path: string, number: number): void {
+  const stats = statOf(path) ?? statOf(dirname(path))
+  const file = stats?.isBlockDevice() === true ? behindLoop(stats.rdev) : null
+  const under = file === null ? stats : statOf(file.path)
+  if (under?.dev === BigInt(number))
+    throw new CommandError(`${path}: it lies on the file system that is to grow`)
 }
 
 /** @throws CommandError where a device to add is one of the volume already, or named twice */
@@ -258,8 +274,9 @@ async function readyFurther(
 
 /** One that was to join this volume before is what one would add again. */
 function refuseContents(target: Target, superblock: Superblock): void {
-  if (statOf(target.path) !== null && statOf(target.path)?.size !== 0n && wasToJoin(target.path, superblock))
-    return
+  const stats = statOf(target.path)
+  const isEmpty = stats === null || (stats.isFile() && stats.size === 0n)
+  if (!isEmpty && wasToJoin(target.path, superblock)) return
   target.refuseContents()
 }
 

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import { exitPermission } from '../daemon/mount-error.js'
 import { type MountEntry, deviceNumber, ownerOf } from '../daemon/mount-table.js'
-import { withOrder } from '../daemon/orders.js'
+import type { GrowthReport } from '../daemon/growth.js'
+import { type OrderedDevice, withOrder } from '../daemon/orders.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError } from './command-error.js'
 
@@ -30,18 +31,22 @@ export async function growingServer(mount: MountEntry, name: string): Promise<He
 
 /**
  * @param devices to add; none: take what its devices have gained
- * @returns why it stays as it is; null where it has grown
+ * @returns what became of it
  */
 export async function orderGrowth(
   mount: MountEntry,
   name: string,
-  devices: readonly string[],
-): Promise<string | null> {
+  devices: readonly OrderedDevice[],
+): Promise<Pick<GrowthReport, 'refusal' | 'hasFailed'>> {
   return withOrder(deviceNumber(mount.device), { type: 'grow', devices }, async (order) => {
     const deadline = performance.now() + patienceMs
     for (;;) {
-      const { growth } = await reportOf(mount, name)
-      if (growth?.order === order && growth.isOver) return growth.refusal
+      const server = await serverState(mount)
+      // A server that maps and formats a large gain answers nobody meanwhile.
+      if (server.state === 'dead' || (server.state === 'silent' && server.isStopped))
+        throw new CommandError(`${name}: ${complaintOf(server)!}`)
+      const growth = server.state === 'answers' ? server.report.growth : null
+      if (growth?.order === order && growth.isOver) return growth
       if (performance.now() > deadline)
         throw new CommandError(`${name}: its server has not done so yet; info tells its size`)
       await sleep(stepMs)

@@ -116,9 +116,9 @@ function isMode(value: unknown): boolean {
 function isGrowth(value: unknown): boolean {
   if (value === null) return true
   if (!isObject(value)) return false
-  const { order, isOver, refusal } = value
+  const { order, isOver, refusal, hasFailed } = value
   const isText = typeof order === 'string' && typeof (refusal ?? '') === 'string'
-  return isText && typeof isOver === 'boolean'
+  return isText && [isOver, hasFailed].every((flag) => typeof flag === 'boolean')
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -3,9 +3,12 @@
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { DeviceError } from '../pmem/device-error.js'
+import type { Device } from '../pmem/device.js'
+import { identityOf } from '../pmem/lock-holder.js'
 import { PmemError } from '../pmem/pmem-error.js'
+import { statOf } from '../pmem/probe.js'
 import { MountError } from './mount-error.js'
-import { Orders } from './orders.js'
+import { type OrderedDevice, Orders } from './orders.js'
 import type { ServingMode } from './serving-mode.js'
 
 /** What became of the last order. */
@@ -13,8 +16,10 @@ export interface GrowthReport {
   /** Name of the order. */
   readonly order: string
   readonly isOver: boolean
-  /** Why nothing has changed; null where it has, or is about to. */
+  /** Why it did not grow; null where it has, or is about to. */
   readonly refusal: string | null
+  /** The mount has failed. What was to be added may belong to the volume by now. */
+  readonly hasFailed: boolean
 }
 
 export interface GrowthParts {
@@ -41,17 +46,30 @@ export class Growth {
     this.#orders.look()
   }
 
-  async #grow(order: string, devices: readonly string[]): Promise<void> {
+  async #grow(order: string, devices: readonly OrderedDevice[]): Promise<void> {
     const { opened, mode } = this.#parts
-    this.report = { order, isOver: false, refusal: null }
+    this.report = { order, isOver: false, refusal: null, hasFailed: false }
     let refusal: string | null = null
+    let further: readonly Device[] = []
     try {
-      await mode.whilePaused(() => opened.grow(devices))
+      // While workers still serve: looking at a path may ask them.
+      further = opened.openFurther(devices.map(({ path }) => path))
+      devices.forEach(checkSame)
+      await mode.whilePaused(() => opened.grow(further))
     } catch (error) {
       refusal = isRefusal(error) ? error.message : 'it has failed'
+    } finally {
+      for (const device of further) if (!opened.devices.includes(device)) device.close()
     }
-    this.report = { order, isOver: true, refusal }
+    this.report = { order, isOver: true, refusal, hasFailed: opened.volume.state.isFailed }
   }
+}
+
+/** A path can lead elsewhere than it did for the client, in another mount namespace above all. @throws MountError */
+function checkSame({ path, identity }: OrderedDevice): void {
+  const stats = statOf(path)
+  if (stats === null || identityOf(stats) !== identity)
+    throw new MountError(`${path}: the server finds another device there than the command`)
 }
 
 /** Whether an error says why the volume stays as it is. */

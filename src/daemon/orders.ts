@@ -12,11 +12,19 @@ import { type Peer, connectTo, listeningSockets, nameLength } from './socket-own
 
 const trace = debug('pmfs2:daemon')
 
+/** A device that is to join. */
+export interface OrderedDevice {
+  /** Absolute. */
+  readonly path: string
+  /** What the client has found there (identityOf). */
+  readonly identity: string
+}
+
 /** To have the volume take what its devices have gained, or these devices. */
 export interface GrowOrder {
   readonly type: 'grow'
-  /** Absolute paths; none: what its devices have gained. */
-  readonly devices: readonly string[]
+  /** None: what its devices have gained. */
+  readonly devices: readonly OrderedDevice[]
 }
 
 const answerTimeoutMs = 2000
@@ -116,8 +124,13 @@ function parse(text: string): GrowOrder | null {
     const said = JSON.parse(text) as Partial<Record<keyof GrowOrder, unknown>> | null
     const devices: unknown = said?.devices
     if (said?.type !== 'grow' || !Array.isArray(devices)) return null
-    return devices.every((device) => typeof device === 'string') ? { type: 'grow', devices } : null
+    return devices.every(isOrdered) ? { type: 'grow', devices } : null
   } catch {
     return null
   }
+}
+
+function isOrdered(device: unknown): device is OrderedDevice {
+  const { path, identity } = (device ?? {}) as Partial<Record<keyof OrderedDevice, unknown>>
+  return typeof path === 'string' && typeof identity === 'string'
 }

@@ -55,6 +55,11 @@ export function isSameDevice(one: BigIntStats, other: BigIntStats): boolean {
   return one.dev === other.dev && one.ino === other.ino
 }
 
+/** A text that is the same for what {@link isSameDevice} takes for the same. */
+export function identityOf(device: BigIntStats): string {
+  return device.isBlockDevice() ? `block ${device.rdev}` : `${device.dev} ${device.ino}`
+}
+
 /** The name of a process, as ps(1) shows it; '' where it has ended. */
 export function nameOfProcess(pid: number): string {
   return textOf(`/proc/${pid}/comm`)?.trim() ?? ''

@@ -201,6 +201,12 @@ export class MappedMedium extends Medium {
     this.windows = windows
     this.#devices = devices
     this.blockCount = blockCount
+    // Looking beyond the end of an array would be slow.
+    while (this.#words.length < windows.length) {
+      this.#words.push(undefined)
+      this.#signed.push(undefined)
+      this.#bytes.push(undefined)
+    }
   }
 
   flush(block: number, offset: number, length: number): void {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** grow of volumes that are not mounted: what devices have gained, further devices, and what is refused. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -195,9 +196,8 @@ void t.test('what a device holds is not overwritten unawares', async (t) => {
   await refuse(t, ['grow', place('.')], 1, /directory/)
 })
 
-void t.test('a device that was to join, and did not, can be added again', async (t) => {
-  const { place, volume } = await volumeOf(t)
-  const added = sparseFile(place('added'), 4 * mebibyte)
+/** The power fails before the superblock names the device of 4 MiB. */
+function joinHalf(volume: string, added: string): void {
   const devices = DeviceSet.open([volume, added], { access: 'read-write', exclusive: true })
   withMedium(devices, 'read-write', (medium) => {
     const { superblock } = readSuperblock(medium)
@@ -205,6 +205,12 @@ void t.test('a device that was to join, and did not, can be added again', async 
     prepareGrowth(medium, superblock, next, Date.now())
   })
   devices.close()
+}
+
+void t.test('a device that was to join, and did not, can be added again', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const added = sparseFile(place('added'), 4 * mebibyte)
+  joinHalf(volume, added)
   t.same(findDevices([volume]).paths, [volume], 'it is no part of the volume')
   await use(t, volume, 4 * mebibyte)
   for (const named of [[added], [volume, added]])
@@ -215,6 +221,16 @@ void t.test('a device that was to join, and did not, can be added again', async 
   await refuse(t, ['grow', other, added], 1, /holds a PMFS2 file system/)
   await succeed(t, ['grow', volume, added, '-q'])
   await use(t, added, 8 * mebibyte)
+})
+
+void t.test('so can a block device', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const file = sparseFile(place('added'), 4 * mebibyte)
+  joinHalf(volume, file)
+  const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
+  t.teardown(() => execFileSync('losetup', ['--detach', device]))
+  await succeed(t, ['grow', volume, device, '-q'])
+  t.match(await succeed(t, ['fsck', volume, device]), /: clean, /)
 })
 
 void t.test('a device of a copy of the volume is not taken for one that was to join', async (t) => {

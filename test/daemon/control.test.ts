@@ -27,7 +27,7 @@ const report: DaemonReport = {
   isDirect: false,
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
-  growth: { order: 'abc', isOver: true, refusal: 'why not' },
+  growth: { order: 'abc', isOver: true, refusal: 'why not', hasFailed: false },
   mode: {
     readOnly: true,
     isChanging: false,

@@ -132,6 +132,7 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
     [[other.device], /it is in use by process \d+, which serves it at /],
     [[device], /it is a device of this file system already/],
     [[`${device}-none`], /there is no such file or device/],
+    [[join(mountpoint, 'inside'), '--size', '8M'], /it lies on the file system that is to grow/],
   ] as const)
     t.match(await pmfs2(['grow', mountpoint, ...args]), { end: 1, output: line })
   t.equal((await system.stat(device)).size, 16 * mebibyte)

@@ -4,7 +4,7 @@
  * kinds. On each of them the README's commands and the POSIX suite run, then the power is cut again and again under
  * load (power-cuts.ts). TAP goes to stdout.
  */
-import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import tap, { type Test } from 'tap'
@@ -60,6 +60,8 @@ function readPlan(): Plan | null {
 /** Why no guest can be had here; null where one can. */
 function obstacle(): string | null {
   if (process.arch !== 'x64') return 'the guest is an x86-64 machine, and has the programs of its host'
+  // The host mounts the images itself.
+  if (process.geteuid?.() !== 0 || !existsSync('/dev/loop-control')) return 'it takes root, and loop devices'
   const missing = missingPackages()
   return missing.length === 0 ? null : `Debian packages are missing: apt-get install ${missing.join(' ')}`
 }

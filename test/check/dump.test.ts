@@ -46,6 +46,7 @@ void test('the overview: superblock, roots and undo log', (t) => {
     {
       segment: 0,
       device: 0,
+      deviceBlock: 0,
       firstBlock: 0,
       blocks: 1024,
       bitmapStart: 35,

@@ -60,6 +60,7 @@ void tap.test('the commands of README.md, and fsck', async (t) => {
     t.ok(await usesMmapIo(pid), 'the server has loaded it')
     t.match(await succeed('info', mount.device), /^ *mapped +by mmap-io/m)
   }
+  await mount.unmount()
   await mount.check()
 })
 

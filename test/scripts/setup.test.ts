@@ -23,7 +23,7 @@ class Repository {
     const folder = repository.#folder
     for (const name of ['tsconfig.json', 'tsconfig.program.json', 'package.json', 'package-lock.json'])
       await cp(join(packageRoot, name), join(folder, name))
-    for (const name of ['setup.js', 'interruption.js', 'step-line.js'])
+    for (const name of ['setup.js', 'interruption.js', 'step-line.js', 'build-mmap-io.js'])
       await cp(join(packageRoot, 'scripts', name), join(folder, 'scripts', name))
     // What is installed counts as new.
     await utimes(join(folder, 'package-lock.json'), 1, 1)

@@ -13,6 +13,7 @@ import { release as kernelRelease } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../../src/native/package-root.js'
+import { isHeld } from '../../src/pmem/device.js'
 import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
 import { makeTemporary, SHARED_MEMORY } from './temporary.js'
@@ -103,7 +104,6 @@ const ext4: Recipe = {
   },
   unmount: umount,
   async check(medium) {
-    // A mount namespace that another process has just made holds the mount until it lets go of it.
     await until(async () => (await loopsOf(medium)).length === 0)
     await run('e2fsck', ['-f', '-n', medium])
   },
@@ -124,6 +124,7 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
     await pmfs2Command('umount', directory)
   },
   async check(medium) {
+    await until(() => Promise.resolve(!isHeld(medium)))
     await pmfs2Command('fsck', medium)
   },
 })
@@ -160,6 +161,7 @@ const pmfs2On = (limitMs: number): Recipe => ({
     await runPmfs2(['umount', directory], limitMs)
   },
   async check(device) {
+    await until(() => Promise.resolve(!isHeld(device)))
     await runPmfs2(['fsck', device], limitMs)
   },
 })

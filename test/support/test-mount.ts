@@ -9,6 +9,7 @@ import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from '
 import { join } from 'node:path'
 import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { findMount } from '../../src/daemon/mount-table.js'
+import { isHeld } from '../../src/pmem/device.js'
 import { commandClient } from './command-client.js'
 import { program } from './program.js'
 import { type Finished, finish, withoutRunner } from './run-command.js'
@@ -20,8 +21,6 @@ export { packageRoot, program } from './program.js'
 export { until } from './until.js'
 
 const commandLimitMs = 60_000
-/** Each takes two seconds at the most. */
-const mostQueries = 30
 
 /** The same for the program, with what {@link preload} has added. */
 export const programEnvironment: string[] = [...withoutRunner]
@@ -170,16 +169,23 @@ export class TestMount {
     await this.mount(...args)
   }
 
-  /** fsck of the device, which must not be mounted. @returns what it printed */
-  check(): Promise<string> {
+  /**
+   * fsck of the device, which must not be mounted. A mount namespace that another test has just made has its mount for
+   * a moment. @returns what it printed
+   */
+  async check(): Promise<string> {
+    await until(() => Promise.resolve(!isHeld(this.device)))
     return succeed('fsck', this.device)
   }
 
   /** What the server says of itself; asking costs no request. On a busy machine it may take longer than users wait. */
   async report(): Promise<Served> {
-    let report = await queryDaemonOf(this.#deviceNumber)
-    for (let tries = 0; report === null && this.isMounted() && tries < mostQueries; tries++)
-      report = await queryDaemonOf(this.#deviceNumber)
+    const heard: { report: HeardReport | null } = { report: null }
+    await until(async () => {
+      heard.report = await queryDaemonOf(this.#deviceNumber)
+      return heard.report !== null || !this.isMounted()
+    })
+    const { report } = heard
     if (report === null) throw new Error(`the server of ${this.mountpoint} does not answer`)
     const { pid } = report
     if (pid === null) throw new Error(`the server of ${this.mountpoint} is in another PID namespace`)

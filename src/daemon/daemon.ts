@@ -170,9 +170,10 @@ function prepareOrClose(
       const cpus = plan.servers.map(({ cpu }) => cpu)
       const { superblock } = opened.volume
       const nodes = superblock.segments.map(({ device }) => opened.devices[device]!.numaNode)
-      return homesOf(cpus, nodes, nodesOfCpus())
+      const found = homesOf(cpus, nodes, nodesOfCpus)
+      trace('segments near to each worker: %j', found)
+      return found
     }
-    trace('segments near to each worker: %j', homes())
     const statistics = Statistics.create(laneCount)
     return { plan, homes, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
   } catch (error) {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
+import debug from 'debug'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { DeviceError } from '../pmem/device-error.js'
-import type { Device } from '../pmem/device.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { statOf } from '../pmem/probe.js'
 import { MountError } from './mount-error.js'
 import { type OrderedDevice, Orders } from './orders.js'
 import type { ServingMode } from './serving-mode.js'
+
+const trace = debug('pmfs2:daemon')
 
 /** What became of the last order. */
 export interface GrowthReport {
@@ -47,21 +49,29 @@ export class Growth {
   }
 
   async #grow(order: string, devices: readonly OrderedDevice[]): Promise<void> {
-    const { opened, mode } = this.#parts
+    const { opened } = this.#parts
     this.report = { order, isOver: false, refusal: null, hasFailed: false }
     let refusal: string | null = null
-    let further: readonly Device[] = []
     try {
-      // While workers still serve: looking at a path may ask them.
-      further = opened.openFurther(devices.map(({ path }) => path))
-      devices.forEach(checkSame)
-      await mode.whilePaused(() => opened.grow(further))
+      await this.#take(devices)
     } catch (error) {
+      trace('order %s: %o', order, error)
       refusal = isRefusal(error) ? error.message : 'it has failed'
-    } finally {
-      for (const device of further) if (!opened.devices.includes(device)) device.close()
     }
     this.report = { order, isOver: true, refusal, hasFailed: opened.volume.state.isFailed }
+  }
+
+  async #take(devices: readonly OrderedDevice[]): Promise<void> {
+    const { opened, mode } = this.#parts
+    // While workers still serve: looking at a path may ask them.
+    devices.forEach(checkSame)
+    const further = opened.openFurther(devices.map(({ path }) => path))
+    try {
+      await mode.whilePaused(() => opened.grow(further))
+    } finally {
+      // Those that have joined are no longer in it.
+      further.close()
+    }
   }
 }
 

@@ -6,9 +6,9 @@
  * became of an order is in the server's report, of which the kernel assures as well.
  */
 import { randomBytes } from 'node:crypto'
-import { Socket, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import debug from 'debug'
-import { type Peer, connectTo, listeningSockets, nameLength } from './socket-owner.js'
+import { type Peer, connectTo, hear, listeningSockets, nameLength } from './socket-owner.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -26,9 +26,6 @@ export interface GrowOrder {
   /** None: what its devices have gained. */
   readonly devices: readonly OrderedDevice[]
 }
-
-const answerTimeoutMs = 2000
-const mostLetters = 65_536
 
 function prefixOf(device: number): string {
   return `\0pmfs2-order/${device}/`
@@ -84,9 +81,9 @@ export class Orders {
     }
   }
 
-  async #fetch(name: string, { fd, pid }: Peer): Promise<void> {
-    const order = parse(await read(fd))
-    trace('an order from process %d: %o', pid, order)
+  async #fetch(name: string, peer: Peer): Promise<void> {
+    const order = parse((await hear(peer)) ?? '')
+    trace('an order from process %d: %o', peer.pid, order)
     if (order !== null) this.#take(name, order)
   }
 }
@@ -98,25 +95,6 @@ function peerAt(name: string): Peer | null {
     if (peer !== undefined) return peer
   }
   return null
-}
-
-/** All that comes, within a time. */
-function read(fd: number): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = new Socket({ fd })
-    let text = ''
-    const timer = setTimeout(() => socket.destroy(), answerTimeoutMs)
-    socket.setEncoding('utf8')
-    socket.on('data', (part: string) => {
-      text += part
-      if (text.length > mostLetters) socket.destroy()
-    })
-    socket.on('error', () => undefined)
-    socket.on('close', () => {
-      clearTimeout(timer)
-      resolve(text)
-    })
-  })
 }
 
 function parse(text: string): GrowOrder | null {

@@ -267,7 +267,7 @@ function report(request: MountRequest, served: Served, growth: Growth | null): D
     workers: workers.count,
     startedAt,
     mode: mode.report,
-    growth: growth?.report ?? null,
+    growths: growth?.reports ?? [],
     requests: statistics.requests(),
     bytesRead: statistics.bytesRead,
     bytesWritten: statistics.bytesWritten,

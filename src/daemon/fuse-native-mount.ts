@@ -205,7 +205,7 @@ class FuseNativeMount {
       damageMet: volume.state.damageMet,
       damagedPlaces: volume.damagedPlaces,
       mapper: this.#mapper,
-      growth: null,
+      growths: [],
     }
   }
 }

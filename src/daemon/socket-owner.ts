@@ -48,6 +48,8 @@ export interface Peer {
   readonly fd: number
   /** Number of the process; 0 where it is not in this PID namespace. */
   readonly pid: number
+  /** Its user. */
+  readonly uid: number
 }
 
 /** Connects to those of the sockets on which a process of `uid` (null: anybody's) listens. */
@@ -57,8 +59,9 @@ export function connectTo(names: readonly string[], uid: number | null): Peer[] 
     const fd = native.connectAbstract(Buffer.from(name, 'latin1'))
     if (fd < 0) continue
     const pid = native.peerProcess(fd)
-    if (pid >= 0 && (uid === null || native.peerUser(fd) === uid) && peers.length < mostPeers)
-      peers.push({ fd, pid })
+    const user = native.peerUser(fd)
+    if (pid >= 0 && (uid === null || user === uid) && peers.length < mostPeers)
+      peers.push({ fd, pid, uid: user })
     else closeSync(fd)
   }
   return peers

@@ -18,6 +18,7 @@ import {
   editSuperblocks,
   fileLimitMs,
   fingerprint,
+  mebibyte,
   pmfs2,
   refuse,
   refuseUntouched,
@@ -28,7 +29,6 @@ import {
 
 t.setTimeout(fileLimitMs)
 
-const mebibyte = 2 ** 20
 const blockBytes = 4096
 const contents = Buffer.alloc(3 * mebibyte, 'what was there before')
 

@@ -4,14 +4,23 @@ import { existsSync } from 'node:fs'
 import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { TestMount, hasEnded, pmfs2Process, preload, succeed, until } from '../support/test-mount.js'
+import { finish, withoutRunner } from '../support/run-command.js'
+import {
+  TestMount,
+  hasEnded,
+  pmfs2Process,
+  preload,
+  program,
+  succeed,
+  until,
+} from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
 const mebibyte = 2 ** 20
 
 /** @returns a volume of 16 MiB, and the file that makes its growth go wrong as long as it is there */
-async function stage(t: Test, kind: 'half' | 'refused' | 'slow') {
+async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late') {
   const mount = await TestMount.make(t, '16M')
   const held = join(mount.folder, 'held')
   preload(t, 'bad-growth', `PMFS2_TEST_GROWTH=${kind} ${held}`)
@@ -73,6 +82,20 @@ void tap.test('a refusal that leaves windows behind ends the mount', async (t) =
   t.equal(end, 1)
   t.match(output, /a refusal made for a test/)
   await ends(t, mount, pid, held, 1)
+})
+
+void tap.test('what another command has added meanwhile is kept', async (t) => {
+  const { mount, held, added } = await stage(t, 'late')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const other = [process.execPath, program, 'grow', mount.mountpoint, added]
+  t.match(await finish('env', [...withoutRunner, ...other]), { end: 0, output: /size +24 MiB/ })
+  await rm(held)
+  t.match(await first, { end: 1, output: /in use/ })
+  t.equal((await stat(added)).size, 8 * mebibyte)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
 })
 
 void tap.test('a server that is busy growing is waited for', async (t) => {

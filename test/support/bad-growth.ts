@@ -6,6 +6,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Ends } from '../../src/cli/ends.js'
 import { Workers } from '../../src/daemon/workers.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
@@ -19,10 +20,12 @@ const stepMs = 10
 type Fence = (this: MappedMedium) => void
 type Grow = (this: Volume, ...rest: unknown[]) => void
 type Fail = (this: Workers, error: unknown) => void
+type Finish = (this: Ends) => void
 
 const fence = Reflect.get(MappedMedium.prototype, 'fence') as Fence
 const grow = Reflect.get(Volume.prototype, 'grow') as Grow
 const fail = Reflect.get(Workers.prototype, 'fail') as Fail
+const finish = Reflect.get(Ends.prototype, 'finish') as Finish
 
 /** The device fails once a copy of the superblock names more than one segment. */
 const fenceHalfWay: Fence = function () {
@@ -37,12 +40,23 @@ const refuse: Grow = function (...rest) {
   grow.call(this, ...rest)
 }
 
-/** It takes its time, and nobody is answered meanwhile. The test is told when it has begun. */
-const growSlowly: Grow = function (...rest) {
+/** Does nothing until the test goes on, which is told that this has begun. */
+function hold(): void {
   if (existsSync(held)) writeFileSync(`${held}-begun`, '')
   const clock = new Int32Array(new SharedArrayBuffer(4))
   while (existsSync(held)) Atomics.wait(clock, 0, 0, stepMs)
+}
+
+/** It takes its time, and the server answers nobody meanwhile. */
+const growSlowly: Grow = function (...rest) {
+  hold()
   grow.call(this, ...rest)
+}
+
+/** The command has made ready what is to be added, and gives its order later. */
+const orderLater: Finish = function () {
+  finish.call(this)
+  hold()
 }
 
 /** The command is to hear what the server says of it. */
@@ -53,6 +67,7 @@ const failLater = async (workers: Workers, error: unknown): Promise<void> => {
 
 if (kind === 'half') Reflect.set(MappedMedium.prototype, 'fence', fenceHalfWay)
 if (kind === 'refused') Reflect.set(Volume.prototype, 'grow', refuse)
+if (kind === 'late') Reflect.set(Ends.prototype, 'finish', orderLater)
 if (kind === 'slow') Reflect.set(Volume.prototype, 'grow', growSlowly)
 const failing: Fail = function (error) {
   void failLater(this, error)

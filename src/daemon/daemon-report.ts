@@ -117,9 +117,7 @@ function isMode(value: unknown): boolean {
 function isGrowth(value: unknown): boolean {
   if (!isObject(value)) return false
   const { order, refusal, hasFailed } = value
-  return (
-    typeof order === 'string' && typeof (refusal ?? '') === 'string' && typeof hasFailed === 'boolean'
-  )
+  return typeof order === 'string' && typeof (refusal ?? '') === 'string' && typeof hasFailed === 'boolean'
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

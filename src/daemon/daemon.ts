@@ -68,7 +68,18 @@ export async function runMount(
     const device = findMount(mountpoint)?.device ?? null
     const calls = new MountCalls(device)
     const { options, mapper } = request
-    const mounted = { mountpoint, source, device, calls, opened, signals, choice, options, mapper, ...prepared }
+    const mounted = {
+      mountpoint,
+      source,
+      device,
+      calls,
+      opened,
+      signals,
+      choice,
+      options,
+      mapper,
+      ...prepared,
+    }
     await serveAndClose(request, mounted, live)
   } finally {
     signals.release()

@@ -100,16 +100,34 @@ void t.test('all become the file system, or none is changed', async (t) => {
   const mine = (...more: readonly string[]) => ['mkfs', a, b, ...more]
   await refuseUntouched(t, [a, b], mine(a), 1, `mkfs: ${a}: it is named twice`)
   for (const name of ['link', 'hard'])
-    await refuseUntouched(t, [a, b], mine(place(name)), 1, `mkfs: ${place(name)}: it is the same device as ${a}`)
+    await refuseUntouched(
+      t,
+      [a, b],
+      mine(place(name)),
+      1,
+      `mkfs: ${place(name)}: it is the same device as ${a}`,
+    )
   await refuse(
     t,
     ['mkfs', place('new'), join(place('.'), 'new'), '--size', '2M'],
     1,
     /it is the same device as|it is named twice/,
   )
-  await refuseUntouched(t, [a, b], mine(place('new')), 1, /new: there is no such file or device; --size makes/)
+  await refuseUntouched(
+    t,
+    [a, b],
+    mine(place('new')),
+    1,
+    /new: there is no such file or device; --size makes/,
+  )
   await refuseUntouched(t, [a, b], mine(place('.'), '--force'), 1, /neither a regular file/)
-  await refuseUntouched(t, [a, b], mine(place('new'), '--size', '1M'), 1, /: it is 2 MiB long, more than --size/)
+  await refuseUntouched(
+    t,
+    [a, b],
+    mine(place('new'), '--size', '1M'),
+    1,
+    /: it is 2 MiB long, more than --size/,
+  )
   const many = Array.from({ length: 17 }, (_, n) => sparseFile(place(`many-${n}`), mebibyte))
   await refuseUntouched(t, many, ['mkfs', ...many], 1, /a volume has 16 devices at most/)
   const tiny = sparseFile(place('tiny'), 8192)

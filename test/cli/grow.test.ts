@@ -111,7 +111,10 @@ void t.test('what it gains begins at a multiple of 2 MiB, as on devdax', async (
   await succeed(t, ['mkfs', other, '--size', '8448K', '-q'])
   truncateSync(other, 20 * mebibyte + blockBytes / 2)
   const said = await succeed(t, ['grow', other])
-  t.match(said, /size +18.3 MiB, 4672 blocks of 4 KiB\n +before +8.25 MiB, 2112 blocks\n +unused +1.75 MiB, as /)
+  t.match(
+    said,
+    /size +18.3 MiB, 4672 blocks of 4 KiB\n +before +8.25 MiB, 2112 blocks\n +unused +1.75 MiB, as /,
+  )
   const segments = [
     { deviceBlock: 0, blocks: 2112 },
     { deviceBlock: 2560, blocks: 2560 },

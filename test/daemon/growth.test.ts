@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import tap, { type Test } from 'tap'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { Growth, type GrowthReport } from '../../src/daemon/growth.js'
 import { type GrowOrder, withOrder } from '../../src/daemon/orders.js'
@@ -18,6 +18,8 @@ import { formattedDevice } from '../api/formatted-device.js'
 import { sparseFile } from '../cli/cli.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { until } from '../support/until.js'
+
+tap.setTimeout(120_000)
 
 /** Numbers that no file system has. */
 let free = 0xffe0_0000 + (process.pid & 0xffff)
@@ -67,7 +69,7 @@ async function holdOut(t: Test, device: number, answer: (socket: Socket) => void
   return path.slice(prefix.length)
 }
 
-void test('only the device that the command has seen is taken', async (t) => {
+void tap.test('only the device that the command has seen is taken', async (t) => {
   const { opened, give } = stage(t)
   const openFurther = opened.openFurther.bind(opened)
   const looked: string[] = []
@@ -86,7 +88,7 @@ void test('only the device that the command has seen is taken', async (t) => {
   t.equal(opened.devices.length, 2)
 })
 
-void test('orders that come together each get their answer', async (t) => {
+void tap.test('orders that come together each get their answer', async (t) => {
   const { device, growth } = stage(t)
   const wrong = await orderToAdd(t, 'another')
   await withOrder(device, nothing, (first) =>
@@ -111,7 +113,7 @@ void test('orders that come together each get their answer', async (t) => {
   )
 })
 
-void test('an order that could not be fetched is fetched later', async (t) => {
+void tap.test('an order that could not be fetched is fetched later', async (t) => {
   const { device, answerTo, give } = stage(t)
   const connectAbstract = native.connectAbstract.bind(native)
   let refused = 0
@@ -133,7 +135,7 @@ void test('an order that could not be fetched is fetched later', async (t) => {
   t.equal(asked, 2, 'what came first was not all')
 })
 
-void test('an order that is not understood is refused', async (t) => {
+void tap.test('an order that is not understood is refused', async (t) => {
   for (const text of ['', 'grow', '{"type":"shrink"}', '{"type":"grow","devices":["/dev/pmem1"]}']) {
     const { device, answerTo } = stage(t)
     const name = await holdOut(t, device, (socket) => socket.end(text))
@@ -161,7 +163,7 @@ print('asked', flush=True)
 sys.stdin.read()
 `
 
-void test('a stranger is not obeyed', async (t) => {
+void tap.test('a stranger is not obeyed', async (t) => {
   const { device, opened, growth, give } = stage(t)
   let grown = 0
   const grow = opened.grow.bind(opened)
@@ -185,7 +187,7 @@ void test('a stranger is not obeyed', async (t) => {
   }
 })
 
-void test('what is refused when its windows are there already makes the volume fail', async (t) => {
+void tap.test('what is refused when its windows are there already makes the volume fail', async (t) => {
   const { opened, give } = stage(t)
   opened.volume.grow = () => {
     throw new VolumeError('size', 'it cannot grow')

@@ -22,10 +22,10 @@ type Grow = (this: Volume, ...rest: unknown[]) => void
 type Fail = (this: Workers, error: unknown) => void
 type Finish = (this: Ends) => void
 
-const fence = Reflect.get(MappedMedium.prototype, 'fence') as Fence
+const fence: Fence = Reflect.get(MappedMedium.prototype, 'fence')
 const grow = Reflect.get(Volume.prototype, 'grow') as Grow
-const fail = Reflect.get(Workers.prototype, 'fail') as Fail
-const finish = Reflect.get(Ends.prototype, 'finish') as Finish
+const fail: Fail = Reflect.get(Workers.prototype, 'fail')
+const finish: Finish = Reflect.get(Ends.prototype, 'finish')
 
 /** The device fails once a copy of the superblock names more than one segment. */
 const fenceHalfWay: Fence = function () {

@@ -16,13 +16,15 @@ export function nodesOfCpus(sys = '/sys'): ReadonlyMap<number, number> {
  * None for a worker that may run anywhere, and none at all where no segment is nearer to any worker than the others.
  * @param cpus the processor that each worker stays on, null for any
  * @param segmentNodes the node of each segment's device, null where it is not known
+ * @param nodesOf finds the node of each processor; called only where it matters
  */
 export function homesOf(
   cpus: readonly (number | null)[],
   segmentNodes: readonly (number | null)[],
-  cpuNodes: ReadonlyMap<number, number>,
+  nodesOf: () => ReadonlyMap<number, number>,
 ): number[][] {
   if (new Set(segmentNodes).size < 2) return []
+  const cpuNodes = nodesOf()
   return cpus.map((cpu) => {
     const node = cpu === null ? undefined : cpuNodes.get(cpu)
     return segmentNodes.flatMap((segmentNode, n) => (segmentNode === node ? [n] : []))

@@ -88,6 +88,9 @@ const notInExample = new Set([
 ])
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 
+/** Those that take longest, as they try many cases or write much. */
+export const slowSuites: ReadonlySet<(typeof allSuites)[number]> = new Set([])
+
 /**
  * Where the kernel gathers writes, lseek(2) takes all of a file for data, and a write to a file whose flags forbid it
  * is refused when its pages are written back.

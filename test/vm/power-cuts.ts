@@ -2,8 +2,8 @@
 /**
  * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a
  * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must
- * be there. It tells by a store to a file of the host, before it begins the next one. Some cuts under load are followed
- * by another one while the volumes are recovered, or while they are unmounted.
+ * be there. It tells by a store to a file of the host, before it begins the next one. Some cuts are made while the
+ * volumes are unmounted, and some are followed by another one while the volumes are recovered.
  */
 import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,6 +20,8 @@ const longestLoadMs = { short: 8000, usual: 20_000 }
 /** How long to wait at most, from the first store of a recovery on. Emulated, it takes some hundredths of a second. */
 const longestRecoveryMs = 100
 const longestUnmountMs = 5000
+/** Operations of each process before that. */
+const unmountAfter = 50
 /** With the superblock and the undo log of a volume of half a GiB. */
 const watchedBytes = 2 ** 21
 /** Kinds whose device lies in an image as it is. */
@@ -49,29 +51,41 @@ interface Boot {
   readonly before: readonly string[]
   /** Rounds whose operations have to be there. */
   readonly judged: readonly number[]
+  /** The power is cut while volumes are unmounted after a short load, and not under load. */
+  readonly isUnmounted?: boolean
   readonly packageFolder?: string
 }
 
 /** Boots, loads the devices and cuts the power. @returns whether it came so far */
 async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
-  const { round, before, judged, packageFolder } = boot
+  const { round, before, judged, isUnmounted = false, packageFolder } = boot
   const random = new Random(plan.seed + round)
   makeTold(guest, plan, round)
   const phases = [...before, ...(judged.length === 0 ? [] : ['judge'])]
-  const settings = { phases: [...phases, 'load'].join(' '), round, judged: judged.join(' ') }
+  const settings = {
+    phases: [...phases, 'load', ...(isUnmounted ? ['unmount'] : [])].join(' '),
+    round,
+    judged: judged.join(' '),
+    operations: isUnmounted ? unmountAfter : '',
+  }
   const start = performance.now()
   guest.boot({ ...guestSettings(plan, packageFolder), ...settings })
-  const isLoaded = await guest.reaches(
-    () => !guest.isRunning || toldOf(guest, round).every((count) => count > 0),
+  const isReached = await guest.reaches(
+    () =>
+      !guest.isRunning ||
+      (isUnmounted ? guest.isIn('unmount') : toldOf(guest, round).every((count) => count > 0)),
     bootLimitMs(plan),
   )
   const seconds = Math.round((performance.now() - start) / 1000)
-  await sleep(random.below(plan.isShort ? longestLoadMs.short : longestLoadMs.usual))
-  const wasRunning = guest.isRunning
+  const longestMs = isUnmounted ? longestUnmountMs : longestLoadMs[plan.isShort ? 'short' : 'usual']
+  await sleep(random.below(longestMs))
+  // Once all is unmounted, it powers off.
+  const wasRunning = guest.isRunning || (isUnmounted && guest.isIn('unmount'))
   await guest.kill()
   const counts = toldOf(guest, round).join(' ')
-  const isCut = isLoaded && wasRunning
-  t.ok(isCut, `the power is cut, ${seconds} s after it came, and ${counts} operations`)
+  const isCut = isReached && wasRunning
+  const moment = isUnmounted ? 'in unmounting' : 'under load'
+  t.ok(isCut, `the power is cut ${moment}, ${seconds} s after it came, and ${counts} operations`)
   if (!guest.hasStarted) t.comment('the guest has not started')
   // That of the load has no plan, as the power was cut.
   checkTap(t, guest, phases)
@@ -84,46 +98,20 @@ async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): P
   guest.boot({ ...guestSettings(plan), phases: 'mount' })
   const isMounting = await guest.reaches(() => !guest.isRunning || guest.isIn('mount'), bootLimitMs(plan))
   const watch = new Watch(guest, kind, 0, watchedBytes)
-  const isStored = await guest.reaches(() => !guest.isRunning || watch.hasChanged(), bootLimitMs(plan), 2)
+  const isStored = await guest.reaches(() => !guest.isRunning || watch.hasChanged(), bootLimitMs(plan), 5)
   watch.close()
   await sleep(random.below(longestRecoveryMs))
   t.ok(isMounting && isStored && guest.isRunning, `the power is cut when ${kind} is recovered`)
   await guest.kill()
 }
 
-/** Boots, and cuts the power while the volumes are unmounted. */
-async function cutUnmount(
-  t: Test,
-  guest: Guest,
-  plan: Plan,
-  random: Random,
-  judged: readonly number[],
-): Promise<void> {
-  const phases = ['mount', 'judge']
-  guest.boot({ ...guestSettings(plan), phases: [...phases, 'unmount'].join(' '), judged: judged.join(' ') })
-  const isUnmounting = await guest.reaches(() => !guest.isRunning || guest.isIn('unmount'), bootLimitMs(plan))
-  const afterMs = random.below(longestUnmountMs)
-  await sleep(afterMs)
-  // It may have powered off by then.
-  t.ok(isUnmounting, `the power is cut ${afterMs} ms after unmounting has begun`)
-  await guest.kill()
-  checkTap(t, guest, phases)
-}
-
-/** What follows a cut under load, now and then. */
-async function cutOtherwise(t: Test, guest: Guest, plan: Plan, round: number): Promise<void> {
-  if (plan.isShort) return
-  const random = new Random(plan.seed + 1000 + round)
-  if (round % 4 === 1)
-    await t.test(`power cut in the recovery from power cut ${round + 1}`, async (t) => {
-      await cutRecovery(t, guest, plan, random)
-      await checkFromHost(t, guest, plan)
-    })
-  if (round % 8 === 2)
-    await t.test(`power cut in unmounting after power cut ${round + 1}`, async (t) => {
-      await cutUnmount(t, guest, plan, random, roundsBefore(round + 1))
-      await checkFromHost(t, guest, plan)
-    })
+/** In the full form, every fourth cut is followed by one in the recovery from it. */
+async function recoverInTurn(t: Test, guest: Guest, plan: Plan, round: number): Promise<void> {
+  if (plan.isShort || round % 4 !== 1) return
+  await t.test(`power cut in the recovery from power cut ${round + 1}`, async (t) => {
+    await cutRecovery(t, guest, plan, new Random(plan.seed + 1000 + round))
+    await checkFromHost(t, guest, plan)
+  })
 }
 
 async function cutInTurn(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
@@ -144,9 +132,11 @@ export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonl
   let second: Watch | null = null
   for (let round = 0; round < plan.kills; round++) {
     const before = round === 0 ? first : ['mount']
-    if (!(await cutInTurn(t, guest, plan, { round, before, judged: roundsBefore(round) }))) return
+    const isUnmounted = !plan.isShort && round % 8 === 2
+    const boot = { round, before, judged: roundsBefore(round), isUnmounted }
+    if (!(await cutInTurn(t, guest, plan, boot))) return
     if (plan.volumes.includes('two')) second ??= new Watch(guest, 'second', sharedFrom, sharedBytes)
-    await cutOtherwise(t, guest, plan, round)
+    await recoverInTurn(t, guest, plan, round)
   }
   if (plan.kills > 1 && second !== null)
     t.ok(second.hasChanged(), 'files of the volume on two devices lie on both')

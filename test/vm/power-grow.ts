@@ -43,7 +43,7 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
   const isReached = await guest.reaches(
     () => !guest.isRunning || watch.hasChanged() || existsSync(end),
     bootLimitMs(plan),
-    2,
+    5,
   )
   watch.close()
   await sleep(new Random(plan.seed + round).below(longestMs))

@@ -210,10 +210,10 @@ phase_judge() {
   done
 }
 
-# Goes on until the host cuts the power.
+# Goes on until the host cuts the power, or for so many operations of each process.
 phase_load() {
   program load python3 "$sources/test/vm/guest/power-load.py" load \
-    "$round" "$seed" "$workers" "/vm/told-$round" $(places)
+    "$round" "$seed" "$workers" "/vm/told-$round" $(places) ${operations:+--operations "$operations"}
 }
 
 find_devices

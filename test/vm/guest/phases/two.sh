@@ -23,7 +23,7 @@ phase_grow() {
 }
 
 grow_when_told() {
-  until [ -e /vm/grow ]; do sleep 0.2; done
+  until [ -e /vm/grow ]; do sleep 0.5; done
   pmfs2 grow /mnt/two "$(second_of_two)" --force >/vm/grow.log 2>&1
   echo $? >/vm/grown
 }

@@ -48,7 +48,12 @@ async function passes(t: Test, what: string, ...args: readonly string[]): Promis
 }
 
 /** What holds the volumes, by their names. */
-async function devicesOf(t: Test, guest: Guest, { volumes }: Plan, folder: string): Promise<Map<Volume, string>> {
+async function devicesOf(
+  t: Test,
+  guest: Guest,
+  { volumes }: Plan,
+  folder: string,
+): Promise<Map<Volume, string>> {
   const devices = new Map<Volume, string>()
   for (const volume of volumes) devices.set(volume, await deviceOf(t, guest, volume, folder))
   return devices
@@ -66,7 +71,12 @@ export async function checkFromHost(t: Test, guest: Guest, plan: Plan): Promise<
  *
  * @param judged rounds whose operations have to be there
  */
-export async function lookFromHost(t: Test, guest: Guest, plan: Plan, judged: readonly number[]): Promise<void> {
+export async function lookFromHost(
+  t: Test,
+  guest: Guest,
+  plan: Plan,
+  judged: readonly number[],
+): Promise<void> {
   const folder = guest.image('look')
   const devices = await devicesOf(t, guest, plan, folder)
   const mountpoints = [...devices.keys()].map((volume) => join(folder, volume))

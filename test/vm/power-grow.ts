@@ -48,7 +48,10 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
   watch.close()
   await sleep(new Random(plan.seed + round).below(longestMs))
   const isOver = existsSync(end)
-  t.ok(isLoaded && isReached && guest.isRunning, `the power is cut, ${toldOf(guest, round).join(' ')} operations`)
+  t.ok(
+    isLoaded && isReached && guest.isRunning,
+    `the power is cut, ${toldOf(guest, round).join(' ')} operations`,
+  )
   await guest.kill()
   t.comment(`growing ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
   // The load has no plan, as the power was cut.

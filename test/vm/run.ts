@@ -34,8 +34,9 @@ const needed: Readonly<Record<string, string>> = {
  * Parts that boot the guest by themselves, after those of its first boot. Its devices are there by then, and each part
  * makes the volumes that it needs.
  */
-const ownParts: Readonly<Record<string, (t: Test, guest: Guest, plan: Plan, folder: string) => Promise<void>>> =
-  { grow: cutGrowth, mutants: tryMutants, fio: tellFigures }
+const ownParts: Readonly<
+  Record<string, (t: Test, guest: Guest, plan: Plan, folder: string) => Promise<void>>
+> = { grow: cutGrowth, mutants: tryMutants, fio: tellFigures }
 const parts = ['walk', 'suites', 'cuts', ...Object.keys(ownParts)]
 /** Those of a run that names none. Figures are for people. */
 const usualParts = { full: parts.filter((part) => part !== 'fio'), short: ['walk', 'suites', 'cuts'] }

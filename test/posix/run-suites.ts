@@ -88,17 +88,17 @@ const notInExample = new Set([
 ])
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 
-/** Those that take longest, as they try many cases, write much or wait. */
-export const slowSuites: ReadonlySet<(typeof allSuites)[number]> = new Set([
-  aclSuite,
-  cachedAttributesSuite,
-  fallocateSuite,
-  idMappedSuite,
-  namesSuite,
-  readWriteSuite,
-  readdirSuite,
-  statfsSuite,
-])
+/** Those that take little time, and ask for nothing in which supported kernels differ. */
+export const quickSuites: readonly (typeof allSuites)[number][] = [
+  appendSuite,
+  holesSuite,
+  linksSuite,
+  renameSuite,
+  symlinksSuite,
+  temporaryFilesSuite,
+  truncateSuite,
+  unlinkSuite,
+]
 
 /**
  * Where the kernel gathers writes, lseek(2) takes all of a file for data, and a write to a file whose flags forbid it

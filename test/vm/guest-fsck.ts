@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Runs in the guest: checks the volumes of the command line in one process, and prints TAP. A volume is its devices, with
- * commas between them. Devdax gives no private copy on which fsck could undo transactions, so there a volume that has some
- * in flight is recovered first, as a mount does.
+ * Runs in the guest: checks the volumes of the command line in one process, and prints TAP. A volume is its devices,
+ * with commas between them. Devdax gives no private copy on which fsck could undo transactions, so there a volume that
+ * has some in flight is recovered first, as a mount does.
  */
 import { checkDevices, exitClean, exitOperational } from '../../src/check/check-device.js'
 import { openFiles } from '../../src/api/index.js'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Runs in the guest: suites of test/posix, by their places among all. `DEVICE PLACE...` makes a file system on a device;
- * `--mounted MOUNTPOINT:PLACE,PLACE...` runs them where file systems are mounted already, which saves minutes.
+ * Runs in the guest: suites of test/posix, by their places among all. `DEVICE PLACE...` makes a file system on a
+ * device; `--mounted MOUNTPOINT:PLACE,PLACE...` runs them where file systems are mounted already, which saves minutes.
  */
 import { readdir } from 'node:fs/promises'
 import tap from 'tap'

@@ -8,8 +8,8 @@ import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'nod
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import tap, { type Test } from 'tap'
-import { allSuites, slowSuites } from '../posix/run-suites.js'
-import { Random, seed as newSeed } from '../support/random.js'
+import { allSuites, quickSuites } from '../posix/run-suites.js'
+import { seed as newSeed } from '../support/random.js'
 import { bootFiles, fetchBootParts } from './boot-files.js'
 import { Guest } from './guest.js'
 import { tellFigures } from './figures.js'
@@ -40,8 +40,6 @@ const ownParts: Readonly<
 const parts = ['walk', 'suites', 'cuts', ...Object.keys(ownParts)]
 /** Those of a run that names none. Figures are for people. */
 const usualParts = { full: parts.filter((part) => part !== 'fio'), short: ['walk', 'suites', 'cuts'] }
-/** In the short form, so many suites run on each kind. */
-const suitesEach = 3
 const usage = `npm run test:vm -- [--fetch | [--short] [--kills N] [--seed N] [--part ${parts.join('|')}]...]`
 
 /** @returns null for `--fetch` alone @throws TypeError for a bad option */
@@ -94,19 +92,12 @@ function missingPackages(): string[] {
     .map(([, name]) => name)
 }
 
-/** Suites of each kind, by their places among all: all of them, or in the short form other ones on each kind. */
+/** Suites of each kind, by their places among all: all of them, or in the short form a few, in another way in each run. */
 function suitesOf(plan: Plan): string[][] {
-  const places = allSuites.map((_, n) => String(n))
+  const suites = plan.isShort ? quickSuites : allSuites
+  const places = suites.map((suite) => String(allSuites.indexOf(suite)))
   if (!plan.isShort) return kinds.map(() => places)
-  const random = new Random(plan.seed)
-  const left = new Set(places.filter((place) => !slowSuites.has(allSuites[Number(place)]!)))
-  return kinds.map(() =>
-    Array.from({ length: suitesEach }, () => {
-      const place = random.of([...left])
-      left.delete(place)
-      return place
-    }),
-  )
+  return kinds.map((_, kind) => places.filter((_, n) => (n + plan.seed) % kinds.length === kind))
 }
 
 /** What the first boot does before its power is cut. */

@@ -54,12 +54,14 @@ appears() { # command...: until it succeeds, for two minutes at the most
   return 1
 }
 
-# Numbers of the regions on a bus, in the order of their addresses.
+# Numbers of the regions on a bus, in the order of their addresses, which the kernel need not number them in.
 regions_on() { # what the bus is called in sysfs
   local region
   for region in /sys/bus/nd/devices/region*; do
-    readlink -f "$region"
-  done | sed -n "s|.*/$1/.*/region||p" | sort -n
+    case $(readlink -f "$region") in
+    */"$1"/*) echo "$(($(<"$region/resource"))) ${region##*/region}" ;;
+    esac
+  done | sort -n | cut -d ' ' -f 2
 }
 
 all_regions_are_there() {

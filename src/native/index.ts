@@ -165,6 +165,16 @@ export interface Native {
    */
   adopt(memory: ArrayBuffer, fd: number, flags: number): number
   /**
+   * As {@link Native.map}, at the addresses of `memory`, of as many bytes, whose contents are lost. It lies in a
+   * SharedArrayBuffer that can grow and begins with a page. The calling thread keeps it until {@link Native.unmap},
+   * which this thread has to call; the addresses may not be touched afterwards, nor where this fails, and become free
+   * when the collectors have freed the SharedArrayBuffer.
+   * @returns a mapping or a negative errno (-EINVAL also where the memory does not begin with a page)
+   */
+  mapOver(memory: Uint8Array, fd: number, offsetBytes: number, flags: number): number
+  /** How many bytes of `memory` come before an address that is a multiple of `boundary`, a power of two. */
+  bytesBefore(memory: Uint8Array, boundary: number): number
+  /**
    * Puts another file, or the same with other flags, in the place of what is mapped: number, addresses and views stay.
    * No list that names it may be carried out meanwhile.
    * @returns 0 or a negative errno

@@ -30,6 +30,8 @@ const shareOfFree = 8
 /** A claim that waits for held blocks looks again after this long. */
 const recheckMs = 100
 const everyone = 0x7fff_ffff
+/** So many blocks of the bitmap are in memory at a time when it is loaded. */
+const loadedBlocks = 256
 const homeWords = 3
 
 export class Allocator implements ReservedBlocks {
@@ -78,12 +80,25 @@ export class Allocator implements ReservedBlocks {
     return Atomics.load(this.#words, FREE_BLOCKS) >>> 0
   }
 
-  /** Fills the working bitmap from the persistent one. Once per open, after recovery. */
+  /**
+   * Fills the working bitmap from the persistent one, after recovery. Once per open: the working bitmap is zeros, and
+   * those that stay become no memory.
+   */
   load(): void {
     Atomics.store(this.#words, FREE_BLOCKS, this.#loadGroups(0))
     Atomics.store(this.#words, SEARCH_HINT, this.#geometry.dataStart)
     this.#placeHints(0)
     this.#withhold()
+  }
+
+  /** The same once more, when the medium holds something else. */
+  reload(): void {
+    for (let group = 0; group < this.#state.groupCount; group++) {
+      if (this.#words[this.#state.groupFree + group] === blocksPerBitmapBlock) continue
+      const at = this.#bitmap + group * blockWords
+      this.#words.fill(0, at, at + blockWords)
+    }
+    this.load()
   }
 
   /**
@@ -112,22 +127,32 @@ export class Allocator implements ReservedBlocks {
       if (bitmapBlock < 0) {
         // A gap between segments.
         this.#words.fill(-1, this.#bitmap + group * blockWords, this.#bitmap + (group + 1) * blockWords)
+        this.#words[this.#state.groupFree + group] = 0
         continue
       }
-      const source = this.#medium.wordsOf(bitmapBlock)
-      const at = this.#medium.wordOf(bitmapBlock)
-      const to = this.#bitmap + group * blockWords
-      let used = 0
-      for (let n = 0; n < blockWords; n++) {
-        const word = source[at + n]!
-        this.#words[to + n] = word
-        used += popCount(word)
-      }
-      const free = blocksPerBitmapBlock - used
+      const free = this.#loadGroup(group, bitmapBlock)
       this.#words[this.#state.groupFree + group] = free
       total += free
+      // From now on the persistent bitmap is stored to, here and there.
+      if (bitmapBlock % loadedBlocks === loadedBlocks - 1)
+        this.#medium.dropPages(bitmapBlock - loadedBlocks + 1, loadedBlocks)
     }
     return total
+  }
+
+  /** @returns how many free blocks there are in a group */
+  #loadGroup(group: number, bitmapBlock: number): number {
+    const source = this.#medium.wordsOf(bitmapBlock)
+    const at = this.#medium.wordOf(bitmapBlock)
+    const to = this.#bitmap + group * blockWords
+    let used = 0
+    for (let n = 0; n < blockWords; n++) {
+      const word = source[at + n]!
+      if (word === 0) continue
+      this.#words[to + n] = word
+      used += popCount(word)
+    }
+    return blocksPerBitmapBlock - used
   }
 
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */

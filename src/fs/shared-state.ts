@@ -126,8 +126,13 @@ export class SharedState {
    */
   grown(blockCount: number, workers: number, inodes: number): SharedState {
     const next = SharedState.create(blockCount, workers)
-    const bitmapEnd = BITMAP + this.groupCount * blockWords
-    next.words.set(this.words.subarray(0, bitmapEnd))
+    next.words.set(this.words.subarray(0, BITMAP))
+    for (let group = 0; group < this.groupCount; group++) {
+      // The bits of a free one are zeros, and copying them would make memory of them.
+      if (this.words[this.groupFree + group] === blocksPerBitmapBlock) continue
+      const at = BITMAP + group * blockWords
+      next.words.set(this.words.subarray(at, at + blockWords), at)
+    }
     next.words.set(this.words.subarray(this.groupFree, this.groupFree + this.groupCount), next.groupFree)
     this.#counts.forEach((counts, window) => {
       // The rest was never touched, and copying it would make memory of it.

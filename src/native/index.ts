@@ -181,6 +181,12 @@ export interface Native {
    */
   remap(mapping: Mapping, fd: number, offsetBytes: number, flags: number): number
   /**
+   * Takes pages out of the memory of this process (madvise(2), MADV_DONTNEED). They come back when they are touched,
+   * with what they hold. @param offset of the first one, at the start of a page
+   * @returns 0 or a negative errno (-EPERM: the mapping is copy-on-write, and would lose what was stored)
+   */
+  dropPages(mapping: Mapping, offset: number, lengthBytes: number): number
+  /**
    * New memory of zeros; its pages come into being when touched. The limits on open files and on the size of files
    * (RLIMIT_NOFILE, RLIMIT_FSIZE) do not apply to it. @returns a mapping or a negative errno
    */

@@ -33,6 +33,7 @@ struct mapping {
 	_Atomic int32_t number;		/* 0: the slot is empty */
 	uint16_t generation;
 	bool writable;
+	bool shared;			/* what is stored is not only this process's */
 	bool of_file;			/* or of a device: what is behind it may fail */
 	bool adopted;			/* the addresses are somebody else's, who unmaps them */
 	enum persist_how how;
@@ -198,6 +199,12 @@ struct way {
 	enum persist_how how;
 };
 
+/* MAP_SHARED_VALIDATE contains the bit of MAP_PRIVATE. */
+static bool is_shared(const struct way *way)
+{
+	return way->flags & MAP_SHARED;
+}
+
 /* Whose memory it is. */
 enum origin { ANONYMOUS, OF_FILE, ADOPTED };
 
@@ -212,6 +219,7 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->base = base;
 		m->length = length;
 		m->writable = way->protection & PROT_WRITE;
+		m->shared = is_shared(way);
 		m->of_file = origin != ANONYMOUS;
 		m->adopted = origin == ADOPTED;
 		m->how = way->how;
@@ -392,6 +400,7 @@ static int replace(struct mapping *m, int fd, int64_t offset, const struct way *
 	m->backing = backing;
 	m->how = way->how;
 	m->writable = way->protection & PROT_WRITE;
+	m->shared = is_shared(way);
 	return 0;
 }
 
@@ -413,6 +422,25 @@ CALL(call_remap)
 	error = m ? replace(m, (int)fd, offset, &way) : -EINVAL;
 	pthread_mutex_unlock(&table_mutex);
 	return give(env, error);
+}
+
+/* Private pages are left alone: what was stored there would be lost. */
+CALL(call_drop_pages)
+{
+	const struct mapping *m;
+	int64_t arguments[3];
+	char *address;
+	int error;
+
+	if (!read_words(env, info, arguments, 3))
+		return NULL;
+	error = reach(arguments[0], arguments[1], arguments[2], TO_READ, &address);
+	if (error)
+		return give(env, error);
+	m = look_up(arguments[0]);
+	if (!m || !m->shared)
+		return give(env, -EPERM);
+	return give(env, madvise(address, arguments[2], MADV_DONTNEED) ? -errno : 0);
 }
 
 /* A memfd of zeros. Returns its descriptor or a negative errno. */

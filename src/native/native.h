@@ -151,6 +151,7 @@ CALL(call_adopt);
 CALL(call_map_over);
 CALL(call_bytes_before);
 CALL(call_remap);
+CALL(call_drop_pages);
 CALL(call_map_anonymous);
 CALL(call_memory_file);
 CALL(call_unmap);

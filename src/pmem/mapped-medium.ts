@@ -193,6 +193,16 @@ export class MappedMedium extends Medium {
     return 0
   }
 
+  override dropPages(block: number, count: number): void {
+    for (let done = 0; done < count;) {
+      const index = (block + done) & windowBlockMask
+      const part = Math.min(count - done, windowBlocks - index)
+      // Where it is refused, the pages stay.
+      native.dropPages(this.windows[(block + done) >>> windowShift]!, index << blockShift, part << blockShift)
+      done += part
+    }
+  }
+
   override pathAt(block: number): string | null {
     return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }

@@ -56,7 +56,7 @@ export interface ModeParts {
   /** Device number of the mount, as the mount table has it; null where it is gone. */
   readonly device: string | null
   readonly opened: OpenedVolume
-  readonly homes: () => EngineSetting['homes']
+  readonly localSegments: () => EngineSetting['localSegments']
   readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
   readonly calls: Pick<MountCalls, 'remountReadOnly'>
   readonly options: MountOptions
@@ -169,7 +169,7 @@ export class ServingMode {
       if (opened.volume.state.isFailed) workers.fail(error)
       throw error
     } finally {
-      const engine = engineSetting(opened.volume, { ...options, ...this.#times }, this.#parts.homes())
+      const engine = engineSetting(opened.volume, { ...options, ...this.#times }, this.#parts.localSegments())
       workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     }
   }
@@ -203,7 +203,7 @@ export class ServingMode {
     if (this.#isOver || !workers.arePaused) return
     this.#refusal = this.#become(becomes)
     if (!isToBe && this.#isForced) this.#refusal = stays
-    const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times }, this.#parts.homes())
+    const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times }, this.#parts.localSegments())
     workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return

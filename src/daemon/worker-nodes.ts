@@ -12,12 +12,13 @@ export function nodesOfCpus(sys = '/sys'): ReadonlyMap<number, number> {
 }
 
 /**
- * The segments on the node of each worker's processor, by their numbers in the volume: {@link EngineSetting.homes}.
- * None for a worker that may run anywhere, and none at all where no segment is nearer to any worker than the others.
+ * The segments on the node of each worker's processor, by their numbers in the volume: {@link
+ * EngineSetting.localSegments}. None for a worker that may run anywhere, and none at all where no segment is nearer to
+ * any worker than the others.
  * @param cpus the processor that each worker stays on, null for any
  * @param segmentNodes the node of each segment's device, null where it is not known
  */
-export function homesOf(
+export function localSegmentsOf(
   cpus: readonly (number | null)[],
   segmentNodes: readonly (number | null)[],
   cpuNodes: ReadonlyMap<number, number>,

@@ -17,7 +17,6 @@ import {
 /** Words of the first mapping; what different calls change lies on different cache lines. */
 export const FREE_BLOCKS = 0
 export const ALLOCATOR_LOCK = 1
-export const SEARCH_HINT = 2
 /** Blocks that files have ahead (reservations.ts), which count as free; and the file that took blocks last. */
 export const RESERVED_BLOCKS = 3
 export const LAST_GROWN = 4
@@ -56,9 +55,11 @@ export const reservationCount = 1024
 export const reservationWords = 4
 /** The superblock (open-superblock.ts), a block of words. */
 export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
-/** For each segment, where the last search of a worker that looks there first has ended. */
+/** For each segment, where the last search in it has ended. */
 export const SEGMENT_HINTS = SUPERBLOCK + blockWords
-const BITMAP = SEGMENT_HINTS + mostSegments
+/** For each segment, a number of blocks: no run of free ones in it is longer. */
+export const SEGMENT_BOUNDS = SEGMENT_HINTS + mostSegments
+const BITMAP = SEGMENT_BOUNDS + mostSegments
 
 /** Memory of each worker's own, in which a call puts together what it stores. */
 export const scratchBytes = 8192

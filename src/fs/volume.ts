@@ -154,7 +154,7 @@ export class Volume {
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
-      homes: [],
+      localSegments: [],
       isReadOnly: this.#isReadOnly,
       hasAcls: this.#options.hasAcls ?? true,
       data: this.#options.data ?? 'inplace',

@@ -30,14 +30,27 @@ void test('the segments on the node of each worker are local', (t) => {
     [4, 2],
   ])
   t.same(localSegmentsOf([0, 2], [0, 1], cpuNodes), [[0], [1]])
-  t.same(localSegmentsOf([3, 1, 0], [1, 0, 1], cpuNodes), [[0, 2], [1], [1]], 'several devices of a node')
-  t.same(localSegmentsOf([0, null, 4, 9], [0, 1], cpuNodes), [[0], [], [], []], 'nowhere: any processor, no device')
+  t.same(localSegmentsOf([3, 1, 0], [1, 0, 1], cpuNodes), [[0, 2], [1], [1]])
+  t.same(localSegmentsOf([0, 2], [0, null], cpuNodes), [[0], [0, 1]], 'nobody is near to an unknown node')
+  t.end()
+})
+
+void test('all segments are local to workers that are near to none, and each begins with another one', (t) => {
+  const cpuNodes = new Map([0, 1, 2, 3, 4].map((cpu) => [cpu, cpu % 2]))
+  const turns = [
+    [0, 1, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [0, 1, 2],
+  ]
+  for (const cpus of [[null, null, null, null], [0, 1, 2, 3], [9, 8, 7, 6]])
+    for (const nodes of [[0, 0, 0], [null, null, null]]) t.same(localSegmentsOf(cpus, nodes, cpuNodes), turns)
+  t.same(localSegmentsOf([null, null, null, null], [0, 1, 0], cpuNodes), turns)
+  t.same(localSegmentsOf([0, null], [0], cpuNodes), [[0], [0]])
   t.same(
-    localSegmentsOf([0, 2], [0, null], cpuNodes),
-    [[0], []],
-    'a device whose node is not known is near to nobody',
+    localSegmentsOf([0, 1, 2, 3, 4, null], [0, 1, 0, 1], cpuNodes),
+    [[0, 2], [1, 3], [2, 0], [3, 1], [0, 2], [0, 1, 2, 3]],
+    'those of a node take turns among themselves',
   )
-  for (const alike of [[], [1], [1, 1], [null, null]])
-    t.same(localSegmentsOf([0, 2], alike, cpuNodes), [], 'devices that are alike to all')
   t.end()
 })

@@ -2,6 +2,7 @@
 /** Workers that look for free blocks on some devices first, as they do on a machine with several NUMA nodes. */
 import { type Test, test } from 'tap'
 import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { localSegmentsOf } from '../../src/daemon/worker-nodes.js'
 import { Allocator } from '../../src/fs/allocator.js'
 import { bitMask } from '../../src/fs/bits.js'
 import { Engine } from '../../src/fs/engine.js'
@@ -77,6 +78,17 @@ void test('fresh blocks come from the local devices', (t) => {
     taken(before, freeOn(volume))[0]! >= 5,
     'a worker without local devices looks from the start of the volume on',
   )
+  t.end()
+})
+
+void test('workers that begin with different devices fill them evenly', (t) => {
+  const volume = TestVolume.of(t, ...deviceBlocks)
+  const workers = workersOn(t, volume, ...localSegmentsOf([null, null, null], [0, 0, 0], new Map()))
+  const files = workers.map((worker, n) => worker.file(root, `file ${n}`))
+  const before = freeOn(volume)
+  for (let round = 0; round < 10; round++)
+    for (const [n, worker] of workers.entries()) worker.write(files[n]!, round * 20 * blockBytes, data(20, n + 1))
+  for (const count of taken(before, freeOn(volume))) t.ok(count >= 200 && count <= 210, `${count} blocks`)
   t.end()
 })
 

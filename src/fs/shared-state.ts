@@ -6,10 +6,11 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode } from '../../layout/inode.js'
 import { mostSegments } from '../../layout/superblock.js'
-import type { Mapping } from '../native/index.js'
+import { type Mapping, native } from '../native/index.js'
 import {
   type TransferBuffer,
   createTransferBuffer,
+  mapZeros,
   releaseTransferBuffer,
   viewTransferBuffer,
 } from '../pmem/transfer-buffer.js'
@@ -91,17 +92,18 @@ export class SharedState {
   readonly groupFree: number
   readonly groupCount: number
   readonly #blockCount: number
-  readonly #lookups: readonly TransferBuffer[]
-  readonly #counts: readonly Int32Array[]
+  readonly #lookups: readonly Mapping[]
+  /** Views of those, which are made when they are needed: the collector counts them, and inodes have low numbers. */
+  readonly #counts: (Int32Array | undefined)[]
 
-  private constructor(memory: TransferBuffer, lookups: readonly TransferBuffer[], blockCount: number) {
+  private constructor(memory: TransferBuffer, lookups: readonly Mapping[], blockCount: number) {
     this.memory = memory
     this.words = memory.words
     this.#blockCount = blockCount
     this.groupCount = Math.ceil(blockCount / blocksPerBitmapBlock)
     this.groupFree = BITMAP + bitmapWords(blockCount)
     this.#lookups = lookups
-    this.#counts = lookups.map((buffer) => buffer.words)
+    this.#counts = lookups.map(() => undefined)
   }
 
   /**
@@ -113,9 +115,9 @@ export class SharedState {
     const words = BITMAP + bitmapWords(blockCount) + groups
     const memory = createTransferBuffer('pmfs2 state', words * 4 + workers * scratchBytes)
     const inodes = Math.min(largestInode + 1, blockCount * inodesPerBlock)
-    const lookups: TransferBuffer[] = []
+    const lookups: Mapping[] = []
     for (let first = 0; first < inodes; first += inodesPerWindow) {
-      lookups.push(createTransferBuffer('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
+      lookups.push(mapZeros('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
     }
     return new SharedState(memory, lookups, blockCount)
   }
@@ -135,23 +137,23 @@ export class SharedState {
       next.words.set(this.words.subarray(at, at + blockWords), at)
     }
     next.words.set(this.words.subarray(this.groupFree, this.groupFree + this.groupCount), next.groupFree)
-    this.#counts.forEach((counts, window) => {
+    for (let window = 0; window * inodesPerWindow < inodes; window++) {
       // The rest was never touched, and copying it would make memory of it.
-      const used = Math.max(0, Math.min(counts.length, inodes - window * inodesPerWindow))
-      next.#counts[window]!.set(counts.subarray(0, used))
-    })
+      const used = this.#countsOf(window).subarray(0, inodes - window * inodesPerWindow)
+      next.#countsOf(window).set(used)
+    }
     return next
   }
 
   static view(description: SharedStateDescription): SharedState {
-    const lookups = description.lookups.map((mapping) => viewTransferBuffer(mapping))
-    return new SharedState(viewTransferBuffer(description.memory), lookups, description.blockCount)
+    const { memory, lookups, blockCount } = description
+    return new SharedState(viewTransferBuffer(memory), lookups, blockCount)
   }
 
   get description(): SharedStateDescription {
     return {
       memory: this.memory.mapping,
-      lookups: this.#lookups.map((buffer) => buffer.mapping),
+      lookups: this.#lookups,
       blockCount: this.#blockCount,
     }
   }
@@ -160,24 +162,28 @@ export class SharedState {
    * How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most.
    */
   lookups(inode: number): number {
-    const count = Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
+    const count = Atomics.load(this.#countsOf(inode >>> inodeWindowShift), inode & (inodesPerWindow - 1))
     return count < 0 ? mostLookups : count
   }
 
   retain(inode: number): void {
-    const counts = this.#counts[inode >>> inodeWindowShift]!
+    const counts = this.#countsOf(inode >>> inodeWindowShift)
     const at = inode & (inodesPerWindow - 1)
     if (Atomics.add(counts, at, 1) < 0) Atomics.store(counts, at, saturated)
   }
 
   /** @returns how many references are left */
   forget(inode: number, count: number): number {
-    const counts = this.#counts[inode >>> inodeWindowShift]!
+    const counts = this.#countsOf(inode >>> inodeWindowShift)
     const at = inode & (inodesPerWindow - 1)
     const before = Atomics.sub(counts, at, count)
     if (before >= 0) return before - count
     Atomics.store(counts, at, saturated)
     return mostLookups
+  }
+
+  #countsOf(window: number): Int32Array {
+    return (this.#counts[window] ??= new Int32Array(native.view(this.#lookups[window]!)))
   }
 
   /** Where a worker's {@link scratchBytes} begin in {@link memory}, in bytes; a multiple of four. */
@@ -206,7 +212,7 @@ export class SharedState {
 
   release(): void {
     releaseTransferBuffer(this.memory)
-    for (const buffer of this.#lookups) releaseTransferBuffer(buffer)
+    for (const mapping of this.#lookups) native.unmap(mapping, null)
   }
 }
 

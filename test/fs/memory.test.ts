@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Memory of a process that has a large volume open, of which nearly all is free. */
 import { readFileSync } from 'node:fs'
+import { memoryUsage } from 'node:process'
 import { type Test, test } from 'tap'
+import { blockBytes } from '../../layout/geometry.js'
+import { largestInode } from '../../layout/inode.js'
 import { Allocator } from '../../src/fs/allocator.js'
 import { Locks } from '../../src/fs/locks.js'
+import { SharedState } from '../../src/fs/shared-state.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { TestVolume } from '../support/test-volume.js'
 
@@ -37,6 +41,23 @@ void test('a volume takes little memory for what is free, and so does its growth
   const larger = new Allocator(volume.medium, grown, new Locks(grown, 1), geometry)
   t.equal(larger.freeBlocks, free)
   for (let n = 0; n < 3; n++) t.ok(larger.isUsed(geometry.dataStart + n), 'what was in use still is')
+  t.end()
+})
+
+void test('the collector counts little of the state of a large volume', (t) => {
+  const before = memoryUsage().external
+  const state = SharedState.create(tebibyte / blockBytes)
+  t.teardown(() => state.release())
+  const other = SharedState.view(state.description)
+  t.equal(other.lookups(5), 0)
+  state.retain(5)
+  const last = largestInode - 1
+  state.retain(last)
+  t.equal(other.lookups(5), 1)
+  t.equal(other.lookups(last), 1)
+  t.equal(other.forget(last, 1), 0)
+  const gibibytes = (memoryUsage().external - before) / 2 ** 30
+  t.ok(gibibytes < 3, `${gibibytes.toFixed(1)} GiB for two parts of the counts of references`)
   t.end()
 })
 

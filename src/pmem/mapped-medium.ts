@@ -279,7 +279,7 @@ export class MappedMedium extends Medium {
   discard(): void {
     releaseTransferBuffer(this.#list)
     this.#memory = []
-    for (const views of [this.#views, this.#words, this.#signed, this.#bytes]) views.fill(undefined)
+    for (const views of [this.#words, this.#signed, this.#bytes]) views.fill(undefined)
   }
 
   #signedOf(block: number): Int32Array {

@@ -26,7 +26,7 @@ import { noticesOf, openForMount } from './open-volume.js'
 import { type ChannelChoice, type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
-import { homesOf, nodesOfCpus } from './worker-nodes.js'
+import { localSegmentsOf, nodesOfCpus } from './worker-nodes.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
 import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
@@ -92,7 +92,7 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { source, device, calls, opened, fd, plan, homes, signals } = mounted
+  const { source, device, calls, opened, fd, plan, localSegments, signals } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
@@ -102,7 +102,7 @@ async function serveAndClose(
     const mode = new ServingMode({
       device,
       opened,
-      homes,
+      localSegments,
       workers,
       calls,
       options: request.options,
@@ -148,13 +148,13 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
   return planWorkers(wish, { allowedCpus: allowedCpus(), queueCount: possibleCpuCount(), laneCount })
 }
 
-function startWorkers(request: MountRequest, { opened, fd, plan, homes, statistics }: Mounted): Workers {
+function startWorkers(request: MountRequest, { opened, fd, plan, localSegments, statistics }: Mounted): Workers {
   const common = {
     fd,
     files: engineFiles({
       medium: opened.description,
       state: opened.volume.state.description,
-      engine: engineSetting(opened.volume, request.options, homes()),
+      engine: engineSetting(opened.volume, request.options, localSegments()),
     }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
@@ -169,20 +169,20 @@ function prepareOrClose(
   mountpoint: string,
   opened: OpenedVolume,
   choice: ChannelChoice,
-): Pick<Mounted, 'plan' | 'homes' | 'statistics' | 'fd'> {
+): Pick<Mounted, 'plan' | 'localSegments' | 'statistics' | 'fd'> {
   try {
     const { laneCount } = opened.volume.setting.geometry
     const plan = planOf(request, choice, laneCount)
-    const homes = () => {
+    const localSegments = () => {
       const cpus = plan.servers.map(({ cpu }) => cpu)
       const { superblock } = opened.volume
       const nodes = superblock.segments.map(({ device }) => opened.devices[device]!.numaNode)
-      const found = homesOf(cpus, nodes, nodesOfCpus)
-      trace('segments near to each worker: %j', found)
+      const found = localSegmentsOf(cpus, nodes, nodesOfCpus)
+      trace('local segments of each worker: %j', found)
       return found
     }
     const statistics = Statistics.create(laneCount)
-    return { plan, homes, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
+    return { plan, localSegments, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -202,8 +202,8 @@ interface Mounted extends LiveMount {
   readonly fd: number
   readonly choice: ChannelChoice
   readonly plan: WorkersPlan
-  /** Segments near to each worker; a volume that grows gets more of them. */
-  readonly homes: () => EngineSetting['homes']
+  /** A volume that grows gets more of them. */
+  readonly localSegments: () => EngineSetting['localSegments']
 }
 
 interface Served extends Mounted {

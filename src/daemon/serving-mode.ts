@@ -56,7 +56,7 @@ export interface ModeParts {
   /** Device number of the mount, as the mount table has it; null where it is gone. */
   readonly device: string | null
   readonly opened: OpenedVolume
-  readonly homes: () => EngineSetting['homes']
+  readonly localSegments: () => EngineSetting['localSegments']
   readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
   readonly calls: Pick<MountCalls, 'remountReadOnly'>
   readonly options: MountOptions
@@ -175,8 +175,8 @@ export class ServingMode {
 
   /** Workers serve again, with new engines. */
   #goOn(): void {
-    const { opened, workers, options, homes } = this.#parts
-    const engine = engineSetting(opened.volume, { ...options, ...this.#times }, homes())
+    const { opened, workers, options, localSegments } = this.#parts
+    const engine = engineSetting(opened.volume, { ...options, ...this.#times }, localSegments())
     workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
   }
 

@@ -36,7 +36,7 @@ async function stage(t: Test, readOnly = false) {
   const mode = new ServingMode({
     device: findMount(path)!.device,
     opened,
-    homes: () => [],
+    localSegments: () => [],
     workers,
     calls,
     options: parseMountOptions([]),

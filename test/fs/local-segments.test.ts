@@ -83,7 +83,7 @@ void test('fresh blocks come from the local devices', (t) => {
 
 void test('workers that begin with different devices fill them evenly', (t) => {
   const volume = TestVolume.of(t, ...deviceBlocks)
-  const workers = workersOn(t, volume, ...localSegmentsOf([null, null, null], [0, 0, 0], new Map()))
+  const workers = workersOn(t, volume, ...localSegmentsOf([null, null, null], [0, 0, 0], () => new Map()))
   const files = workers.map((worker, n) => worker.file(root, `file ${n}`))
   const before = freeOn(volume)
   for (let round = 0; round < 10; round++)

@@ -242,6 +242,18 @@ const mapping = mutantsOf('src/native/mapping.c', [
     'way->how = flags & (MAPPING_READ_ONLY',
     'way->how = true || flags & (MAPPING_READ_ONLY',
   ],
+  [
+    'MAP_SYNC is left out',
+    'way->flags = MAP_SHARED_VALIDATE | MAP_SYNC;',
+    'way->flags = MAP_SHARED_VALIDATE;',
+    'native/mapping',
+  ],
+  [
+    'MAP_SYNC is asked for in the way in which the kernel ignores it',
+    'way->flags = MAP_SHARED_VALIDATE | MAP_SYNC;',
+    'way->flags = MAP_SHARED | MAP_SYNC;',
+    'native/mapping',
+  ],
 ])
 
 const medium = mutantsOf('src/pmem/mapped-medium.ts', [
@@ -338,6 +350,25 @@ const kernels = mutantsOf(
   ['native/primitives'],
 )
 
+/** Files on DAX: where MAP_SYNC is granted, and which windows have it. */
+const dax = mutantsOf(
+  'src/pmem/device.ts',
+  [
+    ['windows are mapped without MAP_SYNC', '(syncs ? MAP_SYNC : 0) | domain.how', 'domain.how'],
+    [
+      'windows are mapped without MAP_SYNC once they are mapped again',
+      'native.remap(window, source, offsetBytes, windowFlags(mode, storing))',
+      'native.remap(window, source, offsetBytes, windowFlags(mode, storing & ~MAP_SYNC))',
+    ],
+    [
+      'MAP_SYNC counts as granted wherever a mapping is',
+      'const syncs = tryMapping(opened, MAP_SYNC)',
+      'const syncs = tryMapping(opened, 0)',
+    ],
+  ],
+  ['shadow/map-sync'],
+)
+
 /** Each window says how its device is made durable. */
 const device = mutantsOf('src/pmem/device.ts', [
   ['windows never say how', '(syncs ? MAP_SYNC : 0) | domain.how', 'syncs ? MAP_SYNC : 0'],
@@ -354,6 +385,7 @@ export const durability: readonly Mutant[] = [
   ...primitives,
   ...kernels,
   ...medium,
+  ...dax,
   ...device,
 ]
 

@@ -9,9 +9,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import ts from 'typescript'
 import { packageRoot } from '../support/program.js'
 import { Random, seed } from '../support/random.js'
+import { compile } from './compile.js'
 import { allTests, durability } from './durability.js'
 import type { Mutant } from './mutant.js'
 
@@ -84,13 +84,6 @@ class Copy {
     this.#stale.delete(kind)
     return null
   }
-}
-
-function compile(text: string): string {
-  const { ES2023: target } = ts.ScriptTarget
-  const { ESNext: module } = ts.ModuleKind
-  return ts.transpileModule(text, { compilerOptions: { target, module, verbatimModuleSyntax: true } })
-    .outputText
 }
 
 /** @returns how the mutant was noticed, or null */

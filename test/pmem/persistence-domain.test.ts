@@ -266,6 +266,11 @@ void test('hardware that this machine lacks', async (t) => {
   const pmem = cached('persistent memory as a block device')
   for (const [what, domain, expected] of [
     ['devdax', devdax(0), direct('persistent memory (devdax)')],
+    [
+      'devdax whose driver does not know MAP_SYNC',
+      told({ kind: 'devdax', device: deviceNumberOf(252, 0), syncs: false }),
+      direct('persistent memory (devdax)'),
+    ],
     ['devdax with eADR', devdax(1), direct('persistent memory (devdax)', true)],
     [
       'devdax of reserved RAM',

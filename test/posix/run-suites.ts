@@ -88,6 +88,18 @@ const notInExample = new Set([
 ])
 export const claimedByExample = allSuites.filter((suite) => !notInExample.has(suite))
 
+/** Those that take little time, and ask for nothing in which supported kernels differ. */
+export const quickSuites: readonly (typeof allSuites)[number][] = [
+  appendSuite,
+  holesSuite,
+  linksSuite,
+  renameSuite,
+  symlinksSuite,
+  temporaryFilesSuite,
+  truncateSuite,
+  unlinkSuite,
+]
+
 /**
  * Where the kernel gathers writes, lseek(2) takes all of a file for data, and a write to a file whose flags forbid it
  * is refused when its pages are written back.

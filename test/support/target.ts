@@ -272,3 +272,9 @@ export const mountPmfs2 = (...options: readonly string[]) => mountTarget(pmfs2(.
 export const mountPmfs2OnTwo = (...options: readonly string[]) => mountTarget(pmfs2OnTwo(...options))
 /** @param limitMs of each command */
 export const mountPmfs2On = (device: string, limitMs: number) => mountTarget(pmfs2On(limitMs), device)
+
+/** What is mounted already, and stays. */
+export function mountedPmfs2(directory: string): Target {
+  const system = new System()
+  return { name: 'pmfs2', directory, lacks: pmfs2().lacks, system, release: () => system.stop() }
+}

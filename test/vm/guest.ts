@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A guest with three NVDIMMs and a piece of reserved RAM, all of which are files that outlive it. So is its RAM, for
+ * A guest with five NVDIMMs and a piece of reserved RAM, all of which are files that outlive it. So is its RAM, for
  * the sake of that piece. A guest that is killed loses what its kernel had in the page cache, as in a loss of power.
  * QEMU has no processor cache: a line that was not flushed is not lost, which is for the tests of test/shadow/ to show.
  */
@@ -23,9 +23,11 @@ import type { BootFiles } from './boot-files.js'
 /** It ends with us (setpriv(1)), in whatever way. */
 const emulator = 'qemu-system-x86_64'
 const mebibyte = 2 ** 20
-const nvdimms = ['pmem', 'devdax', 'fsdax']
 const labelMebibytes = 2
-const nvdimmMebibytes = 512 + labelMebibytes
+/** Sizes in MiB, without labels. */
+const nvdimms = { pmem: 512, devdax: 512, fsdax: 512, first: 32, second: 128 }
+/** Images in the order of their addresses, with their sizes in MiB. */
+const nvdimmImages = Object.entries(nvdimms).map(([name, size]) => [name, size + labelMebibytes] as const)
 const memoryMebibytes = 3072
 const kernelParameters = 'console=ttyS0 quiet panic=-1 mitigations=off tsc=unstable nokaslr memmap=512M!1G'
 /** An emulated one takes some 15 seconds, and minutes where others want the processors. */
@@ -60,10 +62,8 @@ export class Guest {
     this.#hasKvm = hasKvm(files)
     this.shared = join(folder, 'shared')
     mkdirSync(this.shared)
-    for (const [path, size] of [
-      [this.#memory, memoryMebibytes],
-      ...nvdimms.map((name) => [this.image(name), nvdimmMebibytes] as const),
-    ] as const) {
+    for (const [name, size] of [['memory', memoryMebibytes] as const, ...nvdimmImages]) {
+      const path = this.image(name)
       writeFileSync(path, '')
       truncateSync(path, size * mebibyte)
     }
@@ -76,7 +76,7 @@ export class Guest {
 
   /** Starts it with these settings of guest/main.sh. */
   boot(settings: Settings): void {
-    for (const name of ['tap', 'status', 'started'])
+    for (const name of ['tap', 'status', 'started', 'phase'])
       rmSync(join(this.shared, name), { recursive: true, force: true })
     mkdirSync(join(this.shared, 'tap'))
     const words = Object.entries(settings).map(([name, value]) => `${name}=${quoted(String(value))}`)
@@ -125,13 +125,19 @@ export class Guest {
     return existsSync(join(this.shared, 'started'))
   }
 
+  /** Whether the last boot has begun a phase, which is the last one to have begun. */
+  isIn(phase: string): boolean {
+    const path = join(this.shared, 'phase')
+    return existsSync(path) && readFileSync(path, 'utf8').trim() === phase
+  }
+
   /** Waits for something. @returns whether it came in time, and the guest has not failed to start */
-  async reaches(condition: () => boolean, limitMs: number): Promise<boolean> {
+  async reaches(condition: () => boolean, limitMs: number, everyMs = 50): Promise<boolean> {
     const deadline = performance.now() + limitMs
     while (!condition()) {
       const now = performance.now()
       if (now > deadline || (now > this.#startedMs + startLimitMs && !this.hasStarted)) return false
-      await sleep(50)
+      await sleep(everyMs)
     }
     return true
   }
@@ -149,15 +155,15 @@ export class Guest {
     return [
       ...['-accel', this.#hasKvm ? 'kvm' : 'tcg,thread=multi,tb-size=512', '-cpu', 'max', '-smp', '2'],
       ...['-machine', 'q35,nvdimm=on,nvdimm-persistence=mem-ctrl,memory-backend=memory'],
-      ...['-m', `${memoryMebibytes}M,slots=${nvdimms.length},maxmem=16G`],
+      ...['-m', `${memoryMebibytes}M,slots=${nvdimmImages.length},maxmem=16G`],
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'],
       ...['-no-reboot', '-bios', 'qboot.rom'],
       ...['-kernel', this.#files.kernel, '-initrd', this.#files.initramfs, '-append', kernelParameters],
       ...shareArguments('host', '/', ',readonly=on'),
       ...shareArguments('run', this.shared, ''),
       ...['-object', fileArgument('memory', this.#memory, memoryMebibytes)],
-      ...nvdimms.flatMap((name) => [
-        ...['-object', fileArgument(name, this.image(name), nvdimmMebibytes)],
+      ...nvdimmImages.flatMap(([name, size]) => [
+        ...['-object', fileArgument(name, this.image(name), size)],
         ...['-device', `nvdimm,id=nvdimm-${name},memdev=${name},unarmed=off,label-size=${labelMebibytes}M`],
       ]),
     ]

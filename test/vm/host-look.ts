@@ -3,51 +3,40 @@
  * The volumes of a guest that has lost its power, checked, mounted and judged by the host. It takes seconds, where an
  * emulated guest takes a minute.
  */
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { packageRoot } from '../support/program.js'
 import { finish, run } from '../support/run-command.js'
 import type { Guest } from './guest.js'
-import { type Plan, kinds, problemsOf, workers } from './plan.js'
-
-type Kind = (typeof kinds)[number]
+import { type PlaceName, placeOf } from './places.js'
+import { type Plan, type Volume, problemsOf, workers } from './plan.js'
 
 const limitMs = 300_000
 const command = join(packageRoot, 'bin/pmfs2-fuse.js')
 const script = join(packageRoot, 'test/vm/guest/power-load.py')
-const images: Readonly<Record<Kind, string>> = {
-  pmem: 'pmem',
-  devdax: 'devdax',
-  daxfile: 'fsdax',
-  memmap: 'memory',
-}
 
-/** Bytes of an image. */
-interface Place {
-  readonly offset: number
-  readonly size: number
-}
-
-/** What the guest's tell_places() has written. Its memory begins at the address 0. */
-function placeOf(guest: Guest, kind: Kind): Place {
-  const lines = readFileSync(join(guest.shared, 'places'), 'utf8').split('\n')
-  const line = lines.find((line) => line.startsWith(`${kind} `))
-  const [region, start, size] = (line ?? '').split(' ').slice(1).map(Number)
-  if (region === undefined || start === undefined || size === undefined)
-    throw new Error(`the guest has not told where ${kind} lies`)
-  return { offset: kind === 'memmap' ? start : start - region, size }
-}
-
-/** @param folder for mounts, which go with the guest's folder @returns what holds the volume */
-async function deviceOf(guest: Guest, kind: Kind, folder: string): Promise<string> {
-  const { offset, size } = placeOf(guest, kind)
+async function loopOver(t: Test, guest: Guest, name: PlaceName): Promise<string> {
+  const { image, offset, size } = placeOf(guest, name)
   const place = ['--offset', String(offset), '--sizelimit', String(size)]
-  const loop = await run('losetup', ['--find', '--show', ...place, guest.image(images[kind])], limitMs)
-  if (kind !== 'daxfile') return loop
+  const loop = await run('losetup', ['--find', '--show', ...place, image], limitMs)
+  t.teardown(() => run('losetup', ['--detach', loop], limitMs))
+  return loop
+}
+
+/** @param folder for mounts @returns what holds the volume, or a part of it */
+async function deviceOf(t: Test, guest: Guest, volume: Volume, folder: string): Promise<string> {
+  if (volume === 'two') {
+    // The second one is found, if the volume has it.
+    await loopOver(t, guest, 'second')
+    return loopOver(t, guest, 'first')
+  }
+  const loop = await loopOver(t, guest, volume)
+  if (volume !== 'daxfile') return loop
   const mountpoint = join(folder, 'ext4')
-  mkdirSync(mountpoint)
+  mkdirSync(mountpoint, { recursive: true })
   await run('mount', ['-t', 'ext4', loop, mountpoint], limitMs)
+  t.teardown(() => run('umount', [mountpoint], limitMs))
   return join(mountpoint, 'volume')
 }
 
@@ -58,8 +47,27 @@ async function passes(t: Test, what: string, ...args: readonly string[]): Promis
   return t.equal(end, 0, `${what}: ${output.split('\n').at(-1)}`, { output })
 }
 
+/** What holds the volumes, by their names. */
+async function devicesOf(
+  t: Test,
+  guest: Guest,
+  { volumes }: Plan,
+  folder: string,
+): Promise<Map<Volume, string>> {
+  const devices = new Map<Volume, string>()
+  for (const volume of volumes) devices.set(volume, await deviceOf(t, guest, volume, folder))
+  return devices
+}
+
+/** Checks the volumes, which stay as they are: transactions that were cut off are not undone, but for the check. */
+export async function checkFromHost(t: Test, guest: Guest, plan: Plan): Promise<void> {
+  for (const [volume, device] of await devicesOf(t, guest, plan, guest.image('look')))
+    await passes(t, `${volume}: fsck`, 'fsck', device)
+}
+
 /**
- * Leaves the volumes unmounted. The loop devices go with the guest's folder (sweep.ts).
+ * Checks, mounts, judges and unmounts the volumes. If it is cut short, what it mounts goes with the guest's folder
+ * (sweep.ts).
  *
  * @param judged rounds whose operations have to be there
  */
@@ -67,27 +75,24 @@ export async function lookFromHost(
   t: Test,
   guest: Guest,
   plan: Plan,
-  name: number,
   judged: readonly number[],
 ): Promise<void> {
-  const folder = guest.image(`look-${name}`)
-  mkdirSync(folder)
-  const mountpoints = kinds.map((kind) => join(folder, kind))
-  const devices: string[] = []
-  for (const [n, kind] of kinds.entries()) {
-    const device = await deviceOf(guest, kind, folder)
-    devices.push(device)
-    mkdirSync(mountpoints[n]!)
-    await passes(t, `${kind}: fsck`, 'fsck', device)
-    await passes(t, `${kind} is mounted`, device, mountpoints[n]!)
+  const folder = guest.image('look')
+  const devices = await devicesOf(t, guest, plan, folder)
+  const mountpoints = [...devices.keys()].map((volume) => join(folder, volume))
+  for (const [volume, device] of devices) {
+    const mountpoint = join(folder, volume)
+    mkdirSync(mountpoint, { recursive: true })
+    await passes(t, `${volume}: fsck`, 'fsck', device)
+    await passes(t, `${volume} is mounted`, device, mountpoint)
   }
   for (const round of judged) {
     const settings = [String(round), String(plan.seed), String(workers), join(guest.shared, `told-${round}`)]
     const { output: text } = await finish('python3', [script, 'judge', ...settings, ...mountpoints], limitMs)
     t.same(problemsOf({ name: '', text }), [], `what was told of before power cut ${round + 1} is there`)
   }
-  for (const [n, kind] of kinds.entries()) {
-    await passes(t, `${kind} is unmounted`, 'umount', mountpoints[n]!)
-    await passes(t, `${kind}: fsck`, 'fsck', devices[n]!)
+  for (const [volume, device] of devices) {
+    await passes(t, `${volume} is unmounted`, 'umount', join(folder, volume))
+    await passes(t, `${volume}: fsck`, 'fsck', device)
   }
 }

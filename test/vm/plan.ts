@@ -5,16 +5,21 @@ import { flawOf, tally } from '../../scripts/tap-tally.js'
 import { packageRoot } from '../support/program.js'
 import type { Guest, Settings, TapFile } from './guest.js'
 
+/** Kinds of devices, as guest/devices.sh has them. */
+export const kinds = ['pmem', 'devdax', 'daxfile', 'memmap'] as const
+/** A volume on a device of a kind, or the one on two devices. */
+export type Volume = (typeof kinds)[number] | 'two'
+
 export interface Plan {
   readonly isShort: boolean
-  /** How often the power is cut. */
+  /** How often the power is cut under load. */
   readonly kills: number
   readonly seed: number
   readonly parts: ReadonlySet<string>
+  /** What is under load when the power is cut. */
+  readonly volumes: readonly Volume[]
 }
 
-/** Kinds of devices, as guest/devices.sh has them. */
-export const kinds = ['pmem', 'devdax', 'daxfile', 'memmap'] as const
 /** Processes that change files, on each device. */
 export const workers = 3
 
@@ -29,6 +34,7 @@ export function guestSettings(plan: Plan, packageFolder = packageRoot): Settings
     sources: packageRoot,
     node: process.execPath,
     kinds: kinds.join(' '),
+    volumes: plan.volumes.join(' '),
     seed: plan.seed,
     workers,
   }

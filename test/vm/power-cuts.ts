@@ -2,7 +2,8 @@
 /**
  * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a
  * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must
- * be there. It tells by a store to a file of the host, before it begins the next one.
+ * be there. It tells by a store to a file of the host, before it begins the next one. Some cuts are made while the
+ * volumes are unmounted, and some are followed by another one while the volumes are recovered.
  */
 import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,24 +12,37 @@ import type { Test } from 'tap'
 import { flawOf } from '../../scripts/tap-tally.js'
 import { Random } from '../support/random.js'
 import type { Guest } from './guest.js'
-import { lookFromHost } from './host-look.js'
+import { checkFromHost, lookFromHost } from './host-look.js'
+import { Watch } from './places.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds, workers } from './plan.js'
 
 const longestLoadMs = { short: 8000, usual: 20_000 }
+/** How long to wait at most, from the first store of a recovery on. Emulated, it takes some hundredths of a second. */
+const longestRecoveryMs = 100
+const longestUnmountMs = 5000
+/** Operations of each process before that. */
+const unmountAfter = 50
+/** With the superblock and the undo log of a volume of half a GiB. */
+const watchedBytes = 2 ** 21
+/** Kinds whose device lies in an image as it is. */
+const watched = ['pmem', 'devdax', 'memmap'] as const
+/** Of a device that joins others: behind its header and its copy of the superblock. */
+const sharedFrom = 2 * 4096
+const sharedBytes = 2 ** 25
 const wordBytes = 8
 
 /** Numbers of operations that the host was told of, by process. */
-function toldOf(guest: Guest, round: number): number[] {
+export function toldOf(guest: Guest, round: number): number[] {
   const bytes = readFileSync(join(guest.shared, `told-${round}`))
   return Array.from({ length: bytes.length / wordBytes }, (_, n) =>
     Number(bytes.readBigUInt64LE(n * wordBytes)),
   )
 }
 
-function makeTold(guest: Guest, round: number): void {
+export function makeTold(guest: Guest, plan: Plan, round: number): void {
   const path = join(guest.shared, `told-${round}`)
   closeSync(openSync(path, 'w'))
-  truncateSync(path, kinds.length * workers * wordBytes)
+  truncateSync(path, plan.volumes.length * workers * wordBytes)
 }
 
 interface Boot {
@@ -37,74 +51,106 @@ interface Boot {
   readonly before: readonly string[]
   /** Rounds whose operations have to be there. */
   readonly judged: readonly number[]
+  /** The power is cut while volumes are unmounted after a short load, and not under load. */
+  readonly isUnmounted?: boolean
   readonly packageFolder?: string
 }
 
 /** Boots, loads the devices and cuts the power. @returns whether it came so far */
 async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
-  const { round, before, judged, packageFolder } = boot
+  const { round, before, judged, isUnmounted = false, packageFolder } = boot
   const random = new Random(plan.seed + round)
-  makeTold(guest, round)
+  makeTold(guest, plan, round)
   const phases = [...before, ...(judged.length === 0 ? [] : ['judge'])]
-  const settings = { phases: [...phases, 'load'].join(' '), round, judged: judged.join(' ') }
+  const settings = {
+    phases: [...phases, 'load', ...(isUnmounted ? ['unmount'] : [])].join(' '),
+    round,
+    judged: judged.join(' '),
+    operations: isUnmounted ? unmountAfter : '',
+  }
   const start = performance.now()
   guest.boot({ ...guestSettings(plan, packageFolder), ...settings })
-  const isLoaded = await guest.reaches(
-    () => !guest.isRunning || toldOf(guest, round).every((count) => count > 0),
+  const isReached = await guest.reaches(
+    () =>
+      !guest.isRunning ||
+      (isUnmounted ? guest.isIn('unmount') : toldOf(guest, round).every((count) => count > 0)),
     bootLimitMs(plan),
   )
   const seconds = Math.round((performance.now() - start) / 1000)
-  await sleep(random.below(plan.isShort ? longestLoadMs.short : longestLoadMs.usual))
-  const wasRunning = guest.isRunning
+  const longestMs = isUnmounted ? longestUnmountMs : longestLoadMs[plan.isShort ? 'short' : 'usual']
+  await sleep(random.below(longestMs))
+  // Once all is unmounted, it powers off.
+  const wasRunning = guest.isRunning || (isUnmounted && guest.isIn('unmount'))
   await guest.kill()
   const counts = toldOf(guest, round).join(' ')
-  const isCut = isLoaded && wasRunning
-  t.ok(isCut, `the power is cut, ${seconds} s after it came, and ${counts} operations`)
+  const isCut = isReached && wasRunning
+  const moment = isUnmounted ? 'in unmounting' : 'under load'
+  t.ok(isCut, `the power is cut ${moment}, ${seconds} s after it came, and ${counts} operations`)
   if (!guest.hasStarted) t.comment('the guest has not started')
   // That of the load has no plan, as the power was cut.
   checkTap(t, guest, phases)
   return isCut
 }
 
+/** Boots, and cuts the power soon after the first store of a recovery. */
+async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): Promise<void> {
+  const kind = random.of(watched)
+  guest.boot({ ...guestSettings(plan), phases: 'mount' })
+  const isMounting = await guest.reaches(() => !guest.isRunning || guest.isIn('mount'), bootLimitMs(plan))
+  const watch = new Watch(guest, kind, 0, watchedBytes)
+  const isStored = await guest.reaches(() => !guest.isRunning || watch.hasChanged(), bootLimitMs(plan), 5)
+  watch.close()
+  await sleep(random.below(longestRecoveryMs))
+  t.ok(isMounting && isStored && guest.isRunning, `the power is cut when ${kind} is recovered`)
+  await guest.kill()
+}
+
+/** In the full form, every fourth cut is followed by one in the recovery from it. */
+async function recoverInTurn(t: Test, guest: Guest, plan: Plan, round: number): Promise<void> {
+  if (plan.isShort || round % 4 !== 1) return
+  await t.test(`power cut in the recovery from power cut ${round + 1}`, async (t) => {
+    await cutRecovery(t, guest, plan, new Random(plan.seed + 1000 + round))
+    await checkFromHost(t, guest, plan)
+  })
+}
+
 async function cutInTurn(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
   let isCut = false
   await t.test(`power cut ${boot.round + 1}`, async (t) => {
     isCut = await cutOnce(t, guest, plan, boot)
+    if (isCut && !plan.isShort) await checkFromHost(t, guest, plan)
   })
   return isCut
 }
 
-/** The state after the last cut, with all unmounted in the end. */
-async function lookOnce(
-  guest: Guest,
-  plan: Plan,
-  round: number,
-  packageFolder?: string,
-): Promise<string | null> {
-  const judged = roundsBefore(round)
-  const phases = 'fsck mount judge unmount fsck'
-  guest.boot({ ...guestSettings(plan, packageFolder), phases, round, judged: judged.join(' ') })
-  return guest.poweredOff(bootLimitMs(plan))
-}
-
 /**
- * In the short form, fsck runs after the last cut only, when the host has it to itself.
+ * In the short form, the host checks and judges what is left after the last cut, and nothing is checked before.
  *
  * @param first phases of the first boot, which make and mount the volumes
  */
 export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonly string[]): Promise<void> {
+  let second: Watch | null = null
   for (let round = 0; round < plan.kills; round++) {
-    const later = plan.isShort ? ['mount'] : ['fsck', 'mount']
-    const before = round === 0 ? first : later
-    if (!(await cutInTurn(t, guest, plan, { round, before, judged: roundsBefore(round) }))) return
+    const before = round === 0 ? first : ['mount']
+    const isUnmounted = !plan.isShort && round % 8 === 2
+    const boot = { round, before, judged: roundsBefore(round), isUnmounted }
+    if (!(await cutInTurn(t, guest, plan, boot))) return
+    if (plan.volumes.includes('two')) second ??= new Watch(guest, 'second', sharedFrom, sharedBytes)
+    await recoverInTurn(t, guest, plan, round)
   }
+  if (plan.kills > 1 && second !== null)
+    t.ok(second.hasChanged(), 'files of the volume on two devices lie on both')
+  second?.close()
+  const judged = roundsBefore(plan.kills)
   await t.test('after the last power cut', async (t) => {
     if (plan.isShort) {
-      await lookFromHost(t, guest, plan, plan.kills, roundsBefore(plan.kills))
+      await lookFromHost(t, guest, plan, judged)
       return
     }
-    t.equal(await lookOnce(guest, plan, plan.kills), null, 'the guest powers off')
-    checkTap(t, guest, ['fsck', 'mount', 'judge', 'unmount'])
+    const phases = ['fsck', 'mount', 'judge', 'unmount', 'fsck']
+    guest.boot({ ...guestSettings(plan), phases: phases.join(' '), judged: judged.join(' ') })
+    t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'the guest powers off')
+    checkTap(t, guest, phases)
   })
 }
 
@@ -117,15 +163,17 @@ function roundsBefore(round: number): number[] {
 export async function losesPower(
   t: Test,
   guest: Guest,
-  plan: Plan,
+  whole: Plan,
   packageFolder: string,
   losers: readonly string[],
 ): Promise<void> {
+  const plan = { ...whole, volumes: kinds }
   guest.boot({ ...guestSettings(plan), phases: 'make' })
   t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'the volumes are made anew')
   checkTap(t, guest, ['make'])
   await cutOnce(t, guest, plan, { round: 0, before: ['mount'], judged: [], packageFolder })
-  await lookOnce(guest, plan, 1, packageFolder)
+  guest.boot({ ...guestSettings(plan, packageFolder), phases: 'mount judge', judged: '0' })
+  t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'what is left is looked at')
   const judgement = guest.tapFiles().find(({ name }) => name.endsWith('judge-0'))?.text ?? ''
   t.equal(flawOf(judgement), null, 'all is judged')
   const points = judgement.split('\n')

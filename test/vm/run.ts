@@ -8,12 +8,14 @@ import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'nod
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import tap, { type Test } from 'tap'
-import { allSuites } from '../posix/run-suites.js'
-import { Random, seed as newSeed } from '../support/random.js'
+import { allSuites, quickSuites } from '../posix/run-suites.js'
+import { seed as newSeed } from '../support/random.js'
 import { bootFiles, fetchBootParts } from './boot-files.js'
 import { Guest } from './guest.js'
-import { packageWithoutSync } from './mutant.js'
+import { tellFigures } from './figures.js'
+import { losers, packageWith } from './mutant.js'
 import { cutPower, losesPower } from './power-cuts.js'
+import { cutGrowth } from './power-grow.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
 import { sweptFolder } from './sweep.js'
 import { walkThrough } from './walk-through.js'
@@ -28,9 +30,17 @@ const needed: Readonly<Record<string, string>> = {
   fio: 'fio',
   python3: 'python3',
 }
-const usage =
-  'npm run test:vm -- [--fetch | [--short] [--kills N] [--seed N] [--part walk|suites|cuts|mutant]...]'
-const parts = ['walk', 'suites', 'cuts', 'mutant'] as const
+/**
+ * Parts that boot the guest by themselves, after those of its first boot. Its devices are there by then, and each part
+ * makes the volumes that it needs.
+ */
+const ownParts: Readonly<
+  Record<string, (t: Test, guest: Guest, plan: Plan, folder: string) => Promise<void>>
+> = { grow: cutGrowth, mutants: tryMutants, fio: tellFigures }
+const parts = ['walk', 'suites', 'cuts', ...Object.keys(ownParts)]
+/** Those of a run that names none. Figures are for people. */
+const usualParts = { full: parts.filter((part) => part !== 'fio'), short: ['walk', 'suites', 'cuts'] }
+const usage = `npm run test:vm -- [--fetch | [--short] [--kills N] [--seed N] [--part ${parts.join('|')}]...]`
 
 /** @returns null for `--fetch` alone @throws TypeError for a bad option */
 function readPlan(): Plan | null {
@@ -47,14 +57,14 @@ function readPlan(): Plan | null {
     if (process.argv.length > 3) throw new TypeError('--fetch stands alone')
     return null
   }
-  // The suites take many minutes where the guest is emulated.
-  const usual = values.short ? ['walk', 'cuts'] : parts
-  const chosen = values.part ?? usual
-  for (const part of chosen) if (!parts.some((name) => name === part)) throw new TypeError(`--part ${part}`)
+  const chosen = values.part ?? usualParts[values.short ? 'short' : 'full']
+  for (const part of chosen) if (!parts.includes(part)) throw new TypeError(`--part ${part}`)
   const kills = Number(values.kills ?? (values.short ? 2 : 50))
   if (!Number.isInteger(kills) || kills < 1)
     throw new TypeError(`--kills ${kills}: a number from 1 on is needed`)
-  return { isShort: values.short, kills, seed: Number(values.seed), parts: new Set(chosen) }
+  const isShort = values.short
+  const volumes = isShort ? kinds : ([...kinds, 'two'] as const)
+  return { isShort, kills, seed: Number(values.seed), parts: new Set(chosen), volumes }
 }
 
 /** Why no guest can be had here; null where one can. */
@@ -82,12 +92,12 @@ function missingPackages(): string[] {
     .map(([, name]) => name)
 }
 
-/** Suites of each kind, by their places among all: all of them, or one. */
+/** Suites of each kind, by their places among all: all of them, or in the short form a few, in another way in each run. */
 function suitesOf(plan: Plan): string[][] {
-  const places = allSuites.map((_, n) => String(n))
+  const suites = plan.isShort ? quickSuites : allSuites
+  const places = suites.map((suite) => String(allSuites.indexOf(suite)))
   if (!plan.isShort) return kinds.map(() => places)
-  const random = new Random(plan.seed)
-  return kinds.map(() => [random.of(places)])
+  return kinds.map((_, kind) => places.filter((_, n) => (n + plan.seed) % kinds.length === kind))
 }
 
 /** What the first boot does before its power is cut. */
@@ -100,16 +110,18 @@ function prepare(guest: Guest, plan: Plan): string[] {
 }
 
 function firstPhases({ isShort, parts }: Plan): string[] {
-  // Whatever comes next begins with volumes.
-  const phases = ['devices', parts.has('walk') ? 'walk' : 'make']
+  const phases = ['devices']
+  if (parts.has('walk')) phases.push('walk')
+  // Otherwise the suites make volumes in the full form only.
+  else if (parts.has('cuts') || (parts.has('suites') && isShort)) phases.push('make')
   // In the short form they stay mounted, as mounting takes most of the time.
   let isMounted = parts.has('walk') && isShort
   if (parts.has('walk') && !isShort) phases.push('offline')
-  if (parts.has('suites')) {
-    if (isMounted) phases.push('unmount')
-    phases.push('suites')
-    isMounted = false
-  }
+  if (parts.has('suites') && isShort) {
+    phases.push(...(isMounted ? [] : ['mount']), 'posix')
+    isMounted = true
+  } else if (parts.has('suites')) phases.push('suites')
+  if (parts.has('cuts') && !isShort) phases.push('two')
   if (parts.has('cuts') && !isMounted) phases.push('mount')
   return phases
 }
@@ -132,9 +144,14 @@ async function main(plan: Plan): Promise<void> {
   const phases = prepare(guest, plan)
   if (plan.parts.has('cuts')) await cutPower(tap, guest, plan, phases)
   else await tap.test('devices', (t) => bootOnce(t, guest, plan, phases))
-  if (plan.parts.has('mutant'))
-    await tap.test('without fdatasync', async (t) => {
-      await losesPower(t, guest, plan, await packageWithoutSync(folder), ['pmem', 'memmap'])
+  for (const [name, run] of Object.entries(ownParts))
+    if (plan.parts.has(name)) await tap.test(name, (t) => run(t, guest, plan, folder))
+}
+
+async function tryMutants(t: Test, guest: Guest, plan: Plan, folder: string): Promise<void> {
+  for (const [defect, lost] of Object.entries(losers))
+    await t.test(defect, async (t) => {
+      await losesPower(t, guest, plan, await packageWith(defect, folder), lost)
     })
 }
 

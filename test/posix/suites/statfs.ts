@@ -35,7 +35,7 @@ export function statfsSuite(target: Target): void {
     t.ok(bavail <= bfree && bfree < blocks + 1, 'available, free and all, in this order')
     t.ok(ffree <= files, 'no more free inodes than there are')
     t.ok(
-      blocks * frsize > 512 * MEBIBYTE && blocks * frsize <= 2048 * MEBIBYTE,
+      blocks * frsize > 256 * MEBIBYTE && blocks * frsize <= 2048 * MEBIBYTE,
       'about as large as it was made',
     )
     await sys.writeFile(`${d}/file`, '')

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a guest does in one boot: the phases that the host asks for, in their order. Each writes TAP files to /vm/tap, with
 # a plan at the end. The host counts a file without one as a failure, so a guest that dies does not pass.
+# Files of phases/ add further ones.
 set -u
 : >/vm/started
 . /vm/settings
 . /vm/suites
 . "$sources/test/vm/guest/devices.sh"
+for file in "$sources"/test/vm/guest/phases/*.sh; do . "$file"; done
 
 count=0
 tap=
@@ -138,10 +140,18 @@ takes_as_dax() { # kind
 
 # Empty volumes, without the README's commands.
 phase_make() {
-  local kind
+  local volume
   begin make
-  for kind in $kinds; do check "$kind: mkfs" pmfs2 mkfs --force "$(device_of "$kind")"; done
+  check 'the file is made' make_file
+  for volume in $volumes; do check "$volume: mkfs" pmfs2 mkfs --force $(devices_of "$volume"); done
   end
+}
+
+# A few suites on what is mounted.
+phase_posix() {
+  local kind places=()
+  for kind in $kinds; do places+=("/mnt/$kind:${suites[$kind]// /,}"); done
+  program posix "$node" "$sources/dist/test/vm/guest-suites.js" --mounted "${places[@]}"
 }
 
 phase_suites() {
@@ -153,23 +163,25 @@ phase_suites() {
 }
 
 phase_fsck() {
-  program fsck "$node" "$sources/dist/test/vm/guest-fsck.js" $(for kind in $kinds; do device_of "$kind"; done)
+  local volume
+  program fsck "$node" "$sources/dist/test/vm/guest-fsck.js" \
+    $(for volume in $volumes; do devices_of "$volume" | paste -s -d ,; done)
 }
 
 phase_mount() {
-  local kind
+  local volume
   local -A servers
   begin mount
-  for kind in $kinds; do
-    mkdir -p "/mnt/$kind"
-    pmfs2 "$(device_of "$kind")" "/mnt/$kind" -f >"/vm/server-$kind.log" 2>&1 &
-    servers[$kind]=$!
+  for volume in $volumes; do
+    mkdir -p "/mnt/$volume"
+    pmfs2 "$(device_of "$volume")" "/mnt/$volume" -f >"/vm/server-$volume.log" 2>&1 &
+    servers[$volume]=$!
   done
-  for kind in $kinds; do check "$kind is mounted" becomes_mounted "$kind" "${servers[$kind]}"; done
+  for volume in $volumes; do check "$volume is mounted" becomes_mounted "$volume" "${servers[$volume]}"; done
   end
 }
 
-becomes_mounted() { # kind, server
+becomes_mounted() { # volume, server
   until mountpoint -q "/mnt/$1"; do
     kill -0 "$2" || { cat "/vm/server-$1.log"; return 1; }
     sleep 0.2
@@ -177,14 +189,17 @@ becomes_mounted() { # kind, server
 }
 
 phase_unmount() {
-  local kind
+  local volume
   begin unmount
-  for kind in $kinds; do check "$kind is unmounted" umount "/mnt/$kind"; done
+  for volume in $volumes; do check "$volume is unmounted" umount "/mnt/$volume"; done
   check 'the servers end' wait
   end
 }
 
-places() { for kind in $kinds; do echo "/mnt/$kind"; done; }
+places() {
+  local volume
+  for volume in $volumes; do echo "/mnt/$volume"; done
+}
 
 # What the host was told in each earlier round that has not been removed since.
 phase_judge() {
@@ -195,15 +210,16 @@ phase_judge() {
   done
 }
 
-# Goes on until the host cuts the power.
+# Goes on until the host cuts the power, or for so many operations of each process.
 phase_load() {
   program load python3 "$sources/test/vm/guest/power-load.py" load \
-    "$round" "$seed" "$workers" "/vm/told-$round" $(places)
+    "$round" "$seed" "$workers" "/vm/told-$round" $(places) ${operations:+--operations "$operations"}
 }
 
 find_devices
 for phase in $phases; do
   count=$((count + 1))
+  echo "$phase" >/vm/phase
   "phase_$phase"
 done
 # What was wrong is in the TAP files.

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Cuts the power while a volume grows by a second device of another kind, under load. Afterwards the volume has one
+ * device or both; in either case fsck finds nothing, and what the host was told of is there.
+ */
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { Random } from '../support/random.js'
+import type { Guest } from './guest.js'
+import { lookFromHost } from './host-look.js'
+import { Watch } from './places.js'
+import { type Plan, bootLimitMs, checkTap, guestSettings } from './plan.js'
+import { makeTold, toldOf } from './power-cuts.js'
+
+/**
+ * Where growing first stores, and how long to wait at most from then on: the second device is prepared long before the
+ * superblock of the first one takes it in, which nothing else changes meanwhile.
+ */
+const moments = [
+  { place: 'second', lengthBytes: 2 ** 21, longestMs: 3000 },
+  { place: 'first', lengthBytes: 2 * 4096, longestMs: 100 },
+] as const
+/** So many cuts under load, one cut while the volume grows. */
+const share = 10
+/** Numbers of rounds that no other part has. */
+const firstRound = 10_000
+
+async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<void> {
+  const round = firstRound + cut
+  const { place, lengthBytes, longestMs } = moments[cut % moments.length]!
+  const [order, end] = ['grow', 'grown'].map((name) => join(guest.shared, name)) as [string, string]
+  for (const path of [order, end]) rmSync(path, { force: true })
+  makeTold(guest, plan, round)
+  guest.boot({ ...guestSettings(plan), phases: 'grow', round })
+  const isLoaded = await guest.reaches(
+    () => !guest.isRunning || toldOf(guest, round).every((count) => count > 0),
+    bootLimitMs(plan),
+  )
+  const watch = new Watch(guest, place, 0, lengthBytes)
+  writeFileSync(order, '')
+  const isReached = await guest.reaches(
+    () => !guest.isRunning || watch.hasChanged() || existsSync(end),
+    bootLimitMs(plan),
+    5,
+  )
+  watch.close()
+  await sleep(new Random(plan.seed + round).below(longestMs))
+  const isOver = existsSync(end)
+  t.ok(
+    isLoaded && isReached && guest.isRunning,
+    `the power is cut, ${toldOf(guest, round).join(' ')} operations`,
+  )
+  await guest.kill()
+  t.comment(`growing ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
+  // The load has no plan, as the power was cut.
+  checkTap(t, guest, ['grow', 'mount'])
+  await lookFromHost(t, guest, plan, [round])
+}
+
+/** The devices are there already. */
+export async function cutGrowth(t: Test, guest: Guest, whole: Plan): Promise<void> {
+  const plan: Plan = { ...whole, volumes: ['two'] }
+  const cuts = Math.max(moments.length, Math.floor(plan.kills / share))
+  for (let cut = 0; cut < cuts; cut++)
+    await t.test(`power cut ${cut + 1} while a volume grows`, (t) => cutOnce(t, guest, plan, cut))
+}

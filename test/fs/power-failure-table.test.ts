@@ -8,9 +8,12 @@ import { roots } from '../../layout/roots.js'
 import { TABLE_HOLE_HINT } from '../../src/fs/shared-state.js'
 import { exploreCall } from '../support/crash-explorer.js'
 import { problemsOf } from '../support/invariants.js'
-import { isTried } from '../support/medium-in-use.js'
+import { devicesBySeed } from '../support/device-count.js'
+import { isTried, useDevices } from '../support/medium-in-use.js'
 import { Random } from '../support/random.js'
 import { TestVolume, root } from '../support/test-volume.js'
+
+useDevices(devicesBySeed)
 
 function heldBlocks({ medium }: TestVolume): number {
   return medium.load32(rootsBlock, roots.word.heldBlocks)

@@ -3,9 +3,12 @@
 import { test } from 'tap'
 import { SET_UID } from '../../src/fs/attributes.js'
 import { exploreCall } from '../support/crash-explorer.js'
-import { casesFor } from '../support/medium-in-use.js'
+import { devicesBySeed } from '../support/device-count.js'
+import { casesFor, useDevices } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
+
+useDevices(devicesBySeed)
 
 const random = new Random(seed)
 const small = Buffer.from('a value of some forty bytes for the inode')

@@ -9,7 +9,7 @@ import { SEARCH_HINT } from '../../src/fs/shared-state.js'
 import { Volume } from '../../src/fs/volume.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { EngineCaller } from './engine-caller.js'
-import { devicesFor, firstChoice, mediumOf } from './medium-in-use.js'
+import { devicesFor, mediumOf } from './medium-in-use.js'
 import type { RecordingMedium } from './recording-medium.js'
 import type { TearsDown } from './temporary.js'
 
@@ -35,14 +35,20 @@ export function formatSmall(medium: Medium, deviceBlocks: readonly number[], zer
 /** Fills the free blocks with what a former use may have left there: nobody may ever see it, or rely on zeros. */
 function soil(medium: RecordingMedium): void {
   const { geometry } = readSuperblock(medium).superblock
-  for (let block = 0; block < geometry.blockCount; block++) {
-    const bitmapBlock = bitmapBlockOf(geometry, block)
-    if (bitmapBlock < 0) continue
-    const word = medium.load32(bitmapBlock, (block >>> 5) & (blockWords - 1))
-    if ((word >>> (block & 31)) & 1) continue
-    const start = medium.byteOf(block)
-    medium.bytesOf(block).fill(0xa5, start, start + blockBytes)
+  for (const { first, blocks } of geometry.segments) {
+    for (let block = first; block < first + blocks; block++) {
+      const word = medium.load32(bitmapBlockOf(geometry, block), (block >>> 5) & (blockWords - 1))
+      if ((word >>> (block & 31)) & 1) continue
+      const start = medium.byteOf(block)
+      medium.bytesOf(block).fill(0xa5, start, start + blockBytes)
+    }
   }
+}
+
+/** Has the search for free blocks begin on the second device: the first one has what is fixed, so calls change both. */
+export function preferSecondDevice({ state, setting }: Volume): void {
+  const { segments } = setting.geometry
+  if (segments.length > 1) Atomics.store(state.words, SEARCH_HINT, segments[1]!.dataStart)
 }
 
 export class TestVolume {
@@ -58,8 +64,6 @@ export class TestVolume {
     this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data })
     this.caller = new EngineCaller(this.volume.engine(0), medium)
     this.caller.setClock(now)
-    const choice = firstChoice(this.volume.setting.geometry)
-    if (choice !== null) Atomics.store(this.volume.state.words, SEARCH_HINT, choice)
   }
 
   /** @throws VolumeError */
@@ -67,7 +71,7 @@ export class TestVolume {
     return new TestVolume(medium, now, data)
   }
 
-  /** A new volume of so many blocks, on as many devices. */
+  /** A new volume of devices of so many blocks. A single number leaves it to device-count.ts how many there are. */
   static make(...deviceBlocks: readonly number[]): TestVolume {
     return TestVolume.makeFor('inplace', ...deviceBlocks)
   }
@@ -75,8 +79,15 @@ export class TestVolume {
   /** The same, with writes that change blocks in this way. */
   static makeFor(data: DataMode, ...deviceBlocks: readonly number[]): TestVolume {
     const devices = devicesFor(deviceBlocks)
-    const medium = mediumOf(devices)
-    formatSmall(medium, devices)
+    const volume = TestVolume.makeOn(devices, data)
+    if (devices.length > deviceBlocks.length) preferSecondDevice(volume.volume)
+    return volume
+  }
+
+  /** A new volume of exactly these devices. */
+  static makeOn(deviceBlocks: readonly number[], data: DataMode = 'inplace'): TestVolume {
+    const medium = mediumOf(deviceBlocks)
+    formatSmall(medium, deviceBlocks)
     soil(medium)
     return new TestVolume(medium, epoch, data)
   }

@@ -21,11 +21,10 @@ import { identityOf, isSameDevice } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { Ends } from './ends.js'
-import { devicesNamed } from './find-volume.js'
 import { refuseSize, wholeBlocks } from './mkfs.js'
 import { takeGainedRoom, takeRoom } from './mkfs-room.js'
 import { type Target, openTarget, refuseRepetition, resize } from './mkfs-target.js'
-import { deviceOption, reachable } from './operand.js'
+import { deviceOption, devicesNamed, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
@@ -46,38 +45,38 @@ interface GrowArguments {
 
 export const growCommand: CommandModule<object, GrowArguments> = {
   command: 'grow <volume> [added..]',
-  describe: 'Make a file system larger',
+  describe: 'make a file system larger',
   builder: (parser) =>
     parser
       .positional('volume', {
         type: 'string',
         demandOption: true,
-        describe: 'A device or a file of the file system, its mount point, UUID=... or LABEL=...',
+        describe: 'a device or a file of the volume, its mount point, UUID=… or LABEL=…',
       })
       .positional('added', {
         type: 'string',
         array: true,
-        describe: 'Devices or files to add; none: take what its devices have gained',
+        describe: 'devices or files to add; without any, the volume takes what its devices have gained',
       })
       .option('device', deviceOption)
       .option('size', {
         type: 'string',
         requiresArg: true,
         coerce: lastOf,
-        describe: 'Make the file that long first; of files to add: create or resize each',
+        describe: 'resize the file of the volume first, or create or resize each file to add: 64M, 1.5G, 1T',
       })
       .option('force', {
         alias: ['f', 'F'],
         type: 'boolean',
         default: false,
-        describe: 'Overwrite what a device to add holds',
+        describe: 'overwrite what the devices to add hold',
       })
       .option('sparse', {
         type: 'boolean',
         default: false,
-        describe: 'Leave holes in files: they take disk space only as it is used',
+        describe: 'leave holes in files, which then take disk space only as it is used',
       })
-      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
+      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'print nothing' })
       .example('$0 grow /dev/pmem0', 'take what the device has gained')
       .example('$0 grow /dev/pmem0 /dev/pmem1', 'add a device')
       .example('$0 grow pm.img --size 2G', 'make the file longer, and the file system with it'),
@@ -110,7 +109,7 @@ type Outcome = {
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
-  const named = [...devicesNamed(volume), ...device]
+  const named = [...(await devicesNamed(volume)), ...device]
   for (const path of named) await about(path, () => reachable(path))
   const places: string[] = []
   for (const path of added) places.push(await about(path, () => reachable(path)))

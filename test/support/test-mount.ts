@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A device of a test's own in shared memory, or two (device-count.ts), and a place to mount it, through the program
- * itself. Whatever becomes of
- * the test, at its end nothing is mounted, no server runs and nothing lies in shared memory.
+ * A volume of a test's own in shared memory, on one device or two (device-count.ts), and a place to mount it, through
+ * the program itself. Whatever becomes of the test, at its end nothing is mounted, no server runs and nothing lies in
+ * shared memory.
  *
  * Nothing here waits for a mount without a time limit.
  */

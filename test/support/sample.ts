@@ -13,7 +13,7 @@ import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { aclBytes } from './acl-text.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
-import { type DeviceCount, deviceBlocksFor } from './device-count.js'
+import { type DeviceCount, deviceBlocksFor, usualDevices } from './device-count.js'
 import type { EngineCaller } from './engine-caller.js'
 import type { RecordingMedium } from './recording-medium.js'
 import { TestVolume, preferSecondDevice, root } from './test-volume.js'
@@ -58,8 +58,9 @@ export interface WideSample extends Sample {
 }
 
 /** Makes the sample as it is while mounted: the orphans are there. */
-export function makeSample(): Sample {
-  const volume = TestVolume.make(sampleBlocks)
+export function makeSample(count = usualDevices): Sample {
+  const volume = TestVolume.makeOn(deviceBlocksFor(sampleBlocks, count))
+  preferSecondDevice(volume.volume)
   const inodes = fill(volume.caller)
   const { medium } = volume
   volume.drop()

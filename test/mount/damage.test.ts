@@ -29,8 +29,7 @@ async function damage(file: FileHandle, position: number): Promise<void> {
 
 void tap.test('damaged superblocks', async (t) => {
   // All copies but one are damaged; a second device has a third.
-  const mount = await TestMount.makeOn(t, sizeBytes)
-  await mount.mount()
+  const mount = await TestMount.mountedOn(t, [sizeBytes])
   const system = await System.start()
   t.teardown(() => system.stop())
   const path = `${mount.mountpoint}/file`

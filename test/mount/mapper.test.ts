@@ -3,7 +3,7 @@
  * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it.
  */
 import { createHash } from 'node:crypto'
-import { cp, mkdir, open, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { cp, mkdir, open, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { finish, run, withoutRunner } from '../support/run-command.js'
@@ -38,9 +38,8 @@ async function digestOfStart(path: string): Promise<string> {
 }
 
 void tap.test('the commands of README.md, and fsck', async (t) => {
-  const mount = await TestMount.make(t)
-  await rm(mount.device)
-  await succeed('mkfs', mount.device, '--size', '256M', '--sparse')
+  // The commands name one device.
+  const mount = await TestMount.makeOn(t, gibibyte / 4)
   const command = `${process.execPath} ${program}`
   const lines = walkThrough(true).map((line) =>
     line
@@ -91,7 +90,7 @@ void tap.test('two windows, and two devices', async (t) => {
 })
 
 void tap.test('a device past 2 GiB is refused, and nothing changes on it', async (t) => {
-  const mount = await TestMount.make(t, '3G')
+  const mount = await TestMount.makeOn(t, 3 * gibibyte)
   const before = [await digestOfStart(mount.device), (await stat(mount.device)).blocks]
   const { end, output } = await pmfs2([mount.device, mount.mountpoint, ...byMmapIo])
   t.equal(end, exitFailure)

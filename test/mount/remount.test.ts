@@ -271,8 +271,13 @@ void tap.test('a remount by the program keeps the flags that a mount has', async
 
 void tap.test('a device that cannot be written', async (t) => {
   const mount = await TestMount.make(t, '16M')
-  const loop = (await run('losetup', ['--find', '--show', '--read-only', mount.device])).trim()
-  t.teardown(() => run('losetup', ['--detach', loop]))
+  const loops: string[] = []
+  for (const device of mount.devices) {
+    const loop = (await run('losetup', ['--find', '--show', '--read-only', device])).trim()
+    t.teardown(() => run('losetup', ['--detach', loop]))
+    loops.push(loop)
+  }
+  const [loop] = loops as [string]
   const root = mount.mountpoint
   await succeed(loop, root, '-o', 'ro')
   await mount.adopt()

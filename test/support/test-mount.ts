@@ -155,6 +155,17 @@ export class TestMount {
     return mount
   }
 
+  /** The same on exactly these devices. */
+  static async mountedOn(
+    t: TearsDown,
+    sizesBytes: readonly number[],
+    ...args: readonly string[]
+  ): Promise<TestMount> {
+    const mount = await TestMount.makeOn(t, ...sizesBytes)
+    await mount.mount(...args)
+    return mount
+  }
+
   /** @returns what the program printed */
   async mount(...args: readonly string[]): Promise<string> {
     const output = await succeed(this.device, this.mountpoint, ...args)

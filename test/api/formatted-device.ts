@@ -25,7 +25,7 @@ export function formattedDevice(t: TearsDown, sizeBytes: number): string {
   return formattedFiles(folder, ...deviceSizesFor(sizeBytes, usualDevices))[0]!
 }
 
-/** A volume on a single device without a name in a directory. @returns its path */
+/** A volume on exactly one device in memory, for tests that look at its bytes or its windows. @returns its path */
 export function memoryDevice(t: TearsDown, sizeBytes: number): string {
   const devices = new DeviceSet([createMemoryDevice(sizeBytes)])
   t.teardown(() => devices.close())

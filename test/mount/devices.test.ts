@@ -9,7 +9,7 @@ import { fingerprint } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { installHelper, mount8 } from '../support/mount-helper.js'
-import { run } from '../support/run-command.js'
+import { loopOver } from '../support/loop-device.js'
 import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 

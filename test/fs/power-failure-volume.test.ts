@@ -14,8 +14,7 @@ import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { exploreRecording, settle, variants } from '../support/crash-explorer.js'
-import { devicesBySeed } from '../support/device-count.js'
-import { devicesFor, mediumHolding, mediumOf, useDevices } from '../support/medium-in-use.js'
+import { devicesFor, mediumHolding, mediumOf, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import type { RecordingMedium } from '../support/recording-medium.js'
@@ -23,7 +22,7 @@ import { TestVolume, epoch, formatSmall, root } from '../support/test-volume.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { type Tree, difference } from '../support/tree.js'
 
-useDevices(devicesBySeed)
+useDevicesBySeed()
 
 const random = new Random(seed)
 const byNumber = (one: number, other: number): number => one - other

@@ -92,7 +92,8 @@ const program = `
 `
 
 void test('who finds no block but those that are given back waits for them', async (t) => {
-  const volume = new MemoryVolume(2 ** 24)
+  // All that is free is held as one run.
+  const volume = new MemoryVolume(2 ** 24, 'inplace', 1)
   t.teardown(() => volume.release())
   const { allocator } = volume
   const free = allocator.freeBlocks

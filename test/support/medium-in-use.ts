@@ -5,12 +5,15 @@
  * tries a part.
  */
 import { blockBytes } from '../../layout/geometry.js'
-import { type DeviceCount, deviceBlocksFor, usualDevices } from './device-count.js'
+import { type DeviceCount, deviceBlocksFor, devicesBySeed, usualDevices } from './device-count.js'
 import { isExhaustive, sampleOf } from './extent.js'
 import { Random, seed } from './random.js'
 import { RecordingMedium } from './recording-medium.js'
 
 type Holding = (windows: readonly Uint8Array[]) => RecordingMedium
+
+/** One in so many. */
+const shareOfVolumes = 4
 
 let make: Holding = (windows) => new RecordingMedium(windows)
 let tried = 1
@@ -26,6 +29,11 @@ export function useMedium(holding: Holding, share: number): void {
 /** @param count decides for each volume that does not say how many devices it has */
 export function useDevices(count: (random: Random) => DeviceCount): void {
   countFor = count
+}
+
+/** Has some of these volumes lie on two devices, which takes longer: more is mounted, again and again. */
+export function useDevicesBySeed(): void {
+  useDevices((random) => devicesBySeed(random, shareOfVolumes))
 }
 
 /** Blocks of the devices to be used for a volume of such. */

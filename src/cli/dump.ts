@@ -22,7 +22,11 @@ export const dumpCommand: CommandModule<object, DumpArguments> = {
   describe: 'print the structures on a device',
   builder: (parser) =>
     parser
-      .positional('target', { type: 'string', demandOption: true, describe: 'a device or a file of the volume, UUID=… or LABEL=…' })
+      .positional('target', {
+        type: 'string',
+        demandOption: true,
+        describe: 'a device or a file of the volume, UUID=… or LABEL=…',
+      })
       .positional('what', {
         type: 'string',
         describe: 'superblock, inode N, dir N or blocks N; without it, an overview',

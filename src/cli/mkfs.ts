@@ -44,8 +44,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe:
-          'devices (/dev/pmem0, /dev/dax0.0) or files, up to 16, for one file system',
+        describe: 'devices (/dev/pmem0, /dev/dax0.0) or files, up to 16, for one file system',
       })
       .option('size', {
         type: 'string',

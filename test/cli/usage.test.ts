@@ -26,7 +26,10 @@ void t.test('help tells of every command, with examples', async (t) => {
 
 /** Left column and description of each entry of a help text. */
 function entriesOf(help: string): (readonly [name: string, description: string])[] {
-  return [...help.matchAll(/^ {2,6}(\S.*?) {2,}(\S.*)$/gm)].map(([, name, description]) => [name!, description!])
+  return [...help.matchAll(/^ {2,6}(\S.*?) {2,}(\S.*)$/gm)].map(([, name, description]) => [
+    name!,
+    description!,
+  ])
 }
 
 void t.test('descriptions are in one style, and README.md has every option', async (t) => {
@@ -38,7 +41,8 @@ void t.test('descriptions are in one style, and README.md has every option', asy
     for (const [entry, description] of entries) {
       t.match(description, /^(?:[a-z]|UUID of)/, `${name}: ${entry}: lower case`)
       t.notMatch(description, /\. *(?:\[|$)/, `${name}: ${entry}: no sentence`)
-      for (const [option] of entry.matchAll(/--[a-z-]+/g)) t.ok(readme.includes(option), `${option} of ${name}`)
+      for (const [option] of entry.matchAll(/--[a-z-]+/g))
+        t.ok(readme.includes(option), `${option} of ${name}`)
     }
   }
 })

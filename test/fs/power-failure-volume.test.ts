@@ -64,9 +64,15 @@ void test('a volume is made whole or not at all', (t) => {
     while (replay.advance()) {
       if (replay.fence === 0) {
         const blocks = new Set(replay.lines.map((line) => Math.floor(line / blockBytes)))
-        const headers = devices.flatMap((_, n) => [headerBlock, superblockBlock].map((at) => n * windowBlocks + at))
+        const headers = devices.flatMap((_, n) =>
+          [headerBlock, superblockBlock].map((at) => n * windowBlocks + at),
+        )
         const copies = [...headers, devices[0]! - 1]
-        t.same([...blocks].sort(byNumber), copies.sort(byNumber), 'a superblock goes before what it speaks of')
+        t.same(
+          [...blocks].sort(byNumber),
+          copies.sort(byNumber),
+          'a superblock goes before what it speaks of',
+        )
       }
       for (const survivors of variants(replay.lines, random)) {
         const image = replay.image(survivors)

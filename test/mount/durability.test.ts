@@ -164,8 +164,7 @@ for (const { name, parent, how, most, mapper } of kinds) {
 function mixed(durable: Contents, stored: Contents, lines: readonly (readonly number[])[]): Contents {
   return durable.map((bytes, n) => {
     const image = Buffer.from(bytes)
-    for (const at of lines[n]!)
-      if (random.below(2) === 0) stored[n]!.copy(image, at, at, at + cacheLineBytes)
+    for (const at of lines[n]!) if (random.below(2) === 0) stored[n]!.copy(image, at, at, at + cacheLineBytes)
     return image
   })
 }

@@ -57,8 +57,7 @@ export async function exerciseFiles(
       const given = [script, mount.mountpoint, String(seed), String(unlimited), String(seconds)]
       const { end, output } = await finish('python3', given, seconds * 1000 + graceMs)
       if (end === 0) operations += Number(output)
-      else
-        problems.push(`${what}, file-exerciser.py with seed ${seed} ended with ${end}: ${output}`)
+      else problems.push(`${what}, file-exerciser.py with seed ${seed} ended with ${end}: ${output}`)
     }
     const seeds = Array.from({ length: exercisersPerMount }, () => random.below(2 ** 31))
     await Promise.all(seeds.map(exercise))

@@ -114,12 +114,7 @@ export class TestMount {
   }
 
   /** A file system of this size, not mounted. @param count of its devices */
-  static make(
-    t: TearsDown,
-    size = '1G',
-    parent = SHARED_MEMORY,
-    count = usualDevices,
-  ): Promise<TestMount> {
+  static make(t: TearsDown, size = '1G', parent = SHARED_MEMORY, count = usualDevices): Promise<TestMount> {
     return TestMount.#format(t, parent, deviceSizesFor(parseSize(size)!, count))
   }
 

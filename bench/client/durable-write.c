@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long a write to persistent memory takes until it is durable, by size. The source stays in the caches, as a request
- * does. The destination is *cold* (256 MiB in random order, as a file's data), *hot* (the same place over and over), or
- * *reread* (hot, and read back after each write, as metadata).
+ * How long a write to persistent memory takes until it is durable, by size. The source stays in the caches, as a
+ * request does. The destination is *cold* (256 MiB in random order, as a file's data), *hot* (the same place over and
+ * over), or *reread* (hot, and read back after each write, as metadata).
  *
  *   durable-write memory FILE     copies to the first 256 MiB of FILE, which is mapped: what src/native/ does
  *   durable-write calls FILE      pwrite(2) on FILE, which is made
  *
  * Prints a line for each case, `cold 4096 avx512-fenced 123.4`, the last being nanoseconds per write: the least of the
- * rounds. Of memory, the cases are plain stores, those flushed, and flushed and fenced; and of each kernel of non-temporal
- * stores, these alone, and fenced.
+ * rounds. Of memory, the cases are plain stores, those flushed, and flushed and fenced; and of each kernel of
+ * non-temporal stores, these alone, and fenced.
  */
 #include <fcntl.h>
 #include <stdbool.h>

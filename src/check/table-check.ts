@@ -3,6 +3,7 @@
 import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode, mostFreshGeneration } from '../../layout/inode.js'
 import { roots, tableHeight } from '../../layout/roots.js'
+import { totalBlocks } from '../fs/geometry.js'
 import type { BlockTree } from './block-tree.js'
 import { tableOwner } from './claims.js'
 import type { InodeFacts } from './inode-facts.js'
@@ -20,7 +21,7 @@ export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts,
     report.problem('roots', `roots: height of the inode table is ${height}, should be ${tableHeight}`)
   }
   if (root === 0) report.problem('roots', 'roots: the inode table has no root')
-  const end = Math.min(said, mostTableBlocks, view.geometry.blockCount)
+  const end = Math.min(said, mostTableBlocks, totalBlocks(view.geometry))
   if (said !== end)
     report.problem('roots', `roots: the inode table has ${said} blocks, should have ${end} at most`)
 

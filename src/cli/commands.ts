@@ -18,14 +18,14 @@ export const self: Command = { name: 'pmfs2-fuse', usage: '', describe: '', ...b
 export const helpCommand: Command = {
   name: 'help',
   usage: 'help [command]',
-  describe: 'Show all commands, or the options of one',
+  describe: 'show all commands, or the options of one',
   ...builtIn,
 }
 
 export const versionCommand: Command = {
   name: 'version',
   usage: 'version',
-  describe: 'Show the version',
+  describe: 'show the version',
   ...builtIn,
 }
 
@@ -33,7 +33,7 @@ export const versionCommand: Command = {
 export const mount: Command = {
   name: 'mount',
   usage: 'mount <device...> <mountpoint>',
-  describe: 'Mount a device (the default command)',
+  describe: 'mount a device (the default command)',
   ...mounting,
   add: async (parser) => parser.command((await import('./mount.js')).mountCommand),
 }
@@ -43,42 +43,42 @@ export const commands: readonly Command[] = [
   {
     name: 'umount',
     usage: 'umount <mountpoint>',
-    describe: 'Unmount, and wait for the server to release the device',
+    describe: 'unmount, and wait for the server to release the device',
     ...mounting,
     add: async (parser) => parser.command((await import('./umount.js')).umountCommand),
   },
   {
     name: 'mkfs',
     usage: 'mkfs <device...>',
-    describe: 'Make a file system',
+    describe: 'make a file system',
     ...plain,
     add: async (parser) => parser.command((await import('./mkfs.js')).mkfsCommand),
   },
   {
     name: 'grow',
     usage: 'grow <volume> [device...]',
-    describe: 'Make a file system larger',
+    describe: 'make a file system larger',
     ...plain,
     add: async (parser) => parser.command((await import('./grow.js')).growCommand),
   },
   {
     name: 'info',
     usage: 'info <target>',
-    describe: 'Show what is on a device or behind a mount point',
+    describe: 'show what is on a device or behind a mount point',
     ...plain,
     add: async (parser) => parser.command((await import('./info.js')).infoCommand),
   },
   {
     name: 'fsck',
     usage: 'fsck <device...>',
-    describe: 'Check a file system',
+    describe: 'check a file system',
     ...checking,
     add: async (parser) => parser.command((await import('./fsck.js')).fsckCommand),
   },
   {
     name: 'dump',
     usage: 'dump <device> [what] [number]',
-    describe: 'Print the structures on a device',
+    describe: 'print the structures on a device',
     ...plain,
     add: async (parser) => parser.command((await import('./dump.js')).dumpCommand),
   },

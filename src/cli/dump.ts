@@ -5,7 +5,7 @@ import { dumpDevices } from '../check/dump/dump-device.js'
 import type { DumpRequest } from '../check/dump/dump-volume.js'
 import { dumpJson, dumpText } from '../check/dump/section.js'
 import { CommandError, UsageError, about } from './command-error.js'
-import { deviceOption, reachable } from './operand.js'
+import { deviceOption, devicesNamed, reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 import { program } from './verdict.js'
 
@@ -19,17 +19,21 @@ interface DumpArguments {
 
 export const dumpCommand: CommandModule<object, DumpArguments> = {
   command: 'dump <target> [what] [number]',
-  describe: 'Print the structures on a device',
+  describe: 'print the structures on a device',
   builder: (parser) =>
     parser
-      .positional('target', { type: 'string', demandOption: true, describe: 'A device or a file' })
+      .positional('target', {
+        type: 'string',
+        demandOption: true,
+        describe: 'a device or a file of the volume, UUID=… or LABEL=…',
+      })
       .positional('what', {
         type: 'string',
         describe: 'superblock, inode N, dir N or blocks N; without it, an overview',
       })
-      .positional('number', { type: 'string', describe: 'Which inode; the root directory is 1' })
+      .positional('number', { type: 'string', describe: 'number of the inode; the root directory is 1' })
       .option('device', deviceOption)
-      .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
+      .option('json', { type: 'boolean', default: false, describe: 'print as JSON' })
       .example('$0 dump /dev/pmem0', 'the superblock, the roots, and transactions in flight')
       .example('$0 dump /dev/pmem0 dir 1', 'the entries of the root directory')
       .example('$0 dump /dev/pmem0 blocks 12 --json', "where a file's blocks lie, for a program"),
@@ -38,7 +42,7 @@ export const dumpCommand: CommandModule<object, DumpArguments> = {
 
 async function dump({ target, device, what, number, json }: DumpArguments): Promise<void> {
   const request = requestOf(what, number)
-  const devices = [target, ...(device ?? [])]
+  const devices = [...(await devicesNamed(target)), ...(device ?? [])]
   for (const path of devices) await reachable(path)
   const { sections, problem } = dumpDevices(devices, request)
   if (json && sections.length > 0) printJson(dumpJson(sections))

@@ -3,7 +3,6 @@
  * Finds the devices of a volume by its UUID or label. mount(8) leaves that to libblkid, which does not know the format,
  * so every block device and devdax device is looked at here.
  */
-import { existsSync } from 'node:fs'
 import { machineDevices } from '../api/device-search.js'
 import { type DeviceLook, lookAt } from '../api/volume-devices.js'
 import { areOfSameVolume, identifierOf } from '../fs/device-header.js'
@@ -12,15 +11,8 @@ import { CommandError } from './command-error.js'
 /** What can be asked for: a volume has a superblock, or one says nothing of its name. */
 type Found = DeviceLook & { readonly superblock: NonNullable<DeviceLook['superblock']> }
 
-/**
- * @param name a path; or `UUID=…` or `LABEL=…`, also after `pmfs2:`, which keeps mount(8) from looking for it
- * @returns the path, or the devices that hold the volume
- * @throws CommandError where no device has it, or several volumes do
- */
-export function devicesNamed(name: string): string[] {
-  const [, tag, quoted] = /^(?:pmfs2:)?(UUID|LABEL)=(.+)$/s.exec(name) ?? []
-  if (tag === undefined || quoted === undefined || existsSync(name)) return [name]
-  const value = quoted.replace(/^(["'])(.*)\1$/s, '$2')
+/** @returns the devices that hold the volume @throws CommandError where no device has it, or several volumes do */
+export function findVolume(tag: 'UUID' | 'LABEL', value: string): string[] {
   const found = machineDevices()
     .flatMap((path) => volumeOn(path) ?? [])
     .filter(({ superblock: { uuid, label } }) =>

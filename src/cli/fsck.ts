@@ -4,7 +4,7 @@ import type { CommandModule } from 'yargs'
 import { checkDevices, exitOperational } from '../check/check-device.js'
 import { CommandError, about } from './command-error.js'
 import { inUseText } from './in-use.js'
-import { reachable } from './operand.js'
+import { devicesNamed, reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 
 interface FsckArguments {
@@ -14,25 +14,26 @@ interface FsckArguments {
 
 export const fsckCommand: CommandModule<object, FsckArguments> = {
   command: 'fsck <device..>',
-  describe: 'Check a file system',
+  describe: 'check a file system',
   builder: (parser) =>
     parser
       .positional('device', {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'A device or a file, not mounted: any device of the volume, or all of them',
+        describe: 'a device or a file of the volume, or all of them, UUID=… or LABEL=…; not mounted',
       })
-      .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
+      .option('json', { type: 'boolean', default: false, describe: 'print as JSON' })
       // Options of e2fsck(8) that ask for what is done anyway.
-      .option('n', { type: 'boolean', describe: 'Change nothing (always so)' })
-      .option('f', { type: 'boolean', describe: 'Check even a clean volume (always so)' })
+      .option('n', { type: 'boolean', describe: 'change nothing (always the case)' })
+      .option('f', { type: 'boolean', describe: 'check even if the volume is clean (always the case)' })
       .example('$0 fsck /dev/pmem0', 'check a file system')
       .epilogue('Exit codes: 0 clean, 4 problems found, 8 it could not be checked, 16 wrong usage.'),
   handler: (args) => about(args.device[0]!, () => fsck(args)),
 }
 
-async function fsck({ device: devices, json }: FsckArguments): Promise<void> {
+async function fsck({ device: named, json }: FsckArguments): Promise<void> {
+  const devices = (await Promise.all(named.map(devicesNamed))).flat()
   for (const path of devices) await reachable(path)
   const [device] = devices as [string]
   const { problems, notes, summary, result, exitCode, cause } = checkDevices(devices)

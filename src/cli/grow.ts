@@ -9,6 +9,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
+import { totalBlocks } from '../fs/geometry.js'
 import { growVolume } from '../fs/grow.js'
 import { beginsDevice, usedDeviceBlocks } from '../fs/segments.js'
 import { type Superblock, readSuperblock } from '../fs/superblock.js'
@@ -19,16 +20,14 @@ import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
-import { devicesNamed } from './find-volume.js'
 import { wholeBlocks } from './mkfs.js'
-import { deviceOption, reachable } from './operand.js'
+import { deviceOption, devicesNamed, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
 import { type GrowRequest, prepareGrowth } from './prepare-growth.js'
 import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { formatSize } from './size.js'
-import { totalBlocks } from './volume-info.js'
 
 interface GrowArguments {
   readonly volume: string
@@ -42,38 +41,38 @@ interface GrowArguments {
 
 export const growCommand: CommandModule<object, GrowArguments> = {
   command: 'grow <volume> [added..]',
-  describe: 'Make a file system larger',
+  describe: 'make a file system larger',
   builder: (parser) =>
     parser
       .positional('volume', {
         type: 'string',
         demandOption: true,
-        describe: 'A device or a file of the file system, its mount point, UUID=... or LABEL=...',
+        describe: 'a device or a file of the volume, its mount point, UUID=… or LABEL=…',
       })
       .positional('added', {
         type: 'string',
         array: true,
-        describe: 'Devices or files to add; none: take what its devices have gained',
+        describe: 'devices or files to add; without any, the volume takes what its devices have gained',
       })
       .option('device', deviceOption)
       .option('size', {
         type: 'string',
         requiresArg: true,
         coerce: lastOf,
-        describe: 'Make the file that long first; of files to add: create or resize each',
+        describe: 'resize the file of the volume first, or create or resize each file to add: 64M, 1.5G, 1T',
       })
       .option('force', {
         alias: ['f', 'F'],
         type: 'boolean',
         default: false,
-        describe: 'Overwrite what a device to add holds',
+        describe: 'overwrite what the devices to add hold',
       })
       .option('sparse', {
         type: 'boolean',
         default: false,
-        describe: 'Leave holes in files: they take disk space only as it is used',
+        describe: 'leave holes in files, which then take disk space only as it is used',
       })
-      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
+      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'print nothing' })
       .example('$0 grow /dev/pmem0', 'take what the device has gained')
       .example('$0 grow /dev/pmem0 /dev/pmem1', 'add a device')
       .example('$0 grow pm.img --size 2G', 'make the file longer, and the file system with it'),
@@ -96,7 +95,7 @@ type Outcome =
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
-  const named = [...devicesNamed(volume), ...device]
+  const named = [...(await devicesNamed(volume)), ...device]
   for (const path of named) await about(path, () => reachable(path))
   const places: string[] = []
   for (const path of added) places.push(await about(path, () => reachable(path)))

@@ -21,7 +21,7 @@ import { kernelName } from '../native/file-name.js'
 import { DeviceError } from '../pmem/device.js'
 import { CommandError, about, failureOf } from './command-error.js'
 import { liveRows } from './live-info.js'
-import { deviceOption, reachable } from './operand.js'
+import { deviceOption, devicesNamed, reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
 import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
@@ -34,32 +34,34 @@ interface InfoArguments {
 
 export const infoCommand: CommandModule<object, InfoArguments> = {
   command: 'info <target>',
-  describe: 'Show what is on a device or behind a mount point',
+  describe: 'show what is on a device or behind a mount point',
   builder: (parser) =>
     parser
       .positional('target', {
         type: 'string',
         demandOption: true,
-        describe: 'A device, a file or a mount point',
+        describe: 'a device or a file of the volume, its mount point, UUID=… or LABEL=…',
       })
       .option('device', deviceOption)
-      .option('json', { type: 'boolean', default: false, describe: 'Print it as JSON' })
+      .option('json', { type: 'boolean', default: false, describe: 'print as JSON' })
       .example('$0 info /dev/pmem0', 'show the file system on a device')
       .example('$0 info /mnt/pmfs2 --json', 'show a mounted one, as JSON'),
   handler: ({ target, device, json }) => about(target, () => info(target, device ?? [], json)),
 }
 
 async function info(target: string, others: readonly string[], json: boolean): Promise<void> {
-  const place = await reachable(target)
+  const named = await devicesNamed(target)
+  const [first] = named as [string]
+  const place = await reachable(first)
   for (const path of others) await reachable(path)
-  const mount = findOurMount(target) ?? mountOfDevice(target)
+  const mount = findOurMount(target) ?? mountOfDevice(first)
   if (mount !== null) {
     await infoOfMount(mount, json)
     return
   }
   if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
-  const volume = readVolume([target, ...others], null)
-  const holder = findHolder(target)
+  const volume = readVolume([...named, ...others], null)
+  const holder = findHolder(first)
   if (json) {
     printJson({ ...volume, usage: null, server: null, serverState: null, holder })
     return

@@ -7,6 +7,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
 import { type FormatOptions, format, plan, tooLarge } from '../fs/format.js'
+import { totalBlocks } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -19,7 +20,7 @@ import { formatSize, parseSize } from './size.js'
 import { reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
-import { labelText, totalBlocks } from './volume-info.js'
+import { labelText } from './volume-info.js'
 import { wipe } from './wipe.js'
 
 const debug = createDebug('pmfs2:cli')
@@ -36,48 +37,47 @@ interface MkfsArguments {
 
 export const mkfsCommand: CommandModule<object, MkfsArguments> = {
   command: 'mkfs <device..>',
-  describe: 'Make a file system',
+  describe: 'make a file system',
   builder: (parser) =>
     parser
       .positional('device', {
         type: 'string',
         array: true,
         demandOption: true,
-        describe:
-          'A device (/dev/pmem0, /dev/dax0.0) or a file; of several, up to 16, one file system is made',
+        describe: 'devices (/dev/pmem0, /dev/dax0.0) or files, up to 16, for one file system',
       })
       .option('size', {
         type: 'string',
         requiresArg: true,
         coerce: lastOf,
-        describe: 'Create each file with this size, or resize it: 64M, 1.5G, 1T (files only)',
+        describe: 'create or resize each file: 64M, 1.5G, 1T',
       })
       .option('label', {
         type: 'string',
         requiresArg: true,
         coerce: lastOf,
         default: '',
-        describe: 'Name, 64 bytes at most',
+        describe: 'label of the file system, 64 bytes at most',
       })
       .option('uuid', {
         type: 'string',
         requiresArg: true,
         coerce: lastOf,
-        describe: 'Identifier; a random one by default',
+        describe: 'UUID of the file system; random by default',
       })
       .option('force', {
         // As mkfs.xfs and mkfs.btrfs call it, and mke2fs.
         alias: ['f', 'F'],
         type: 'boolean',
         default: false,
-        describe: 'Overwrite what the device holds',
+        describe: 'overwrite what the devices hold',
       })
       .option('sparse', {
         type: 'boolean',
         default: false,
-        describe: 'Leave holes in the file: it takes disk space only as it is used',
+        describe: 'leave holes in files, which then take disk space only as it is used',
       })
-      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Print nothing' })
+      .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'print nothing' })
       .example('$0 mkfs /dev/pmem0', 'make a file system on a device')
       .example('$0 mkfs /dev/pmem0 /dev/pmem1', 'make one file system on two devices')
       .example('$0 mkfs pm.img --size 1G --label scratch', 'make it in a new file'),

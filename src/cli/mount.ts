@@ -25,7 +25,7 @@ import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
 import { inUseText } from './in-use.js'
-import { reachable } from './operand.js'
+import { devicesNamed, reachable } from './operand.js'
 import { printNotice } from './output.js'
 import { chosenCpus } from './cpu-list.js'
 import { lastOf } from './repeated.js'
@@ -60,13 +60,13 @@ function describe(parser: Argv): Argv<MountArguments> {
       type: 'string',
       demandOption: true,
       describe:
-        'pmem or DAX device, or a file: any device of the volume, or all of them; UUID=… or LABEL=… finds them',
+        'a device (/dev/pmem0, /dev/dax0.0) or a file of the volume, or all of them, UUID=… or LABEL=…',
     })
     .positional('mountpoint', {
       type: 'string',
       array: true,
       demandOption: true,
-      describe: 'further devices, and at last an existing directory',
+      describe: 'further devices, and last an existing directory',
     })
     .option('o', {
       type: 'string',
@@ -204,10 +204,8 @@ async function serve(
 /** Absolute paths of all that were named. */
 async function devicesOf({ device, mountpoint }: MountArguments, options: MountOptions): Promise<string[]> {
   const named = [device, ...mountpoint.slice(0, -1), ...options.devices]
-  const isTagged = named.some((name) => name.includes('='))
-  if (!isTagged) return named.map(absoluteName)
-  const { devicesNamed } = await import('./find-volume.js')
-  return named.flatMap(devicesNamed).map(absoluteName)
+  const devices = await Promise.all(named.map(devicesNamed))
+  return devices.flat().map(absoluteName)
 }
 
 async function background(
@@ -319,7 +317,7 @@ function optionsOf(lists: readonly string[]): ReturnType<typeof parseMountOption
 
 export const mountCommand: CommandModule<object, MountArguments> = {
   command: 'mount <device> <mountpoint..>',
-  describe: 'Mount a device',
+  describe: 'mount a device',
   builder: describe,
   handler: mount,
 }

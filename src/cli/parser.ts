@@ -25,9 +25,9 @@ export function parserFor(args: readonly string[], command: Command | null): Arg
         'dot-notation': false,
       })
       .strict()
-      .version(version())
+      .version('version', 'show the version', version())
       .alias('V', 'version')
-      .help()
+      .help('help', 'show this help')
       .alias('h', 'help')
       .wrap(Math.min(100, process.stdout.columns || 100))
       .exitProcess(false)

@@ -23,7 +23,7 @@ import { complaintOf, serverState, silenceOf } from '../daemon/server-state.js'
 import { unmount } from '../daemon/unmount.js'
 import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
-import { reachable } from './operand.js'
+import { devicesNamed, reachable } from './operand.js'
 import { printNotice } from './output.js'
 import { mountOfDevice } from './served-device.js'
 
@@ -42,19 +42,19 @@ interface UmountArguments {
 
 export const umountCommand: CommandModule<object, UmountArguments> = {
   command: 'umount <mountpoint>',
-  describe: 'Unmount, and wait for the server to release the device',
+  describe: 'unmount, and wait for the server to release the device',
   builder: (parser) =>
     parser
       .positional('mountpoint', {
         type: 'string',
         demandOption: true,
-        describe: 'Where it is mounted, or the device',
+        describe: 'where it is mounted, a device of the volume, UUID=… or LABEL=…',
       })
       .option('lazy', {
         alias: 'l',
         type: 'boolean',
         default: false,
-        describe: 'Detach it now, even if it is in use, and do not wait',
+        describe: 'detach now, even if in use, and do not wait',
       })
       .example('$0 umount /mnt/pmfs2', 'unmount')
       .example('$0 umount /dev/pmem0', 'unmount what is on a device, where it was mounted last')
@@ -76,8 +76,9 @@ async function mountAt(target: string): Promise<MountEntry> {
     const mount = findOurMount(target)
     if (mount !== null) return mount
   }
-  const place = await reachable(target)
-  return mountOfDevice(target) ?? refuse(target, place)
+  const [device] = (await devicesNamed(target)) as [string]
+  const place = await reachable(device)
+  return mountOfDevice(device) ?? refuse(target, device, place)
 }
 
 /**
@@ -95,10 +96,10 @@ async function refuseStopped(mount: MountEntry): Promise<void> {
 }
 
 /** @throws CommandError */
-function refuse(target: string, place: string): never {
+function refuse(target: string, device: string, place: string): never {
   const other = findMount(place)
   if (other === null) {
-    const holder = findHolder(target)
+    const holder = findHolder(device)
     if (holder === null) throw new CommandError(`${target}: not mounted`)
     throw new CommandError(
       `${target}: not mounted here; it is in use by ${holderText(holder)}: ${releaseAdvice(holder)}`,

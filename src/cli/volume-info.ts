@@ -7,6 +7,7 @@ import type { MountEntry } from '../daemon/mount-table.js'
 import { damageRecord } from '../fs/damage-record.js'
 import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import { identifierText } from '../fs/device-header.js'
+import { totalBlocks } from '../fs/geometry.js'
 import { blocksOfDevice } from '../fs/segments.js'
 import type { Device } from '../pmem/device.js'
 import type { DeviceSet } from '../pmem/device-set.js'
@@ -157,11 +158,6 @@ function describeDevice(
       advice: domain.advice,
     },
   }
-}
-
-/** Blocks of all devices; the numbers of blocks have gaps. */
-export function totalBlocks({ segments }: Superblock): number {
-  return segments.reduce((sum, { blocks }) => sum + blocks, 0)
 }
 
 /** Names and values for people. */

@@ -16,6 +16,7 @@ import { Directory } from './directory.js'
 import type { EngineSetting } from './engine-setting.js'
 import { File } from './file.js'
 import { FreeInodes } from './free-inodes.js'
+import { totalBlocks } from './geometry.js'
 import { InPlace } from './in-place.js'
 import { InodeTable } from './inode-table.js'
 import { KnownDamage } from './known-damage.js'
@@ -94,7 +95,7 @@ export class EngineParts {
     this.damage = new KnownDamage(state, this.superblock)
     this.space = new Space(state)
     this.table = new InodeTable(medium, map, state)
-    const tableBlocks = new TableBlocks(medium, map, this.table, state, geometry.blockCount, notes)
+    const tableBlocks = new TableBlocks(medium, map, this.table, state, totalBlocks(geometry), notes)
     this.free = new FreeInodes(medium, this.table, tableBlocks, notes)
     this.orphans = new Orphans(medium, this.table, notes)
     this.directory = new Directory(medium, area, new NameHash(setting.hashKey0, setting.hashKey1))

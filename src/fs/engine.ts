@@ -27,7 +27,7 @@ import type { ExtentSink } from './extent.js'
 import { Fallocate } from './fallocate.js'
 import { File } from './file.js'
 import { FlagChange } from './flag-change.js'
-import type { Geometry } from './geometry.js'
+import { type Geometry, totalBlocks } from './geometry.js'
 import { Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import { Label } from './label.js'
@@ -419,7 +419,7 @@ export class Engine {
 
   /** @throws VolumeError where there is no root directory to serve */
   verify(): void {
-    this.#table.verify(this.#geometry.blockCount, this.#inode)
+    this.#table.verify(totalBlocks(this.#geometry), this.#inode)
   }
 
   /** Under the inode's lock, which readers may share. */

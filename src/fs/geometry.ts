@@ -54,6 +54,11 @@ export function isDataOfSegment({ segments }: Geometry, first: number, count: nu
   )
 }
 
+/** Blocks of all segments. Block numbers go further, as segments have gaps between them. */
+export function totalBlocks({ segments }: Pick<Geometry, 'segments'>): number {
+  return segments.reduce((sum, { blocks }) => sum + blocks, 0)
+}
+
 /** Blocks of all data areas, as statfs(2) counts them. */
 export function dataBlocks({ segments }: Geometry): number {
   return segments.reduce((sum, { first, blocks, dataStart }) => sum + first + blocks - dataStart, 0)

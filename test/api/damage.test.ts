@@ -5,7 +5,7 @@ import { test } from 'tap'
 import { inode } from '../../layout/inode.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { checkDevices } from '../../src/check/check-device.js'
-import { formattedDevice } from './formatted-device.js'
+import { memoryDevice } from './formatted-device.js'
 
 /** An owner that no other bytes on the device look like, to find the inode by. */
 const owner = { uid: 0x1234_5678, gid: 0x2345_6789 }
@@ -25,7 +25,7 @@ function loseBlocks(path: string): void {
 }
 
 void test('a file that has lost its blocks', async (t) => {
-  const path = formattedDevice(t, 2 ** 22)
+  const path = memoryDevice(t, 2 ** 22)
   const first = await openFiles(path)
   await first.writeFile('/lost', 'contents')
   await first.chown('/lost', owner.uid, owner.gid)

@@ -8,7 +8,7 @@ import { recover } from '../../src/fs/recovery.js'
 import { native } from '../../src/native/index.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { PmemError } from '../../src/pmem/pmem-error.js'
-import { formattedDevice, problemsOn } from './formatted-device.js'
+import { memoryDevice, problemsOn } from './formatted-device.js'
 
 const ENOMEM = 12
 /** Two windows, and a part of a third one. */
@@ -55,7 +55,7 @@ function wordOn(device: string, block: number): number {
 }
 
 async function interrupted(t: Test): Promise<string> {
-  const device = formattedDevice(t, sizeBytes)
+  const device = memoryDevice(t, sizeBytes)
   t.equal(statSync(device).size, sizeBytes)
   await interruptCall(device)
   return device

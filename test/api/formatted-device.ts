@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Devices with a new volume on them, for programs to open. */
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkDevices } from '../../src/check/check-device.js'
 import { format } from '../../src/fs/format.js'
@@ -8,10 +9,24 @@ import { createFileDevice, createMemoryDevice } from '../../src/pmem/device.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 import { deviceBlocks, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
-import type { TearsDown } from '../support/temporary.js'
+import { deviceSizesFor, usualDevices } from '../support/device-count.js'
+import { SHARED_MEMORY, type TearsDown } from '../support/temporary.js'
 
-/** A formatted device in memory. @returns its path, by which it can be opened as long as the test runs */
+/**
+ * A volume in memory: one device, or two files (device-count.ts). @returns the path of the first one, by which it can
+ * be opened as long as the test runs
+ */
 export function formattedDevice(t: TearsDown, sizeBytes: number): string {
+  if (usualDevices === 1) return memoryDevice(t, sizeBytes)
+  const folder = mkdtempSync(join(SHARED_MEMORY, 'pmfs2-test-'))
+  t.teardown(() => {
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return formattedFiles(folder, ...deviceSizesFor(sizeBytes, usualDevices))[0]!
+}
+
+/** A volume on exactly one device in memory, for tests that look at its bytes or its windows. @returns its path */
+export function memoryDevice(t: TearsDown, sizeBytes: number): string {
   const devices = new DeviceSet([createMemoryDevice(sizeBytes)])
   t.teardown(() => devices.close())
   return formatted(devices)[0]!

@@ -396,10 +396,11 @@ void test('entries', (t) => {
       do: (patient) => {
         const [first, second] = [new Slot(patient, inodes.twins, 0), new Slot(patient, inodes.twins, 1)]
         const { medium } = patient
-        const start = medium.byteOf(patient.rootOf(inodes.twins)) + nameOffset(first.place)
+        const leaf = patient.rootOf(inodes.twins)
+        const start = medium.byteOf(leaf) + nameOffset(first.place)
         const length = (first.place >>> placeNameShift) & 255
         second.place = ((second.place & ~(255 << placeNameShift)) | (length << placeNameShift)) >>> 0
-        second.name = Buffer.from(medium.bytesOf(0).subarray(start, start + length)).toString()
+        second.name = Buffer.from(medium.bytesOf(leaf).subarray(start, start + length)).toString()
       },
       lines: ['inode #twins: entry "n77010": the name stands here twice'],
     },

@@ -14,11 +14,14 @@ import {
 } from '../../layout/inode.js'
 import { mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
 import { Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word
 const sample = makeSample()
-const lastBlock = sample.medium.blockCount - 1
+/** Of the first device. */
+const lastBlock = readSuperblock(sample.medium).superblock.secondCopyBlock
+const freeRun = { first: lastBlock - 100, last: lastBlock - 51 }
 
 /** Pokes a field of an inode. */
 function put(name: keyof SampleInodes, field: number, value: number): (patient: Patient) => void {
@@ -170,8 +173,8 @@ void test('block maps', (t) => {
       what: 'a root for a fifo',
       do: put('fifo', at.root, lastBlock),
       lines: [
-        'inode #fifo: it is a special file, but has block 1023',
-        'inode #fifo: data block 1023 is not in the data area',
+        `inode #fifo: it is a special file, but has block ${lastBlock}`,
+        `inode #fifo: data block ${lastBlock} is not in the data area`,
       ],
     },
     {
@@ -197,7 +200,7 @@ void test('block maps', (t) => {
       what: 'the second superblock',
       do: putBelow('small', mapEntryWords, lastBlock),
       lines: [
-        'inode #small: data block 1023 is not in the data area',
+        `inode #small: data block ${lastBlock} is not in the data area`,
         'inode #small: block count is 3, should be 2',
         'bitmap: block * is marked as in use, but nothing refers there',
       ],
@@ -206,7 +209,7 @@ void test('block maps', (t) => {
       what: 'a block beyond the end',
       do: putBelow('small', mapEntryWords, lastBlock + 1),
       lines: [
-        'inode #small: data block 1024 is not in the data area',
+        `inode #small: data block ${lastBlock + 1} is not in the data area`,
         'inode #small: block count is 3, should be 2',
         'bitmap: block * is marked as in use, but nothing refers there',
       ],
@@ -314,8 +317,8 @@ void test('symbolic links', (t) => {
       what: 'a block for an inline target',
       do: put('short', at.root, lastBlock),
       lines: [
-        'inode #short: its target is inline, but it has block 1023',
-        'inode #short: target block 1023 is not in the data area',
+        `inode #short: its target is inline, but it has block ${lastBlock}`,
+        `inode #short: target block ${lastBlock} is not in the data area`,
       ],
     },
     {
@@ -551,14 +554,16 @@ void test('the bitmap', (t) => {
     {
       what: 'a free block is marked as in use',
       do: (patient) => patient.flipBit(lastBlock - 1),
-      lines: ['bitmap: block 1022 is marked as in use, but nothing refers there'],
+      lines: [`bitmap: block ${lastBlock - 1} is marked as in use, but nothing refers there`],
     },
     {
       what: 'a run of them',
       do: (patient) => {
-        for (let block = 900; block < 1000; block++) patient.flipBit(block)
+        for (let block = freeRun.first; block <= freeRun.last; block++) patient.flipBit(block)
       },
-      lines: ['bitmap: blocks 900 to 999 are marked as in use, but nothing refers there'],
+      lines: [
+        `bitmap: blocks ${freeRun.first} to ${freeRun.last} are marked as in use, but nothing refers there`,
+      ],
     },
     {
       what: 'fixed areas',
@@ -570,13 +575,13 @@ void test('the bitmap', (t) => {
       lines: [
         'bitmap: block 0 is marked as free, but not for files',
         'bitmap: block 35 is marked as free, but not for files',
-        'bitmap: block 1023 is marked as free, but not for files',
+        `bitmap: block ${lastBlock} is marked as free, but not for files`,
       ],
     },
     {
       what: 'bits beyond the end',
       do: (patient) => patient.flipBit(lastBlock + 33),
-      lines: ['bitmap: block 1056 is marked as free, but not for files'],
+      lines: [`bitmap: block ${lastBlock + 33} is marked as free, but not for files`],
     },
   ])
   t.end()

@@ -15,7 +15,8 @@ import { fingerprint } from '../cli/cli.js'
 import { temporaryDirectory, type TearsDown } from '../support/temporary.js'
 import { Patient, makeSample } from '../support/sample.js'
 
-const sample = makeSample()
+/** On one device, as it is written to a file. */
+const sample = makeSample(1)
 const label = layout.word.label * 4
 
 /** A file with the sample in it, changed by `change`. */

@@ -13,7 +13,8 @@ import { timeText } from '../../src/check/dump/time-text.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { Patient, makeSample } from '../support/sample.js'
 
-const sample = makeSample()
+/** On one device, as its superblock is dumped. */
+const sample = makeSample(1)
 const { inodes } = sample
 
 function dump(request: DumpRequest, patient = new Patient(sample)): DumpSection[] {

@@ -4,7 +4,7 @@
  * bounded length. PMFS2_SEED runs one of them again.
  */
 import tap, { test, type Test } from 'tap'
-import { blockBytes, rootsBlock } from '../../layout/geometry.js'
+import { rootsBlock } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
 import { type DumpRequest, dumpVolume } from '../../src/check/dump/dump-volume.js'
@@ -15,6 +15,7 @@ import { inodeField } from '../../src/fs/inode.js'
 import { dataModes } from '../../src/fs/overwriting.js'
 import { Superblock, readSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
+import { devicesBySeed } from '../support/device-count.js'
 import { extent } from '../support/extent.js'
 import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
@@ -27,12 +28,12 @@ const longestMs = 60_000
 // 20 s on an idle machine if it is exhaustive; started by itself, a file has tap's 30 s otherwise.
 tap.setTimeout(300_000)
 
-const sample = makeWideSample(new Random(seed).of(dataModes))
+const random = new Random(seed)
+const sample = makeWideSample(random.of(dataModes), devicesBySeed(random))
 const patient = new Patient(sample)
 const pristine = sample.medium
-const random = new Random(seed)
 const damage = new RandomDamage(random, sample)
-const { dataStart, blockCount } = patient.view.geometry
+const { dataStart } = patient.view.geometry
 
 /** Checks and dumps. @throws Error for an answer that is too long or too late @returns problems found */
 function examine(superblock: Superblock): number {
@@ -137,6 +138,7 @@ void test('superblocks of any numbers with a right checksum', (t) => {
     .filter(({ kind }) => kind === 'u32')
     .map(({ name }) => layout.word[name as keyof typeof layout.word])
   const devices = layout.word.devices
+  const { copyBlocks } = readSuperblock(pristine).superblock
   let served = 0
   const rounds = extent(1000, 300)
   for (let round = 0; round < rounds; round++) {
@@ -146,8 +148,8 @@ void test('superblocks of any numbers with a right checksum', (t) => {
       if (field > 1) superblock.set(field, damage.number())
     }
     superblock.set(layout.word.checksum, superblock.checksum())
-    patient.medium.bytesOf(0).set(superblock.bytes, 0)
-    patient.medium.bytesOf(0).set(superblock.bytes, (blockCount - 1) * blockBytes)
+    for (const block of copyBlocks)
+      patient.medium.bytesOf(block).set(superblock.bytes, patient.medium.byteOf(block))
     try {
       examine(readSuperblock(patient.medium).superblock)
       served++
@@ -156,7 +158,7 @@ void test('superblocks of any numbers with a right checksum', (t) => {
       throw new Error(`seed ${seed}, round ${round}`, { cause: error })
     }
   }
-  damage.mend(patient, [0, blockCount - 1])
+  damage.mend(patient, copyBlocks)
   t.pass(`${rounds} rounds, ${served} of them could be walked`)
   t.end()
 })

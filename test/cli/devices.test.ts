@@ -200,3 +200,17 @@ void t.test('of repeated options the last one holds', async (t) => {
   await succeed(t, ['mkfs', place('a'), '--size', '1M', '--size', '2M', '--label', 'x', '--label', 'y', '-q'])
   t.match(await infoOf(t, place('a')), { sizeBytes: 2 * mebibyte, label: 'y' })
 })
+
+void t.test('UUID= and LABEL= name a volume to each command', async (t) => {
+  for (const name of [`UUID=${uuid}`, `pmfs2:UUID=${uuid}`, 'LABEL=of no volume']) {
+    const line = `${name.replace('pmfs2:', '')}: no block device and no devdax device holds such a PMFS2 file system`
+    for (const [command, exitCode] of [
+      ['info', 1],
+      ['dump', 1],
+      ['grow', 1],
+      ['fsck', 8],
+      ['umount', 32],
+    ] as const)
+      await refuse(t, [command, name], exitCode, `${command}: ${line}`)
+  }
+})

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Wrong arguments, help and version: one line, and the exit code that each command's classical forebear gives. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { commands } from '../../src/cli/commands.js'
+import { packageRoot } from '../support/program.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { command, fileLimitMs, pmfs2, pmfs2Process, refuse, start, succeed, uuid } from './cli.js'
 
@@ -20,6 +22,29 @@ void t.test('help tells of every command, with examples', async (t) => {
   }
   t.equal(await succeed(t, []), overview)
   t.equal(await succeed(t, ['-h']), overview)
+})
+
+/** Left column and description of each entry of a help text. */
+function entriesOf(help: string): (readonly [name: string, description: string])[] {
+  return [...help.matchAll(/^ {2,6}(\S.*?) {2,}(\S.*)$/gm)].map(([, name, description]) => [
+    name!,
+    description!,
+  ])
+}
+
+void t.test('descriptions are in one style, and README.md has every option', async (t) => {
+  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8')
+  for (const name of ['', ...commands.map((command) => command.name)]) {
+    const help = await succeed(t, name === '' ? ['--help'] : [name, '--help'])
+    const entries = entriesOf(help)
+    t.ok(entries.length > 3, `${name}: ${entries.length} entries`)
+    for (const [entry, description] of entries) {
+      t.match(description, /^(?:[a-z]|UUID of)/, `${name}: ${entry}: lower case`)
+      t.notMatch(description, /\. *(?:\[|$)/, `${name}: ${entry}: no sentence`)
+      for (const [option] of entry.matchAll(/--[a-z-]+/g))
+        t.ok(readme.includes(option), `${option} of ${name}`)
+    }
+  }
 })
 
 void t.test('version', async (t) => {

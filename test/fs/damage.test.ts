@@ -10,13 +10,14 @@ import { flagUnwritten, mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
 import { damageRecord } from '../../src/fs/damage-record.js'
 import { EUCLEAN } from '../../src/fs/errno.js'
+import { dataBlocks } from '../../src/fs/geometry.js'
 import { inodeField as field } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { nodeIndex } from '../../src/fs/directory.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
-import { Patient, type SampleInodes, makeSample, sampleBlocks } from '../support/sample.js'
+import { Patient, type SampleInodes, makeSample } from '../support/sample.js'
 import type { EngineCaller } from '../support/engine-caller.js'
 import { StrictMedium } from '../support/strict-medium.js'
 import { TestVolume, root } from '../support/test-volume.js'
@@ -24,6 +25,8 @@ import { TestVolume, root } from '../support/test-volume.js'
 const sample = makeSample()
 const head = leafHeader.word
 const beyond = 0x7fff_fff0
+/** The last block of the first device. */
+const secondCopy = readSuperblock(sample.medium).superblock.secondCopyBlock
 /** An inode number that nobody uses, in a block of the table that is there. */
 const unused = sample.medium.load32(rootsBlock, roots.word.freeInode)
 
@@ -171,7 +174,7 @@ const meetings: readonly Meeting[] = [
     },
     calls: (c, { many }) => [c.lookup(many, kept), c.file(many, 'x'), c.readdir(many)],
   },
-  ...[0, rootsBlock, sampleBlocks - 1, sampleBlocks, beyond, 0xffff_ffff].map((block) => ({
+  ...[0, rootsBlock, secondCopy, secondCopy + 1, beyond, 0xffff_ffff].map((block) => ({
     what: `block ${block} is named as data, as a node and as a leaf`,
     damage: (p: Patient, { small, one, sparse, many, dir, long }: SampleInodes) => {
       if (block === 0) {
@@ -213,8 +216,8 @@ const meetings: readonly Meeting[] = [
   {
     what: 'neighbouring blocks run on over the end of the volume',
     damage: (p, { small }) => {
-      p.set(p.rootOf(small), 0, sampleBlocks - 2)
-      p.set(p.rootOf(small), 2, sampleBlocks - 1)
+      p.set(p.rootOf(small), 0, secondCopy - 1)
+      p.set(p.rootOf(small), 2, secondCopy)
     },
     calls: (c, { small }) => [c.read(small, 0, 5000), c.write(small, 4000, Buffer.alloc(200))],
   },
@@ -379,11 +382,11 @@ void test('a damaged list of orphans is told, and all but orphans goes on', (t) 
 
 void test('a bitmap that says all is free hands out no superblock', (t) => {
   const patient = new Patient(sample)
-  const { segments, dataStart } = patient.view.geometry
-  const { bitmapStart } = segments[0]!
-  for (let word = 0; word < 1024; word++) patient.set(bitmapStart, word, 0)
+  const { geometry } = patient.view
+  for (const { bitmapStart } of geometry.segments)
+    for (let word = 0; word < 1024; word++) patient.set(bitmapStart, word, 0)
   const volume = TestVolume.open(new StrictMedium(patient.medium.bytes))
-  t.equal(volume.freeBlocks, sampleBlocks - 1 - dataStart)
+  t.equal(volume.freeBlocks, dataBlocks(geometry) - 1)
   volume.drop()
   t.end()
 })

@@ -309,3 +309,13 @@ void test('damaged roots are named as such when the volume is opened', (t) => {
   }
   t.end()
 })
+
+void test('a table of more blocks than the devices have is refused, also where there is a gap behind one', (t) => {
+  for (const deviceBlocks of [[812], [512, 300]]) {
+    const volume = TestVolume.makeOn(deviceBlocks)
+    volume.close()
+    volume.medium.store32(rootsBlock, at.tableBlocks, 5000)
+    t.throws(() => TestVolume.open(volume.medium), { code: 'damaged' }, deviceBlocks.join(' and '))
+  }
+  t.end()
+})

@@ -3,9 +3,11 @@
 import { test } from 'tap'
 import { aclBytes } from '../support/acl-text.js'
 import { exploreCall } from '../support/crash-explorer.js'
-import { casesFor } from '../support/medium-in-use.js'
+import { casesFor, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
+
+useDevicesBySeed()
 
 const ACCESS = 'system.posix_acl_access'
 const DEFAULT = 'system.posix_acl_default'

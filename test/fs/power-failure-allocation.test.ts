@@ -11,9 +11,11 @@ import {
 } from '../../src/fs/fallocate.js'
 import { type Judge, exploreCall, judgeAtomic } from '../support/crash-explorer.js'
 import { judgeData, judgeParts } from '../support/data-judge.js'
-import { casesFor } from '../support/medium-in-use.js'
+import { casesFor, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
+
+useDevicesBySeed()
 
 const random = new Random(seed)
 const PUNCH = FALLOC_FL_PUNCH_HOLE | KEEP_SIZE

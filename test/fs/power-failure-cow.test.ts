@@ -4,9 +4,11 @@
  * must find torn writes in place, or it would prove nothing.
  */
 import { test } from 'tap'
-import { casesFor } from '../support/medium-in-use.js'
+import { casesFor, useDevicesBySeed } from '../support/medium-in-use.js'
 import { seed } from '../support/random.js'
 import { explore, writes } from '../support/write-scenarios.js'
+
+useDevicesBySeed()
 
 for (const scenario of casesFor(writes.filter(({ zeroesParts }) => zeroesParts !== true))) {
   void test(scenario.name, (t) => {

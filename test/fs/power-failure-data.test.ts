@@ -18,10 +18,12 @@ import {
 } from '../../src/fs/attributes.js'
 import type { Judge } from '../support/crash-explorer.js'
 import { judgeData } from '../support/data-judge.js'
-import { casesFor } from '../support/medium-in-use.js'
+import { casesFor, useDevicesBySeed } from '../support/medium-in-use.js'
 import { seed } from '../support/random.js'
 import { type TestVolume, root } from '../support/test-volume.js'
 import { type Scenario, explore, fill, must, nothing, write, writes } from '../support/write-scenarios.js'
+
+useDevicesBySeed()
 
 const blockBytes = 4096
 

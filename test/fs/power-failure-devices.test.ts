@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/**
- * The tests that cut the power everywhere, as they stand, on volumes of two devices; and the making of such a volume.
- */
+/** Power lost while a volume of several devices is made; and that the other tests of power failures change two. */
 import tap from 'tap'
 import { superblockBlock, windowBlocks } from '../../layout/geometry.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { settle, variants } from '../support/crash-explorer.js'
-import { sampleOf } from '../support/extent.js'
-import { useTwoDevices } from '../support/medium-in-use.js'
+import { deviceBlocksFor } from '../support/device-count.js'
+import { useDevices } from '../support/medium-in-use.js'
 import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import type { RecordingMedium } from '../support/recording-medium.js'
@@ -17,11 +15,7 @@ import { type Tree, difference } from '../support/tree.js'
 tap.setTimeout(600_000)
 
 const devices = [512, 300, 400]
-const files = ['', '-acls', '-allocation', '-cow', '-data', '-table', '-xattrs']
-/** A usual run tries one in so many files, and of its cases one in so many. */
-const shareOfFiles = 4
-const shareOfCases = 12
-useTwoDevices(shareOfCases)
+const blocks = 512
 
 /** The tree that is there; null where nothing can be mounted. */
 function treeOn(image: RecordingMedium): Tree | null {
@@ -62,7 +56,8 @@ void tap.test('a volume of several devices is made whole or not at all', (t) => 
 })
 
 void tap.test('calls change both devices', (t) => {
-  const volume = TestVolume.make(512)
+  useDevices(() => 2)
+  const volume = TestVolume.make(blocks)
   const { caller, medium } = volume
   medium.startRecording()
   caller.mkdir(root, 'directory')
@@ -72,11 +67,8 @@ void tap.test('calls change both devices', (t) => {
     events.filter(({ kind }) => kind !== 'fence').map(({ at }) => Math.floor(at / 2 ** 30)),
   )
   t.same([...windows].sort(), [0, 1])
-  t.equal(medium.blockCount, windowBlocks + 512)
+  t.equal(medium.blockCount, windowBlocks + deviceBlocksFor(blocks, 2)[1]!)
   t.ok(medium.has(windowBlocks + superblockBlock))
   volume.drop()
   t.end()
 })
-
-for (const name of sampleOf(files, shareOfFiles))
-  await import(new URL(`./power-failure${name}.test.js`, import.meta.url).href)

@@ -8,9 +8,11 @@ import { roots } from '../../layout/roots.js'
 import { TABLE_HOLE_HINT } from '../../src/fs/shared-state.js'
 import { exploreCall } from '../support/crash-explorer.js'
 import { problemsOf } from '../support/invariants.js'
-import { isTried } from '../support/medium-in-use.js'
+import { isTried, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Random } from '../support/random.js'
 import { TestVolume, root } from '../support/test-volume.js'
+
+useDevicesBySeed()
 
 function heldBlocks({ medium }: TestVolume): number {
   return medium.load32(rootsBlock, roots.word.heldBlocks)

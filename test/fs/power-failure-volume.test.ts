@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The volume itself under loss of power: making it, mounting it, unmounting it, and recovering it. */
 import { test } from 'tap'
-import { firstLaneBlock, laneBlocks } from '../../layout/geometry.js'
+import {
+  blockBytes,
+  firstLaneBlock,
+  headerBlock,
+  laneBlocks,
+  superblockBlock,
+  windowBlocks,
+} from '../../layout/geometry.js'
 import { stateClean, superblock as layout } from '../../layout/superblock.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { exploreRecording, settle, variants } from '../support/crash-explorer.js'
-import { mediumHolding, mediumOf } from '../support/medium-in-use.js'
+import { devicesFor, mediumHolding, mediumOf, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import type { RecordingMedium } from '../support/recording-medium.js'
@@ -15,7 +22,10 @@ import { TestVolume, epoch, formatSmall, root } from '../support/test-volume.js'
 import { nameOf, newInode } from '../support/engine-caller.js'
 import { type Tree, difference } from '../support/tree.js'
 
+useDevicesBySeed()
+
 const random = new Random(seed)
+const byNumber = (one: number, other: number): number => one - other
 
 function must(result: number): number {
   if (result < 0) throw new Error(`errno ${-result}`)
@@ -41,18 +51,28 @@ function busyVolume(): RecordingMedium {
 
 void test('a volume is made whole or not at all', (t) => {
   for (const isReused of [false, true]) {
-    const medium = isReused ? busyVolume() : mediumOf([256])
+    const used = isReused ? busyVolume() : null
+    const devices = used?.bytes.map(({ length }) => length / blockBytes) ?? devicesFor([256])
+    const medium = used ?? mediumOf(devices)
     const old = isReused ? settle(medium.clone()).tree : null
     medium.startRecording()
-    formatSmall(medium, [256], !isReused)
+    formatSmall(medium, devices, !isReused)
     const recording = medium.stopRecording()
     const fresh = settle(medium.clone()).tree
     const replay = new Replay(recording)
     const outcomes = { nothing: 0, old: 0, fresh: 0 }
     while (replay.advance()) {
       if (replay.fence === 0) {
-        const blocks = new Set(replay.lines.map((line) => Math.floor(line / 4096)))
-        t.same([...blocks], [0, 1, 255], 'a superblock goes before anything that it speaks of')
+        const blocks = new Set(replay.lines.map((line) => Math.floor(line / blockBytes)))
+        const headers = devices.flatMap((_, n) =>
+          [headerBlock, superblockBlock].map((at) => n * windowBlocks + at),
+        )
+        const copies = [...headers, devices[0]! - 1]
+        t.same(
+          [...blocks].sort(byNumber),
+          copies.sort(byNumber),
+          'a superblock goes before what it speaks of',
+        )
       }
       for (const survivors of variants(replay.lines, random)) {
         const image = replay.image(survivors)

@@ -3,9 +3,11 @@
 import { test } from 'tap'
 import { SET_UID } from '../../src/fs/attributes.js'
 import { exploreCall } from '../support/crash-explorer.js'
-import { casesFor } from '../support/medium-in-use.js'
+import { casesFor, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
+
+useDevicesBySeed()
 
 const random = new Random(seed)
 const small = Buffer.from('a value of some forty bytes for the inode')

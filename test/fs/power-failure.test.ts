@@ -12,9 +12,11 @@ import {
 } from '../../layout/inode.js'
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/fs/rename.js'
 import { exploreCall } from '../support/crash-explorer.js'
-import { casesFor } from '../support/medium-in-use.js'
+import { casesFor, useDevicesBySeed } from '../support/medium-in-use.js'
 import { Random, seed } from '../support/random.js'
 import { TestVolume, epoch, root } from '../support/test-volume.js'
+
+useDevicesBySeed()
 
 interface Scenario {
   readonly name: string

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Recovery over many calls: what returned lasts, what was in flight on any lane is undone, and it costs no more. */
 import { test } from 'tap'
-import { firstLaneBlock, laneBlocks } from '../../layout/geometry.js'
+import { firstLaneBlock, laneBlocks, windowBytes } from '../../layout/geometry.js'
 import { entriesPerLane } from '../../layout/lane.js'
 import { SET_MODE } from '../../src/fs/attributes.js'
 import { recover } from '../../src/fs/recovery.js'
@@ -160,7 +160,8 @@ void test('calls in flight on two lanes at once are both undone', (t) => {
   const second = cut(other, files[1]!)
   for (const event of second.events) {
     const isEnd = event.bytes !== null && event.at === (firstLaneBlock + laneBlocks) * 4096
-    if (event.bytes !== null && !isEnd) both.bytesOf(0).set(event.bytes, event.at)
+    if (event.bytes !== null && !isEnd)
+      both.bytes[Math.floor(event.at / windowBytes)]!.set(event.bytes, event.at % windowBytes)
   }
   // Bitmap words were stored whole, with the first call's bits in them, which are there in both.
   const geometry = volume.volume.superblock.geometry

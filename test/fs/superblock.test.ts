@@ -14,9 +14,9 @@ import { TestVolume, epoch, formatSmall } from '../support/test-volume.js'
 
 const at = layout.word
 
-/** A formatted medium that is not open. */
+/** A formatted medium that is not open: where the copies lie depends on the number of devices. */
 function formatted(...deviceBlocks: number[]): RecordingMedium {
-  const volume = TestVolume.make(...deviceBlocks)
+  const volume = TestVolume.makeOn(deviceBlocks)
   volume.close()
   return volume.medium
 }

@@ -3,11 +3,11 @@
  * Damaged volumes. One superblock, or the header of the device, is mended on the next mount, and said aloud; two are
  * refused. What else is damaged fails where it is met, and nothing else does.
  */
-import { type FileHandle, open, readFile, truncate, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { ForegroundServer } from '../support/foreground-server.js'
-import { find, loseBlocks, makeLostFile, owner, putWord } from '../support/lost-file.js'
+import { loseBlocks, makeLostFile, owner, putWordBeside } from '../support/lost-file.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
@@ -28,7 +28,8 @@ async function damage(file: FileHandle, position: number): Promise<void> {
 }
 
 void tap.test('damaged superblocks', async (t) => {
-  const mount = await TestMount.mounted(t, '16M')
+  // All copies but one are damaged; a second device has a third.
+  const mount = await TestMount.mountedOn(t, [sizeBytes])
   const system = await System.start()
   t.teardown(() => system.stop())
   const path = `${mount.mountpoint}/file`
@@ -75,12 +76,10 @@ void tap.test('entries and files that are damaged', async (t) => {
   for (const path of [free, unknown, lost, `${root}/whole`]) await system.writeFile(path, 'contents')
   await system.chown(lost, owner.uid, owner.gid)
   await mount.unmount()
-  const file = await open(mount.device, 'r+')
-  t.teardown(() => file.close())
   // The number of the inode stands before the name.
-  await putWord(file, (await find(mount.device, Buffer.from(basename(free)))) - 4, 30)
-  await putWord(file, (await find(mount.device, Buffer.from(basename(unknown)))) - 4, 0x7fff_fff0)
-  await loseBlocks(file, mount.device)
+  await putWordBeside(mount.devices, Buffer.from(basename(free)), -4, 30)
+  await putWordBeside(mount.devices, Buffer.from(basename(unknown)), -4, 0x7fff_fff0)
+  await loseBlocks(mount.devices)
 
   await mount.mount()
   const names = [free, unknown, lost, `${root}/whole`].map((path) => basename(path))
@@ -186,7 +185,7 @@ void tap.test('a device that fails as damage is recorded', async (t) => {
   const system = await System.start()
   t.teardown(() => system.stop())
   await system.stat(path)
-  await truncate(mount.device, copies.second)
+  await truncate(mount.device, (await stat(mount.device)).size - blockBytes)
   t.not(await outcome(system.readFile(path)), 'OK')
   t.equal(await server.ended(), 32, server.output)
   t.match(server.output, /^mount: the mount has failed: cannot access \S+ at byte \d+: .*it was cut short/m)

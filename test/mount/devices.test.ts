@@ -9,7 +9,7 @@ import { fingerprint } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { installHelper, mount8 } from '../support/mount-helper.js'
-import { run } from '../support/run-command.js'
+import { loopOver } from '../support/loop-device.js'
 import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 
@@ -125,17 +125,22 @@ void tap.test('by UUID and label, from loop devices', async (t) => {
   const label = `several ${process.pid}`
   await succeed('mkfs', ...mount.devices, '--force', '--label', label)
   const { uuid } = JSON.parse(await succeed('info', '--json', mount.device)) as { uuid: string }
-  const loops: string[] = []
-  for (const file of mount.devices.toReversed()) {
-    const loop = (await run('losetup', ['--find', '--show', file])).trim()
-    t.teardown(() => run('losetup', ['--detach', loop]))
-    loops.unshift(loop)
-  }
+  const loops = mount.devices
+    .toReversed()
+    .map((file) => loopOver(t, file))
+    .toReversed()
   for (const name of [`UUID=${uuid}`, `LABEL=${label}`, ...loops]) {
     await succeed(name, mount.mountpoint)
     t.same((await mount.adopt()).devices, loops, name)
-    await mount.unmount()
+    t.match(await succeed('info', name), new RegExp(`^ +state +mounted on ${mount.mountpoint}`, 'm'), name)
+    t.match(await succeed('grow', name), `${name}: nothing to do`)
+    await succeed('umount', name)
+    t.notOk(mount.isMounted(), name)
+    t.match(await succeed('fsck', name), /: clean,/)
+    t.match(await succeed('info', name), uuid)
+    t.match(await succeed('dump', name, 'superblock'), uuid)
   }
+  t.match(await pmfs2(['umount', `UUID=${uuid}`]), { end: 32, output: `umount: UUID=${uuid}: not mounted` })
 })
 
 void tap.test('there and back between read-only and writable', async (t) => {

@@ -7,7 +7,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { chmod, link, mkdir, open, rename, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { cacheLineBytes } from '../../layout/structure.js'
@@ -36,22 +36,45 @@ const kinds = [
 
 interface Shadowed {
   readonly mount: TestMount
-  /** What is durable. */
-  readonly shadow: string
+  /** What is durable of each device. */
+  readonly shadows: readonly string[]
 }
+
+/** What each device holds. */
+type Contents = readonly Buffer[]
 
 async function shadowed(t: Test, parent: string, how: number): Promise<Shadowed> {
   const mount = await TestMount.make(t, '16M', parent)
-  const shadow = join(mount.folder, 'shadow')
-  copyFileSync(mount.device, shadow)
+  // Copies beside the devices would be looked at when the other devices of the volume are.
+  const folder = join(mount.folder, 'shadows')
+  await mkdir(folder)
+  const shadows = mount.devices.map((device) => join(folder, basename(device)))
+  copy(mount.devices, shadows)
   preload(
     t,
     'shadow/server',
-    `PMFS2_SHADOWED=${mount.device}`,
-    `PMFS2_SHADOW=${shadow}`,
+    `PMFS2_SHADOWED=${mount.devices.join(':')}`,
+    `PMFS2_SHADOW=${shadows.join(':')}`,
     `PMFS2_SHADOW_HOW=${how}`,
   )
-  return { mount, shadow }
+  return { mount, shadows }
+}
+
+function copy(from: readonly string[], to: readonly string[]): void {
+  for (const [n, path] of from.entries()) copyFileSync(path, to[n]!)
+}
+
+function contentsOf(paths: readonly string[]): Contents {
+  return paths.map((path) => readFileSync(path))
+}
+
+function write(paths: readonly string[], contents: Contents): void {
+  for (const [n, path] of paths.entries()) writeFileSync(path, contents[n]!)
+}
+
+/** The offsets of {@link differing} on each device. */
+function differences(one: Contents, other: Contents): number[][] {
+  return one.map((bytes, n) => differing(bytes, other[n]!))
 }
 
 /** Offsets of the cache lines in which two files differ. */
@@ -67,7 +90,8 @@ function differing(one: Buffer, other: Buffer): number[] {
 
 for (const { name, parent, how, most, mapper } of kinds) {
   void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
-    const { mount, shadow } = await shadowed(t, parent, how)
+    const { mount, shadows } = await shadowed(t, parent, how)
+    const nothing = shadows.map(() => [])
     await mount.mount('--mapper', mapper)
     const path = (file: string): string => join(mount.mountpoint, file)
     await writeFile(path('file'), '')
@@ -90,23 +114,22 @@ for (const { name, parent, how, most, mapper } of kinds) {
     }
     for (const [what, call] of Object.entries(calls)) {
       await call()
-      const lines = differing(readFileSync(mount.device), readFileSync(shadow))
-      t.same(lines, [], what)
+      t.same(differences(contentsOf(mount.devices), contentsOf(shadows)), nothing, what)
     }
     await file.close()
     await mount.unmount()
-    t.same(differing(readFileSync(mount.device), readFileSync(shadow)), [], 'the unmount')
+    t.same(differences(contentsOf(mount.devices), contentsOf(shadows)), nothing, 'the unmount')
   })
 
   if (most === 0) continue
   void tap.test(`${name}: what was acknowledged outlives the server, and the power`, async (t) => {
-    const { mount, shadow } = await shadowed(t, parent, how)
-    const made = readFileSync(mount.device)
+    const { mount, shadows } = await shadowed(t, parent, how)
+    const made = contentsOf(mount.devices)
     let acknowledged = 0
     let inDoubt = 0
     for (let round = 0; round < extent(25, 2); round++) {
-      writeFileSync(mount.device, made)
-      writeFileSync(shadow, made)
+      write(mount.devices, made)
+      write(shadows, made)
       await mount.mount('--workers', String(1 + (round % 2)))
       const clients = Array.from({ length: 3 }, (_, n) => new Client(mount.mountpoint, `client ${n}`, random))
       for (const client of clients) await client.begin()
@@ -123,14 +146,14 @@ for (const { name, parent, how, most, mapper } of kinds) {
       await mount.cutOff()
       acknowledged += clients.reduce((sum, client) => sum + client.acknowledged, 0)
 
-      const durable = readFileSync(shadow)
-      const stored = readFileSync(mount.device)
-      const lines = differing(durable, stored)
-      inDoubt += lines.length
+      const durable = contentsOf(shadows)
+      const stored = contentsOf(mount.devices)
+      const lines = differences(durable, stored)
+      inDoubt += lines.flat().length
       // Whatever had been stored may have become durable, line by line.
       const images = [durable, stored, ...Array.from({ length: 3 }, () => mixed(durable, stored, lines))]
       for (const [n, image] of images.entries()) {
-        const problem = await judge(mount.folder, image, clients)
+        const problem = await judge(shadows, image, clients)
         if (problem !== null) t.fail(`round ${round}, image ${n}: ${problem}`)
       }
     }
@@ -138,15 +161,22 @@ for (const { name, parent, how, most, mapper } of kinds) {
   })
 }
 
-function mixed(durable: Buffer, stored: Buffer, lines: readonly number[]): Buffer {
-  const image = Buffer.from(durable)
-  for (const at of lines) if (random.below(2) === 0) stored.copy(image, at, at, at + cacheLineBytes)
-  return image
+function mixed(durable: Contents, stored: Contents, lines: readonly (readonly number[])[]): Contents {
+  return durable.map((bytes, n) => {
+    const image = Buffer.from(bytes)
+    for (const at of lines[n]!) if (random.below(2) === 0) stored[n]!.copy(image, at, at, at + cacheLineBytes)
+    return image
+  })
 }
 
-async function judge(folder: string, image: Buffer, clients: readonly Client[]): Promise<string | null> {
-  const path = join(folder, 'image')
-  writeFileSync(path, image)
+/** @param paths to put the image to */
+async function judge(
+  paths: readonly string[],
+  image: Contents,
+  clients: readonly Client[],
+): Promise<string | null> {
+  write(paths, image)
+  const [path] = paths as [string]
   const files = await openFiles(path)
   try {
     for (const client of clients) {

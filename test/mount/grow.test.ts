@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Volumes that grow while they are mounted: files stay open, calls go on, and statfs(2) tells at once. */
+/**
+ * Volumes of one device that grow while they are mounted, also by a second one: files stay open, calls go on, and
+ * statfs(2) tells at once.
+ */
 import { constants } from 'node:fs'
 import { rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -35,7 +38,7 @@ async function isReadOnly(mount: TestMount): Promise<boolean> {
 
 function grows(channel: (t: Test) => string, ...args: readonly string[]): (t: Test) => Promise<void> {
   return async (t) => {
-    const mount = await TestMount.mounted(t, '16M', '--channel', channel(t), ...args)
+    const mount = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', channel(t), ...args)
     const [system, writer] = [await actor(t), await actor(t)]
     const { device, mountpoint } = mount
     const fd = await system.open(join(mountpoint, 'open'), O_CREAT | O_RDWR)
@@ -87,7 +90,7 @@ void tap.test('over io_uring, with copies of what is written', grows(turnRingOn,
 
 void tap.test('what it has gained is mapped anew, and given back, as the rest is', async (t) => {
   // Its first windows are private copies before it becomes writable.
-  const mount = await TestMount.mounted(t, '4M', '-o', 'ro', '--channel', 'devfuse')
+  const mount = await TestMount.mountedOn(t, [4 * mebibyte], '-o', 'ro', '--channel', 'devfuse')
   const system = await actor(t)
   const { device, mountpoint } = mount
   t.equal((await remounts(mount, 'rw')).end, 0)
@@ -122,8 +125,8 @@ void tap.test('what it has gained is mapped anew, and given back, as the rest is
 })
 
 void tap.test('what is refused leaves the mount as it was', async (t) => {
-  const mount = await TestMount.mounted(t, '16M', '--channel', 'devfuse')
-  const other = await TestMount.mounted(t, '16M', '--channel', 'devfuse')
+  const mount = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', 'devfuse')
+  const other = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', 'devfuse')
   const system = await actor(t)
   const { device, mountpoint } = mount
   const before = await totalBytes(system, mount)
@@ -144,7 +147,7 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
 })
 
 void tap.test('a volume that grew and was then killed', async (t) => {
-  const mount = await TestMount.mounted(t, '16M', '--channel', 'devfuse')
+  const mount = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', 'devfuse')
   const system = await actor(t)
   const added = `${mount.device}-added`
   await succeed('grow', mount.mountpoint, added, '--size', '16M')

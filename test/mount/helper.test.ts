@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mounting by mount(8) and /etc/fstab, which run the mount helper; and devices that are named by UUID or label. */
-import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
+import { loopOver } from '../support/loop-device.js'
 import { helperFile, installHelper, mount8 } from '../support/mount-helper.js'
 import { dropOthers } from '../support/own-mounts.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
-import type { TearsDown } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -122,24 +121,17 @@ void tap.test('in another mount namespace', async (t) => {
   t.match(output, /^1\n0$/m)
 })
 
-/** A loop device over the device's file. */
-function loopOver(t: TearsDown, file: string): string {
-  const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
-  t.teardown(() => execFileSync('losetup', ['--detach', device]))
-  return device
-}
-
 void tap.test('by UUID and label', async (t) => {
   installHelper(t, 'mount.pmfs2')
   const mount = await TestMount.make(t, '16M')
-  const { device, mountpoint } = mount
+  const { device, devices, mountpoint } = mount
   const label = `test ${process.pid}`
-  await succeed('mkfs', device, '--force', '--label', label)
+  await succeed('mkfs', ...devices, '--force', '--label', label)
   const { uuid } = JSON.parse(await succeed('info', '--json', device)) as { uuid: string }
   const missing = await pmfs2([`UUID=${uuid}`, mountpoint])
   t.match(missing, { end: 32, output: /^mount: UUID=\S+: no block device and no devdax device holds/ })
 
-  const loop = loopOver(t, device)
+  const [loop] = devices.map((path) => loopOver(t, path))
   for (const name of [`UUID=${uuid}`, `UUID=${uuid.toUpperCase()}`, `LABEL=${label}`, `LABEL="${label}"`]) {
     await succeed(name, mountpoint)
     await mount.adopt()
@@ -151,7 +143,13 @@ void tap.test('by UUID and label', async (t) => {
   await mount.unmount()
 
   const other = loopOver(t, device)
-  const both = await pmfs2([`LABEL=${label}`, mountpoint])
-  t.match(both, { end: 32, output: /: \S+ and \S+ hold such a file system; name the device$/ })
-  t.match(both.output, other)
+  for (const [end, ...args] of [
+    [32, `LABEL=${label}`, mountpoint],
+    [1, 'info', `LABEL=${label}`],
+    [8, 'fsck', `LABEL=${label}`],
+  ] as const) {
+    const both = await pmfs2(args)
+    t.match(both, { end, output: /: \S+ and \S+ hold such a file system; name the device$/ }, args[0])
+    t.match(both.output, other)
+  }
 })

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The label of a mounted volume, as programs ask for it and set it. */
-
-import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { ALICE, actor } from '../posix/fixture.js'
+import { loopOver } from '../support/loop-device.js'
 import { mount8 } from '../support/mount-helper.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import type { Finished } from '../support/run-command.js'
@@ -44,7 +43,7 @@ async function asked(t: Test, channel: string): Promise<void> {
   const system = await actor(t)
   const mount = await TestMount.make(t, '32M')
   for (const label of labels) {
-    await succeed('mkfs', mount.device, '--force', '--label', label)
+    await succeed('mkfs', ...mount.devices, '--force', '--label', label)
     await mount.mount('--channel', channel)
     const file = join(mount.mountpoint, 'file')
     await writeFile(file, '')
@@ -58,7 +57,7 @@ async function asked(t: Test, channel: string): Promise<void> {
 
 async function isSet(t: Test, channel: string, ...args: readonly string[]): Promise<void> {
   const mount = await TestMount.mounted(t, '32M', '--channel', channel, ...args)
-  const { device, mountpoint } = mount
+  const { device, devices, mountpoint } = mount
   const file = join(mountpoint, 'file')
   await writeFile(file, '')
   const systems = await Promise.all([actor(t), actor(t), actor(t), actor(t)])
@@ -93,8 +92,7 @@ async function isSet(t: Test, channel: string, ...args: readonly string[]): Prom
   t.equal(await set(system, mountpoint, name), 'OK', 'once it is writable')
   await mount.unmount()
   t.match(await mount.check(), /: clean,/)
-  const loop = execFileSync('losetup', ['--find', '--show', device], { encoding: 'utf8' }).trim()
-  t.teardown(() => execFileSync('losetup', ['--detach', loop]))
+  for (const path of devices) loopOver(t, path)
   await succeed(`LABEL=${name}`, mountpoint)
   await mount.adopt()
   t.equal(await get(system, mountpoint), name, 'and mounted by it')

@@ -2,7 +2,7 @@
 /**
  * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it.
  */
-import { cp, mkdir, open, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { cp, mkdir, open, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprintOfStart } from '../cli/cli.js'
@@ -29,9 +29,8 @@ async function usesMmapIo(pid: number): Promise<boolean> {
 const digestOfStart = (path: string) => fingerprintOfStart(path, 2 ** 25)
 
 void tap.test('the commands of README.md, and fsck', async (t) => {
-  const mount = await TestMount.make(t)
-  await rm(mount.device)
-  await succeed('mkfs', mount.device, '--size', '256M', '--sparse')
+  // The commands name one device.
+  const mount = await TestMount.makeOn(t, gibibyte / 4)
   const command = `${process.execPath} ${program}`
   const lines = walkThrough(true).map((line) =>
     line
@@ -82,7 +81,7 @@ void tap.test('two windows, and two devices', async (t) => {
 })
 
 void tap.test('a device past 2 GiB is refused, and nothing changes on it', async (t) => {
-  const mount = await TestMount.make(t, '3G')
+  const mount = await TestMount.makeOn(t, 3 * gibibyte)
   const before = [digestOfStart(mount.device), (await stat(mount.device)).blocks]
   const { end, output } = await pmfs2([mount.device, mount.mountpoint, ...byMmapIo])
   t.equal(end, exitFailure)

@@ -39,10 +39,10 @@ function asNobody(args: readonly string[], path = process.env['PATH'] ?? ''): Pr
 
 async function ownedByNobody(t: Test): Promise<TestMount> {
   const mount = await TestMount.make(t, '16M')
-  await chown(mount.device, nobody, nobody)
+  for (const device of mount.devices) await chown(device, nobody, nobody)
   await chown(mount.mountpoint, nobody, nobody)
   // The root directory belongs to who makes the file system.
-  const made = await asNobody(['mkfs', '--force', mount.device])
+  const made = await asNobody(['mkfs', '--force', ...mount.devices])
   t.equal(made.end, 0, 'a user makes a file system')
   return mount
 }
@@ -133,7 +133,7 @@ async function leavesOthersMounts(t: Test): Promise<void> {
 async function isRefused(t: Test): Promise<void> {
   await t.test("another's device", async (t) => {
     const mount = await ownedByNobody(t)
-    await chown(mount.device, 0, 0)
+    for (const device of mount.devices) await chown(device, 0, 0)
     const { end, output } = await asNobody([mount.device, mount.mountpoint])
     t.equal(end, 32)
     t.match(output, /^mount: .*medium: no permission: run as root, or let yourself read and write it$/)
@@ -142,25 +142,25 @@ async function isRefused(t: Test): Promise<void> {
   await t.test("at another's directory", async (t) => {
     const mount = await ownedByNobody(t)
     await chown(mount.mountpoint, 0, 0)
-    const before = fingerprint(mount.device)
+    const before = mount.devices.map(fingerprint)
     const { end, output } = await asNobody([mount.device, mount.mountpoint])
     t.equal(end, 1)
     t.match(output, /^fusermount3: .*\nmount: \S+mount: fusermount3 refused to mount/)
     t.notOk(mount.isMounted())
-    t.equal(fingerprint(mount.device), before, 'not a byte of the device has changed')
+    t.same(mount.devices.map(fingerprint), before, 'not a byte of the device has changed')
   })
 
   await t.test('anything, without fusermount3', async (t) => {
     const mount = await ownedByNobody(t)
     const path = await temporaryDirectory(t)
-    const before = fingerprint(mount.device)
+    const before = mount.devices.map(fingerprint)
     const hidden = await asNobody([mount.device, mount.mountpoint], path)
     t.same(hidden, { end: 2, output: 'mount: fusermount3 cannot be run: EACCES' })
     await chmod(path, 0o755)
     const { end, output } = await asNobody([mount.device, mount.mountpoint], path)
     t.equal(end, 1)
     t.equal(output, 'mount: you are not root, and fusermount3 is not installed (Debian package fuse3)')
-    t.equal(fingerprint(mount.device), before, 'not a byte of the device has changed')
+    t.same(mount.devices.map(fingerprint), before, 'not a byte of the device has changed')
   })
 }
 

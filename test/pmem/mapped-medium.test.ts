@@ -19,7 +19,8 @@ const firstBlock = 4096
 const fillings = [0, 1, 510, 511, 512, 1020, 1021, 1022, 1023, 1024, 1025]
 
 void tap.test('lines, after so many steps and so many lines of others', (t) => {
-  const volume = new MemoryVolume(2 ** 26)
+  // Blocks are stored to by their numbers, so all of them are on one device.
+  const volume = new MemoryVolume(2 ** 26, 'inplace', 1)
   t.teardown(() => volume.release())
   const { medium } = volume
   const line = new Int32Array(lineWords)
@@ -58,7 +59,7 @@ void tap.test('lines, after so many steps and so many lines of others', (t) => {
 })
 
 void tap.test('blocks that are given back read as zeros, and their neighbours stay', (t) => {
-  const volume = new MemoryVolume(2 ** 24)
+  const volume = new MemoryVolume(2 ** 24, 'inplace', 1)
   t.teardown(() => volume.release())
   const { medium } = volume
   const first = 1000

@@ -42,6 +42,8 @@ export interface RoundPlan {
   readonly data: DataMode
   /** Let the device get full: calls may then fail for want of space. */
   readonly fill: boolean
+  /** Of the volume. */
+  readonly devices: number
 }
 
 /** A volume with the places where threads meet, for one round after the other. */
@@ -50,9 +52,9 @@ export class EngineStress {
   readonly #arena: Omit<Arena, 'fill'>
   #round = 0
 
-  /** @param blocks of the volume */
-  constructor(blocks: number, seed: number) {
-    this.#volume = new EngineVolume(blocks, new Random(seed))
+  /** @param deviceBlocks of the volume */
+  constructor(deviceBlocks: readonly number[], seed: number) {
+    this.#volume = new EngineVolume(deviceBlocks, new Random(seed))
     const directories = Array.from({ length: arenaDirectories }, (_, n) =>
       this.#make(root, `arena-${n}`, S_IFDIR),
     )

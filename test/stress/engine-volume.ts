@@ -3,7 +3,7 @@
  * A volume in memory that threads share, as the workers of a mount do, and the look at it when they are gone: locks,
  * references, the two bitmaps, fsck, and every byte of every file.
  */
-import { rootsBlock } from '../../layout/geometry.js'
+import { blockBytes, rootsBlock, windowBlocks } from '../../layout/geometry.js'
 import { inode as layout, inodesPerBlock } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { checkVolume } from '../../src/check/check-volume.js'
@@ -26,7 +26,6 @@ import type { Random } from '../support/random.js'
 import { mostWorkers } from './board.js'
 import { EngineClient, bufferBytes } from './engine-client.js'
 
-const blockBytes = 4096
 const at = layout.word
 
 export class EngineVolume {
@@ -38,28 +37,28 @@ export class EngineVolume {
   /** Memory for the requests of each thread, and for the client's. */
   readonly buffers: readonly TransferBuffer[]
 
-  /** A new volume of so many blocks, 2¹⁸ at the most. */
-  constructor(blocks: number, random: Random) {
-    const memory = createTransferBuffer('stress medium', blocks * blockBytes)
+  /** A new volume on devices of so many blocks, 2¹⁸ at the most each. */
+  constructor(deviceBlocks: readonly number[], random: Random) {
+    const memories = deviceBlocks.map((blocks) => createTransferBuffer('stress medium', blocks * blockBytes))
     // What a former use has left must never be seen.
-    memory.bytes.fill(0xa5)
+    for (const { bytes } of memories) bytes.fill(0xa5)
     this.description = {
-      windows: [memory.mapping],
-      memory: [null],
+      windows: memories.map(({ mapping }) => mapping),
+      memory: memories.map(() => null),
       devices: [],
-      blockCount: blocks,
-      firstDeviceBlocks: blocks,
+      blockCount: (deviceBlocks.length - 1) * windowBlocks + deviceBlocks.at(-1)!,
+      firstDeviceBlocks: deviceBlocks[0]!,
     }
     this.medium = new MappedMedium(this.description)
     this.buffers = Array.from({ length: mostWorkers + 1 }, () =>
       createTransferBuffer('stress requests', bufferBytes),
     )
     format(this.medium, {
-      deviceBlocks: [blocks],
+      deviceBlocks,
       uuid: random.bytes(16),
       label: 'stress',
       identity: random.bytes(16),
-      identifiers: [random.bytes(16)],
+      identifiers: deviceBlocks.map(() => random.bytes(16)),
       hashKey: random.bytes(16),
       now: Date.now(),
       uid: 0,
@@ -127,15 +126,16 @@ export class EngineVolume {
     const working = new Allocator(this.medium, state, new Locks(state, 0), geometry)
     // What files have ahead is marked in the working one alone.
     working.releaseAllAhead()
-    const { blockCount } = geometry
     const problems: string[] = []
     let free = 0
-    for (let block = 0; block < blockCount; block++) {
-      const word = this.medium.load32(bitmapBlockOf(geometry, block), (block >>> 5) & 1023)
-      const used = ((word >>> (block & 31)) & 1) === 1
-      if (!used) free++
-      if (used !== working.isUsed(block))
-        problems.push(`block ${block} is ${used ? 'used' : 'free'} on the medium only`)
+    for (const { first, blocks } of geometry.segments) {
+      for (let block = first; block < first + blocks; block++) {
+        const word = this.medium.load32(bitmapBlockOf(geometry, block), (block >>> 5) & 1023)
+        const used = ((word >>> (block & 31)) & 1) === 1
+        if (!used) free++
+        if (used !== working.isUsed(block))
+          problems.push(`block ${block} is ${used ? 'used' : 'free'} on the medium only`)
+      }
     }
     if (free !== working.freeBlocks) problems.push(`${free} blocks are free, not ${working.freeBlocks}`)
     return problems

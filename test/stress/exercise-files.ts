@@ -4,8 +4,10 @@
  * two at a time. After each, fsck.
  */
 import { join } from 'node:path'
+import { devicesBySeed } from '../support/device-count.js'
 import { Random } from '../support/random.js'
 import { finish } from '../support/run-command.js'
+import { SHARED_MEMORY } from '../support/temporary.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
 import type { StressOptions, StressResult } from './stress-options.js'
 import { Teardowns } from './teardowns.js'
@@ -44,22 +46,24 @@ export async function exerciseFiles(
   seconds: number,
 ): Promise<Exercise> {
   const teardowns = new Teardowns()
+  const count = devicesBySeed(random)
+  const what = `${args.join(' ')} on ${count === 1 ? 'one device' : 'two devices'}`
   const problems: string[] = []
   let operations = 0
   try {
-    const mount = await TestMount.mounted(teardowns, '64M', ...args)
+    const mount = await TestMount.make(teardowns, '64M', SHARED_MEMORY, count)
+    await mount.mount(...args)
     const exercise = async (seed: number): Promise<void> => {
       const given = [script, mount.mountpoint, String(seed), String(unlimited), String(seconds)]
       const { end, output } = await finish('python3', given, seconds * 1000 + graceMs)
       if (end === 0) operations += Number(output)
-      else
-        problems.push(`${args.join(' ')}, file-exerciser.py with seed ${seed} ended with ${end}: ${output}`)
+      else problems.push(`${what}, file-exerciser.py with seed ${seed} ended with ${end}: ${output}`)
     }
     const seeds = Array.from({ length: exercisersPerMount }, () => random.below(2 ** 31))
     await Promise.all(seeds.map(exercise))
     await mount.unmount()
     const said = await mount.check()
-    if (!said.includes(': clean,')) problems.push(`${args.join(' ')}: ${said}`)
+    if (!said.includes(': clean,')) problems.push(`${what}: ${said}`)
   } finally {
     await teardowns.run()
   }

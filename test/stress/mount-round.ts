@@ -65,6 +65,8 @@ export interface MountRoundPlan {
   /** Arguments of the mount. */
   readonly arguments: readonly string[]
   readonly fill: boolean
+  /** Of the volume. */
+  readonly devices: number
 }
 
 export class MountStress {

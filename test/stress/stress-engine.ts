@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Stress without a kernel: threads with an engine each, over one volume in memory, for a given time. */
 import { dataModes } from '../../src/fs/overwriting.js'
+import { deviceBlocksFor, devicesBySeed } from '../support/device-count.js'
 import { Random } from '../support/random.js'
 import { EngineStress, type RoundPlan } from './engine-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
@@ -24,7 +25,9 @@ export function stressEngine(options: StressOptions): Promise<StressResult> {
 
 function makeVolume(random: Random, teardowns: Teardowns): StressedVolume<RoundPlan> {
   const fill = random.below(3) === 0
-  const stress = new EngineStress(fill ? smallBlocks : plainBlocks, random.below(2 ** 31))
+  const devices = devicesBySeed(random)
+  const deviceBlocks = deviceBlocksFor(fill ? smallBlocks : plainBlocks, devices)
+  const stress = new EngineStress(deviceBlocks, random.below(2 ** 31))
   teardowns.teardown(() => {
     stress.release()
   })
@@ -38,6 +41,7 @@ function makeVolume(random: Random, teardowns: Teardowns): StressedVolume<RoundP
       // On a full device, copy-on-write may refuse to write over a cell, which a round takes for a fault.
       data: fill ? 'inplace' : random.of(dataModes),
       fill,
+      devices,
     }),
     round: (plan) => stress.round(plan),
   }
@@ -48,5 +52,6 @@ function describe(plan: RoundPlan): string {
   if (plan.data === 'cow') words.push('copy-on-write')
   if (plan.jittery) words.push('with stops')
   if (plan.fill) words.push('full device')
+  if (plan.devices > 1) words.push('two devices')
   return words.join(', ')
 }

@@ -3,7 +3,9 @@
  * Stress of mounts: client processes over io_uring where there is one and over /dev/fuse, with 2, 4 and 8 workers, for
  * a given time.
  */
+import { devicesBySeed } from '../support/device-count.js'
 import { Random } from '../support/random.js'
+import { SHARED_MEMORY } from '../support/temporary.js'
 import { TestMount } from '../support/test-mount.js'
 import { type MountRoundPlan, MountStress, copyOnWrite } from './mount-round.js'
 import type { StressOptions, StressResult } from './stress-options.js'
@@ -43,7 +45,9 @@ async function makeVolume(
   teardowns: Teardowns,
 ): Promise<StressedVolume<MountRoundPlan>> {
   const fill = random.below(4) === 0
-  const stress = new MountStress(await TestMount.make(teardowns, fill ? smallSize : size))
+  const devices = devicesBySeed(random)
+  const mount = await TestMount.make(teardowns, fill ? smallSize : size, SHARED_MEMORY, devices)
+  const stress = new MountStress(mount)
   return {
     plan: (rounds) => ({
       seed: random.below(2 ** 31),
@@ -52,6 +56,7 @@ async function makeVolume(
       end: random.of(ends),
       arguments: argumentsOf(variants[rounds % variants.length]!, fill),
       fill,
+      devices,
     }),
     round: (plan) => stress.round(plan),
   }
@@ -66,5 +71,6 @@ function describe(plan: MountRoundPlan): string {
   const words = [`${plan.clients} clients`, plan.arguments.join(' ')]
   words.push(plan.end === 'order' ? 'unmounted' : plan.end)
   if (plan.fill) words.push('full device')
+  if (plan.devices > 1) words.push('two devices')
   return words.join(', ')
 }

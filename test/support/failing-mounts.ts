@@ -62,7 +62,8 @@ async function isDead(
 }
 
 async function runsFull(t: Test, device: string, channel: string, cause: RegExp): Promise<void> {
-  const mount = await TestMount.make(t, '1M')
+  // The device that fails is put in its place.
+  const mount = await TestMount.makeOn(t, mebibyte)
   await rm(mount.device)
   await symlink(device, mount.device)
   await succeed('mkfs', mount.device, '--sparse')
@@ -94,7 +95,7 @@ async function isCutShort(t: Test, channel: string): Promise<void> {
   t.equal(await server.ended(), 0)
   const [again, other] = await serve(t, mount, channel)
   await other.stat(path)
-  await truncate(mount.device, mebibyte / 2)
+  await truncate(mount.devices.at(-1)!, mebibyte / 2)
   t.not(await outcome(other.readFile(path)), 'OK', 'no zeros are taken for the contents')
   await isDead(t, mount, again, other, /cannot access \S+ at byte \d+: .*it was cut short/)
 }
@@ -111,7 +112,7 @@ async function losesDirectory(t: Test, channel: string): Promise<void> {
   t.equal(await server.ended(), 0)
   const [again, other] = await serve(t, mount, channel)
   await other.stat(path)
-  await truncate(mount.device, 6 * mebibyte)
+  await truncate(mount.devices.at(-1)!, 6 * mebibyte)
   t.not(await outcome(other.stat(join(path, '7'))), 'OK')
   await isDead(t, mount, again, other, /cannot access \S+ at byte \d+: .*it was cut short/)
   t.notMatch(again.output, /damage/, 'and the volume is not called damaged')

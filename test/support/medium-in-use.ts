@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The medium of test volumes. It is one device in plain memory, unless a test file has another medium or several
- * devices put in its place, to run tests of other files on that; of their cases it then tries a part.
+ * The medium of test volumes. It is plain memory for one device (device-count.ts), unless a test file has another
+ * medium or another number of devices put in its place, to run tests of other files on that; of their cases it then
+ * tries a part.
  */
-import { blockBytes, smallestVolumeBlocks } from '../../layout/geometry.js'
-import type { Geometry } from '../../src/fs/geometry.js'
+import { blockBytes } from '../../layout/geometry.js'
+import { type DeviceCount, deviceBlocksFor, devicesBySeed, usualDevices } from './device-count.js'
 import { isExhaustive, sampleOf } from './extent.js'
 import { Random, seed } from './random.js'
 import { RecordingMedium } from './recording-medium.js'
 
 type Holding = (windows: readonly Uint8Array[]) => RecordingMedium
 
+/** One in so many. */
+const shareOfVolumes = 4
+
 let make: Holding = (windows) => new RecordingMedium(windows)
 let tried = 1
-let areSeveral = false
+let countFor: (random: Random) => DeviceCount = () => usualDevices
 const random = new Random(seed)
 
 /** @param share one in so many cases is tried, unless all are */
@@ -22,24 +26,20 @@ export function useMedium(holding: Holding, share: number): void {
   tried = share
 }
 
-/**
- * Has volumes that would lie on one device lie on two: all but what is fixed comes to lie on the second one, so calls
- * change both. @param share as of {@link useMedium}
- */
-export function useTwoDevices(share: number): void {
-  areSeveral = true
-  tried = share
+/** @param count decides for each volume that does not say how many devices it has */
+export function useDevices(count: (random: Random) => DeviceCount): void {
+  countFor = count
+}
+
+/** Has some of these volumes lie on two devices, which takes longer: more is mounted, again and again. */
+export function useDevicesBySeed(): void {
+  useDevices((random) => devicesBySeed(random, shareOfVolumes))
 }
 
 /** Blocks of the devices to be used for a volume of such. */
 export function devicesFor(deviceBlocks: readonly number[]): readonly number[] {
   const [blocks] = deviceBlocks
-  return areSeveral && deviceBlocks.length === 1 ? [smallestVolumeBlocks, blocks!] : deviceBlocks
-}
-
-/** The segments in which the engine of a volume looks for free blocks first. */
-export function firstSegments({ segments }: Geometry): number[] {
-  return areSeveral ? [segments.length - 1] : []
+  return deviceBlocks.length === 1 ? deviceBlocksFor(blocks!, countFor(random)) : deviceBlocks
 }
 
 /** A medium with these contents. */

@@ -13,7 +13,8 @@ import { Volume } from '../../src/fs/volume.js'
 import { createMemoryDevice } from '../../src/pmem/device.js'
 import { deviceBlocks, mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../../src/pmem/mapped-medium.js'
-import { epoch } from './test-volume.js'
+import { deviceSizesFor, usualDevices } from './device-count.js'
+import { epoch, lastDeviceFirst } from './test-volume.js'
 
 export class MemoryVolume {
   readonly medium: MappedMedium
@@ -28,17 +29,17 @@ export class MemoryVolume {
   readonly tx: Transaction
   readonly #release: () => void
 
-  constructor(sizeBytes: number, data: DataMode = 'inplace') {
-    const device = createMemoryDevice(sizeBytes)
-    const description = mapDevices([device], 'read-write')
+  constructor(sizeBytes: number, data: DataMode = 'inplace', count = usualDevices) {
+    const devices = deviceSizesFor(sizeBytes, count).map((bytes) => createMemoryDevice(bytes))
+    const description = mapDevices(devices, 'read-write')
     this.description = description
     this.medium = new MappedMedium(description)
     const { geometry } = format(this.medium, {
-      deviceBlocks: [deviceBlocks(device)],
+      deviceBlocks: devices.map(deviceBlocks),
       uuid: new Uint8Array(16),
       label: '',
       identity: new Uint8Array(16).fill(1),
-      identifiers: [new Uint8Array(16).fill(2)],
+      identifiers: devices.map((_, n) => new Uint8Array(16).fill(n + 2)),
       hashKey: new Uint8Array(16).fill(7),
       now: epoch,
       uid: 0,
@@ -46,14 +47,15 @@ export class MemoryVolume {
       zeroed: true,
     })
     this.volume = Volume.open(this.medium, { readOnly: false, now: epoch, data })
-    this.engine = this.volume.engine(0)
+    const setting = lastDeviceFirst(this.volume)
+    this.engine = this.volume.engine(0, setting)
     const { state } = this.volume
     this.area = new DataArea(geometry)
-    this.allocator = new Allocator(this.medium, state, new Locks(state, 1), geometry)
+    this.allocator = new Allocator(this.medium, state, new Locks(state, 1), geometry, setting.localSegments[0])
     this.tx = new Transaction(this.medium, this.allocator, geometry, 1)
     this.#release = () => {
       unmapDevices(description)
-      device.close()
+      for (const device of devices) device.close()
     }
   }
 

@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Damages copies of the sample at random: with numbers that mean something somewhere, and with some that never do. */
 import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { type Segment, bitmapBlockOf } from '../../src/fs/geometry.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
 import type { Random } from './random.js'
-import { Patient, type Sample } from './sample.js'
+import type { Patient, Sample } from './sample.js'
 
 export class RandomDamage {
   /** Blocks of the data area that the sample uses. */
   readonly usedBlocks: readonly number[]
   readonly #random: Random
   readonly #pristine: Sample['medium']
-  readonly #blockCount: number
+  readonly #segments: readonly Segment[]
 
   constructor(random: Random, sample: Sample) {
     this.#random = random
     this.#pristine = sample.medium
-    const { segments, dataStart, blockCount } = new Patient(sample).view.geometry
-    const { bitmapStart } = segments[0]!
-    this.#blockCount = blockCount
-    this.usedBlocks = Array.from({ length: blockCount - 1 - dataStart }, (_, n) => dataStart + n).filter(
-      (block) => ((sample.medium.load32(bitmapStart, block >>> 5) >>> (block & 31)) & 1) === 1,
-    )
+    const { geometry, secondCopyBlock } = readSuperblock(sample.medium).superblock
+    this.#segments = geometry.segments
+    const isUsed = (block: number): boolean => {
+      const word = sample.medium.load32(bitmapBlockOf(geometry, block), (block >>> 5) & (blockWords - 1))
+      return ((word >>> (block & 31)) & 1) === 1
+    }
+    this.usedBlocks = this.#segments
+      .flatMap(({ first, blocks, dataStart }) =>
+        Array.from({ length: first + blocks - dataStart }, (_, n) => dataStart + n),
+      )
+      .filter((block) => block !== secondCopyBlock && isUsed(block))
   }
 
   number(): number {
@@ -31,8 +38,10 @@ export class RandomDamage {
         return random.of([0xffffffff, 0x80000000, 0x7fffffff, 0xfffffffe])
       case 2:
         return random.of(this.usedBlocks)
-      case 3:
-        return random.below(this.#blockCount + 10)
+      case 3: {
+        const { first, blocks } = random.of(this.#segments)
+        return first + random.below(blocks + 10)
+      }
       case 4:
         return random.below(450)
       case 5:

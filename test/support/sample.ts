@@ -4,13 +4,16 @@ import { checkVolume, type CheckResult } from '../../src/check/check-volume.js'
 import { findInode } from '../../src/check/dump/find-inode.js'
 import { Report } from '../../src/check/report.js'
 import { VolumeView } from '../../src/check/volume-view.js'
+import { blockWords } from '../../layout/geometry.js'
 import { flagNoAtime, flagNoDump } from '../../layout/inode.js'
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
+import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { aclBytes } from './acl-text.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
+import { type DeviceCount, deviceBlocksFor, usualDevices } from './device-count.js'
 import type { EngineCaller } from './engine-caller.js'
 import type { RecordingMedium } from './recording-medium.js'
 import { TestVolume, root } from './test-volume.js'
@@ -55,8 +58,8 @@ export interface WideSample extends Sample {
 }
 
 /** Makes the sample as it is while mounted: the orphans are there. */
-export function makeSample(): Sample {
-  const volume = TestVolume.make(sampleBlocks)
+export function makeSample(count = usualDevices): Sample {
+  const volume = TestVolume.makeOn(deviceBlocksFor(sampleBlocks, count), 'inplace', true)
   const inodes = fill(volume.caller)
   const { medium } = volume
   volume.drop()
@@ -64,8 +67,8 @@ export function makeSample(): Sample {
 }
 
 /** @param data how it is written */
-export function makeWideSample(data: DataMode): WideSample {
-  const volume = TestVolume.makeFor(data, sampleBlocks)
+export function makeWideSample(data: DataMode, count: DeviceCount): WideSample {
+  const volume = TestVolume.makeOn(deviceBlocksFor(sampleBlocks, count), data, true)
   const { caller, medium } = volume
   const inodes = fill(caller)
   const patchy = makePatchy(caller)
@@ -211,10 +214,11 @@ export class Patient {
     return this.field(number, inodeField.root)
   }
 
-  /** Where a block of the bitmap has a block's bit. */
+  /** Changes what the bitmap says of a block. */
   flipBit(block: number): void {
-    const bitmapStart = this.#view.geometry.segments[0]!.bitmapStart
-    this.set(bitmapStart, block >>> 5, this.get(bitmapStart, block >>> 5) ^ (1 << (block & 31)))
+    const bitmapBlock = bitmapBlockOf(this.#view.geometry, block)
+    const word = (block >>> 5) & (blockWords - 1)
+    this.set(bitmapBlock, word, this.get(bitmapBlock, word) ^ (1 << (block & 31)))
   }
 
   check(mostPerKind?: number): { readonly report: Report; readonly result: CheckResult } {

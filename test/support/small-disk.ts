@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, truncateSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { native } from '../../src/native/index.js'
+import { loopOver } from './loop-device.js'
 import { type TearsDown, temporaryDirectory } from './temporary.js'
 
 const MNT_DETACH = 2
@@ -51,10 +52,7 @@ export class SmallDisk {
 
   /** A loop device over a sparse file. @returns its path */
   loop(t: TearsDown, name: string, lengthBytes: number): string {
-    const file = this.sparse(name, lengthBytes)
-    const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
-    t.teardown(() => execFileSync('losetup', ['--detach', device]))
-    return device
+    return loopOver(t, this.sparse(name, lengthBytes))
   }
 
   /** Takes all that is left. */

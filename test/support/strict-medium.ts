@@ -3,7 +3,7 @@
  * A medium that refuses to look, or to store, beyond its blocks: what a damaged volume may lead to must be noticed
  * first.
  */
-import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { blockBytes, blockWords, windowShift } from '../../layout/geometry.js'
 import { RecordingMedium } from './recording-medium.js'
 
 export class StrictMedium extends RecordingMedium {
@@ -33,8 +33,13 @@ export class StrictMedium extends RecordingMedium {
     super.flush(block, offset, length)
   }
 
+  #has(block: number): boolean {
+    const window = this.bytes[block >>> windowShift]
+    return window !== undefined && this.byteOf(block) + blockBytes <= window.length
+  }
+
   #check(block: number): void {
-    if (!(Number.isInteger(block) && block >= 0 && block < this.blockCount))
+    if (!(Number.isInteger(block) && block >= 0 && this.#has(block)))
       throw new Error(`block ${block} is looked at`)
   }
 }

@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../../src/native/package-root.js'
 import { isHeld } from '../../src/pmem/device.js'
+import { type DeviceCount, deviceSizesFor, usualDevices } from './device-count.js'
 import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
 import { makeTemporary, SHARED_MEMORY } from './temporary.js'
@@ -61,6 +62,7 @@ interface Recipe {
   check(medium: string): Promise<void>
 }
 
+const volumeBytes = 2 ** 30
 const ROOT = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
 const COMMAND = join(ROOT, 'bin', 'pmfs2-fuse.js')
 const EXAMPLE = join(ROOT, 'dist', 'examples', 'memory.js')
@@ -109,16 +111,23 @@ const ext4: Recipe = {
   },
 }
 
-const pmfs2 = (...options: readonly string[]): Recipe => ({
-  name: 'pmfs2',
+const pmfs2 = (count: DeviceCount, ...options: readonly string[]): Recipe => ({
+  name: count === 1 ? 'pmfs2' : `pmfs2 on ${count} devices`,
   lacks: {
     // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
     guardedOpen: options.some((option) => option.includes('direct_io')) ? 'EPERM' : 'OK',
     ...(options.includes('writeback_cache') ? { writeThrough: true, fineTimes: true } : {}),
   },
   async mount(medium, directory) {
-    await pmfs2Command('mkfs', medium, '--size', '1G', '--sparse')
-    await pmfs2Command(medium, directory, ...options)
+    const sizesBytes = deviceSizesFor(volumeBytes, count)
+    const devices = sizesBytes.map((_, n) => (n === 0 ? medium : secondOf(medium)))
+    for (const [n, path] of devices.entries()) {
+      await writeFile(path, '')
+      await truncate(path, sizesBytes[n])
+    }
+    await pmfs2Command('mkfs', ...devices, '--sparse')
+    // One is named, and the other one is found beside it.
+    await pmfs2Command(devices.at(-1)!, directory, ...options)
   },
   async unmount(directory) {
     await pmfs2Command('umount', directory)
@@ -129,30 +138,13 @@ const pmfs2 = (...options: readonly string[]): Recipe => ({
   },
 })
 
-/** On a small device and a large one, so that both hold data. One is named, and the other one is found beside it. */
-const pmfs2OnTwo = (...options: readonly string[]): Recipe => ({
-  ...pmfs2(...options),
-  async mount(medium, directory) {
-    const second = secondOf(medium)
-    for (const [path, sizeBytes] of [
-      [medium, 24 * 2 ** 20],
-      [second, 2 ** 30 + 2 ** 24],
-    ] as const) {
-      await writeFile(path, '')
-      await truncate(path, sizeBytes)
-    }
-    await pmfs2Command('mkfs', medium, second, '--sparse')
-    await pmfs2Command(second, directory, ...options)
-  },
-})
-
 function secondOf(medium: string): string {
   return `${medium}-2`
 }
 
 /** On a device that is there, whatever it holds. */
 const pmfs2On = (limitMs: number): Recipe => ({
-  ...pmfs2(),
+  ...pmfs2(1),
   async mount(device, directory) {
     await runPmfs2(['mkfs', device, '--force'], limitMs)
     await runPmfs2([device, directory], limitMs)
@@ -268,8 +260,10 @@ export const mountTmpfs = () => mountTarget(tmpfs)
 export const mountExt4 = () => mountTarget(ext4)
 export const mountExample = (channel: 'uring' | 'devfuse') => mountTarget(memory(channel))
 /** @param options of the mount's command line */
-export const mountPmfs2 = (...options: readonly string[]) => mountTarget(pmfs2(...options))
-export const mountPmfs2OnTwo = (...options: readonly string[]) => mountTarget(pmfs2OnTwo(...options))
+export const mountPmfs2 = (...options: readonly string[]) => mountPmfs2With(usualDevices, ...options)
+/** The same on a number of devices. */
+export const mountPmfs2With = (count: DeviceCount, ...options: readonly string[]) =>
+  mountTarget(pmfs2(count, ...options))
 /** @param limitMs of each command */
 export const mountPmfs2On = (device: string, limitMs: number) => mountTarget(pmfs2On(limitMs), device)
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A device of a test's own in shared memory, and a place to mount it, through the program itself. Whatever becomes of
- * the test, at its end nothing is mounted, no server runs and nothing lies in shared memory.
+ * A volume of a test's own in shared memory, on one device or two (device-count.ts), and a place to mount it, through
+ * the program itself. Whatever becomes of the test, at its end nothing is mounted, no server runs and nothing lies in
+ * shared memory.
  *
  * Nothing here waits for a mount without a time limit.
  */
 import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
+import { parseSize } from '../../src/cli/size.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { isHeld } from '../../src/pmem/device.js'
 import { commandClient } from './command-client.js'
+import { deviceSizesFor, usualDevices } from './device-count.js'
 import { program } from './program.js'
 import { type Finished, finish, withoutRunner } from './run-command.js'
 import { guard } from './target.js'
@@ -83,6 +86,14 @@ export function hasEnded(pid: number, limitMs?: number): Promise<boolean> {
 /** What a server says of itself, with its number in this PID namespace. */
 type Served = HeardReport & { readonly pid: number }
 
+/** Makes sparse files. */
+async function makeFiles(paths: readonly string[], sizesBytes: readonly number[]): Promise<void> {
+  for (const [n, path] of paths.entries()) {
+    await writeFile(path, '')
+    await truncate(path, sizesBytes[n])
+  }
+}
+
 export class TestMount {
   readonly folder: string
   readonly devices: readonly string[]
@@ -102,20 +113,19 @@ export class TestMount {
     this.mountpoint = join(folder, 'mount')
   }
 
-  /** A device with a file system, not mounted. */
-  static async make(t: TearsDown, size = '1G', parent = SHARED_MEMORY): Promise<TestMount> {
-    const mount = await TestMount.#prepare(t, 1, parent)
-    await succeed('mkfs', mount.device, '--size', size, '--sparse')
-    return mount
+  /** A file system of this size, not mounted. @param count of its devices */
+  static make(t: TearsDown, size = '1G', parent = SHARED_MEMORY, count = usualDevices): Promise<TestMount> {
+    return TestMount.#format(t, parent, deviceSizesFor(parseSize(size)!, count))
   }
 
-  /** Several, in one folder, with a file system on all of them. */
-  static async makeOn(t: TearsDown, ...sizesBytes: readonly number[]): Promise<TestMount> {
-    const mount = await TestMount.#prepare(t, sizesBytes.length, SHARED_MEMORY)
-    for (const [n, device] of mount.devices.entries()) {
-      await writeFile(device, '')
-      await truncate(device, sizesBytes[n])
-    }
+  /** The same on exactly these devices, in one folder. */
+  static makeOn(t: TearsDown, ...sizesBytes: readonly number[]): Promise<TestMount> {
+    return TestMount.#format(t, SHARED_MEMORY, sizesBytes)
+  }
+
+  static async #format(t: TearsDown, parent: string, sizesBytes: readonly number[]): Promise<TestMount> {
+    const mount = await TestMount.#prepare(t, sizesBytes.length, parent)
+    await makeFiles(mount.devices, sizesBytes)
     await succeed('mkfs', ...mount.devices, '--sparse')
     return mount
   }
@@ -136,6 +146,17 @@ export class TestMount {
   /** The same, mounted. */
   static async mounted(t: TearsDown, size = '1G', ...args: readonly string[]): Promise<TestMount> {
     const mount = await TestMount.make(t, size)
+    await mount.mount(...args)
+    return mount
+  }
+
+  /** The same on exactly these devices. */
+  static async mountedOn(
+    t: TearsDown,
+    sizesBytes: readonly number[],
+    ...args: readonly string[]
+  ): Promise<TestMount> {
+    const mount = await TestMount.makeOn(t, ...sizesBytes)
     await mount.mount(...args)
     return mount
   }

@@ -2,13 +2,14 @@
 /** A small volume in memory, mounted, with an engine to call. */
 import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { format } from '../../src/fs/format.js'
+import type { EngineSetting } from '../../src/fs/engine-setting.js'
 import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { Volume } from '../../src/fs/volume.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { EngineCaller } from './engine-caller.js'
-import { devicesFor, firstSegments, mediumOf } from './medium-in-use.js'
+import { devicesFor, mediumOf } from './medium-in-use.js'
 import type { RecordingMedium } from './recording-medium.js'
 import type { TearsDown } from './temporary.js'
 
@@ -34,14 +35,19 @@ export function formatSmall(medium: Medium, deviceBlocks: readonly number[], zer
 /** Fills the free blocks with what a former use may have left there: nobody may ever see it, or rely on zeros. */
 function soil(medium: RecordingMedium): void {
   const { geometry } = readSuperblock(medium).superblock
-  for (let block = 0; block < geometry.blockCount; block++) {
-    const bitmapBlock = bitmapBlockOf(geometry, block)
-    if (bitmapBlock < 0) continue
-    const word = medium.load32(bitmapBlock, (block >>> 5) & (blockWords - 1))
-    if ((word >>> (block & 31)) & 1) continue
-    const start = medium.byteOf(block)
-    medium.bytesOf(block).fill(0xa5, start, start + blockBytes)
+  for (const { first, blocks } of geometry.segments) {
+    for (let block = first; block < first + blocks; block++) {
+      const word = medium.load32(bitmapBlockOf(geometry, block), (block >>> 5) & (blockWords - 1))
+      if ((word >>> (block & 31)) & 1) continue
+      const start = medium.byteOf(block)
+      medium.bytesOf(block).fill(0xa5, start, start + blockBytes)
+    }
   }
+}
+
+/** Has the engine look for free blocks on the last device first: the first one has what is fixed, so calls change both. */
+export function lastDeviceFirst({ setting }: Volume): EngineSetting {
+  return { ...setting, localSegments: [[setting.geometry.segments.length - 1]] }
 }
 
 export class TestVolume {
@@ -49,11 +55,13 @@ export class TestVolume {
   volume: Volume
   caller: EngineCaller
   readonly #data: DataMode
+  readonly #beginsWithLast: boolean
   #isOpen = true
 
-  private constructor(medium: RecordingMedium, now: number, data: DataMode) {
+  private constructor(medium: RecordingMedium, now: number, data: DataMode, beginsWithLast = false) {
     this.medium = medium
     this.#data = data
+    this.#beginsWithLast = beginsWithLast
     this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data })
     this.caller = this.#newCaller(now)
   }
@@ -63,7 +71,7 @@ export class TestVolume {
     return new TestVolume(medium, now, data)
   }
 
-  /** A new volume of so many blocks, on as many devices. */
+  /** A new volume of devices of so many blocks. A single number leaves it to device-count.ts how many there are. */
   static make(...deviceBlocks: readonly number[]): TestVolume {
     return TestVolume.makeFor('inplace', ...deviceBlocks)
   }
@@ -71,10 +79,19 @@ export class TestVolume {
   /** The same, with writes that change blocks in this way. */
   static makeFor(data: DataMode, ...deviceBlocks: readonly number[]): TestVolume {
     const devices = devicesFor(deviceBlocks)
-    const medium = mediumOf(devices)
-    formatSmall(medium, devices)
+    return TestVolume.makeOn(devices, data, devices.length > deviceBlocks.length)
+  }
+
+  /** A new volume of exactly these devices. @param beginsWithLast as {@link lastDeviceFirst} */
+  static makeOn(
+    deviceBlocks: readonly number[],
+    data: DataMode = 'inplace',
+    beginsWithLast = false,
+  ): TestVolume {
+    const medium = mediumOf(deviceBlocks)
+    formatSmall(medium, deviceBlocks)
     soil(medium)
-    return new TestVolume(medium, epoch, data)
+    return new TestVolume(medium, epoch, data, beginsWithLast)
   }
 
   /** As {@link make}, closed at the end of the test. */
@@ -114,8 +131,8 @@ export class TestVolume {
   }
 
   #newCaller(now: number): EngineCaller {
-    const { setting } = this.volume
-    const engine = this.volume.engine(0, { ...setting, localSegments: [firstSegments(setting.geometry)] })
+    const { volume } = this
+    const engine = volume.engine(0, this.#beginsWithLast ? lastDeviceFirst(volume) : volume.setting)
     const caller = new EngineCaller(engine, this.medium)
     caller.setClock(now)
     return caller

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stands in for src/native/primitives.h, by the same guard, where the helper is built for tests: each primitive tells the
- * shadow (shadow.c) what it would make durable. It is included before everything else.
+ * Stands in for src/native/primitives.h, by the same guard, where the helper is built for tests: each primitive tells
+ * the shadow (shadow.c) what it would make durable. It is included before everything else.
  */
 #ifndef PMFS2_PRIMITIVES_H
 #define PMFS2_PRIMITIVES_H

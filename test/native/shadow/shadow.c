@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The shadow of a medium: what its stores, flushes, fences and syncs have made durable, as the primitives tell it, under
- * the code that decides on them, unchanged. Memory is either recorded (an event for each primitive, for the tests that
- * cut the power everywhere), or carried: a second mapping gets what is durable, and outlives the process.
+ * The shadow of a medium: what its stores, flushes, fences and syncs have made durable, as the primitives tell it,
+ * under the code that decides on them, unchanged. Memory is either recorded (an event for each primitive, for the tests
+ * that cut the power everywhere), or carried: a second mapping gets what is durable, and outlives the process.
  *
  * A line counts with its bytes at the moment of its flush, and arrives at the next fence of the thread that flushed it.
- * A non-temporal store arrives at that fence, too. All pages of a file arrive when fdatasync(2) has returned, without the
- * non-temporal stores that no fence has followed. Plain stores pass no primitive: the next one sees them as a difference from the
- * bytes seen last, all of a line at once, as their order within it is not known.
+ * A non-temporal store arrives at that fence, too. All pages of a file arrive when fdatasync(2) has returned, without
+ * the non-temporal stores that no fence has followed. Plain stores pass no primitive: the next one sees them as a
+ * difference from the bytes seen last, all of a line at once, as their order within it is not known.
  */
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Node loads this file into a server before anything else. What becomes durable of the device $PMFS2_SHADOWED goes to
- * the file $PMFS2_SHADOW as well, which began as a copy of it: whenever the server is killed, the file holds what a
- * loss of power would have left at least.
+ * Node loads this file into a server before anything else. What becomes durable of the devices $PMFS2_SHADOWED goes to
+ * the files $PMFS2_SHADOW as well, which began as copies of them: whenever the server is killed, the files hold what a
+ * loss of power would have left at least. Both are lists of paths with a colon between two.
  */
 import { putInPlace, shadow } from './native.js'
 import { fstatSync, openSync, statSync } from 'node:fs'
@@ -12,17 +12,20 @@ import type { Mapping } from '../../../src/native/index.js'
 const MAP_READ_ONLY = 1
 const MAP_COPY_ON_WRITE = 2
 
-const { PMFS2_SHADOWED: device, PMFS2_SHADOW: file, PMFS2_SHADOW_HOW: how } = process.env
-const { dev, ino } = statSync(device!)
-const copy = openSync(file!, 'r+')
+const { PMFS2_SHADOWED: devices = '', PMFS2_SHADOW: files = '', PMFS2_SHADOW_HOW: how } = process.env
+const copies = files.split(':').map((file) => openSync(file, 'r+'))
+const shadowed = devices.split(':').map((device) => statSync(device))
 
-function isShadowed(fd: number): boolean {
-  const stats = fstatSync(fd)
-  return stats.dev === dev && stats.ino === ino
+/** The descriptor of the file to carry to, if the device is one of those. */
+function copyOf(fd: number): number | undefined {
+  const { dev, ino } = fstatSync(fd)
+  return copies[shadowed.findIndex((stats) => stats.dev === dev && stats.ino === ino)]
 }
 
 function carry(mapping: number, fd: number, offsetBytes: number, flags: number): void {
-  if (mapping < 0 || (flags & (MAP_READ_ONLY | MAP_COPY_ON_WRITE)) !== 0 || !isShadowed(fd)) return
+  if (mapping < 0 || (flags & (MAP_READ_ONLY | MAP_COPY_ON_WRITE)) !== 0) return
+  const copy = copyOf(fd)
+  if (copy === undefined) return
   if (shadow.carry(mapping as Mapping, copy, offsetBytes, Number(how)) < 0)
     throw new Error('the shadow does not take the device')
 }
@@ -51,7 +54,8 @@ putInPlace({
     return shadow.unmap(mapping, view)
   },
   punchHole(fd, offsetBytes, lengthBytes) {
-    if (isShadowed(fd)) shadow.punchHole(copy, offsetBytes, lengthBytes)
+    const copy = copyOf(fd)
+    if (copy !== undefined) shadow.punchHole(copy, offsetBytes, lengthBytes)
     return shadow.punchHole(fd, offsetBytes, lengthBytes)
   },
 })

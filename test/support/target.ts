@@ -270,5 +270,5 @@ export const mountPmfs2On = (device: string, limitMs: number) => mountTarget(pmf
 /** What is mounted already, and stays. */
 export function mountedPmfs2(directory: string): Target {
   const system = new System()
-  return { name: 'pmfs2', directory, lacks: pmfs2().lacks, system, release: () => system.stop() }
+  return { name: 'pmfs2', directory, lacks: pmfs2(usualDevices).lacks, system, release: () => system.stop() }
 }

@@ -14,8 +14,7 @@ import { openVolume } from '../src/api/opened-volume.js'
 import { AllocationRequest } from '../src/fs/allocation-request.js'
 import type { Engine } from '../src/fs/engine.js'
 import { S_IFDIR, S_IFREG } from '../src/fs/mode.js'
-import { Name } from '../src/fs/name.js'
-import { NewInode } from '../src/fs/new-inode.js'
+import { FileMaker, must } from './contenders/file-maker.js'
 
 const filesPerDirectory = 10_000
 const largeBytes = 4 * 2 ** 20
@@ -23,28 +22,26 @@ const filesPerLarge = 50
 
 class Ager {
   readonly #engine: Engine
-  readonly #name = new Name()
-  readonly #bytes = new Uint8Array(64)
-  readonly #encoder = new TextEncoder()
-  readonly #made = new NewInode()
+  readonly #maker: FileMaker
   readonly #allocation = new AllocationRequest()
 
   constructor(engine: Engine) {
     this.#engine = engine
+    this.#maker = new FileMaker(engine)
   }
 
   /** Makes a directory of so many files, and removes about half of them again. @returns how many are left */
   fillDirectory(name: string, count: number): number {
-    const directory = this.#make(rootInode, name, S_IFDIR | 0o755)
+    const directory = this.#maker.make(rootInode, name, S_IFDIR | 0o755)
     for (let file = 0; file < count; file++) {
-      const inode = this.#make(directory, `f${file}`, S_IFREG | 0o644)
+      const inode = this.#maker.make(directory, `f${file}`, S_IFREG | 0o644)
       if (file % filesPerLarge === 0) this.#allocate(inode, largeBytes)
       this.#engine.forget(inode, 1)
     }
     let left = count
     for (let file = 0; file < count; file++) {
       if (Math.random() < 0.5) continue
-      must('unlink', this.#engine.unlink(directory, this.#named(`f${file}`)))
+      this.#maker.remove(directory, `f${file}`)
       left--
     }
     this.#engine.forget(directory, 1)
@@ -56,21 +53,6 @@ class Ager {
     this.#allocation.setRange(0, bytes)
     must('fallocate', this.#engine.allocation.fallocate(this.#allocation))
   }
-
-  #make(parent: number, text: string, mode: number): number {
-    this.#made.mode = mode
-    return must('create', this.#engine.create(parent, this.#named(text), this.#made))
-  }
-
-  #named(text: string): Name {
-    const { written } = this.#encoder.encodeInto(text, this.#bytes)
-    return this.#name.set(this.#bytes, 0, written)
-  }
-}
-
-function must(what: string, result: number): number {
-  if (result < 0) throw new Error(`${what}: error ${result}`)
-  return result
 }
 
 const [device = '', files = ''] = process.argv.slice(2)

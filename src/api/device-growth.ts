@@ -5,7 +5,7 @@ import { blockBytes, headerBlock, smallestVolumeBlocks, superblockBlock } from '
 import { superblock as layout } from '../../layout/superblock.js'
 import { isDevice, isOfVolume } from '../fs/device-header.js'
 import type { Gain } from '../fs/grow.js'
-import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
+import { deviceSegments, nextDeviceBlock, usedDeviceBlocks } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
@@ -14,14 +14,30 @@ import { headerAt, readerOf, superblockAt } from './device-reader.js'
 /** A device that has gained less is left alone, since each gain takes one of a few entries of the superblock. */
 const smallestGain = smallestVolumeBlocks
 
-/** What the devices of a volume have gained. @param devices all of them, in their order */
+/** What the devices of a volume have gained, as far as it can be used. @param devices all of them, in their order */
 export function gainsOf(superblock: Superblock, devices: readonly Device[]): Gain[] {
-  return devices.flatMap((device, n) => {
-    const align = device.alignBytes / blockBytes
-    const deviceBlock = Math.ceil(usedDeviceBlocks(superblock, n) / align) * align
-    const blocks = deviceBlocks(device) - deviceBlock
-    return blocks < smallestGain ? [] : [{ device: n, deviceBlock, blocks, identifier: null }]
-  })
+  return devices.flatMap((device, n) => gainOf(superblock, n, device) ?? [])
+}
+
+/** The same of a device that has so many bytes; null where that is nothing, or too little. @param n which one it is */
+export function gainOf(
+  superblock: Superblock,
+  n: number,
+  { alignBytes, sizeBytes }: Pick<Device, 'alignBytes' | 'sizeBytes'>,
+): Gain | null {
+  const deviceBlock = nextDeviceBlock(superblock, n, alignBytes)
+  const blocks = Math.floor(sizeBytes / blockBytes) - deviceBlock
+  return blocks < smallestGain ? null : { device: n, deviceBlock, blocks, identifier: null }
+}
+
+/** Bytes that a device needs to have for a gain. @param n which one it is */
+export function leastGainedBytes(superblock: Superblock, n: number, { alignBytes }: Device): number {
+  return (nextDeviceBlock(superblock, n, alignBytes) + smallestGain) * blockBytes
+}
+
+/** Whether devices have blocks behind those that the volume has of them, if only a few. */
+export function haveGained(superblock: Superblock, devices: readonly Device[]): boolean {
+  return devices.some((device, n) => deviceBlocks(device) > usedDeviceBlocks(superblock, n))
 }
 
 /** What further devices add, each with an identifier of its own. @param blocks of each */

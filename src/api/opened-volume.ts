@@ -5,7 +5,7 @@ import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { VolumeError } from '../fs/volume-error.js'
-import { type Device, deviceLine, openDevice } from '../pmem/device.js'
+import { type Device, deviceLine } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
 import { type Mapper, nativeMapper } from '../pmem/mapper.js'
@@ -38,17 +38,17 @@ export interface OpenedVolume {
    */
   becomeWritable(): void
   /**
-   * Opens devices that are to join, as its own were opened. The caller closes those that have not joined.
+   * Opens devices that are to join, as its own were opened. The caller closes the set, which has none that have joined.
    * @throws DeviceError, and what the check throws
    */
-  openFurther(paths: readonly string[]): Device[]
+  openFurther(paths: readonly string[]): DeviceSet
   /**
    * Makes it larger, by further devices, or by what its devices have gained. No engine may be in use meanwhile, and new
    * ones are needed afterwards.
    * @param further none: what its devices have gained, if anything
    * @throws DeviceError, VolumeError, PmemError where it stays as it was, unless the volume has failed
    */
-  grow(further: readonly Device[]): void
+  grow(further: DeviceSet): void
   /** Writes what is left to write, and lets go of the devices. */
   close(): void
   /** Lets go of the devices as they are, for the next opening to recover. */
@@ -81,12 +81,11 @@ export function openVolume(
   readOnly: boolean,
   { unmarked = false, data = 'inplace', mapper = nativeMapper, check = () => undefined }: OpeningOptions = {},
 ): OpenedVolume {
-  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, mapper)
+  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, { mapper, check })
   const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
   try {
-    devices.devices.forEach(check)
     description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
     const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
@@ -101,13 +100,15 @@ export function openVolume(
   }
 }
 
-function openFor(named: readonly string[], readOnly: boolean, mapper: Mapper): DeviceSet {
+type SetParts = Required<Pick<OpeningOptions, 'mapper' | 'check'>>
+
+function openFor(named: readonly string[], readOnly: boolean, parts: SetParts): DeviceSet {
   const { paths, runs } = findDevices(named)
   const access = readOnly ? 'read-only' : 'read-write'
-  const devices = DeviceSet.open(paths, { access, exclusive: true, mapper }, runs)
+  const devices = DeviceSet.open(paths, { access, exclusive: true, ...parts }, runs)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices
   devices.close()
-  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, mapper }, runs)
+  return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts }, runs)
 }
 
 function assemble(
@@ -116,7 +117,7 @@ function assemble(
   medium: MappedMedium,
   volume: Volume,
   wasCopied: boolean,
-  { mapper, check }: Required<Pick<OpeningOptions, 'mapper' | 'check'>>,
+  parts: SetParts,
 ): OpenedVolume {
   const { path } = devices.first
   let description = opened
@@ -167,24 +168,15 @@ function assemble(
       isCopied = false
     },
     openFurther(paths) {
-      const opened: Device[] = []
-      try {
-        for (const path of paths)
-          opened.push(openDevice(path, { access: 'read-write', exclusive: true, mapper }))
-        opened.forEach(check)
-      } catch (error) {
-        for (const device of opened) device.close()
-        throw error
-      }
-      return opened
+      return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts })
     },
     grow(further) {
       const { superblock } = volume
       if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
       for (const device of devices.devices) device.measure()
       const gains =
-        further.length > 0
-          ? gainsOfFurther(superblock, further.map(deviceBlocks))
+        further.devices.length > 0
+          ? gainsOfFurther(superblock, further.devices.map(deviceBlocks))
           : gainsOf(superblock, devices.devices)
       if (gains.length === 0) return
       // Before anything is mapped.

@@ -6,33 +6,29 @@
 import { dirname } from 'node:path'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
-import { gainsOf, gainsOfFurther, wasToJoin } from '../api/device-growth.js'
-import { findDevices } from '../api/volume-devices.js'
+import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
-import { type Gain, growVolume, planGrowth } from '../fs/grow.js'
-import { deviceSegments } from '../fs/segments.js'
+import { growVolume } from '../fs/grow.js'
+import { beginsDevice, usedDeviceBlocks } from '../fs/segments.js'
 import { type Superblock, readSuperblock } from '../fs/superblock.js'
-import type { Device } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
 import { behindLoop } from '../pmem/kernel-use.js'
 import { DeviceSet } from '../pmem/device-set.js'
-import { identityOf, isSameDevice } from '../pmem/lock-holder.js'
+import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
-import { CommandError, UsageError, about } from './command-error.js'
+import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
 import { devicesNamed } from './find-volume.js'
-import { refuseSize, wholeBlocks } from './mkfs.js'
-import { takeGainedRoom, takeRoom } from './mkfs-room.js'
-import { type Target, openTarget, refuseRepetition, resize } from './mkfs-target.js'
+import { wholeBlocks } from './mkfs.js'
 import { deviceOption, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
+import { type GrowRequest, prepareGrowth } from './prepare-growth.js'
 import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { formatSize } from './size.js'
 import { totalBlocks } from './volume-info.js'
-import { wipeDevice } from './wipe.js'
 
 interface GrowArguments {
   readonly volume: string
@@ -84,29 +80,19 @@ export const growCommand: CommandModule<object, GrowArguments> = {
   handler: (args) => about(args.volume, () => grow(args)),
 }
 
-/** What was asked for. */
-interface Request {
-  /** As the volume was named. */
-  readonly name: string
-  readonly added: readonly string[]
-  /** The real names of these. */
-  readonly places: readonly string[]
-  readonly sizeBytes: number | null
-  readonly force: boolean
-  readonly sparse: boolean
-}
-
 /** Whether what was prepared is to stay, whatever fails. */
 interface Kept {
   isKept: boolean
 }
 
-/** What came of it: the superblock before and after; null where there was nothing to do. */
-type Outcome = {
-  readonly before: Superblock
-  readonly after: Superblock
-  readonly paths: readonly string[]
-} | null
+/** What came of it: the superblock before and after; or why there was nothing to do. */
+type Outcome =
+  | string
+  | {
+      readonly before: Superblock
+      readonly after: Superblock
+      readonly paths: readonly string[]
+    }
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
@@ -131,22 +117,34 @@ async function grow(args: GrowArguments): Promise<void> {
 }
 
 function tell(name: string, outcome: Outcome): void {
-  if (outcome === null) {
-    printLine(`${name}: nothing to do, as its devices have not grown`)
+  if (typeof outcome === 'string') {
+    printLine(`${name}: nothing to do, as ${outcome}`)
     return
   }
   const [before, after] = [outcome.before, outcome.after].map(totalBlocks) as [number, number]
   printLine(`Grew the PMFS2 file system on ${outcome.paths.join(' and ')}`)
   const size = `${formatSize(after * blockBytes)}, ${after} blocks of ${formatSize(blockBytes)}`
+  const skipped = skippedBlocks(outcome.before, outcome.after)
+  const unused = `${formatSize(skipped * blockBytes)}, as what a device gains is used from a multiple of 2 MiB on`
   printTable([
     ['size', size],
     ['before', `${formatSize(before * blockBytes)}, ${before} blocks`],
+    ...(skipped === 0 ? [] : [['unused', unused] as const]),
   ])
+}
+
+/** Blocks of devices that lie between what the volume had of them, and what it has gained. */
+function skippedBlocks(before: Superblock, after: Superblock): number {
+  const gained = after.segments.slice(before.segments.length).filter((segment) => !beginsDevice(segment))
+  return gained.reduce(
+    (sum, { device, deviceBlock }) => sum + deviceBlock - usedDeviceBlocks(before, device),
+    0,
+  )
 }
 
 async function growDevices(
   named: readonly string[],
-  request: Request,
+  request: GrowRequest,
   ends: Ends,
   kept: Kept,
 ): Promise<Outcome> {
@@ -156,7 +154,7 @@ async function growDevices(
   const { superblock, readOnly } = withMedium(own, 'read-only', readSuperblock)
   if (readOnly) throw new CommandError(`${request.name}: it uses features that this program cannot write`)
   const growth = await prepareGrowth(own.devices, superblock, request, ends)
-  if (growth === null) return null
+  if (typeof growth === 'string') return growth
   const { gains, next, further } = growth
   const all = new DeviceSet([...own.devices, ...further], [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
@@ -169,56 +167,47 @@ async function growDevices(
 }
 
 /** The server makes its own plan, once what it is to take is there. */
-async function growMount(mount: MountEntry, request: Request, ends: Ends, kept: Kept): Promise<Outcome> {
+async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, kept: Kept): Promise<Outcome> {
   const report = await growingServer(mount, request.name)
   for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
   const names = report.devices.length === 0 ? [mount.source] : report.devices
-  const { paths, runs } = findDevices(pathsOfServed(names, report.pid))
-  const own = DeviceSet.open(paths, { access: 'read-write', exclusive: false }, runs)
+  const found = findDevices(pathsOfServed(names, report.pid))
+  const own = DeviceSet.open(found.paths, { access: 'read-write', exclusive: false }, found.runs)
   ends.always(() => own.close())
   const { superblock } = withMedium(own, 'read-only', readSuperblock)
-  const growth = await prepareGrowth(own.devices, superblock, request, ends)
-  if (growth === null) return null
-  // The server locks what it takes.
-  ends.finish()
-  kept.isKept = true
-  const ordered = request.places.map((path) => ({ path, identity: identityOf(statDevice(path)) }))
-  const { refusal, hasFailed } = await orderGrowth(mount, request.name, ordered)
-  if (refusal !== null) {
-    kept.isKept = hasFailed
-    throw new CommandError(`${request.name}: ${refusal}`)
+  try {
+    const growth = await prepareGrowth(own.devices, superblock, request, ends)
+    if (typeof growth === 'string') return growth
+    // The server locks what it takes.
+    ends.finish()
+    kept.isKept = true
+    const ordered = request.places.map((path) => ({ path, identity: identityOf(statDevice(path)) }))
+    const { refusal, hasFailed } = await orderGrowth(mount, request.name, ordered)
+    if (refusal !== null) {
+      kept.isKept = hasFailed
+      throw new CommandError(`${request.name}: ${refusal}`)
+    }
+    return { before: superblock, after: growth.next, paths: [...names, ...request.added] }
+  } catch (error) {
+    // By the order of another command, which may have found what was prepared here.
+    if (hasGrown(found, superblock)) kept.isKept = true
+    throw error
   }
-  return { before: superblock, after: growth.next, paths: [...names, ...request.added] }
 }
 
-interface Prepared {
-  readonly gains: readonly Gain[]
-  readonly next: Superblock
-  /** Devices to add, ready for that. */
-  readonly further: readonly Device[]
-}
-
-/** @param own devices of the volume @returns null where there is nothing to do */
-async function prepareGrowth(
-  own: readonly Device[],
-  superblock: Superblock,
-  request: Request,
-  ends: Ends,
-): Promise<Prepared | null> {
-  refuseMembers(own, request.added)
-  const targets = await openFurther(request, ends)
-  if (targets.length > 0) {
-    const blocks = targets.map(({ blocks }) => blocks)
-    const gains = gainsOfFurther(superblock, blocks)
-    const next = planGrowth(superblock, gains)
-    return { gains, next, further: await readyFurther(targets, superblock, next, request) }
+/** Whether a volume that is mounted has more than it had. Where nobody can tell: yes. */
+function hasGrown({ paths, runs }: VolumeDevices, before: Superblock): boolean {
+  try {
+    const devices = DeviceSet.open(paths, { access: 'read-only', exclusive: false }, runs)
+    try {
+      const { superblock } = withMedium(devices, 'read-only', readSuperblock)
+      return superblock.segments.length > before.segments.length
+    } finally {
+      devices.close()
+    }
+  } catch {
+    return true
   }
-  enlarge(own, request, ends)
-  const gains = gainsOf(superblock, own)
-  if (gains.length === 0) return null
-  const next = planGrowth(superblock, gains)
-  takeRoomOf(own, gains, next, request.sparse)
-  return { gains, next, further: [] }
 }
 
 /**
@@ -231,86 +220,4 @@ function refuseOnItself(path: string, number: number): void {
   const under = file === null ? stats : statOf(file.path)
   if (under?.dev === BigInt(number))
     throw new CommandError(`${path}: it lies on the file system that is to grow`)
-}
-
-/** @throws CommandError where a device to add is one of the volume already, or named twice */
-function refuseMembers(own: readonly Device[], added: readonly string[]): void {
-  for (const path of added) {
-    const stats = statOf(path)
-    if (stats !== null && own.some((device) => isSameDevice(statDevice(device.path), stats)))
-      throw new CommandError(`${path}: it is a device of this file system already`)
-  }
-  refuseRepetition(added)
-}
-
-/** Looks at the devices to add; nothing is changed. @throws CommandError, DeviceError */
-async function openFurther({ added, sizeBytes, force }: Request, ends: Ends): Promise<Target[]> {
-  const targets: Target[] = []
-  for (const path of added)
-    targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
-  if (sizeBytes !== null && targets.length > 0) refuseSize(targets)
-  return targets
-}
-
-/** Nothing is dropped before all devices have passed, and have the room that they need. */
-async function readyFurther(
-  targets: readonly Target[],
-  superblock: Superblock,
-  next: Superblock,
-  { sparse, force }: Request,
-): Promise<Device[]> {
-  const first = deviceSegments(superblock).length
-  const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, next, first + n, sparse)
-  for (const target of targets) await about(target.path, () => refuseContents(target, superblock))
-  for (const [n, target] of targets.entries()) await about(target.path, () => target.prepare(takeRoomOf(n)))
-  const devices: Device[] = []
-  for (const [n, target] of targets.entries()) {
-    const { device, zeroed } = await about(target.path, () => target.overwrite(takeRoomOf(n)))
-    if (force && !zeroed) await about(target.path, () => wipeDevice(device))
-    devices.push(device)
-  }
-  return devices
-}
-
-/** One that was to join this volume before is what one would add again. */
-function refuseContents(target: Target, superblock: Superblock): void {
-  const stats = statOf(target.path)
-  const isEmpty = stats === null || (stats.isFile() && stats.size === 0n)
-  if (!isEmpty && wasToJoin(target.path, superblock)) return
-  target.refuseContents()
-}
-
-/** Makes the file of the volume longer. @throws CommandError */
-function enlarge(devices: readonly Device[], { name, sizeBytes }: Request, ends: Ends): void {
-  if (sizeBytes === null) return
-  const [device] = devices as [Device]
-  if (devices.length > 1) {
-    const advice = 'make one of its files longer with truncate(1), and grow without --size'
-    throw new UsageError(`${name}: it has ${devices.length} devices, and --size is for one file: ${advice}`)
-  }
-  const { path, kind } = device
-  const oldBytes = device.sizeBytes
-  if (kind !== 'file')
-    throw new CommandError(`${path}: it is a device of ${formatSize(oldBytes)}; --size is for files`)
-  if (sizeBytes < oldBytes) {
-    const sizes = `it has ${formatSize(oldBytes)}, more than ${formatSize(sizeBytes)}`
-    throw new CommandError(`${path}: ${sizes}, and a file system cannot shrink`)
-  }
-  if (sizeBytes === oldBytes) return
-  ends.onFailure(() => resize(path, oldBytes))
-  resize(path, sizeBytes)
-  device.measure()
-}
-
-function takeRoomOf(
-  devices: readonly Device[],
-  gains: readonly Gain[],
-  next: Superblock,
-  sparse: boolean,
-): void {
-  const added = next.segments.slice(-gains.length)
-  for (const { device, first, deviceBlock, blocks, dataStart } of added) {
-    const leadingBytes = (dataStart - first) * blockBytes
-    takeGainedRoom(devices[device]!, deviceBlock * blockBytes, blocks * blockBytes, leadingBytes, sparse)
-  }
 }

@@ -33,7 +33,17 @@ export function takeRoom(device: Device, volume: Superblock, n: number, sparse: 
   }
 }
 
-/** The same for what a file has gained. @param leadingBytes of it that are metadata */
+/** Refuses what a file has gained, or is to gain, where its disk has no room for that. Nothing is changed. */
+export function checkGainedRoom(device: Device, startBytes: number, bytes: number): void {
+  if (device.kind !== 'file') return
+  const path = kernelName(device.path)
+  const { size, blocks } = statSync(path)
+  // Some of it may have been taken already, behind what was there before.
+  const taken = size <= startBytes ? 0 : Math.max(0, blocks * 512 - startBytes)
+  if (bytes - taken > freeBytes(path, 'bfree')) throw noRoom(device, startBytes + bytes, false, undefined)
+}
+
+/** As {@link takeRoom}, for what a file has gained. @param leadingBytes of it that are metadata */
 export function takeGainedRoom(
   device: Device,
   startBytes: number,
@@ -70,6 +80,10 @@ export function missingRoom(device: Device): number {
 function lacking(device: Device, bytes: number, which: 'bfree' | 'bavail'): number {
   if (device.kind !== 'file') return 0
   const path = kernelName(device.path)
+  return Math.max(0, bytes - statSync(path).blocks * 512 - freeBytes(path, which))
+}
+
+function freeBytes(path: string | Buffer, which: 'bfree' | 'bavail'): number {
   const disk = statfsSync(path)
-  return Math.max(0, bytes - statSync(path).blocks * 512 - disk[which] * disk.bsize)
+  return disk[which] * disk.bsize
 }

@@ -9,13 +9,13 @@ import { type OrderedDevice, withOrder } from '../daemon/orders.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError } from './command-error.js'
 
-/** A long call, or the bitmap of a large gain on a slow disk, may hold the server up. */
+/** A long call, another order, or the bitmap of a large gain on a slow disk may hold the server up. */
 const patienceMs = 120_000
 const stepMs = 20
 
 /** What the server says, where it can grow its volume. @throws CommandError */
 export async function growingServer(mount: MountEntry, name: string): Promise<HeardReport> {
-  const report = await reportOf(mount, name)
+  const report = await untilSaid(mount, name, (report) => report)
   const uid = process.geteuid!()
   const owner = ownerOf(mount)
   if (uid !== 0 && uid !== owner)
@@ -38,24 +38,30 @@ export async function orderGrowth(
   name: string,
   devices: readonly OrderedDevice[],
 ): Promise<Pick<GrowthReport, 'refusal' | 'hasFailed'>> {
-  return withOrder(deviceNumber(mount.device), { type: 'grow', devices }, async (order) => {
-    const deadline = performance.now() + patienceMs
-    for (;;) {
-      const server = await serverState(mount)
-      // A server that maps and formats a large gain answers nobody meanwhile.
-      if (server.state === 'dead' || (server.state === 'silent' && server.isStopped))
-        throw new CommandError(`${name}: ${complaintOf(server)!}`)
-      const growth = server.state === 'answers' ? server.report.growth : null
-      if (growth?.order === order && growth.isOver) return growth
-      if (performance.now() > deadline)
-        throw new CommandError(`${name}: its server has not done so yet; info tells its size`)
-      await sleep(stepMs)
-    }
-  })
+  return withOrder(deviceNumber(mount.device), { type: 'grow', devices }, (order) =>
+    untilSaid(mount, name, ({ growths }) => growths.find((growth) => growth.order === order)),
+  )
 }
 
-async function reportOf(mount: MountEntry, name: string): Promise<HeardReport> {
-  const server = await serverState(mount)
-  if (server.state === 'answers') return server.report
-  throw new CommandError(`${name}: ${complaintOf(server)!}`)
+/**
+ * Asks the server until it says what is looked for. One that maps and formats a large gain answers nobody meanwhile.
+ * @throws CommandError where it is dead or stopped, or that takes too long
+ */
+async function untilSaid<Said>(
+  mount: MountEntry,
+  name: string,
+  find: (report: HeardReport) => Said | undefined,
+): Promise<Said> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    const server = await serverState(mount)
+    const said = server.state === 'answers' ? find(server.report) : undefined
+    if (said !== undefined) return said
+    const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
+    if (isGone || performance.now() > deadline)
+      throw new CommandError(
+        `${name}: ${complaintOf(server) ?? 'its server has not done so yet; info tells its size'}`,
+      )
+    await sleep(stepMs)
+  }
 }

@@ -7,19 +7,16 @@
  * and its number: what the answer says of that holds in the server's PID namespace only.
  */
 import { randomBytes } from 'node:crypto'
-import { Socket, createServer } from 'node:net'
+import { type Socket, createServer } from 'node:net'
 import debug from 'debug'
 import { type DaemonReport, type HeardReport, parseReport } from './daemon-report.js'
 import { deviceNumber, ownerOf, readMountTable } from './mount-table.js'
-import { type Peer, connectTo, listeningSockets, nameLength } from './socket-owner.js'
+import { type Peer, answerTimeoutMs, connectTo, hear, listeningSockets, nameLength } from './socket-owner.js'
 
 export type { DaemonReport, HeardReport } from './daemon-report.js'
 
 const trace = debug('pmfs2:daemon')
 
-const answerTimeoutMs = 2000
-/** No report is as long. */
-const mostLetters = 65_536
 /** Further connections are closed at once. */
 const mostConnections = 32
 
@@ -91,24 +88,9 @@ async function firstOf(reports: readonly Promise<HeardReport | null>[]): Promise
   })
 }
 
-async function ask({ fd, pid }: Peer): Promise<HeardReport | null> {
-  return new Promise((resolve) => {
-    const socket = new Socket({ fd })
-    let text = ''
-    // All of it counts: one that sends a letter now and then has not answered.
-    const timer = setTimeout(() => socket.destroy(), answerTimeoutMs)
-    socket.setEncoding('utf8')
-    socket.on('data', (part: string) => {
-      text += part
-      if (text.length > mostLetters) socket.destroy()
-    })
-    socket.on('error', () => resolve(null))
-    socket.on('close', () => {
-      clearTimeout(timer)
-      const report = parseReport(text)
-      resolve(report === null ? null : { ...report, pid: pid === 0 ? null : pid })
-    })
-  })
+async function ask(peer: Peer): Promise<HeardReport | null> {
+  const report = parseReport((await hear(peer)) ?? '')
+  return report === null ? null : { ...report, pid: peer.pid === 0 ? null : peer.pid }
 }
 
 /** Who mounted it; null where it is mounted no more. */

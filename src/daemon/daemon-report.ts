@@ -47,8 +47,8 @@ export interface DaemonReport {
   readonly bytesWritten: number
   /** Null: of a server of before, which does not tell. */
   readonly usage: Usage | null
-  /** What became of the last order to grow; null where there was none. */
-  readonly growth: GrowthReport | null
+  /** What became of orders to grow that are still held out. */
+  readonly growths: readonly GrowthReport[]
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
   readonly damageMet: number
   readonly damagedPlaces: readonly string[]
@@ -84,7 +84,7 @@ const unsaid = {
   mapper: 'native',
   isDirect: true,
   mode: unsaidMode,
-  growth: null,
+  growths: [],
 } as const
 
 /** @returns null where the text is no report */
@@ -92,17 +92,18 @@ export function parseReport(text: string): DaemonReport | null {
   const said = parseObject(text)
   if (said === null) return null
   const value: Record<string, unknown> = { ...unsaid, ...said }
-  const { requests, usage, damagedPlaces: places, devices } = value
+  const { requests, usage, damagedPlaces: places, devices, growths } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
     isMode(value['mode']) &&
-    isGrowth(value['growth']) &&
     typeof value['isDirect'] === 'boolean' &&
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
-    [places, devices].every(areTexts)
+    [places, devices].every(areTexts) &&
+    Array.isArray(growths) &&
+    growths.every(isGrowth)
   return isReport ? (value as unknown as DaemonReport) : null
 }
 
@@ -114,11 +115,9 @@ function isMode(value: unknown): boolean {
 }
 
 function isGrowth(value: unknown): boolean {
-  if (value === null) return true
   if (!isObject(value)) return false
-  const { order, isOver, refusal, hasFailed } = value
-  const isText = typeof order === 'string' && typeof (refusal ?? '') === 'string'
-  return isText && [isOver, hasFailed].every((flag) => typeof flag === 'boolean')
+  const { order, refusal, hasFailed } = value
+  return typeof order === 'string' && typeof (refusal ?? '') === 'string' && typeof hasFailed === 'boolean'
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -4,34 +4,29 @@
  * end everything is let go of in the opposite order. The main thread does nothing on the request path.
  */
 import { closeSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import debug from 'debug'
-import { kernelName } from '../native/file-name.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
-import { shownLine, shownText } from '../check/name-text.js'
+import { shownText } from '../check/name-text.js'
 import { Statistics } from '../fuse/statistics.js'
-import { logIfAlone, tell } from './background.js'
-import { type Control, openControl } from './control.js'
-import { type DaemonReport, usageOf } from './daemon-report.js'
+import { tell } from './background.js'
 import { engineSetting } from './engine-setting.js'
-import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineFiles } from './engine-files.js'
 import { lackedDescriptors } from './descriptors.js'
 import { detach, detachLazily } from './detach.js'
 import { Growth } from './growth.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
+import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
 import { findMount, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
-import { deviceLine } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { noticesOf, openForMount } from './open-volume.js'
 import { type ChannelChoice, type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
-import { homesOf, nodesOfCpus } from './worker-nodes.js'
+import { localSegmentsOf, nodesOfCpus } from './worker-nodes.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
 import { workerFailure } from './worker-failure.js'
 import { Workers } from './workers.js'
@@ -72,7 +67,19 @@ export async function runMount(
     trace('attached %s to %s', source, mountpoint)
     const device = findMount(mountpoint)?.device ?? null
     const calls = new MountCalls(device)
-    const mounted = { mountpoint, source, device, calls, opened, signals, choice, ...prepared }
+    const { options, mapper } = request
+    const mounted = {
+      mountpoint,
+      source,
+      device,
+      calls,
+      opened,
+      signals,
+      choice,
+      options,
+      mapper,
+      ...prepared,
+    }
     await serveAndClose(request, mounted, live)
   } finally {
     signals.release()
@@ -85,7 +92,7 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { source, device, calls, opened, fd, plan, homes, signals } = mounted
+  const { source, device, calls, opened, fd, plan, localSegments, signals } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
@@ -95,7 +102,7 @@ async function serveAndClose(
     const mode = new ServingMode({
       device,
       opened,
-      homes,
+      localSegments,
       workers,
       calls,
       options: request.options,
@@ -107,7 +114,7 @@ async function serveAndClose(
     }
     // No worker has been told to serve yet; and a mount that did not come about leaves no mark of one.
     opened.markMounted()
-    isLeft = await serve(request, { ...mounted, workers, mode }, (notices) => {
+    isLeft = await serve({ ...mounted, workers, mode }, (notices) => {
       told.isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
@@ -141,13 +148,13 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
   return planWorkers(wish, { allowedCpus: allowedCpus(), queueCount: possibleCpuCount(), laneCount })
 }
 
-function startWorkers(request: MountRequest, { opened, fd, plan, homes, statistics }: Mounted): Workers {
+function startWorkers(request: MountRequest, { opened, fd, plan, localSegments, statistics }: Mounted): Workers {
   const common = {
     fd,
     files: engineFiles({
       medium: opened.description,
       state: opened.volume.state.description,
-      engine: engineSetting(opened.volume, request.options, homes()),
+      engine: engineSetting(opened.volume, request.options, localSegments()),
     }),
     statistics: statistics.buffer.mapping,
     options: { ...request.options, overRing: false },
@@ -162,19 +169,20 @@ function prepareOrClose(
   mountpoint: string,
   opened: OpenedVolume,
   choice: ChannelChoice,
-): Pick<Mounted, 'plan' | 'homes' | 'statistics' | 'fd'> {
+): Pick<Mounted, 'plan' | 'localSegments' | 'statistics' | 'fd'> {
   try {
     const { laneCount } = opened.volume.setting.geometry
     const plan = planOf(request, choice, laneCount)
-    const homes = () => {
+    const localSegments = () => {
       const cpus = plan.servers.map(({ cpu }) => cpu)
       const { superblock } = opened.volume
       const nodes = superblock.segments.map(({ device }) => opened.devices[device]!.numaNode)
-      return homesOf(cpus, nodes, nodesOfCpus())
+      const found = localSegmentsOf(cpus, nodes, nodesOfCpus)
+      trace('local segments of each worker: %j', found)
+      return found
     }
-    trace('segments near to each worker: %j', homes())
     const statistics = Statistics.create(laneCount)
-    return { plan, homes, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
+    return { plan, localSegments, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
   } catch (error) {
     opened.close()
     throw error
@@ -182,8 +190,7 @@ function prepareOrClose(
 }
 
 /** What a mount holds. */
-interface Mounted {
-  readonly mountpoint: string
+interface Mounted extends LiveMount {
   /**
    * What the mount table shows: the first device of the volume, whichever was named, so that a volume has one name
    * there.
@@ -191,16 +198,12 @@ interface Mounted {
   readonly source: string
   /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
   readonly device: string | null
-  readonly calls: MountCalls
-  readonly opened: OpenedVolume
   /** Of /dev/fuse. */
   readonly fd: number
-  readonly signals: EndingSignals
   readonly choice: ChannelChoice
   readonly plan: WorkersPlan
-  /** Segments near to each worker; a volume that grows gets more of them. */
-  readonly homes: () => EngineSetting['homes']
-  readonly statistics: Statistics
+  /** A volume that grows gets more of them. */
+  readonly localSegments: () => EngineSetting['localSegments']
 }
 
 interface Served extends Mounted {
@@ -209,69 +212,34 @@ interface Served extends Mounted {
 }
 
 /** Resolves when the mount has ended in order. @returns whether it may still be seen */
-async function serve(
-  request: MountRequest,
-  served: Served,
-  live: (notices: readonly string[]) => void,
-): Promise<boolean> {
-  const { mountpoint, calls, opened, signals, choice, statistics, workers, mode } = served
-  const whenServing = (action: () => void): void => mode.whenServing(action)
-  const ending = new Ending({ calls, workers, statistics, whenServing })
-  let control: Control | null = null
-  signals.action = () => ending.ask()
+async function serve(served: Served, live: (notices: readonly string[]) => void): Promise<boolean> {
+  const { opened, options, choice, workers, mode } = served
   try {
-    await workers.serve()
-    // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
-    const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => workers.ended), workers.ended])
-    const growth = root === undefined ? null : new Growth(root.dev, { opened, mode })
-    const facts = () => {
-      // The client may be in another mount namespace, and changes there cause no event in this one.
-      mode.follow()
-      growth?.follow()
-      return report(request, served, growth)
-    }
-    mode.watch()
-    if (root !== undefined) control = openControl(root.dev, facts)
-    const lines = opened.devices.map(deviceLine)
-    const lossy = request.options.writebackCache ? [writebackNotice] : []
-    const notices = noticesOf(opened, request.options)
-    live([...notices, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
-    for (const line of lines) trace('%s', line)
-    logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
-    await workers.ended
-    return ending.hasStopped
+    return await untilEnded(served, {
+      server: workers,
+      start: () => workers.serve(),
+      whenServing: (action) => mode.whenServing(action),
+      begin(number) {
+        const growth = new Growth(number, { opened, mode })
+        mode.watch()
+        return () => {
+          // The client may be in another mount namespace, and changes there cause no event in this one.
+          mode.follow()
+          growth.follow()
+          const { channel } = choice
+          const own = { channel, workers: workers.count, mode: mode.report, growths: growth.reports }
+          return { ...volumeReport(served), ...own }
+        }
+      },
+      live() {
+        const lossy = options.writebackCache ? [writebackNotice] : []
+        live([...noticesOf(opened, options), ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+      },
+    })
   } finally {
-    control?.close()
     mode.release()
-    signals.action = null
-    ending.release()
   }
 }
 
 const writebackNotice =
   'writeback_cache: buffered writes are durable only after fsync(2), close(2) or unmounting; a power failure or a killed server loses later ones'
-const startedAt = new Date().toISOString()
-
-function report(request: MountRequest, served: Served, growth: Growth | null): DaemonReport {
-  const { mountpoint, source, choice, workers, statistics, mode } = served
-  const { volume, devices } = served.opened
-  return {
-    device: source,
-    devices: devices.map(({ path }) => path),
-    mountpoint,
-    channel: choice.channel,
-    data: request.options.data,
-    mapper: request.mapper,
-    isDirect: devices.every(({ domain }) => domain.isDirect),
-    workers: workers.count,
-    startedAt,
-    mode: mode.report,
-    growth: growth?.report ?? null,
-    requests: statistics.requests(),
-    bytesRead: statistics.bytesRead,
-    bytesWritten: statistics.bytesWritten,
-    usage: usageOf(volume),
-    damageMet: volume.state.damageMet,
-    damagedPlaces: volume.damagedPlaces,
-  }
-}

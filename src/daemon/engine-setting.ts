@@ -6,15 +6,15 @@ import type { MountOptions } from './mount-options.js'
 
 type EngineOptions = Pick<MountOptions, 'acls' | 'data' | 'strictAccessTimes'>
 
-/** @param homes as {@link EngineSetting.homes} */
+/** @param localSegments as {@link EngineSetting.localSegments} */
 export function engineSetting(
   volume: Volume,
   { acls, data, strictAccessTimes }: EngineOptions,
-  homes: EngineSetting['homes'],
+  localSegments: EngineSetting['localSegments'],
 ): EngineSetting {
   return {
     ...volume.setting,
-    homes,
+    localSegments,
     isChecked: process.env['PMFS2_CHECKED'] === '1',
     hasAcls: acls,
     data,

@@ -3,26 +3,23 @@
  * A mount's life where fuse-native serves it: as in daemon.ts, but this thread serves, by the calls of src/api/. It
  * must therefore make no call that could wait for the mount.
  */
-import { stat } from 'node:fs/promises'
 import debug from 'debug'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { Session } from '../api/session.js'
-import { shownLine, shownText } from '../check/name-text.js'
+import { shownText } from '../check/name-text.js'
 import { type FuseLibrary, LibraryError, loadFuseLibrary } from '../fuse-native/library.js'
 import { PathFiles } from '../fuse-native/path-files.js'
 import { FuseNativeServer } from '../fuse-native/server.js'
 import { Statistics } from '../fuse/statistics.js'
-import { deviceLine } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
-import { logIfAlone, tell } from './background.js'
-import { type Control, openControl } from './control.js'
-import { type DaemonReport, usageOf } from './daemon-report.js'
+import { tell } from './background.js'
+import type { DaemonReport } from './daemon-report.js'
 import { detachLazily } from './detach.js'
-import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineSetting } from './engine-setting.js'
 import { type FuseNativeWishes, checkFuseNativeOptions, libfuseOptions } from './fuse-native-options.js'
 import { checkMountpoint } from './kernel-mount.js'
+import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
@@ -74,7 +71,6 @@ class FuseNativeMount {
   readonly #statistics = Statistics.create(1)
   readonly #session: Session
   readonly #server: FuseNativeServer
-  readonly #startedAt = new Date().toISOString()
 
   /** @param opened closed again where this throws */
   constructor(library: FuseLibrary, request: FuseNativeRequest, mountpoint: string, opened: OpenedVolume) {
@@ -116,7 +112,23 @@ class FuseNativeMount {
       await this.#start()
       device = findMount(this.#mountpoint)?.device ?? null
       calls = new MountCalls(device)
-      isLeft = await this.#serve(signals, calls, live)
+      const mount = {
+        mountpoint: this.#mountpoint,
+        options: this.#options,
+        mapper: this.#mapper,
+        opened,
+        signals,
+        calls,
+        statistics: this.#statistics,
+      }
+      isLeft = await untilEnded(mount, {
+        server: this.#server,
+        start: () => Promise.resolve(),
+        whenServing: (action) => action(),
+        begin: () => () => this.#report(mount),
+        live: () =>
+          live([...noticesOf(opened, this.#options), ...(this.#options.readOnly ? [] : [timesNotice])]),
+      })
     } catch (error) {
       opened.volume.state.markFailed()
       await calls?.end()
@@ -146,66 +158,23 @@ class FuseNativeMount {
     }
   }
 
-  /** Resolves when the mount has ended in order. @returns whether it may still be seen */
-  async #serve(
-    signals: EndingSignals,
-    calls: MountCalls,
-    live: (notices: readonly string[]) => void,
-  ): Promise<boolean> {
-    const server = this.#server
-    const opened = this.#opened
-    const ending = new Ending({
-      calls,
-      workers: server,
-      statistics: this.#statistics,
-      whenServing: (action) => action(),
-    })
-    let control: Control | null = null
-    signals.action = () => ending.ask()
-    try {
-      const root = await Promise.race([stat(this.#mountpoint).catch(() => server.ended), server.ended])
-      if (root !== undefined) control = openControl(root.dev, () => this.#report())
-      const lines = opened.devices.map(deviceLine)
-      live([...noticesOf(opened, this.#options), ...(this.#options.readOnly ? [] : [timesNotice])])
-      logIfAlone(shownLine(`mounted on ${this.#mountpoint}; ${lines.join('; ')}`))
-      await server.ended
-      return ending.hasStopped
-    } finally {
-      control?.close()
-      signals.action = null
-      ending.release()
-    }
-  }
-
-  #report(): DaemonReport {
-    const { volume, devices } = this.#opened
+  #report(mount: LiveMount): DaemonReport {
+    const { xattrs } = this.#options
     return {
-      device: this.#source,
-      devices: devices.map(({ path }) => path),
-      mountpoint: this.#mountpoint,
+      ...volumeReport(mount),
       channel: 'fuse-native',
-      data: this.#options.data,
-      isDirect: devices.every(({ domain }) => domain.isDirect),
       workers: 1,
-      startedAt: this.#startedAt,
       mode: {
-        readOnly: volume.isReadOnly,
+        readOnly: this.#opened.volume.isReadOnly,
         isChanging: false,
         refusal: null,
         directIo: true,
         writebackCache: false,
-        xattrs: this.#options.xattrs,
+        xattrs,
         acls: false,
         onErrors: 'continue',
       },
-      requests: this.#statistics.requests(),
-      bytesRead: this.#statistics.bytesRead,
-      bytesWritten: this.#statistics.bytesWritten,
-      usage: usageOf(volume),
-      damageMet: volume.state.damageMet,
-      damagedPlaces: volume.damagedPlaces,
-      mapper: this.#mapper,
-      growth: null,
+      growths: [],
     }
   }
 }

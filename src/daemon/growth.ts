@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
+import debug from 'debug'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { DeviceError } from '../pmem/device-error.js'
-import type { Device } from '../pmem/device.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { statOf } from '../pmem/probe.js'
 import { MountError } from './mount-error.js'
-import { type OrderedDevice, Orders } from './orders.js'
+import { type GrowOrder, type OrderedDevice, Orders } from './orders.js'
 import type { ServingMode } from './serving-mode.js'
 
-/** What became of the last order. */
+const trace = debug('pmfs2:daemon')
+
+/** What became of an order. */
 export interface GrowthReport {
   /** Name of the order. */
   readonly order: string
-  readonly isOver: boolean
-  /** Why it did not grow; null where it has, or is about to. */
+  /** Why it did not grow; null where it has. */
   readonly refusal: string | null
   /** The mount has failed. What was to be added may belong to the volume by now. */
   readonly hasFailed: boolean
@@ -28,7 +29,8 @@ export interface GrowthParts {
 }
 
 export class Growth {
-  report: GrowthReport | null = null
+  /** Of orders that are carried out, by their names, as long as they are held out. */
+  readonly #reports = new Map<string, GrowthReport>()
   readonly #parts: GrowthParts
   readonly #orders: Orders
   #last: Promise<void> = Promise.resolve()
@@ -36,32 +38,46 @@ export class Growth {
   /** @param device number of the mount (st_dev) */
   constructor(device: number, parts: GrowthParts) {
     this.#parts = parts
-    this.#orders = new Orders(device, (name, { devices }) => {
-      this.#last = this.#last.then(() => this.#grow(name, devices))
+    this.#orders = new Orders(device, (name, order) => {
+      this.#last = this.#last.then(() => this.#carryOut(name, order))
     })
+  }
+
+  /** What became of each order, until whoever holds it out has heard of it. */
+  get reports(): readonly GrowthReport[] {
+    return [...this.#reports.values()]
   }
 
   /** Looks for orders. */
   follow(): void {
-    this.#orders.look()
+    const names = this.#orders.look()
+    for (const name of this.#reports.keys()) if (!names.includes(name)) this.#reports.delete(name)
   }
 
-  async #grow(order: string, devices: readonly OrderedDevice[]): Promise<void> {
-    const { opened, mode } = this.#parts
-    this.report = { order, isOver: false, refusal: null, hasFailed: false }
+  async #carryOut(name: string, order: GrowOrder | null): Promise<void> {
+    const { opened } = this.#parts
     let refusal: string | null = null
-    let further: readonly Device[] = []
     try {
-      // While workers still serve: looking at a path may ask them.
-      further = opened.openFurther(devices.map(({ path }) => path))
-      devices.forEach(checkSame)
-      await mode.whilePaused(() => opened.grow(further))
+      if (order === null) throw new MountError('its server does not understand this order')
+      await this.#grow(order)
     } catch (error) {
+      trace('order %s: %o', name, error)
       refusal = isRefusal(error) ? error.message : 'it has failed'
-    } finally {
-      for (const device of further) if (!opened.devices.includes(device)) device.close()
     }
-    this.report = { order, isOver: true, refusal, hasFailed: opened.volume.state.isFailed }
+    this.#reports.set(name, { order: name, refusal, hasFailed: opened.volume.state.isFailed })
+  }
+
+  async #grow({ devices }: GrowOrder): Promise<void> {
+    const { opened, mode } = this.#parts
+    // While workers still serve: looking at a path may ask them.
+    devices.forEach(checkSame)
+    const further = opened.openFurther(devices.map(({ path }) => path))
+    try {
+      await mode.whilePaused(() => opened.grow(further))
+    } finally {
+      // Those that have joined are no longer in it.
+      further.close()
+    }
   }
 }
 
@@ -73,6 +89,6 @@ function checkSame({ path, identity }: OrderedDevice): void {
 }
 
 /** Whether an error says why the volume stays as it is. */
-export function isRefusal(error: unknown): error is Error {
+function isRefusal(error: unknown): error is Error {
   return [DeviceError, VolumeError, PmemError, MountError].some((kind) => error instanceof kind)
 }

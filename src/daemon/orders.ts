@@ -6,9 +6,10 @@
  * became of an order is in the server's report, of which the kernel assures as well.
  */
 import { randomBytes } from 'node:crypto'
-import { Socket, createServer } from 'node:net'
+import { closeSync } from 'node:fs'
+import { createServer } from 'node:net'
 import debug from 'debug'
-import { type Peer, connectTo, listeningSockets, nameLength } from './socket-owner.js'
+import { type Peer, connectTo, hear, listeningSockets, nameLength } from './socket-owner.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -26,9 +27,6 @@ export interface GrowOrder {
   /** None: what its devices have gained. */
   readonly devices: readonly OrderedDevice[]
 }
-
-const answerTimeoutMs = 2000
-const mostLetters = 65_536
 
 function prefixOf(device: number): string {
   return `\0pmfs2-order/${device}/`
@@ -62,61 +60,49 @@ export async function withOrder<Result>(
 
 /** The server's side: finds each order once. */
 export class Orders {
-  readonly #device: number
-  readonly #take: (name: string, order: GrowOrder) => void
+  readonly #prefix: string
+  readonly #take: (name: string, order: GrowOrder | null) => void
+  /** Sockets whose order has come, or is on its way, or is not obeyed. */
   #known = new Set<string>()
 
-  /** @param device number of the mount (st_dev) */
-  constructor(device: number, take: (name: string, order: GrowOrder) => void) {
-    this.#device = device
+  /** @param device number of the mount (st_dev) @param take is told null where it does not understand the order */
+  constructor(device: number, take: (name: string, order: GrowOrder | null) => void) {
+    this.#prefix = prefixOf(device)
     this.#take = take
   }
 
-  /** Looks for orders, and takes them as they come. */
-  look(): void {
-    const prefix = prefixOf(this.#device)
-    const names = listeningSockets(prefix)
-    const before = this.#known
-    this.#known = new Set(names)
-    for (const name of names.filter((name) => !before.has(name))) {
-      const peer = peerAt(name)
-      if (peer !== null) void this.#fetch(name.slice(prefix.length, nameLength), peer)
-    }
+  /** Looks for orders, and takes them as they come. @returns the names of those that are held out */
+  look(): string[] {
+    const sockets = listeningSockets(this.#prefix)
+    this.#known = new Set(sockets.filter((socket) => this.#known.has(socket)))
+    for (const socket of sockets) if (!this.#known.has(socket)) this.#meet(socket)
+    return sockets.map((socket) => this.#nameOf(socket))
   }
 
-  async #fetch(name: string, { fd, pid }: Peer): Promise<void> {
-    const order = parse(await read(fd))
-    trace('an order from process %d: %o', pid, order)
-    if (order !== null) this.#take(name, order)
+  /** One that cannot be reached, or does not say all in time, is met again when orders are looked for next. */
+  #meet(socket: string): void {
+    const [peer] = connectTo([socket], null)
+    if (peer === undefined) return
+    this.#known.add(socket)
+    if (isObeyed(peer)) void this.#fetch(socket, peer)
+    else closeSync(peer.fd)
+  }
+
+  async #fetch(socket: string, peer: Peer): Promise<void> {
+    const text = await hear(peer)
+    trace('an order from process %d: %s', peer.pid, text)
+    if (text === null) this.#known.delete(socket)
+    else this.#take(this.#nameOf(socket), parse(text))
+  }
+
+  #nameOf(socket: string): string {
+    return socket.slice(this.#prefix.length, nameLength)
   }
 }
 
-/** Root, or who has started this server; null where somebody else listens. */
-function peerAt(name: string): Peer | null {
-  for (const uid of new Set([0, process.geteuid!()])) {
-    const [peer] = connectTo([name], uid)
-    if (peer !== undefined) return peer
-  }
-  return null
-}
-
-/** All that comes, within a time. */
-function read(fd: number): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = new Socket({ fd })
-    let text = ''
-    const timer = setTimeout(() => socket.destroy(), answerTimeoutMs)
-    socket.setEncoding('utf8')
-    socket.on('data', (part: string) => {
-      text += part
-      if (text.length > mostLetters) socket.destroy()
-    })
-    socket.on('error', () => undefined)
-    socket.on('close', () => {
-      clearTimeout(timer)
-      resolve(text)
-    })
-  })
+/** Root, and who has started this server. */
+function isObeyed({ uid }: Peer): boolean {
+  return uid === 0 || uid === process.geteuid!()
 }
 
 function parse(text: string): GrowOrder | null {

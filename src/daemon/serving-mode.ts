@@ -56,7 +56,7 @@ export interface ModeParts {
   /** Device number of the mount, as the mount table has it; null where it is gone. */
   readonly device: string | null
   readonly opened: OpenedVolume
-  readonly homes: () => EngineSetting['homes']
+  readonly localSegments: () => EngineSetting['localSegments']
   readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
   readonly calls: Pick<MountCalls, 'remountReadOnly'>
   readonly options: MountOptions
@@ -162,16 +162,22 @@ export class ServingMode {
   }
 
   #workPaused(work: () => void): void {
-    const { opened, workers, options } = this.#parts
+    const { opened, workers } = this.#parts
     try {
       work()
     } catch (error) {
       if (opened.volume.state.isFailed) workers.fail(error)
+      else this.#goOn()
       throw error
-    } finally {
-      const engine = engineSetting(opened.volume, { ...options, ...this.#times }, this.#parts.homes())
-      workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
     }
+    this.#goOn()
+  }
+
+  /** Workers serve again, with new engines. */
+  #goOn(): void {
+    const { opened, workers, options, localSegments } = this.#parts
+    const engine = engineSetting(opened.volume, { ...options, ...this.#times }, localSegments())
+    workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
   }
 
   #noteChanged(): void {
@@ -192,7 +198,6 @@ export class ServingMode {
 
   async #change(entry: MountEntry): Promise<void> {
     const { opened, workers, calls, tell } = this.#parts
-    const { volume } = opened
     if (this.#followed !== null && !isSameTimes(entry, this.#followed)) this.#times = timesOf(entry)
     this.#followed = entry
     const isToBe = isReadOnly(entry)
@@ -203,9 +208,8 @@ export class ServingMode {
     if (this.#isOver || !workers.arePaused) return
     this.#refusal = this.#become(becomes)
     if (!isToBe && this.#isForced) this.#refusal = stays
-    const engine = engineSetting(volume, { ...this.#parts.options, ...this.#times }, this.#parts.homes())
-    workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
-    trace('serving %s', volume.isReadOnly ? 'read-only' : 'for writing')
+    this.#goOn()
+    trace('serving %s', opened.volume.isReadOnly ? 'read-only' : 'for writing')
     if (this.#refusal === null) return
     tell(this.#refusal)
     // What the kernel lets programs try would only fail here.

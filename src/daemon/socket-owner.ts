@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Who listens on abstract sockets. Anybody may take any name, so a listener is identified by the credentials that the
- * kernel keeps of it (SO_PEERCRED), which every user may read and nobody can forge.
+ * Who listens on abstract sockets, and what they say. Anybody may take any name, so a listener is identified by the
+ * credentials that the kernel keeps of it (SO_PEERCRED), which every user may read and nobody can forge.
  */
 import { closeSync, readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { native } from '../native/index.js'
 
 /**
@@ -13,6 +14,10 @@ import { native } from '../native/index.js'
  */
 export const nameLength = 100
 
+/** Either side waits so long for the other one. */
+export const answerTimeoutMs = 2000
+/** Nothing that is said is as long. */
+const mostLetters = 65_536
 /** Connections at the same time; a mount has one server. */
 const mostPeers = 16
 
@@ -43,6 +48,8 @@ export interface Peer {
   readonly fd: number
   /** Number of the process; 0 where it is not in this PID namespace. */
   readonly pid: number
+  /** Its user. */
+  readonly uid: number
 }
 
 /** Connects to those of the sockets on which a process of `uid` (null: anybody's) listens. */
@@ -52,11 +59,34 @@ export function connectTo(names: readonly string[], uid: number | null): Peer[] 
     const fd = native.connectAbstract(Buffer.from(name, 'latin1'))
     if (fd < 0) continue
     const pid = native.peerProcess(fd)
-    if (pid >= 0 && (uid === null || native.peerUser(fd) === uid) && peers.length < mostPeers)
-      peers.push({ fd, pid })
+    const user = native.peerUser(fd)
+    if (pid >= 0 && (uid === null || user === uid) && peers.length < mostPeers)
+      peers.push({ fd, pid, uid: user })
     else closeSync(fd)
   }
   return peers
+}
+
+/** All that a peer says until it closes the connection; null where that takes too long, is too long, or fails. */
+export function hear({ fd }: Peer): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = new Socket({ fd })
+    let text = ''
+    let isWhole = false
+    // All of it counts: one that sends a letter now and then has not answered.
+    const timer = setTimeout(() => socket.destroy(), answerTimeoutMs)
+    socket.setEncoding('utf8')
+    socket.on('data', (part: string) => {
+      text += part
+      if (text.length > mostLetters) socket.destroy()
+    })
+    socket.on('end', () => (isWhole = true))
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearTimeout(timer)
+      resolve(isWhole ? text : null)
+    })
+  })
 }
 
 /** The process of `uid` (null: anybody) that listens on one of the sockets (0: out of sight); null where none does. */

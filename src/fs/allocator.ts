@@ -11,26 +11,23 @@ import { bitMask, popCount, trailingZeros } from './bits.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
+import { RunSearch } from './run-search.js'
 import {
   FAILED,
   FREE_BLOCKS,
   HELD_BLOCKS,
   LAST_GROWN,
   PROMISED_BLOCKS,
-  SEARCH_HINT,
-  SEGMENT_HINTS,
   type SharedState,
 } from './shared-state.js'
 
-/** A search for a long run settles for the longest one seen after so many. */
-const runsExamined = 64
-const wordsPerGroupShift = 10
 /** Of what is free and not reserved, one file may have this part ahead. */
 const shareOfFree = 8
 /** A claim that waits for held blocks looks again after this long. */
 const recheckMs = 100
 const everyone = 0x7fff_ffff
-const homeWords = 3
+/** So many blocks of the bitmap are in memory at a time when it is loaded. */
+const loadedBlocks = 256
 
 export class Allocator implements ReservedBlocks {
   /** The blocks that the last {@link claim} took. */
@@ -42,20 +39,18 @@ export class Allocator implements ReservedBlocks {
   readonly #geometry: Geometry
   readonly #words: Int32Array
   readonly #bitmap: number
-  readonly #wordCount: number
   readonly #reservations: Reservations
-  /** Of each segment in which to look first: its number, its first block for data, and the block after its last. */
-  readonly #home: Uint32Array
+  readonly #runs: RunSearch
   /** Of PROMISED_BLOCKS, those of the promise in hand: what it has left for this worker's claims. */
   #promised = 0
 
-  /** @param home numbers of the segments in which to look first */
+  /** @param local numbers of the segments in which to look first */
   constructor(
     medium: Medium,
     state: SharedState,
     locks: Locks,
     geometry: Geometry,
-    home: readonly number[] = [],
+    local: readonly number[] = [],
   ) {
     this.#medium = medium
     this.#state = state
@@ -63,14 +58,8 @@ export class Allocator implements ReservedBlocks {
     this.#geometry = geometry
     this.#words = state.words
     this.#bitmap = state.bitmap
-    this.#wordCount = Math.ceil(geometry.blockCount / 32)
     this.#reservations = new Reservations(state, this)
-    this.#home = Uint32Array.from(
-      home.flatMap((segment) => {
-        const { first, blocks, dataStart } = geometry.segments[segment]!
-        return [segment, dataStart, first + blocks]
-      }),
-    )
+    this.#runs = new RunSearch(state, geometry, local)
   }
 
   /** What files have ahead is free. */
@@ -78,12 +67,24 @@ export class Allocator implements ReservedBlocks {
     return Atomics.load(this.#words, FREE_BLOCKS) >>> 0
   }
 
-  /** Fills the working bitmap from the persistent one. Once per open, after recovery. */
+  /**
+   * Fills the working bitmap from the persistent one, after recovery. Once per open: the working bitmap is zeros, and
+   * those that stay become no memory.
+   */
   load(): void {
     Atomics.store(this.#words, FREE_BLOCKS, this.#loadGroups(0))
-    Atomics.store(this.#words, SEARCH_HINT, this.#geometry.dataStart)
-    this.#placeHints(0)
+    this.#runs.begin(0)
     this.#withhold()
+  }
+
+  /** The same once more, when the medium holds something else. */
+  reload(): void {
+    for (let group = 0; group < this.#state.groupCount; group++) {
+      if (this.#words[this.#state.groupFree + group] === blocksPerBitmapBlock) continue
+      const at = this.#bitmap + group * blockWords
+      this.#words.fill(0, at, at + blockWords)
+    }
+    this.load()
   }
 
   /**
@@ -93,15 +94,8 @@ export class Allocator implements ReservedBlocks {
   loadFrom(blockCount: number): void {
     const group = Math.ceil(blockCount / blocksPerBitmapBlock)
     Atomics.add(this.#words, FREE_BLOCKS, this.#loadGroups(group))
-    this.#placeHints(blockCount)
+    this.#runs.begin(blockCount)
     this.#withhold()
-  }
-
-  /** Searches in the segments from a block on begin at their beginning. */
-  #placeHints(from: number): void {
-    this.#geometry.segments.forEach(({ first, dataStart }, n) => {
-      if (first >= from) Atomics.store(this.#words, SEGMENT_HINTS + n, dataStart)
-    })
   }
 
   /** @returns how many free blocks there are from a group on */
@@ -112,22 +106,32 @@ export class Allocator implements ReservedBlocks {
       if (bitmapBlock < 0) {
         // A gap between segments.
         this.#words.fill(-1, this.#bitmap + group * blockWords, this.#bitmap + (group + 1) * blockWords)
+        this.#words[this.#state.groupFree + group] = 0
         continue
       }
-      const source = this.#medium.wordsOf(bitmapBlock)
-      const at = this.#medium.wordOf(bitmapBlock)
-      const to = this.#bitmap + group * blockWords
-      let used = 0
-      for (let n = 0; n < blockWords; n++) {
-        const word = source[at + n]!
-        this.#words[to + n] = word
-        used += popCount(word)
-      }
-      const free = blocksPerBitmapBlock - used
+      const free = this.#loadGroup(group, bitmapBlock)
       this.#words[this.#state.groupFree + group] = free
       total += free
+      // From now on the persistent bitmap is stored to, here and there.
+      if (bitmapBlock % loadedBlocks === loadedBlocks - 1)
+        this.#medium.dropPages(bitmapBlock - loadedBlocks + 1, loadedBlocks)
     }
     return total
+  }
+
+  /** @returns how many free blocks there are in a group */
+  #loadGroup(group: number, bitmapBlock: number): number {
+    const source = this.#medium.wordsOf(bitmapBlock)
+    const at = this.#medium.wordOf(bitmapBlock)
+    const to = this.#bitmap + group * blockWords
+    let used = 0
+    for (let n = 0; n < blockWords; n++) {
+      const word = source[at + n]!
+      if (word === 0) continue
+      this.#words[to + n] = word
+      used += popCount(word)
+    }
+    return blocksPerBitmapBlock - used
   }
 
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */
@@ -239,13 +243,13 @@ export class Allocator implements ReservedBlocks {
   hold(from: number, to: number, fewest: number, most: number, continues: boolean): number {
     let found = 0
     this.#locks.lockAllocator()
-    for (let block = this.#nextFree(from, to); block < to && found === 0;) {
-      const length = this.#measure(block, Math.max(fewest, most))
+    for (let block = this.#runs.nextFree(from, to); block < to && found === 0;) {
+      const length = this.#runs.measure(block, Math.max(fewest, most))
       if (length >= fewest || (continues && block === from)) {
         found = this.#mark(block, Math.min(length, most, to - block))
         this.runStart = block
       }
-      block = this.#nextFree(block + length, to)
+      block = this.#runs.nextFree(block + length, to)
     }
     this.#words[HELD_BLOCKS]! += found
     this.#locks.unlockAllocator()
@@ -279,7 +283,7 @@ export class Allocator implements ReservedBlocks {
     }
     if (found === 0) return 0
     this.#mark(this.runStart, found)
-    this.#words[this.#hintOf(this.runStart)] = this.runStart + found
+    this.#runs.goOnBehind(this.runStart, found)
     const taken = Math.min(found, want)
     if (ahead > 0) this.#reservations.set(file, this.runStart + taken, found - taken)
     return taken
@@ -299,7 +303,7 @@ export class Allocator implements ReservedBlocks {
   }
 
   #isFreeGoal(goal: number): boolean {
-    return goal !== 0 && goal < this.#geometry.blockCount && this.#isFree(goal)
+    return goal !== 0 && goal < this.#geometry.blockCount && this.#runs.isFree(goal)
   }
 
   /** Releases what a file has ahead, once it was closed or truncated. */
@@ -328,11 +332,7 @@ export class Allocator implements ReservedBlocks {
   /** For {@link Reservations}, under the lock: they have counted as free all the time. */
   unreserve(first: number, count: number): void {
     this.#unmark(first, count)
-    // So that files lie close together when the runs ahead of them go.
-    const words = this.#words
-    if (words[SEARCH_HINT]! >>> 0 === first + count) words[SEARCH_HINT] = first
-    const end = SEGMENT_HINTS + this.#geometry.segments.length
-    for (let at = SEGMENT_HINTS; at < end; at++) if (words[at]! >>> 0 === first + count) words[at] = first
+    this.#runs.goBackTo(first, count)
   }
 
   #unmark(first: number, count: number): number {
@@ -349,6 +349,7 @@ export class Allocator implements ReservedBlocks {
       released += changed
       done += part
     }
+    this.#runs.released(first, count)
     return released
   }
 
@@ -364,91 +365,11 @@ export class Allocator implements ReservedBlocks {
   #find(goal: number, want: number): number {
     if (this.#isFreeGoal(goal)) {
       this.runStart = goal
-      return this.#measure(goal, want)
+      return this.#runs.measure(goal, want)
     }
-    this.#bestLength = 0
-    this.#examined = 0
-    if (this.#findAtHome(want)) return this.#bestLength
-    const hint = this.#words[SEARCH_HINT]! >>> 0
-    const start = hint < this.#geometry.blockCount ? hint : this.#geometry.dataStart
-    if (this.#scan(start, this.#geometry.blockCount, want)) return this.#bestLength
-    this.#scan(this.#geometry.dataStart, start, want)
-    return this.#bestLength
-  }
-
-  /** Looks where this worker is to look first. @returns whether there is a free block */
-  #findAtHome(want: number): boolean {
-    const home = this.#home
-    for (let n = 0; n < home.length; n += homeWords) {
-      const hint = this.#words[SEGMENT_HINTS + home[n]!]! >>> 0
-      if (this.#scan(hint, home[n + 2]!, want) || this.#scan(home[n + 1]!, hint, want)) return true
-    }
-    return this.#bestLength > 0
-  }
-
-  /** The word that tells where a search goes on after this block. */
-  #hintOf(block: number): number {
-    const home = this.#home
-    for (let n = 0; n < home.length; n += homeWords) {
-      if (block >= home[n + 1]! && block < home[n + 2]!) return SEGMENT_HINTS + home[n]!
-    }
-    return SEARCH_HINT
-  }
-
-  #bestLength = 0
-  #examined = 0
-
-  /** Looks for a run from `from` on. @returns true where the search can end */
-  #scan(from: number, to: number, want: number): boolean {
-    for (let block = this.#nextFree(from, to); block < to;) {
-      const length = this.#measure(block, want)
-      if (length > this.#bestLength) {
-        this.#bestLength = length
-        this.runStart = block
-      }
-      if (length === want || ++this.#examined === runsExamined) return true
-      block = this.#nextFree(block + length, to)
-    }
-    return false
-  }
-
-  /** The first free block from `from` on; `to` or one behind it where there is none before that. */
-  #nextFree(from: number, to: number): number {
-    const words = this.#words
-    let block = from
-    while (block < to) {
-      const index = block >>> 5
-      if ((index & ((1 << wordsPerGroupShift) - 1)) === 0 && (block & 31) === 0) {
-        if (words[this.#state.groupFree + (index >>> wordsPerGroupShift)] === 0) {
-          block += blocksPerBitmapBlock
-          continue
-        }
-      }
-      const free = ~words[this.#bitmap + index]! & (-1 << (block & 31))
-      // Without the shift, the compiler takes it for a number that may not fit into 32 bits, and boxes it.
-      if (free !== 0) return (index * 32 + trailingZeros(free)) >>> 0
-      block = (index + 1) * 32
-    }
-    return block
-  }
-
-  /** Free blocks from `block` on, `want` at the most. */
-  #measure(block: number, want: number): number {
-    let length = 0
-    while (length < want) {
-      const at = block + length
-      if (at >>> 5 >= this.#wordCount) break
-      const used = this.#words[this.#bitmap + (at >>> 5)]! >>> (at & 31)
-      const here = used === 0 ? 32 - (at & 31) : trailingZeros(used)
-      if (here === 0) break
-      length += here
-      if (used !== 0) break
-    }
-    return Math.min(length, want)
-  }
-
-  #isFree(block: number): boolean {
-    return ((this.#words[this.#bitmap + (block >>> 5)]! >>> (block & 31)) & 1) === 0
+    const found = this.#runs.find(want)
+    this.runStart = this.#runs.start
+    return found
   }
 
   /** @returns how many of the blocks were free */
@@ -471,7 +392,7 @@ export class Allocator implements ReservedBlocks {
 
   /** Whether the working bitmap has the block in use. */
   isUsed(block: number): boolean {
-    return !this.#isFree(block)
+    return !this.#runs.isFree(block)
   }
 
   /**

@@ -78,7 +78,7 @@ export class EngineParts {
     const area = new DataArea(geometry)
     const map = new BlockMap(medium, area)
     const locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
-    const allocator = new Allocator(medium, state, locks, geometry, setting.homes[worker])
+    const allocator = new Allocator(medium, state, locks, geometry, setting.localSegments[worker])
     const Log = setting.isChecked ? CheckedTransaction : Transaction
     const tx = new Log(medium, allocator, geometry, worker)
     this.medium = medium

@@ -12,10 +12,10 @@ export interface EngineSetting {
   /** Every call that changes anything returns -EROFS, and nothing is stored for any other reason. */
   readonly isReadOnly: boolean
   /**
-   * By worker: the segments in which it looks for free blocks first, as their devices are near to its processor. A
-   * worker that has none here takes them from any.
+   * By worker: the local segments, in the order in which it looks for free blocks there; the other segments follow in
+   * the order of the volume.
    */
-  readonly homes: readonly (readonly number[])[]
+  readonly localSegments: readonly (readonly number[])[]
   /** How writes change blocks that a file has. */
   readonly data: DataMode
   /** An access that is noted is noted each time, and not only when relatime finds it due (mount(8)). */

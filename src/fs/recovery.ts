@@ -24,6 +24,8 @@ export function recover(medium: Medium, geometry: Geometry, readOnly = false): n
     else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
   }
   medium.fence()
+  // Most lanes are of no worker.
+  medium.dropPages(geometry.laneStart, geometry.laneCount * laneBlocks)
   return undone
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Where segments lie on devices. Each device has one that begins with its block 0, where its header and its copy of the
- * superblock are; what the device gained later is in further segments.
+ * superblock are; what the device gained later is in further segments. These begin at multiples of 2 MiB, the page of
+ * devdax, so that an image of the device can be moved there.
  */
+import { blockBytes } from '../../layout/geometry.js'
 import { incompatSegments, superblock as layout } from '../../layout/superblock.js'
 import type { PlacedSegment } from './geometry.js'
 import type { Superblock } from './superblock.js'
@@ -23,6 +25,15 @@ export function usedDeviceBlocks({ segments }: Superblock, device: number): numb
     (end, segment) => (segment.device === device ? segment.deviceBlock + segment.blocks : end),
     0,
   )
+}
+
+/** In blocks. The format itself leaves that open. */
+const gainAlignment = 2 ** 21 / blockBytes
+
+/** Block of a device where a further segment of it begins. @param alignBytes of the device: a power of two */
+export function nextDeviceBlock(superblock: Superblock, device: number, alignBytes: number): number {
+  const align = Math.max(alignBytes / blockBytes, gainAlignment)
+  return Math.ceil(usedDeviceBlocks(superblock, device) / align) * align
 }
 
 /** Blocks of a device that are in segments. */

@@ -6,10 +6,11 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode } from '../../layout/inode.js'
 import { mostSegments } from '../../layout/superblock.js'
-import type { Mapping } from '../native/index.js'
+import { type Mapping, native } from '../native/index.js'
 import {
   type TransferBuffer,
   createTransferBuffer,
+  mapZeros,
   releaseTransferBuffer,
   viewTransferBuffer,
 } from '../pmem/transfer-buffer.js'
@@ -17,7 +18,6 @@ import {
 /** Words of the first mapping; what different calls change lies on different cache lines. */
 export const FREE_BLOCKS = 0
 export const ALLOCATOR_LOCK = 1
-export const SEARCH_HINT = 2
 /** Blocks that files have ahead (reservations.ts), which count as free; and the file that took blocks last. */
 export const RESERVED_BLOCKS = 3
 export const LAST_GROWN = 4
@@ -56,9 +56,11 @@ export const reservationCount = 1024
 export const reservationWords = 4
 /** The superblock (open-superblock.ts), a block of words. */
 export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
-/** For each segment, where the last search of a worker that looks there first has ended. */
+/** For each segment, where the last search in it has ended. */
 export const SEGMENT_HINTS = SUPERBLOCK + blockWords
-const BITMAP = SEGMENT_HINTS + mostSegments
+/** For each segment, a number of blocks: no run of free ones in it is longer. */
+export const SEGMENT_BOUNDS = SEGMENT_HINTS + mostSegments
+const BITMAP = SEGMENT_BOUNDS + mostSegments
 
 /** Memory of each worker's own, in which a call puts together what it stores. */
 export const scratchBytes = 8192
@@ -90,17 +92,18 @@ export class SharedState {
   readonly groupFree: number
   readonly groupCount: number
   readonly #blockCount: number
-  readonly #lookups: readonly TransferBuffer[]
-  readonly #counts: readonly Int32Array[]
+  readonly #lookups: readonly Mapping[]
+  /** Views of those, which are made when they are needed: the collector counts them, and inodes have low numbers. */
+  readonly #counts: (Int32Array | undefined)[]
 
-  private constructor(memory: TransferBuffer, lookups: readonly TransferBuffer[], blockCount: number) {
+  private constructor(memory: TransferBuffer, lookups: readonly Mapping[], blockCount: number) {
     this.memory = memory
     this.words = memory.words
     this.#blockCount = blockCount
     this.groupCount = Math.ceil(blockCount / blocksPerBitmapBlock)
     this.groupFree = BITMAP + bitmapWords(blockCount)
     this.#lookups = lookups
-    this.#counts = lookups.map((buffer) => buffer.words)
+    this.#counts = lookups.map(() => undefined)
   }
 
   /**
@@ -112,9 +115,9 @@ export class SharedState {
     const words = BITMAP + bitmapWords(blockCount) + groups
     const memory = createTransferBuffer('pmfs2 state', words * 4 + workers * scratchBytes)
     const inodes = Math.min(largestInode + 1, blockCount * inodesPerBlock)
-    const lookups: TransferBuffer[] = []
+    const lookups: Mapping[] = []
     for (let first = 0; first < inodes; first += inodesPerWindow) {
-      lookups.push(createTransferBuffer('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
+      lookups.push(mapZeros('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
     }
     return new SharedState(memory, lookups, blockCount)
   }
@@ -126,26 +129,31 @@ export class SharedState {
    */
   grown(blockCount: number, workers: number, inodes: number): SharedState {
     const next = SharedState.create(blockCount, workers)
-    const bitmapEnd = BITMAP + this.groupCount * blockWords
-    next.words.set(this.words.subarray(0, bitmapEnd))
+    next.words.set(this.words.subarray(0, BITMAP))
+    for (let group = 0; group < this.groupCount; group++) {
+      // The bits of a free one are zeros, and copying them would make memory of them.
+      if (this.words[this.groupFree + group] === blocksPerBitmapBlock) continue
+      const at = BITMAP + group * blockWords
+      next.words.set(this.words.subarray(at, at + blockWords), at)
+    }
     next.words.set(this.words.subarray(this.groupFree, this.groupFree + this.groupCount), next.groupFree)
-    this.#counts.forEach((counts, window) => {
+    for (let window = 0; window * inodesPerWindow < inodes; window++) {
       // The rest was never touched, and copying it would make memory of it.
-      const used = Math.max(0, Math.min(counts.length, inodes - window * inodesPerWindow))
-      next.#counts[window]!.set(counts.subarray(0, used))
-    })
+      const used = this.#countsOf(window).subarray(0, inodes - window * inodesPerWindow)
+      next.#countsOf(window).set(used)
+    }
     return next
   }
 
   static view(description: SharedStateDescription): SharedState {
-    const lookups = description.lookups.map((mapping) => viewTransferBuffer(mapping))
-    return new SharedState(viewTransferBuffer(description.memory), lookups, description.blockCount)
+    const { memory, lookups, blockCount } = description
+    return new SharedState(viewTransferBuffer(memory), lookups, blockCount)
   }
 
   get description(): SharedStateDescription {
     return {
       memory: this.memory.mapping,
-      lookups: this.#lookups.map((buffer) => buffer.mapping),
+      lookups: this.#lookups,
       blockCount: this.#blockCount,
     }
   }
@@ -154,24 +162,28 @@ export class SharedState {
    * How many references the kernel, or another user of the engine, holds to an inode: {@link mostLookups} at the most.
    */
   lookups(inode: number): number {
-    const count = Atomics.load(this.#counts[inode >>> inodeWindowShift]!, inode & (inodesPerWindow - 1))
+    const count = Atomics.load(this.#countsOf(inode >>> inodeWindowShift), inode & (inodesPerWindow - 1))
     return count < 0 ? mostLookups : count
   }
 
   retain(inode: number): void {
-    const counts = this.#counts[inode >>> inodeWindowShift]!
+    const counts = this.#countsOf(inode >>> inodeWindowShift)
     const at = inode & (inodesPerWindow - 1)
     if (Atomics.add(counts, at, 1) < 0) Atomics.store(counts, at, saturated)
   }
 
   /** @returns how many references are left */
   forget(inode: number, count: number): number {
-    const counts = this.#counts[inode >>> inodeWindowShift]!
+    const counts = this.#countsOf(inode >>> inodeWindowShift)
     const at = inode & (inodesPerWindow - 1)
     const before = Atomics.sub(counts, at, count)
     if (before >= 0) return before - count
     Atomics.store(counts, at, saturated)
     return mostLookups
+  }
+
+  #countsOf(window: number): Int32Array {
+    return (this.#counts[window] ??= new Int32Array(native.view(this.#lookups[window]!)))
   }
 
   /** Where a worker's {@link scratchBytes} begin in {@link memory}, in bytes; a multiple of four. */
@@ -200,7 +212,7 @@ export class SharedState {
 
   release(): void {
     releaseTransferBuffer(this.memory)
-    for (const buffer of this.#lookups) releaseTransferBuffer(buffer)
+    for (const mapping of this.#lookups) native.unmap(mapping, null)
   }
 }
 

@@ -154,7 +154,7 @@ export class Volume {
       hashKey0: this.superblock.get(at.hashKey),
       hashKey1: this.superblock.get(at.hashKey + 1),
       isChecked: this.#options.isChecked ?? false,
-      homes: [],
+      localSegments: [],
       isReadOnly: this.#isReadOnly,
       hasAcls: this.#options.hasAcls ?? true,
       data: this.#options.data ?? 'inplace',
@@ -267,7 +267,7 @@ export class Volume {
     levelCopies(this.#medium, superblock)
     this.#superblock.load(superblock)
     recover(this.#medium, superblock.geometry)
-    if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).load()
+    if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).reload()
     this.#isReadOnly = false
     this.#observer = undefined
     this.#superblock.use((current) => {

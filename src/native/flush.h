@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Cache lines and the fence, with nothing of Node in it, so that a benchmark can be built of it alone.
- * Invariant: what flush_lines() or nontemporal_*() were given is durable after the next fence_stores(),
- * where a cache line that has left the caches is durable.
+ * Invariant: what flush_lines() was given, or nontemporal_*() but for what they have stored plainly, is durable after
+ * the next fence_stores(), where a cache line that has left the caches is durable.
  */
 #ifndef PMFS2_FLUSH_H
 #define PMFS2_FLUSH_H
@@ -21,9 +21,14 @@ const char *flush_name(void);
 void flush_lines(const char *start, size_t length);
 void fence_stores(void);
 
+/* Of a destination: so many bytes at its start and at its end. */
+struct plain_bytes {
+	size_t head, tail;
+};
+
 /*
- * Copies and zeroes past the caches; whatever of it is stored plainly is flushed. Short and overlapping copies
- * are plain and flushed. Of a durable copy (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM,
+ * Copies and zeroes past the caches; what is given back was stored plainly, and is for the caller to flush where lines
+ * need that. Short and overlapping copies are all plain. Of a durable copy (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM,
  * µs), stores and a flush took 0.19, 0.21 and 0.82 for 64 B, 256 B and 4 KiB into memory that is not cached,
  * and non-temporal stores 0.11, 0.12 and 0.28. Where the place is read again, which brings the lines back,
  * they took 0.20, 0.21 and 0.43 against 0.31, 0.42 and 0.85. So what counts is the use, not the size: the
@@ -32,8 +37,8 @@ void fence_stores(void);
  * nobody reads but after a crash.
  */
 enum { NONTEMPORAL_THRESHOLD_BYTES = 256 };
-void nontemporal_copy(char *to, const char *from, size_t length);
-void nontemporal_zero(char *to, size_t length);
+struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);
+struct plain_bytes nontemporal_zero(char *to, size_t length);
 
 /* The kernels for whole cache lines, by name; for the benchmark. */
 struct line_kernel {
@@ -43,7 +48,7 @@ struct line_kernel {
 	void (*copy)(char *to, const char *from, size_t lines);
 	void (*zero)(char *to, size_t lines);
 };
-/* Best first; ends with a name of NULL. */
+/* Best first; ends with a name of NULL. There may be none. */
 extern const struct line_kernel line_kernels[];
 
 #endif

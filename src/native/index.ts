@@ -165,11 +165,27 @@ export interface Native {
    */
   adopt(memory: ArrayBuffer, fd: number, flags: number): number
   /**
+   * As {@link Native.map}, at the addresses of `memory`, of as many bytes, whose contents are lost. It lies in a
+   * SharedArrayBuffer that can grow and begins with a page. The calling thread keeps it until {@link Native.unmap},
+   * which this thread has to call; the addresses may not be touched afterwards, nor where this fails, and become free
+   * when the collectors have freed the SharedArrayBuffer.
+   * @returns a mapping or a negative errno (-EINVAL also where the memory does not begin with a page)
+   */
+  mapOver(memory: Uint8Array, fd: number, offsetBytes: number, flags: number): number
+  /** How many bytes of `memory` come before an address that is a multiple of `boundary`, a power of two. */
+  bytesBefore(memory: Uint8Array, boundary: number): number
+  /**
    * Puts another file, or the same with other flags, in the place of what is mapped: number, addresses and views stay.
    * No list that names it may be carried out meanwhile.
    * @returns 0 or a negative errno
    */
   remap(mapping: Mapping, fd: number, offsetBytes: number, flags: number): number
+  /**
+   * Takes pages out of the memory of this process (madvise(2), MADV_DONTNEED). They come back when they are touched,
+   * with what they hold. @param offset of the first one, at the start of a page
+   * @returns 0 or a negative errno (-EPERM: the mapping is copy-on-write, and would lose what was stored)
+   */
+  dropPages(mapping: Mapping, offset: number, lengthBytes: number): number
   /**
    * New memory of zeros; its pages come into being when touched. The limits on open files and on the size of files
    * (RLIMIT_NOFILE, RLIMIT_FSIZE) do not apply to it. @returns a mapping or a negative errno

@@ -33,8 +33,9 @@ struct mapping {
 	_Atomic int32_t number;		/* 0: the slot is empty */
 	uint16_t generation;
 	bool writable;
+	bool shared;			/* what is stored is not only this process's */
 	bool of_file;			/* or of a device: what is behind it may fail */
-	bool adopted;			/* whoever has mapped it unmaps the addresses */
+	bool adopted;			/* the addresses are somebody else's, who unmaps them */
 	enum persist_how how;
 	struct backing *backing;	/* with PERSIST_PAGES */
 	char *base;
@@ -198,6 +199,12 @@ struct way {
 	enum persist_how how;
 };
 
+/* MAP_SHARED_VALIDATE contains the bit of MAP_PRIVATE. */
+static bool is_shared(const struct way *way)
+{
+	return way->flags & MAP_SHARED;
+}
+
 /* Whose memory it is. */
 enum origin { ANONYMOUS, OF_FILE, ADOPTED };
 
@@ -212,6 +219,7 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->base = base;
 		m->length = length;
 		m->writable = way->protection & PROT_WRITE;
+		m->shared = is_shared(way);
 		m->of_file = origin != ANONYMOUS;
 		m->adopted = origin == ADOPTED;
 		m->how = way->how;
@@ -240,7 +248,26 @@ static void drop_if_taken(struct backing *backing)
 		drop_backing(backing);
 }
 
-static int64_t map_file(int fd, int64_t offset, int64_t length, const struct way *way)
+/*
+ * Lets go of the file behind somebody else's addresses at once. They stay taken, since their owner unmaps them, and
+ * nobody else may be given them before that.
+ */
+static int vacate(char *base, size_t length)
+{
+	return mmap(base, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == base ?
+		       0 :
+		       -errno;
+}
+
+static int let_go(char *base, size_t length, bool adopted)
+{
+	if (adopted)
+		return vacate(base, length);
+	return munmap(base, length) ? -errno : 0;
+}
+
+/* `over`: the addresses to map it at, which are somebody else's; or NULL. */
+static int64_t map_file(int fd, int64_t offset, size_t length, char *over, const struct way *way)
 {
 	struct backing *backing;
 	int64_t number;
@@ -249,13 +276,16 @@ static int64_t map_file(int fd, int64_t offset, int64_t length, const struct way
 
 	if (error)
 		return error;
-	base = mmap(NULL, length, way->protection, way->flags, fd, offset);
+	base = mmap(over, length, way->protection, way->flags | (over ? MAP_FIXED : 0), fd, offset);
 	if (base == MAP_FAILED) {
 		number = -errno;
+		/* Linux may have unmapped what was there. */
+		if (over)
+			vacate(over, length);
 	} else {
-		number = enter(base, length, OF_FILE, way, backing);
+		number = enter(base, length, over ? ADOPTED : OF_FILE, way, backing);
 		if (number < 0)
-			munmap(base, length);
+			let_go(base, length, over != NULL);
 	}
 	if (number < 0)
 		drop_if_taken(backing);
@@ -308,7 +338,20 @@ CALL(call_map)
 	error = check_length(length);
 	if (error)
 		return give(env, error);
-	return give(env, map_file((int)fd, offset, length, &way));
+	return give(env, map_file((int)fd, offset, length, NULL, &way));
+}
+
+int64_t map_over(char *memory, size_t length, int64_t fd, int64_t offset, int64_t flags)
+{
+	struct way way;
+	int64_t error;
+
+	if (fd < 0 || fd > INT_MAX || offset < 0 || (uintptr_t)memory % page_size() || translate_flags(flags, &way))
+		return -EINVAL;
+	error = check_length(length);
+	if (error)
+		return error;
+	return map_file((int)fd, offset, length, memory, &way);
 }
 
 int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags)
@@ -357,6 +400,7 @@ static int replace(struct mapping *m, int fd, int64_t offset, const struct way *
 	m->backing = backing;
 	m->how = way->how;
 	m->writable = way->protection & PROT_WRITE;
+	m->shared = is_shared(way);
 	return 0;
 }
 
@@ -378,6 +422,25 @@ CALL(call_remap)
 	error = m ? replace(m, (int)fd, offset, &way) : -EINVAL;
 	pthread_mutex_unlock(&table_mutex);
 	return give(env, error);
+}
+
+/* Private pages are left alone: what was stored there would be lost. */
+CALL(call_drop_pages)
+{
+	const struct mapping *m;
+	int64_t arguments[3];
+	char *address;
+	int error;
+
+	if (!read_words(env, info, arguments, 3))
+		return NULL;
+	error = reach(arguments[0], arguments[1], arguments[2], TO_READ, &address);
+	if (error)
+		return give(env, error);
+	m = look_up(arguments[0]);
+	if (!m || !m->shared)
+		return give(env, -EPERM);
+	return give(env, madvise(address, arguments[2], MADV_DONTNEED) ? -errno : 0);
 }
 
 /* A memfd of zeros. Returns its descriptor or a negative errno. */
@@ -439,17 +502,6 @@ CALL(call_map_anonymous)
 	return give(env, result);
 }
 
-/*
- * Lets go of the file behind adopted memory at once. The addresses stay taken, since whoever has mapped them unmaps
- * them, and nobody else may be given them before that.
- */
-static int vacate(char *base, size_t length)
-{
-	return mmap(base, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == base ?
-		       0 :
-		       -errno;
-}
-
 int release_mapping(int64_t mapping)
 {
 	struct backing *backing;
@@ -475,10 +527,7 @@ int release_mapping(int64_t mapping)
 	if (atomic_exchange(&m->failure, 0))
 		uncount_failure();
 	pthread_mutex_unlock(&table_mutex);
-	if (adopted)
-		error = vacate(base, length);
-	else
-		error = munmap(base, length) ? -errno : 0;
+	error = let_go(base, length, adopted);
 	drop_if_taken(backing);
 	return error;
 }

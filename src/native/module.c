@@ -24,7 +24,10 @@ NAPI_MODULE_INIT()
 	} calls[] = {
 		{ "map", call_map },
 		{ "adopt", call_adopt },
+		{ "mapOver", call_map_over },
+		{ "bytesBefore", call_bytes_before },
 		{ "remap", call_remap },
+		{ "dropPages", call_drop_pages },
 		{ "mapAnonymous", call_map_anonymous },
 		{ "memoryFile", call_memory_file },
 		{ "unmap", call_unmap },

@@ -79,6 +79,12 @@ int release_mapping(int64_t mapping);
  * are those of the call `map`. The mapping's number or a negative errno.
  */
 int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags);
+/*
+ * Maps a file in the place of memory that is somebody else's, who unmaps it after the mapping has been released.
+ * `flags` are those of the call `map`. The mapping's number or a negative errno.
+ */
+int64_t map_over(char *memory, size_t length, int64_t fd, int64_t offset, int64_t flags);
+/* Whether its addresses are somebody else's. */
 bool is_adopted(int64_t mapping);
 
 /* Once, before any other call. */
@@ -142,7 +148,10 @@ void put_time(int32_t *words, bool coarse);
 
 CALL(call_map);
 CALL(call_adopt);
+CALL(call_map_over);
+CALL(call_bytes_before);
 CALL(call_remap);
+CALL(call_drop_pages);
 CALL(call_map_anonymous);
 CALL(call_memory_file);
 CALL(call_unmap);

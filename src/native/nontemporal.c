@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Copies and zeroes that bypass the caches. Only whole, aligned cache lines are stored
- * non-temporally; what is left at the head and at the tail is stored plainly. Invariant: each line
- * that was stored plainly is flushed, so that after the next fence all of the destination is durable.
+ * non-temporally; what is left at the head and at the tail is stored plainly. Invariant: the caller is told of each
+ * byte that was stored plainly, so once it has flushed these, all of the destination is durable after the next fence.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -96,40 +96,23 @@ const struct line_kernel line_kernels[] = {
 
 #else
 
-static int always(void)
-{
-	return 1;
-}
-
-/* No stores past the caches that are worth it: plain stores, flushed. */
-static void copy_lines_plain(char *to, const char *from, size_t lines)
-{
-	memcpy(to, from, lines * CACHE_LINE_BYTES);
-	flush_lines(to, lines * CACHE_LINE_BYTES);
-}
-
-static void zero_lines_plain(char *to, size_t lines)
-{
-	memset(to, 0, lines * CACHE_LINE_BYTES);
-	flush_lines(to, lines * CACHE_LINE_BYTES);
-}
-
+/* No stores past the caches that are worth it. */
 const struct line_kernel line_kernels[] = {
-	{ "plain", always, copy_lines_plain, zero_lines_plain },
 	{ NULL, NULL, NULL, NULL },
 };
 
 #endif
 
+/* NULL: none. */
 static const struct line_kernel *chosen;
 
 void choose_nontemporal(void)
 {
 	const struct line_kernel *kernel = line_kernels;
 
-	while (!kernel->supported())
+	while (kernel->name && !kernel->supported())
 		kernel++;
-	chosen = kernel;
+	chosen = kernel->name ? kernel : NULL;
 }
 
 static bool overlap(const char *to, const char *from, size_t length)
@@ -137,55 +120,48 @@ static bool overlap(const char *to, const char *from, size_t length)
 	return (uintptr_t)to < (uintptr_t)from + length && (uintptr_t)from < (uintptr_t)to + length;
 }
 
-/* Bytes up to the first line boundary. */
-static size_t head_bytes(const char *to)
+/* A destination: whole lines, and what is before and behind them. */
+struct parts {
+	size_t head, body, tail;
+};
+
+static struct parts divide(const char *to, size_t length)
 {
-	return -(uintptr_t)to & (CACHE_LINE_BYTES - 1);
+	size_t head = -(uintptr_t)to & (CACHE_LINE_BYTES - 1);
+	size_t body = (length - head) & ~(size_t)(CACHE_LINE_BYTES - 1);
+
+	return (struct parts){ head, body, length - head - body };
 }
 
-void nontemporal_copy(char *to, const char *from, size_t length)
+struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length)
 {
-	size_t head, body, tail;
 	bool whole_lines = !(((uintptr_t)to | length) & (CACHE_LINE_BYTES - 1));
+	struct parts parts;
+	size_t behind;
 
-	if ((length < NONTEMPORAL_THRESHOLD_BYTES && !whole_lines) || overlap(to, from, length)) {
+	if (!chosen || (length < NONTEMPORAL_THRESHOLD_BYTES && !whole_lines) || overlap(to, from, length)) {
 		memmove(to, from, length);
-		flush_lines(to, length);
-		return;
+		return (struct plain_bytes){ length, 0 };
 	}
-	head = head_bytes(to);
-	if (head) {
-		memcpy(to, from, head);
-		flush_lines(to, head);
-	}
-	body = (length - head) & ~(size_t)(CACHE_LINE_BYTES - 1);
-	chosen->copy(to + head, from + head, body / CACHE_LINE_BYTES);
-	tail = length - head - body;
-	if (tail) {
-		memcpy(to + head + body, from + head + body, tail);
-		flush_lines(to + head + body, tail);
-	}
+	parts = divide(to, length);
+	behind = parts.head + parts.body;
+	memcpy(to, from, parts.head);
+	chosen->copy(to + parts.head, from + parts.head, parts.body / CACHE_LINE_BYTES);
+	memcpy(to + behind, from + behind, parts.tail);
+	return (struct plain_bytes){ parts.head, parts.tail };
 }
 
-void nontemporal_zero(char *to, size_t length)
+struct plain_bytes nontemporal_zero(char *to, size_t length)
 {
-	size_t head, body, tail;
+	struct parts parts;
 
-	if (length < NONTEMPORAL_THRESHOLD_BYTES) {
+	if (!chosen || length < NONTEMPORAL_THRESHOLD_BYTES) {
 		memset(to, 0, length);
-		flush_lines(to, length);
-		return;
+		return (struct plain_bytes){ length, 0 };
 	}
-	head = head_bytes(to);
-	if (head) {
-		memset(to, 0, head);
-		flush_lines(to, head);
-	}
-	body = (length - head) & ~(size_t)(CACHE_LINE_BYTES - 1);
-	chosen->zero(to + head, body / CACHE_LINE_BYTES);
-	tail = length - head - body;
-	if (tail) {
-		memset(to + head + body, 0, tail);
-		flush_lines(to + head + body, tail);
-	}
+	parts = divide(to, length);
+	memset(to, 0, parts.head);
+	chosen->zero(to + parts.head, parts.body / CACHE_LINE_BYTES);
+	memset(to + parts.head + parts.body, 0, parts.tail);
+	return (struct plain_bytes){ parts.head, parts.tail };
 }

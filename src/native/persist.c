@@ -83,9 +83,19 @@ static int flush_step(struct persister *persister, int64_t mapping, int64_t offs
 	return error;
 }
 
+/* Flushes what a copy has stored plainly. */
+static void flush_plain(struct persister *persister, const char *to, size_t length, struct plain_bytes plain)
+{
+	if (plain.head)
+		flush_later(persister, to, plain.head);
+	if (plain.tail)
+		flush_later(persister, to + length - plain.tail, plain.tail);
+}
+
 static int copy_step(struct persister *persister, const int32_t *step, int64_t mapping, int64_t offset)
 {
 	int32_t length = step[3], from_mapping = step[4], from_offset = step[5];
+	struct plain_bytes plain;
 	struct place to;
 	char *from;
 	int error = reach_place(mapping, offset, length, TO_WRITE, &to);
@@ -97,9 +107,11 @@ static int copy_step(struct persister *persister, const int32_t *step, int64_t m
 	if (to.how == PERSIST_PAGES) {
 		memmove(to.address, from, length);
 		make_durable(persister, &to, length);
-	} else {
-		nontemporal_copy(to.address, from, length);
+		return 0;
 	}
+	plain = nontemporal_copy(to.address, from, length);
+	if (to.how == PERSIST_CACHE_LINES)
+		flush_plain(persister, to.address, length, plain);
 	return 0;
 }
 
@@ -198,16 +210,23 @@ CALL(call_persist)
 
 CALL(call_zero)
 {
-	int64_t arguments[3];
+	struct persister persister = { NULL };
+	int64_t arguments[3], length;
+	struct plain_bytes plain;
 	struct place to;
 	int error;
 
 	if (!read_words(env, info, arguments, 3))
 		return NULL;
-	error = reach_place(arguments[0], arguments[1], arguments[2], TO_WRITE, &to);
+	length = arguments[2];
+	error = reach_place(arguments[0], arguments[1], length, TO_WRITE, &to);
 	if (error)
 		return give(env, error);
-	nontemporal_zero(to.address, arguments[2]);
+	plain = nontemporal_zero(to.address, length);
+	if (to.how == PERSIST_CACHE_LINES) {
+		flush_plain(&persister, to.address, length, plain);
+		flush_due(&persister);
+	}
 	return give(env, to.how == PERSIST_PAGES);
 }
 

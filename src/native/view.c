@@ -3,22 +3,28 @@
  * Mappings as ArrayBuffers. Invariant: a thread has at most one live ArrayBuffer per mapping (it is
  * kept by a weak reference and given again), the collector never frees mapped memory, and unmap()
  * detaches the caller's one, so that a late access by that thread reads undefined and does not fault.
- * Memory that was adopted has an ArrayBuffer already, whose end unmaps it: the reference to that one is strong.
+ * Where a mapping's addresses are those of an object of the caller's, whose end unmaps them, the reference to that object
+ * is strong.
  *
  * The collector counts a mapping as external memory from the moment it has an ArrayBuffer, and may start one
  * collection then; later ones do not come sooner. The count stays as it is: V8 subtracts the same number when the
- * buffer is freed, and recent versions abort if the total would become negative.
+ * buffer is freed, and recent versions abort if the total would become negative. A SharedArrayBuffer is not counted, but
+ * Node-API makes none over memory that is there already: so mapOver() maps over the memory of one.
  */
 #include <stdlib.h>
 
 #include "native.h"
 
-/* What one thread (environment) has given out. Zeroed pages until used: 512 KiB of address space. */
+/* What a thread has of a mapping, or had of one that used the same slot before. */
+struct slot {
+	napi_ref view;			/* its ArrayBuffer: weak */
+	napi_ref memory;		/* what its addresses belong to: strong */
+	int32_t mapping;
+};
+
+/* What one thread (environment) has given out. Zeroed pages until used: 768 KiB of address space. */
 struct views {
-	struct {
-		napi_ref buffer;
-		int32_t mapping;
-	} slots[MAPPING_SLOTS];
+	struct slot slots[MAPPING_SLOTS];
 };
 
 static void free_views(napi_env env, void *views, void *hint)
@@ -44,45 +50,52 @@ static struct views *views_of(napi_env env)
 	return views;
 }
 
-/* The thread's live ArrayBuffer of a mapping, or NULL. */
-static napi_value live_view(napi_env env, struct views *views, int64_t mapping)
+static void forget(napi_env env, napi_ref *reference)
 {
-	size_t slot = mapping & (MAPPING_SLOTS - 1);
+	if (*reference)
+		napi_delete_reference(env, *reference);
+	*reference = NULL;
+}
+
+/* The slot of a mapping, empty if another one used it last. */
+static struct slot *slot_of(napi_env env, struct views *views, int64_t mapping)
+{
+	struct slot *slot = &views->slots[mapping & (MAPPING_SLOTS - 1)];
+
+	if (slot->mapping != mapping) {
+		forget(env, &slot->view);
+		forget(env, &slot->memory);
+		slot->mapping = (int32_t)mapping;
+	}
+	return slot;
+}
+
+/* The thread's live ArrayBuffer of a mapping, or NULL. */
+static napi_value live_view(napi_env env, const struct slot *slot)
+{
 	napi_value buffer = NULL;
 
-	if (views->slots[slot].mapping != mapping || !views->slots[slot].buffer)
-		return NULL;
-	if (napi_get_reference_value(env, views->slots[slot].buffer, &buffer) != napi_ok)
+	if (!slot->view || napi_get_reference_value(env, slot->view, &buffer) != napi_ok)
 		return NULL;
 	return buffer;
 }
 
-static void forget_view(napi_env env, struct views *views, int64_t mapping)
+static bool note_view(napi_env env, struct slot *slot, napi_value buffer)
 {
-	size_t slot = mapping & (MAPPING_SLOTS - 1);
-
-	if (views->slots[slot].buffer)
-		napi_delete_reference(env, views->slots[slot].buffer);
-	views->slots[slot].buffer = NULL;
-	views->slots[slot].mapping = 0;
+	forget(env, &slot->view);
+	return napi_create_reference(env, buffer, 0, &slot->view) == napi_ok;
 }
 
-/* `holders` is 1 where the ArrayBuffer has to live as long as the mapping, else 0. */
-static bool note_view(napi_env env, struct views *views, int64_t mapping, napi_value buffer, uint32_t holders)
+static bool hold_memory(napi_env env, struct slot *slot, napi_value memory)
 {
-	size_t slot = mapping & (MAPPING_SLOTS - 1);
-
-	forget_view(env, views, mapping);
-	if (napi_create_reference(env, buffer, holders, &views->slots[slot].buffer) != napi_ok)
-		return false;
-	views->slots[slot].mapping = (int32_t)mapping;
-	return true;
+	return napi_create_reference(env, memory, 1, &slot->memory) == napi_ok;
 }
 
 CALL(call_view)
 {
 	struct views *views = views_of(env);
 	napi_value buffer = NULL;
+	struct slot *slot;
 	int64_t mapping;
 	size_t length;
 	char *base;
@@ -93,7 +106,8 @@ CALL(call_view)
 		napi_throw_range_error(env, "EINVAL", views ? "view: no such mapping" : "view: no memory");
 		return NULL;
 	}
-	buffer = live_view(env, views, mapping);
+	slot = slot_of(env, views, mapping);
+	buffer = live_view(env, slot);
 	if (buffer)
 		return buffer;
 	/* No finalizer: the memory belongs to the table of mappings, not to the collector. */
@@ -101,7 +115,7 @@ CALL(call_view)
 		napi_throw_error(env, NULL, "view: the engine refused an ArrayBuffer over mapped memory");
 		return NULL;
 	}
-	note_view(env, views, mapping, buffer, 0);
+	note_view(env, slot, buffer);
 	return buffer;
 }
 
@@ -111,6 +125,7 @@ CALL(call_adopt)
 	int64_t numbers[2], mapping;
 	size_t given = 3, length;
 	napi_value arguments[3];
+	struct slot *slot;
 	void *base;
 
 	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok ||
@@ -123,11 +138,67 @@ CALL(call_adopt)
 	if (!views)
 		return give(env, -ENOMEM);
 	mapping = adopt_memory(numbers[0], base, length, numbers[1]);
-	if (mapping >= 0 && !note_view(env, views, mapping, arguments[0], 1)) {
+	if (mapping < 0)
+		return give(env, mapping);
+	slot = slot_of(env, views, mapping);
+	if (!note_view(env, slot, arguments[0]) || !hold_memory(env, slot, arguments[0])) {
 		release_mapping(mapping);
 		mapping = -ENOMEM;
 	}
 	return give(env, mapping);
+}
+
+/* The memory of a Uint8Array, also of one over a SharedArrayBuffer. False: it is none, and a TypeError is pending. */
+static bool read_bytes(napi_env env, napi_value value, char **bytes, size_t *length)
+{
+	napi_typedarray_type type;
+
+	if (napi_get_typedarray_info(env, value, &type, length, (void **)bytes, NULL, NULL) == napi_ok &&
+	    type == napi_uint8_array)
+		return true;
+	napi_throw_type_error(env, NULL, "not a Uint8Array");
+	return false;
+}
+
+CALL(call_map_over)
+{
+	struct views *views = views_of(env);
+	int64_t numbers[3], mapping;
+	size_t given = 4, length;
+	napi_value arguments[4];
+	char *memory;
+
+	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok)
+		return NULL;
+	for (int i = 0; i < 3; i++)
+		if (!read_number(env, arguments[i + 1], &numbers[i]))
+			return NULL;
+	if (!read_bytes(env, arguments[0], &memory, &length))
+		return NULL;
+	if (!views)
+		return give(env, -ENOMEM);
+	mapping = map_over(memory, length, numbers[0], numbers[1], numbers[2]);
+	if (mapping >= 0 && !hold_memory(env, slot_of(env, views, mapping), arguments[0])) {
+		release_mapping(mapping);
+		mapping = -ENOMEM;
+	}
+	return give(env, mapping);
+}
+
+CALL(call_bytes_before)
+{
+	napi_value arguments[2];
+	size_t given = 2, length;
+	int64_t boundary;
+	char *bytes;
+
+	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok ||
+	    !read_number(env, arguments[1], &boundary) || !read_bytes(env, arguments[0], &bytes, &length))
+		return NULL;
+	/* A power of two. */
+	if (boundary <= 0 || boundary & (boundary - 1))
+		return give(env, -EINVAL);
+	return give(env, (int64_t)(-(uintptr_t)bytes & (uintptr_t)(boundary - 1)));
 }
 
 /* Whether `value` is null, or an ArrayBuffer that lies at `base`. */
@@ -149,6 +220,7 @@ CALL(call_unmap)
 	struct views *views = views_of(env);
 	napi_value arguments[2], buffer;
 	size_t given = 2, length;
+	struct slot *slot;
 	int64_t mapping;
 	bool adopted;
 	char *base;
@@ -161,13 +233,15 @@ CALL(call_unmap)
 		return give(env, -ENOMEM);
 	if (reach_all(mapping, &base, &length) || !is_view_of(env, arguments[1], base))
 		return give(env, -EINVAL);
+	slot = slot_of(env, views, mapping);
 	/* Also when the caller passed null: its ArrayBuffer would point at nothing. */
-	buffer = live_view(env, views, mapping);
-	/* Without its ArrayBuffer, adopted memory may be unmapped at any time: it is released before. */
+	buffer = live_view(env, slot);
+	/* Somebody else's addresses may be unmapped at any time once nothing holds them: they are released before. */
 	adopted = is_adopted(mapping);
 	error = adopted ? release_mapping(mapping) : 0;
 	if (buffer && napi_detach_arraybuffer(env, buffer) != napi_ok)
 		return give(env, -EBUSY);
-	forget_view(env, views, mapping);
+	forget(env, &slot->view);
+	forget(env, &slot->memory);
 	return give(env, adopted ? error : release_mapping(mapping));
 }

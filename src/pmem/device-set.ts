@@ -8,6 +8,11 @@ import { openDevice } from './device.js'
 import { type DeviceRun, mapDevices, mapMore, remapDevices, wholeDevices } from './map-device.js'
 import type { MediumDescription } from './mapped-medium.js'
 
+export interface SetOptions extends OpenOptions {
+  /** Refuses a device by throwing, once all are open. */
+  readonly check?: (device: Device) => void
+}
+
 export class DeviceSet {
   readonly #devices: Device[]
   readonly #runs: DeviceRun[]
@@ -18,15 +23,16 @@ export class DeviceSet {
     this.#runs = [...runs]
   }
 
-  /** @param runs of blocks that the volume has of them; null: all @throws DeviceError */
+  /** @param runs of blocks that the volume has of them; null: all @throws DeviceError, and what the check throws */
   static open(
     paths: readonly string[],
-    options: OpenOptions,
+    { check = () => undefined, ...options }: SetOptions,
     runs: readonly DeviceRun[] | null = null,
   ): DeviceSet {
     const devices: Device[] = []
     try {
       for (const path of paths) devices.push(openDevice(path, options))
+      devices.forEach((device) => check(device))
       return new DeviceSet(devices, runs ?? wholeDevices(devices))
     } catch (error) {
       new DeviceSet(devices).close()
@@ -54,18 +60,18 @@ export class DeviceSet {
   }
 
   /**
-   * Takes in further devices, which it closes with the others from then on, and maps further runs behind the others.
+   * Takes the devices of another set, which has none from then on, and maps further runs behind the others.
    * @param runs may be of the further devices
    * @returns the description from then on; where it throws, all is as it was @throws DeviceError
    */
   extend(
     description: MediumDescription,
     mode: WindowMode,
-    devices: readonly Device[],
+    further: DeviceSet,
     runs: readonly DeviceRun[],
   ): MediumDescription {
-    const extended = mapMore([...this.#devices, ...devices], description, mode, runs)
-    this.#devices.push(...devices)
+    const extended = mapMore([...this.#devices, ...further.#devices], description, mode, runs)
+    this.#devices.push(...further.#devices.splice(0))
     this.#runs.push(...runs)
     return extended
   }

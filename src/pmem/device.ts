@@ -61,9 +61,13 @@ export interface Device {
   readonly numaNode: number | null
   /**
    * Maps `lengthBytes` from `offsetBytes` on; a window is {@link windowLimitBytes} at most. It outlives close():
-   * native.unmap() ends it. @throws DeviceError EINVAL, EACCES, EFBIG (the mapper's limit) or what mmap(2) gives
+   * native.unmap() ends it.
+   * @param over memory of that length to map it over (reserveMemory()), unless its mapper cannot; null: anywhere
+   * @throws DeviceError EINVAL, EACCES, EFBIG (the mapper's limit) or what mmap(2) gives
    */
-  mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode): Mapping
+  mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode, over?: Uint8Array | null): Mapping
+  /** Whether {@link mapWindow} maps over memory. */
+  readonly mapsOver: boolean
   /** Finds out how large it is by now. @throws DeviceError */
   measure(): void
   /**
@@ -93,7 +97,7 @@ export function deviceLine({ path, domain: { summary, advice } }: Device): strin
   return `${path} is ${summary}${advice === null ? '' : `; ${advice}`}`
 }
 
-/** Windows are 1 GiB at most: an ArrayBuffer holds no more than 4 GiB, and offsets are 32-bit numbers. */
+/** Windows are 1 GiB at most: a typed array of Node 20 has no more than 4 GiB, and offsets are 32-bit numbers. */
 export const windowLimitBytes = 2 ** 30
 
 const pageBytes = 4096
@@ -299,7 +303,8 @@ function assemble(
     get punchFd() {
       return kind === 'devdax' || access === 'read-only' ? -1 : source
     },
-    mapWindow(offsetBytes, lengthBytes, mode) {
+    mapsOver: mapper.mapOver !== null,
+    mapWindow(offsetBytes, lengthBytes, mode, over = null) {
       const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${path}`
       if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
       const problem = windowProblem({ ...opened, sizeBytes }, offsetBytes, lengthBytes, mode)
@@ -311,7 +316,11 @@ function assemble(
         )
       const refusal = mapper.refusalOf(offsetBytes, lengthBytes)
       if (refusal !== null) throw new DeviceError('EFBIG', `cannot map ${path}: ${refusal}`)
-      const mapping = mapper.map(source, offsetBytes, lengthBytes, windowFlags(mode, storing))
+      const flags = windowFlags(mode, storing)
+      const mapping =
+        over === null || mapper.mapOver === null
+          ? mapper.map(source, offsetBytes, lengthBytes, flags)
+          : mapper.mapOver(over, source, offsetBytes, flags)
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
     },

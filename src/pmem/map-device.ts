@@ -8,6 +8,7 @@ import { native } from '../native/index.js'
 import type { Device, WindowMode } from './device.js'
 import type { MediumDescription } from './mapped-medium.js'
 import type { DevicePlace } from './medium-failure.js'
+import { reserveMemory } from './reserved-memory.js'
 
 /** A run of blocks of one device. */
 export interface DeviceRun {
@@ -37,7 +38,8 @@ export function mapDevices(
   mode: WindowMode,
   runs: readonly DeviceRun[] = wholeDevices(devices),
 ): MediumDescription {
-  const nothing = { windows: [], devices: [], blockCount: 0, firstDeviceBlocks: runs[0]!.blocks }
+  const firstDeviceBlocks = runs[0]!.blocks
+  const nothing = { windows: [], memory: [], devices: [], blockCount: 0, firstDeviceBlocks }
   return mapMore(devices, nothing, mode, runs)
 }
 
@@ -52,6 +54,7 @@ export function mapMore(
   runs: readonly DeviceRun[],
 ): MediumDescription {
   const windows = [...description.windows]
+  const memory = [...description.memory]
   const places = [...description.devices]
   let { blockCount } = description
   try {
@@ -61,14 +64,16 @@ export function mapMore(
       blockCount = windows.length * windowBlocks + blocks
       for (let first = 0; first < blocks; first += windowBlocks) {
         const lengthBytes = windowLengthBytes(device, Math.min(windowBlocks, blocks - first))
-        windows.push(device.mapWindow((deviceBlock + first) * blockBytes, lengthBytes, mode))
+        const over = device.mapsOver ? reserveMemory(lengthBytes, device.alignBytes) : null
+        windows.push(device.mapWindow((deviceBlock + first) * blockBytes, lengthBytes, mode, over))
+        memory.push(over)
       }
     }
   } catch (error) {
     unmapDevices({ windows: windows.slice(description.windows.length) })
     throw error
   }
-  return { ...description, windows, devices: places, blockCount }
+  return { ...description, windows, memory, devices: places, blockCount }
 }
 
 /**

@@ -42,6 +42,8 @@ const linesWord = LIST_HEADER_WORDS + mostSteps * STEP_WORDS
 export interface MediumDescription {
   /** One mapping per window of 1 GiB. */
   readonly windows: readonly Mapping[]
+  /** Where each lies, as all threads see it; null: each thread has a view of its own (native.view). */
+  readonly memory: readonly (Uint8Array | null)[]
   /** Runs of blocks of devices, in the order of their windows: several may be of one device. */
   readonly devices: readonly DevicePlace[]
   readonly blockCount: number
@@ -52,8 +54,9 @@ export class MappedMedium extends Medium {
   blockCount: number
   readonly firstDeviceBlocks: number
   windows: readonly Mapping[]
+  #memory: readonly (Uint8Array | null)[]
   #devices: readonly DevicePlace[]
-  /** Views of the windows that were touched: of a large device most never are, and a view takes about a millisecond. */
+  /** Views of the windows that were touched: of a large device most never are. */
   readonly #words: (Uint32Array | undefined)[]
   /** The same words as signed numbers: what Atomics returns of those beyond 2³¹ would be boxed. */
   readonly #signed: (Int32Array | undefined)[]
@@ -69,6 +72,7 @@ export class MappedMedium extends Medium {
     this.blockCount = description.blockCount
     this.firstDeviceBlocks = description.firstDeviceBlocks
     this.windows = description.windows
+    this.#memory = description.memory
     this.#devices = description.devices
     this.#words = description.windows.map(() => undefined)
     this.#signed = description.windows.map(() => undefined)
@@ -189,6 +193,16 @@ export class MappedMedium extends Medium {
     return 0
   }
 
+  override dropPages(block: number, count: number): void {
+    for (let done = 0; done < count;) {
+      const index = (block + done) & windowBlockMask
+      const part = Math.min(count - done, windowBlocks - index)
+      // Where it is refused, the pages stay.
+      native.dropPages(this.windows[(block + done) >>> windowShift]!, index << blockShift, part << blockShift)
+      done += part
+    }
+  }
+
   override pathAt(block: number): string | null {
     return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }
@@ -197,8 +211,9 @@ export class MappedMedium extends Medium {
    * Its devices have been opened for writing, so their parts can be freed by other descriptors; or further windows have
    * been mapped behind those that it has.
    */
-  follow({ windows, devices, blockCount }: MediumDescription): void {
+  follow({ windows, memory, devices, blockCount }: MediumDescription): void {
     this.windows = windows
+    this.#memory = memory
     this.#devices = devices
     this.blockCount = blockCount
     // Looking beyond the end of an array would be slow.
@@ -257,9 +272,14 @@ export class MappedMedium extends Medium {
     }
   }
 
-  /** Gives back this thread's list, and forgets what no fence has followed. */
+  /**
+   * Gives back this thread's list, and forgets what no fence has followed. Nobody can access the windows through it once
+   * they are unmapped.
+   */
   discard(): void {
     releaseTransferBuffer(this.#list)
+    this.#memory = []
+    for (const views of [this.#words, this.#signed, this.#bytes]) views.fill(undefined)
   }
 
   #signedOf(block: number): Int32Array {
@@ -268,11 +288,12 @@ export class MappedMedium extends Medium {
   }
 
   #look(window: number): Uint32Array {
-    const view = native.view(this.windows[window]!)
-    const words = new Uint32Array(view)
+    const bytes = this.#memory[window] ?? new Uint8Array(native.view(this.windows[window]!))
+    const { buffer, byteOffset, byteLength } = bytes
+    const words = new Uint32Array(buffer, byteOffset, byteLength / 4)
     this.#words[window] = words
-    this.#signed[window] = new Int32Array(view)
-    this.#bytes[window] = new Uint8Array(view)
+    this.#signed[window] = new Int32Array(buffer, byteOffset, byteLength / 4)
+    this.#bytes[window] = bytes
     return words
   }
 

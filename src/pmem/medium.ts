@@ -46,6 +46,11 @@ export abstract class Medium {
   /** Returns once everything flushed and copied before is durable. */
   abstract fence(): void
 
+  /** The process may do without memory for these blocks, which nobody needs soon. They keep what they hold. */
+  dropPages(_block: number, _count: number): void {
+    // Only what is mapped has pages that can be dropped.
+  }
+
   /** The device that a block lies on, for messages; null where it has no name. */
   pathAt(_block: number): string | null {
     return null

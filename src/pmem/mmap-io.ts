@@ -40,6 +40,7 @@ export function loadMmapIo(): Mapper {
   return {
     name: 'mmap-io',
     map: (fd, offsetBytes, lengthBytes, flags) => map(library, fd, offsetBytes, lengthBytes, flags),
+    mapOver: null,
     refusalOf: (offsetBytes, lengthBytes) =>
       offsetBytes < endBytes && lengthBytes < endBytes
         ? null

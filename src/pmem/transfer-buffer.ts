@@ -11,11 +11,16 @@ export interface TransferBuffer {
   readonly words: Int32Array
 }
 
-/** New zeroed memory. @param lengthBytes a multiple of 4 @throws PmemError where there is none */
-export function createTransferBuffer(name: string, lengthBytes: number): TransferBuffer {
+/** New zeroed memory. @throws PmemError where there is none */
+export function mapZeros(name: string, lengthBytes: number): Mapping {
   const mapping = native.mapAnonymous(lengthBytes)
   if (mapping < 0) throw new PmemError(`no memory for ${name} (${lengthBytes} bytes)`, mapping)
-  return viewTransferBuffer(mapping as Mapping)
+  return mapping as Mapping
+}
+
+/** The same, with views of it. @param lengthBytes a multiple of 4 @throws PmemError where there is none */
+export function createTransferBuffer(name: string, lengthBytes: number): TransferBuffer {
+  return viewTransferBuffer(mapZeros(name, lengthBytes))
 }
 
 /** The calling thread's view of a buffer that another thread made. */

@@ -12,18 +12,18 @@ import {
   editSuperblocks,
   fileLimitMs,
   fingerprint,
+  mebibyte,
+  pmfs2,
   readAt,
   refuse,
   refuseUntouched,
   sparseFile,
   succeed,
-  pmfs2,
   writeAt,
 } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
-const mebibyte = 2 ** 20
 const folder = await temporaryDirectory(t, SHARED_MEMORY)
 const mountpoint = join(folder, 'mountpoint')
 mkdirSync(mountpoint)

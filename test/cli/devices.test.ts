@@ -9,19 +9,18 @@ import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import {
   command,
   fileLimitMs,
-  fingerprint,
+  mebibyte,
   pmfs2,
   refuse,
+  refuseUntouched,
   sparseFile,
   start,
   succeed,
+  uuid,
   writeAt,
 } from './cli.js'
 
 t.setTimeout(fileLimitMs)
-
-const mebibyte = 2 ** 20
-const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 
 interface Info {
   readonly device: string
@@ -36,18 +35,6 @@ async function places(t: Test): Promise<(name: string) => string> {
 
 async function infoOf(t: Test, ...args: readonly string[]): Promise<Info> {
   return JSON.parse(await succeed(t, ['info', '--json', ...args])) as Info
-}
-
-/** Refused, with none of these files changed. */
-async function refuseUntouched(
-  t: Test,
-  devices: readonly string[],
-  args: readonly string[],
-  line: string | RegExp,
-): Promise<void> {
-  const before = devices.map(fingerprint)
-  await refuse(t, args, 1, line)
-  t.same(devices.map(fingerprint), before, 'none is changed')
 }
 
 void t.test('makes one file system on all of them', async (t) => {
@@ -111,22 +98,40 @@ void t.test('all become the file system, or none is changed', async (t) => {
   symlinkSync(a, place('link'))
   linkSync(a, place('hard'))
   const mine = (...more: readonly string[]) => ['mkfs', a, b, ...more]
-  await refuseUntouched(t, [a, b], mine(a), `mkfs: ${a}: it is named twice`)
+  await refuseUntouched(t, [a, b], mine(a), 1, `mkfs: ${a}: it is named twice`)
   for (const name of ['link', 'hard'])
-    await refuseUntouched(t, [a, b], mine(place(name)), `mkfs: ${place(name)}: it is the same device as ${a}`)
+    await refuseUntouched(
+      t,
+      [a, b],
+      mine(place(name)),
+      1,
+      `mkfs: ${place(name)}: it is the same device as ${a}`,
+    )
   await refuse(
     t,
     ['mkfs', place('new'), join(place('.'), 'new'), '--size', '2M'],
     1,
     /it is the same device as|it is named twice/,
   )
-  await refuseUntouched(t, [a, b], mine(place('new')), /new: there is no such file or device; --size makes/)
-  await refuseUntouched(t, [a, b], mine(place('.'), '--force'), /neither a regular file/)
-  await refuseUntouched(t, [a, b], mine(place('new'), '--size', '1M'), /: it is 2 MiB long, more than --size/)
+  await refuseUntouched(
+    t,
+    [a, b],
+    mine(place('new')),
+    1,
+    /new: there is no such file or device; --size makes/,
+  )
+  await refuseUntouched(t, [a, b], mine(place('.'), '--force'), 1, /neither a regular file/)
+  await refuseUntouched(
+    t,
+    [a, b],
+    mine(place('new'), '--size', '1M'),
+    1,
+    /: it is 2 MiB long, more than --size/,
+  )
   const many = Array.from({ length: 17 }, (_, n) => sparseFile(place(`many-${n}`), mebibyte))
-  await refuseUntouched(t, many, ['mkfs', ...many], /a volume has 16 devices at most/)
+  await refuseUntouched(t, many, ['mkfs', ...many], 1, /a volume has 16 devices at most/)
   const tiny = sparseFile(place('tiny'), 8192)
-  await refuseUntouched(t, [a, tiny], ['mkfs', a, tiny], /device number 2 is too small/)
+  await refuseUntouched(t, [a, tiny], ['mkfs', a, tiny], 1, /device number 2 is too small/)
 
   const held = place('held')
   await succeed(t, ['mkfs', held, '--size', '2M', '--quiet'])
@@ -134,12 +139,14 @@ void t.test('all become the file system, or none is changed', async (t) => {
     t,
     [a, b, held],
     mine(held),
+    1,
     `mkfs: ${held} holds a PMFS2 file system; --force overwrites it`,
   )
   await refuseUntouched(
     t,
     [a, held],
     ['mkfs', a, held, place('new'), '--size', '4M'],
+    1,
     /holds a PMFS2 file system/,
   )
   t.notOk(existsSync(place('new')), 'what was to be made is not there')

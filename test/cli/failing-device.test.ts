@@ -7,11 +7,10 @@ import t, { type Test } from 'tap'
 import { blockBytes, firstLaneBlock } from '../../layout/geometry.js'
 import { SmallDisk } from '../support/small-disk.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { fileLimitMs, fingerprint, refuse, succeed } from './cli.js'
+import { fileLimitMs, fingerprint, mebibyte, refuse, succeed } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
-const mebibyte = 2 ** 20
 const diskBytes = 6 * mebibyte
 
 /** What a file occupies of its disk, in bytes. */

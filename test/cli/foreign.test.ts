@@ -7,11 +7,10 @@ import { mappedReader } from '../../src/api/device-reader.js'
 import { describe, findSignature } from '../../src/cli/signature.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { fileLimitMs, refuseUntouched, sparseFile, start, succeed, writeAt } from './cli.js'
+import { fileLimitMs, mebibyte, refuseUntouched, sparseFile, start, succeed, writeAt } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
-const mebibyte = 2 ** 20
 const folder = await temporaryDirectory(t, SHARED_MEMORY)
 const place = (name: string): string => join(folder, name)
 

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** grow of volumes that are not mounted: what devices have gained, further devices, and what is refused. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { incompatSegments, superblock as layout } from '../../layout/superblock.js'
+import { incompatSegments, mostSegments, superblock as layout } from '../../layout/superblock.js'
 import { gainsOfFurther } from '../../src/api/device-growth.js'
 import { findDevices } from '../../src/api/volume-devices.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { withMedium } from '../../src/check/with-devices.js'
-import { planGrowth, prepareGrowth } from '../../src/fs/grow.js'
+import { growVolume, planGrowth, prepareGrowth } from '../../src/fs/grow.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
+import { SmallDisk } from '../support/small-disk.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import {
   editSuperblocks,
   fileLimitMs,
   fingerprint,
+  mebibyte,
   pmfs2,
   refuse,
   refuseUntouched,
@@ -27,7 +29,6 @@ import {
 
 t.setTimeout(fileLimitMs)
 
-const mebibyte = 2 ** 20
 const blockBytes = 4096
 const contents = Buffer.alloc(3 * mebibyte, 'what was there before')
 
@@ -79,11 +80,14 @@ void t.test('takes what its device has gained', async (t) => {
   t.equal(await succeed(t, ['grow', volume]), nothing)
   t.equal(fingerprint(volume), before)
   truncateSync(volume, 8 * mebibyte + mebibyte - blockBytes)
-  t.equal(await succeed(t, ['grow', volume]), nothing, 'less than 1 MiB is too little')
+  const tooLittle =
+    'what its devices have gained is too little: a gain begins at a multiple of 2 MiB, and has at least 1 MiB'
+  t.equal(await succeed(t, ['grow', volume]), `${volume}: nothing to do, as ${tooLittle}\n`)
   truncateSync(volume, 20 * mebibyte)
   const said = await succeed(t, ['grow', volume])
   t.match(said, `Grew the PMFS2 file system on ${volume}\n`)
   t.match(said, /size +20 MiB, 5120 blocks of 4 KiB\n +before +8 MiB, 2048 blocks/)
+  t.notMatch(said, /unused/)
   t.equal(await succeed(t, ['grow', volume]), nothing)
   const { blocks, features, devices } = await infoOf(t, volume)
   t.match({ blocks, features }, { blocks: 5120, features: { incompat: incompatSegments } })
@@ -99,6 +103,42 @@ void t.test('takes what its device has gained', async (t) => {
   t.match(await succeed(t, ['info', volume]), /incompat 0x1/)
   t.match(await succeed(t, ['dump', volume, 'superblock']), / 1 +0 +2048 +262144 +3072 +262144 +262145 /)
   await use(t, volume, 16 * mebibyte)
+})
+
+void t.test('what it gains begins at a multiple of 2 MiB, as on devdax', async (t) => {
+  const { place } = await volumeOf(t)
+  const other = place('other')
+  await succeed(t, ['mkfs', other, '--size', '8448K', '-q'])
+  truncateSync(other, 20 * mebibyte + blockBytes / 2)
+  const said = await succeed(t, ['grow', other])
+  t.match(
+    said,
+    /size +18.3 MiB, 4672 blocks of 4 KiB\n +before +8.25 MiB, 2112 blocks\n +unused +1.75 MiB, as /,
+  )
+  const segments = [
+    { deviceBlock: 0, blocks: 2112 },
+    { deviceBlock: 2560, blocks: 2560 },
+  ]
+  t.match((await infoOf(t, other)).devices, [{ segments }])
+  t.match(await succeed(t, ['fsck', other]), /: clean, /)
+})
+
+void t.test('--size that adds too little is refused', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const advice = 'a gain begins at a multiple of 2 MiB, and has at least 1 MiB; --size'
+  const refused = async (path: string, size: string, more: string, least: string) => {
+    const line = `grow: ${path}: ${more} more is too little: ${advice} ${least} is the least`
+    await refuseUntouched(t, path, ['grow', path, '--size', size], 1, line)
+  }
+  await refused(volume, '8196K', '4 KiB', '9216K')
+  await refused(volume, '9212K', '1020 KiB', '9216K')
+  await succeed(t, ['grow', volume, '--size', '9216K', '-q'])
+  await refused(volume, '10M', '1 MiB', '11264K')
+  const other = place('other')
+  await succeed(t, ['mkfs', other, '--size', '8196K', '-q'])
+  await refused(other, '10M', '2 MiB', '11264K')
+  await succeed(t, ['grow', other, '--size', '11264K', '-q'])
+  t.match(await succeed(t, ['fsck', other]), /: clean, /)
 })
 
 void t.test('--size makes its file longer, and never shorter', async (t) => {
@@ -129,6 +169,54 @@ void t.test('what cannot be taken leaves the file as long as it was', async (t) 
   await refuseUntouched(t, volume, ['grow', volume, '--size', 'much'], 1, /'much' is not a size/)
   t.equal(statSync(volume).size, 8 * mebibyte)
 })
+
+void t.test('a disk without room is left as it was', async (t) => {
+  // It keeps what it has allocated of a file before it ran full.
+  const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 32 * mebibyte), 16 * mebibyte)
+  const volume = join(disk.folder, 'volume')
+  await succeed(t, ['mkfs', volume, '--size', '4M', '-q'])
+  const occupied = statSync(volume).blocks
+  const line = `grow: ${volume}: its disk has no room for a file of 64 MiB; choose a smaller --size, or --sparse, which takes room as it is used`
+  await refuseUntouched(t, volume, ['grow', volume, '--size', '64M'], 1, line)
+  truncateSync(volume, 64 * mebibyte)
+  await refuse(t, ['grow', volume], 1, line)
+  t.equal(statSync(volume).blocks, occupied)
+  truncateSync(volume, 4 * mebibyte)
+  await succeed(t, ['grow', volume, '--size', '8M', '-q'])
+  truncateSync(volume, 64 * mebibyte)
+  await succeed(t, ['grow', volume, '--sparse', '-q'])
+  t.match(await succeed(t, ['fsck', volume]), /: clean, /)
+})
+
+void t.test('a file of which as many parts have been gained as there can be', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  gainParts(volume, mostSegments - 2)
+  const last = 8 + 2 * (mostSegments - 1)
+  await succeed(t, ['grow', volume, '--size', `${last}M`, '--sparse', '-q'])
+  t.equal((await infoOf(t, volume)).devices[0]!.segments.length, mostSegments)
+  const line = /it consists of 32 parts, as many as there can be/
+  await refuseUntouched(t, volume, ['grow', volume, '--size', '1G', '--sparse'], 1, line)
+  await refuse(t, ['grow', volume, place('new'), '--size', '4M'], 1, line)
+  t.notOk(existsSync(place('new')))
+  await use(t, volume, 40 * mebibyte)
+})
+
+/** As if the volume of 8 MiB had grown so often, by 2 MiB each time. */
+function gainParts(volume: string, count: number): void {
+  truncateSync(volume, (8 + 2 * count) * mebibyte)
+  const gains = Array.from({ length: count }, (_, n) => ({
+    device: 0,
+    deviceBlock: 2048 + 512 * n,
+    blocks: 512,
+    identifier: null,
+  }))
+  const runs = [{ device: 0, deviceBlock: 0, blocks: 2048 }, ...gains]
+  const devices = DeviceSet.open([volume], { access: 'read-write', exclusive: true }, runs)
+  withMedium(devices, 'read-write', (medium) =>
+    growVolume(medium, readSuperblock(medium).superblock, gains, Date.now()),
+  )
+  devices.close()
+}
 
 void t.test('adds devices', async (t) => {
   const { place, volume } = await volumeOf(t)
@@ -235,7 +323,6 @@ void t.test('so can a block device', async (t) => {
 
 void t.test('a device of a copy of the volume is not taken for one that was to join', async (t) => {
   const { place, volume } = await volumeOf(t)
-  const { copyFileSync } = await import('node:fs')
   const copy = place('copy')
   mkdirSync(place('aside'))
   copyFileSync(volume, copy)

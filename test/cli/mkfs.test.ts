@@ -13,22 +13,22 @@ import {
   editSuperblocks,
   fileLimitMs,
   fingerprint,
+  mebibyte,
   readAt,
   refuse,
   refuseUntouched,
   sparseFile,
   start,
   succeed,
+  uuid,
   writeAt,
 } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
-const mebibyte = 2 ** 20
 const tebibyte = 2 ** 40
 /** Superblocks, roots and the inode table. */
 const mostStoredBlocks = 16
-const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 
 interface Info {
   readonly label: string

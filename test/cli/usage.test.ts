@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { commands } from '../../src/cli/commands.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { command, fileLimitMs, pmfs2, pmfs2Process, refuse, start, succeed } from './cli.js'
+import { command, fileLimitMs, pmfs2, pmfs2Process, refuse, start, succeed, uuid } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
@@ -187,7 +187,6 @@ void t.test('of an option given twice the last holds', async (t) => {
 
 void t.test('a command says the same in a process of its own', async (t) => {
   const device = join(folder, 'alone')
-  const uuid = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
   for (const args of [
     ['mkfs', device, '--size', '2M', '--force', '--uuid', uuid],
     ['info', device],

@@ -27,7 +27,7 @@ const report: DaemonReport = {
   isDirect: false,
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
-  growth: { order: 'abc', isOver: true, refusal: 'why not', hasFailed: false },
+  growths: [{ order: 'abc', refusal: 'why not', hasFailed: false }],
   mode: {
     readOnly: true,
     isChanging: false,
@@ -200,6 +200,8 @@ void tap.test('what is no report', (t) => {
     { isDirect: 1 },
     { damagedPlaces: 'x' },
     { damagedPlaces: [1] },
+    { growths: {} },
+    { growths: [{ order: 'abc', refusal: 1, hasFailed: false }] },
     { mode: null },
     { mode: { ...mode, readOnly: 1 } },
     { mode: { ...mode, refusal: 1 } },

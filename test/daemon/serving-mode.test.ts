@@ -36,7 +36,7 @@ async function stage(t: Test, readOnly = false) {
   const mode = new ServingMode({
     device: findMount(path)!.device,
     opened,
-    homes: () => [],
+    localSegments: () => [],
     workers,
     calls,
     options: parseMountOptions([]),
@@ -87,6 +87,20 @@ void test('a volume that cannot be used any more ends the mount', async (t) => {
   await sleep(1)
   t.same(events.slice(0, 2), ['pause', 'fail: Error: it is gone'])
   t.notOk(events.includes('goOn'))
+})
+
+void test('workers go on after work that failed, unless the volume has failed with it', async (t) => {
+  for (const hasFailed of [false, true]) {
+    const { mode, opened, events, finishPause } = await stage(t)
+    const done = mode.whilePaused(() => {
+      events.push('work')
+      if (hasFailed) opened.volume.state.markFailed()
+      throw new Error('it failed')
+    })
+    finishPause()
+    await t.rejects(done, { message: 'it failed' })
+    t.same(events, ['pause', 'work', hasFailed ? 'fail: Error: it failed' : 'goOn'])
+  }
 })
 
 void test('a mount table that cannot be read is read later', async (t) => {

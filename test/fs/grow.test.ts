@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Volumes that grow by what a device has gained, or by a further device: whole or not at all, and in use or not. */
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { largestVolumeBlocks, superblockBlock, windowBlocks } from '../../layout/geometry.js'
 import {
   incompatSegments,
@@ -24,6 +24,8 @@ import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import { RecordingMedium } from '../support/recording-medium.js'
 import { TestVolume, epoch, formatSmall, root } from '../support/test-volume.js'
+
+tap.setTimeout(600_000)
 
 const at = layout.word
 const oldBlocks = 512

@@ -2,10 +2,10 @@
 /**
  * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it.
  */
-import { createHash } from 'node:crypto'
 import { cp, mkdir, open, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { fingerprintOfStart } from '../cli/cli.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, packageRoot, pmfs2, program, succeed } from '../support/test-mount.js'
@@ -25,17 +25,8 @@ async function usesMmapIo(pid: number): Promise<boolean> {
   return (await readFile(`/proc/${pid}/maps`, 'utf8')).includes('/mmap_io.node')
 }
 
-/** Of the superblock, the log and what comes first after them. */
-async function digestOfStart(path: string): Promise<string> {
-  const file = await open(path)
-  try {
-    const start = Buffer.alloc(2 ** 25)
-    await file.read(start, 0, start.length, 0)
-    return createHash('sha256').update(start).digest('hex')
-  } finally {
-    await file.close()
-  }
-}
+/** The superblock, the log and what comes first after them. */
+const digestOfStart = (path: string) => fingerprintOfStart(path, 2 ** 25)
 
 void tap.test('the commands of README.md, and fsck', async (t) => {
   const mount = await TestMount.make(t)
@@ -92,12 +83,12 @@ void tap.test('two windows, and two devices', async (t) => {
 
 void tap.test('a device past 2 GiB is refused, and nothing changes on it', async (t) => {
   const mount = await TestMount.make(t, '3G')
-  const before = [await digestOfStart(mount.device), (await stat(mount.device)).blocks]
+  const before = [digestOfStart(mount.device), (await stat(mount.device)).blocks]
   const { end, output } = await pmfs2([mount.device, mount.mountpoint, ...byMmapIo])
   t.equal(end, exitFailure)
   t.match(output, /cannot map .*medium: mmap-io maps nothing from 2 GiB of a device on.*use --mapper native/)
   t.notOk(mount.isMounted())
-  t.same([await digestOfStart(mount.device), (await stat(mount.device)).blocks], before)
+  t.same([digestOfStart(mount.device), (await stat(mount.device)).blocks], before)
   await mount.mount('--mapper', 'native')
   await mount.unmount()
 })

@@ -89,8 +89,28 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'a copy goes through the caches and is not flushed',
-    'nontemporal_copy(to.address, from, length);',
-    'memmove(to.address, from, length);',
+    'plain = nontemporal_copy(to.address, from, length);',
+    'plain = (struct plain_bytes){ 0, 0 };\n	memmove(to.address, from, length);',
+  ],
+  [
+    'what a copy has stored plainly is not flushed',
+    '		flush_plain(persister, to.address, length, plain);\n	return 0;',
+    '		(void)plain;\n	return 0;',
+  ],
+  [
+    'the head of a copy is not flushed',
+    '	if (plain.head)\n		flush_later(persister, to, plain.head);\n',
+    '',
+  ],
+  [
+    'the tail of a copy is not flushed',
+    '	if (plain.tail)\n		flush_later(persister, to + length - plain.tail, plain.tail);\n',
+    '',
+  ],
+  [
+    'the tail of a copy is looked for too early',
+    'to + length - plain.tail, plain.tail',
+    'to + length - CACHE_LINE_BYTES - plain.tail, plain.tail',
   ],
   ['a stored word is not made durable', '	make_durable(persister, &to, sizeof(value));\n', ''],
   [
@@ -108,63 +128,55 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'zeros go through the caches and are not flushed',
-    '	nontemporal_zero(to.address, arguments[2]);',
-    '	memset(to.address, 0, arguments[2]);',
+    'plain = nontemporal_zero(to.address, length);',
+    'plain = (struct plain_bytes){ 0, 0 };\n	memset(to.address, 0, length);',
   ],
+  ['plain zeros are not flushed', '		flush_plain(&persister, to.address, length, plain);\n', ''],
+  ['plain zeros are due, and not flushed', '		flush_due(&persister);\n	}\n	return', '	}\n	return'],
   ['nobody is told that zeros are to be synced', 'give(env, to.how == PERSIST_PAGES)', 'give(env, 0)'],
 ])
 
 const nontemporal = mutantsOf('src/native/nontemporal.c', [
   [
-    'a short copy is not flushed',
-    '		memmove(to, from, length);\n		flush_lines(to, length);',
-    '		memmove(to, from, length);',
+    'nobody is told to flush a short copy',
+    '		memmove(to, from, length);\n		return (struct plain_bytes){ length, 0 };',
+    '		memmove(to, from, length);\n		return (struct plain_bytes){ 0, 0 };',
   ],
   [
-    'the head of a copy is not flushed',
-    '		memcpy(to, from, head);\n		flush_lines(to, head);',
-    '		memcpy(to, from, head);',
+    'nobody is told to flush what is at the ends of a copy',
+    '	memcpy(to + behind, from + behind, parts.tail);\n	return (struct plain_bytes){ parts.head, parts.tail };',
+    '	memcpy(to + behind, from + behind, parts.tail);\n	return (struct plain_bytes){ 0, 0 };',
   ],
   [
-    'the tail of a copy is not flushed',
-    '		flush_lines(to + head + body, tail);\n	}\n}\n\nvoid nontemporal_zero',
-    '	}\n}\n\nvoid nontemporal_zero',
-  ],
-  [
-    'the tail of a copy is looked for a head too early',
-    '		memcpy(to + head + body, from + head + body, tail);\n		flush_lines(to + head + body, tail);',
-    '		memcpy(to + head + body, from + head + body, tail);\n		flush_lines(to + body, tail);',
+    'head and tail are taken for each other',
+    '	memcpy(to + behind, from + behind, parts.tail);\n	return (struct plain_bytes){ parts.head, parts.tail };',
+    '	memcpy(to + behind, from + behind, parts.tail);\n	return (struct plain_bytes){ parts.tail, parts.head };',
   ],
   [
     'the body of a copy goes through the caches',
-    'chosen->copy(to + head, from + head, body / CACHE_LINE_BYTES);',
-    'memcpy(to + head, from + head, body);',
+    'chosen->copy(to + parts.head, from + parts.head, parts.body / CACHE_LINE_BYTES);',
+    'memcpy(to + parts.head, from + parts.head, parts.body);',
   ],
   [
     'the last line of the body goes through the caches',
-    'chosen->copy(to + head, from + head, body / CACHE_LINE_BYTES);',
-    `chosen->copy(to + head, from + head, body / CACHE_LINE_BYTES - 1);
-	memcpy(to + head + body - CACHE_LINE_BYTES, from + head + body - CACHE_LINE_BYTES, CACHE_LINE_BYTES);`,
+    'chosen->copy(to + parts.head, from + parts.head, parts.body / CACHE_LINE_BYTES);',
+    `chosen->copy(to + parts.head, from + parts.head, parts.body / CACHE_LINE_BYTES - 1);
+	memcpy(to + behind - CACHE_LINE_BYTES, from + behind - CACHE_LINE_BYTES, CACHE_LINE_BYTES);`,
   ],
   [
-    'short zeros are not flushed',
-    '		memset(to, 0, length);\n		flush_lines(to, length);',
-    '		memset(to, 0, length);',
+    'nobody is told to flush short zeros',
+    '		memset(to, 0, length);\n		return (struct plain_bytes){ length, 0 };',
+    '		memset(to, 0, length);\n		return (struct plain_bytes){ 0, 0 };',
   ],
   [
-    'the head of zeros is not flushed',
-    '		memset(to, 0, head);\n		flush_lines(to, head);',
-    '		memset(to, 0, head);',
-  ],
-  [
-    'the tail of zeros is not flushed',
-    '		memset(to + head + body, 0, tail);\n		flush_lines(to + head + body, tail);',
-    '		memset(to + head + body, 0, tail);',
+    'nobody is told to flush what is at the ends of zeros',
+    '	memset(to + parts.head + parts.body, 0, parts.tail);\n	return (struct plain_bytes){ parts.head, parts.tail };',
+    '	memset(to + parts.head + parts.body, 0, parts.tail);\n	return (struct plain_bytes){ 0, 0 };',
   ],
   [
     'the body of zeros goes through the caches',
-    'chosen->zero(to + head, body / CACHE_LINE_BYTES);',
-    'memset(to + head, 0, body);',
+    'chosen->zero(to + parts.head, parts.body / CACHE_LINE_BYTES);',
+    'memset(to + parts.head, 0, parts.body);',
   ],
 ])
 

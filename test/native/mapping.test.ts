@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mappings: what they show, who else sees it, and what is refused. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { type PerformanceEntry, PerformanceObserver, constants } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -50,6 +50,32 @@ void test('a copy-on-write mapping never reaches the file', async (t) => {
   t.equal(native.zero(mapping, 0, 512), 0)
   t.strictSame(readFileSync(path), Buffer.alloc(page, 1))
   t.equal(bytes[512], 2)
+})
+
+void test('pages that are dropped keep what they hold', async (t) => {
+  const fd = openSync(join(await temporaryDirectory(t, SHARED_MEMORY), 'file'), 'w+')
+  t.teardown(() => closeSync(fd))
+  const length = 2 ** 24
+  ftruncateSync(fd, length)
+  const shared = memoryOf(t, native.map(fd, 0, length, 0))
+  const residentBytes = () => {
+    const kibibytes = /^Pss_Shmem: +(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))?.[1]
+    return Number(kibibytes!) * 1024
+  }
+  shared.bytes.fill(5)
+  const before = residentBytes()
+  t.equal(native.dropPages(shared.mapping, 0, length), 0)
+  t.ok(before - residentBytes() > length / 2)
+  t.ok(shared.bytes.every((byte) => byte === 5))
+
+  const copy = memoryOf(t, native.map(fd, 0, length, MAP_COPY_ON_WRITE))
+  copy.bytes.fill(6)
+  t.equal(native.dropPages(copy.mapping, 0, length), -errno.EPERM)
+  t.ok(copy.bytes.every((byte) => byte === 6))
+  t.equal(native.remap(copy.mapping, fd, 0, 0), 0)
+  t.equal(native.dropPages(copy.mapping, 0, length), 0, 'once it is shared')
+  t.equal(native.dropPages(copy.mapping, page, length), -errno.EINVAL)
+  t.equal(native.dropPages(copy.mapping, 1, page), -errno.EINVAL)
 })
 
 void test('every store to a read-only mapping is refused', async (t) => {

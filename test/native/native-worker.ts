@@ -50,7 +50,8 @@ export async function startNativeWorker(t: TearsDown): Promise<NativeWorker> {
 function toggle64(mapping: Mapping, offset: number, rounds: number): number {
   const list = native.mapAnonymous(4096) as Mapping
   const words = new Int32Array(native.view(list))
-  words.set([1, STEP_STORE64, mapping, offset])
+  words[0] = 1
+  words.set([STEP_STORE64, mapping, offset], LIST_HEADER_WORDS)
   for (let n = 0; n < rounds; n++) {
     words.fill(-(n & 1), LIST_HEADER_WORDS + 3, LIST_HEADER_WORDS + 5)
     native.persist(list, 0)

@@ -136,7 +136,8 @@ void tap.test('runs of a device that do not begin where it does', (t) => {
   t.teardown(() => device.close())
   const devices = new DeviceSet([device], [{ device: 0, deviceBlock: 0, blocks: 512 }])
   const first = devices.map('read-write')
-  const grown = devices.extend(first, 'read-write', [], [{ device: 0, deviceBlock: 1000, blocks: 600 }])
+  const none = new DeviceSet([])
+  const grown = devices.extend(first, 'read-write', none, [{ device: 0, deviceBlock: 1000, blocks: 600 }])
   t.teardown(() => unmapDevices(grown))
   const medium = new MappedMedium(first)
   t.teardown(() => medium.discard())
@@ -170,7 +171,7 @@ void tap.test('runs of a device that do not begin where it does', (t) => {
   t.same([medium.load32(511, 0), medium.load32(windowBlocks + 599, 0)], [1, 3])
   medium.store32(windowBlocks + 599, 0, 4)
   t.equal(plain.load32(1599, 0), 3, 'a private copy')
-  t.throws(() => devices.extend(grown, 'read-write', [], [{ device: 0, deviceBlock: 4000, blocks: 600 }]), {
+  t.throws(() => devices.extend(grown, 'read-write', none, [{ device: 0, deviceBlock: 4000, blocks: 600 }]), {
     code: 'EINVAL',
   })
   t.end()

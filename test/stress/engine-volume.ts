@@ -45,6 +45,7 @@ export class EngineVolume {
     memory.bytes.fill(0xa5)
     this.description = {
       windows: [memory.mapping],
+      memory: [null],
       devices: [],
       blockCount: blocks,
       firstDeviceBlocks: blocks,

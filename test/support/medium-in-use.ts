@@ -37,9 +37,9 @@ export function devicesFor(deviceBlocks: readonly number[]): readonly number[] {
   return areSeveral && deviceBlocks.length === 1 ? [smallestVolumeBlocks, blocks!] : deviceBlocks
 }
 
-/** Where a volume begins to look for free blocks; null: where it does by itself. */
-export function firstChoice({ segments }: Geometry): number | null {
-  return areSeveral ? segments.at(-1)!.dataStart : null
+/** The segments in which the engine of a volume looks for free blocks first. */
+export function firstSegments({ segments }: Geometry): number[] {
+  return areSeveral ? [segments.length - 1] : []
 }
 
 /** A medium with these contents. */

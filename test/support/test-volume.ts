@@ -5,11 +5,10 @@ import { format } from '../../src/fs/format.js'
 import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
-import { SEARCH_HINT } from '../../src/fs/shared-state.js'
 import { Volume } from '../../src/fs/volume.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { EngineCaller } from './engine-caller.js'
-import { devicesFor, firstChoice, mediumOf } from './medium-in-use.js'
+import { devicesFor, firstSegments, mediumOf } from './medium-in-use.js'
 import type { RecordingMedium } from './recording-medium.js'
 import type { TearsDown } from './temporary.js'
 
@@ -56,10 +55,7 @@ export class TestVolume {
     this.medium = medium
     this.#data = data
     this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data })
-    this.caller = new EngineCaller(this.volume.engine(0), medium)
-    this.caller.setClock(now)
-    const choice = firstChoice(this.volume.setting.geometry)
-    if (choice !== null) Atomics.store(this.volume.state.words, SEARCH_HINT, choice)
+    this.caller = this.#newCaller(now)
   }
 
   /** @throws VolumeError */
@@ -113,8 +109,15 @@ export class TestVolume {
     const { medium } = this
     const options = { readOnly: false, now, isChecked: true, hasAcls, data: this.#data }
     this.volume = Volume.open(medium, options)
-    this.caller = new EngineCaller(this.volume.engine(0), this.medium)
-    this.caller.setClock(now)
+    this.caller = this.#newCaller(now)
     this.#isOpen = true
+  }
+
+  #newCaller(now: number): EngineCaller {
+    const { setting } = this.volume
+    const engine = this.volume.engine(0, { ...setting, localSegments: [firstSegments(setting.geometry)] })
+    const caller = new EngineCaller(engine, this.medium)
+    caller.setClock(now)
+    return caller
   }
 }

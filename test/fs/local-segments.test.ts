@@ -2,6 +2,7 @@
 /** Workers that look for free blocks on some devices first, as they do on a machine with several NUMA nodes. */
 import { type Test, test } from 'tap'
 import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { localSegmentsOf } from '../../src/daemon/worker-nodes.js'
 import { Allocator } from '../../src/fs/allocator.js'
 import { bitMask } from '../../src/fs/bits.js'
 import { Engine } from '../../src/fs/engine.js'
@@ -17,18 +18,18 @@ import { TestVolume, epoch, root } from '../support/test-volume.js'
 const deviceBlocks = [600, 500, 400]
 
 /** An allocator of another worker than those of the volume's own engine. */
-function allocatorOf({ volume, medium }: TestVolume, home: readonly number[], worker = 1): Allocator {
+function allocatorOf({ volume, medium }: TestVolume, local: readonly number[], worker = 1): Allocator {
   const { state, setting } = volume
-  return new Allocator(medium, state, new Locks(state, worker), setting.geometry, home)
+  return new Allocator(medium, state, new Locks(state, worker), setting.geometry, local)
 }
 
-/** Workers on a volume, each at home on these devices. */
-function workersOn(t: Test, volume: TestVolume, ...homes: readonly (readonly number[])[]): EngineCaller[] {
+/** Workers on a volume, each with these local devices. */
+function workersOn(t: Test, volume: TestVolume, ...local: readonly (readonly number[])[]): EngineCaller[] {
   const { medium } = volume
   const { state, setting } = volume.volume
-  return homes.map((_, n) => {
+  return local.map((_, n) => {
     // Worker 0 is the volume's own.
-    const all = { ...setting, homes: [[], ...homes] }
+    const all = { ...setting, localSegments: [[], ...local] }
     const parts = new EngineParts(medium, state, all, n + 1, (what) => t.fail(what))
     const caller = new EngineCaller(new Engine(parts), medium)
     caller.setClock(epoch)
@@ -56,27 +57,38 @@ function taken(before: readonly number[], after: readonly number[]): number[] {
 
 const data = (blocks: number, fill: number): Buffer => Buffer.alloc(blocks * blockBytes, fill)
 
-void test('fresh blocks come from the devices at home', (t) => {
+void test('fresh blocks come from the local devices', (t) => {
   const volume = TestVolume.of(t, ...deviceBlocks)
   const workers = workersOn(t, volume, [0], [1], [])
-  const home = [0, 1] as const
+  const local = [0, 1] as const
   const files = workers.map((worker, n) => worker.file(root, `file ${n}`))
   for (let round = 0; round < 8; round++) {
-    for (const n of home) {
+    for (const n of local) {
       const before = freeOn(volume)
       t.equal(workers[n]!.write(files[n]!, round * 5 * blockBytes, data(5, n + 1)), 5 * blockBytes)
       const counts = taken(before, freeOn(volume))
-      t.ok(counts[n]! >= 5, `round ${round}: worker ${n} takes blocks at home`)
+      t.ok(counts[n]! >= 5, `round ${round}: worker ${n} takes local blocks`)
       t.same(counts.toSpliced(n, 1), [0, 0], 'and of no other device')
     }
   }
-  for (const n of home) t.same(workers[n]!.read(files[n]!, 0, 40 * blockBytes), data(40, n + 1))
+  for (const n of local) t.same(workers[n]!.read(files[n]!, 0, 40 * blockBytes), data(40, n + 1))
   const before = freeOn(volume)
   workers[2]!.write(files[2]!, 0, data(5, 3))
   t.ok(
     taken(before, freeOn(volume))[0]! >= 5,
-    'a worker without a home looks from the start of the volume on',
+    'a worker without local devices looks from the start of the volume on',
   )
+  t.end()
+})
+
+void test('workers that begin with different devices fill them evenly', (t) => {
+  const volume = TestVolume.of(t, ...deviceBlocks)
+  const workers = workersOn(t, volume, ...localSegmentsOf([null, null, null], [0, 0, 0], () => new Map()))
+  const files = workers.map((worker, n) => worker.file(root, `file ${n}`))
+  const before = freeOn(volume)
+  for (let round = 0; round < 10; round++)
+    for (const [n, worker] of workers.entries()) worker.write(files[n]!, round * 20 * blockBytes, data(20, n + 1))
+  for (const count of taken(before, freeOn(volume))) t.ok(count >= 200 && count <= 210, `${count} blocks`)
   t.end()
 })
 
@@ -93,23 +105,25 @@ void test('a file goes on behind its last block, whichever worker writes', (t) =
   t.end()
 })
 
-for (const home of [[1], [2, 1]]) {
-  void test(`when the devices ${home.join(' and ')} at home are full, the others are used`, (t) => {
+for (const local of [[1], [2, 1]]) {
+  void test(`when the local devices ${local.join(' and ')} are full, the others are used`, (t) => {
     const volume = TestVolume.of(t, ...deviceBlocks)
-    const [worker] = workersOn(t, volume, home) as [EngineCaller]
-    const atHome = (counts: readonly number[]) => home.reduce((sum, device) => sum + counts[device]!, 0)
-    const elsewhere = (counts: readonly number[]) => counts.reduce((sum, n) => sum + n, 0) - atHome(counts)
+    const [worker] = workersOn(t, volume, local) as [EngineCaller]
+    const onLocal = (counts: readonly number[]) => local.reduce((sum, device) => sum + counts[device]!, 0)
+    const elsewhere = (counts: readonly number[]) => counts.reduce((sum, n) => sum + n, 0) - onLocal(counts)
     const fill = (file: number): void => {
       const before = elsewhere(freeOn(volume))
       let steps = 0
       for (let at = 0, written = 1; written > 0; at += written) {
         written = worker.write(file, at, data(16, 1))
         const free = freeOn(volume)
-        if (elsewhere(free) !== before && atHome(free) !== 0) t.fail(`at ${at}: ${free.join(', ')} are free`)
+        // A run of 16 blocks is enough.
+        if (elsewhere(free) !== before && onLocal(free) >= local.length * 16)
+          t.fail(`at ${at}: ${free.join(', ')} are free`)
         if (elsewhere(free) === before) steps++
         if (written < 0) t.equal(written, -ENOSPC)
       }
-      t.ok(steps * 16 > home.length * 300, 'they filled up first')
+      t.ok(steps * 16 > local.length * 300, 'they filled up first')
       t.same(freeOn(volume), [0, 0, 0], 'all of the space was used')
     }
     const file = worker.file(root, 'file')
@@ -121,7 +135,7 @@ for (const home of [[1], [2, 1]]) {
   })
 }
 
-void test('searches of one home go on from each other, and do not disturb those of another', (t) => {
+void test('searches of a segment go on from each other, and do not disturb those of another', (t) => {
   const volume = TestVolume.of(t, ...deviceBlocks)
   const one = allocatorOf(volume, [1], 1)
   const other = allocatorOf(volume, [1], 2)
@@ -142,7 +156,7 @@ void test('searches of one home go on from each other, and do not disturb those 
   t.end()
 })
 
-void test('a home ends where its device does, and its search begins again at its start', (t) => {
+void test('a local segment ends where its device does, and its search begins again at its start', (t) => {
   const volume = TestVolume.of(t, ...deviceBlocks)
   const allocator = allocatorOf(volume, [1])
   const { first, blocks, dataStart } = volume.volume.setting.geometry.segments[1]!
@@ -152,10 +166,77 @@ void test('a home ends where its device does, and its search begins again at its
   allocator.release(dataStart, 10)
   t.equal(allocator.claim(0, 10), 10, 'a run that is long enough is preferred')
   t.equal(allocator.runStart, dataStart)
-  t.equal(allocator.claim(0, 10), 3)
-  t.ok(allocator.runStart + 3 <= first + blocks)
+  t.equal(allocator.claim(0, 3), 3)
+  t.equal(allocator.runStart + 3, first + blocks)
   t.equal(allocator.claim(0, 1), 1)
   t.ok(allocator.runStart < first || allocator.runStart >= first + blocks, 'the next one lies elsewhere')
+  t.end()
+})
+
+/** Claims all free blocks of a segment but for some of the last ones. @returns the first of those */
+function fillSegment(volume: TestVolume, segment: number, rest: number): number {
+  const allocator = allocatorOf(volume, [segment], 2)
+  const { first, blocks } = volume.volume.setting.geometry.segments[segment]!
+  const free = Array.from({ length: blocks }, (_, n) => first + n).filter((block) => !allocator.isUsed(block))
+  const count = free.length - rest
+  if (allocator.claim(0, count) !== count) throw new Error('not in one piece')
+  return free[count]!
+}
+
+void test('a long run elsewhere is preferred to a short local one, and a long local one to all', (t) => {
+  const volume = TestVolume.of(t, ...deviceBlocks)
+  const allocator = allocatorOf(volume, [1])
+  const segmentOf = (block: number) =>
+    volume.volume.setting.geometry.segments.findLastIndex(({ first }) => first <= block)
+  const last = fillSegment(volume, 1, 40)
+  t.equal(allocator.claim(0, 100), 40, '40 blocks of 100 are worth it')
+  t.equal(allocator.runStart, last)
+  allocator.release(last, 15)
+  t.equal(allocator.claim(0, 100), 100, '15 are not')
+  t.equal(segmentOf(allocator.runStart), 0)
+  t.equal(allocator.claim(0, 15), 15, 'unless no more are wanted')
+  t.equal(allocator.runStart, last)
+  allocator.release(last, 10)
+  fillSegment(volume, 0, 15)
+  fillSegment(volume, 2, 12)
+  t.equal(allocator.claim(0, 100), 10, 'where all are short, a local one is taken')
+  t.equal(allocator.runStart, last)
+  t.end()
+})
+
+void test('a segment without a run that would do is not searched before something is released there', (t) => {
+  const volume = TestVolume.of(t, ...deviceBlocks)
+  const { state } = volume.volume
+  const allocator = allocatorOf(volume, [1])
+  /** A block becomes free, and nobody hears of it: whoever finds it has looked there. */
+  const plant = (block: number): void => {
+    state.words[state.bitmap + (block >>> 5)]! &= ~bitMask(block & 31, 1)
+    state.words[state.groupFree + (block >>> 15)]!++
+  }
+  const isLocal = () => {
+    const { first, blocks } = volume.volume.setting.geometry.segments[1]!
+    return allocator.runStart >= first && allocator.runStart < first + blocks
+  }
+  const last = fillSegment(volume, 1, 4)
+  allocator.claim(0, 8)
+  t.notOk(isLocal(), 'four blocks are too few')
+  for (let n = 1; n <= 20; n++) plant(last - n)
+  allocator.claim(0, 8)
+  t.notOk(isLocal(), 'and it is known that there are no more')
+  t.equal(allocator.claim(0, 4), 4)
+  t.ok(isLocal(), 'whoever wants fewer looks')
+  for (let n = 1; n <= 20; n++) allocator.claim(0, 1)
+  allocator.claim(0, 1)
+  t.notOk(isLocal(), 'it is full')
+  plant(last)
+  allocator.claim(0, 1)
+  t.notOk(isLocal(), 'and not looked at')
+  allocator.release(last + 2, 1)
+  allocator.claim(0, 1)
+  t.equal(allocator.runStart, last + 2, 'what is released is found')
+  allocator.release(last + 2, 1)
+  t.equal(allocator.claim(0, 2), 2)
+  t.notOk(isLocal(), 'one block is no run of two')
   t.end()
 })
 
@@ -175,7 +256,7 @@ void test('files lie close together when the runs ahead of them go', (t) => {
   t.end()
 })
 
-void test('a search at home allocates nothing', (t) => {
+void test('a search of local segments allocates nothing', (t) => {
   const volume = TestVolume.of(t, ...deviceBlocks)
   const allocator = allocatorOf(volume, [1, 2])
   const bytes = bytesPerCall(() => {

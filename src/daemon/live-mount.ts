@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A mount from the moment when it is served until it ends, whatever serves it: the control socket answers, signals end
+ * it, and those who wait for it are told what it is.
+ */
+import { stat } from 'node:fs/promises'
+import debug from 'debug'
+import type { OpenedVolume } from '../api/opened-volume.js'
+import { shownLine } from '../check/name-text.js'
+import { kernelName } from '../native/file-name.js'
+import { deviceLine } from '../pmem/device.js'
+import type { MapperName } from '../pmem/mapper.js'
+import { logIfAlone } from './background.js'
+import { openControl } from './control.js'
+import { type DaemonReport, usageOf } from './daemon-report.js'
+import { Ending, type EndingParts } from './ending.js'
+import type { EndingSignals } from './ending-signals.js'
+import type { MountOptions } from './mount-options.js'
+
+const trace = debug('pmfs2:daemon')
+
+/** What is known of any mount. */
+export interface LiveMount extends Pick<EndingParts, 'calls' | 'statistics'> {
+  readonly mountpoint: string
+  readonly options: MountOptions
+  readonly mapper: MapperName
+  readonly opened: OpenedVolume
+  readonly signals: EndingSignals
+}
+
+/** What serves it. */
+export interface LiveParts extends Pick<EndingParts, 'whenServing'> {
+  readonly server: EndingParts['workers'] & { readonly ended: Promise<void> }
+  /** Makes it serve. */
+  readonly start: () => Promise<void>
+  /** @param device number of the mount (st_dev) @returns what tells of it each time that somebody asks */
+  readonly begin: (device: number) => () => DaemonReport
+  /** Programs can use the mount. */
+  readonly live: () => void
+}
+
+/** Resolves when the mount has ended in order. @returns whether it may still be seen */
+export async function untilEnded(
+  { mountpoint, opened, calls, signals, statistics }: LiveMount,
+  { server, start, whenServing, begin, live }: LiveParts,
+): Promise<boolean> {
+  const ending = new Ending({ calls, workers: server, statistics, whenServing })
+  signals.action = () => ending.ask()
+  let close = (): void => undefined
+  try {
+    await start()
+    // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
+    const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => server.ended), server.ended])
+    if (root !== undefined) {
+      const control = openControl(root.dev, begin(root.dev))
+      close = () => control.close()
+    }
+    const lines = opened.devices.map(deviceLine)
+    live()
+    for (const line of lines) trace('%s', line)
+    logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
+    await server.ended
+    return ending.hasStopped
+  } finally {
+    close()
+    signals.action = null
+    ending.release()
+  }
+}
+
+const startedAt = new Date().toISOString()
+
+/** What the report of any mount says of its volume. */
+export function volumeReport({ mountpoint, options, mapper, opened, statistics }: LiveMount) {
+  const { volume, devices } = opened
+  return {
+    device: devices[0]!.path,
+    devices: devices.map(({ path }) => path),
+    mountpoint,
+    data: options.data,
+    mapper,
+    isDirect: devices.every(({ domain }) => domain.isDirect),
+    startedAt,
+    requests: statistics.requests(),
+    bytesRead: statistics.bytesRead,
+    bytesWritten: statistics.bytesWritten,
+    usage: usageOf(volume),
+    damageMet: volume.state.damageMet,
+    damagedPlaces: volume.damagedPlaces,
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Growth of a mounted volume that fails, is refused late, or takes long: nothing that the volume may have is lost. */
+import { existsSync } from 'node:fs'
+import { rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { finish, withoutRunner } from '../support/run-command.js'
+import { TestMount, hasEnded, pmfs2Process, preload, program, succeed, until } from '../support/test-mount.js'
+
+tap.setTimeout(600_000)
+
+const mebibyte = 2 ** 20
+const failure = /^grow: \S+: cannot write: a failure made for a test$/
+
+/** @returns a volume of 16 MiB, and the file that makes its growth go wrong as long as it is there */
+async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late') {
+  const mount = await TestMount.make(t, '16M')
+  const held = join(mount.folder, 'held')
+  preload(t, 'bad-growth', `PMFS2_TEST_GROWTH=${kind} ${held}`)
+  return { mount, held, added: `${mount.device}-added` }
+}
+
+async function mountAndHold(mount: TestMount, held: string): Promise<number> {
+  await mount.mount('--channel', 'devfuse')
+  await writeFile(join(mount.mountpoint, 'before'), 'what was there before')
+  await writeFile(held, '')
+  return (await mount.report()).pid
+}
+
+/** The server ends, the mount is dead, and the volume is whole. */
+async function ends(t: Test, mount: TestMount, pid: number, held: string): Promise<void> {
+  await rm(held)
+  t.ok(await hasEnded(pid), 'the mount has failed')
+  t.ok(mount.isMounted(), 'programs are told so')
+  await mount.cutOff()
+  await mount.check()
+}
+
+void tap.test('what a growth that fails half way has added is kept', async (t) => {
+  const { mount, held, added } = await stage(t, 'half')
+  const pid = await mountAndHold(mount, held)
+  const file = ['grow', mount.mountpoint, added, '--size', '8M']
+  t.match(await pmfs2Process(file), { end: 1, output: failure })
+  t.equal((await stat(added)).size, 8 * mebibyte)
+  await ends(t, mount, pid, held)
+  await mount.mount('--channel', 'devfuse')
+  t.same((await mount.report()).devices, [mount.device, added])
+  await writeFile(join(mount.mountpoint, 'after'), Buffer.alloc(16 * mebibyte, 'after'))
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('so is what it has added without a mount', async (t) => {
+  const { mount, held, added } = await stage(t, 'half')
+  await writeFile(held, '')
+  t.match(await pmfs2Process(['grow', mount.device, added, '--size', '8M']), { end: 1, output: failure })
+  t.equal((await stat(added)).size, 8 * mebibyte)
+  await rm(held)
+  t.match(await succeed('info', added), /devices +1: .*\n +2: /)
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('a refusal that leaves windows behind ends the mount', async (t) => {
+  const { mount, held, added } = await stage(t, 'refused')
+  const pid = await mountAndHold(mount, held)
+  const { end, output } = await pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.equal(end, 1)
+  t.match(output, /a refusal made for a test/)
+  t.equal((await stat(added)).size, 8 * mebibyte, 'a server that has failed may have named it')
+  await ends(t, mount, pid, held)
+})
+
+void tap.test('what another command has added meanwhile is kept', async (t) => {
+  const { mount, held, added } = await stage(t, 'late')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const other = [process.execPath, program, 'grow', mount.mountpoint, added]
+  t.match(await finish('env', [...withoutRunner, ...other]), { end: 0, output: /size +24 MiB/ })
+  await rm(held)
+  t.match(await first, { end: 1, output: /in use/ })
+  t.equal((await stat(added)).size, 8 * mebibyte)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('a server that is busy growing is waited for', async (t) => {
+  const { mount, held, added } = await stage(t, 'slow')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const second = pmfs2Process(['grow', mount.mountpoint])
+  // It waits as long as those two do, before they ask again.
+  t.match((await pmfs2Process(['info', mount.mountpoint])).output, /does not answer/)
+  await rm(held)
+  t.match(await first, { end: 0, output: /size +24 MiB/ })
+  t.match(await second, { end: 0, output: /nothing to do, as its devices have not grown/ })
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Ways in which growth goes wrong, for the tests of what becomes of it. Node loads this file into the server and into
+ * commands before anything else. It begins when a file of the test's is there, and a server that has failed ends once
+ * that is gone.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Ends } from '../../src/cli/ends.js'
+import { Workers } from '../../src/daemon/workers.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
+import { Volume } from '../../src/fs/volume.js'
+import { VolumeError } from '../../src/fs/volume-error.js'
+import { DeviceError } from '../../src/pmem/device-error.js'
+import { MappedMedium } from '../../src/pmem/mapped-medium.js'
+
+const [kind = '', held = ''] = (process.env['PMFS2_TEST_GROWTH'] ?? '').split(' ')
+const stepMs = 10
+
+type Fence = (this: MappedMedium) => void
+type Grow = (this: Volume, ...rest: unknown[]) => void
+type Fail = (this: Workers, error: unknown) => void
+type Finish = (this: Ends) => void
+
+const fence: Fence = Reflect.get(MappedMedium.prototype, 'fence')
+const grow = Reflect.get(Volume.prototype, 'grow') as Grow
+const fail: Fail = Reflect.get(Workers.prototype, 'fail')
+const finish: Finish = Reflect.get(Ends.prototype, 'finish')
+
+/** The device fails once a copy of the superblock names more than one segment. */
+const fenceHalfWay: Fence = function () {
+  fence.call(this)
+  if (existsSync(held) && readSuperblock(this).superblock.segments.length > 1)
+    throw new DeviceError('EIO', 'cannot write: a failure made for a test')
+}
+
+/** What has passed every check is refused once its windows are mapped. */
+const refuse: Grow = function (...rest) {
+  if (existsSync(held)) throw new VolumeError('size', 'a refusal made for a test')
+  grow.call(this, ...rest)
+}
+
+/** Does nothing until the test goes on, which is told that this has begun. */
+function hold(): void {
+  if (existsSync(held)) writeFileSync(`${held}-begun`, '')
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  while (existsSync(held)) Atomics.wait(clock, 0, 0, stepMs)
+}
+
+/** It takes its time, and the server answers nobody meanwhile. */
+const growSlowly: Grow = function (...rest) {
+  hold()
+  grow.call(this, ...rest)
+}
+
+/** The command has made ready what is to be added, and gives its order later. */
+const orderLater: Finish = function () {
+  finish.call(this)
+  hold()
+}
+
+/** The command is to hear what the server says of it. */
+const failLater = async (workers: Workers, error: unknown): Promise<void> => {
+  while (existsSync(held)) await sleep(stepMs, undefined, { ref: false })
+  fail.call(workers, error)
+}
+
+if (kind === 'half') Reflect.set(MappedMedium.prototype, 'fence', fenceHalfWay)
+if (kind === 'refused') Reflect.set(Volume.prototype, 'grow', refuse)
+if (kind === 'late') Reflect.set(Ends.prototype, 'finish', orderLater)
+if (kind === 'slow') Reflect.set(Volume.prototype, 'grow', growSlowly)
+const failing: Fail = function (error) {
+  void failLater(this, error)
+}
+Reflect.set(Workers.prototype, 'fail', failing)

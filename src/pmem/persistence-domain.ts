@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Decides what makes stores to a device durable, and says what a loss of power takes away. Of a file or block device
- * the kernel's own answer counts: a mapping with MAP_SYNC is granted only where a flushed cache line is durable (mmap(2)).
- * Whatever it refuses that for goes through the page cache and needs fdatasync(2), except files that lie in RAM, where
- * nothing is durable and cache lines are flushed all the same, so that an emulation costs what the real thing does.
- * Devdax is always mapped directly: it has no page cache, and no metadata that a fault could have to write. Its driver
- * ignores MAP_SYNC, and an old one refuses it because it does not know the flag.
+ * the kernel's own answer counts: a mapping with MAP_SYNC is granted only where a flushed cache line is durable
+ * (mmap(2)). Whatever it refuses that for goes through the page cache and needs fdatasync(2), except files that lie
+ * in RAM, where nothing is durable and cache lines are flushed all the same, so that an emulation costs what the real
+ * thing does. Devdax is always mapped directly: it has no page cache, and no metadata that a fault could have to
+ * write. Its driver ignores MAP_SYNC, and an old one refuses it because it does not know the flag.
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -92,7 +92,7 @@ function missingPackages(): string[] {
     .map(([, name]) => name)
 }
 
-/** Suites of each kind, by their places among all: all of them, or in the short form a few, in another way in each run. */
+/** Suites of each kind, by their places among all: all of them, or in the short form a few, dealt out by the seed. */
 function suitesOf(plan: Plan): string[][] {
   const suites = plan.isShort ? quickSuites : allSuites
   const places = suites.map((suite) => String(allSuites.indexOf(suite)))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Lets files of this process stand for files on a DAX mount, which grants MAP_SYNC. Import it before anything that
- * loads the native helper. What becomes durable of such a file is carried to a second one: a flushed line if its window was
- * mapped with MAP_SYNC. Without it only fdatasync(2) counts, because the file system may not have stored yet where the
- * blocks of the file lie (mmap(2)).
+ * loads the native helper. What becomes durable of such a file is carried to a second one: a flushed line if its
+ * window was mapped with MAP_SYNC. Without it only fdatasync(2) counts, because the file system may not have stored
+ * yet where the blocks of the file lie (mmap(2)).
  */
 import { putInPlace, shadow } from './native.js'
 import { fstatSync, openSync, statSync } from 'node:fs'

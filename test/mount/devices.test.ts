@@ -132,6 +132,10 @@ void tap.test('by UUID and label, from loop devices', async (t) => {
   for (const name of [`UUID=${uuid}`, `LABEL=${label}`, ...loops]) {
     await succeed(name, mount.mountpoint)
     t.same((await mount.adopt()).devices, loops, name)
+    if (loops.includes(name)) {
+      await mount.unmount()
+      continue
+    }
     t.match(await succeed('info', name), new RegExp(`^ +state +mounted on ${mount.mountpoint}`, 'm'), name)
     t.match(await succeed('grow', name), `${name}: nothing to do`)
     await succeed('umount', name)

@@ -148,7 +148,10 @@ function planOf(request: MountRequest, choice: ChannelChoice, laneCount: number)
   return planWorkers(wish, { allowedCpus: allowedCpus(), queueCount: possibleCpuCount(), laneCount })
 }
 
-function startWorkers(request: MountRequest, { opened, fd, plan, localSegments, statistics }: Mounted): Workers {
+function startWorkers(
+  request: MountRequest,
+  { opened, fd, plan, localSegments, statistics }: Mounted,
+): Workers {
   const common = {
     fd,
     files: engineFiles({
@@ -182,7 +185,12 @@ function prepareOrClose(
       return found
     }
     const statistics = Statistics.create(laneCount)
-    return { plan, localSegments, statistics, fd: attach(opened.devices[0]!.path, mountpoint, request.options) }
+    return {
+      plan,
+      localSegments,
+      statistics,
+      fd: attach(opened.devices[0]!.path, mountpoint, request.options),
+    }
   } catch (error) {
     opened.close()
     throw error

@@ -267,7 +267,8 @@ export class Volume {
     levelCopies(this.#medium, superblock)
     this.#superblock.load(superblock)
     recover(this.#medium, superblock.geometry)
-    if (isAnew) new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).reload()
+    if (isAnew)
+      new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).reload()
     this.#isReadOnly = false
     this.#observer = undefined
     this.#superblock.use((current) => {

@@ -13,8 +13,7 @@ export interface Mapper {
   /** As native.map, of a window that {@link refusalOf} does not refuse. @returns a mapping or a negative errno */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
   /** As native.mapOver; null where it cannot be told where to map. */
-  readonly mapOver:
-    ((memory: Uint8Array, fd: number, offsetBytes: number, flags: number) => number) | null
+  readonly mapOver: ((memory: Uint8Array, fd: number, offsetBytes: number, flags: number) => number) | null
   /** Why a part of a device cannot be mapped so, and what can map it; null where it can be. */
   refusalOf(offsetBytes: number, lengthBytes: number): string | null
 }

@@ -48,13 +48,28 @@ void test('all segments are local to workers that are near to none, and each beg
     [2, 0, 1],
     [0, 1, 2],
   ]
-  for (const cpus of [[null, null, null, null], [0, 1, 2, 3], [9, 8, 7, 6]])
-    for (const nodes of [[0, 0, 0], [null, null, null]]) t.same(localSegmentsOf(cpus, nodes, unread), turns)
+  for (const cpus of [
+    [null, null, null, null],
+    [0, 1, 2, 3],
+    [9, 8, 7, 6],
+  ])
+    for (const nodes of [
+      [0, 0, 0],
+      [null, null, null],
+    ])
+      t.same(localSegmentsOf(cpus, nodes, unread), turns)
   t.same(localSegmentsOf([null, null, null, null], [0, 1, 0], cpuNodes), turns)
   t.same(localSegmentsOf([0, null], [0], unread), [[0], [0]])
   t.same(
     localSegmentsOf([0, 1, 2, 3, 4, null], [0, 1, 0, 1], cpuNodes),
-    [[0, 2], [1, 3], [2, 0], [3, 1], [0, 2], [0, 1, 2, 3]],
+    [
+      [0, 2],
+      [1, 3],
+      [2, 0],
+      [3, 1],
+      [0, 2],
+      [0, 1, 2, 3],
+    ],
     'those of a node take turns among themselves',
   )
   t.end()

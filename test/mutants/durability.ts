@@ -97,11 +97,7 @@ const persist = mutantsOf('src/native/persist.c', [
     '		flush_plain(persister, to.address, length, plain);\n	return 0;',
     '		(void)plain;\n	return 0;',
   ],
-  [
-    'the head of a copy is not flushed',
-    '	if (plain.head)\n		flush_later(persister, to, plain.head);\n',
-    '',
-  ],
+  ['the head of a copy is not flushed', '	if (plain.head)\n		flush_later(persister, to, plain.head);\n', ''],
   [
     'the tail of a copy is not flushed',
     '	if (plain.tail)\n		flush_later(persister, to + length - plain.tail, plain.tail);\n',

@@ -3,7 +3,16 @@
 import { shadow } from '../support/shadow/native.js'
 import { type Test, test } from 'tap'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
-import { type Memory, type Step, anonymous, copied, fenced, flushed, memoryFor, persist } from '../native/memory.js'
+import {
+  type Memory,
+  type Step,
+  anonymous,
+  copied,
+  fenced,
+  flushed,
+  memoryFor,
+  persist,
+} from '../native/memory.js'
 
 const page = 4096
 /** Of enum event_kind in test/native/shadow/shadow.c; the events of these kinds have bytes behind them. */

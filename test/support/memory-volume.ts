@@ -51,7 +51,13 @@ export class MemoryVolume {
     this.engine = this.volume.engine(0, setting)
     const { state } = this.volume
     this.area = new DataArea(geometry)
-    this.allocator = new Allocator(this.medium, state, new Locks(state, 1), geometry, setting.localSegments[0])
+    this.allocator = new Allocator(
+      this.medium,
+      state,
+      new Locks(state, 1),
+      geometry,
+      setting.localSegments[0],
+    )
     this.tx = new Transaction(this.medium, this.allocator, geometry, 1)
     this.#release = () => {
       unmapDevices(description)

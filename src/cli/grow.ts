@@ -167,13 +167,9 @@ async function growDevices(
 
 /** The server makes its own plan, once what it is to take is there. */
 async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, kept: Kept): Promise<Outcome> {
-  const report = await growingServer(mount, request.name)
-  for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
-  const names = report.devices.length === 0 ? [mount.source] : report.devices
-  const found = findDevices(pathsOfServed(names, report.pid))
-  const own = DeviceSet.open(found.paths, { access: 'read-write', exclusive: false }, found.runs)
+  const { names, found, own, superblock } = await lookAtServed(mount, request.name)
   ends.always(() => own.close())
-  const { superblock } = withMedium(own, 'read-only', readSuperblock)
+  for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
   try {
     const growth = await prepareGrowth(own.devices, superblock, request, ends)
     if (typeof growth === 'string') return growth
@@ -190,6 +186,40 @@ async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, ke
   } catch (error) {
     // By the order of another command, which may have found what was prepared here.
     if (hasGrown(found, superblock)) kept.isKept = true
+    throw error
+  }
+}
+
+/** What a server serves. */
+interface ServedVolume {
+  readonly names: readonly string[]
+  readonly found: VolumeDevices
+  readonly own: DeviceSet
+  readonly superblock: Superblock
+}
+
+/** Looks again where another command makes it larger meanwhile. @throws CommandError, DeviceError, VolumeError */
+async function lookAtServed(mount: MountEntry, name: string): Promise<ServedVolume> {
+  for (let look = 1; ; look++) {
+    const { devices, pid } = await growingServer(mount, name)
+    const names = devices.length === 0 ? [mount.source] : devices
+    try {
+      return openServed(names, pid)
+    } catch (error) {
+      if (look === mostLooks) throw error
+    }
+  }
+}
+
+const mostLooks = 5
+
+function openServed(names: readonly string[], pid: number | null): ServedVolume {
+  const found = findDevices(pathsOfServed(names, pid))
+  const own = DeviceSet.open(found.paths, { access: 'read-write', exclusive: false }, found.runs)
+  try {
+    return { names, found, own, superblock: withMedium(own, 'read-only', readSuperblock).superblock }
+  } catch (error) {
+    own.close()
     throw error
   }
 }

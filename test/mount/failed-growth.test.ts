@@ -13,7 +13,7 @@ const mebibyte = 2 ** 20
 const failure = /^grow: \S+: cannot write: a failure made for a test$/
 
 /** @returns a volume of 16 MiB, and the file that makes its growth go wrong as long as it is there */
-async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late') {
+async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late' | 'early') {
   const mount = await TestMount.make(t, '16M')
   const held = join(mount.folder, 'held')
   preload(t, 'bad-growth', `PMFS2_TEST_GROWTH=${kind} ${held}`)
@@ -68,6 +68,19 @@ void tap.test('a refusal that leaves windows behind ends the mount', async (t) =
   t.match(output, /a refusal made for a test/)
   t.equal((await stat(added)).size, 8 * mebibyte, 'a server that has failed may have named it')
   await ends(t, mount, pid, held)
+})
+
+void tap.test('a command looks again where another one has added a device meanwhile', async (t) => {
+  const { mount, held, added } = await stage(t, 'early')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, `${added}-too`, '--size', '8M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const other = [process.execPath, program, 'grow', mount.mountpoint, added, '--size', '8M']
+  t.match(await finish('env', [...withoutRunner, ...other]), { end: 0, output: /size +24 MiB/ })
+  await rm(held)
+  t.match(await first, { end: 0, output: /size +32 MiB/ })
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
 })
 
 void tap.test('what another command has added meanwhile is kept', async (t) => {

@@ -12,6 +12,7 @@ import { readSuperblock } from '../../src/fs/superblock.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { DeviceError } from '../../src/pmem/device-error.js'
+import { DeviceSet } from '../../src/pmem/device-set.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 
 const [kind = '', held = ''] = (process.env['PMFS2_TEST_GROWTH'] ?? '').split(' ')
@@ -67,6 +68,14 @@ const failLater = async (workers: Workers, error: unknown): Promise<void> => {
 
 if (kind === 'half') Reflect.set(MappedMedium.prototype, 'fence', fenceHalfWay)
 if (kind === 'refused') Reflect.set(Volume.prototype, 'grow', refuse)
+/** The command has heard which devices there are, and opens them later. */
+const open = DeviceSet.open.bind(DeviceSet)
+const openLater: typeof open = (...args) => {
+  hold()
+  return open(...args)
+}
+
+if (kind === 'early' && process.argv.includes('grow')) Reflect.set(DeviceSet, 'open', openLater)
 if (kind === 'late') Reflect.set(Ends.prototype, 'finish', orderLater)
 if (kind === 'slow') Reflect.set(Volume.prototype, 'grow', growSlowly)
 const failing: Fail = function (error) {

@@ -12,9 +12,10 @@ export function nodesOfCpus(sys = '/sys'): ReadonlyMap<number, number> {
 }
 
 /**
- * The local segments of each worker, by their numbers in the volume, in the order in which it looks for free blocks there
- * ({@link EngineSetting.localSegments}): those on the node of its processor, or all where none are, or none are nearer
- * than the others. Workers with the same segments begin with different ones, so that the devices share their stores.
+ * The local segments of each worker, by their numbers in the volume, in the order in which it looks for free blocks
+ * there ({@link EngineSetting.localSegments}): those on the node of its processor, or all where none are, or none are
+ * nearer than the others. Workers with the same segments begin with different ones, so that the devices share their
+ * stores.
  * @param cpus the processor that each worker stays on, null for any
  * @param segmentNodes the node of each segment's device, null where it is not known
  * @param nodesOf finds the node of each processor; called only where it matters

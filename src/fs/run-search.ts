@@ -13,7 +13,7 @@ import { SEGMENT_BOUNDS, SEGMENT_HINTS, type SharedState } from './shared-state.
 const runsExamined = 64
 /**
  * On a volume of several segments, a search passes a segment without a run of so many blocks, unless fewer are wanted.
- * To copy 64 KiB takes far longer than to find a further run, so from there on a near run is worth more than a long one.
+ * Copying 64 KiB takes far longer than finding the next run, so from there on a near run is worth more than a long one.
  */
 const longEnough = 16
 /** Of a segment that has not been searched. */

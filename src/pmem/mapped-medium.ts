@@ -273,8 +273,8 @@ export class MappedMedium extends Medium {
   }
 
   /**
-   * Gives back this thread's list, and forgets what no fence has followed. Nobody can access the windows through it once
-   * they are unmapped.
+   * Gives back this thread's list, and forgets what no fence has followed. Nobody can access the windows through it
+   * once they are unmapped.
    */
   discard(): void {
     releaseTransferBuffer(this.#list)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** How many cache lines a list flushes: each that was stored through the caches, once, and none where these are durable. */
+/** How many cache lines a list flushes: each that was stored through the caches once, and none with durable caches. */
 import { shadow } from '../support/shadow/native.js'
 import { type Test, test } from 'tap'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'

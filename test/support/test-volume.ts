@@ -45,7 +45,7 @@ function soil(medium: RecordingMedium): void {
   }
 }
 
-/** Has the engine look for free blocks on the last device first: the first one has what is fixed, so calls change both. */
+/** An engine that looks for free blocks on the last device first: what is fixed lies on the first, so calls change both. */
 export function lastDeviceFirst({ setting }: Volume): EngineSetting {
   return { ...setting, localSegments: [[setting.geometry.segments.length - 1]] }
 }

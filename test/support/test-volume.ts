@@ -45,7 +45,7 @@ function soil(medium: RecordingMedium): void {
   }
 }
 
-/** An engine that looks for free blocks on the last device first, as what is fixed lies on the first: calls change both. */
+/** An engine that looks for free blocks on the last device first: calls change that and what is fixed on the first. */
 export function lastDeviceFirst({ setting }: Volume): EngineSetting {
   return { ...setting, localSegments: [[setting.geometry.segments.length - 1]] }
 }

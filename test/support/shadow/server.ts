@@ -37,6 +37,11 @@ putInPlace({
     carry(mapping, fd, offsetBytes, flags)
     return mapping
   },
+  mapOver(memory, fd, offsetBytes, flags) {
+    const mapping = shadow.mapOver(memory, fd, offsetBytes, flags)
+    carry(mapping, fd, offsetBytes, flags)
+    return mapping
+  },
   /** The window of a small device, which begins with it. */
   adopt(memory, fd, flags) {
     const mapping = shadow.adopt(memory, fd, flags)

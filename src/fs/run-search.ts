@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Finds runs of free blocks in the working bitmap, in one segment after the other. Invariant: no run of a segment is
- * longer than its bound in the shared state. So a segment that has nothing long enough is not searched again before
- * blocks are released in it. All of this happens under the allocator's lock.
+ * longer than its bound in the shared state. So a segment that was searched as a whole and has nothing long enough is
+ * not searched again before blocks are released in it. All of this happens under the allocator's lock.
  */
 import { blocksPerBitmapBlock, windowBlocks, windowShift } from '../../layout/geometry.js'
 import { trailingZeros } from './bits.js'
@@ -35,6 +35,8 @@ export class RunSearch {
   readonly #segments: Uint8Array
   #bestLength = 0
   #examined = 0
+  /** Behind the run that was examined last: where the next search goes on if none will do. */
+  #end = 0
 
   /** @param local numbers of the segments in which to search first, in this order; the others follow */
   constructor({ words, bitmap, groupFree }: SharedState, geometry: Geometry, local: readonly number[]) {
@@ -88,6 +90,7 @@ export class RunSearch {
       // All of it was examined.
       if (!hasEnded) words[bound] = this.#bestLength
       if (this.#bestLength >= least) return this.#bestLength
+      if (hasEnded) words[SEGMENT_HINTS + order[n]!] = this.#end
     }
     return 0
   }
@@ -100,8 +103,9 @@ export class RunSearch {
         this.#bestLength = length
         this.start = block
       }
+      this.#end = block + length
       if (length === want || ++this.#examined === runsExamined) return true
-      block = this.nextFree(block + length, to)
+      block = this.nextFree(this.#end, to)
     }
     return false
   }

@@ -28,13 +28,13 @@ struct plain_bytes {
 
 /*
  * Copies and zeroes past the caches; what is given back was stored plainly, and is for the caller to flush where lines
- * need that. Short and overlapping copies are all plain. Of a durable copy (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM,
- * µs), stores and a flush took 0.19, 0.21 and 0.82 for 64 B, 256 B and 4 KiB into memory that is not cached,
- * and non-temporal stores 0.11, 0.12 and 0.28. Where the place is read again, which brings the lines back,
- * they took 0.20, 0.21 and 0.43 against 0.31, 0.42 and 0.85. So what counts is the use, not the size: the
- * threshold, which is PMDK's, tells small metadata, which is used over and over, from data. Copies of whole
- * lines to whole lines go past the caches at any length: those are data, and entries of the undo log, which
- * nobody reads but after a crash.
+ * need that. Short and overlapping copies are all plain. Of a durable copy (bench/client/durable-write.c; AMD EPYC,
+ * clwb and AVX2, in RAM, µs), stores and a flush took 0.19, 0.21 and 0.82 for 64 B, 256 B and 4 KiB into memory that
+ * is not cached, and non-temporal stores 0.11, 0.12 and 0.28. Where the place is read again, which brings the lines
+ * back, they took 0.20, 0.21 and 0.43 against 0.31, 0.42 and 0.85. So what counts is the use, not the size: the
+ * threshold, which is PMDK's, tells small metadata, which is used over and over, from data. Copies of whole lines to
+ * whole lines go past the caches at any length: those are data, and entries of the undo log, which nobody reads but
+ * after a crash.
  */
 enum { NONTEMPORAL_THRESHOLD_BYTES = 256 };
 struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);

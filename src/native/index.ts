@@ -198,7 +198,7 @@ export interface Native {
   memoryFile(name: string, lengthBytes: number): number
   /**
    * Unmaps. The calling thread's ArrayBuffer is detached, also where `view` is null; no other thread may touch its
-   * own afterwards. -EINVAL: `view` is of another mapping.
+   * own afterwards, and no thread the memory given to {@link Native.mapOver}. -EINVAL: `view` is of another mapping.
    */
   unmap(mapping: Mapping, view: ArrayBuffer | null): number
   /**

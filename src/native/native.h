@@ -70,8 +70,8 @@ int reach_place(int64_t mapping, int64_t offset, int64_t length, enum access acc
 /* The whole mapping. */
 int reach_all(int64_t mapping, char **address, size_t *length);
 /*
- * Takes the mapping out of the table and unmaps it, or with adopted memory what lies there; its failure by SIGBUS is not
- * counted any more.
+ * Takes the mapping out of the table and unmaps it, or with adopted memory what lies there; its failure by SIGBUS is
+ * not counted any more.
  */
 int release_mapping(int64_t mapping);
 /*
@@ -137,8 +137,8 @@ int release_lock(int32_t *place);
 /* --- exchange.c --- */
 
 /*
- * CLOCK_REALTIME to three words: seconds (low, high), nanoseconds; or, if `coarse`, CLOCK_REALTIME_COARSE, which moves on
- * with the kernel's tick.
+ * CLOCK_REALTIME to three words: seconds (low, high), nanoseconds; or, if `coarse`, CLOCK_REALTIME_COARSE, which moves
+ * on with the kernel's tick.
  */
 void put_time(int32_t *words, bool coarse);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mappings as ArrayBuffers. Invariant: a thread has at most one live ArrayBuffer per mapping (it is
- * kept by a weak reference and given again), the collector never frees mapped memory, and unmap()
- * detaches the caller's one, so that a late access by that thread reads undefined and does not fault.
- * Where a mapping's addresses are those of an object of the caller's, whose end unmaps them, the reference to that object
- * is strong.
+ * Mappings as ArrayBuffers. Invariant: a thread has at most one live ArrayBuffer per mapping (it is kept by a weak
+ * reference and given again), the collector never frees mapped memory, and unmap() detaches the caller's one, so that
+ * a late access by that thread reads undefined and does not fault. A SharedArrayBuffer cannot be detached: a late
+ * access to what mapOver() has mapped is a SIGSEGV. Where a mapping's addresses are those of an object of the
+ * caller's, whose end unmaps them, the reference to that object is strong.
  *
  * The collector counts a mapping as external memory from the moment it has an ArrayBuffer, and may start one
  * collection then; later ones do not come sooner. The count stays as it is: V8 subtracts the same number when the

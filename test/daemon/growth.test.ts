@@ -14,7 +14,7 @@ import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { identityOf } from '../../src/pmem/lock-holder.js'
-import { formattedDevice } from '../api/formatted-device.js'
+import { memoryDevice } from '../api/formatted-device.js'
 import { sparseFile } from '../cli/cli.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { until } from '../support/until.js'
@@ -27,7 +27,7 @@ const nothing: GrowOrder = { type: 'grow', devices: [] }
 
 function stage(t: Test) {
   const device = ++free
-  const opened = openVolume(formattedDevice(t, 2 ** 22), false)
+  const opened = openVolume(memoryDevice(t, 2 ** 22), false)
   t.teardown(() => opened.close())
   const mode = {
     whilePaused: async (work: () => void) => {

@@ -136,6 +136,25 @@ for (const local of [[1], [2, 1]]) {
   })
 }
 
+void test('a search passes many short runs, and the next one goes on behind them', (t) => {
+  const volume = TestVolume.of(t, ...deviceBlocks)
+  const allocator = allocatorOf(volume, [0])
+  const [first, second] = volume.volume.setting.geometry.segments
+  const claimed: number[] = []
+  const isLocal = () => allocator.runStart < second!.first
+  while (allocator.claim(0, 1) > 0 && isLocal()) claimed.push(allocator.runStart)
+  t.equal(claimed.length, new Set(claimed).size)
+  const shortRuns = 80
+  const from = first!.dataStart + 100
+  for (let n = 0; n < shortRuns; n++) allocator.release(from + 2 * n, 1)
+  allocator.release(from + 2 * shortRuns, 20)
+  t.equal(allocator.claim(0, 16), 16)
+  t.notOk(isLocal(), 'none of the short runs')
+  t.equal(allocator.claim(0, 16), 16)
+  t.equal(allocator.runStart, from + 2 * shortRuns)
+  t.end()
+})
+
 void test('searches of a segment go on from each other, and do not disturb those of another', (t) => {
   const volume = TestVolume.of(t, ...deviceBlocks)
   const one = allocatorOf(volume, [1], 1)

@@ -12,9 +12,9 @@ tap.setTimeout(600_000)
 const mebibyte = 2 ** 20
 const failure = /^grow: \S+: cannot write: a failure made for a test$/
 
-/** @returns a volume of 16 MiB, and the file that makes its growth go wrong as long as it is there */
+/** @returns a volume on one device of 16 MiB, and the file that makes its growth go wrong as long as it is there */
 async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late' | 'early') {
-  const mount = await TestMount.make(t, '16M')
+  const mount = await TestMount.makeOn(t, 16 * mebibyte)
   const held = join(mount.folder, 'held')
   preload(t, 'bad-growth', `PMFS2_TEST_GROWTH=${kind} ${held}`)
   return { mount, held, added: `${mount.device}-added` }

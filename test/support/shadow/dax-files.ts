@@ -46,6 +46,13 @@ putInPlace({
     carry(mapping, copy, offsetBytes, flags)
     return mapping
   },
+  mapOver(memory, fd, offsetBytes, flags) {
+    const copy = copyOf(fd)
+    if (copy === undefined) return shadow.mapOver(memory, fd, offsetBytes, flags)
+    const mapping = shadow.mapOver(memory, fd, offsetBytes, flags & ~MAP_SYNC)
+    carry(mapping, copy, offsetBytes, flags)
+    return mapping
+  },
   remap(mapping, fd, offsetBytes, flags) {
     const copy = copyOf(fd)
     if (copy === undefined) return shadow.remap(mapping, fd, offsetBytes, flags)

@@ -16,8 +16,8 @@ const runsExamined = 64
  * Copying 64 KiB takes far longer than finding the next run, so from there on a near run is worth more than a long one.
  */
 const longEnough = 16
-/** Of a segment that has not been searched. */
-const unknownBound = 2 ** 30
+/** Of a segment that has not been searched. Twice that is a small integer still, which V8 does not box. */
+const unknownBound = 2 ** 28
 const wordsPerGroupShift = 10
 const orderWords = 3
 

@@ -23,7 +23,7 @@ export interface CarriedFiles {
 }
 
 /** @param others calls to be put in the place of the shadow's, as well */
-export function carryWindows({ copyOf, howOf, keptBack }: CarriedFiles, others: Partial<Native> = {}): void {
+export function carryWindows(files: CarriedFiles, others: Partial<Native> = {}): void {
   /** Maps as `map` does with the flags that it is given, and carries from then on. @returns what `map` does */
   const mapped = (
     fd: number,
@@ -32,11 +32,11 @@ export function carryWindows({ copyOf, howOf, keptBack }: CarriedFiles, others: 
     map: (flags: number) => number,
     mappingOf = (result: number) => result,
   ): number => {
-    const copy = copyOf(fd)
+    const copy = files.copyOf(fd)
     if (copy === undefined) return map(flags)
-    const result = map(flags & ~keptBack)
+    const result = map(flags & ~files.keptBack)
     if (result >= 0 && (flags & (MAP_READ_ONLY | MAP_COPY_ON_WRITE)) === 0)
-      carry(mappingOf(result), copy, offsetBytes, howOf(flags))
+      carry(mappingOf(result), copy, offsetBytes, files.howOf(flags))
     return result
   }
   putInPlace({

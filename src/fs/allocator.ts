@@ -7,7 +7,7 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import { wake, waitWhile } from '../pmem/shared-memory.js'
-import { bitMask, popCount, trailingZeros } from './bits.js'
+import { bitMask, trailingZeros } from './bits.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
@@ -20,6 +20,7 @@ import {
   PROMISED_BLOCKS,
   type SharedState,
 } from './shared-state.js'
+import { WorkingBitmap } from './working-bitmap.js'
 
 /** Of what is free and not reserved, one file may have this part ahead. */
 const shareOfFree = 8
@@ -38,7 +39,7 @@ export class Allocator implements ReservedBlocks {
   readonly #locks: Locks
   readonly #geometry: Geometry
   readonly #words: Int32Array
-  readonly #bitmap: number
+  readonly #bitmap: WorkingBitmap
   readonly #reservations: Reservations
   readonly #runs: RunSearch
   /** Of PROMISED_BLOCKS, those of the promise in hand: what it has left for this worker's claims. */
@@ -57,9 +58,9 @@ export class Allocator implements ReservedBlocks {
     this.#locks = locks
     this.#geometry = geometry
     this.#words = state.words
-    this.#bitmap = state.bitmap
+    this.#bitmap = new WorkingBitmap(state, geometry.blockCount)
     this.#reservations = new Reservations(state, this)
-    this.#runs = new RunSearch(state, geometry, local)
+    this.#runs = new RunSearch(state, this.#bitmap, geometry, local)
   }
 
   /** What files have ahead is free. */
@@ -79,11 +80,7 @@ export class Allocator implements ReservedBlocks {
 
   /** The same once more, when the medium holds something else. */
   reload(): void {
-    for (let group = 0; group < this.#state.groupCount; group++) {
-      if (this.#words[this.#state.groupFree + group] === blocksPerBitmapBlock) continue
-      const at = this.#bitmap + group * blockWords
-      this.#words.fill(0, at, at + blockWords)
-    }
+    this.#bitmap.clear()
     this.load()
   }
 
@@ -105,13 +102,14 @@ export class Allocator implements ReservedBlocks {
       const bitmapBlock = bitmapBlockOf(this.#geometry, group * blocksPerBitmapBlock)
       if (bitmapBlock < 0) {
         // A gap between segments.
-        this.#words.fill(-1, this.#bitmap + group * blockWords, this.#bitmap + (group + 1) * blockWords)
-        this.#words[this.#state.groupFree + group] = 0
+        this.#bitmap.fillGroup(group)
         continue
       }
-      const free = this.#loadGroup(group, bitmapBlock)
-      this.#words[this.#state.groupFree + group] = free
-      total += free
+      total += this.#bitmap.loadGroup(
+        group,
+        this.#medium.wordsOf(bitmapBlock),
+        this.#medium.wordOf(bitmapBlock),
+      )
       // From now on the persistent bitmap is stored to, here and there.
       if (bitmapBlock % loadedBlocks === loadedBlocks - 1)
         this.#medium.dropPages(bitmapBlock - loadedBlocks + 1, loadedBlocks)
@@ -119,30 +117,15 @@ export class Allocator implements ReservedBlocks {
     return total
   }
 
-  /** @returns how many free blocks there are in a group */
-  #loadGroup(group: number, bitmapBlock: number): number {
-    const source = this.#medium.wordsOf(bitmapBlock)
-    const at = this.#medium.wordOf(bitmapBlock)
-    const to = this.#bitmap + group * blockWords
-    let used = 0
-    for (let n = 0; n < blockWords; n++) {
-      const word = source[at + n]!
-      if (word === 0) continue
-      this.#words[to + n] = word
-      used += popCount(word)
-    }
-    return blocksPerBitmapBlock - used
-  }
-
   /** Whatever a damaged bitmap says: what may not hold data is never handed out. */
   #withhold(): void {
     const { blockCount, dataStart, excluded } = this.#geometry
-    let marked = this.#mark(0, dataStart)
+    let marked = this.#bitmap.mark(0, dataStart)
     for (let n = 0; n < excluded.length; n += 2) {
       const end = Math.min(excluded[n + 1]!, blockCount)
-      if (excluded[n]! < end) marked += this.#mark(excluded[n]!, end - excluded[n]!)
+      if (excluded[n]! < end) marked += this.#bitmap.mark(excluded[n]!, end - excluded[n]!)
     }
-    marked += this.#mark(blockCount, this.#state.groupCount * blocksPerBitmapBlock - blockCount)
+    marked += this.#bitmap.mark(blockCount, this.#state.groupCount * blocksPerBitmapBlock - blockCount)
     this.#words[FREE_BLOCKS]! -= marked
   }
 
@@ -243,13 +226,13 @@ export class Allocator implements ReservedBlocks {
   hold(from: number, to: number, fewest: number, most: number, continues: boolean): number {
     let found = 0
     this.#locks.lockAllocator()
-    for (let block = this.#runs.nextFree(from, to); block < to && found === 0;) {
-      const length = this.#runs.measure(block, Math.max(fewest, most))
+    for (let block = this.#bitmap.nextFree(from, to); block < to && found === 0;) {
+      const length = this.#bitmap.measure(block, Math.max(fewest, most))
       if (length >= fewest || (continues && block === from)) {
-        found = this.#mark(block, Math.min(length, most, to - block))
+        found = this.#bitmap.mark(block, Math.min(length, most, to - block))
         this.runStart = block
       }
-      block = this.#runs.nextFree(block + length, to)
+      block = this.#bitmap.nextFree(block + length, to)
     }
     this.#words[HELD_BLOCKS]! += found
     this.#locks.unlockAllocator()
@@ -282,7 +265,7 @@ export class Allocator implements ReservedBlocks {
       found = this.#find(goal, want)
     }
     if (found === 0) return 0
-    this.#mark(this.runStart, found)
+    this.#bitmap.mark(this.runStart, found)
     this.#runs.goOnBehind(this.runStart, found)
     const taken = Math.min(found, want)
     if (ahead > 0) this.#reservations.set(file, this.runStart + taken, found - taken)
@@ -303,7 +286,7 @@ export class Allocator implements ReservedBlocks {
   }
 
   #isFreeGoal(goal: number): boolean {
-    return goal !== 0 && goal < this.#geometry.blockCount && this.#runs.isFree(goal)
+    return goal !== 0 && goal < this.#geometry.blockCount && this.#bitmap.isFree(goal)
   }
 
   /** Releases what a file has ahead, once it was closed or truncated. */
@@ -336,21 +319,9 @@ export class Allocator implements ReservedBlocks {
   }
 
   #unmark(first: number, count: number): number {
-    const words = this.#words
-    let released = 0
-    for (let done = 0; done < count;) {
-      const block = first + done
-      const part = Math.min(count - done, 32 - (block & 31))
-      const index = this.#bitmap + (block >>> 5)
-      const used = words[index]! & bitMask(block & 31, part)
-      const changed = popCount(used)
-      words[index]! ^= used
-      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! += changed
-      released += changed
-      done += part
-    }
+    const unmarked = this.#bitmap.unmark(first, count)
     this.#runs.released(first, count)
-    return released
+    return unmarked
   }
 
   /** Sets the blocks' bits in the persistent bitmap and asks for them to be flushed. */
@@ -365,34 +336,16 @@ export class Allocator implements ReservedBlocks {
   #find(goal: number, want: number): number {
     if (this.#isFreeGoal(goal)) {
       this.runStart = goal
-      return this.#runs.measure(goal, want)
+      return this.#bitmap.measure(goal, want)
     }
     const found = this.#runs.find(want)
     this.runStart = this.#runs.start
     return found
   }
 
-  /** @returns how many of the blocks were free */
-  #mark(first: number, count: number): number {
-    const words = this.#words
-    let marked = 0
-    for (let done = 0; done < count;) {
-      const block = first + done
-      const part = Math.min(count - done, 32 - (block & 31))
-      const index = this.#bitmap + (block >>> 5)
-      const free = ~words[index]! & bitMask(block & 31, part)
-      const changed = popCount(free)
-      words[index]! |= free
-      words[this.#state.groupFree + Math.floor(block / blocksPerBitmapBlock)]! -= changed
-      marked += changed
-      done += part
-    }
-    return marked
-  }
-
   /** Whether the working bitmap has the block in use. */
   isUsed(block: number): boolean {
-    return !this.#runs.isFree(block)
+    return !this.#bitmap.isFree(block)
   }
 
   /**
@@ -403,10 +356,9 @@ export class Allocator implements ReservedBlocks {
     for (let done = 0; done < count;) {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
-      const index = block >>> 5
       const bitmapBlock = bitmapBlockOf(this.#geometry, block)
-      const persistent = this.#medium.load32(bitmapBlock, index & (blockWords - 1))
-      const free = ~(this.#words[this.#bitmap + index]! & persistent) & bitMask(block & 31, part)
+      const persistent = this.#medium.load32(bitmapBlock, (block >>> 5) & (blockWords - 1))
+      const free = ~(this.#bitmap.wordOf(block) & persistent) & bitMask(block & 31, part)
       if (free !== 0) return block - (block & 31) + trailingZeros(free)
       done += part
     }

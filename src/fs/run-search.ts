@@ -4,10 +4,10 @@
  * longer than its bound in the shared state. So a segment that was searched as a whole and has nothing long enough is
  * not searched again before blocks are released in it. All of this happens under the allocator's lock.
  */
-import { blocksPerBitmapBlock, windowBlocks, windowShift } from '../../layout/geometry.js'
-import { trailingZeros } from './bits.js'
+import { windowBlocks, windowShift } from '../../layout/geometry.js'
 import type { Geometry } from './geometry.js'
 import { SEGMENT_BOUNDS, SEGMENT_HINTS, type SharedState } from './shared-state.js'
+import type { WorkingBitmap } from './working-bitmap.js'
 
 /** A search for a long run in a segment settles for the longest one seen after so many. */
 const runsExamined = 64
@@ -18,16 +18,13 @@ const runsExamined = 64
 const longEnough = 16
 /** Of a segment that has not been searched. Twice that is a small integer still, which V8 does not box. */
 const unknownBound = 2 ** 28
-const wordsPerGroupShift = 10
 const orderWords = 3
 
 export class RunSearch {
   /** Where the run begins that was found last. */
   start = 0
   readonly #words: Int32Array
-  readonly #bitmap: number
-  readonly #groupFree: number
-  readonly #wordCount: number
+  readonly #bitmap: WorkingBitmap
   readonly #geometry: Geometry
   /** In which order to search: of each segment its number, its first block for data, and the block after its last. */
   readonly #order: Uint32Array
@@ -39,11 +36,9 @@ export class RunSearch {
   #end = 0
 
   /** @param local numbers of the segments in which to search first, in this order; the others follow */
-  constructor({ words, bitmap, groupFree }: SharedState, geometry: Geometry, local: readonly number[]) {
+  constructor({ words }: SharedState, bitmap: WorkingBitmap, geometry: Geometry, local: readonly number[]) {
     this.#words = words
     this.#bitmap = bitmap
-    this.#groupFree = groupFree
-    this.#wordCount = Math.ceil(geometry.blockCount / 32)
     this.#geometry = geometry
     const { segments } = geometry
     const others = segments.map((_, n) => n).filter((n) => !local.includes(n))
@@ -97,15 +92,16 @@ export class RunSearch {
 
   /** Looks for a run from `from` on. @returns true where the search can end */
   #scan(from: number, to: number, want: number): boolean {
-    for (let block = this.nextFree(from, to); block < to;) {
-      const length = this.measure(block, want)
+    const bitmap = this.#bitmap
+    for (let block = bitmap.nextFree(from, to); block < to;) {
+      const length = bitmap.measure(block, want)
       if (length > this.#bestLength) {
         this.#bestLength = length
         this.start = block
       }
       this.#end = block + length
       if (length === want || ++this.#examined === runsExamined) return true
-      block = this.nextFree(this.#end, to)
+      block = bitmap.nextFree(this.#end, to)
     }
     return false
   }
@@ -132,44 +128,5 @@ export class RunSearch {
 
   #segmentOf(block: number): number {
     return this.#segments[block >>> windowShift]!
-  }
-
-  /** The first free block from `from` on; `to` or one behind it where there is none before that. */
-  nextFree(from: number, to: number): number {
-    const words = this.#words
-    let block = from
-    while (block < to) {
-      const index = block >>> 5
-      if ((index & ((1 << wordsPerGroupShift) - 1)) === 0 && (block & 31) === 0) {
-        if (words[this.#groupFree + (index >>> wordsPerGroupShift)] === 0) {
-          block += blocksPerBitmapBlock
-          continue
-        }
-      }
-      const free = ~words[this.#bitmap + index]! & (-1 << (block & 31))
-      // Without the shift, the compiler takes it for a number that may not fit into 32 bits, and boxes it.
-      if (free !== 0) return (index * 32 + trailingZeros(free)) >>> 0
-      block = (index + 1) * 32
-    }
-    return block
-  }
-
-  /** Free blocks from `block` on, `want` at the most. */
-  measure(block: number, want: number): number {
-    let length = 0
-    while (length < want) {
-      const at = block + length
-      if (at >>> 5 >= this.#wordCount) break
-      const used = this.#words[this.#bitmap + (at >>> 5)]! >>> (at & 31)
-      const here = used === 0 ? 32 - (at & 31) : trailingZeros(used)
-      if (here === 0) break
-      length += here
-      if (used !== 0) break
-    }
-    return Math.min(length, want)
-  }
-
-  isFree(block: number): boolean {
-    return ((this.#words[this.#bitmap + (block >>> 5)]! >>> (block & 31)) & 1) === 0
   }
 }

@@ -16,15 +16,27 @@ const chownCalls: Partial<Record<NodeJS.Architecture, readonly number[]>> = {
 }
 const ofThisMachine = chownCalls[process.arch] ?? []
 
+/** What /proc says of a thread that has a processor, or is to have one (proc(5)). */
+const running = 'running\n'
+/** A thread that has sent its request may not sleep yet. It is looked at so often, and waited for in between. */
+const mostLooks = 200
+const lookAgainMs = 1
+const never = new Int32Array(new SharedArrayBuffer(4))
+
 /**
  * Whether a thread that waits for a reply is in chown(2) or one of its kin. False also where that cannot be seen: the
  * server may not trace the thread, or the thread lives outside the server's PID namespace (0). An unprivileged server
  * misses nothing by this, because its mounts are nosuid.
  */
-export function isInChown(thread: number): boolean {
+export function isInChown(thread: number, proc = '/proc'): boolean {
   if (thread === 0) return false
   try {
-    return ofThisMachine.includes(Number.parseInt(readFileSync(`/proc/${thread}/syscall`, 'latin1'), 10))
+    for (let looks = 0; looks < mostLooks; looks++) {
+      const call = readFileSync(`${proc}/${thread}/syscall`, 'latin1')
+      if (call !== running) return ofThisMachine.includes(Number.parseInt(call, 10))
+      Atomics.wait(never, 0, 0, lookAgainMs)
+    }
+    return false
   } catch {
     return false
   }

@@ -3,7 +3,16 @@
  * What a guest is booted from: Debian's kernel, and an initramfs of busybox, the kernel modules that are needed, and
  * guest/init.sh. The packages are unpacked, not installed, and what is needed of them is kept in the user's cache.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { packageRoot } from '../support/program.js'
@@ -24,7 +33,11 @@ const modules = [
   ...['netfs', 'fscache', '9pnet', '9pnet_virtio', '9p', 'fuse', 'overlay'],
   ...['crc32c_generic', 'libcrc32c', 'crc16', 'mbcache', 'jbd2', 'ext4'],
   ...['libnvdimm', 'nd_btt', 'dax_pmem', 'nd_pmem', 'nfit', 'nd_e820', 'device_dax'],
+  'mce_inject',
 ]
+
+/** What modules were looked for when the parts were fetched. */
+const wantedFile = 'wanted'
 
 /** @param folder where to put the initramfs */
 export async function bootFiles(folder: string): Promise<BootFiles> {
@@ -54,7 +67,8 @@ export async function fetchBootParts(): Promise<string> {
   const kernel = /Depends: (linux-image-\S+)/.exec(dependencies)?.[1]
   if (kernel === undefined) throw new Error('apt-cache knows no linux-image-amd64: run apt-get update')
   const parts = join(cacheFolder, kernel)
-  if (existsSync(parts)) return parts
+  if (isWhole(parts)) return parts
+  rmSync(parts, { recursive: true, force: true })
   const fresh = `${parts}.${process.pid}`
   mkdirSync(join(fresh, 'modules'), { recursive: true })
   try {
@@ -66,12 +80,19 @@ export async function fetchBootParts(): Promise<string> {
     copyFileSync(await findFile(unpacked, 'busybox'), join(fresh, 'busybox'))
     await copyModules(unpacked, join(fresh, 'modules'))
     rmSync(unpacked, { recursive: true })
+    writeFileSync(join(fresh, wantedFile), modules.join(' '))
     for (const name of readdirSync(fresh).filter((name) => name.endsWith('.deb'))) rmSync(join(fresh, name))
     renameSync(fresh, parts)
   } finally {
     rmSync(fresh, { recursive: true, force: true })
   }
   return parts
+}
+
+/** Whether the parts are there, and were fetched for the modules that are wanted now. */
+function isWhole(parts: string): boolean {
+  const path = join(parts, wantedFile)
+  return existsSync(path) && readFileSync(path, 'utf8') === modules.join(' ')
 }
 
 async function copyModules(unpacked: string, folder: string): Promise<void> {

@@ -36,7 +36,7 @@ const needed: Readonly<Record<string, string>> = {
  */
 const ownParts: Readonly<
   Record<string, (t: Test, guest: Guest, plan: Plan, folder: string) => Promise<void>>
-> = { grow: cutGrowth, mutants: tryMutants, fio: tellFigures }
+> = { grow: cutGrowth, bad: meetBadBlocks, mutants: tryMutants, fio: tellFigures }
 const parts = ['walk', 'suites', 'cuts', ...Object.keys(ownParts)]
 /** Those of a run that names none. Figures are for people. */
 const usualParts = { full: parts.filter((part) => part !== 'fio'), short: ['walk', 'suites', 'cuts'] }
@@ -146,6 +146,13 @@ async function main(plan: Plan): Promise<void> {
   else await tap.test('devices', (t) => bootOnce(t, guest, plan, phases))
   for (const [name, run] of Object.entries(ownParts))
     if (plan.parts.has(name)) await tap.test(name, (t) => run(t, guest, plan, folder))
+}
+
+/** The kernel's lists of bad blocks last as long as it runs, so no later part meets them. */
+async function meetBadBlocks(t: Test, guest: Guest, plan: Plan): Promise<void> {
+  guest.boot({ ...guestSettings(plan), phases: 'bad' })
+  t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'the guest powers off')
+  checkTap(t, guest, ['injector', 'bad'])
 }
 
 async function tryMutants(t: Test, guest: Guest, plan: Plan, folder: string): Promise<void> {

@@ -20,22 +20,18 @@ measure() { # kind
   mkdir -p "/mnt/$kind"
   check "$kind: mount" pmfs2 "$device" "/mnt/$kind"
   check "$kind: fio lays the file out" eval "$line --create_only=1"
-  pages_written "$device" >"/vm/pages-$kind"
+  pages_written >"/vm/pages-$kind"
   check "$kind: fio" eval "$line --output-format=json --output=/vm/fio-$kind"
-  pages_written "$device" >>"/vm/pages-$kind"
+  pages_written >>"/vm/pages-$kind"
   check "$kind: umount" pmfs2 umount "/mnt/$kind"
   case $kind in
   pmem | memmap) check "$kind: what a sync takes" sync_costs "$kind" "$device" ;;
   esac
 }
 
-# What the kernel has written to a block device, in pages.
-pages_written() { # device
-  local stat=/sys/class/block/${1##*/}/stat
-  [ -e "$stat" ] || { echo 0; return; }
-  set -- $(<"$stat")
-  echo $(($7 / 8))
-}
+# What the kernel has written of its page cache, in pages. Nothing else is written in the guest meanwhile, and the driver
+# of persistent memory keeps no statistics.
+pages_written() { sed -n 's/^nr_written //p' /proc/vmstat; }
 
 sync_costs() { # kind, device
   python3 "$sources/test/vm/guest/sync-costs.py" "$2" >"/vm/sync-$1"

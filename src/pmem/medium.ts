@@ -57,9 +57,16 @@ export abstract class Medium {
   }
 
   /**
+   * Asked about each bad block that is found, by the thread that hears of it and maybe more than once. It notes the
+   * block, and says whether the rest can be used without. null: it cannot, whichever block it is.
+   */
+  onBadBlock: ((block: number) => boolean) | null = null
+
+  /**
    * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
    * what the device holds.
-   * @throws DeviceError where it is not
+   * @throws DeviceError where it is not, for ever after; BadBlockError, once, where this thread has not heard of a bad
+   * block that another thread or itself has met, and {@link onBadBlock} does without it
    */
   check(): void {
     // Memory does not fail.

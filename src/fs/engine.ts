@@ -10,6 +10,8 @@
  * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
 import type { Mapping } from '../native/index.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
+import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
@@ -20,7 +22,7 @@ import { Clock } from './clock.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, EIO, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
 import type { EngineParts } from './engine-parts.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
@@ -92,6 +94,7 @@ export class Engine {
   readonly #eviction: Eviction
   readonly #setattr: Setattr
   readonly #area: DataArea
+  readonly #medium: Medium
   readonly #inode: Inode
   /** What an entry or a directory names, while #inode is still needed. */
   readonly #named: Inode
@@ -128,6 +131,7 @@ export class Engine {
     this.usageCount = new UsageCount(parts)
     this.upkeep = new Upkeep(parts)
     this.#area = parts.area
+    this.#medium = medium
     this.#inode = new Inode(medium)
     this.#named = new Inode(medium)
   }
@@ -385,6 +389,17 @@ export class Engine {
   /** Whether every call is held to the rules of locks and transactions. */
   get isChecked(): boolean {
     return this.#locks instanceof CheckedLocks
+  }
+
+  /** @returns -EIO where a bad block was found, else 0 @throws DeviceError where the device has failed */
+  attend(): number {
+    try {
+      this.#medium.check()
+      return 0
+    } catch (error) {
+      if (error instanceof BadBlockError) return -EIO
+      throw error
+    }
   }
 
   /** Throws where a call that is over has left a lock held, if locks are checked. */

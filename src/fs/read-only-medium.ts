@@ -76,6 +76,10 @@ export class ReadOnlyMedium extends Medium {
   override check(): void {
     this.#medium.check()
   }
+
+  override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
+    this.#medium.copyOut(block, offset, length, into, start)
+  }
 }
 
 function refuse(): never {

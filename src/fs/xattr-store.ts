@@ -485,8 +485,6 @@ export class XattrStore {
   }
 
   #copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
-    const bytes = this.#medium.bytesOf(block)
-    const from = this.#medium.byteOf(block) + offset
-    for (let n = 0; n < length; n++) into[start + n] = bytes[from + n]!
+    this.#medium.copyOut(block, offset, length, into, start)
   }
 }

@@ -38,6 +38,10 @@ export class BaseFileSystem implements FileSystem {
     this.space = new Space({ memory, words: memory.words })
   }
 
+  attend(): number {
+    return 0
+  }
+
   settle(): void {
     // No call takes a lock.
   }

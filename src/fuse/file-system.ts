@@ -124,8 +124,8 @@ export interface Trimming {
 /** Where blocks lie that {@link ExtentSink.data} names: of 4 KiB each, in windows of 1 GiB. */
 export interface FileMemory {
   readonly windows: readonly Mapping[]
-  /** The bytes of the window in which a block lies. */
-  bytesOf(block: number): Uint8Array
+  /** How often this thread has heard that one of them is bad. */
+  readonly badBlocksMet: number
 }
 
 /** Contents of regular files. */
@@ -203,6 +203,12 @@ export interface FileSystem extends Names, Attributes, Contents, Named, Trimming
    * return putOff.
    */
   readonly turns: Pick<Turns, keyof Turns>
+  /**
+   * Memory that this thread may have loaded from could not be read, and loads of it have yielded zeros.
+   * @returns 0 where no answer may come of that; -EIO where the call under way has to be answered so
+   * @throws Error where the file system has failed
+   */
+  attend(): number
   /** Whether {@link settle} looks for locks that a call has left held. */
   readonly isChecked: boolean
   /** @throws Error where a call that is over has left a lock held */

@@ -15,7 +15,8 @@ export function deviceNumbers(device: bigint): string {
   return `${major.toString()}:${minor.toString()}`
 }
 
-function readLine(path: string): string | null {
+/** What a file of /sys holds, without the end of its line; null where there is none. */
+export function readLine(path: string): string | null {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch {

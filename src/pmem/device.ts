@@ -20,6 +20,7 @@ import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { kernelName } from '../native/file-name.js'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
+import { type BlockRun, badBlocksOf } from './bad-blocks.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { devdaxGeometry, isWriteProtected } from './device-facts.js'
 import {
@@ -83,6 +84,8 @@ export interface Device {
    * @throws DeviceError ENOSPC or what else fallocate(2) gives
    */
   takeRoom(offsetBytes: number, lengthBytes: number): boolean
+  /** Its blocks that the kernel knew to be bad when it was opened, or {@link measure} was called last. */
+  readonly badBlocks: readonly BlockRun[]
   /**
    * Descriptor by which native.punchHole frees parts of it, until it is closed; -1 where that cannot be: devdax has no
    * such thing, and a device that was opened read-only has none before {@link makeWritable}.
@@ -285,6 +288,7 @@ function assemble(
   const decided = decideDomain({ kind, path: `/proc/self/fd/${fd}`, device: number, fileSystem, syncs })
   const domain = { ...decided, ...given }
   const storing = (syncs ? MAP_SYNC : 0) | domain.how
+  let badBlocks = badBlocksOf(kind, number, sizeBytes)
   let isOpen = true
   return {
     path,
@@ -299,6 +303,9 @@ function assemble(
     domain,
     get numaNode() {
       return nodeOfDevice(kind, number)
+    },
+    get badBlocks() {
+      return badBlocks
     },
     get punchFd() {
       return kind === 'devdax' || access === 'read-only' ? -1 : source
@@ -326,6 +333,7 @@ function assemble(
     },
     measure() {
       sizeBytes = measure(fd, path, access).sizeBytes
+      badBlocks = badBlocksOf(kind, number, sizeBytes)
     },
     makeWritable() {
       if (access === 'read-write') return

@@ -8,7 +8,7 @@
  * carried out, in their order, as late as at the fence: until then, loads give what was there before. The order within
  * one cache line is kept.
  */
-import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
+import { blockBytes, blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {
@@ -57,12 +57,33 @@ export abstract class Medium {
   }
 
   /**
+   * Asked about each bad block that is found, by the thread that hears of it and maybe more than once. It notes the
+   * block, and says whether the rest can be used without. null: it cannot, whichever block it is.
+   */
+  onBadBlock: ((block: number) => boolean) | null = null
+
+  /**
    * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
    * what the device holds.
-   * @throws DeviceError where it is not
+   * @throws DeviceError where it is not, for ever after; BadBlockError, once, where this thread has not heard of a bad
+   * block that another thread or itself has met, and {@link onBadBlock} does without it
    */
   check(): void {
     // Memory does not fail.
+  }
+
+  /**
+   * Copies bytes of the medium, which may run on into the blocks that follow. Other threads must see no zeros where the
+   * kernel replies with the same bytes, or copies them, meanwhile: this leaves a bad block as it is, unlike a load.
+   * @throws BadBlockError, or DeviceError where the device has failed
+   */
+  copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
+    for (let done = 0; done < length; block++, offset = 0) {
+      const from = this.byteOf(block) + offset
+      const part = Math.min(length - done, blockBytes - offset)
+      into.set(this.bytesOf(block).subarray(from, from + part), start + done)
+      done += part
+    }
   }
 
   /** The words among which the block lies, from {@link wordOf} on. */

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * A block of the medium cannot be read: its device reports an uncorrectable error there. Nothing that was loaded since
+ * may be relied on, as the loads may have met the zeros that stand in for it; the rest of the device goes on.
+ */
+export class BadBlockError extends Error {
+  override readonly name = 'BadBlockError'
+  /** On the medium. */
+  readonly block: number
+  /** The device that it lies on, and at which byte. */
+  readonly path: string
+  readonly byte: number
+
+  constructor(block: number, path: string, byte: number) {
+    super(badBlockText(block, path, byte))
+    this.block = block
+    this.path = path
+    this.byte = byte
+  }
+}
+
+/** How messages name a bad block. @param byte where it begins on the device */
+export function badBlockText(block: number, path: string, byte: number): string {
+  return `block ${block}, byte ${byte} of ${path}, is bad`
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Blocks of a device that the kernel knows to be bad, as /sys lists them: in sectors of 512 bytes, whatever the device
+ * says of its own. What becomes bad later, and what lies below loop and device-mapper devices, is found by a load.
+ *
+ * Sources: block/badblocks.c, drivers/nvdimm/region_devs.c and drivers/dax/bus.c of the kernel.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { deviceFolder, readLine } from './device-facts.js'
+import type { DeviceRun } from './map-device.js'
+import type { DeviceKind } from './persistence-domain.js'
+
+/** Blocks of 4 KiB, one after the other. */
+export interface BlockRun {
+  readonly first: number
+  readonly count: number
+}
+
+const sectorBytes = 512
+
+/**
+ * The bad blocks of a device, in rising order, none of them twice. None where /sys does not tell.
+ * @param device its number as stat(2) gives it @param sizeBytes of the device: others may share what is listed
+ */
+export function badBlocksOf(kind: DeviceKind, device: bigint, sizeBytes: number, sys = '/sys'): BlockRun[] {
+  if (kind === 'file') return []
+  const folder = deviceFolder(kind === 'block' ? 'block' : 'char', device, sys)
+  const list = folder === null ? null : kind === 'block' ? ofDisk(folder) : ofRegion(folder)
+  return list === null ? [] : blockRuns(list, sizeBytes)
+}
+
+/** Lines of sectors and numbers of sectors, and where the device begins among them. */
+interface SectorList {
+  readonly text: string
+  readonly startBytes: number
+}
+
+function ofDisk(folder: string): SectorList | null {
+  const isPartition = existsSync(join(folder, 'partition'))
+  const text = readLine(join(isPartition ? dirname(folder) : folder, 'badblocks'))
+  const start = isPartition ? wholeNumber(readLine(join(folder, 'start'))) : 0
+  return text === null || start === null ? null : { text, startBytes: start * sectorBytes }
+}
+
+/** Devdax has no list of its own: that of its region counts from where the region begins in physical memory. */
+function ofRegion(folder: string): SectorList | null {
+  const start = wholeNumber(readLine(join(folder, 'resource')) ?? readLine(join(folder, '../resource')))
+  for (let at = dirname(folder); at !== dirname(at); at = dirname(at)) {
+    const text = readLine(join(at, 'badblocks'))
+    if (text === null) continue
+    const regionStart = wholeNumber(readLine(join(at, 'resource')))
+    return start === null || regionStart === null ? null : { text, startBytes: start - regionStart }
+  }
+  return null
+}
+
+/** A number of a file of /sys, decimal or hexadecimal; null where it is none. */
+function wholeNumber(text: string | null): number | null {
+  if (text === null || !/^(0x[0-9a-f]+|\d+)$/i.test(text)) return null
+  const value = Number(text)
+  return Number.isSafeInteger(value) ? value : null
+}
+
+function blockRuns({ text, startBytes }: SectorList, sizeBytes: number): BlockRun[] {
+  const runs: BlockRun[] = []
+  for (const line of text.split('\n')) {
+    const [, sector, sectors] = /^\s*(\d+)\s+(\d+)\s*$/.exec(line) ?? []
+    if (sector === undefined || sectors === undefined) continue
+    const start = Number(sector) * sectorBytes - startBytes
+    const end = Math.min(start + Number(sectors) * sectorBytes, sizeBytes)
+    const first = Math.floor(Math.max(start, 0) / blockBytes)
+    const count = Math.ceil(end / blockBytes) - first
+    if (count > 0) runs.push({ first, count })
+  }
+  return mergeRuns(runs)
+}
+
+/** The same blocks in rising order, each once, in as few runs as there can be. */
+export function mergeRuns(runs: readonly BlockRun[]): BlockRun[] {
+  const merged: BlockRun[] = []
+  for (const { first, count } of [...runs].sort((a, b) => a.first - b.first)) {
+    const last = merged.at(-1)
+    if (last === undefined || first > last.first + last.count) merged.push({ first, count })
+    else
+      merged[merged.length - 1] = {
+        first: last.first,
+        count: Math.max(last.count, first + count - last.first),
+      }
+  }
+  return merged
+}
+
+/**
+ * The bad blocks of the devices as blocks of the medium that runs of them make.
+ * @param devices of which {@link BlockRun} are known @param runs in the order in which they lie on the medium
+ */
+export function badBlocksOfVolume(
+  devices: readonly { readonly badBlocks: readonly BlockRun[] }[],
+  runs: readonly DeviceRun[],
+): BlockRun[] {
+  const bad: BlockRun[] = []
+  let window = 0
+  for (const { device, deviceBlock, blocks } of runs) {
+    for (const { first, count } of devices[device]!.badBlocks) {
+      const start = Math.max(first - deviceBlock, 0)
+      const end = Math.min(first + count - deviceBlock, blocks)
+      if (start < end) bad.push({ first: window * windowBlocks + start, count: end - start })
+    }
+    window += Math.ceil(blocks / windowBlocks)
+  }
+  return mergeRuns(bad)
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Bad blocks: those that /sys lists, and what the medium makes of those that are met. */
+import { closeSync, openSync, readSync } from 'node:fs'
+import tap, { type Test } from 'tap'
+import { blockBytes, windowBlocks } from '../../layout/geometry.js'
+import { BadBlockError } from '../../src/pmem/bad-block-error.js'
+import { badBlocksOf, badBlocksOfVolume, mergeRuns } from '../../src/pmem/bad-blocks.js'
+import { DeviceError, createMemoryDevice, openDevice } from '../../src/pmem/device.js'
+import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
+import { MappedMedium, type MediumDescription } from '../../src/pmem/mapped-medium.js'
+import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
+import { BadDevice } from '../support/bad-device.js'
+import { FakeSys, deviceNumberOf as number } from '../support/fake-sys.js'
+
+const region = 'devices/platform/ndbus0/region0'
+const sizeBytes = 2 ** 24
+
+void tap.test('of a block device, in sectors', async (t) => {
+  const sys = await FakeSys.make(t)
+  const of = (size = sizeBytes) => badBlocksOf('block', number(259, 0), size, sys.root)
+  sys.link('dev/block/259:0', `${region}/namespace0.0/block/pmem0`)
+  sys.write(`${region}/namespace0.0/block/pmem0/size`, '32768')
+  t.same(of(), [], 'an old kernel has no list')
+  sys.write(`${region}/namespace0.0/block/pmem0/badblocks`, '')
+  t.same(of(), [])
+  sys.write(`${region}/namespace0.0/block/pmem0/badblocks`, '0 1\n15 2\n80 8\n96 24\n400 1\n')
+  t.same(of(), [
+    { first: 0, count: 3 },
+    { first: 10, count: 1 },
+    { first: 12, count: 3 },
+    { first: 50, count: 1 },
+  ])
+  t.same(of(13 * blockBytes).at(-1), { first: 12, count: 1 }, 'not beyond the end')
+  sys.write(`${region}/namespace0.0/block/pmem0/badblocks`, 'x\n8\n-8 1\n8 x\n 16 8 \n24 8 1\n8 0\n0x10 8\n')
+  t.same(of(), [{ first: 2, count: 1 }], 'what makes no sense is left out')
+  t.same(badBlocksOf('block', number(259, 9), sizeBytes, sys.root), [])
+  t.same(badBlocksOf('file', number(259, 0), sizeBytes, sys.root), [])
+})
+
+void tap.test('of a partition, which has those of its disk', async (t) => {
+  const sys = await FakeSys.make(t)
+  const disk = `${region}/namespace0.0/block/pmem0`
+  const of = () => badBlocksOf('block', number(259, 1), 4 * blockBytes, sys.root)
+  sys.link('dev/block/259:1', `${disk}/pmem0p1`)
+  sys.write(`${disk}/badblocks`, '0 8\n2040 16\n2063 1\n2080 100\n')
+  sys.write(`${disk}/pmem0p1/partition`, '1')
+  t.same(of(), [], 'nobody tells where it begins')
+  sys.write(`${disk}/pmem0p1/start`, '2048')
+  t.same(of(), [{ first: 0, count: 2 }])
+})
+
+void tap.test('of devdax, which has a part of its region', async (t) => {
+  const sys = await FakeSys.make(t)
+  const dax = `${region}/dax0.1/dax0.0`
+  const of = () => badBlocksOf('devdax', number(252, 0), sizeBytes, sys.root)
+  sys.link('dev/char/252:0', dax)
+  sys.write(`${dax}/size`, String(sizeBytes))
+  t.same(of(), [], 'no list')
+  sys.write(`${region}/badblocks`, '0 8\n4096 8\n4112 1\n36880 8\n')
+  t.same(of(), [], 'nobody tells where it lies')
+  sys.write(`${region}/resource`, '0x100000000')
+  sys.write(`${region}/dax0.1/resource`, '0x100200000')
+  t.same(of(), [
+    { first: 0, count: 1 },
+    { first: 2, count: 1 },
+  ])
+  sys.write(`${dax}/resource`, '0x100202000')
+  t.same(of(), [{ first: 0, count: 1 }], 'the device itself knows better')
+  sys.write(`${dax}/resource`, 'nowhere')
+  t.same(of(), [])
+})
+
+void tap.test('as blocks of the medium', (t) => {
+  const devices = [
+    {
+      badBlocks: [
+        { first: 3, count: 2 },
+        { first: 90, count: 20 },
+      ],
+    },
+    { badBlocks: [{ first: 0, count: 1 }] },
+  ]
+  const runs = [
+    { device: 0, deviceBlock: 0, blocks: 100 },
+    { device: 1, deviceBlock: 0, blocks: windowBlocks + 1 },
+    { device: 0, deviceBlock: 100, blocks: 50 },
+  ]
+  t.same(badBlocksOfVolume(devices, runs), [
+    { first: 3, count: 2 },
+    { first: 90, count: 10 },
+    { first: windowBlocks, count: 1 },
+    { first: 3 * windowBlocks, count: 10 },
+  ])
+  t.same(badBlocksOfVolume(devices, []), [])
+  t.same(
+    mergeRuns([
+      { first: 9, count: 1 },
+      { first: 1, count: 8 },
+      { first: 3, count: 2 },
+      { first: 20, count: 1 },
+    ]),
+    [
+      { first: 1, count: 9 },
+      { first: 20, count: 1 },
+    ],
+  )
+  t.end()
+})
+
+void tap.test('a device without a list has none', (t) => {
+  const device = createMemoryDevice(2 ** 22)
+  t.same(device.badBlocks, [])
+  device.measure()
+  t.same(device.badBlocks, [])
+  device.close()
+  t.end()
+})
+
+/** A medium of two devices, the second of which can go bad. */
+async function twoDevices(
+  t: Test,
+): Promise<{ bad: BadDevice; medium: MappedMedium; description: MediumDescription }> {
+  const bad = await BadDevice.make(t, 2 ** 22)
+  const devices = [
+    createMemoryDevice(2 ** 22),
+    openDevice(bad.path, { access: 'read-write', exclusive: true }),
+  ]
+  const description = mapDevices(devices, 'read-write')
+  const medium = new MappedMedium(description)
+  t.teardown(() => {
+    medium.discard()
+    unmapDevices(description)
+    for (const device of devices) device.close()
+  })
+  for (let block = 0; block < 20; block++) medium.store32(windowBlocks + block, 0, 7)
+  medium.flush(windowBlocks, 0, 20 * blockBytes)
+  medium.fence()
+  return { bad, medium, description }
+}
+
+/** What a call throws. */
+function thrownBy(call: () => unknown): unknown {
+  try {
+    call()
+  } catch (error) {
+    return error
+  }
+  return null
+}
+
+void tap.test('a bad block that can be done without is told once', async (t) => {
+  const { bad, medium } = await twoDevices(t)
+  const asked: number[] = []
+  medium.onBadBlock = (block) => asked.push(block) > 0
+  bad.spoil(5)
+  medium.check()
+  t.equal(medium.load32(windowBlocks + 5, 0), 0)
+  const error = thrownBy(() => medium.check())
+  t.match(error, BadBlockError)
+  t.match(error, {
+    block: windowBlocks + 5,
+    path: bad.path,
+    byte: 5 * blockBytes,
+    message: `block ${windowBlocks + 5}, byte ${5 * blockBytes} of ${bad.path}, is bad`,
+  })
+  t.same(asked, [windowBlocks + 5])
+  t.equal(medium.badBlocksMet, 1)
+  medium.check()
+  t.equal(medium.failure, null)
+  medium.store32(windowBlocks + 6, 0, 8)
+  medium.flush(windowBlocks + 6, 0, 4)
+  medium.fence()
+  t.equal(medium.badBlocksMet, 1)
+})
+
+void tap.test('one that cannot be done without is a failure of its device', async (t) => {
+  for (const listener of [() => false, null]) {
+    const { bad, medium } = await twoDevices(t)
+    medium.onBadBlock = listener
+    bad.spoil(5)
+    medium.load32(windowBlocks + 5, 0)
+    for (let n = 0; n < 2; n++) {
+      const error = thrownBy(() => medium.check())
+      t.match(error, DeviceError)
+      t.match(error, { code: 'EIO', message: `cannot access ${bad.path} at byte ${5 * blockBytes}` })
+    }
+    t.match(
+      thrownBy(() => medium.fence()),
+      DeviceError,
+    )
+    t.match(medium.failure, DeviceError)
+    t.throws(() => medium.noteBadBlocks(), DeviceError)
+    t.throws(() => medium.settle(), DeviceError)
+  }
+})
+
+void tap.test('a fence after it makes nothing durable of what was found', async (t) => {
+  const { bad, medium } = await twoDevices(t)
+  medium.onBadBlock = () => true
+  bad.spoil(5)
+  const found = medium.load32(windowBlocks + 5, 0)
+  medium.store64(windowBlocks + 6, 2, found, 1)
+  t.throws(() => medium.fence(), BadBlockError)
+  medium.fence()
+  t.equal(medium.load32(windowBlocks + 6, 3), 0, 'the list was dropped')
+  medium.store64(windowBlocks + 6, 2, 5, 6)
+  medium.fence()
+  t.equal(medium.load32(windowBlocks + 6, 3), 6)
+})
+
+void tap.test('a list that meets it', async (t) => {
+  const { bad, medium, description } = await twoDevices(t)
+  const buffer = createTransferBuffer('test', blockBytes)
+  t.teardown(() => releaseTransferBuffer(buffer))
+  medium.onBadBlock = () => true
+  bad.spoil(5, 9)
+  const at = (block: number) => windowBlocks + block
+  const calls = {
+    copyIn: () => medium.copyIn(at(5), 8, buffer, 0, 100),
+    'copyIn that runs into it': () => medium.copyIn(at(4), 0, buffer, 0, blockBytes + 1),
+    'copyWithin from it': () => medium.copyWithin(10, 0, at(5), 0, blockBytes),
+    'copyWithin to it': () => medium.copyWithin(at(4), 8, 10, 0, blockBytes),
+    store64: () => medium.store64(at(5), 0, 1, 1),
+    'after others': () => {
+      medium.store64(12, 0, 1, 1)
+      medium.order()
+      medium.store64(at(5), 0, 1, 1)
+    },
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    call()
+    medium.store64(11, 0, 1, 1)
+    const error = thrownBy(() => medium.fence())
+    t.match(error, BadBlockError, name)
+    t.match(error, { block: at(5), path: bad.path, byte: 5 * blockBytes }, name)
+    t.equal(medium.load32(11, 0), 0, `${name}: what stands behind it was not done`)
+    medium.fence()
+  }
+  t.equal(medium.load32(12, 0), 1, 'what stands before it was')
+  const into = new Uint8Array(2 * blockBytes).fill(1)
+  medium.copyOut(at(3), 8, blockBytes, into, 4)
+  t.same([into[3], into[4], into[4 + blockBytes - 8], into[4 + blockBytes]], [1, 0, 7, 1])
+  for (const call of [
+    () => medium.zero(at(5), 0, 100),
+    () => medium.zero(at(5), 0, blockBytes),
+    () => medium.copyOut(at(4), 0, blockBytes + 1, into, 0),
+  ])
+    t.match(thrownBy(call), { name: 'BadBlockError', block: at(5) })
+  // Until now no load of JavaScript has met it: a load tells once more, as zeros are there from then on.
+  const met = medium.badBlocksMet
+  t.equal(medium.load32(at(5), 0), 0)
+  t.throws(() => medium.check(), BadBlockError)
+  t.equal(medium.badBlocksMet, met + 1)
+  for (const call of Object.values(calls)) {
+    call()
+    t.match(
+      thrownBy(() => medium.fence()),
+      { name: 'BadBlockError', block: at(5) },
+    )
+  }
+  t.match(
+    thrownBy(() => medium.zero(at(5), 0, 100)),
+    { name: 'BadBlockError', block: at(5) },
+  )
+  const other = new MappedMedium(description)
+  t.teardown(() => other.discard())
+  const asked: number[] = []
+  other.onBadBlock = (block) => asked.push(block) > 0
+  other.noteBadBlocks()
+  t.same(asked, [at(5)], 'another thread hears of what is known')
+  other.check()
+})
+
+void tap.test('where no call is under way, it is only noted', async (t) => {
+  const { bad, medium } = await twoDevices(t)
+  const asked: number[] = []
+  medium.onBadBlock = (block) => asked.push(block) > 0
+  bad.spoil(5, 6)
+  medium.load32(windowBlocks + 5, 0)
+  medium.store64(windowBlocks + 7, 0, 3, 3)
+  medium.settle()
+  t.same(asked, [windowBlocks + 5])
+  t.equal(medium.load32(windowBlocks + 7, 0), 3, 'what was collected is stored')
+  medium.load32(windowBlocks + 6, 0)
+  medium.noteBadBlocks()
+  t.same(asked, [windowBlocks + 5, windowBlocks + 6])
+  medium.check()
+  medium.store64(windowBlocks + 5, 0, 3, 3)
+  medium.settle()
+  t.equal(medium.failure, null)
+  const fd = openSync(bad.path, 'r')
+  const bytes = Buffer.alloc(4)
+  readSync(fd, bytes, 0, 4, 7 * blockBytes)
+  closeSync(fd)
+  t.equal(bytes.readUInt32LE(), 3)
+})

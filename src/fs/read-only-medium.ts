@@ -73,6 +73,10 @@ export class ReadOnlyMedium extends Medium {
     refuse()
   }
 
+  override pathAt(block: number): string | null {
+    return this.#medium.pathAt(block)
+  }
+
   override check(): void {
     this.#medium.check()
   }

@@ -410,7 +410,7 @@ export class XattrStore {
   /** Frees the blocks, from block `from` on, of the value that #entries has come to. @returns how many */
   #freeValue(tx: Transaction, from: number): number {
     const { blockCount } = this.#entries
-    for (let n = from; n < blockCount; n++) tx.free(this.#valueBlock(n), 1)
+    for (let n = from; n < blockCount; n++) tx.free(this.#valueBlockUnread(n), 1)
     return blockCount - from
   }
 
@@ -478,10 +478,15 @@ export class XattrStore {
   }
 
   #valueBlock(n: number): number {
-    const { block, valueWord } = this.#entries
-    const number = this.#medium.load32(block, valueWord + n)
+    const number = this.#valueBlockUnread(n)
     this.#area.check(number)
     return number
+  }
+
+  /** The same of a block that is not looked at: it may be bad, or none. */
+  #valueBlockUnread(n: number): number {
+    const { block, valueWord } = this.#entries
+    return this.#medium.load32(block, valueWord + n)
   }
 
   #copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {

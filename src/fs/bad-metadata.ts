@@ -20,13 +20,14 @@ import { VolumeError } from './volume-error.js'
 export const mostBadRuns = 512
 const mostNamed = 8
 
-interface Area extends BlockRun {
+export interface Area extends BlockRun {
   readonly what: string
   /** Not even a volume that is served read-only does without it. */
   readonly isVital: boolean
 }
 
-function areasOf(superblock: Superblock): Area[] {
+/** The fixed areas of a volume, for messages and for looks at all of them. */
+export function areasOf(superblock: Superblock): Area[] {
   const { laneStart, laneCount, segments } = superblock.geometry
   const vital = (first: number, count: number, what: string): Area => ({ first, count, what, isVital: true })
   return [
@@ -106,8 +107,7 @@ export function refuseBadPlaces(
   superblock: Superblock,
   runs: readonly BlockRun[],
   medium: Pick<Medium, 'pathAt'>,
-  added = 0,
-  tableBlocks = 0,
+  { added = 0, tableBlocks = 0 }: { readonly added?: number; readonly tableBlocks?: number },
 ): void {
   const { geometry, segments } = superblock
   const start = segments[added]?.first ?? geometry.blockCount
@@ -126,6 +126,13 @@ export function refuseBadPlaces(
   }
 }
 
+/** The devices of a volume by the names that they have before it is mapped. */
+export function namesOf({ segments }: Superblock, paths: readonly string[]): Pick<Medium, 'pathAt'> {
+  return {
+    pathAt: (block) => paths[segments.findLast(({ first }) => first <= block)?.device ?? 0] ?? null,
+  }
+}
+
 /** Has the medium note bad blocks that are found from now on, as long as the rest can be served without them. */
 export function noteBadBlocks(medium: Medium, bad: BadBlocks, geometry: Geometry, readOnly: boolean): void {
   const area = new DataArea(geometry)
@@ -138,7 +145,11 @@ export function noteBadBlocks(medium: Medium, bad: BadBlocks, geometry: Geometry
 }
 
 /** A line about the bad blocks of a volume for each device that has any. */
-export function badBlockNotices(runs: readonly BlockRun[], medium: Pick<Medium, 'pathAt'>): string[] {
+export function badBlockNotices(
+  runs: readonly BlockRun[],
+  medium: Pick<Medium, 'pathAt'>,
+  consequence = 'files that have them give EIO there, and fsck names these',
+): string[] {
   const ofPath = new Map<string, BlockRun[]>()
   for (const run of runs) {
     const path = medium.pathAt(run.first) ?? 'the device'
@@ -146,11 +157,11 @@ export function badBlockNotices(runs: readonly BlockRun[], medium: Pick<Medium, 
   }
   return [...ofPath].map(([path, list]) => {
     const count = list.reduce((sum, run) => sum + run.count, 0)
-    return `${counted(count, 'bad block')} on ${path} (${runsText(list)}): files that have them there give EIO, and fsck names them`
+    return `${counted(count, 'bad block')} on ${path} (${runsText(list)}): ${consequence}`
   })
 }
 
-export function runsText(runs: readonly BlockRun[]): string {
+function runsText(runs: readonly BlockRun[]): string {
   const named = runs
     .slice(0, mostNamed)
     .map(({ first, count }) => (count === 1 ? `${first}` : `${first} to ${first + count - 1}`))

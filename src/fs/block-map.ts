@@ -63,7 +63,7 @@ export class BlockMap {
       this.#area.check(block)
       block = this.#medium.load32(block, childIndex(index, level) * mapEntryWords)
     }
-    if (block !== 0) this.#area.checkPlaces(block, 1)
+    if (block !== 0) this.#area.checkPlace(block)
     return block
   }
 
@@ -99,7 +99,7 @@ export class BlockMap {
     if (root === 0) return want
     if (height === 0) {
       if (index > 0) return want
-      this.#area.checkPlaces(root, 1)
+      this.#area.checkPlace(root)
       this.runStart = root
       return 1
     }
@@ -141,7 +141,7 @@ export class BlockMap {
   nextData(root: number, height: number, index: number, want: number, mostNodes: number): number {
     if (root === 0 || want <= 0 || !covers(height, index)) return noBlock
     if (height === 0) {
-      this.#area.checkPlaces(root, 1)
+      this.#area.checkPlace(root)
       return 0
     }
     const end = Math.min(index + want, coverage[height]!, largestFileBlocks)

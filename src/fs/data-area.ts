@@ -52,7 +52,7 @@ export class DataArea {
 
   /** @throws VolumeError where the block may not hold data, or cannot be read */
   check(block: number): void {
-    if (!this.#isPlace(block)) damaged(`block ${block} is named as data`)
+    this.checkPlace(block)
     if (!this.#bad.isEmpty) this.#refuseBad(block, 1)
   }
 
@@ -61,7 +61,12 @@ export class DataArea {
     if (!this.#bad.isEmpty) this.#refuseBad(first, count)
   }
 
-  /** The same of blocks that are not looked at, such as those that are freed: they may be bad. */
+  /** As {@link check}, of a block that is not looked at, such as one that is freed: it may be bad. */
+  checkPlace(block: number): void {
+    if (!this.#isPlace(block)) damaged(`block ${block} is named as data`)
+  }
+
+  /** As {@link checkRun}, likewise. */
   checkPlaces(first: number, count: number): void {
     if (!this.holdsRun(first, count)) damaged(`blocks ${first} to ${first + count - 1} are named as data`)
   }

@@ -34,6 +34,7 @@ import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
 import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
+import { wordsOfBlock } from './self-describing-block.js'
 import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
 import { type Superblock, type SuperblockReading, levelCopies, readSuperblock } from './superblock.js'
@@ -336,7 +337,7 @@ export class Volume {
     const { blockCount } = superblock.geometry
     const next = planGrowth(superblock, gains)
     const { geometry } = next
-    refuseBadPlaces(next, badBlocks, this.#medium, superblock.segments.length)
+    refuseBadPlaces(next, badBlocks, this.#medium, { added: superblock.segments.length })
     hearOfBadBlocks(this.#medium)
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
     const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
@@ -422,6 +423,8 @@ export class Volume {
 function readDespiteBadBlocks(medium: Medium, found: BadBlocks): SuperblockReading {
   try {
     const reading = readSuperblock(medium)
+    // All of them, as what is found to be bad later ends the mount.
+    wordsOfBlock(medium, rootsBlock)
     hearOfBadBlocks(medium)
     return reading
   } catch (error) {

@@ -85,8 +85,13 @@ export class EngineCaller {
     this.engine.clock.setMilliseconds(milliseconds)
   }
 
+  /** What the channel of a worker would send: loads of the call, or of what it tells of, may have met a bad block. */
+  #answer<Result>(result: Result): Result | number {
+    return this.engine.attend() || result
+  }
+
   lookup(parent: number, name: string): number {
-    return this.engine.lookup(parent, nameOf(name))
+    return this.#answer(this.engine.lookup(parent, nameOf(name)))
   }
 
   make(parent: number, name: string, mode: number, device = 0, umask = 0): number {
@@ -114,7 +119,7 @@ export class EngineCaller {
   readlink(inode: number): string | number {
     const sink = new Collector(this.#medium)
     const result = this.engine.readlink(inode, sink)
-    return result < 0 ? result : sink.contents.toString('latin1')
+    return this.#answer(result < 0 ? result : sink.contents.toString('latin1'))
   }
 
   link(inode: number, parent: number, name: string): number {
@@ -173,7 +178,7 @@ export class EngineCaller {
     )
     this.engine.endRead(inode)
     if (result >= 0 && sink.length !== result) throw new Error(`told ${sink.length} bytes of ${result}`)
-    return result < 0 ? result : sink.extents
+    return this.#answer(result < 0 ? result : sink.extents)
   }
 
   read(inode: number, offset: number, length: number): Buffer | number {
@@ -218,7 +223,7 @@ export class EngineCaller {
     this.engine.endRead(inode)
     if (most > 0 && result >= 0 && sink.length !== result)
       throw new Error(`told ${sink.length} bytes of ${result}`)
-    return result < 0 || most === 0 ? result : sink.contents
+    return this.#answer(result < 0 || most === 0 ? result : sink.contents)
   }
 
   removexattr(inode: number, name: string): number {
@@ -233,7 +238,7 @@ export class EngineCaller {
         names.push(xattrPrefixes[namespace]! + suffix)
       },
     })
-    return error === 0 ? names : error
+    return this.#answer(error === 0 ? names : error)
   }
 
   chmod(inode: number, mode: number): number {

@@ -10,7 +10,6 @@
  * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
  */
 import type { Mapping } from '../native/index.js'
-import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
@@ -22,7 +21,7 @@ import { Clock } from './clock.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EIO, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
 import type { EngineParts } from './engine-parts.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
@@ -391,15 +390,10 @@ export class Engine {
     return this.#locks instanceof CheckedLocks
   }
 
-  /** @returns -EIO where a bad block was found, else 0 @throws DeviceError where the device has failed */
+  /** @returns how often this thread has heard of a bad block @throws DeviceError where the device has failed */
   attend(): number {
-    try {
-      this.#medium.check()
-      return 0
-    } catch (error) {
-      if (error instanceof BadBlockError) return -EIO
-      throw error
-    }
+    this.#medium.noteBadBlocks()
+    return this.#medium.badBlocksMet
   }
 
   /** Throws where a call that is over has left a lock held, if locks are checked. */

@@ -75,14 +75,15 @@ export class Session {
 
   /** A load that the device failed, or that met a bad block, yields zeros, and what came of them is no answer. */
   #answer<Result>(syscall: string, call: () => Result): Result {
+    const before = this.engine.attend()
+    const isSpoilt = (): boolean => this.engine.attend() !== before
     let result: Result
     try {
       result = call()
     } catch (error) {
-      check(this.engine.attend(), syscall)
-      throw error
+      throw isSpoilt() ? apiError(-EIO, syscall) : error
     }
-    check(this.engine.attend(), syscall)
+    if (isSpoilt()) throw apiError(-EIO, syscall)
     return result
   }
 

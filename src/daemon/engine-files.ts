@@ -40,7 +40,7 @@ export function openFiles(setting: VolumeSetting, worker: number, onDamage: Dama
     files: engineOn(SharedState.view(setting.state), setting.engine),
     memory: medium,
     forgets: null,
-    fence: () => medium.fence(),
+    fence: () => medium.settle(),
     anew: (setting) => {
       const { medium: description, state, engine } = setting as NewSetting
       medium.follow(description)

@@ -37,9 +37,6 @@ export class CallEnd {
     this.#onDamage = onDamage
   }
 
-  /** Bad blocks that calls of this thread were the first of it to hear of: each has failed the call that did. */
-  discoveries = 0
-
   /** Lets go of the metadata lock, and reports the damage that the call has met and mended. */
   unlockMetadata(): void {
     this.#locks.unlockMetadata()
@@ -62,21 +59,19 @@ export class CallEnd {
       // The zeros that a failed device yields look like damage.
       const found = hearOfBadBlocks(this.#medium)
       this.#count(what)
-      if (found !== null) this.#countDiscovery(found)
+      if (found !== null) this.#tellFound(found)
     })
   }
 
   /**
-   * Loads of this thread may have met a bad block.
-   * @returns -EIO where one was found, which the call under way then has to answer; else 0
-   * @throws DeviceError where the device has failed
+   * Loads of this thread may have met a bad block: tells of it.
+   * @returns Medium.badBlocksMet @throws DeviceError where the device has failed
    */
   attend(): number {
     return this.#orFail(() => {
       const found = hearOfBadBlocks(this.#medium)
-      if (found === null) return 0
-      this.#countDiscovery(found)
-      return -EIO
+      if (found !== null) this.#tellFound(found)
+      return this.#medium.badBlocksMet
     })
   }
 
@@ -96,7 +91,7 @@ export class CallEnd {
       this.#locks.unlockInodes()
       if (found !== null) {
         this.#notes.clear()
-        this.#countDiscovery(found, number)
+        this.#tellFound(found, number)
         return -EIO
       }
       this.#tell(placeOf(number, error.message))
@@ -104,8 +99,7 @@ export class CallEnd {
     })
   }
 
-  #countDiscovery(found: BadBlockError, number = 0): void {
-    this.discoveries++
+  #tellFound(found: BadBlockError, number = 0): void {
     this.#count(placeOf(number, found.message))
   }
 

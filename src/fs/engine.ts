@@ -20,7 +20,7 @@ import { Clock } from './clock.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EIO, ENOENT, ENOTDIR, EROFS, ESTALE } from './errno.js'
+import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE } from './errno.js'
 import type { EngineParts } from './engine-parts.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
@@ -309,15 +309,12 @@ export class Engine {
     // A directory that was removed while open is empty, without even its dots.
     if (error === 0 && inode.links > 0) {
       if (noteAccess) this.#noteAccess(inode)
-      const { discoveries } = this.#end
       try {
         this.#reader.read(inode, cookieLow, cookieHigh, sink)
       } catch (damage) {
         error = this.#end.giveUp(damage, number)
         if (this.#reader.told > 0) error = 0
       }
-      // What was told may have come of the zeros in its place, as may have what was not told.
-      if (this.#end.discoveries !== discoveries) error = -EIO
     }
     this.#locks.readUnlockInode(number)
     return error
@@ -393,8 +390,8 @@ export class Engine {
   }
 
   /**
-   * Loads of this thread may have met a bad block, and yielded zeros.
-   * @returns -EIO where one was found: nothing else may be answered to the call under way; else 0
+   * Something that is mapped has failed, or was found to be bad, and loads of this thread may have met it.
+   * @returns how often it has heard of a bad block: where that changes in the course of a call, the answer is EIO
    * @throws DeviceError where the device has failed
    */
   attend(): number {

@@ -80,6 +80,18 @@ export class ReadOnlyMedium extends Medium {
   override check(): void {
     this.#medium.check()
   }
+
+  override noteBadBlocks(): void {
+    this.#medium.noteBadBlocks()
+  }
+
+  override get badBlocksMet(): number {
+    return this.#medium.badBlocksMet
+  }
+
+  override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
+    this.#medium.copyOut(block, offset, length, into, start)
+  }
 }
 
 function refuse(): never {

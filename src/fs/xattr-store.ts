@@ -112,10 +112,10 @@ export class XattrStore {
   /** Copies the value that the last {@link find} has found; there must be room for it. */
   read(into: Uint8Array, start: number): void {
     const { block, blockCount, length, valueWord } = this.#entries
-    if (blockCount === 0) this.#copyOut(block, valueWord * 4, length, into, start)
+    if (blockCount === 0) this.#medium.copyOut(block, valueWord * 4, length, into, start)
     for (let n = 0; n < blockCount; n++) {
       const done = n * blockBytes
-      this.#copyOut(this.#valueBlock(n), 0, Math.min(length - done, blockBytes), into, start + done)
+      this.#medium.copyOut(this.#valueBlock(n), 0, Math.min(length - done, blockBytes), into, start + done)
     }
   }
 
@@ -487,11 +487,5 @@ export class XattrStore {
   #valueBlockUnread(n: number): number {
     const { block, valueWord } = this.#entries
     return this.#medium.load32(block, valueWord + n)
-  }
-
-  #copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
-    const bytes = this.#medium.bytesOf(block)
-    const from = this.#medium.byteOf(block) + offset
-    for (let n = 0; n < length; n++) into[start + n] = bytes[from + n]!
   }
 }

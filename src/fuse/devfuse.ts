@@ -12,7 +12,7 @@
  * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from
  * another one. What gives space back comes among them.
  */
-import { EAGAIN, EINTR, EPROTO } from '../fs/errno.js'
+import { EAGAIN, EHWPOISON, EINTR, EIO, EPROTO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
 import { exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
@@ -172,10 +172,10 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
     return received
   }
 
-  answer(place: number, call: LongCall): void {
+  answer(place: number, call: LongCall, before: number): void {
     const slot = this.#slot
     this.#goBack(place)
-    const result = this.#handler.finish(call)
+    const result = this.#handler.finish(call, before)
     this.#describeReply(result)
     this.#sendNow()
     if (result !== putOff) this.#freeSlots.push(this.#slot)
@@ -190,7 +190,20 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
   #exchange(timeoutMs: number): number {
     const { words, mapping } = this.#buffer
     words[block.timeoutMs] = timeoutMs
-    return native.exchange(mapping, 0)
+    for (;;) {
+      const received = native.exchange(mapping, 0)
+      if (received !== -EHWPOISON) return received
+      if (this.#handler.attend()) this.#failReply()
+    }
+  }
+
+  /** The reply that is ready may have come of zeros. */
+  #failReply(): void {
+    const { words } = this.#buffer
+    words[block.reply + replyHeader.len] = fuse_out_header.lengthBytes
+    words[block.reply + replyHeader.error] = -EIO
+    words[block.replyBytes] = fuse_out_header.lengthBytes
+    words[block.pieceCount] = 0
   }
 
   #useSlot(slot: number): void {
@@ -255,9 +268,9 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
 
   /** Sends the reply without waiting for the next request. */
   #sendNow(): void {
-    const { words, mapping } = this.#buffer
+    const { words } = this.#buffer
     words[block.replyOnly] = 1
-    native.exchange(mapping, 0)
+    this.#exchange(noWait)
     words[block.replyOnly] = 0
   }
 

@@ -4,9 +4,9 @@
  * in the other; the channel knows how either travels.
  */
 import type { Name } from '../fs/name.js'
-import { PIECE_WORDS } from '../native/index.js'
+import { type Mapping, PIECE_WORDS, native } from '../native/index.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from '../pmem/transfer-buffer.js'
-import { blockShift, windowBlockMask, windowBlocks, windowBytes, windowShift } from '../../layout/geometry.js'
+import { blockShift, windowBlockMask, windowBytes, windowShift } from '../../layout/geometry.js'
 import type { FileMemory, ReadSink } from './file-system.js'
 import { O_ACCMODE, O_NOATIME, O_WRONLY, fuse_in_header, fuse_read_in } from './protocol.js'
 
@@ -169,9 +169,10 @@ export class Message implements ReadSink {
     const at = this.#pieceWord
     const window = this.#files.windows.findIndex((mapping) => mapping === words[at])
     if (this.pieceCount === 0 || window < 0) return new Uint8Array(0)
-    const start = words[at + 1]!
-    const end = start + Math.min(words[at + 2]!, limit)
-    return this.#files.bytesOf(window * windowBlocks).subarray(start, end)
+    const bytes = new Uint8Array(Math.min(words[at + 2]!, limit))
+    // A load would have zeros take the place of what is bad, which another thread may be replying with.
+    const error = native.load(words[at]! as Mapping, words[at + 1]!, bytes.length, bytes, 0)
+    return error === 0 ? bytes : new Uint8Array(0)
   }
 
   release(): void {

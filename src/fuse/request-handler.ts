@@ -3,8 +3,10 @@
  * What a channel serves the requests with that it has put into its memory: their message, the zeros of replies, and a
  * server, which another one may replace after a pause.
  */
-import type { LongCall } from '../fs/long-call.js'
+import { EIO } from '../fs/errno.js'
+import { type LongCall, putOff } from '../fs/long-call.js'
 import { STOP } from '../native/index.js'
+import { attention } from '../pmem/medium-failure.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { ChannelParts, StopPlace } from './channel.js'
 import type { FileSystem } from './file-system.js'
@@ -12,7 +14,7 @@ import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { DeviceNotices } from './notices.js'
 import type { Patience } from './patience.js'
-import { Server, type ServerOptions } from './server.js'
+import { NO_REPLY, Server, type ServerOptions } from './server.js'
 import type { Statistics } from './statistics.js'
 import { traced } from './trace.js'
 
@@ -25,7 +27,8 @@ export interface ChannelMemory {
   readonly pieceBytes: number
 }
 
-type CommonBlock = Readonly<Record<'fd' | 'pieceListOffset' | 'secondsLow' | 'coarseTime' | 'stop', number>>
+type CommonWord = 'fd' | 'pieceListOffset' | 'secondsLow' | 'coarseTime' | 'stop' | 'attended'
+type CommonBlock = Readonly<Record<CommonWord, number>>
 
 export class RequestHandler {
   readonly message: Message
@@ -39,6 +42,10 @@ export class RequestHandler {
   readonly #patience: Patience
   #files: FileSystem
   #server: Server
+  /** What {@link FileSystem.attend} gave last. */
+  #concerns = 0
+  /** What that was when the last request was begun. */
+  concernsBefore = 0
   /** Handles requests and prints them; null where nothing is to be printed. */
   #traced: ReturnType<typeof traced>
 
@@ -82,21 +89,49 @@ export class RequestHandler {
     this.#files.clock.set(words[at]!, words[at + 1]!, words[at + 2]!)
   }
 
-  /** Serves the request in the message. @returns as Server.handle */
+  /** Serves the request in the message. @returns as Server.handle; -EIO where it may have loaded zeros */
   handle(): number {
     this.setClock()
-    return this.#traced === null ? this.#server.handle() : this.#traced.handle()
+    // What was found before this call is not its concern.
+    if (attention() !== this.#buffer.words[this.#block.attended]) this.attend()
+    const before = this.#concerns
+    const result = this.#traced === null ? this.#server.handle() : this.#traced.handle()
+    this.concernsBefore = before
+    return this.#unlessSpoilt(result, before)
   }
 
-  /** Answers the request in the message with a call that was put off and is over. @returns as Server.handle */
-  finish(call: LongCall): number {
-    return this.#traced === null ? this.#server.finish(call) : this.#traced.finish(call)
+  /**
+   * Answers the request in the message with a call that was put off and is over.
+   * @param before {@link concernsBefore} of its first part @returns as {@link handle}
+   */
+  finish(call: LongCall, before: number): number {
+    const result = this.#traced === null ? this.#server.finish(call) : this.#traced.finish(call)
+    return this.#unlessSpoilt(result, before)
+  }
+
+  /**
+   * Has the file system hear of what has failed or was found to be bad.
+   * @returns whether a reply that is ready may have come of it
+   */
+  attend(): boolean {
+    const before = this.#concerns
+    // What comes meanwhile is heard of next time.
+    this.#buffer.words[this.#block.attended] = attention()
+    this.#concerns = this.#files.attend()
+    return this.#concerns !== before
+  }
+
+  /** Other requests may have been served within the call. */
+  #unlessSpoilt(result: number, before: number): number {
+    if (attention() !== this.#buffer.words[this.#block.attended]) this.attend()
+    return this.#concerns === before || result === NO_REPLY || result === putOff ? result : -EIO
   }
 
   /** What serves from now on. */
   serveBy(files: FileSystem, options: ServerOptions): void {
     this.#server.release()
     this.#files = files
+    this.#concerns = files.attend()
     this.#server = this.#serverOf(files, options)
     this.#traced = traced(this.#server, this.message)
   }

@@ -17,8 +17,11 @@ const mostServedBetween = 16
 export interface PlacedReplies {
   /** The server is told to stop. */
   readonly isStopped: boolean
-  /** Sends the reply to the request that lies in `place`, whose call is over; the request in hand stays so. */
-  answer(place: number, call: LongCall): void
+  /**
+   * Sends the reply to the request that lies in `place`, whose call is over; the request in hand stays so.
+   * @param before for {@link RequestHandler.finish}
+   */
+  answer(place: number, call: LongCall, before: number): void
 }
 
 export class RequestTurns {
@@ -27,6 +30,8 @@ export class RequestTurns {
   /** Calls that somebody waits for, and where their requests lie. */
   readonly #calls: LongCall[] = []
   readonly #places: number[] = []
+  /** {@link RequestHandler.concernsBefore} of each. */
+  readonly #before: number[] = []
   #servedBetween = 0
 
   constructor(handler: RequestHandler, replies: PlacedReplies) {
@@ -47,6 +52,7 @@ export class RequestTurns {
   putOff(place: number): void {
     this.#calls.push(this.#handler.files.turns.last!)
     this.#places.push(place)
+    this.#before.push(this.#handler.concernsBefore)
   }
 
   /** Does a part if it is time to. @param hasCome whether there is a request to serve */
@@ -81,6 +87,7 @@ export class RequestTurns {
     }
     this.#calls.length = 0
     this.#places.length = 0
+    this.#before.length = 0
     return end
   }
 
@@ -89,13 +96,16 @@ export class RequestTurns {
     const at = this.#calls.indexOf(call)
     if (at < 0) return
     const place = this.#places[at]!
+    const before = this.#before[at]!
     // The last ones take their places: their order is of no matter.
     const lastCall = this.#calls.pop()!
     const lastPlace = this.#places.pop()!
+    const lastBefore = this.#before.pop()!
     if (at < this.#calls.length) {
       this.#calls[at] = lastCall
       this.#places[at] = lastPlace
+      this.#before[at] = lastBefore
     }
-    this.#replies.answer(place, call)
+    this.#replies.answer(place, call, before)
   }
 }

@@ -10,7 +10,7 @@
  *     16 KiB      headers, one per entry
  *     then        payloads, one per entry: names and data, in the end the reply
  */
-import { EAGAIN } from '../fs/errno.js'
+import { EAGAIN, EHWPOISON, EIO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
 import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
@@ -113,11 +113,10 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
     const { files } = handler
     const turns = this.#turns
     const forgets = this.#forgets
-    const ring = this.#ring
     // Of no queue all entries hold requests that are put off.
     turns.open(Math.min(mostPutOff, this.#entriesPerQueue - 1))
     for (;;) {
-      const entry = turns.isEmpty ? native.exchangeRing(ring) : this.#exchangeAndTakeTurn()
+      const entry = turns.isEmpty ? this.#exchange() : this.#exchangeAndTakeTurn()
       if (entry === -EAGAIN) continue
       if (entry < 0) return this.#end(entry)
       this.#take(entry)
@@ -132,17 +131,41 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
   #exchangeAndTakeTurn(): number {
     const { words } = this.#buffer
     words[block.noWait] = 1
-    const entry = native.exchangeRing(this.#ring)
+    const entry = this.#exchange()
     words[block.noWait] = 0
     if (entry >= 0 || entry === -EAGAIN) this.#turns.takeIfDue(entry >= 0)
     return entry
   }
 
-  answer(place: number, call: LongCall): void {
+  /** Hands in the reply, and takes the next request. @returns its entry, or as the native call does */
+  #exchange(): number {
+    for (;;) {
+      const entry = native.exchangeRing(this.#ring)
+      if (entry !== -EHWPOISON) return entry
+      if (this.#handler.attend()) this.#failReply()
+    }
+  }
+
+  /** Hands in the reply, and waits for nothing. */
+  #submit(): void {
+    while (native.submitRing(this.#ring) === -EHWPOISON) if (this.#handler.attend()) this.#failReply()
+  }
+
+  /** The reply that is ready may have come of zeros. */
+  #failReply(): void {
+    const { words } = this.#buffer
+    const header = (headerBytes + words[block.replyEntry]! * RING_HEADER_BYTES) >>> 2
+    words[header + replyHeader.len] = fuse_out_header.lengthBytes
+    words[header + replyHeader.error] = -EIO
+    words[block.replyBytes] = 0
+    words[block.pieceCount] = 0
+  }
+
+  answer(place: number, call: LongCall, before: number): void {
     const entry = this.#entry
     this.#take(place)
-    this.#describeReply(place, this.#handler.finish(call))
-    native.submitRing(this.#ring)
+    this.#describeReply(place, this.#handler.finish(call, before))
+    this.#submit()
     this.#take(entry)
   }
 
@@ -180,7 +203,7 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
   #askDrain(): boolean {
     const { space } = this.#handler.files
     // What gives space back may wait for replies that have not been handed in yet.
-    native.submitRing(this.#ring)
+    this.#submit()
     const asked = space.askDrain()
     let isMet = false
     for (let tries = 0; tries < mostAsks && !isMet; tries++) {

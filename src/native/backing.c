@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Mapped files and block devices behind the page cache, and their fdatasync(2); see backing.h. */
+/* Mapped files and devices, and fdatasync(2) of those behind the page cache; see backing.h. */
 #include "backing.h"
 
 #include <errno.h>
@@ -109,8 +109,8 @@ void sync_backing(struct backing *backing)
 		pthread_mutex_lock(&backing->mutex);
 		/* Noted before another thread can take a later success for its own. */
 		if (error && !backing->error) {
-			count_failure();
 			backing->error = error;
+			count_failure();
 		}
 		backing->ended++;
 		pthread_cond_broadcast(&backing->one_ended);

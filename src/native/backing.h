@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Files and block devices that are mapped through the page cache. One fdatasync(2) writes whatever mappings have
- * changed of one, wherever that lies, and has the disk write its cache. Nothing of Node is in it, so that a test can be
- * built of it alone. Invariant: when sync_backing() returns and backing_error() is 0, all that was stored before the
+ * Files and devices that are mapped, each kept open once. Behind the page cache, one fdatasync(2) writes whatever
+ * mappings have changed of a file, wherever that lies, and has the disk write its cache. Nothing of Node is in it, so
+ * that a test can be built of it alone. Invariant: when sync_backing() returns and backing_error() is 0, all that was stored before the
  * call is durable; an error that any thread was given holds for every thread, for ever.
  */
 #ifndef PMFS2_BACKING_H
@@ -37,7 +37,7 @@ void sync_backing(struct backing *backing);
 /* The errno of the first sync that failed, or 0. */
 int backing_error(struct backing *backing);
 
-/* mapping.c has it; called when the first sync of a backing has failed, before anybody can see that. */
+/* mapping.c has it; called when the first sync of a backing has failed, before anybody takes it for durable. */
 void count_failure(void);
 
 #endif

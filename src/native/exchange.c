@@ -3,7 +3,7 @@
  * One crossing per FUSE request: the reply to the last one goes out, and the thread blocks for the
  * next one. Invariant: a reply is taken from the exchange block once (its length is 0 from then on), a
  * request that was read is always given to the caller, and none whose reply was tried waits for ever. No reply goes
- * out once the memory of a device has failed.
+ * out once the memory of a device has failed, or a bad page was found that the caller has not heard of.
  * read(2) and writev(2) are called past the C library, which would make each a cancellation point.
  */
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -37,11 +38,24 @@ enum {
 	REPLY_ONLY,
 	TIMEOUT_MS,
 	COARSE_TIME,
+	ATTENDED,
 	REPLY = 18,
 };
 
 /* writev(2) takes 1024 (IOV_MAX); the header and the struct before the pieces are one. */
 enum { MAX_PIECES = IOV_MAX - 2 };
+
+/*
+ * A reply as it is sent. The kernel reads its pieces straight from mapped memory; but small ones are copied before the
+ * last look at the attention counter. Those may be metadata, which another thread's load, too, can find bad and replace
+ * by zeros. Contents of files are never replaced: the kernel does not get at them (EFAULT).
+ */
+enum { SMALL_BYTES = 2048 };
+struct reply {
+	int count;			/* of the vectors; the first has header and struct, the others a piece each */
+	struct iovec vectors[MAX_PIECES + 1];
+	char copies[SMALL_BYTES];
+};
 
 /* Where the request goes; checked. */
 struct request {
@@ -122,35 +136,71 @@ static void fail_request(int fd, const struct iovec *refused)
 	write_reply(fd, &vector, 1);
 }
 
-/* The kernel could not read some piece of a reply: reads it here, so that SIGBUS tells which device has failed. */
-static void touch_pieces(const struct iovec *pieces, int count)
+/* The kernel could not read some piece of a reply: reads it here, so that SIGBUS tells which. */
+static int touch_pieces(void *context)
 {
+	const struct reply *reply = context;
 	size_t page = page_size();
 
-	for (int i = 0; i < count; i++) {
-		const volatile char *start = pieces[i].iov_base;
+	for (int i = 1; i < reply->count; i++) {
+		const volatile char *start = reply->vectors[i].iov_base;
 
-		for (size_t at = 0; at < pieces[i].iov_len; at += page - ((uintptr_t)(start + at) & (page - 1)))
+		for (size_t at = 0; at < reply->vectors[i].iov_len;
+		     at += page - ((uintptr_t)(start + at) & (page - 1)))
 			(void)start[at];
 	}
+	return 0;
 }
 
-/* Sends the reply, whose pieces the kernel reads straight from mapped memory. 0, or -EINVAL: a bad block. */
+static int copy_small_pieces(void *context)
+{
+	struct reply *reply = context;
+	size_t used = 0;
+
+	for (int i = 1; i < reply->count; i++) {
+		struct iovec *piece = &reply->vectors[i];
+
+		if (piece->iov_len > SMALL_BYTES - used)
+			continue;
+		memcpy(reply->copies + used, piece->iov_base, piece->iov_len);
+		piece->iov_base = reply->copies + used;
+		used += piece->iov_len;
+	}
+	return 0;
+}
+
+/* A piece that may be metadata is the only one of its reply. */
+static bool has_small_pieces(const struct reply *reply)
+{
+	return reply->count > 1 && reply->vectors[reply->count - 1].iov_len <= SMALL_BYTES;
+}
+
+/*
+ * Sends the reply. 0; -EINVAL: the block is wrong; -EHWPOISON: a bad page was found that the caller has not heard of,
+ * and nothing has been sent.
+ */
 static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 {
-	struct iovec vectors[MAX_PIECES + 1];
-	int count = gather_reply(mapping, offset, block, vectors);
+	struct reply reply;
 	int error = 0;
 
-	if (count < 0)
+	reply.count = gather_reply(mapping, offset, block, reply.vectors);
+	if (reply.count < 0)
 		return -EINVAL;
-	if (write_reply(block[FD], vectors, count) < 0) {
+	if (has_small_pieces(&reply) && under_guard(copy_small_pieces, &reply))
+		error = EFAULT;
+	if (failure_count())
+		return -EIO;
+	if (block[ATTENDED] != attention())
+		return -EHWPOISON;
+	if (!error && write_reply(block[FD], reply.vectors, reply.count) < 0)
 		error = errno;
+	if (error) {
 		if (error == EFAULT)
-			touch_pieces(vectors + 1, count - 1);
+			under_guard(touch_pieces, &reply);
 		/* ENOENT: the request was interrupted meanwhile, and nobody waits for the reply. */
 		if (error != ENOENT)
-			fail_request(block[FD], &vectors[0]);
+			fail_request(block[FD], &reply.vectors[0]);
 	}
 	block[REPLY_ERRNO] = error;
 	block[REPLY_BYTES] = 0;

@@ -93,6 +93,8 @@ export const exchangeBlock = {
   timeoutMs: 15,
   /** in: non-zero = tell CLOCK_REALTIME_COARSE instead */
   coarseTime: 16,
+  /** in: value of the attention word ({@link Native.failures}) up to which the caller has heard of bad pages */
+  attended: 17,
   /** where the reply begins; a multiple of 8 bytes */
   reply: 18,
 } as const
@@ -132,7 +134,17 @@ export const ringBlock = {
   noWait: 15,
   /** in: as in the exchange block */
   coarseTime: 16,
+  attended: 17,
 } as const
+
+/** Words of {@link Native.failures}. */
+export const failureWord = { attention: 0, count: 1 } as const
+
+/**
+ * Words of an entry of {@link Native.badPages}: its mapping (not positive: none), the number of the page in it, and
+ * whether zeros have taken its place (1), which only a load or a store of JavaScript brings about. A page is a block.
+ */
+export const badPage = { mapping: 0, page: 1, isReplaced: 2, words: 3 } as const
 
 /** Values of a stop word: the thread is to end; or it is to come back, and will go on. */
 export const STOP = 1
@@ -149,9 +161,11 @@ export type Name = string | Buffer
 export interface Native {
   /**
    * mmap(2) of `lengthBytes` of a file or device at `offsetBytes`, shared and writable unless flags say
-   * otherwise; 2 GiB at most (-EFBIG). A load or store that the file or device cannot carry out (past its end, into a
-   * hole that the disk has no room for, of bad memory: SIGBUS) finds zeros from then on, and the mapping has failed:
-   * see {@link Native.failureOf}. With PERSIST_PAGES, mappings of a file keep one more descriptor of it among them.
+   * otherwise; 2 GiB at most (-EFBIG). A load or store that the file or device cannot carry out (past its end, or into
+   * a hole that the disk has no room for: SIGBUS) finds zeros from then on, and the mapping has failed: see
+   * {@link Native.failureOf}. So does one that meets a bad page, which the device cannot read; the rest of the mapping
+   * goes on then: see {@link Native.badPages}. Native calls do not go on with zeros, but return -EIO. Mappings of a
+   * file keep one more descriptor of it among them.
    * @returns a mapping or a negative errno
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
@@ -208,10 +222,21 @@ export interface Native {
   view(mapping: Mapping): ArrayBuffer
 
   /**
-   * A 32-bit word for any thread to look at. It counts the mappings of this process that have failed by SIGBUS and are
-   * not unmapped yet, and the files that fdatasync(2) has failed on, for ever.
+   * 32-bit words for any thread to look at ({@link failureWord}). `attention` rises with each failure, with each page
+   * that is found to be bad, and before zeros take the place of one. `count` is how many mappings of this process have
+   * failed by SIGBUS and are not unmapped yet, and how many files fdatasync(2) has failed on, for ever.
    */
   failures(): ArrayBuffer
+  /**
+   * The table of bad pages, for any thread to look at: entries of so many words ({@link badPage}). An entry is there
+   * before `attention` rises, and until its mapping is unmapped.
+   */
+  badPages(): ArrayBuffer
+  /**
+   * Copies mapped memory to a Uint8Array, from its byte `start` on. Unlike a load, this leaves a bad page as it is.
+   * @returns 0; -EIO: it has met a page that is bad, or its mapping fails; or another negative errno
+   */
+  load(mapping: Mapping, offset: number, lengthBytes: number, into: Uint8Array, start: number): number
   /**
    * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is
    * fdatasync(2)'s, for all that is mapped of the file; it tells of no place, and the offset is 0.
@@ -225,13 +250,14 @@ export interface Native {
    * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
    * they copied, stored or named is durable at return, each in the way of its mapping. Copies may overlap; those from
    * 256 bytes on, and those of whole lines, go past the caches (not with PERSIST_PAGES). A fence syncs each file that
-   * it has to once. -EIO: a mapping that the list names has failed, now or before; what stands behind the next
-   * STEP_FENCE was not done.
+   * it has to once. -EIO: a mapping that the list names has failed, now or before, and what stands behind the next
+   * STEP_FENCE was not done; or a step has met a bad page, and what stands behind that was not done.
    */
   persist(listMapping: Mapping, listOffset: number): number
   /**
    * Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are.
    * @returns 1 where they have to be named by a STEP_FLUSH before that (PERSIST_PAGES), else 0; or a negative errno
+   * (-EIO: as persist)
    */
   zero(mapping: Mapping, offset: number, lengthBytes: number): number
 
@@ -278,7 +304,8 @@ export interface Native {
    * blocks for the next request.
    * @returns the request's bytes; 0: the thread was interrupted, or another one took what had come; -ENODEV after an
    * unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and nothing has been sent; -EIO: some mapping has
-   * failed, and no reply is sent any more; or what else read(2) gives.
+   * failed, and no reply is sent any more; -EHWPOISON: a bad page was found of which the caller has not heard
+   * (`attended`), and nothing has been sent; or what else read(2) gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
   /**
@@ -295,7 +322,8 @@ export interface Native {
    * Hands in the reply that the ring block describes (if any), and returns the entry of the next request: one that is
    * at hand, else it enters the kernel with all replies since the last time, and waits (or not: `noWait`).
    * @returns the entry; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, or the kernel
-   * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; or what else the kernel gives.
+   * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; -EHWPOISON: as exchange; or
+   * what else the kernel gives.
    */
   exchangeRing(ring: number): number
   /**

@@ -29,6 +29,9 @@ static const int64_t MAX_MAPPING_BYTES = INT64_C(1) << 31;
 /* Each may split a mapping of the kernel's, of which a process has 65 530 by default (vm.max_map_count). */
 enum { MOST_REPLACED = 1024 };
 
+/* A page is a block of a volume. */
+enum { USUAL_PAGE_BYTES = 4096 };
+
 struct mapping {
 	_Atomic int32_t number;		/* 0: the slot is empty */
 	uint16_t generation;
@@ -37,7 +40,9 @@ struct mapping {
 	bool of_file;			/* or of a device: what is behind it may fail */
 	bool adopted;			/* the addresses are somebody else's, who unmaps them */
 	enum persist_how how;
-	struct backing *backing;	/* with PERSIST_PAGES */
+	struct backing *backing;	/* of a file or device */
+	int fd;				/* by which it can be read, or -1 */
+	off_t offset;			/* where it begins in the file */
 	char *base;
 	size_t length;
 	_Atomic int64_t failure;	/* the first one, as in native.h */
@@ -50,7 +55,7 @@ static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t next_slot = 1;
 /* No slot from here on was ever filled. */
 static _Atomic uint32_t slots_used = 1;
-static int32_t failures;
+static int32_t failures[FAILURE_WORDS];
 static size_t page_bytes;
 
 void learn_page_size(void)
@@ -82,7 +87,7 @@ int reach_place(int64_t mapping, int64_t offset, int64_t length, enum access acc
 		return -EINVAL;
 	if (access == TO_WRITE && !m->writable)
 		return -EACCES;
-	*place = (struct place){ m->base + offset, m->how, m->backing };
+	*place = (struct place){ m->base + offset, m->how, m->how == PERSIST_PAGES ? m->backing : NULL };
 	return 0;
 }
 
@@ -107,19 +112,26 @@ int reach_all(int64_t mapping, char **address, size_t *length)
 	return 0;
 }
 
-int32_t *failure_counter(void)
+int32_t *failure_words(void)
 {
-	return &failures;
+	return failures;
 }
 
+void raise_attention(void)
+{
+	__atomic_add_fetch(&failures[ATTENTION_WORD], 1, __ATOMIC_SEQ_CST);
+}
+
+/* Whoever finds the attention raised looks at the count. */
 void count_failure(void)
 {
-	__atomic_add_fetch(&failures, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&failures[FAILURES_WORD], 1, __ATOMIC_SEQ_CST);
+	raise_attention();
 }
 
 static void uncount_failure(void)
 {
-	__atomic_sub_fetch(&failures, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&failures[FAILURES_WORD], 1, __ATOMIC_SEQ_CST);
 }
 
 int64_t failure_of(int64_t mapping)
@@ -166,18 +178,55 @@ static bool put_zeros(const struct mapping *m, char *start, size_t length)
 	       start;
 }
 
-bool replace_failed_page(char *address)
+/*
+ * Whether an access that ended in SIGBUS met a bad page, rather than the end of a file that was cut short, or a hole
+ * that its disk has no room for: of those, read(2) gives no bytes, and zeros. Larger pages have several blocks of the
+ * volume, of which others than the one accessed must not be lost.
+ */
+static bool is_bad(const struct mapping *m, off_t page_start, bool is_machine_check)
+{
+	ssize_t got;
+	char byte;
+
+	if (page_size() != USUAL_PAGE_BYTES)
+		return false;
+	if (is_machine_check)
+		return true;
+	if (m->fd < 0)
+		return false;
+	do
+		got = pread(m->fd, &byte, 1, m->offset + page_start);
+	while (got < 0 && errno == EINTR);
+	return got < 0 && errno == EIO;
+}
+
+bool note_fault(char *address, bool is_machine_check, bool is_replaced)
+{
+	struct mapping *m = mapping_at(address);
+	int32_t page;
+
+	if (!m)
+		return false;
+	page = (address - m->base) / page_size();
+	if (!is_bad(m, page * (off_t)page_size(), is_machine_check) ||
+	    !note_bad_page(atomic_load(&m->number), page, is_replaced))
+		fail(m, address);
+	return true;
+}
+
+bool replace_page(char *address)
 {
 	struct mapping *m = mapping_at(address);
 	size_t page = page_size();
 
 	if (!m)
 		return false;
-	fail(m, address);
+	if (atomic_fetch_add(&m->replaced, 1) < MOST_REPLACED &&
+	    put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page))
+		return true;
 	/* All of it where pages are larger than the usual ones; or before the process has too many mappings. */
-	return (atomic_fetch_add(&m->replaced, 1) < MOST_REPLACED &&
-		put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page)) ||
-	       put_zeros(m, m->base, m->length);
+	fail(m, address);
+	return put_zeros(m, m->base, m->length);
 }
 
 /* An empty slot, or NULL. Under the mutex. */
@@ -208,7 +257,9 @@ static bool is_shared(const struct way *way)
 /* Whose memory it is. */
 enum origin { ANONYMOUS, OF_FILE, ADOPTED };
 
-static int64_t enter(char *base, size_t length, enum origin origin, const struct way *way, struct backing *backing)
+/* `offset`: where it begins in the file; negative: nobody knows. */
+static int64_t enter(char *base, size_t length, enum origin origin, const struct way *way, struct backing *backing,
+		     off_t offset)
 {
 	int64_t number = -ENOSPC;
 	struct mapping *m;
@@ -224,6 +275,8 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->adopted = origin == ADOPTED;
 		m->how = way->how;
 		m->backing = backing;
+		m->fd = backing && offset >= 0 ? backing->fd : -1;
+		m->offset = offset;
 		atomic_store(&m->failure, 0);
 		atomic_store(&m->replaced, 0);
 		if ((uint32_t)(m - table) >= atomic_load(&slots_used))
@@ -235,11 +288,11 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 	return number;
 }
 
-/* Takes what has to be synced behind a file that is mapped so, if anything has. 0 or a negative errno. */
-static int take_if_by_pages(int fd, const struct way *way, struct backing **backing)
+/* Takes what is behind a file that is mapped. 0 or a negative errno. */
+static int take(int fd, struct backing **backing)
 {
-	*backing = way->how == PERSIST_PAGES ? take_backing(fd) : NULL;
-	return way->how == PERSIST_PAGES && !*backing ? -errno : 0;
+	*backing = take_backing(fd);
+	return *backing ? 0 : -errno;
 }
 
 static void drop_if_taken(struct backing *backing)
@@ -272,7 +325,7 @@ static int64_t map_file(int fd, int64_t offset, size_t length, char *over, const
 	struct backing *backing;
 	int64_t number;
 	char *base;
-	int error = take_if_by_pages(fd, way, &backing);
+	int error = take(fd, &backing);
 
 	if (error)
 		return error;
@@ -283,7 +336,7 @@ static int64_t map_file(int fd, int64_t offset, size_t length, char *over, const
 		if (over)
 			vacate(over, length);
 	} else {
-		number = enter(base, length, over ? ADOPTED : OF_FILE, way, backing);
+		number = enter(base, length, over ? ADOPTED : OF_FILE, way, backing, offset);
 		if (number < 0)
 			let_go(base, length, over != NULL);
 	}
@@ -367,10 +420,10 @@ int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags)
 	number = check_length(length);
 	if (number)
 		return number;
-	error = take_if_by_pages((int)fd, &way, &backing);
+	error = take((int)fd, &backing);
 	if (error)
 		return error;
-	number = enter(base, length, ADOPTED, &way, backing);
+	number = enter(base, length, ADOPTED, &way, backing, -1);
 	if (number < 0)
 		drop_if_taken(backing);
 	return number;
@@ -387,7 +440,7 @@ bool is_adopted(int64_t mapping)
 static int replace(struct mapping *m, int fd, int64_t offset, const struct way *way)
 {
 	struct backing *backing;
-	int error = take_if_by_pages(fd, way, &backing);
+	int error = take(fd, &backing);
 
 	if (error)
 		return error;
@@ -396,6 +449,8 @@ static int replace(struct mapping *m, int fd, int64_t offset, const struct way *
 		drop_if_taken(backing);
 		return error;
 	}
+	m->fd = backing->fd;
+	m->offset = offset;
 	drop_if_taken(m->backing);
 	m->backing = backing;
 	m->how = way->how;
@@ -496,7 +551,7 @@ CALL(call_map_anonymous)
 	base = mmap(NULL, length, way.protection, way.flags, -1, 0);
 	if (base == MAP_FAILED)
 		return give(env, -errno);
-	result = enter(base, length, ANONYMOUS, &way, NULL);
+	result = enter(base, length, ANONYMOUS, &way, NULL, -1);
 	if (result < 0)
 		munmap(base, length);
 	return give(env, result);
@@ -526,6 +581,7 @@ int release_mapping(int64_t mapping)
 	/* Nothing can be read or stored through it any more. A handler that comes late leaves the count too high. */
 	if (atomic_exchange(&m->failure, 0))
 		uncount_failure();
+	forget_bad_pages((int32_t)mapping);
 	pthread_mutex_unlock(&table_mutex);
 	error = let_go(base, length, adopted);
 	drop_if_taken(backing);

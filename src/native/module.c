@@ -33,6 +33,8 @@ NAPI_MODULE_INIT()
 		{ "unmap", call_unmap },
 		{ "view", call_view },
 		{ "failures", call_failures },
+		{ "badPages", call_bad_pages },
+		{ "load", call_load },
 		{ "failureOf", call_failure_of },
 		{ "flushInstruction", call_flush_instruction },
 		{ "persist", call_persist },

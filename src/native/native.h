@@ -92,29 +92,54 @@ void learn_page_size(void);
 size_t page_size(void);
 
 /*
- * Failures of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32 bits and the
+ * Failures and bad pages of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32 bits and the
  * offset in the mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS. Of one that could
  * not be synced nobody knows the place: the offset is 0.
  */
 
 /* The first failure of a mapping; 0: none, -EINVAL: no such mapping. */
 int64_t failure_of(int64_t mapping);
-/* The word that counts failures in the process, for all to read; one of a mapping goes with the mapping. */
-int32_t *failure_counter(void);
+/*
+ * Words for all to read, as in index.ts. The first rises with each failure and with each page that is found to be bad
+ * or is replaced by zeros. The second counts failures in the process; one of a mapping goes with the mapping.
+ */
+enum { ATTENTION_WORD = 0, FAILURES_WORD = 1, FAILURE_WORDS = 2 };
+int32_t *failure_words(void);
+static inline int32_t attention(void)
+{
+	return __atomic_load_n(&failure_words()[ATTENTION_WORD], __ATOMIC_SEQ_CST);
+}
 static inline int32_t failure_count(void)
 {
-	return __atomic_load_n(failure_counter(), __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&failure_words()[FAILURES_WORD], __ATOMIC_SEQ_CST);
 }
+void raise_attention(void);
 /*
- * In a signal's handler: notes that the memory at an address failed, and puts zeros there. False: it lies in no mapping
- * of a file, or there is no memory.
+ * In a signal's handler: notes that the memory at an address cannot be accessed, be it that the page is bad or that its
+ * mapping has failed. False: it lies in no mapping of a file. `is_replaced`: replace_page() follows.
  */
-bool replace_failed_page(char *address);
+bool note_fault(char *address, bool is_machine_check, bool is_replaced);
+/* In a signal's handler, after that: puts zeros there. False: there is no memory. */
+bool replace_page(char *address);
 
 /* --- fault.c --- */
 
-/* Installs the handler of SIGBUS, once. */
+/* Installs the handler of SIGBUS, once. In each thread, before it makes any other call. */
 void survive_faults(void);
+/*
+ * Does `work`, and gives what it gives; -EIO: it met memory that cannot be accessed, which is noted, and was left there.
+ * So it may hold no lock where it loads and stores, and what it has changed by then lies in *context, not in its own
+ * variables. Not within another guard.
+ */
+int under_guard(int (*work)(void *context), void *context);
+/*
+ * In a signal's handler: notes a page, by its number in the mapping, and raises the attention counter where that is
+ * news. `is_replaced`: zeros take its place now. False: there are too many.
+ */
+bool note_bad_page(int32_t mapping, int32_t page, bool is_replaced);
+/* Whether zeros have taken the place of some page of these bytes, or are about to. */
+bool touches_replaced(int64_t mapping, int64_t offset, int64_t length);
+void forget_bad_pages(int32_t mapping);
 
 /* --- exchange.c and ring.c --- */
 
@@ -157,6 +182,8 @@ CALL(call_memory_file);
 CALL(call_unmap);
 CALL(call_view);
 CALL(call_failures);
+CALL(call_bad_pages);
+CALL(call_load);
 CALL(call_failure_of);
 CALL(call_flush_instruction);
 CALL(call_persist);

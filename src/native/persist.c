@@ -3,8 +3,8 @@
  * Stores to the medium and their durability: a list of copies, 8-byte stores and ranges to flush is carried
  * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
  * is durable, each in the way of its own mapping. An error of the medium is given back (EIO), and nothing that stands
- * behind the next fence was done; it is noted, so that no later list that names the mapping succeeds. An 8-byte store
- * is one store, never two.
+ * behind the next fence was done; it is noted, so that no later list that names the mapping succeeds. A step that meets
+ * a bad page ends the list there and then, with the same error. An 8-byte store is one store, never two.
  */
 #include <string.h>
 
@@ -20,6 +20,8 @@ enum { MOST_BACKINGS = 16 };
  * flushed one step late: small stores come in runs to the same line, which then leaves the caches once.
  */
 struct persister {
+	const int32_t *steps;
+	int64_t count;
 	const char *due;		/* lines from here on are still to be flushed */
 	const char *due_end;
 	struct backing *unsynced[MOST_BACKINGS];
@@ -33,10 +35,13 @@ static const char *line_of(const char *address)
 	return (const char *)((uintptr_t)address & ~(uintptr_t)(CACHE_LINE_BYTES - 1));
 }
 
+/* A line that cannot be flushed, since its page is bad, is not due any more either. */
 static void flush_due(struct persister *persister)
 {
-	flush_lines(persister->due, persister->due_end - persister->due);
+	const char *due = persister->due, *end = persister->due_end;
+
 	persister->due = persister->due_end = NULL;
+	flush_lines(due, end - due);
 }
 
 /* Flushes the lines of a range with the next one, or widens what is due by it. */
@@ -73,10 +78,18 @@ static void make_durable(struct persister *persister, const struct place *place,
 		sync_later(persister, place->backing);
 }
 
+/* Reaches memory for a step. Zeros that have taken the place of a bad page lead nowhere, and are not to go anywhere. */
+static int reach_for_step(int64_t mapping, int64_t offset, int64_t length, enum access access, struct place *place)
+{
+	int error = reach_place(mapping, offset, length, access, place);
+
+	return !error && touches_replaced(mapping, offset, length) ? -EIO : error;
+}
+
 static int flush_step(struct persister *persister, int64_t mapping, int64_t offset, int64_t length)
 {
 	struct place place;
-	int error = reach_place(mapping, offset, length, TO_READ, &place);
+	int error = reach_for_step(mapping, offset, length, TO_READ, &place);
 
 	if (!error)
 		make_durable(persister, &place, length);
@@ -96,30 +109,30 @@ static int copy_step(struct persister *persister, const int32_t *step, int64_t m
 {
 	int32_t length = step[3], from_mapping = step[4], from_offset = step[5];
 	struct plain_bytes plain;
-	struct place to;
-	char *from;
-	int error = reach_place(mapping, offset, length, TO_WRITE, &to);
+	struct place to, from;
+	int error = reach_for_step(mapping, offset, length, TO_WRITE, &to);
 
 	if (!error)
-		error = reach(from_mapping, from_offset, length, TO_READ, &from);
+		error = reach_for_step(from_mapping, from_offset, length, TO_READ, &from);
 	if (error)
 		return error;
 	if (to.how == PERSIST_PAGES) {
-		memmove(to.address, from, length);
+		memmove(to.address, from.address, length);
 		make_durable(persister, &to, length);
-		return 0;
+	} else {
+		plain = nontemporal_copy(to.address, from.address, length);
+		if (to.how == PERSIST_CACHE_LINES)
+			flush_plain(persister, to.address, length, plain);
 	}
-	plain = nontemporal_copy(to.address, from, length);
-	if (to.how == PERSIST_CACHE_LINES)
-		flush_plain(persister, to.address, length, plain);
-	return 0;
+	/* Another thread may have met a bad page meanwhile. What publishes the copy stands behind it, and is not done. */
+	return touches_replaced(from_mapping, from_offset, length) ? -EIO : 0;
 }
 
 static int store64_step(struct persister *persister, const int32_t *step, int64_t mapping, int64_t offset)
 {
 	uint64_t value = (uint64_t)(uint32_t)step[4] << 32 | (uint32_t)step[3];
 	struct place to;
-	int error = offset & 7 ? -EINVAL : reach_place(mapping, offset, sizeof(value), TO_WRITE, &to);
+	int error = offset & 7 ? -EINVAL : reach_for_step(mapping, offset, sizeof(value), TO_WRITE, &to);
 
 	if (error)
 		return error;
@@ -172,6 +185,42 @@ static int carry_out(struct persister *persister, const int32_t *step)
 	}
 }
 
+/* Carries out the steps up to the first that cannot be. 0 or a negative errno. */
+static int carry_out_all(void *context)
+{
+	struct persister *persister = context;
+	int error = 0;
+
+	for (int64_t i = 0; i < persister->count && !error; i++) {
+		error = carry_out(persister, persister->steps + i * STEP_WORDS);
+		if (persister->steps[i * STEP_WORDS] == STEP_FENCE && has_failed(persister->steps, persister->count))
+			error = -EIO;
+	}
+	return error;
+}
+
+static int finish(void *context)
+{
+	make_all_durable(context);
+	return 0;
+}
+
+/*
+ * Carries out the steps, and makes durable what they have done by then. No lock is held where lines are stored to or
+ * flushed, so a bad page may end either.
+ */
+static int carry_out_list(struct persister *persister)
+{
+	int error = under_guard(carry_out_all, persister);
+
+	/* Where a line that is due has turned bad, the second time none is. */
+	if (under_guard(finish, persister)) {
+		error = error ? error : -EIO;
+		under_guard(finish, persister);
+	}
+	return error;
+}
+
 CALL(call_persist)
 {
 	struct persister persister;
@@ -197,37 +246,44 @@ CALL(call_persist)
 	if (has_failed(steps, count))
 		return give(env, -EIO);
 	/* unsynced[] itself is not cleared: that would cost more than most lists. */
+	persister.steps = steps;
+	persister.count = count;
 	persister.due = persister.due_end = NULL;
 	persister.unsynced_count = 0;
-	for (int64_t i = 0; i < count && !error; i++) {
-		error = carry_out(&persister, steps + i * STEP_WORDS);
-		if (steps[i * STEP_WORDS] == STEP_FENCE && has_failed(steps, count))
-			error = -EIO;
-	}
-	make_all_durable(&persister);
+	error = carry_out_list(&persister);
 	return give(env, !error && has_failed(steps, count) ? -EIO : error);
+}
+
+struct zeroing {
+	struct place to;
+	int64_t length;
+};
+
+static int zero_bytes(void *context)
+{
+	const struct zeroing *zeroing = context;
+	struct persister persister = { .due = NULL };
+	const struct place *to = &zeroing->to;
+	struct plain_bytes plain = nontemporal_zero(to->address, zeroing->length);
+
+	if (to->how == PERSIST_CACHE_LINES) {
+		flush_plain(&persister, to->address, zeroing->length, plain);
+		flush_due(&persister);
+	}
+	return to->how == PERSIST_PAGES;
 }
 
 CALL(call_zero)
 {
-	struct persister persister = { NULL };
-	int64_t arguments[3], length;
-	struct plain_bytes plain;
-	struct place to;
+	struct zeroing zeroing;
+	int64_t arguments[3];
 	int error;
 
 	if (!read_words(env, info, arguments, 3))
 		return NULL;
-	length = arguments[2];
-	error = reach_place(arguments[0], arguments[1], length, TO_WRITE, &to);
-	if (error)
-		return give(env, error);
-	plain = nontemporal_zero(to.address, length);
-	if (to.how == PERSIST_CACHE_LINES) {
-		flush_plain(&persister, to.address, length, plain);
-		flush_due(&persister);
-	}
-	return give(env, to.how == PERSIST_PAGES);
+	zeroing.length = arguments[2];
+	error = reach_for_step(arguments[0], arguments[1], arguments[2], TO_WRITE, &zeroing.to);
+	return give(env, error ? error : under_guard(zero_bytes, &zeroing));
 }
 
 CALL(call_flush_instruction)

@@ -37,6 +37,7 @@ enum {
 	POLL_MICROSECONDS,
 	NO_WAIT,
 	COARSE_TIME,
+	ATTENDED,
 	BLOCK_WORDS,
 };
 
@@ -311,9 +312,19 @@ CALL(call_register_entry)
 	return give(env, 0);
 }
 
-/* Copies the reply's pieces behind its struct. Returns the payload's bytes or a negative errno. */
-static int64_t gather(const struct ring *ring, const struct iovec *payload)
+/* What is to go into a payload. */
+struct gathering {
+	const struct ring *ring;
+	const struct iovec *payload;
+	int64_t bytes;			/* of the payload, in the end */
+};
+
+/* Copies the reply's pieces behind its struct. Returns 0 or a negative errno. */
+static int gather(void *context)
 {
+	struct gathering *gathering = context;
+	const struct ring *ring = gathering->ring;
+	const struct iovec *payload = gathering->payload;
 	const int32_t *block = ring->block;
 	int64_t bytes = block[REPLY_BYTES], pieces = block[PIECE_COUNT], room = payload->iov_len;
 	char *list;
@@ -335,32 +346,50 @@ static int64_t gather(const struct ring *ring, const struct iovec *payload)
 		memcpy((char *)payload->iov_base + bytes, start, length);
 		bytes += length;
 	}
-	return error ? error : bytes;
+	gathering->bytes = bytes;
+	return error;
+}
+
+/* Answers EIO: a piece of the reply lies in a bad page. */
+static void fail_reply(struct entry_header *header)
+{
+	struct fuse_out_header *out = (void *)header->in_out;
+
+	out->len = sizeof(*out);
+	out->error = -EIO;
 }
 
 /*
- * Hands in the reply that the block describes, if any. Returns 0; -EINVAL: a bad block; -EIO: the memory of a device
- * has failed, and no reply goes out any more.
+ * Hands in the reply that the block describes, if any. Returns 0; -EINVAL: the block is wrong; -EIO: the memory of a
+ * device has failed, and no reply goes out any more; -EHWPOISON: a bad page was found that the caller has not heard of,
+ * and the reply has not been handed in.
  */
 static int commit(struct ring *ring)
 {
 	int32_t *block = ring->block;
 	int32_t entry = block[REPLY_ENTRY];
+	struct gathering gathering;
 	struct entry_header *header;
 	struct submission *s;
-	int64_t bytes;
+	int error;
 
 	if (entry < 0)
 		return failure_count() ? -EIO : 0;
 	if (entry >= (int64_t)ring->entries || !ring->places[entry][0].iov_base)
 		return -EINVAL;
-	bytes = gather(ring, &ring->places[entry][1]);
-	if (bytes < 0)
-		return -EINVAL;
+	gathering = (struct gathering){ ring, &ring->places[entry][1], 0 };
+	error = block[PIECE_COUNT] ? under_guard(gather, &gathering) : gather(&gathering);
 	if (failure_count())
 		return -EIO;
+	/* After the last load: what was copied may be zeros that another thread has put there. */
+	if (block[ATTENDED] != attention())
+		return -EHWPOISON;
+	if (error && error != -EIO)
+		return -EINVAL;
 	header = ring->places[entry][0].iov_base;
-	header->payload_bytes = bytes;
+	if (error)
+		fail_reply(header);
+	header->payload_bytes = error ? 0 : gathering.bytes;
 	s = submit(ring, block[FD], COMMAND_COMMIT_AND_FETCH, entry);
 	((struct fuse_command *)s->data)->commit_id = header->commit_id;
 	block[REPLY_ENTRY] = -1;

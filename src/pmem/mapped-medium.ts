@@ -23,8 +23,18 @@ import {
   STEP_WORDS,
   native,
 } from '../native/index.js'
+import { BadBlockError } from './bad-block-error.js'
 import type { DeviceError } from './device-error.js'
-import { type DevicePlace, deviceAt, failureOf, hasAnythingFailed, placeOf } from './medium-failure.js'
+import {
+  type DevicePlace,
+  attention,
+  badAt,
+  deviceAt,
+  failureOf,
+  hasAnythingFailed,
+  knownBadPages,
+  placeOf,
+} from './medium-failure.js'
 import { Medium } from './medium.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
@@ -66,6 +76,14 @@ export class MappedMedium extends Medium {
   #lines = 0
   /** Why a fence failed: what it should have made durable may be lost, so none can be relied on any more. */
   #failure: PmemError | null = null
+  /** A bad block that cannot be done without. */
+  #loss: DeviceError | null = null
+  /** Up to where this medium has heard of failures and bad pages: a value of {@link attention}. */
+  #attended = 0
+  /** Bad blocks that it has heard of; and those of them that zeros have taken the place of. */
+  readonly #bad = new Set<number>()
+  readonly #replaced = new Set<number>()
+  #badBlocksMet = 0
 
   constructor(description: MediumDescription) {
     super()
@@ -170,7 +188,7 @@ export class MappedMedium extends Medium {
       const at = ((block & windowBlockMask) << blockShift) + offset
       const part = Math.min(length - done, windowBytes - at)
       const result = native.zero(this.windows[window]!, at, part)
-      if (result < 0) throw new Error('zeros beyond the medium')
+      if (result < 0) this.#refuse(result, window * windowBlocks + (at >>> blockShift), at + part)
       if (result > 0) this.#flush(window, at, part)
       done += part
       block = (window + 1) * windowBlocks
@@ -234,30 +252,163 @@ export class MappedMedium extends Medium {
   }
 
   /**
-   * Throws also if a load has failed since the last time: what was found then must not become durable.
-   * @throws DeviceError once the device has failed, for ever after
+   * Throws also if a load has failed since the last time: what was found then must not become durable. What a bad block
+   * has kept from being stored is dropped.
+   * @throws DeviceError once the device has failed, for ever after; BadBlockError, with nothing stored that stands
+   * behind the step that met it
    */
   fence(): void {
     if (this.#failure !== null) throw this.#failure
-    const list = this.#list
-    list.words[0] = this.#count
+    const count = this.#takeList()
+    if (attention() !== this.#attended) this.check()
+    this.#carryOut(count)
+  }
+
+  /**
+   * Fences where no call is under way, so that nothing stored came of zeros: bad blocks are noted on the way.
+   * @throws DeviceError once the device has failed
+   */
+  settle(): void {
+    if (this.#failure !== null) throw this.#failure
+    const count = this.#takeList()
+    this.noteBadBlocks()
+    try {
+      this.#carryOut(count)
+    } catch (error) {
+      if (!(error instanceof BadBlockError)) throw error
+    }
+  }
+
+  /** @returns how many steps the list has, from which others begin a new one */
+  #takeList(): number {
+    const count = this.#count
+    this.#list.words[0] = count
     this.#count = 0
     this.#lines = 0
-    if (hasAnythingFailed()) this.check()
-    const error = native.persist(list.mapping, 0)
-    if (hasAnythingFailed()) this.check()
+    return count
+  }
+
+  #carryOut(count: number): void {
+    const error = native.persist(this.#list.mapping, 0)
+    // A bad page that another thread has met meanwhile is for the next check: a transaction may have ended with this.
+    if (attention() !== this.#attended && hasAnythingFailed()) {
+      const { failure } = this
+      if (failure !== null) throw failure
+    }
+    if (error === 0) return
+    this.check()
+    const bad = this.#badBlockAmong(count)
+    if (bad !== null) throw bad
     // A store refused (a range out of bounds) leaves no safe way on.
-    if (error < 0) throw (this.#failure = new PmemError('the medium did not take a store', error))
+    throw (this.#failure = new PmemError('the medium did not take a store', error))
   }
 
   /** Why the device cannot be used any more, whichever thread met that; null: nothing has failed. */
   get failure(): DeviceError | null {
-    return failureOf(this.windows, this.#devices)
+    return this.#loss ?? failureOf(this.windows, this.#devices)
   }
 
   override check(): void {
+    if (this.#loss !== null) throw this.#loss
+    // What comes meanwhile is heard of next time.
+    const now = attention()
+    if (now === this.#attended) return
     const { failure } = this
     if (failure !== null) throw failure
+    const first = this.#hearOfBadBlocks()
+    this.#attended = now
+    if (first !== null) throw this.#badBlock(first)
+  }
+
+  override noteBadBlocks(): void {
+    try {
+      this.check()
+    } catch (error) {
+      if (!(error instanceof BadBlockError)) throw error
+    }
+  }
+
+  override get badBlocksMet(): number {
+    return this.#badBlocksMet
+  }
+
+  override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
+    for (let done = 0; done < length;) {
+      const window = block >>> windowShift
+      const at = ((block & windowBlockMask) << blockShift) + offset
+      const part = Math.min(length - done, windowBytes - at)
+      const error = native.load(this.windows[window]!, at, part, into, start + done)
+      if (error < 0) this.#refuse(error, block, at + part)
+      done += part
+      block = (window + 1) * windowBlocks
+      offset = 0
+    }
+  }
+
+  /**
+   * Asks about each bad block of which this medium has not heard, or not that zeros have taken its place.
+   * @returns the first one, null where there is none @throws DeviceError where one cannot be done without
+   */
+  #hearOfBadBlocks(): number | null {
+    let first: number | null = null
+    for (const { mapping, page, isReplaced } of knownBadPages()) {
+      const window = this.windows.indexOf(mapping)
+      if (window < 0) continue
+      const block = window * windowBlocks + page
+      if (this.#bad.has(block) && (!isReplaced || this.#replaced.has(block))) continue
+      this.#bad.add(block)
+      if (isReplaced) this.#replaced.add(block)
+      this.#badBlocksMet++
+      first ??= block
+      if (this.onBadBlock?.(block) !== true) {
+        const { path, byte } = this.#badBlock(block)
+        throw (this.#loss = badAt(path, byte))
+      }
+    }
+    return first
+  }
+
+  #badBlock(block: number): BadBlockError {
+    const window = block >>> windowShift
+    const device = deviceAt(this.#devices, window)
+    const at = (block & windowBlockMask) * blockBytes
+    if (device === undefined) return new BadBlockError(block, 'memory', window * windowBytes + at)
+    return new BadBlockError(block, device.path, placeOf(device, window) + at)
+  }
+
+  /** The bad block that a step of the list names, which was carried out as far as that. */
+  #badBlockAmong(count: number): BadBlockError | null {
+    const list = this.#list.words
+    for (let step = LIST_HEADER_WORDS; step < LIST_HEADER_WORDS + count * STEP_WORDS; step += STEP_WORDS) {
+      const kind = list[step]!
+      const length = kind === STEP_STORE64 ? 8 : list[step + 3]!
+      const found =
+        kind === STEP_FENCE
+          ? null
+          : (this.#badBlockIn(list[step + 1]!, list[step + 2]!, length) ??
+            (kind === STEP_COPY ? this.#badBlockIn(list[step + 4]!, list[step + 5]!, length) : null))
+      if (found !== null) return found
+    }
+    return null
+  }
+
+  #badBlockIn(mapping: number, at: number, length: number): BadBlockError | null {
+    const window = (this.windows as readonly number[]).indexOf(mapping)
+    for (const block of window < 0 ? [] : this.#bad) {
+      const start = (block - window * windowBlocks) * blockBytes
+      if (start < at + length && start + blockBytes > at) return this.#badBlock(block)
+    }
+    return null
+  }
+
+  /** The helper gave an error for bytes of a window, from the block on up to byte `end`. */
+  #refuse(error: number, block: number, end: number): never {
+    this.check()
+    const window = block >>> windowShift
+    const at = (block & windowBlockMask) * blockBytes
+    throw (
+      this.#badBlockIn(this.windows[window]!, at, end - at) ?? new PmemError('access to the medium', error)
+    )
   }
 
   /**
@@ -266,7 +417,7 @@ export class MappedMedium extends Medium {
    */
   release(): void {
     try {
-      this.fence()
+      this.settle()
     } finally {
       this.discard()
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Devices that fail while they are mapped: a load or a store that the kernel answers with SIGBUS, or fdatasync(2)
- * with an error. The native helper notes the first failure of each mapping. Invariant: a failure lasts as long as its
- * mapping, so that nothing which was stored since is taken for durable, and nothing that was read for what the device
- * holds.
+ * with an error. The native helper notes the first failure of each mapping, and each bad page, which is no failure.
+ * Invariant: a failure lasts as long as its mapping, so that nothing which was stored since is taken for durable, and
+ * nothing that was read for what the device holds.
  */
-import { windowBytes } from '../../layout/geometry.js'
-import { type Mapping, native } from '../native/index.js'
+import { blockBytes, windowBytes } from '../../layout/geometry.js'
+import { type Mapping, badPage, failureWord, native } from '../native/index.js'
 import { DeviceError, deviceError } from './device-error.js'
 
 /** A run of blocks of a device among the windows of a medium. */
@@ -20,11 +20,35 @@ export interface DevicePlace {
 }
 
 const EFAULT = 14
-const counter = new Int32Array(native.failures())
+const counters = new Int32Array(native.failures())
+const badPages = new Int32Array(native.badPages())
 
-/** Whether anything that this process has mapped has failed: one load, for the request path. */
+/** Rises whenever something has failed or was found to be bad: one load, for the request path. */
+export function attention(): number {
+  return counters[failureWord.attention]!
+}
+
+/** Whether anything that this process has mapped has failed. */
 export function hasAnythingFailed(): boolean {
-  return counter[0] !== 0
+  return counters[failureWord.count] !== 0
+}
+
+/** A bad page of a mapping: a block, by its number in it. */
+export interface BadPage {
+  readonly mapping: Mapping
+  readonly page: number
+  /** Zeros have taken its place, which some thread may have loaded. */
+  readonly isReplaced: boolean
+}
+
+/** The bad pages of all mappings of this process, as far as anything has met them. */
+export function* knownBadPages(): Generator<BadPage> {
+  for (let at = 0; at < badPages.length; at += badPage.words) {
+    const mapping = Atomics.load(badPages, at + badPage.mapping)
+    if (mapping <= 0) continue
+    const isReplaced = Atomics.load(badPages, at + badPage.isReplaced) !== 0
+    yield { mapping: mapping as Mapping, page: badPages[at + badPage.page]!, isReplaced }
+  }
 }
 
 /** The device that a window is of. @param devices in rising order of their windows */
@@ -37,10 +61,20 @@ export function placeOf({ firstWindow, offsetBytes }: DevicePlace, window: numbe
   return offsetBytes + (window - firstWindow) * windowBytes
 }
 
-/** @param offsetBytes where on the device the mapping begins @throws DeviceError where it has failed */
+/**
+ * @param offsetBytes where on the device the mapping begins
+ * @throws DeviceError where it has failed, or a bad page was met
+ */
 export function checkMapping(mapping: Mapping, path: string, offsetBytes: number): void {
   const failure = native.failureOf(mapping)
   if (failure > 0) throw describe(failure, path, offsetBytes)
+  for (const bad of knownBadPages())
+    if (bad.mapping === mapping) throw badAt(path, offsetBytes + bad.page * blockBytes)
+}
+
+/** A bad block of a device that is not to be done without. @param byte where it begins on the device */
+export function badAt(path: string, byte: number): DeviceError {
+  return new DeviceError('EIO', `cannot access ${path} at byte ${byte}: its medium is bad there (SIGBUS)`)
 }
 
 /** How a medium failed, or null. @param devices in rising order of their windows */
@@ -63,6 +97,6 @@ function describe(failure: number, path: string, offsetBytes: number): DeviceErr
   const at = offsetBytes + (failure % 2 ** 32)
   return new DeviceError(
     'EIO',
-    `cannot access ${path} at byte ${at}: its disk is full, it was cut short, or its medium is bad (SIGBUS)`,
+    `cannot access ${path} at byte ${at}: its disk is full, or it was cut short (SIGBUS)`,
   )
 }

@@ -8,7 +8,7 @@
  * carried out, in their order, as late as at the fence: until then, loads give what was there before. The order within
  * one cache line is kept.
  */
-import { blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
+import { blockBytes, blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {
@@ -70,6 +70,33 @@ export abstract class Medium {
    */
   check(): void {
     // Memory does not fail.
+  }
+
+  /**
+   * The same for who has loaded nothing yet that counts: bad blocks that can be done without are only noted.
+   * @throws DeviceError
+   */
+  noteBadBlocks(): void {
+    // Memory has none.
+  }
+
+  /** How often this thread has heard of a bad block by now. What was loaded before it rose may be zeros. */
+  get badBlocksMet(): number {
+    return 0
+  }
+
+  /**
+   * Copies bytes of the medium, which may run on into the blocks that follow. Other threads must see no zeros where the
+   * kernel replies with the same bytes, or copies them, meanwhile: this leaves a bad block as it is, unlike a load.
+   * @throws BadBlockError, or DeviceError where the device has failed
+   */
+  copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
+    for (let done = 0; done < length; block++, offset = 0) {
+      const from = this.byteOf(block) + offset
+      const part = Math.min(length - done, blockBytes - offset)
+      into.set(this.bytesOf(block).subarray(from, from + part), start + done)
+      done += part
+    }
   }
 
   /** The words among which the block lies, from {@link wordOf} on. */

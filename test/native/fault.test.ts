@@ -22,7 +22,7 @@ import {
 
 const page = 4096
 const pages = 8
-const counter = new Int32Array(native.failures())
+const counters = new Int32Array(native.failures())
 /** What failureOf says of SIGBUS at an offset. */
 const faultAt = (offset: number) => errno.EFAULT * 2 ** 32 + offset
 

@@ -4,8 +4,8 @@
  * stand in for the block, and the next {@link check} or {@link fence} throws, once. What a fence carries out fails at
  * the first step that touches a bad block for which nothing stands in; those before it are done.
  */
-import { blockShift, windowShift } from '../../layout/geometry.js'
-import { blockBytes } from '../../layout/geometry.js'
+import { blockBytes, blockShift, windowShift } from '../../layout/geometry.js'
+import { hearOfBadBlocks } from '../../src/fs/bad-blocks.js'
 import { BadBlockError } from '../../src/pmem/bad-block-error.js'
 import { DeviceError } from '../../src/pmem/device-error.js'
 import type { TransferBuffer } from '../../src/pmem/transfer-buffer.js'
@@ -44,6 +44,15 @@ export class FaultyMedium extends StrictMedium {
   find(block: number): void {
     this.spoil(block)
     this.#meet(block)
+  }
+
+  /** Maps the same blocks anew: nothing stands in for the bad ones, and nobody has heard of them. */
+  remap(): void {
+    for (const block of this.#bad.keys()) this.#bad.set(block, false)
+    this.#found.length = 0
+    this.#heard = 0
+    this.#touches = []
+    this.steps = []
   }
 
   /** What was lost is zeros from now on, and can be read and written. */
@@ -94,6 +103,12 @@ export class FaultyMedium extends StrictMedium {
     super.zero(block, offset, length)
   }
 
+  /** By the device, which frees a bad block like any other. */
+  override punch(block: number, count: number): number {
+    super.zero(block, 0, count * blockBytes)
+    return 0
+  }
+
   override flush(block: number, offset: number, length: number): void {
     this.#touch(block, offset, length)
     if (this.#bad.get(block) !== false) super.flush(block, offset, length)
@@ -113,6 +128,20 @@ export class FaultyMedium extends StrictMedium {
       this.check()
     }
     super.fence()
+  }
+
+  override noteBadBlocks(): void {
+    hearOfBadBlocks(this)
+  }
+
+  override get badBlocksMet(): number {
+    return this.#heard
+  }
+
+  override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
+    const last = block + ((offset + length - 1) >>> blockShift)
+    if (length > 0 && this.#meetAny(block, last)) this.check()
+    super.copyOut(block, offset, length, into, start)
   }
 
   override check(): void {

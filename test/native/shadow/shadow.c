@@ -203,14 +203,20 @@ void shadow_stream(char *to, const void *value, size_t length)
 
 	pthread_mutex_lock(&mutex);
 	r = region_at((uintptr_t)to);
-	offset = r ? (size_t)(to - r->base) : 0;
-	if (r && r->seen)
+	/* A bad page ends the call, as it may where nothing is noted of it. */
+	if (!r) {
+		pthread_mutex_unlock(&mutex);
+		memcpy(to, value, length);
+		return;
+	}
+	offset = to - r->base;
+	if (r->seen)
 		look_at_line(r, offset & ~(size_t)(CACHE_LINE_BYTES - 1));
 	memcpy(to, value, length);
-	if (r && r->seen) {
+	if (r->seen) {
 		note(STREAMED, r, offset, length);
 		memcpy(r->seen + offset, value, length);
-	} else if (r) {
+	} else {
 		capture(r, offset, length, true);
 	}
 	pthread_mutex_unlock(&mutex);

@@ -48,7 +48,7 @@ CALL(call_load)
 	if (numbers[3] < 0 || (uint64_t)numbers[3] > room || (uint64_t)numbers[2] > room - (uint64_t)numbers[3])
 		return give(env, -EINVAL);
 	load = (struct load){ (char *)into + numbers[3], from, numbers[2] };
-	error = under_guard(copy_out, &load);
+	error = touches_replaced(numbers[0], numbers[1], numbers[2]) ? -EIO : under_guard(copy_out, &load);
 	/* Zeros may have taken the place of a page while it was copied. */
 	if (!error && touches_replaced(numbers[0], numbers[1], numbers[2]))
 		error = -EIO;

@@ -21,7 +21,7 @@ export class VolumeView {
   readonly segments: readonly PlacedSegment[]
   readonly bad: BadBlocks
   /** What the words were that {@link canRead} has loaded, so that they are. */
-  #loaded = 0
+  loaded = 0
 
   /** @param bad blocks of the medium; those that loads meet are added */
   constructor(medium: Medium, superblock: Superblock, bad = new BadBlocks()) {
@@ -40,8 +40,7 @@ export class VolumeView {
   /** Loads from every cache line of a block that is there. @returns whether it could be loaded, and is not bad */
   canRead(block: number): boolean {
     if (this.bad.has(block)) return false
-    for (let word = 0; word < blockWords; word += wordsPerLine)
-      this.#loaded ^= this.medium.load32(block, word)
+    for (let word = 0; word < blockWords; word += wordsPerLine) this.loaded ^= this.medium.load32(block, word)
     return hearOfBadBlocks(this.medium) === null || !this.bad.has(block)
   }
 

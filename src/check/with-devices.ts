@@ -30,7 +30,7 @@ export function withDevices<Result>(
 }
 
 /**
- * @param work is given the bad blocks as well: those that are known, and, once it has heard of them, those that it meets
+ * @param work is given the bad blocks as well: those that are known, and those that it has met
  * @throws DeviceError, PmemError; VolumeError where no volume has room
  */
 export function withMedium<Result>(

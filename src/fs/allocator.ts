@@ -426,7 +426,7 @@ export class Allocator implements ReservedBlocks {
     }
   }
 
-  /** Of blocks that were claimed in vain: keeps those that have turned out to be bad, as {@link clearPersistent} does. */
+  /** Of blocks that were claimed in vain: keeps those that turned out to be bad, as {@link clearPersistent} does. */
   keepBad(first: number, count: number): void {
     if (this.#bad.isEmpty) return
     this.#bad.within(first, count, (block, length) => {

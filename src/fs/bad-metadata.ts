@@ -54,7 +54,7 @@ interface BadArea {
   readonly area: Area
 }
 
-/** The first bad block that lies where nothing can be done without, or where nothing can be changed without; or null. */
+/** The first bad block without which nothing can be served, or nothing can be changed; or null. */
 function badAreaOf(superblock: Superblock, runs: readonly BlockRun[], readOnly: boolean): BadArea | null {
   for (const area of areasOf(superblock)) {
     if (readOnly && !area.isVital) continue

@@ -235,8 +235,8 @@ export class Volume {
 
   #markClean(): void {
     if (!this.#marked) return
-    // Before the superblock may say so: a fence that fails, or has failed, ends this here. What is lost where a bad block
-    // was found are times of access alone.
+    // Before the superblock may say so: a fence that fails, or has failed, ends this here. Where a bad block was found,
+    // only times of access are lost.
     despiteBadBlocks(() => this.#medium.fence())
     this.#writeState((superblock) => {
       superblock.set(at.state, stateClean)

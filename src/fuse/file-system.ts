@@ -205,7 +205,7 @@ export interface FileSystem extends Names, Attributes, Contents, Named, Trimming
   readonly turns: Pick<Turns, keyof Turns>
   /**
    * Memory that this thread may have loaded from could not be read, and loads of it have yielded zeros.
-   * @returns 0 where no answer may come of that; -EIO where the call under way has to be answered so
+   * @returns {@link FileMemory.badBlocksMet}: where that rises in the course of a call, the answer is EIO
    * @throws Error where the file system has failed
    */
   attend(): number

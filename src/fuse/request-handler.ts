@@ -115,8 +115,10 @@ export class RequestHandler {
    */
   attend(): boolean {
     // What comes meanwhile is heard of next time.
+    const before = this.#memory.badBlocksMet
     this.#buffer.words[this.#block.attended] = attention()
-    return this.#files.attend() !== 0
+    this.#files.attend()
+    return this.#memory.badBlocksMet !== before
   }
 
   /** Other requests may have been served within the call, and have been told of what it met. */

@@ -153,6 +153,8 @@ function assemble(
   const letGo = (): void => {
     medium.discard()
     unmapDevices(description)
+    // Who keeps a closed volume would keep the addresses of its windows.
+    description = { ...description, windows: [], memory: [], devices: [] }
     devices.close()
   }
   return {

@@ -190,7 +190,8 @@ export interface Native {
   bytesBefore(memory: Uint8Array, boundary: number): number
   /**
    * Puts another file, or the same with other flags, in the place of what is mapped: number, addresses and views stay.
-   * No list that names it may be carried out meanwhile.
+   * No list that names it may be carried out meanwhile. Where it fails, what was mapped is still there; or the kernel
+   * has unmapped it, and the mapping has failed, and shows zeros, until a call succeeds.
    * @returns 0 or a negative errno
    */
   remap(mapping: Mapping, fd: number, offsetBytes: number, flags: number): number
@@ -239,7 +240,8 @@ export interface Native {
   load(mapping: Mapping, offset: number, lengthBytes: number, into: Uint8Array, start: number): number
   /**
    * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is
-   * fdatasync(2)'s, for all that is mapped of the file; it tells of no place, and the offset is 0.
+   * fdatasync(2)'s, for all that is mapped of the file, or that of {@link Native.remap}, which lost what was mapped; it
+   * tells of no place, and the offset is 0.
    * @returns 0 where it has not
    */
   failureOf(mapping: Mapping): number

@@ -22,6 +22,9 @@
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
 #endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 
 /* Offsets travel as 32-bit signed words; a window is half of that at most. */
 static const int64_t MAX_MAPPING_BYTES = INT64_C(1) << 31;
@@ -39,6 +42,7 @@ struct mapping {
 	bool shared;			/* what is stored is not only this process's */
 	bool of_file;			/* or of a device: what is behind it may fail */
 	bool adopted;			/* the addresses are somebody else's, who unmaps them */
+	bool lost;			/* zeros lie there, since mapping another file failed */
 	enum persist_how how;
 	struct backing *backing;	/* of a file or device */
 	int fd;				/* by which it can be read, or -1 */
@@ -273,6 +277,7 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->shared = is_shared(way);
 		m->of_file = origin != ANONYMOUS;
 		m->adopted = origin == ADOPTED;
+		m->lost = false;
 		m->how = way->how;
 		m->backing = backing;
 		m->fd = backing && offset >= 0 ? backing->fd : -1;
@@ -436,6 +441,38 @@ bool is_adopted(int64_t mapping)
 	return m && m->adopted;
 }
 
+/*
+ * Linux may have unmapped what was there before it noticed that the file cannot be mapped. Zeros take the addresses
+ * at once, before something else is given them, and the mapping has failed until a file is mapped there.
+ */
+static void fill_hole(struct mapping *m, int error)
+{
+	int protection = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	int64_t none = 0;
+	/* What still lies there is left alone. */
+	char *zeros = mmap(m->base, m->length, protection,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+
+	if (zeros == MAP_FAILED)
+		return;
+	/* A kernel before 4.17, where the flag is a hint. */
+	if (zeros != m->base) {
+		munmap(zeros, m->length);
+		return;
+	}
+	if (atomic_compare_exchange_strong(&m->failure, &none, (int64_t)-error << 32)) {
+		m->lost = true;
+		count_failure();
+	}
+}
+
+static void find_again(struct mapping *m)
+{
+	if (m->lost && atomic_exchange(&m->failure, 0))
+		uncount_failure();
+	m->lost = false;
+}
+
 /* The kernel replaces a mapping in one step: a thread that reads meanwhile finds either. Under the mutex. */
 static int replace(struct mapping *m, int fd, int64_t offset, const struct way *way)
 {
@@ -446,9 +483,11 @@ static int replace(struct mapping *m, int fd, int64_t offset, const struct way *
 		return error;
 	if (mmap(m->base, m->length, way->protection, way->flags | MAP_FIXED, fd, offset) == MAP_FAILED) {
 		error = -errno;
+		fill_hole(m, error);
 		drop_if_taken(backing);
 		return error;
 	}
+	find_again(m);
 	m->fd = backing->fd;
 	m->offset = offset;
 	drop_if_taken(m->backing);

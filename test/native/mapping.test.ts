@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mappings: what they show, who else sees it, and what is refused. */
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type PerformanceEntry, PerformanceObserver, constants } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import {
   MAP_COPY_ON_WRITE,
   MAP_READ_ONLY,
@@ -76,6 +78,45 @@ void test('pages that are dropped keep what they hold', async (t) => {
   t.equal(native.dropPages(copy.mapping, 0, length), 0, 'once it is shared')
   t.equal(native.dropPages(copy.mapping, page, length), -errno.EINVAL)
   t.equal(native.dropPages(copy.mapping, 1, page), -errno.EINVAL)
+})
+
+/** Of a file that Linux refuses to map after it has unmapped what lay at the addresses. */
+async function socket(t: Test): Promise<number> {
+  const name = `\0pmfs2-mapping-${process.pid}`.padEnd(108, '\0')
+  const listener = createServer().listen(name)
+  await once(listener, 'listening')
+  const fd = native.connectAbstract(Buffer.from(name))
+  t.teardown(() => {
+    closeSync(fd)
+    listener.close()
+  })
+  return fd
+}
+
+void test('what another file cannot take the place of is not left to others', async (t) => {
+  const fd = openSync(join(await temporaryDirectory(t, SHARED_MEMORY), 'file'), 'w+')
+  t.teardown(() => closeSync(fd))
+  writeSync(fd, Buffer.alloc(page, 3))
+  const failures = new Int32Array(native.failures())
+  const before = failures[0]!
+  const list = anonymous(t, page)
+  const { mapping, bytes } = memoryOf(t, native.map(fd, 0, page, 0))
+
+  t.equal(native.remap(mapping, fd, 1, 0), -errno.EINVAL, 'it is refused before anything is unmapped')
+  t.equal(bytes[0], 3)
+  t.equal(native.failureOf(mapping), 0)
+
+  t.equal(native.remap(mapping, await socket(t), 0, 0), -errno.ENODEV)
+  t.equal(bytes[0], 0, 'the addresses are still its own')
+  t.equal(native.failureOf(mapping), errno.ENODEV * 2 ** 32)
+  t.equal(failures[0], before + 1)
+  t.equal(persist(list, flushed(mapping, 0, 64)), -errno.EIO)
+
+  t.equal(native.remap(mapping, fd, 0, 0), 0)
+  t.equal(bytes[0], 3)
+  t.equal(native.failureOf(mapping), 0)
+  t.equal(failures[0], before)
+  t.equal(persist(list, flushed(mapping, 0, 64)), 0)
 })
 
 void test('every store to a read-only mapping is refused', async (t) => {

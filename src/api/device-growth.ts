@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What a volume can grow by: what its devices have gained, or further devices. */
+/**
+ * What a volume can grow by: what its devices have gained, or further devices; and what is done to these devices before
+ * they can be used, whether the volume is mounted or not.
+ */
 import { randomBytes } from 'node:crypto'
 import { blockBytes, headerBlock, smallestVolumeBlocks, superblockBlock } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { isDevice, isOfVolume } from '../fs/device-header.js'
-import type { Gain } from '../fs/grow.js'
-import { deviceSegments, nextDeviceBlock, usedDeviceBlocks } from '../fs/segments.js'
+import { totalBlocks, type PlacedSegment } from '../fs/geometry.js'
+import { type Gain, planGrowth } from '../fs/grow.js'
+import { beginsDevice, deviceSegments, nextDeviceBlock, usedDeviceBlocks } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
+import { wipe, wipedBlocks } from '../fs/wipe.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
+import type { Medium } from '../pmem/medium.js'
+import { native } from '../native/index.js'
 import { headerAt, readerOf, superblockAt } from './device-reader.js'
 
 /** A device that has gained less is left alone, since each gain takes one of a few entries of the superblock. */
@@ -17,6 +24,18 @@ const smallestGain = smallestVolumeBlocks
 /** What the devices of a volume have gained, as far as it can be used. @param devices all of them, in their order */
 export function gainsOf(superblock: Superblock, devices: readonly Device[]): Gain[] {
   return devices.flatMap((device, n) => gainOf(superblock, n, device) ?? [])
+}
+
+/** The same where the only device, a file, is to have so many bytes; null: as the devices are. */
+export function gainsAt(
+  superblock: Superblock,
+  devices: readonly Device[],
+  sizeBytes: number | null,
+): Gain[] {
+  if (sizeBytes === null) return gainsOf(superblock, devices)
+  const { alignBytes } = devices[0]!
+  const gain = gainOf(superblock, 0, { alignBytes, sizeBytes })
+  return gain === null ? [] : [gain]
 }
 
 /** The same of a device that has so many bytes; null where that is nothing, or too little. @param n which one it is */
@@ -49,6 +68,146 @@ export function gainsOfFurther(superblock: Superblock, blocks: readonly number[]
     blocks,
     identifier: randomBytes(16),
   }))
+}
+
+/** A part of a device that needs its blocks on the disk before a volume has it. */
+export interface Room {
+  readonly startBytes: number
+  readonly lengthBytes: number
+}
+
+export interface RoomOptions {
+  /** Only the metadata, and what is stored to at once. */
+  readonly sparse: boolean
+  /** The device is wiped first. */
+  readonly isOverwritten: boolean
+}
+
+/** What a segment that is to be added needs. */
+export function roomsOf(segment: PlacedSegment, { sparse, isOverwritten }: RoomOptions): Room[] {
+  const { first, deviceBlock, blocks, dataStart } = segment
+  const room = (start: number, count: number): Room => ({
+    startBytes: (deviceBlock + start) * blockBytes,
+    lengthBytes: count * blockBytes,
+  })
+  if (!sparse) return [room(0, blocks)]
+  const leading = dataStart - first
+  if (!isOverwritten) return [room(0, leading)]
+  const wiped = wipedBlocks(blocks)
+  const head = Math.max(leading, wiped)
+  const tail = Math.max(head, blocks - wiped)
+  return [room(0, head), ...(tail === blocks ? [] : [room(tail, blocks - tail)])]
+}
+
+/**
+ * Makes ready what the devices of a volume have gained, or what its only device, a file, is to gain: it is made so
+ * long, and the disk sets aside its room.
+ * @param sizeBytes null: the devices stay as long as they are
+ * @returns what undoes that @throws DeviceError, VolumeError with nothing changed but the room that was taken
+ */
+export function readyGains(
+  devices: readonly Device[],
+  superblock: Superblock,
+  sizeBytes: number | null,
+  sparse: boolean,
+): () => void {
+  const gains = gainsAt(superblock, devices, sizeBytes)
+  if (gains.length === 0) return () => undefined
+  const next = planGrowth(superblock, gains)
+  const restore = sizeBytes === null ? () => undefined : lengthen(devices[0]!, sizeBytes)
+  try {
+    for (const segment of addedSegments(superblock, next))
+      for (const { startBytes, lengthBytes } of roomsOf(segment, { sparse, isOverwritten: false }))
+        devices[segment.device]!.takeRoom(startBytes, lengthBytes)
+  } catch (error) {
+    restore()
+    throw error
+  }
+  return restore
+}
+
+/** Makes a file longer. @returns what undoes that @throws DeviceError with nothing changed */
+export function lengthen(device: Device, sizeBytes: number): () => void {
+  const { sizeBytes: oldBytes } = device
+  const restore = (): void => {
+    device.measure()
+    // Somebody else may have made it longer still.
+    if (device.sizeBytes === sizeBytes) device.resize(oldBytes)
+  }
+  try {
+    if (sizeBytes !== oldBytes) device.resize(sizeBytes)
+  } catch (error) {
+    restore()
+    throw error
+  }
+  return restore
+}
+
+/** How a further device that holds something is overwritten. */
+export interface Overwriting {
+  /** Of a file that is cut; null: it keeps its length. */
+  readonly sizeBytes: number | null
+  /** Whether a file gives back the disk space of what it held. */
+  readonly sparse: boolean
+}
+
+/** Blocks that a further device adds. */
+export function blocksOfFurther(device: Device, overwriting: Overwriting | null): number {
+  const bytes = Math.min(device.sizeBytes, overwriting?.sizeBytes ?? Infinity)
+  return Math.floor(bytes / blockBytes)
+}
+
+/**
+ * Drops what a further device held, as the last step before it is formatted. The disk has the room for that already
+ * ({@link roomsOf}). @param medium has the segment; the caller fences
+ */
+export function overwrite(
+  medium: Medium,
+  device: Device,
+  { first, blocks }: PlacedSegment,
+  { sizeBytes, sparse }: Overwriting,
+): void {
+  if (sizeBytes !== null && device.sizeBytes > sizeBytes) device.resize(sizeBytes)
+  wipe(medium, first, blocks)
+  const wiped = wipedBlocks(blocks) * blockBytes
+  const betweenBytes = blocks * blockBytes - 2 * wiped
+  // A file system without holes keeps its blocks.
+  if (sparse && device.kind === 'file' && betweenBytes > 0)
+    native.punchHole(device.punchFd, wiped, betweenBytes)
+}
+
+/** How much larger a volume has become, in blocks. */
+export interface Grown {
+  readonly before: number
+  readonly after: number
+  /** Of its devices, between what it had of them and what it has gained. */
+  readonly unused: number
+}
+
+/** Null where it has not grown. */
+export function grownSince(before: Superblock, after: Superblock): Grown | null {
+  const added = addedSegments(before, after)
+  if (added.length === 0) return null
+  const unused = added
+    .filter((segment) => !beginsDevice(segment))
+    .reduce((sum, { device, deviceBlock }) => sum + deviceBlock - usedDeviceBlocks(before, device), 0)
+  return { before: totalBlocks(before), after: totalBlocks(after), unused }
+}
+
+export function addedSegments(before: Superblock, after: Superblock): readonly PlacedSegment[] {
+  return after.segments.slice(before.segments.length)
+}
+
+/** Whether a volume has a device, by what that says itself. @throws DeviceError */
+export function isNamed(device: Device, superblock: Superblock): boolean {
+  const { read, close } = readerOf(device)
+  try {
+    if (deviceBlocks(device) <= headerBlock) return false
+    const header = headerAt(read, headerBlock)
+    return header.isWhole() && deviceSegments(superblock).some((_, n) => isDevice(header, superblock, n))
+  } finally {
+    close()
+  }
 }
 
 /**

@@ -9,10 +9,17 @@ import { Volume } from '../fs/volume.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { type Device, deviceLine } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
-import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
+import { unmapDevices } from '../pmem/map-device.js'
 import { type Mapper, nativeMapper } from '../pmem/mapper.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
-import { gainsOf, gainsOfFurther } from './device-growth.js'
+import {
+  type Overwriting,
+  addedSegments,
+  blocksOfFurther,
+  gainsOf,
+  gainsOfFurther,
+  overwrite,
+} from './device-growth.js'
 import { findDevices } from './volume-devices.js'
 
 export interface OpenedVolume {
@@ -48,9 +55,10 @@ export interface OpenedVolume {
    * Makes it larger, by further devices, or by what its devices have gained. No engine may be in use meanwhile, and new
    * ones are needed afterwards.
    * @param further none: what its devices have gained, if anything
+   * @param overwritings how further devices that hold something are overwritten, once nothing can be refused any more
    * @throws DeviceError, VolumeError, PmemError where it stays as it was, unless the volume has failed
    */
-  grow(further: DeviceSet): void
+  grow(further: DeviceSet, overwritings?: readonly (Overwriting | null)[]): void
   /** Writes what is left to write, and lets go of the devices. */
   close(): void
   /** Lets go of the devices as they are, for the next opening to recover. */
@@ -180,24 +188,26 @@ function assemble(
     openFurther(paths) {
       return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts })
     },
-    grow(further) {
+    grow(further, overwritings = []) {
       const { superblock } = volume
       if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
       for (const device of devices.devices) device.measure()
+      const blocks = further.devices.map((device, n) => blocksOfFurther(device, overwritings[n] ?? null))
       const gains =
-        further.devices.length > 0
-          ? gainsOfFurther(superblock, further.devices.map(deviceBlocks))
-          : gainsOf(superblock, devices.devices)
+        blocks.length > 0 ? gainsOfFurther(superblock, blocks) : gainsOf(superblock, devices.devices)
       if (gains.length === 0) return
       // Before anything is mapped.
       const badBlocks = devices.badBlocksWith(further, gains)
       const next = planGrowth(superblock, gains)
       const paths = [...devices.devices, ...further.devices].map(({ path }) => path)
+      const added = addedSegments(superblock, next)
       refuseBadPlaces(next, badBlocks, namesOf(next, paths), { added: superblock.segments.length })
       hearOfBadBlocks(medium)
       description = devices.extend(description, 'read-write', further, gains)
       medium.follow(description)
       try {
+        for (const [n, how] of overwritings.entries())
+          if (how !== null) overwrite(medium, devices.devices[added[n]!.device]!, added[n]!, how)
         volume.grow(gains, Date.now(), badBlocks)
       } catch (error) {
         // The medium has windows by now that the volume does not know of.

@@ -4,15 +4,16 @@
  * its server does that.
  */
 import { dirname } from 'node:path'
+import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
+import { type Grown, addedSegments, grownSince, isNamed, overwrite } from '../api/device-growth.js'
 import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
-import { totalBlocks } from '../fs/geometry.js'
+import type { OrderedDevice } from '../daemon/orders.js'
 import { growVolume } from '../fs/grow.js'
-import { beginsDevice, usedDeviceBlocks } from '../fs/segments.js'
-import { type Superblock, readSuperblock } from '../fs/superblock.js'
+import { readSuperblock } from '../fs/superblock.js'
 import { statDevice } from '../pmem/device-open.js'
 import { behindLoop } from '../pmem/kernel-use.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -25,9 +26,12 @@ import { deviceOption, devicesNamed, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
-import { type GrowRequest, prepareGrowth } from './prepare-growth.js'
-import { mountOfDevice, pathsOfServed } from './served-device.js'
+import { type GrowRequest, lookAtGrowth, readyFurther, readyOwn } from './prepare-growth.js'
+import { mountOfDevice } from './served-device.js'
+import { currentSuperblock, lookAtServed } from './served-volume.js'
 import { formatSize } from './size.js'
+
+const debug = createDebug('pmfs2:cli')
 
 interface GrowArguments {
   readonly volume: string
@@ -84,14 +88,8 @@ interface Kept {
   isKept: boolean
 }
 
-/** What came of it: the superblock before and after; or why there was nothing to do. */
-type Outcome =
-  | string
-  | {
-      readonly before: Superblock
-      readonly after: Superblock
-      readonly paths: readonly string[]
-    }
+/** What came of it; or why there was nothing to do. */
+type Outcome = string | { readonly grown: Grown; readonly paths: readonly string[] }
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
@@ -120,25 +118,15 @@ function tell(name: string, outcome: Outcome): void {
     printLine(`${name}: nothing to do, as ${outcome}`)
     return
   }
-  const [before, after] = [outcome.before, outcome.after].map(totalBlocks) as [number, number]
+  const { before, after, unused } = outcome.grown
   printLine(`Grew the PMFS2 file system on ${outcome.paths.join(' and ')}`)
   const size = `${formatSize(after * blockBytes)}, ${after} blocks of ${formatSize(blockBytes)}`
-  const skipped = skippedBlocks(outcome.before, outcome.after)
-  const unused = `${formatSize(skipped * blockBytes)}, as what a device gains is used from a multiple of 2 MiB on`
+  const left = `${formatSize(unused * blockBytes)}, as what a device gains is used from a multiple of 2 MiB on`
   printTable([
     ['size', size],
     ['before', `${formatSize(before * blockBytes)}, ${before} blocks`],
-    ...(skipped === 0 ? [] : [['unused', unused] as const]),
+    ...(unused === 0 ? [] : [['unused', left] as const]),
   ])
-}
-
-/** Blocks of devices that lie between what the volume had of them, and what it has gained. */
-function skippedBlocks(before: Superblock, after: Superblock): number {
-  const gained = after.segments.slice(before.segments.length).filter((segment) => !beginsDevice(segment))
-  return gained.reduce(
-    (sum, { device, deviceBlock }) => sum + deviceBlock - usedDeviceBlocks(before, device),
-    0,
-  )
 }
 
 async function growDevices(
@@ -152,90 +140,75 @@ async function growDevices(
   ends.always(() => own.close())
   const { superblock, readOnly } = withMedium(own, 'read-only', readSuperblock)
   if (readOnly) throw new CommandError(`${request.name}: it uses features that this program cannot write`)
-  const growth = await prepareGrowth(own.devices, superblock, request, ends)
+  const growth = await lookAtGrowth(own.devices, superblock, request, ends)
   if (typeof growth === 'string') return growth
-  const { gains, next, further } = growth
-  const all = new DeviceSet([...own.devices, ...further], [...superblock.segments, ...gains])
+  const { gains, next } = growth
+  const further = await readyFurther(growth, request)
+  if (further.length === 0) readyOwn(own.devices, superblock, growth, request, ends)
+  const devices = [...own.devices, ...further.map(({ device }) => device)]
+  const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
     const { superblock: current } = readSuperblock(medium)
+    const added = addedSegments(superblock, next)
+    for (const [n, { device, overwriting }] of further.entries())
+      if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
     // From here on the volume may be the larger one, whatever fails.
     kept.isKept = true
     growVolume(medium, current, gains, Date.now())
   })
-  return { before: superblock, after: next, paths: all.devices.map(({ path }) => path) }
+  return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path) }
 }
 
-/** The server makes its own plan, once what it is to take is there. */
+/** The server makes its own plan, and makes its own file longer. */
 async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, kept: Kept): Promise<Outcome> {
-  const { names, found, own, superblock } = await lookAtServed(mount, request.name)
-  ends.always(() => own.close())
+  const { name, sizeBytes, sparse } = request
+  const served = await lookAtServed(() => growingServer(mount, name), mount.source)
+  ends.always(() => served.own.close())
   for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
+  const growth = await lookAtGrowth(served.own.devices, served.superblock, request, ends)
+  if (typeof growth === 'string') return growth
+  const further = await readyFurther(growth, request)
+  const devices = request.places.map((path, n) => {
+    return { path, identity: identityOf(statDevice(path)), overwriting: further[n]!.overwriting }
+  })
+  // The server locks what it takes.
+  ends.finish()
+  kept.isKept = true
   try {
-    const growth = await prepareGrowth(own.devices, superblock, request, ends)
-    if (typeof growth === 'string') return growth
-    // The server locks what it takes.
-    ends.finish()
-    kept.isKept = true
-    const ordered = request.places.map((path) => ({ path, identity: identityOf(statDevice(path)) }))
-    const { refusal, hasFailed } = await orderGrowth(mount, request.name, ordered)
-    if (refusal !== null) {
-      kept.isKept = hasFailed
-      throw new CommandError(`${request.name}: ${refusal}`)
-    }
-    return { before: superblock, after: growth.next, paths: [...names, ...request.added] }
+    const ownSize = devices.length === 0 ? sizeBytes : null
+    const grown = await orderGrowth(mount, name, { type: 'grow', devices, sizeBytes: ownSize, sparse })
+    if (grown === null)
+      return ownSize === null
+        ? 'its server has found nothing that its devices have gained'
+        : `it has ${formatSize(ownSize)} already`
+    return { grown, paths: [...served.names, ...request.added] }
   } catch (error) {
-    // By the order of another command, which may have found what was prepared here.
-    if (hasGrown(found, superblock)) kept.isKept = true
+    undoUnlessNamed(served.found, devices, ends)
     throw error
   }
 }
 
-/** What a server serves. */
-interface ServedVolume {
-  readonly names: readonly string[]
-  readonly found: VolumeDevices
-  readonly own: DeviceSet
-  readonly superblock: Superblock
-}
-
-/** Looks again where another command makes it larger meanwhile. @throws CommandError, DeviceError, VolumeError */
-async function lookAtServed(mount: MountEntry, name: string): Promise<ServedVolume> {
-  for (let look = 1; ; look++) {
-    const { devices, pid } = await growingServer(mount, name)
-    const names = devices.length === 0 ? [mount.source] : devices
-    try {
-      return openServed(names, pid)
-    } catch (error) {
-      if (look === mostLooks) throw error
-    }
-  }
-}
-
-const mostLooks = 5
-
-function openServed(names: readonly string[], pid: number | null): ServedVolume {
-  const found = findDevices(pathsOfServed(names, pid))
-  const own = DeviceSet.open(found.paths, { access: 'read-write', exclusive: false }, found.runs)
+/**
+ * Undoes what was made ready, unless the volume has it or may come to have it, by this order or that of another
+ * command: whoever adds a device locks it first, and keeps it locked as long as the volume is in use. All is kept where
+ * one of the devices cannot be locked, or where nobody can tell.
+ */
+function undoUnlessNamed(found: VolumeDevices, ordered: readonly OrderedDevice[], ends: Ends): void {
+  const paths = ordered.map(({ path }) => path)
+  let locked: DeviceSet
   try {
-    return { names, found, own, superblock: withMedium(own, 'read-only', readSuperblock).superblock }
-  } catch (error) {
-    own.close()
-    throw error
-  }
-}
-
-/** Whether a volume that is mounted has more than it had. Where nobody can tell: yes. */
-function hasGrown({ paths, runs }: VolumeDevices, before: Superblock): boolean {
-  try {
-    const devices = DeviceSet.open(paths, { access: 'read-only', exclusive: false }, runs)
-    try {
-      const { superblock } = withMedium(devices, 'read-only', readSuperblock)
-      return superblock.segments.length > before.segments.length
-    } finally {
-      devices.close()
-    }
+    locked = DeviceSet.open(paths, { access: 'read-write', exclusive: true })
   } catch {
-    return true
+    return
+  }
+  try {
+    const isSame = ordered.every(({ path, identity }) => identityOf(statDevice(path)) === identity)
+    const superblock = currentSuperblock(found)
+    if (isSame && !locked.devices.some((device) => isNamed(device, superblock))) ends.run(false)
+  } catch (error) {
+    debug('what was made is kept: %o', error)
+  } finally {
+    locked.close()
   }
 }
 

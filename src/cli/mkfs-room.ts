@@ -1,89 +1,103 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Room on the disk for a file system in a file. A mapped file gets its blocks when they are stored to, and a disk that
- * is full by then fails the mount: so all of them are taken at once, or at least those of the metadata.
+ * Room on the disk for a file system in files. A mapped file gets its blocks when they are stored to, and a disk that
+ * is full by then fails the mount: so all of them are taken at once, or at least those of the metadata. Before anything
+ * is changed, each disk is looked at for all files on it.
  */
-import { statSync, statfsSync } from 'node:fs'
-import { blockBytes } from '../../layout/geometry.js'
-import { leadingBlocks } from '../fs/format.js'
-import { deviceSegments } from '../fs/segments.js'
-import type { Superblock } from '../fs/superblock.js'
+import { closeSync, openSync, statSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Room } from '../api/device-growth.js'
+import { native } from '../native/index.js'
 import { kernelName } from '../native/file-name.js'
 import { type Device, DeviceError } from '../pmem/device.js'
+import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import { formatSize } from './size.js'
 
+/** A file, which may be yet to be made, and what of it needs its blocks. */
+export interface RoomNeed {
+  readonly path: string
+  readonly rooms: readonly Room[]
+  /** How long the file is to be. */
+  readonly sizeBytes: number
+}
+
+/** @throws CommandError where a disk lacks room for what all files on it need, with nothing changed */
+export function checkRoom(needs: readonly RoomNeed[], sparse: boolean): void {
+  const disks = new Map<bigint | undefined, RoomNeed[]>()
+  for (const need of needs) {
+    const disk = statOf(placeOf(need.path))?.dev
+    disks.set(disk, [...(disks.get(disk) ?? []), need])
+  }
+  for (const onDisk of disks.values()) {
+    const bytes = onDisk.reduce((sum, need) => sum + lackingBytes(need), 0)
+    if (bytes > 0 && bytes > freeBytes(placeOf(onDisk[0]!.path), 'bfree')) throw noRoom(onDisk, sparse)
+  }
+}
+
+/** The file, or the directory in which it will be. */
+function placeOf(path: string): string {
+  return statOf(path) === null ? dirname(path) : path
+}
+
+/** What a file has not got yet of what it needs. */
+function lackingBytes({ path, rooms }: RoomNeed): number {
+  return rooms.reduce((sum, room) => sum + room.lengthBytes - allocatedBytes(path, room), 0)
+}
+
+function allocatedBytes(path: string, { startBytes, lengthBytes }: Room): number {
+  const stats = statOf(path)
+  if (stats === null) return 0
+  const fd = openSync(kernelName(path), 'r')
+  try {
+    const said = Math.max(0, native.allocatedBytes(fd, startBytes, lengthBytes))
+    // What was set aside need not be told; it is there at least where the rest of the file cannot have all blocks.
+    const atLeast = stats.size <= startBytes ? 0 : Number(stats.blocks) * 512 - startBytes
+    return Math.min(lengthBytes, Math.max(said, atLeast))
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /**
- * Where the file system offers no such thing, nothing is taken, and {@link missingRoom} may tell of it.
- * @param n which device of the volume it is, from 0
+ * Where the file system offers no such thing, nothing is taken, and {@link missingRoom} may report it.
+ * @param need of this device; what others have taken since {@link checkRoom} may be lacking
  */
-export function takeRoom(device: Device, volume: Superblock, n: number, sparse: boolean): void {
-  const bytes = deviceSegments(volume)[n]!.blocks * blockBytes
-  // A disk that runs full meanwhile may keep what it has allocated, as ext4 does.
-  if (!sparse && lacking(device, bytes, 'bfree') > 0) throw noRoom(device, bytes, sparse, undefined)
+export function takeRoom(device: Device, need: RoomNeed, sparse: boolean): void {
   try {
-    if (!sparse) device.takeRoom(0, bytes)
-    else {
-      device.takeRoom(0, leadingBlocks(volume, n) * blockBytes)
-      if (n === 0) device.takeRoom(volume.secondCopyBlock * blockBytes, blockBytes)
-    }
+    for (const { startBytes, lengthBytes } of need.rooms) device.takeRoom(startBytes, lengthBytes)
   } catch (error) {
-    if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error
-    throw noRoom(device, bytes, sparse, error)
+    throw roomError([need], sparse, error)
   }
 }
 
-/** Refuses what a file has gained, or is to gain, where its disk has no room for that. Nothing is changed. */
-export function checkGainedRoom(device: Device, startBytes: number, bytes: number): void {
-  if (device.kind !== 'file') return
-  const path = kernelName(device.path)
-  const { size, blocks } = statSync(path)
-  // Some of it may have been taken already, behind what was there before.
-  const taken = size <= startBytes ? 0 : Math.max(0, blocks * 512 - startBytes)
-  if (bytes - taken > freeBytes(path, 'bfree')) throw noRoom(device, startBytes + bytes, false, undefined)
+/** What is said where room could not be taken; any other error as it is. */
+export function roomError(needs: readonly RoomNeed[], sparse: boolean, error: unknown): unknown {
+  return error instanceof DeviceError && error.code === 'ENOSPC' ? noRoom(needs, sparse, error) : error
 }
 
-/** As {@link takeRoom}, for what a file has gained. @param leadingBytes of it that are metadata */
-export function takeGainedRoom(
-  device: Device,
-  startBytes: number,
-  bytes: number,
-  leadingBytes: number,
-  sparse: boolean,
-): void {
-  try {
-    device.takeRoom(startBytes, sparse ? leadingBytes : bytes)
-  } catch (error) {
-    if (!(error instanceof DeviceError) || error.code !== 'ENOSPC') throw error
-    throw noRoom(device, startBytes + bytes, sparse, error)
-  }
-}
-
-function noRoom(device: Device, bytes: number, sparse: boolean, cause: unknown): CommandError {
-  const what = sparse ? 'the metadata of a file system' : 'a file'
+function noRoom(needs: readonly RoomNeed[], sparse: boolean, cause?: unknown): CommandError {
+  const paths = needs.map(({ path }) => path).join(' and ')
+  const sizes = needs.map(({ sizeBytes }) => formatSize(sizeBytes)).join(' and ')
+  const isOne = needs.length === 1
+  const metadata = isOne ? 'the metadata of a file system' : 'the metadata in files'
+  const what = sparse ? metadata : isOne ? 'a file' : 'files'
   const instead = sparse
     ? 'a smaller --size'
     : 'a smaller --size, or --sparse, which takes room as it is used'
-  const message = `its disk has no room for ${what} of ${formatSize(bytes)}; choose ${instead}`
-  return new CommandError(`${device.path}: ${message}`, null, { cause })
+  const message = `${isOne ? 'its' : 'their'} disk has no room for ${what} of ${sizes}; choose ${instead}`
+  return new CommandError(`${paths}: ${message}`, null, { cause })
 }
 
-/** Bytes that the disk under a file lacks of what the file may come to need. */
+/** Bytes that the disk under a file lacks of what the file may come to need, for users other than root. */
 export function missingRoom(device: Device): number {
-  return lacking(device, device.sizeBytes, 'bavail')
-}
-
-/**
- * @param bytes that the file is to have
- * @param which blocks count as free: those that root has, too, or those that all have
- */
-function lacking(device: Device, bytes: number, which: 'bfree' | 'bavail'): number {
   if (device.kind !== 'file') return 0
-  const path = kernelName(device.path)
-  return Math.max(0, bytes - statSync(path).blocks * 512 - freeBytes(path, which))
+  const { blocks } = statSync(kernelName(device.path))
+  return Math.max(0, device.sizeBytes - blocks * 512 - freeBytes(device.path, 'bavail'))
 }
 
-function freeBytes(path: string | Buffer, which: 'bfree' | 'bavail'): number {
-  const disk = statfsSync(path)
+/** @param which blocks count as free: those that root has, too, or those that all have */
+function freeBytes(path: string, which: 'bfree' | 'bavail'): number {
+  const disk = statfsSync(kernelName(path))
   return disk[which] * disk.bsize
 }

@@ -6,7 +6,6 @@
 import {
   closeSync,
   fsyncSync,
-  ftruncateSync,
   lstatSync,
   openSync,
   readlinkSync,
@@ -56,8 +55,13 @@ export interface Target {
   readonly badBlocks: readonly BlockRun[]
   /** @throws CommandError where it holds something that is not to be overwritten */
   refuseContents(): void
-  /** Makes a file, or makes it longer. @param takeRoom takes what it needs on its disk, or throws */
-  prepare(takeRoom: (device: Device) => void): void
+  /** Whether it may hold something that {@link overwrite} drops. */
+  readonly isOverwritten: boolean
+  /**
+   * Makes a file, or makes it longer. @param takeRoom takes what it needs on its disk, or throws
+   * @returns the device, which may still be longer than it is to be
+   */
+  prepare(takeRoom: (device: Device) => void): Device
   overwrite(takeRoom: (device: Device) => void): ReadyTarget
 }
 
@@ -121,6 +125,7 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: () => vo
     isFile: true,
     blocks: sizeBytes / blockBytes,
     badBlocks: [],
+    isOverwritten: false,
     refuseContents: () => undefined,
     prepare(takeRoom) {
       const device = createFileDevice(path, sizeBytes)
@@ -129,6 +134,7 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: () => vo
       takeRoom(device)
       // Had somebody made it longer meanwhile, it would not have been cut.
       made = { device, zeroed: device.sizeBytes === sizeBytes }
+      return device
     },
     overwrite: () => made!,
   }
@@ -151,6 +157,7 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     isFile: true,
     blocks: Math.floor(newBytes / blockBytes),
     badBlocks: holder.badBlocks,
+    isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(holder)
     },
@@ -160,10 +167,11 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
         if (statSync(kernelName(path)).size >= oldBytes) truncateSync(kernelName(path), oldBytes)
       })
       takeRoom(holder)
-      if (newBytes > oldBytes) resize(path, newBytes)
+      if (newBytes > oldBytes) holder.resize(newBytes)
+      return holder
     },
     overwrite(takeRoom) {
-      if (newBytes < oldBytes) resize(path, newBytes)
+      if (newBytes < oldBytes) holder.resize(newBytes)
       const device = openDevice(path, { access: 'read-write', exclusive: false })
       ends.always(() => device.close())
       const zeroed = force && dropContents(path, newBytes)
@@ -181,20 +189,13 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
     isFile: false,
     blocks: deviceBlocks(device),
     badBlocks: device.badBlocks,
+    isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(device)
     },
-    prepare: () => undefined,
+    prepare: () => device,
     overwrite: () => ({ device, zeroed: false }),
   }
-}
-
-/** Sets the length of a file, and returns once that is durable. */
-export function resize(path: string, lengthBytes: number): void {
-  withFile(path, (fd) => {
-    ftruncateSync(fd, lengthBytes)
-    fsyncSync(fd)
-  })
 }
 
 /**

@@ -7,7 +7,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
 import { badBlockNotices, namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
-import { type FormatOptions, format, plan, tableBlocks, tooLarge } from '../fs/format.js'
+import { type FormatOptions, format, leadingBlocks, plan, tableBlocks, tooLarge } from '../fs/format.js'
 import { totalBlocks } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
@@ -15,7 +15,7 @@ import { DeviceSet } from '../pmem/device-set.js'
 import { type BlockRun, badBlocksOfVolume } from '../pmem/bad-blocks.js'
 import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { CommandError, UsageError, about } from './command-error.js'
-import { missingRoom, takeRoom } from './mkfs-room.js'
+import { type RoomNeed, checkRoom, missingRoom, takeRoom } from './mkfs-room.js'
 import { Ends } from './ends.js'
 import { type ReadyTarget, type Target, openTarget, refuseRepetition } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
@@ -23,7 +23,7 @@ import { reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { labelText } from './volume-info.js'
-import { wipe } from './wipe.js'
+import { wipe } from '../fs/wipe.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -137,8 +137,15 @@ async function readyDevices(
   volume: Superblock,
   sparse: boolean,
 ): Promise<{ devices: DeviceSet; zeroed: boolean }> {
-  const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, volume, n, sparse)
+  const needs = targets.map((target, n) => needOf(target, volume, n, sparse))
+  const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, needs[n]!, sparse)
   for (const target of targets) await about(target.path, () => target.refuseContents())
+  await about(targets[0]!.path, () =>
+    checkRoom(
+      needs.filter((_, n) => targets[n]!.isFile),
+      sparse,
+    ),
+  )
   for (const [n, target] of targets.entries()) await about(target.path, () => target.prepare(takeRoomOf(n)))
   const ready: ReadyTarget[] = []
   for (const [n, target] of targets.entries())
@@ -147,6 +154,17 @@ async function readyDevices(
     devices: new DeviceSet(ready.map(({ device }) => device)),
     zeroed: ready.every(({ zeroed }) => zeroed),
   }
+}
+
+/** Room that a device needs before it is formatted. @param n which one it is */
+function needOf({ path, blocks }: Target, volume: Superblock, n: number, sparse: boolean): RoomNeed {
+  const room = (start: number, count: number) => ({
+    startBytes: start * blockBytes,
+    lengthBytes: count * blockBytes,
+  })
+  const all = [room(0, blocks)]
+  const metadata = [room(0, leadingBlocks(volume, n)), ...(n === 0 ? [room(volume.secondCopyBlock, 1)] : [])]
+  return { path, rooms: sparse ? metadata : all, sizeBytes: blocks * blockBytes }
 }
 
 function formatDevices(

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Has the server of a mount make its volume larger, and waits until it has. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Grown } from '../api/device-growth.js'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import { exitPermission } from '../daemon/mount-error.js'
 import { type MountEntry, deviceNumber, ownerOf } from '../daemon/mount-table.js'
-import type { GrowthReport } from '../daemon/growth.js'
-import { type OrderedDevice, withOrder } from '../daemon/orders.js'
+import { type GrowOrder, withOrder } from '../daemon/orders.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError } from './command-error.js'
 
@@ -29,18 +29,13 @@ export async function growingServer(mount: MountEntry, name: string): Promise<He
   return report
 }
 
-/**
- * @param devices to add; none: take what its devices have gained
- * @returns what became of it
- */
-export async function orderGrowth(
-  mount: MountEntry,
-  name: string,
-  devices: readonly OrderedDevice[],
-): Promise<Pick<GrowthReport, 'refusal' | 'hasFailed'>> {
-  return withOrder(deviceNumber(mount.device), { type: 'grow', devices }, (order) =>
-    untilSaid(mount, name, ({ growths }) => growths.find((growth) => growth.order === order)),
+/** @returns by how much it has grown; null where there was nothing to grow by @throws CommandError */
+export async function orderGrowth(mount: MountEntry, name: string, order: GrowOrder): Promise<Grown | null> {
+  const { refusal, grown } = await withOrder(deviceNumber(mount.device), order, (given) =>
+    untilSaid(mount, name, ({ growths }) => growths.find((growth) => growth.order === given)),
   )
+  if (refusal !== null) throw new CommandError(`${name}: ${refusal}`)
+  return grown
 }
 
 /**

@@ -5,16 +5,18 @@
  */
 import { blockBytes } from '../../layout/geometry.js'
 import {
-  gainOf,
-  gainsOf,
+  type Overwriting,
+  addedSegments,
+  gainsAt,
   gainsOfFurther,
   haveGained,
   leastGainedBytes,
+  readyGains,
+  roomsOf,
   wasToJoin,
 } from '../api/device-growth.js'
 import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
-import { deviceSegments } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
 import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
@@ -24,10 +26,9 @@ import { statOf } from '../pmem/probe.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import type { Ends } from './ends.js'
 import { refuseSize } from './mkfs.js'
-import { checkGainedRoom, takeGainedRoom, takeRoom } from './mkfs-room.js'
-import { type Target, openTarget, refuseRepetition, resize } from './mkfs-target.js'
+import { type RoomNeed, checkRoom, roomError, takeRoom } from './mkfs-room.js'
+import { type Target, openTarget, refuseRepetition } from './mkfs-target.js'
 import { formatSize } from './size.js'
-import { wipeDevice } from './wipe.js'
 
 const leastGain = 'a gain begins at a multiple of 2 MiB, and has at least 1 MiB'
 
@@ -43,43 +44,63 @@ export interface GrowRequest {
   readonly sparse: boolean
 }
 
-/** What the volume can grow by now. */
-export interface Prepared {
+/** What a volume can grow by. */
+export interface Growth {
   readonly gains: readonly Gain[]
   readonly next: Superblock
-  /** Devices to add, ready for that. */
-  readonly further: readonly Device[]
+  /** Devices to add; none: it takes what its devices have gained. */
+  readonly targets: readonly Target[]
+  /** Of the disks, for all files that grow or are added. */
+  readonly needs: readonly RoomNeed[]
 }
 
-/** @param own devices of the volume @returns why there is nothing to do, where that is so */
-export async function prepareGrowth(
+/** A device to add, which has its size, and holds what it held. */
+export interface FurtherDevice {
+  readonly device: Device
+  readonly overwriting: Overwriting | null
+}
+
+/**
+ * Looks at what a volume can grow by; nothing is changed.
+ * @param own devices of the volume @returns why there is nothing to do, where that is so
+ * @throws CommandError, UsageError, DeviceError, VolumeError
+ */
+export async function lookAtGrowth(
   own: readonly Device[],
   superblock: Superblock,
   request: GrowRequest,
   ends: Ends,
-): Promise<Prepared | string> {
+): Promise<Growth | string> {
+  const { sizeBytes, sparse } = request
   refuseMembers(own, request.added)
   const targets = await openFurther(request, ends)
-  if (targets.length > 0) {
-    const blocks = targets.map(({ blocks }) => blocks)
-    const gains = gainsOfFurther(superblock, blocks)
-    const next = planGrowth(superblock, gains)
-    refuseBadGains([...own, ...targets], superblock, next)
-    return { gains, next, further: await readyFurther(targets, superblock, next, request) }
-  }
-  if (request.sizeBytes !== null) checkSize(own, request.sizeBytes, superblock, request.name)
-  const gains = gainsAt(own, request.sizeBytes, superblock)
+  if (targets.length === 0 && sizeBytes !== null) checkSize(own, sizeBytes, superblock, request.name)
+  const gains =
+    targets.length === 0
+      ? gainsAt(superblock, own, sizeBytes)
+      : gainsOfFurther(
+          superblock,
+          targets.map(({ blocks }) => blocks),
+        )
   if (gains.length === 0) {
     const isSome = haveGained(superblock, own)
     return isSome ? `what its devices have gained is too little: ${leastGain}` : 'its devices have not grown'
   }
   const next = planGrowth(superblock, gains)
-  refuseBadGains(own, superblock, next)
-  for (const { device, deviceBlock, blocks } of request.sparse ? [] : gains)
-    checkGainedRoom(own[device]!, deviceBlock * blockBytes, blocks * blockBytes)
-  if (request.sizeBytes !== null) enlarge(own[0]!, request.sizeBytes, ends)
-  takeRoomOf(own, gains, next, request.sparse)
-  return { gains, next, further: [] }
+  refuseBadGains([...own, ...targets], superblock, next)
+  for (const target of targets) await about(target.path, () => refuseContents(target, superblock))
+  const needs = addedSegments(superblock, next).map((segment, n): RoomNeed => {
+    const { device, deviceBlock, blocks } = segment
+    const { path, isOverwritten } = targets[n] ?? { path: own[device]!.path, isOverwritten: false }
+    const rooms = roomsOf(segment, { sparse, isOverwritten })
+    return { path, rooms, sizeBytes: (deviceBlock + blocks) * blockBytes }
+  })
+  const isFile = (n: number): boolean => targets[n]?.isFile ?? own[gains[n]!.device]!.kind === 'file'
+  checkRoom(
+    needs.filter((_, n) => isFile(n)),
+    sparse,
+  )
+  return { gains, next, targets, needs }
 }
 
 /** @throws VolumeError where the volume would need bad blocks of what it is to gain */
@@ -96,12 +117,35 @@ function refuseBadGains(
   refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
 }
 
-/** @param sizeBytes that the only device is to have; null: as they are */
-function gainsAt(devices: readonly Device[], sizeBytes: number | null, superblock: Superblock): Gain[] {
-  if (sizeBytes === null) return gainsOf(superblock, devices)
-  const { alignBytes } = devices[0]!
-  const gain = gainOf(superblock, 0, { alignBytes, sizeBytes })
-  return gain === null ? [] : [gain]
+/** Makes devices to add as long as they are to be, with room on their disks, which can be undone. */
+export async function readyFurther(
+  { targets, needs }: Growth,
+  { sizeBytes, sparse }: GrowRequest,
+): Promise<FurtherDevice[]> {
+  const further: FurtherDevice[] = []
+  for (const [n, target] of targets.entries()) {
+    const { path, isFile, isOverwritten } = target
+    const prepare = () => target.prepare((device) => takeRoom(device, needs[n]!, sparse))
+    const device = await about(path, prepare)
+    const overwriting = isOverwritten ? { sizeBytes: isFile ? sizeBytes : null, sparse } : null
+    further.push({ device, overwriting })
+  }
+  return further
+}
+
+/** Makes ready what the devices of a volume that is not mounted have gained, or what its file is to gain. */
+export function readyOwn(
+  own: readonly Device[],
+  superblock: Superblock,
+  { needs }: Growth,
+  { sizeBytes, sparse }: GrowRequest,
+  ends: Ends,
+): void {
+  try {
+    ends.onFailure(readyGains(own, superblock, sizeBytes, sparse))
+  } catch (error) {
+    throw roomError(needs, sparse, error)
+  }
 }
 
 /** @throws CommandError where a device to add is one of the volume already, or named twice */
@@ -121,26 +165,6 @@ async function openFurther({ added, sizeBytes, force }: GrowRequest, ends: Ends)
     targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
   if (sizeBytes !== null && targets.length > 0) refuseSize(targets)
   return targets
-}
-
-/** Nothing is dropped before all devices have passed, and have the room that they need. */
-async function readyFurther(
-  targets: readonly Target[],
-  superblock: Superblock,
-  next: Superblock,
-  { sparse, force }: GrowRequest,
-): Promise<Device[]> {
-  const first = deviceSegments(superblock).length
-  const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, next, first + n, sparse)
-  for (const target of targets) await about(target.path, () => refuseContents(target, superblock))
-  for (const [n, target] of targets.entries()) await about(target.path, () => target.prepare(takeRoomOf(n)))
-  const devices: Device[] = []
-  for (const [n, target] of targets.entries()) {
-    const { device, zeroed } = await about(target.path, () => target.overwrite(takeRoomOf(n)))
-    if (force && !zeroed) await about(target.path, () => wipeDevice(device))
-    devices.push(device)
-  }
-  return devices
 }
 
 /** One that was to join this volume before is what one would add again. */
@@ -175,30 +199,5 @@ function checkSize(
   if (sizeBytes > oldBytes && sizeBytes < leastBytes) {
     const sizes = `${formatSize(sizeBytes - oldBytes)} more is too little: ${leastGain}`
     throw new CommandError(`${path}: ${sizes}; --size ${leastBytes / 1024}K is the least`)
-  }
-}
-
-/** Makes a file longer. */
-function enlarge(device: Device, sizeBytes: number, ends: Ends): void {
-  const { path, sizeBytes: oldBytes } = device
-  if (sizeBytes === oldBytes) return
-  ends.onFailure(() => {
-    // Somebody else may have made it longer still.
-    if (statDevice(path).size === BigInt(sizeBytes)) resize(path, oldBytes)
-  })
-  resize(path, sizeBytes)
-  device.measure()
-}
-
-function takeRoomOf(
-  devices: readonly Device[],
-  gains: readonly Gain[],
-  next: Superblock,
-  sparse: boolean,
-): void {
-  const added = next.segments.slice(-gains.length)
-  for (const { device, first, deviceBlock, blocks, dataStart } of added) {
-    const leadingBytes = (dataStart - first) * blockBytes
-    takeGainedRoom(devices[device]!, deviceBlock * blockBytes, blocks * blockBytes, leadingBytes, sparse)
   }
 }

@@ -63,6 +63,7 @@ export interface HeardReport extends DaemonReport {
 const texts = ['device', 'mountpoint', 'channel', 'data', 'mapper', 'startedAt'] as const
 const counts = ['workers', 'bytesRead', 'bytesWritten', 'damageMet'] as const
 const usageCounts = ['totalBytes', 'usedBytes', 'freeBytes', 'usedInodes', 'freeInodes'] as const
+const grownCounts = ['before', 'after', 'unused'] as const
 const modeFlags = ['readOnly', 'isChanging', 'directIo', 'writebackCache', 'xattrs', 'acls'] as const
 const unsaidMode: ModeReport = {
   readOnly: false,
@@ -116,8 +117,9 @@ function isMode(value: unknown): boolean {
 
 function isGrowth(value: unknown): boolean {
   if (!isObject(value)) return false
-  const { order, refusal, hasFailed } = value
-  return typeof order === 'string' && typeof (refusal ?? '') === 'string' && typeof hasFailed === 'boolean'
+  const { order, refusal, grown } = value
+  const isGrown = grown === null || (isObject(grown) && grownCounts.every((name) => isCount(grown[name])))
+  return typeof order === 'string' && typeof (refusal ?? '') === 'string' && isGrown
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
 import debug from 'debug'
+import { type Grown, grownSince, leastGainedBytes, readyGains } from '../api/device-growth.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
+import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
+import type { Device } from '../pmem/device.js'
 import { DeviceError } from '../pmem/device-error.js'
+import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { statOf } from '../pmem/probe.js'
@@ -17,10 +21,10 @@ const trace = debug('pmfs2:daemon')
 export interface GrowthReport {
   /** Name of the order. */
   readonly order: string
-  /** Why it did not grow; null where it has. */
+  /** Why the volume stays as it was, or has failed; null where neither is so. */
   readonly refusal: string | null
-  /** The mount has failed. What was to be added may belong to the volume by now. */
-  readonly hasFailed: boolean
+  /** Null where it has not grown, as there was nothing to grow by. */
+  readonly grown: Grown | null
 }
 
 export interface GrowthParts {
@@ -55,7 +59,8 @@ export class Growth {
   }
 
   async #carryOut(name: string, order: GrowOrder | null): Promise<void> {
-    const { opened } = this.#parts
+    const { volume } = this.#parts.opened
+    const before = new Superblock(volume.superblock.words.slice())
     let refusal: string | null = null
     try {
       if (order === null) throw new MountError('its server does not understand this order')
@@ -64,21 +69,56 @@ export class Growth {
       trace('order %s: %o', name, error)
       refusal = isRefusal(error) ? error.message : 'it has failed'
     }
-    this.#reports.set(name, { order: name, refusal, hasFailed: opened.volume.state.isFailed })
+    this.#reports.set(name, { order: name, refusal, grown: grownSince(before, volume.superblock) })
   }
 
-  async #grow({ devices }: GrowOrder): Promise<void> {
+  async #grow({ devices, sizeBytes, sparse }: GrowOrder): Promise<void> {
     const { opened, mode } = this.#parts
+    if (opened.volume.isReadOnly) throw new MountError('it is mounted read-only')
+    if (devices.length === 0) return this.#takeGains(sizeBytes, sparse)
     // While workers still serve: looking at a path may ask them.
     devices.forEach(checkSame)
     const further = opened.openFurther(devices.map(({ path }) => path))
     try {
-      await mode.whilePaused(() => opened.grow(further))
+      // Until it was locked, another one could take its place.
+      devices.forEach(checkSame)
+      const overwritings = devices.map(({ overwriting }) => overwriting)
+      await mode.whilePaused(() => opened.grow(further, overwritings))
     } finally {
       // Those that have joined are no longer in it.
       further.close()
     }
   }
+
+  /**
+   * The server itself makes its file longer, and shorter again where that was of no use: nobody else can be sure that
+   * the volume has not grown meanwhile.
+   */
+  async #takeGains(sizeBytes: number | null, sparse: boolean): Promise<void> {
+    const { opened, mode } = this.#parts
+    const { devices, volume } = opened
+    const before = volume.superblock.segments.length
+    for (const device of devices) device.measure()
+    if (sizeBytes !== null) checkSize(devices, volume.superblock, sizeBytes)
+    const restore = readyGains(devices, volume.superblock, sizeBytes, sparse)
+    try {
+      await mode.whilePaused(() => opened.grow(new DeviceSet([])))
+    } catch (error) {
+      if (!volume.state.isFailed && volume.superblock.segments.length === before) restore()
+      throw error
+    }
+  }
+}
+
+/** The command has looked before, but other orders may have been carried out since. @throws MountError */
+function checkSize(devices: readonly Device[], superblock: Superblock, sizeBytes: number): void {
+  const [device] = devices as [Device]
+  if (devices.length > 1 || device.kind !== 'file')
+    throw new MountError('only a volume of a single file can be made that long')
+  const now = `${device.path} has ${device.sizeBytes} bytes by now`
+  if (sizeBytes < device.sizeBytes) throw new MountError(`${now}, and a file system cannot shrink`)
+  if (sizeBytes > device.sizeBytes && sizeBytes < leastGainedBytes(superblock, 0, device))
+    throw new MountError(`${now}, and ${sizeBytes - device.sizeBytes} more are too little`)
 }
 
 /** A path can lead elsewhere than it did for the client, in another mount namespace above all. @throws MountError */

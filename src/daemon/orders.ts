@@ -9,6 +9,8 @@ import { randomBytes } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import debug from 'debug'
+import { blockBytes } from '../../layout/geometry.js'
+import type { Overwriting } from '../api/device-growth.js'
 import { type Peer, connectTo, hear, listeningSockets, nameLength } from './socket-owner.js'
 
 const trace = debug('pmfs2:daemon')
@@ -19,6 +21,8 @@ export interface OrderedDevice {
   readonly path: string
   /** What the client has found there (identityOf). */
   readonly identity: string
+  /** How what it holds is overwritten; null: it holds nothing. */
+  readonly overwriting: Overwriting | null
 }
 
 /** To have the volume take what its devices have gained, or these devices. */
@@ -26,6 +30,10 @@ export interface GrowOrder {
   readonly type: 'grow'
   /** None: what its devices have gained. */
   readonly devices: readonly OrderedDevice[]
+  /** Of what its devices have gained: so long is its file to be made first; null: it stays as long as it is. */
+  readonly sizeBytes: number | null
+  /** Of the same: whether it gets its blocks on the disk as it is used. */
+  readonly sparse: boolean
 }
 
 function prefixOf(device: number): string {
@@ -108,15 +116,32 @@ function isObeyed({ uid }: Peer): boolean {
 function parse(text: string): GrowOrder | null {
   try {
     const said = JSON.parse(text) as Partial<Record<keyof GrowOrder, unknown>> | null
-    const devices: unknown = said?.devices
-    if (said?.type !== 'grow' || !Array.isArray(devices)) return null
-    return devices.every(isOrdered) ? { type: 'grow', devices } : null
+    const { type, devices, sizeBytes, sparse } = said ?? {}
+    if (type !== 'grow' || !isSize(sizeBytes) || typeof sparse !== 'boolean') return null
+    if (!Array.isArray(devices) || !devices.every(isOrdered)) return null
+    return { type, devices, sizeBytes, sparse }
   } catch {
     return null
   }
 }
 
 function isOrdered(device: unknown): device is OrderedDevice {
-  const { path, identity } = (device ?? {}) as Partial<Record<keyof OrderedDevice, unknown>>
-  return typeof path === 'string' && typeof identity === 'string'
+  const { path, identity, overwriting } = (device ?? {}) as Partial<Record<keyof OrderedDevice, unknown>>
+  return typeof path === 'string' && typeof identity === 'string' && isOverwriting(overwriting)
+}
+
+function isOverwriting(said: unknown): said is Overwriting | null {
+  if (typeof said !== 'object') return false
+  const { sizeBytes, sparse } = (said ?? { sizeBytes: null, sparse: false }) as Partial<
+    Record<keyof Overwriting, unknown>
+  >
+  return isSize(sizeBytes) && typeof sparse === 'boolean'
+}
+
+/** Bytes, in whole blocks. */
+function isSize(said: unknown): said is number | null {
+  return (
+    said === null ||
+    (Number.isSafeInteger(said) && (said as number) >= 0 && (said as number) % blockBytes === 0)
+  )
 }

@@ -145,7 +145,7 @@ export class ServingMode {
 
   /**
    * Does something while no call is under way; workers go on with new engines.
-   * @throws what `work` throws; where the volume has failed then, the mount ends
+   * @throws what `work` throws; where the volume has failed then, or workers cannot go on, the mount ends
    */
   async whilePaused(work: () => void): Promise<void> {
     while (this.#isChanging) await new Promise<void>((resolve) => this.#waiting.push(resolve))
@@ -173,11 +173,16 @@ export class ServingMode {
     this.#goOn()
   }
 
-  /** Workers serve again, with new engines. */
+  /** Workers serve again, with new engines. @throws what ends the mount, as some would stay paused for ever */
   #goOn(): void {
     const { opened, workers, options, localSegments } = this.#parts
-    const engine = engineSetting(opened.volume, { ...options, ...this.#times }, localSegments())
-    workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
+    try {
+      const engine = engineSetting(opened.volume, { ...options, ...this.#times }, localSegments())
+      workers.goOn({ files: newEngineFiles(opened, engine), options: this.#times })
+    } catch (error) {
+      workers.fail(error)
+      throw error
+    }
   }
 
   #noteChanged(): void {

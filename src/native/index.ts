@@ -347,6 +347,12 @@ export interface Native {
    * @returns 0 or a negative errno (-EOPNOTSUPP: not on this file system)
    */
   punchHole(fd: number, offsetBytes: number, lengthBytes: number): number
+  /**
+   * How many of these bytes of a file have their blocks on the disk (FS_IOC_FIEMAP). On a file system that does not
+   * tell, as tmpfs: how many are no hole (lseek(2)), which leaves out what was set aside and never written.
+   * @returns bytes, or a negative errno
+   */
+  allocatedBytes(fd: number, offsetBytes: number, lengthBytes: number): number
   /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
   blockDeviceBytes(fd: number): number
   /**

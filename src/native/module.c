@@ -60,6 +60,7 @@ NAPI_MODULE_INIT()
 		{ "blockDeviceBytes", call_block_device_bytes },
 		{ "allocate", call_allocate },
 		{ "punchHole", call_punch_hole },
+		{ "allocatedBytes", call_allocated_bytes },
 		{ "isBehindLoop", call_is_behind_loop },
 		{ "connectAbstract", call_connect_abstract },
 		{ "peerProcess", call_peer_process },

@@ -31,6 +31,7 @@ import {
   openDescriptor,
   statDevice,
 } from './device-open.js'
+import { isSameDevice } from './lock-holder.js'
 import { type Mapper, nativeMapper } from './mapper.js'
 import { nodeOfDevice } from './numa.js'
 import {
@@ -86,6 +87,8 @@ export interface Device {
   takeRoom(offsetBytes: number, lengthBytes: number): boolean
   /** Its blocks that the kernel knew to be bad when it was opened, or {@link measure} was called last. */
   readonly badBlocks: readonly BlockRun[]
+  /** Sets the length of a file, durably. @throws DeviceError */
+  resize(lengthBytes: number): void
   /**
    * Descriptor by which native.punchHole frees parts of it, until it is closed; -1 where that cannot be: devdax has no
    * such thing, and a device that was opened read-only has none before {@link makeWritable}.
@@ -137,7 +140,16 @@ function open(path: string, options: OpenOptions): Device {
   if (kind === 'block' && options.access === 'read-write' && isWriteProtected(stats.rdev))
     throw deviceError('EROFS', `cannot write to ${path}`)
   const fd = openDescriptor(path, kind, options)
-  const claim = () => (options.exclusive ? claimDevice(fd, path, kind) : [])
+  const claim = () => {
+    if (!options.exclusive) return []
+    const claimed = claimDevice(fd, path, kind)
+    // Whoever had locked it before may have removed it.
+    if (!isSameDevice(fstatSync(fd, { bigint: true }), statDevice(path))) {
+      claimed.forEach((descriptor) => closeSync(descriptor))
+      throw deviceError('ENOENT', `cannot open ${path}`)
+    }
+    return claimed
+  }
   return assembleOrClose(fd, path, options.access, claim, {}, options.mapper)
 }
 
@@ -203,12 +215,15 @@ function assembleOrClose(
 }
 
 function extend(fd: number, path: string, sizeBytes: number): void {
+  if (fstatSync(fd).size < sizeBytes) setLength(fd, path, sizeBytes)
+}
+
+function setLength(fd: number, path: string, lengthBytes: number): void {
   try {
-    if (fstatSync(fd).size >= sizeBytes) return
-    ftruncateSync(fd, sizeBytes)
+    ftruncateSync(fd, lengthBytes)
     fsyncSync(fd)
   } catch (error) {
-    throw deviceError(codeOf(error), `cannot make ${path} ${sizeBytes} bytes long`, error)
+    throw deviceError(codeOf(error), `cannot make ${path} ${lengthBytes} bytes long`, error)
   }
 }
 
@@ -347,11 +362,15 @@ function assemble(
     },
     takeRoom(offsetBytes, lengthBytes) {
       if (kind !== 'file') return true
-      const error = isOpen ? native.allocate(fd, offsetBytes, lengthBytes) : -EBADF
+      const error = isOpen ? native.allocate(source, offsetBytes, lengthBytes) : -EBADF
       if (error === 0) return true
       const code = getSystemErrorName(error)
       if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
       throw deviceError(code, `cannot take ${lengthBytes} bytes of disk for ${path}`)
+    },
+    resize(lengthBytes) {
+      setLength(source, path, lengthBytes)
+      sizeBytes = lengthBytes
     },
     close() {
       if (isOpen) for (const descriptor of all) closeSync(descriptor)

@@ -188,6 +188,41 @@ void t.test('a disk without room is left as it was', async (t) => {
   t.match(await succeed(t, ['fsck', volume]), /: clean, /)
 })
 
+void t.test('files on the same disk need room together', async (t) => {
+  const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 48 * mebibyte), 32 * mebibyte)
+  const place = (name: string) => join(disk.folder, name)
+  const [volume, second] = [place('volume'), place('second')]
+  await succeed(t, ['mkfs', volume, second, '--size', '4M', '-q'])
+  const occupied = () => [volume, second].map((path) => statSync(path).blocks)
+  const before = occupied()
+  for (const path of [volume, second]) truncateSync(path, 18 * mebibyte)
+  const line = (files: string) =>
+    `their disk has no room for files of ${files}; choose a smaller --size, or --sparse, which takes room as it is used`
+  await refuse(t, ['grow', volume], 1, `grow: ${volume} and ${second}: ${line('18 MiB and 18 MiB')}`)
+  t.same(occupied(), before, 'nothing is taken')
+  for (const path of [volume, second]) truncateSync(path, 4 * mebibyte)
+  const further = [place('a'), place('b')]
+  const add = ['grow', volume, ...further, '--size', '14M']
+  await refuse(t, add, 1, `grow: ${further.join(' and ')}: ${line('14 MiB and 14 MiB')}`)
+  for (const path of further) t.notOk(existsSync(path), 'nothing is made')
+  const others = [place('c'), place('d')]
+  const make = ['mkfs', ...others, '--size', '14M']
+  await refuse(t, make, 1, `mkfs: ${others.join(' and ')}: ${line('14 MiB and 14 MiB')}`)
+  for (const path of [volume, second]) truncateSync(path, 10 * mebibyte)
+  await succeed(t, ['grow', volume, '-q'])
+  await succeed(t, ['fsck', volume])
+})
+
+void t.test('what a gain has of its room already is not asked for, whatever lies before it', async (t) => {
+  const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 32 * mebibyte), 24 * mebibyte)
+  const volume = join(disk.folder, 'volume')
+  await succeed(t, ['mkfs', volume, '--size', '64M', '--sparse', '-q'])
+  execFileSync('fallocate', ['--offset', '64MiB', '--length', '12MiB', volume])
+  await succeed(t, ['grow', volume, '-q'])
+  t.equal((await infoOf(t, volume)).blocks, (76 * mebibyte) / blockBytes)
+  t.match(await succeed(t, ['fsck', volume]), /: clean, /)
+})
+
 void t.test('a file of which as many parts have been gained as there can be', async (t) => {
   const { place, volume } = await volumeOf(t)
   gainParts(volume, mostSegments - 2)

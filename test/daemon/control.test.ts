@@ -27,7 +27,10 @@ const report: DaemonReport = {
   isDirect: false,
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
-  growths: [{ order: 'abc', refusal: 'why not', hasFailed: false }],
+  growths: [
+    { order: 'abc', refusal: 'why not', grown: null },
+    { order: 'def', refusal: null, grown: { before: 1, after: 3, unused: 1 } },
+  ],
   mode: {
     readOnly: true,
     isChanging: false,
@@ -201,7 +204,9 @@ void tap.test('what is no report', (t) => {
     { damagedPlaces: 'x' },
     { damagedPlaces: [1] },
     { growths: {} },
-    { growths: [{ order: 'abc', refusal: 1, hasFailed: false }] },
+    { growths: [{ order: 'abc', refusal: 1, grown: null }] },
+    { growths: [{ order: 'abc', refusal: null }] },
+    { growths: [{ order: 'abc', refusal: null, grown: { before: 1, after: 2 } }] },
     { mode: null },
     { mode: { ...mode, readOnly: 1 } },
     { mode: { ...mode, refusal: 1 } },

@@ -3,12 +3,14 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { openVolume } from '../../src/api/opened-volume.js'
-import { Growth, type GrowthReport } from '../../src/daemon/growth.js'
-import { type GrowOrder, withOrder } from '../../src/daemon/orders.js'
+import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
+import { MountError } from '../../src/daemon/mount-error.js'
+import { type GrowOrder, type OrderedDevice, withOrder } from '../../src/daemon/orders.js'
 import { nameLength } from '../../src/daemon/socket-owner.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
@@ -16,21 +18,21 @@ import { statDevice } from '../../src/pmem/device-open.js'
 import { identityOf } from '../../src/pmem/lock-holder.js'
 import { memoryDevice } from '../api/formatted-device.js'
 import { sparseFile } from '../cli/cli.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { until } from '../support/until.js'
 
 tap.setTimeout(120_000)
 
 /** Numbers that no file system has. */
 let free = 0xffe0_0000 + (process.pid & 0xffff)
-const nothing: GrowOrder = { type: 'grow', devices: [] }
+const nothing: GrowOrder = { type: 'grow', devices: [], sizeBytes: null, sparse: false }
 
 function stage(t: Test) {
   const device = ++free
   const opened = openVolume(memoryDevice(t, 2 ** 22), false)
   t.teardown(() => opened.close())
-  const mode = {
-    whilePaused: async (work: () => void) => {
+  const mode: GrowthParts['mode'] = {
+    whilePaused: async (work) => {
       await Promise.resolve()
       work()
     },
@@ -46,13 +48,14 @@ function stage(t: Test) {
     return find()
   }
   const give = (order: GrowOrder) => withOrder(device, order, answerTo)
-  return { device, opened, growth, answerTo, give }
+  return { device, opened, mode, growth, answerTo, give }
 }
 
 /** An order to add a new file. */
 async function orderToAdd(t: Test, identity?: string): Promise<GrowOrder> {
-  const path = sparseFile(join(await temporaryDirectory(t), 'added'), 2 ** 21)
-  return { type: 'grow', devices: [{ path, identity: identity ?? identityOf(statDevice(path)) }] }
+  const path = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'added'), 2 ** 21)
+  const added = { path, identity: identity ?? identityOf(statDevice(path)), overwriting: null }
+  return { ...nothing, devices: [added] }
 }
 
 /** Who holds an order out by other means. @returns its name */
@@ -79,13 +82,121 @@ void tap.test('only the device that the command has seen is taken', async (t) =>
   }
   const other = await orderToAdd(t, identityOf(statDevice(await temporaryDirectory(t))))
   const line = /: the server finds another device there than the command$/
-  t.match(await give(other), { refusal: line, hasFailed: false })
-  const absent = { path: '/nowhere', identity: '1 2' }
-  t.match(await give({ type: 'grow', devices: [absent] }), { refusal: line, hasFailed: false })
+  t.match(await give(other), { refusal: line, grown: null })
+  const absent = { path: '/nowhere', identity: '1 2', overwriting: null }
+  t.match(await give({ ...nothing, devices: [absent] }), { refusal: line, grown: null })
   t.same(looked, [], 'nothing is opened')
   t.equal(opened.devices.length, 1)
-  t.match(await give(await orderToAdd(t)), { refusal: null, hasFailed: false })
+  const last = await orderToAdd(t)
+  opened.openFurther = (paths) => {
+    renameSync(sparseFile(`${paths[0]}-other`, 2 ** 21), paths[0]!)
+    return openFurther(paths)
+  }
+  t.match(await give(last), { refusal: line, grown: null }, 'nor what takes its place before it is locked')
+  opened.openFurther = openFurther
+  const grown = { before: 1024, after: 1536, unused: 0 }
+  t.match(await give(await orderToAdd(t)), { refusal: null, grown })
   t.equal(opened.devices.length, 2)
+})
+
+void tap.test('the answer tells whether it has grown', async (t) => {
+  const { opened, give } = stage(t)
+  t.match(await give(nothing), { refusal: null, grown: null })
+  truncateSync(opened.devices[0]!.path, 2 ** 22 + 2 ** 21)
+  t.match(await give(nothing), { refusal: null, grown: { before: 1024, after: 1536, unused: 0 } })
+  t.match(await give(nothing), { refusal: null, grown: null })
+})
+
+void tap.test('what a device holds is lost only when nothing can be refused any more', async (t) => {
+  const { opened, mode, give } = stage(t)
+  const order = await orderToAdd(t)
+  const [{ path }] = order.devices as [OrderedDevice]
+  const [cut, whole] = [2 ** 21, 2 ** 21 + 4096]
+  const contents = Buffer.alloc(whole, 'what was there before')
+  writeFileSync(path, contents)
+  const overwriting = { sizeBytes: cut, sparse: false }
+  const forced = { ...order, devices: [{ ...order.devices[0]!, overwriting }] }
+  const refused = async (refusal: string): Promise<void> => {
+    t.match(await give(forced), { refusal, grown: null })
+    t.ok(readFileSync(path).equals(contents), refusal)
+  }
+  const { whilePaused } = mode
+  mode.whilePaused = () => Promise.reject(new MountError('it is being unmounted'))
+  await refused('it is being unmounted')
+  mode.whilePaused = (work) => {
+    opened.becomeReadOnly(true)
+    return whilePaused(work)
+  }
+  await refused('it is mounted read-only')
+  mode.whilePaused = whilePaused
+  await refused('it is mounted read-only')
+  opened.becomeWritable()
+  const openFurther = opened.openFurther.bind(opened)
+  opened.openFurther = () => {
+    throw new MountError('it is not DAX')
+  }
+  await refused('it is not DAX')
+  opened.openFurther = openFurther
+  const small = { sizeBytes: 4096, sparse: false }
+  const tooSmall = { ...order, devices: [{ ...order.devices[0]!, overwriting: small }] }
+  t.match(await give(tooSmall), { refusal: 'what device number 2 adds is too small' })
+  t.ok(readFileSync(path).equals(contents))
+  t.match(await give(forced), { refusal: null, grown: { after: 1536 } })
+  const now = readFileSync(path)
+  t.equal(now.length, cut)
+  t.notOk(now.includes('what was there before', 4096 * 3), 'as it is wiped from both ends')
+})
+
+void tap.test('a file that is overwritten as sparse gives its disk space back', async (t) => {
+  const { give } = stage(t)
+  const order = await orderToAdd(t)
+  const [{ path }] = order.devices as [OrderedDevice]
+  writeFileSync(path, Buffer.alloc(2 ** 23, 'what was there before'))
+  const overwriting = { sizeBytes: null, sparse: true }
+  const forced = { ...order, devices: [{ ...order.devices[0]!, overwriting }] }
+  t.match(await give(forced), { refusal: null, grown: { after: 3072 } })
+  t.equal(statSync(path).size, 2 ** 23)
+  t.equal(statSync(path).blocks * 512, 2 ** 21, 'but for what was wiped')
+})
+
+void tap.test('its own file is made longer by the server, and stays so only if it has grown', async (t) => {
+  const { opened, mode, give } = stage(t)
+  const { path } = opened.devices[0]!
+  const [before, after] = [2 ** 22, 2 ** 23]
+  const longer = { ...nothing, sizeBytes: after }
+  const { whilePaused } = mode
+  mode.whilePaused = () => {
+    t.equal(statSync(path).size, after)
+    t.ok(statSync(path).blocks * 512 >= after - before, 'with all of its room')
+    return Promise.reject(new MountError('it is being unmounted'))
+  }
+  t.match(await give(longer), { refusal: 'it is being unmounted', grown: null })
+  t.equal(statSync(path).size, before)
+  mode.whilePaused = async (work) => {
+    await whilePaused(work)
+    throw new Error('workers cannot go on')
+  }
+  t.match(await give(longer), { refusal: 'it has failed', grown: { after: 2048 } })
+  t.equal(statSync(path).size, after, 'the volume has it')
+  mode.whilePaused = whilePaused
+  t.match(await give(longer), { refusal: null, grown: null })
+  const line = `${path} has ${after} bytes by now, and a file system cannot shrink`
+  t.match(await give({ ...nothing, sizeBytes: before }), { refusal: line, grown: null })
+  t.equal(statSync(path).size, after)
+  const little = { refusal: `${path} has ${after} bytes by now, and 4096 more are too little`, grown: null }
+  t.match(await give({ ...nothing, sizeBytes: after + 4096 }), little)
+  t.match(await give(await orderToAdd(t)), { refusal: null })
+  t.match(await give({ ...nothing, sizeBytes: 2 ** 24 }), { refusal: /^only a volume of a single file/ })
+  t.equal(statSync(path).size, after)
+})
+
+void tap.test('a volume that has failed keeps what it may have', async (t) => {
+  const { opened, give } = stage(t)
+  opened.volume.grow = () => {
+    throw new VolumeError('size', 'it cannot grow')
+  }
+  t.match(await give({ ...nothing, sizeBytes: 2 ** 23, sparse: true }), { refusal: 'it cannot grow' })
+  t.equal(statSync(opened.devices[0]!.path).size, 2 ** 23)
 })
 
 void tap.test('orders that come together each get their answer', async (t) => {
@@ -136,7 +247,18 @@ void tap.test('an order that could not be fetched is fetched later', async (t) =
 })
 
 void tap.test('an order that is not understood is refused', async (t) => {
-  for (const text of ['', 'grow', '{"type":"shrink"}', '{"type":"grow","devices":["/dev/pmem1"]}']) {
+  const device = { path: '/dev/pmem1', identity: '1 2', overwriting: null }
+  const wrong = [
+    { type: 'shrink' },
+    { devices: ['/dev/pmem1'] },
+    { devices: [{ ...device, overwriting: {} }] },
+    { devices: [{ ...device, overwriting: { sizeBytes: -4096, sparse: true } }] },
+    { devices: [{ ...device, overwriting: { sizeBytes: null } }] },
+    { sizeBytes: 2 ** 23 + 1 },
+    { sizeBytes: '8M' },
+    { sparse: 1 },
+  ].map((part) => JSON.stringify({ ...nothing, ...part }))
+  for (const text of ['', 'grow', 'null', ...wrong]) {
     const { device, answerTo } = stage(t)
     const name = await holdOut(t, device, (socket) => socket.end(text))
     t.match(await answerTo(name), { refusal: 'its server does not understand this order' }, text)
@@ -192,6 +314,6 @@ void tap.test('what is refused when its windows are there already makes the volu
   opened.volume.grow = () => {
     throw new VolumeError('size', 'it cannot grow')
   }
-  t.match(await give(await orderToAdd(t)), { refusal: 'it cannot grow', hasFailed: true })
+  t.match(await give(await orderToAdd(t)), { refusal: 'it cannot grow', grown: null })
   t.ok(opened.volume.state.isFailed, 'and the mount ends with that')
 })

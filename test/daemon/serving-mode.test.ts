@@ -29,7 +29,7 @@ async function stage(t: Test, readOnly = false) {
         events.push('pause')
         finishPause = resolve
       }),
-    goOn: () => void events.push('goOn'),
+    goOn: (): void => void events.push('goOn'),
     fail: (error: unknown) => void events.push(`fail: ${String(error)}`),
   }
   const calls = { remountReadOnly: () => Promise.resolve(false) }
@@ -46,6 +46,8 @@ async function stage(t: Test, readOnly = false) {
   const remount = (options: string) => run('mount', ['-i', '-o', `remount,${options}`, path])
   return { mode, opened, workers, calls, events, remount, finishPause: () => finishPause() }
 }
+
+type Stage = Awaited<ReturnType<typeof stage>>
 
 void test('what workers may have to serve waits until they go on', async (t) => {
   const { mode, opened, events, remount, finishPause } = await stage(t)
@@ -100,6 +102,33 @@ void test('workers go on after work that failed, unless the volume has failed wi
     finishPause()
     await t.rejects(done, { message: 'it failed' })
     t.same(events, ['pause', 'work', hasFailed ? 'fail: Error: it failed' : 'goOn'])
+  }
+})
+
+void test('workers that cannot go on end the mount', async (t) => {
+  const starts = [
+    async ({ mode, remount }: Stage) => {
+      await remount('ro')
+      mode.follow()
+    },
+    ({ mode }: Stage) =>
+      t.rejects(
+        mode.whilePaused(() => undefined),
+        { message: 'no engine' },
+      ),
+  ]
+  for (const start of starts) {
+    const staged = await stage(t)
+    const { workers, events, finishPause } = staged
+    workers.goOn = () => {
+      throw new Error('no engine')
+    }
+    const done = start(staged)
+    while (events.length === 0) await sleep(1)
+    finishPause()
+    await done
+    await sleep(1)
+    t.match(events, ['pause', 'fail: Error: no engine'])
   }
 })
 

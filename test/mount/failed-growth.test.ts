@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Growth of a mounted volume that fails, is refused late, or takes long: nothing that the volume may have is lost. */
 import { existsSync } from 'node:fs'
-import { rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { finish, withoutRunner } from '../support/run-command.js'
@@ -13,7 +13,7 @@ const mebibyte = 2 ** 20
 const failure = /^grow: \S+: cannot write: a failure made for a test$/
 
 /** @returns a volume on one device of 16 MiB, and the file that makes its growth go wrong as long as it is there */
-async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late' | 'early') {
+async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late' | 'early' | 'undo' | 'last') {
   const mount = await TestMount.makeOn(t, 16 * mebibyte)
   const held = join(mount.folder, 'held')
   preload(t, 'bad-growth', `PMFS2_TEST_GROWTH=${kind} ${held}`)
@@ -60,6 +60,34 @@ void tap.test('so is what it has added without a mount', async (t) => {
   t.match(await mount.check(), /clean/)
 })
 
+void tap.test('so is what a server has added that died before it could answer', async (t) => {
+  const { mount, held, added } = await stage(t, 'last')
+  await mountAndHold(mount, held)
+  const first = await pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.match(first, { end: 1, output: /its server has died/ })
+  t.equal((await stat(added)).size, 8 * mebibyte)
+  await rm(held)
+  await mount.cutOff()
+  await mount.mount('--channel', 'devfuse')
+  t.same((await mount.report()).devices, [mount.device, added])
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('what has taken the place of a file is no concern of the command', async (t) => {
+  const { mount, held, added } = await stage(t, 'late')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  await rename(added, `${added}-elsewhere`)
+  await writeFile(added, Buffer.alloc(mebibyte, 'of somebody else'))
+  await rm(held)
+  t.match(await first, { end: 1, output: /the server finds another device there than the command/ })
+  t.equal((await stat(added)).size, mebibyte)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
 void tap.test('a refusal that leaves windows behind ends the mount', async (t) => {
   const { mount, held, added } = await stage(t, 'refused')
   const pid = await mountAndHold(mount, held)
@@ -93,6 +121,69 @@ void tap.test('what another command has added meanwhile is kept', async (t) => {
   await rm(held)
   t.match(await first, { end: 1, output: /in use/ })
   t.equal((await stat(added)).size, 8 * mebibyte)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('what is being undone cannot be added meanwhile', async (t) => {
+  const { mount, held, added } = await stage(t, 'undo')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const other = [process.execPath, program, 'grow', mount.mountpoint, added]
+  t.match(await finish('env', [...withoutRunner, ...other]), {
+    end: 1,
+    output: /it is in use by process \d+/,
+  })
+  await rm(held)
+  t.match(await first, { end: 1, output: /a refusal made for a test/ })
+  t.notOk(existsSync(added))
+  t.same((await mount.report()).devices, [mount.device])
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('what a device holds is kept where the server refuses it', async (t) => {
+  const { mount, held, added } = await stage(t, 'undo')
+  await mountAndHold(mount, held)
+  const contents = Buffer.alloc(8 * mebibyte, 'what was there before')
+  await writeFile(added, contents)
+  const forced = ['grow', mount.mountpoint, added, '--size', '4M', '--force']
+  const first = pmfs2Process(forced)
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  await rm(held)
+  t.match(await first, { end: 1, output: /a refusal made for a test/ })
+  t.ok((await readFile(added)).equals(contents))
+  t.match(await succeed(...forced), /size +20 MiB/)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('a command says so where another one has taken what there was', async (t) => {
+  const { mount, held } = await stage(t, 'late')
+  await mountAndHold(mount, held)
+  await truncate(mount.device, 24 * mebibyte)
+  const first = pmfs2Process(['grow', mount.mountpoint])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const other = [process.execPath, program, 'grow', mount.mountpoint]
+  t.match(await finish('env', [...withoutRunner, ...other]), { end: 0, output: /size +24 MiB/ })
+  await rm(held)
+  const line = `${mount.mountpoint}: nothing to do, as its server has found nothing that its devices have gained`
+  t.match(await first, { end: 0, output: line })
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+void tap.test('a file that another command has made longer still keeps its length', async (t) => {
+  const { mount, held } = await stage(t, 'late')
+  await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, '--size', '24M'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  const other = [process.execPath, program, 'grow', mount.mountpoint, '--size', '32M']
+  t.match(await finish('env', [...withoutRunner, ...other]), { end: 0, output: /size +32 MiB/ })
+  await rm(held)
+  t.match(await first, { end: 1, output: /has 33554432 bytes by now, and a file system cannot shrink/ })
+  t.equal((await stat(mount.device)).size, 32 * mebibyte)
   await mount.unmount()
   t.match(await mount.check(), /clean/)
 })

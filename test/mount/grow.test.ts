@@ -4,7 +4,7 @@
  * statfs(2) tells at once.
  */
 import { constants } from 'node:fs'
-import { rm, truncate } from 'node:fs/promises'
+import { readFile, rename, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { actor } from '../posix/fixture.js'
@@ -97,6 +97,7 @@ void tap.test('what it has gained is mapped anew, and given back, as the rest is
   t.notOk(await isReadOnly(mount))
   const file = join(mountpoint, 'file')
   const added = `${device}-added`
+  await succeed('grow', mountpoint, '--size', '6M')
   await succeed('grow', mountpoint, '--size', '8M', '--sparse')
   await succeed('grow', mountpoint, added, '--size', '4M', '--sparse')
   await system.writeFile(file, Buffer.alloc(10 * mebibyte, 'x'))
@@ -144,6 +145,21 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
   await other.unmount()
   await mount.unmount()
   t.match(await mount.check(), /clean/)
+})
+
+void tap.test('what a file holds is overwritten with --force alone', async (t) => {
+  const mount = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', 'devfuse')
+  const [other, added] = [await TestMount.makeOn(t, 8 * mebibyte), `${mount.device}-added`]
+  await rename(other.device, added)
+  const contents = await readFile(added)
+  const line = /holds a PMFS2 file system; --force overwrites it/
+  t.match(await pmfs2(['grow', mount.mountpoint, added]), { end: 1, output: line })
+  t.ok((await readFile(added)).equals(contents))
+  const forced = ['grow', mount.mountpoint, added, '--size', '4M', '--force', '--sparse']
+  t.match(await succeed(...forced), /size +20 MiB/)
+  t.equal((await stat(added)).size, 4 * mebibyte)
+  await mount.unmount()
+  t.match(await succeed('fsck', mount.device, added), /clean/)
 })
 
 void tap.test('a volume that grew and was then killed', async (t) => {

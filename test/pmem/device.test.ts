@@ -5,14 +5,19 @@ import { once } from 'node:events'
 import {
   closeSync,
   existsSync,
+  fsyncSync,
+  ftruncateSync,
   openSync,
   readFileSync,
   readSync,
+  readdirSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -282,4 +287,52 @@ void test('what is no device is refused, with a word on what to do', async (t) =
   }
   t.equal(errorOf(() => createFileDevice(dangling, mib)).code, 'EEXIST')
   unlinkSync(dangling)
+})
+
+void test('what was removed or replaced before it could be locked is not opened', async (t) => {
+  const folder = await temporaryDirectory(t, SHARED_MEMORY)
+  const path = join(folder, 'device')
+  const lockFile = native.lockFile.bind(native)
+  t.teardown(() => (native.lockFile = lockFile))
+  const descriptors = readdirSync('/proc/self/fd').length
+  for (const isReplaced of [false, true]) {
+    writeFileSync(path, Buffer.alloc(4096))
+    native.lockFile = (fd, exclusive) => {
+      renameSync(path, `${path}-before`)
+      if (isReplaced) writeFileSync(path, Buffer.alloc(4096))
+      return lockFile(fd, exclusive)
+    }
+    t.match(
+      errorOf(() => openDevice(path, exclusively)),
+      { code: 'ENOENT' },
+    )
+    native.lockFile = lockFile
+    t.equal(readdirSync('/proc/self/fd').length, descriptors)
+  }
+})
+
+void test('how much of a file has its blocks', async (t) => {
+  for (const folder of [await temporaryDirectory(t, SHARED_MEMORY), await temporaryDirectory(t)]) {
+    const fd = openSync(join(folder, 'file'), 'w+')
+    ftruncateSync(fd, 16 * mib)
+    const bytes = (startMib: number, mebibytes: number) =>
+      native.allocatedBytes(fd, startMib * mib, mebibytes * mib) / mib
+    t.equal(bytes(0, 16), 0)
+    for (const n of [2, 3, 8, 15]) writeSync(fd, Buffer.alloc(mib, 'x'), 0, mib, n * mib)
+    fsyncSync(fd)
+    t.equal(bytes(0, 16), 4)
+    t.equal(bytes(0, 20), 4, 'there is nothing behind its end')
+    t.equal(bytes(3, 5), 1)
+    t.equal(bytes(8, 1), 1)
+    t.equal(bytes(9, 6), 0)
+    t.equal(native.allocatedBytes(fd, 2 * mib + 4096, 8192), 8192)
+    t.equal(bytes(0, 0), 0)
+    t.equal(bytes(20, 1), 0)
+    // More pieces than the kernel tells at once.
+    for (let n = 0; n < 200; n++) writeSync(fd, Buffer.alloc(4096, 'x'), 0, 4096, 4 * mib + n * 12288)
+    fsyncSync(fd)
+    t.equal(native.allocatedBytes(fd, 4 * mib, 4 * mib), 200 * 4096)
+    closeSync(fd)
+  }
+  t.ok(native.allocatedBytes(-1, 0, 1) < 0)
 })

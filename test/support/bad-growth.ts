@@ -22,11 +22,13 @@ type Fence = (this: MappedMedium) => void
 type Grow = (this: Volume, ...rest: unknown[]) => void
 type Fail = (this: Workers, error: unknown) => void
 type Finish = (this: Ends) => void
+type Run = (this: Ends, succeeded: boolean) => void
 
 const fence: Fence = Reflect.get(MappedMedium.prototype, 'fence')
 const grow = Reflect.get(Volume.prototype, 'grow') as Grow
 const fail: Fail = Reflect.get(Workers.prototype, 'fail')
 const finish: Finish = Reflect.get(Ends.prototype, 'finish')
+const run: Run = Reflect.get(Ends.prototype, 'run')
 
 /** The device fails once a copy of the superblock names more than one segment. */
 const fenceHalfWay: Fence = function () {
@@ -54,6 +56,12 @@ const growSlowly: Grow = function (...rest) {
   grow.call(this, ...rest)
 }
 
+/** The server dies before it can answer. */
+const growAndDie: Grow = function (...rest) {
+  grow.call(this, ...rest)
+  if (existsSync(held)) process.kill(process.pid, 'SIGKILL')
+}
+
 /** The command has made ready what is to be added, and gives its order later. */
 const orderLater: Finish = function () {
   finish.call(this)
@@ -75,7 +83,25 @@ const openLater: typeof open = (...args) => {
   return open(...args)
 }
 
+/** The server refuses to take the first device that it is told to. */
+let hasRefused = false
+const refuseOnce: typeof open = (...args) => {
+  const [[path = '']] = args
+  if (hasRefused || !existsSync(held) || !path.endsWith('-added')) return open(...args)
+  hasRefused = true
+  throw new DeviceError('EIO', 'a refusal made for a test')
+}
+
+/** The command has decided to undo what it has made ready, and does so later. */
+const undoLater: Run = function (succeeded) {
+  if (!succeeded) hold()
+  run.call(this, succeeded)
+}
+
+if (kind === 'undo' && process.argv.includes('grow')) Reflect.set(Ends.prototype, 'run', undoLater)
+else if (kind === 'undo') Reflect.set(DeviceSet, 'open', refuseOnce)
 if (kind === 'early' && process.argv.includes('grow')) Reflect.set(DeviceSet, 'open', openLater)
+if (kind === 'last') Reflect.set(Volume.prototype, 'grow', growAndDie)
 if (kind === 'late') Reflect.set(Ends.prototype, 'finish', orderLater)
 if (kind === 'slow') Reflect.set(Volume.prototype, 'grow', growSlowly)
 const failing: Fail = function (error) {

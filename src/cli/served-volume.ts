@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** The volume of a mount, opened beside its server, which alone may change it. */
+import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
+import { withMedium } from '../check/with-devices.js'
+import type { HeardReport } from '../daemon/daemon-report.js'
+import { type Superblock, readSuperblock } from '../fs/superblock.js'
+import { DeviceSet } from '../pmem/device-set.js'
+import { pathsOfServed } from './served-device.js'
+
+/** What a server serves. */
+export interface ServedVolume {
+  readonly names: readonly string[]
+  readonly found: VolumeDevices
+  /** To be closed. */
+  readonly own: DeviceSet
+  readonly superblock: Superblock
+}
+
+/**
+ * Looks again where the volume has become larger since its server was asked, and only there.
+ * @param ask asks the server @param source what the mount table shows
+ * @throws DeviceError, VolumeError, and what asking throws
+ */
+export async function lookAtServed(
+  ask: () => Promise<Pick<HeardReport, 'devices' | 'usage' | 'pid'>>,
+  source: string,
+): Promise<ServedVolume> {
+  for (let said = await ask(); ;) {
+    const { devices, pid } = said
+    try {
+      return openServed(devices.length === 0 ? [source] : devices, pid)
+    } catch (error) {
+      const now = await ask()
+      const isSame = now.devices.length === devices.length && now.usage?.totalBytes === said.usage?.totalBytes
+      if (isSame) throw error
+      said = now
+    }
+  }
+}
+
+function openServed(names: readonly string[], pid: number | null): ServedVolume {
+  const found = findDevices(pathsOfServed(names, pid))
+  const own = DeviceSet.open(found.paths, { access: 'read-only', exclusive: false }, found.runs)
+  try {
+    return { names, found, own, superblock: superblockOf(own) }
+  } catch (error) {
+    own.close()
+    throw error
+  }
+}
+
+/** The superblock as it is by now. @throws DeviceError, VolumeError */
+export function currentSuperblock({ paths, runs }: VolumeDevices): Superblock {
+  const devices = DeviceSet.open(paths, { access: 'read-only', exclusive: false }, runs)
+  try {
+    return superblockOf(devices)
+  } finally {
+    devices.close()
+  }
+}
+
+function superblockOf(devices: DeviceSet): Superblock {
+  return withMedium(devices, 'read-only', readSuperblock).superblock
+}

@@ -10,8 +10,7 @@ import { SmallDisk } from '../support/small-disk.js'
 import { succeed } from '../support/test-mount.js'
 
 const mebibyte = 2 ** 20
-const failure =
-  /^cannot access \S+device at byte \d+: its disk is full, or it was cut short/
+const failure = /^cannot access \S+device at byte \d+: its disk is full, or it was cut short/
 const isFailure = (error: unknown) =>
   error instanceof DeviceError && error.code === 'EIO' && failure.test(error.message)
 

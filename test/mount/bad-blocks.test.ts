@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Mounts of a device some blocks of which turn bad: who needs one of these hears EIO, all else goes on, the commands
+ * say whose they are, and what is lost with them does not spread.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import tap from 'tap'
+import { BadDevice } from '../support/bad-device.js'
+import { run } from '../support/run-command.js'
+import { System, outcome } from '../support/system.js'
+import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
+import { pmfs2, succeed, until } from '../support/test-mount.js'
+
+tap.setTimeout(300_000)
+
+const page = 4096
+const sizeBytes = 2 ** 24
+
+interface Bad {
+  readonly device: BadDevice
+  readonly mountpoint: string
+  readonly system: System
+  mount: (...args: readonly string[]) => Promise<string>
+  unmount: () => Promise<void>
+}
+
+async function makeBad(t: TearsDown): Promise<Bad> {
+  const device = await BadDevice.make(t, sizeBytes)
+  const mountpoint = join(await temporaryDirectory(t), 'mount')
+  mkdirSync(mountpoint)
+  await succeed('mkfs', device.path)
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  let isMounted = false
+  const unmount = async (): Promise<void> => {
+    if (isMounted) await succeed('umount', mountpoint)
+    isMounted = false
+  }
+  t.teardown(unmount)
+  return {
+    device,
+    mountpoint,
+    system,
+    async mount(...args) {
+      const said = await succeed(device.path, mountpoint, ...args)
+      isMounted = true
+      return said
+    },
+    unmount,
+  }
+}
+
+/** What `dump` shows of an inode: its blocks, or the fields of it. */
+async function blocksOf({ device }: Bad, inode: number): Promise<number[]> {
+  const text = await succeed('dump', device.path, 'blocks', `${inode}`, '--json')
+  const blocks = [...text.matchAll(/"block": (\d+)(?:,\s*"count": (\d+))?/g)]
+  return blocks.flatMap(([, first, count]) =>
+    Array.from({ length: Number(count ?? 1) }, (_, n) => Number(first) + n),
+  )
+}
+
+/** @returns what dd(1) says of one page */
+function readPage(path: string, index: number): Promise<string> {
+  return run('sh', ['-c', `dd if='${path}' of=/dev/null bs=4096 skip=${index} count=1 2>&1 || true`])
+}
+
+async function inodeOf(path: string): Promise<number> {
+  return Number(await run('stat', ['-c', '%i', path]))
+}
+
+for (const channel of ['uring', 'devfuse']) {
+  void tap.test(`a bad block of a file, over ${channel}`, async (t) => {
+    const bad = await makeBad(t)
+    const { device, mountpoint, system } = bad
+    const path = join(mountpoint, 'file')
+    await bad.mount('--channel', channel === 'uring' ? 'auto' : channel)
+    await system.writeFile(path, Buffer.alloc(8 * page, 'a').toString())
+    await system.writeFile(join(mountpoint, 'other'), 'whole')
+    const inode = await inodeOf(path)
+    await bad.unmount()
+    const blocks = await blocksOf(bad, inode)
+    const lost = blocks[2]!
+    await bad.mount('--channel', channel === 'uring' ? 'auto' : channel)
+    device.spoil(lost)
+
+    t.match(await readPage(path, 2), /Input\/output error/)
+    for (const index of [0, 1, 3, 7]) t.match(await readPage(path, index), /4096 bytes/, `page ${index}`)
+    t.match(await readPage(path, 2), /Input\/output error/, 'again')
+    t.equal((await system.readFile(join(mountpoint, 'other'))).toString(), 'whole')
+    t.equal(await outcome(system.writeFile(join(mountpoint, 'new'), 'new')), 'OK')
+    t.match(await run('df', [mountpoint]), /%/)
+    const isTold = async () => /damage +met/.test(await succeed('info', device.path))
+    t.ok(await until(isTold))
+    t.match(
+      await succeed('info', device.path),
+      new RegExp(`block ${lost}, byte ${lost * page} of \\S+, is bad`),
+    )
+    t.equal(await outcome(system.unlink(path)), 'OK')
+    await bad.unmount()
+
+    const checked = await pmfs2(['fsck', device.path])
+    t.match(checked.output, new RegExp(`damage was met .*block ${lost}, byte ${lost * page} of \\S+, is bad`))
+    t.equal(checked.end, 0, 'nothing has it any more')
+    await bad.mount('--channel', channel === 'uring' ? 'auto' : channel)
+    const filled = await outcome(system.writeFile(join(mountpoint, 'full'), 'x'.repeat(2 ** 23)))
+    t.match(filled, /OK|ENOSPC/, 'no call meets it')
+    await bad.unmount()
+    device.mend(lost)
+  })
+}
+
+void tap.test('bad blocks of metadata', async (t) => {
+  const bad = await makeBad(t)
+  const { device, mountpoint, system } = bad
+  await bad.mount()
+  const folder = join(mountpoint, 'folder')
+  await system.mkdir(folder)
+  await system.writeFile(join(folder, 'inside'), 'inside')
+  const mapped = join(mountpoint, 'mapped')
+  await system.writeFile(mapped, 'm'.repeat(5 * page))
+  const [ofFolder, ofMapped] = [await inodeOf(folder), await inodeOf(mapped)]
+  await bad.unmount()
+  const [leaf] = (await blocksOf(bad, ofFolder)) as [number]
+  const text = await succeed('dump', device.path, 'blocks', `${ofMapped}`, '--json')
+  const node = Number(/"root": (\d+)/.exec(text)![1])
+  device.spoil(leaf, node)
+
+  const checked = await pmfs2(['fsck', device.path])
+  t.equal(checked.end, 4)
+  t.match(
+    checked.output,
+    new RegExp(`^inode ${ofFolder}: block ${leaf}, byte \\d+ of \\S+, is bad, and holds its leaf$`, 'm'),
+  )
+  t.match(
+    checked.output,
+    new RegExp(`^inode ${ofMapped}: block ${node}, byte \\d+ of \\S+, is bad, and holds its map$`, 'm'),
+  )
+  t.match(
+    (await pmfs2(['dump', device.path, 'dir', `${ofFolder}`])).output,
+    new RegExp(`leaf ${leaf} is bad`),
+  )
+
+  await bad.mount()
+  t.equal(await outcome(system.stat(join(folder, 'inside'))), 'EIO')
+  t.equal(await outcome(system.readFile(mapped)), 'EIO')
+  t.equal(await outcome(system.writeFile(join(mountpoint, 'new'), 'new')), 'OK')
+  t.equal(await outcome(system.unlink(mapped)), 'OK', 'it stays, without its name')
+  await bad.unmount()
+  device.mend(leaf, node)
+})
+
+void tap.test('errors=remount-ro', async (t) => {
+  const bad = await makeBad(t)
+  const { device, mountpoint, system } = bad
+  await bad.mount('-o', 'errors=remount-ro')
+  const path = join(mountpoint, 'file')
+  await system.writeFile(path, 'x'.repeat(page))
+  const inode = await inodeOf(path)
+  const [block] = (await blocksOf(bad, inode)) as [number]
+  await bad.unmount()
+  await bad.mount('-o', 'errors=remount-ro')
+  device.spoil(block)
+  t.match(await readPage(path, 0), /Input\/output error/)
+  const isReadOnly = async () => (await outcome(system.writeFile(join(mountpoint, 'new'), 'x'))) === 'EROFS'
+  t.ok(await until(isReadOnly))
+  await bad.unmount()
+  device.mend(block)
+})
+
+void tap.test('bad blocks of the fixed areas', async (t) => {
+  const bad = await makeBad(t)
+  const { device, mountpoint, system } = bad
+  await bad.mount()
+  await system.writeFile(join(mountpoint, 'file'), 'kept')
+  await bad.unmount()
+  const { laneStart, bitmapStart } = placesOf(await succeed('dump', device.path, 'superblock', '--json'))
+
+  device.spoil(laneStart)
+  const refused = await pmfs2([device.path, mountpoint])
+  t.equal(refused.end, 32)
+  t.match(
+    refused.output,
+    new RegExp(
+      `^mount: ${device.path}: block ${laneStart}, byte ${laneStart * page} of \\S+, is bad, and holds the undo log; `,
+    ),
+  )
+  t.match((await pmfs2(['fsck', device.path])).output, /is bad, and holds the undo log$/m)
+  device.mend(laneStart)
+
+  device.spoil(bitmapStart)
+  t.match(
+    (await pmfs2([device.path, mountpoint])).output,
+    /holds the block bitmap; it can only be mounted read-only/,
+  )
+  await bad.mount('-o', 'ro')
+  t.equal((await system.readFile(join(mountpoint, 'file'))).toString(), 'kept')
+  await bad.unmount()
+  device.mend(bitmapStart)
+  await bad.mount()
+  await bad.unmount()
+})
+
+function placesOf(superblock: string): { laneStart: number; bitmapStart: number } {
+  const number = (name: string): number => Number(new RegExp(`"${name}": (\\d+)`).exec(superblock)![1])
+  return { laneStart: number('laneStart'), bitmapStart: number('bitmapStart') }
+}

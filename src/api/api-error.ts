@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Errors as node:fs throws them: with code, errno, syscall, and the path or paths in question. */
 import { getSystemErrorMap } from 'node:util'
-import { EUCLEAN } from '../fs/errno.js'
+import { EIO, EUCLEAN } from '../fs/errno.js'
 import { type BytePath, textOf } from './byte-path.js'
 
 /** Node does not know it. */
@@ -32,7 +32,8 @@ export function check(result: number, syscall: string, path?: BytePath, dest?: B
 
 /** What a call throws, with the damage that it has met, where it has met any. */
 export function withDamage(error: unknown, what: string | null): unknown {
-  const isDamage = error instanceof Error && 'errno' in error && error.errno === -EUCLEAN
+  const isDamage =
+    error instanceof Error && 'errno' in error && (error.errno === -EUCLEAN || error.errno === -EIO)
   if (isDamage && what !== null) error.message += `: ${what}`
   return error
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
+import { despiteBadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
+import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
@@ -88,7 +90,13 @@ export function openVolume(
   try {
     description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
-    const volume = Volume.open(medium, { readOnly, now: Date.now(), unmarked, data })
+    const volume = Volume.open(medium, {
+      readOnly,
+      now: Date.now(),
+      unmarked,
+      data,
+      badBlocks: devices.badBlocks,
+    })
     return assemble(devices, description, medium, volume, isCopied, { mapper, check })
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.
@@ -180,12 +188,15 @@ function assemble(
           : gainsOf(superblock, devices.devices)
       if (gains.length === 0) return
       // Before anything is mapped.
-      planGrowth(superblock, gains)
-      medium.check()
+      const badBlocks = devices.badBlocksWith(further, gains)
+      const next = planGrowth(superblock, gains)
+      const paths = [...devices.devices, ...further.devices].map(({ path }) => path)
+      refuseBadPlaces(next, badBlocks, namesOf(next, paths), { added: superblock.segments.length })
+      hearOfBadBlocks(medium)
       description = devices.extend(description, 'read-write', further, gains)
       medium.follow(description)
       try {
-        volume.grow(gains, Date.now())
+        volume.grow(gains, Date.now(), badBlocks)
       } catch (error) {
         // The medium has windows by now that the volume does not know of.
         volume.state.markFailed()
@@ -195,7 +206,7 @@ function assemble(
     close() {
       try {
         volume.close()
-        medium.fence()
+        despiteBadBlocks(() => medium.fence())
       } finally {
         letGo()
       }

@@ -6,6 +6,8 @@
  * Once a call has ended in its midst, because the device did not take a store or gave none of what was asked for, what
  * it held is not let go of: all calls fail from then on, and closing leaves the rest to recovery.
  */
+import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
+import { noteBadBlocks } from '../fs/bad-metadata.js'
 import type { Engine } from '../fs/engine.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
 import { EBADF, EIO } from '../fs/errno.js'
@@ -42,6 +44,8 @@ export class Session {
     this.#opened = opened
     this.medium = new MappedMedium(opened.description)
     this.engine = opened.volume.engine(0, setting)
+    const { geometry, isReadOnly } = opened.volume.setting
+    noteBadBlocks(this.medium, new BadBlocks(opened.volume.state.words), geometry, isReadOnly)
     this.walk = new PathWalk(this.engine, this.medium)
     this.buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
     this.writeRequest = new WriteRequest(this.buffer)
@@ -60,16 +64,27 @@ export class Session {
       if (this.#failure !== null) throw Object.assign(apiError(-EIO, syscall), { cause: this.#failure })
       this.#clock.setTime(this.engine.clock)
       try {
-        const result = call()
-        // A load that the device failed yields zeros, and what came of them is no answer.
-        this.medium.check()
-        return result
+        return this.#answer(syscall, call)
       } catch (error) {
         const failed = this.medium.failure
         if (failed !== null || this.#opened.volume.state.isFailed) this.#failure = failed ?? error
         throw failed ?? withDamage(error, this.#opened.volume.lastDamage)
       }
     })
+  }
+
+  /** A load that the device failed, or that met a bad block, yields zeros, and what came of them is no answer. */
+  #answer<Result>(syscall: string, call: () => Result): Result {
+    const before = this.engine.attend()
+    const isSpoilt = (): boolean => this.engine.attend() !== before
+    let result: Result
+    try {
+      result = call()
+    } catch (error) {
+      throw isSpoilt() ? apiError(-EIO, syscall) : error
+    }
+    if (isSpoilt()) throw apiError(-EIO, syscall)
+    return result
   }
 
   /** Ends all that is open, and lets go of the device; a second time does nothing. */
@@ -130,6 +145,7 @@ export class Session {
     releaseTransferBuffer(this.buffer)
     this.#clock.release()
     try {
+      hearOfBadBlocks(this.medium)
       this.medium.release()
     } finally {
       this.#opened.close()

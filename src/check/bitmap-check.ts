@@ -16,7 +16,7 @@ export interface BitmapDifference {
 
 export function checkBitmap(view: VolumeView, claims: Claims, report: Report): BitmapDifference {
   const lost = new Runs((first, last) => {
-    report.problem('bitmap-lost', `bitmap: ${blocks(first, last)} marked as in use, but nothing refers there`)
+    tellLost(view, report, first, last)
   })
   const unmarked = new Runs((first, last) => {
     const why = view.isShared(first) ? 'in use' : 'not for files'
@@ -24,6 +24,8 @@ export function checkBitmap(view: VolumeView, claims: Claims, report: Report): B
   })
   for (const { first, blocks, bitmapStart } of view.segments) {
     for (let n = 0; n < bitmapBlocksFor(blocks); n++) {
+      // What it would say is unknown.
+      if (!view.canRead(bitmapStart + n)) continue
       const firstBlock = first + n * blocksPerBitmapBlock
       checkBitmapBlock(view, bitmapStart + n, firstBlock, claims, lost, unmarked)
     }
@@ -31,6 +33,20 @@ export function checkBitmap(view: VolumeView, claims: Claims, report: Report): B
   lost.finish()
   unmarked.finish()
   return { lost: lost.total, unmarked: unmarked.total }
+}
+
+/** Bad blocks are kept so on purpose once they were freed (Allocator.clearPersistent). */
+function tellLost(view: VolumeView, report: Report, first: number, last: number): void {
+  let from = first
+  for (let block = first; block <= last + 1; block++) {
+    if (block <= last && (!view.isShared(block) || view.canRead(block))) continue
+    if (from < block)
+      report.problem(
+        'bitmap-lost',
+        `bitmap: ${blocks(from, block - 1)} marked as in use, but nothing refers there`,
+      )
+    from = block + 1
+  }
 }
 
 function checkBitmapBlock(

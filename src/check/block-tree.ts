@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Walking a block map, a file's or the inode table's: its nodes are 512 entries of a block and its flags. */
+import { blockBytes } from '../../layout/geometry.js'
 import { flagUnwritten, mapEntryWords, mapFanout, tallestMap } from '../../layout/map-node.js'
 import { type Claims, ownerName, tableOwner } from './claims.js'
 import type { Report } from './report.js'
@@ -39,7 +40,9 @@ export class BlockTree {
 
   /** @param index of the first block below */
   #enter(block: number, height: number, index: number, isUnwritten: boolean): void {
-    if (!this.#claims.take(block, this.#owner, height > 0 ? 'map' : 'data')) return
+    const isLoaded = height > 0 || this.#owner === tableOwner
+    const where = isLoaded ? '' : ` at byte ${index * blockBytes}`
+    if (!this.#claims.take(block, this.#owner, this.#roleOf(height), isLoaded, where)) return
     this.claimed++
     if (height === 0) {
       this.#visit(index, block, isUnwritten)
@@ -62,6 +65,11 @@ export class BlockTree {
       }
       if (child !== 0) this.#enter(child, height - 1, index + entry * span, isUnwritten)
     }
+  }
+
+  #roleOf(height: number): string {
+    if (height > 0) return 'map'
+    return this.#owner === tableOwner ? 'inodes' : 'data'
   }
 
   #tell(message: string): void {

@@ -3,6 +3,7 @@
  * fsck of devices, as the command line wants it. Nothing is written: where transactions are in flight, they are undone
  * on a private copy-on-write view, and that is what is checked, since it is what the next mount will see.
  */
+import { type BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
 import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
 import { recover } from '../fs/recovery.js'
@@ -10,6 +11,7 @@ import { readSuperblock } from '../fs/superblock.js'
 import type { DeviceSet } from '../pmem/device-set.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 import { type CheckProgress, type CheckResult, checkVolume } from './check-volume.js'
+import { checkFixedAreas } from './bad-check.js'
 import { checkLanes } from './lane-check.js'
 import { Report } from './report.js'
 import { VolumeView, bytesOf } from './volume-view.js'
@@ -52,11 +54,12 @@ export function checkDevices(named: readonly string[], options: DeviceCheckOptio
 
 function checkOpened(devices: DeviceSet, options: DeviceCheckOptions): DeviceCheck {
   const { path } = devices.first
-  const inFlight = withMedium(devices, 'read-only', (medium) => lookIntoLanes(medium))
-  if (inFlight === 0) return withMedium(devices, 'read-only', (medium) => check(medium, path, options, []))
+  const inFlight = withMedium(devices, 'read-only', (medium, bad) => lookIntoLanes(medium, bad))
+  if (inFlight === 0)
+    return withMedium(devices, 'read-only', (medium, bad) => check(medium, bad, path, options, []))
   if (inFlight < 0) {
-    return withMedium(devices, 'read-only', (medium) =>
-      check(medium, path, options, [
+    return withMedium(devices, 'read-only', (medium, bad) =>
+      check(medium, bad, path, options, [
         'the undo log is damaged, so nothing of it was undone before this check',
       ]),
     )
@@ -68,17 +71,20 @@ function checkOpened(devices: DeviceSet, options: DeviceCheckOptions): DeviceChe
         'mount it once, which undoes them, unmount it and check again',
     )
   }
-  return withMedium(devices, 'copy-on-write', (medium) => {
-    recover(medium, geometryOf(medium))
+  return withMedium(devices, 'copy-on-write', (medium, bad) => {
+    recover(medium, geometryOf(medium), false, bad)
     const note = `${transactions(inFlight)} in flight: checked is what is left when the next mount has undone ${inFlight === 1 ? 'it' : 'them'}`
-    return check(medium, path, options, [note])
+    return check(medium, bad, path, options, [note])
   })
 }
 
 /** @returns how many transactions are in flight, -1 where the log is damaged */
-function lookIntoLanes(medium: MappedMedium): number {
-  const view = new VolumeView(medium, readSuperblock(medium).superblock)
-  if (view.geometryProblems().length > 0) return 0
+function lookIntoLanes(medium: MappedMedium, bad: BadBlocks): number {
+  const { superblock } = readSuperblock(medium)
+  hearOfBadBlocks(medium)
+  const view = new VolumeView(medium, superblock, bad)
+  // What there is then to tell, the check tells.
+  if (view.geometryProblems().length > 0 || !checkFixedAreas(view, new Report())) return 0
   const report = new Report()
   const inFlight = checkLanes(view, report)
   return report.total > 0 ? -1 : inFlight
@@ -90,13 +96,15 @@ function geometryOf(medium: MappedMedium): Geometry {
 
 function check(
   medium: MappedMedium,
+  bad: BadBlocks,
   path: string,
   options: DeviceCheckOptions,
   notes: readonly string[],
 ): DeviceCheck {
   const report = new Report(options.mostPerKind)
   const { superblock } = readSuperblock(medium)
-  const result = checkVolume(medium, superblock, report, options.progress)
+  hearOfBadBlocks(medium)
+  const result = checkVolume(medium, superblock, report, options.progress, bad)
   return {
     problems: report.lines(),
     notes: [...notes, ...report.notes],

@@ -9,10 +9,12 @@
 import { rootsBlock } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
 import { dataBlocks, freeInodes } from '../fs/geometry.js'
+import type { BadBlocks } from '../fs/bad-blocks.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { checkBitmap } from './bitmap-check.js'
 import { BlockTree } from './block-tree.js'
+import { checkBadBlocks, checkFixedAreas } from './bad-check.js'
 import { Claims } from './claims.js'
 import { DirectoryCheck } from './directory-check.js'
 import { InodeCheck } from './inode-check.js'
@@ -69,21 +71,26 @@ const nothing: CheckResult = {
   inFlight: 0,
 }
 
-/** Checks a volume. @param superblock as readSuperblock (src/fs/superblock.ts) gives it */
+/**
+ * Checks a volume.
+ * @param superblock as readSuperblock (src/fs/superblock.ts) gives it @param bad as for {@link VolumeView}
+ */
 export function checkVolume(
   medium: Medium,
   superblock: Superblock,
   report: Report,
   progress: CheckProgress = () => undefined,
+  bad?: BadBlocks,
 ): CheckResult {
-  const view = new VolumeView(medium, superblock)
-  if (!checkSuperblocks(view, report)) return nothing
+  const view = new VolumeView(medium, superblock, bad)
+  if (!checkSuperblocks(view, report) || !checkFixedAreas(view, report)) return nothing
   const inFlight = checkLanes(view, report)
   const walk = walkInodes(view, report, new Set(), progress)
   tellShared(view, walk.claims, report)
   const usedInodes = checkTies(view, walk.facts, report)
   const blocks = dataBlocks(view.geometry)
   const { lost, unmarked } = checkBitmap(view, walk.claims, report)
+  checkBadBlocks(view, walk.claims, report)
   return {
     ...walk.inodeCheck.counts,
     entries: walk.directoryCheck.entries,

@@ -7,6 +7,7 @@
  * volume is walked a second time with just these blocks watched.
  */
 import { blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { badBlockName } from '../fs/bad-metadata.js'
 import { bitmapBlocksFor } from '../fs/geometry.js'
 import { PagedWords } from './paged-words.js'
 import type { Report } from './report.js'
@@ -41,8 +42,12 @@ export class Claims {
     }
   }
 
-  /** @param role what the block is to its owner, such as "data" @returns false where the block must not be used */
-  take(block: number, owner: number, role: string): boolean {
+  /**
+   * @param role what the block is to its owner, such as "data"
+   * @param isLoaded what is in it matters to the check @param where in the file, if that is known
+   * @returns false where the block must not be used
+   */
+  take(block: number, owner: number, role: string, isLoaded = true, where = ''): boolean {
     if (!this.#view.isShared(block)) {
       const message = `${ownerName(owner)}: ${role} block ${block} is not in the data area`
       this.#report.problem('block-range', message)
@@ -56,7 +61,12 @@ export class Claims {
     const word = block >>> 5
     this.#bits.set(word, this.#bits.get(word) | (1 << (block & 31)))
     this.taken++
-    return true
+    if (isLoaded ? this.#view.canRead(block) : !this.#view.bad.has(block)) return true
+    this.#report.problem(
+      'bad-block',
+      `${ownerName(owner)}: ${badBlockName(this.#view.geometry, block, this.#view.medium)}, and holds its ${role}${where}`,
+    )
+    return !isLoaded
   }
 
   has(block: number): boolean {

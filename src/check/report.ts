@@ -7,6 +7,7 @@
 export type ProblemKind =
   | 'superblock'
   | 'device-header'
+  | 'bad-block'
   | 'lane'
   | 'roots'
   | 'table'

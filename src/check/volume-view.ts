@@ -5,20 +5,27 @@
  */
 import { blockShift, blockWords, firstLaneBlock, laneBlocks, windowBlocks } from '../../layout/geometry.js'
 import { incompatSegments, mostDevices, mostSegments, superblock as layout } from '../../layout/superblock.js'
+import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
 import { type Geometry, type PlacedSegment, type Segment, bitmapBlocksFor } from '../fs/geometry.js'
 import { beginsDevice, deviceSegments, misplacedSegment } from '../fs/segments.js'
 import { type Superblock, headBlocks } from '../fs/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 
 const at = layout.word
+const wordsPerLine = 16
 
 export class VolumeView {
   readonly medium: Medium
   readonly superblock: Superblock
   readonly geometry: Geometry
   readonly segments: readonly PlacedSegment[]
+  readonly bad: BadBlocks
+  /** What the words were that {@link canRead} has loaded, so that they are. */
+  loaded = 0
 
-  constructor(medium: Medium, superblock: Superblock) {
+  /** @param bad blocks of the medium; those that loads meet are added */
+  constructor(medium: Medium, superblock: Superblock, bad = new BadBlocks()) {
+    this.bad = bad
     this.medium = medium
     this.superblock = superblock
     this.geometry = superblock.geometry
@@ -28,6 +35,13 @@ export class VolumeView {
   /** Whether the medium has this block. */
   isReadable(block: number): boolean {
     return block >= 0 && block < this.geometry.blockCount && this.medium.has(block)
+  }
+
+  /** Loads from every cache line of a block that is there. @returns whether it could be loaded, and is not bad */
+  canRead(block: number): boolean {
+    if (this.bad.has(block)) return false
+    for (let word = 0; word < blockWords; word += wordsPerLine) this.loaded ^= this.medium.load32(block, word)
+    return hearOfBadBlocks(this.medium) === null || !this.bad.has(block)
   }
 
   isRunReadable(first: number, count: number): boolean {

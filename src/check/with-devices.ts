@@ -2,7 +2,9 @@
 /** Opens and maps devices for the time of a look at them. */
 import { smallestVolumeBlocks } from '../../layout/geometry.js'
 import { VolumeError } from '../fs/volume-error.js'
+import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
 import { findDevices } from '../api/volume-devices.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import { DeviceError, type OpenOptions, type WindowMode } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { deviceBlocks, unmapDevices } from '../pmem/map-device.js'
@@ -27,11 +29,14 @@ export function withDevices<Result>(
   }
 }
 
-/** @throws DeviceError, PmemError; VolumeError where no volume has room */
+/**
+ * @param work is given the bad blocks as well: those that are known, and those that it has met
+ * @throws DeviceError, PmemError; VolumeError where no volume has room
+ */
 export function withMedium<Result>(
   devices: DeviceSet,
   mode: WindowMode,
-  work: (medium: MappedMedium) => Result,
+  work: (medium: MappedMedium, bad: BadBlocks) => Result,
 ): Result {
   if (deviceBlocks(devices.first) < smallestVolumeBlocks) {
     throw new VolumeError('foreign', 'it is too small to hold a PMFS2 file system')
@@ -39,8 +44,13 @@ export function withMedium<Result>(
   const description = devices.map(mode)
   try {
     const medium = new MappedMedium(description)
+    const bad = new BadBlocks()
+    for (const { first, count } of devices.badBlocks) bad.add(first, count)
+    medium.onBadBlock = (block) => bad.add(block)
     try {
-      return work(medium)
+      const result = work(medium, bad)
+      hearOfBadBlocks(medium)
+      return result
     } finally {
       // Throws where the device has failed: whatever else was found then came of that.
       medium.release()
@@ -52,6 +62,7 @@ export function withMedium<Result>(
 
 /** The line for people if the error is of the device or the volume, null for a defect. */
 export function messageOf(error: unknown, paths: readonly string[]): string | null {
-  if (error instanceof DeviceError || error instanceof PmemError) return error.message
+  const isOfDevice = error instanceof DeviceError || error instanceof BadBlockError
+  if (isOfDevice || error instanceof PmemError) return error.message
   return error instanceof VolumeError ? `${paths.join(', ')}: ${error.message}` : null
 }

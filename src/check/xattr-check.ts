@@ -29,8 +29,8 @@ export class XattrCheck {
     let held = 0
     let hasCapability = false
     const names = new Set<string>()
-    const take = (block: number): boolean => {
-      const isTaken = this.#claims.take(block, inode.number, 'attribute')
+    const take = (block: number, isLoaded = true): boolean => {
+      const isTaken = this.#claims.take(block, inode.number, 'attribute', isLoaded)
       if (isTaken) held++
       return isTaken
     }
@@ -43,7 +43,7 @@ export class XattrCheck {
       if (!canHaveXattr(inode.mode, xattr.namespace))
         say(`attribute ${name} is one that its type cannot have`)
       if (name === '"security.capability"') hasCapability = true
-      blocks.forEach(take)
+      for (const block of blocks) take(block, false)
       if (hasOneName(xattr.namespace)) this.#checkAcl(inode, xattr)
     }
     if (hasCapability !== ((inode.flags & flagCapability) !== 0)) this.#tellFlag(inode)
@@ -51,7 +51,11 @@ export class XattrCheck {
   }
 
   #checkAcl(inode: Inode, xattr: FoundXattr): void {
-    const value = valueOf(this.#view, xattr, (block) => this.#view.isShared(block))
+    const value = valueOf(
+      this.#view,
+      xattr,
+      (block) => this.#view.isShared(block) && this.#view.canRead(block),
+    )
     const problem = value === null ? null : aclProblem(xattr.namespace, value, inode.mode)
     if (problem !== null) this.#tell(inode, problem)
   }

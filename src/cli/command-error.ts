@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a command says when it cannot do what it was asked to: one line for people, and an exit code for scripts. */
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import { DeviceError, adviceOn, codeOf } from '../pmem/device-error.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { VolumeError } from '../fs/volume-error.js'
@@ -46,6 +47,7 @@ export function failureOf(device: string, error: unknown): string | null {
     const isNamed = error.message.includes(error.device ?? device)
     return isNamed ? error.message : `${device}: ${error.message}`
   }
+  if (error instanceof BadBlockError) return error.message
   if (error instanceof VolumeError || error instanceof PmemError) return `${device}: ${error.message}`
   if (isSystemError(error)) return `${device}: ${explanationOf(error)}`
   return null

@@ -21,6 +21,7 @@ import { getSystemErrorName } from 'node:util'
 import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { kernelName, nameOf } from '../native/file-name.js'
 import { native } from '../native/index.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
@@ -51,6 +52,8 @@ export interface Target {
   readonly isFile: boolean
   /** That it will have. */
   readonly blocks: number
+  /** Those of them that are known to be bad. */
+  readonly badBlocks: readonly BlockRun[]
   /** @throws CommandError where it holds something that is not to be overwritten */
   refuseContents(): void
   /** Makes a file, or makes it longer. @param takeRoom takes what it needs on its disk, or throws */
@@ -117,6 +120,7 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: () => vo
     path,
     isFile: true,
     blocks: sizeBytes / blockBytes,
+    badBlocks: [],
     refuseContents: () => undefined,
     prepare(takeRoom) {
       const device = createFileDevice(path, sizeBytes)
@@ -146,6 +150,7 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     path,
     isFile: true,
     blocks: Math.floor(newBytes / blockBytes),
+    badBlocks: holder.badBlocks,
     refuseContents() {
       if (!force) refuseContents(holder)
     },
@@ -175,6 +180,7 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
     path,
     isFile: false,
     blocks: deviceBlocks(device),
+    badBlocks: device.badBlocks,
     refuseContents() {
       if (!force) refuseContents(device)
     },

@@ -6,12 +6,14 @@ import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
-import { type FormatOptions, format, plan, tooLarge } from '../fs/format.js'
+import { badBlockNotices, namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
+import { type FormatOptions, format, plan, tableBlocks, tooLarge } from '../fs/format.js'
 import { totalBlocks } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
-import { deviceBlocks } from '../pmem/map-device.js'
+import { type BlockRun, badBlocksOfVolume } from '../pmem/bad-blocks.js'
+import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { missingRoom, takeRoom } from './mkfs-room.js'
 import { Ends } from './ends.js'
@@ -110,11 +112,13 @@ async function mkfs(args: MkfsArguments): Promise<void> {
     const volume = await about(first, () =>
       plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false }),
     )
+    const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
+    await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, paths), { tableBlocks }))
     const { devices, zeroed } = await readyDevices(targets, volume, args.sparse)
     const superblock = await about(first, () => formatDevices(devices, force, { ...wanted, zeroed }))
     // What is made stays, also where nothing more can be learned or told of it.
     succeeded = true
-    if (!args.quiet) await about(first, () => summarise(devices, superblock))
+    if (!args.quiet) await about(first, () => summarise(devices, superblock, badBlocks))
   } finally {
     ends.run(succeeded)
   }
@@ -187,7 +191,11 @@ function parseUuid(text: string): Uint8Array {
   return Buffer.from(text.replaceAll('-', ''), 'hex')
 }
 
-function summarise({ devices }: DeviceSet, superblock: Superblock): void {
+function runsOf(targets: readonly Target[]): DeviceRun[] {
+  return targets.map(({ blocks }, device) => ({ device, deviceBlock: 0, blocks }))
+}
+
+function summarise({ devices }: DeviceSet, superblock: Superblock, badBlocks: readonly BlockRun[]): void {
   const { laneCount } = superblock.geometry
   const blocks = totalBlocks(superblock)
   printLine(`Made a PMFS2 file system on ${devices.map(({ path }) => path).join(' and ')}`)
@@ -201,6 +209,14 @@ function summarise({ devices }: DeviceSet, superblock: Superblock): void {
     ),
     ...devices.flatMap(({ domain: { advice } }) => (advice === null ? [] : [['note', advice] as const])),
     ...devices.flatMap(roomNote),
+    ...badBlockNotices(
+      badBlocks,
+      namesOf(
+        superblock,
+        devices.map(({ path }) => path),
+      ),
+      'they stay unused',
+    ).map((notice) => ['note', notice] as const),
   ])
 }
 

@@ -12,9 +12,11 @@ import {
   leastGainedBytes,
   wasToJoin,
 } from '../api/device-growth.js'
+import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
 import { deviceSegments } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
+import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
@@ -62,6 +64,7 @@ export async function prepareGrowth(
     const blocks = targets.map(({ blocks }) => blocks)
     const gains = gainsOfFurther(superblock, blocks)
     const next = planGrowth(superblock, gains)
+    refuseBadGains([...own, ...targets], superblock, next)
     return { gains, next, further: await readyFurther(targets, superblock, next, request) }
   }
   if (request.sizeBytes !== null) checkSize(own, request.sizeBytes, superblock, request.name)
@@ -71,11 +74,26 @@ export async function prepareGrowth(
     return isSome ? `what its devices have gained is too little: ${leastGain}` : 'its devices have not grown'
   }
   const next = planGrowth(superblock, gains)
+  refuseBadGains(own, superblock, next)
   for (const { device, deviceBlock, blocks } of request.sparse ? [] : gains)
     checkGainedRoom(own[device]!, deviceBlock * blockBytes, blocks * blockBytes)
   if (request.sizeBytes !== null) enlarge(own[0]!, request.sizeBytes, ends)
   takeRoomOf(own, gains, next, request.sparse)
   return { gains, next, further: [] }
+}
+
+/** @throws VolumeError where the volume would need bad blocks of what it is to gain */
+function refuseBadGains(
+  devices: readonly Pick<Device, 'path' | 'badBlocks'>[],
+  superblock: Superblock,
+  next: Superblock,
+): void {
+  const badBlocks = badBlocksOfVolume(devices, next.segments)
+  const names = namesOf(
+    next,
+    devices.map(({ path }) => path),
+  )
+  refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
 }
 
 /** @param sizeBytes that the only device is to have; null: as they are */

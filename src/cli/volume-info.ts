@@ -43,6 +43,8 @@ export interface DeviceInfo {
   readonly segments: readonly SegmentInfo[]
   /** Null where it is not known, or the machine has one node only. */
   readonly numaNode: number | null
+  /** Blocks of the device that the kernel knows to be bad. */
+  readonly badBlocks: number
   readonly persistence: Persistence
 }
 
@@ -134,7 +136,7 @@ function isoTime(seconds: number): string {
 }
 
 function describeDevice(
-  { kind, domain, numaNode }: Device,
+  { badBlocks, kind, domain, numaNode }: Device,
   superblock: Superblock,
   n: number,
   name: string,
@@ -150,6 +152,7 @@ function describeDevice(
     blocks: blocksOfDevice(superblock, n),
     segments,
     numaNode,
+    badBlocks: badBlocks.reduce((sum, { count }) => sum + count, 0),
     persistence: {
       domain: domain.name,
       volatile: domain.volatile,
@@ -199,6 +202,8 @@ export function remarkRows({ devices, damage, damageRecord }: VolumeInfo): Row[]
     rows.push(['  first', `${first.time}, ${first.what}`])
     rows.push(['  last', `${last.time}, ${last.what}`])
   }
+  for (const { path, badBlocks } of devices)
+    if (badBlocks > 0) rows.push(['bad blocks', `${badBlocks} on ${path}; fsck tells which files have them`])
   for (const { persistence } of devices)
     if (persistence.advice !== null) rows.push(['note', persistence.advice])
   return rows

@@ -7,12 +7,14 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import { wake, waitWhile } from '../pmem/shared-memory.js'
+import { BadBlocks } from './bad-blocks.js'
 import { bitMask, popCount, trailingZeros } from './bits.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
 import { type ReservedBlocks, Reservations } from './reservations.js'
 import { RunSearch } from './run-search.js'
 import {
+  BAD_WITHHELD,
   FAILED,
   FREE_BLOCKS,
   HELD_BLOCKS,
@@ -41,6 +43,8 @@ export class Allocator implements ReservedBlocks {
   readonly #bitmap: number
   readonly #reservations: Reservations
   readonly #runs: RunSearch
+  /** None of them is ever handed out. */
+  readonly #bad: BadBlocks
   /** Of PROMISED_BLOCKS, those of the promise in hand: what it has left for this worker's claims. */
   #promised = 0
 
@@ -58,13 +62,15 @@ export class Allocator implements ReservedBlocks {
     this.#geometry = geometry
     this.#words = state.words
     this.#bitmap = state.bitmap
+    this.#bad = new BadBlocks(state.words)
     this.#reservations = new Reservations(state, this)
     this.#runs = new RunSearch(state, geometry, local)
   }
 
   /** What files have ahead is free. */
   get freeBlocks(): number {
-    return Atomics.load(this.#words, FREE_BLOCKS) >>> 0
+    const free = Atomics.load(this.#words, FREE_BLOCKS) >>> 0
+    return this.#areBadWithheld ? free : Math.max(0, free - this.#countFreeBad())
   }
 
   /**
@@ -124,6 +130,11 @@ export class Allocator implements ReservedBlocks {
     const source = this.#medium.wordsOf(bitmapBlock)
     const at = this.#medium.wordOf(bitmapBlock)
     const to = this.#bitmap + group * blockWords
+    if (this.#bad.has(bitmapBlock)) {
+      // Only a volume that is served read-only is opened so.
+      this.#words.fill(-1, to, to + blockWords)
+      return 0
+    }
     let used = 0
     for (let n = 0; n < blockWords; n++) {
       const word = source[at + n]!
@@ -144,6 +155,46 @@ export class Allocator implements ReservedBlocks {
     }
     marked += this.#mark(blockCount, this.#state.groupCount * blocksPerBitmapBlock - blockCount)
     this.#words[FREE_BLOCKS]! -= marked
+    this.#words[BAD_WITHHELD] = 0
+    this.#withholdBad()
+  }
+
+  get #areBadWithheld(): boolean {
+    return this.#words[BAD_WITHHELD] === this.#bad.length
+  }
+
+  /** Bad blocks that seem to be free, as nobody has taken the lock since they were found. */
+  #countFreeBad(): number {
+    let count = 0
+    for (let entry = this.#words[BAD_WITHHELD]!; entry < this.#bad.length; entry++) {
+      const first = this.#bad.firstOf(entry)
+      for (let n = 0; n < this.#bad.countOf(entry); n++) if (!this.isUsed(first + n)) count++
+    }
+    return count
+  }
+
+  /** Under the lock, whenever it is taken: what was found to be bad meanwhile is found by no search from now on. */
+  #withholdBad(): void {
+    if (this.#areBadWithheld) return
+    // What files have ahead is not searched for.
+    if (this.#reservations.blocks > 0) this.#reservations.releaseAll()
+    const { length } = this.#bad
+    for (let entry = this.#words[BAD_WITHHELD]!; entry < length; entry++)
+      this.#words[FREE_BLOCKS]! -= this.#mark(this.#bad.firstOf(entry), this.#bad.countOf(entry))
+    this.#words[BAD_WITHHELD] = length
+  }
+
+  #lock(): void {
+    this.#locks.lockAllocator()
+    this.#withholdBad()
+  }
+
+  /** After blocks were marked as free: not those that are bad. */
+  #withholdBadOf(first: number, count: number): void {
+    if (this.#bad.isEmpty) return
+    this.#bad.within(first, count, (block, length) => {
+      this.#words[FREE_BLOCKS]! -= this.#mark(block, length)
+    })
   }
 
   /**
@@ -153,7 +204,7 @@ export class Allocator implements ReservedBlocks {
    * @returns how many were taken, in runStart and runLength; 0 where none is free
    */
   claim(goal: number, want: number, file = 0, ahead = 0): number {
-    this.#locks.lockAllocator()
+    this.#lock()
     let found = this.#take(goal, want, file, ahead)
     while (found === 0 && this.#awaitHeld()) found = this.#take(goal, want, file, ahead)
     if (found > 0 && file !== 0) this.#words[LAST_GROWN] = file
@@ -170,7 +221,7 @@ export class Allocator implements ReservedBlocks {
    * @returns false where there are not as many
    */
   promise(count: number): boolean {
-    this.#locks.lockAllocator()
+    this.#lock()
     const isThere = count <= this.#available
     if (isThere) {
       this.#promised = count
@@ -230,7 +281,7 @@ export class Allocator implements ReservedBlocks {
     waitWhile(this.#state.memory, HELD_BLOCKS, held, recheckMs)
     if (Atomics.load(this.#words, FAILED) !== 0)
       throw new Error('waiting for blocks that another worker holds')
-    this.#locks.lockAllocator()
+    this.#lock()
     return true
   }
 
@@ -242,7 +293,7 @@ export class Allocator implements ReservedBlocks {
    */
   hold(from: number, to: number, fewest: number, most: number, continues: boolean): number {
     let found = 0
-    this.#locks.lockAllocator()
+    this.#lock()
     for (let block = this.#runs.nextFree(from, to); block < to && found === 0;) {
       const length = this.#runs.measure(block, Math.max(fewest, most))
       if (length >= fewest || (continues && block === from)) {
@@ -259,6 +310,7 @@ export class Allocator implements ReservedBlocks {
   letGo(first: number, count: number): void {
     this.#locks.lockAllocator()
     this.#words[HELD_BLOCKS]! -= this.#unmark(first, count)
+    this.#withholdBadOf(first, count)
     this.#locks.unlockAllocator()
     wake(this.#state.memory, HELD_BLOCKS, everyone)
   }
@@ -326,12 +378,14 @@ export class Allocator implements ReservedBlocks {
   release(first: number, count: number): void {
     this.#locks.lockAllocator()
     this.#words[FREE_BLOCKS]! += this.#unmark(first, count)
+    this.#withholdBadOf(first, count)
     this.#locks.unlockAllocator()
   }
 
   /** For {@link Reservations}, under the lock: they have counted as free all the time. */
   unreserve(first: number, count: number): void {
     this.#unmark(first, count)
+    this.#withholdBadOf(first, count)
     this.#runs.goBackTo(first, count)
   }
 
@@ -358,8 +412,26 @@ export class Allocator implements ReservedBlocks {
     setPersistentBits(this.#medium, this.#geometry, first, count)
   }
 
+  /**
+   * A bad block keeps its bit, though nothing refers to it any more: no later mount hands it out either, whether or not
+   * the kernel knows then that it is bad.
+   */
   clearPersistent(first: number, count: number): void {
-    clearPersistentBits(this.#medium, this.#geometry, first, count)
+    const end = first + count
+    for (let block = first; block < end;) {
+      const bad = this.#bad.firstIn(block, end - block)
+      const good = (bad < 0 ? end : bad) - block
+      if (good > 0) clearPersistentBits(this.#medium, this.#geometry, block, good)
+      block += good + 1
+    }
+  }
+
+  /** Of blocks that were claimed in vain: keeps those that turned out to be bad, as {@link clearPersistent} does. */
+  keepBad(first: number, count: number): void {
+    if (this.#bad.isEmpty) return
+    this.#bad.within(first, count, (block, length) => {
+      setPersistentBits(this.#medium, this.#geometry, block, length)
+    })
   }
 
   #find(goal: number, want: number): number {

@@ -3,7 +3,7 @@
  * A block map: the radix tree from a file's block index to its block. Its root and height lie side by side in the
  * inode (or, for the inode table, in the roots); a *holder* is where: a block and the word of the root in it.
  *
- * Where a map leads to a block that can hold no data, calls here throw a VolumeError.
+ * Where a map leads to a block that can hold no data, or needs one that is bad, calls here throw a VolumeError.
  */
 import { blockBytes, blockWords, largestFileBlocks } from '../../layout/geometry.js'
 import {
@@ -50,13 +50,20 @@ export class BlockMap {
 
   /** @returns the block at `index`, 0 for a hole */
   lookup(root: number, height: number, index: number): number {
+    const block = this.lookupUnread(root, height, index)
+    if (block !== 0) this.#area.check(block)
+    return block
+  }
+
+  /** The same of a block that is not looked at: it may be bad. */
+  lookupUnread(root: number, height: number, index: number): number {
     if (!covers(height, index)) return 0
     let block = root
     for (let level = height - 1; level >= 0 && block !== 0; level--) {
       this.#area.check(block)
       block = this.#medium.load32(block, childIndex(index, level) * mapEntryWords)
     }
-    if (block !== 0) this.#area.check(block)
+    if (block !== 0) this.#area.checkPlace(block)
     return block
   }
 
@@ -80,12 +87,19 @@ export class BlockMap {
    * The first block is in runStart, or in unwrittenStart. A longer run may be told in several parts.
    */
   run(root: number, height: number, index: number, want: number): number {
+    const length = this.runUnread(root, height, index, want)
+    if (this.runStart !== 0) this.#area.checkRun(this.runStart, length)
+    return length
+  }
+
+  /** The same of blocks that are not looked at: they may be bad. */
+  runUnread(root: number, height: number, index: number, want: number): number {
     this.runStart = 0
     this.unwrittenStart = 0
     if (root === 0) return want
     if (height === 0) {
       if (index > 0) return want
-      this.#area.check(root)
+      this.#area.checkPlace(root)
       this.runStart = root
       return 1
     }
@@ -112,7 +126,7 @@ export class BlockMap {
       if (words[entry] !== start + length * step || words[entry + 1] !== flags) break
       length++
     }
-    if (start !== 0) this.#area.checkRun(start, length)
+    if (start !== 0) this.#area.checkPlaces(start, length)
     if ((flags & flagUnwritten) === 0) this.runStart = start
     else this.unwrittenStart = start
     return length
@@ -127,7 +141,7 @@ export class BlockMap {
   nextData(root: number, height: number, index: number, want: number, mostNodes: number): number {
     if (root === 0 || want <= 0 || !covers(height, index)) return noBlock
     if (height === 0) {
-      this.#area.check(root)
+      this.#area.checkPlace(root)
       return 0
     }
     const end = Math.min(index + want, coverage[height]!, largestFileBlocks)
@@ -167,7 +181,7 @@ export class BlockMap {
     for (let at = index; at < end;) {
       if (at - index > mostBlocks) damaged('a block map leads to more blocks than the file has')
       // All of a hole begins where a part of it does.
-      const run = this.run(root, height, at, mapFanout)
+      const run = this.runUnread(root, height, at, mapFanout)
       if (this.runStart === 0) return at | 0
       at += run
     }
@@ -176,9 +190,12 @@ export class BlockMap {
 
   /**
    * Saves the flags of `count` blocks from `index` on, which are a run that was not written, for {@link markWritten}.
+   * @throws VolumeError where one of them is bad: nothing can be written there
    */
   saveUnwritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
-    tx.saveFlags(this.#lowestNode(root, height, index), flagsWord(index), count)
+    const node = this.#lowestNode(root, height, index)
+    this.#area.checkRun(this.#medium.load32(node, flagsWord(index) - 1), count)
+    tx.saveFlags(node, flagsWord(index), count)
   }
 
   /**

@@ -3,9 +3,11 @@
  * How calls of the engine end, whichever class makes them. A call that meets damage takes back what it was changing.
  * Damage is reported when no transaction is open, for its listener may write to the volume.
  */
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
+import { hearOfBadBlocks } from './bad-blocks.js'
 import { type DamageListener, type DamageNotes, placeOf } from './damage.js'
-import { EUCLEAN } from './errno.js'
+import { EIO, EUCLEAN } from './errno.js'
 import type { Locks } from './locks.js'
 import type { SharedState } from './shared-state.js'
 import type { Transaction } from './transaction.js'
@@ -38,16 +40,38 @@ export class CallEnd {
   /** Lets go of the metadata lock, and reports the damage that the call has met and mended. */
   unlockMetadata(): void {
     this.#locks.unlockMetadata()
-    this.#notes.tellTo(this.noteDamage)
+    this.#notes.tellTo(this.#tell)
   }
 
-  /** Counts damage, and passes it on. */
+  /**
+   * Counts damage that a call has met and goes on after, and passes it on.
+   * @throws BadBlockError where a bad block was found: what looks like damage may be the zeros that stand in for it
+   */
   readonly noteDamage: DamageListener = (what) => {
+    const found = this.#orFail(() => hearOfBadBlocks(this.#medium))
+    if (found !== null) throw found
+    this.#tell(what)
+  }
+
+  /** The same when the call is over. */
+  readonly #tell: DamageListener = (what) => {
     this.#orFail(() => {
       // The zeros that a failed device yields look like damage.
-      this.#medium.check()
-      this.#state.countDamage()
-      this.#onDamage(what)
+      const found = hearOfBadBlocks(this.#medium)
+      this.#count(what)
+      if (found !== null) this.#tellFound(found)
+    })
+  }
+
+  /**
+   * Loads of this thread may have met a bad block: tells of it.
+   * @returns Medium.badBlocksMet @throws DeviceError where the device has failed
+   */
+  attend(): number {
+    return this.#orFail(() => {
+      const found = hearOfBadBlocks(this.#medium)
+      if (found !== null) this.#tellFound(found)
+      return this.#medium.badBlocksMet
     })
   }
 
@@ -55,19 +79,33 @@ export class CallEnd {
    * Ends a call that met damage: aborts its transaction, and unlocks the inodes that it locked for writing. The caller
    * releases all other locks as after any call.
    * @param number the inode that the call was about, 0 for none
-   * @returns -EUCLEAN
+   * @returns -EUCLEAN, or -EIO for a bad block
    * @throws whatever is no damage, and what fails in here; locks stay held then, and the volume has failed
    */
   giveUp(error: unknown, number: number): number {
     return this.#orFail(() => {
-      if (!(error instanceof VolumeError)) throw error
-      // The zeros that a failed device yields look like damage.
-      this.#medium.check()
+      if (!(error instanceof VolumeError) && !(error instanceof BadBlockError)) throw error
+      // The zeros that a failed device yields look like damage, and so do those in place of a bad block.
+      const found = error instanceof BadBlockError ? error : hearOfBadBlocks(this.#medium)
       if (this.#tx.isOpen) this.#tx.abort()
       this.#locks.unlockInodes()
-      this.noteDamage(placeOf(number, error.message))
-      return -EUCLEAN
+      if (found !== null) {
+        this.#notes.clear()
+        this.#tellFound(found, number)
+        return -EIO
+      }
+      this.#tell(placeOf(number, error.message))
+      return error instanceof VolumeError && error.code === 'bad-block' ? -EIO : -EUCLEAN
     })
+  }
+
+  #tellFound(found: BadBlockError, number = 0): void {
+    this.#count(placeOf(number, found.message))
+  }
+
+  #count(what: string): void {
+    this.#state.countDamage()
+    this.#onDamage(what)
   }
 
   /** Does what must not throw. If it does, the volume has failed: nobody goes on with what is left behind. */

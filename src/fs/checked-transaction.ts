@@ -7,6 +7,7 @@
 import { blockWords } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Allocator } from './allocator.js'
+import type { BadBlocks } from './bad-blocks.js'
 import type { Geometry } from './geometry.js'
 import { Transaction } from './transaction.js'
 
@@ -17,8 +18,8 @@ export class CheckedTransaction extends Transaction {
   /** Blocks that were claimed. */
   readonly #fresh = new Set<number>()
 
-  constructor(medium: Medium, allocator: Allocator, geometry: Geometry, worker: number) {
-    super(medium, allocator, geometry, worker)
+  constructor(medium: Medium, allocator: Allocator, geometry: Geometry, worker: number, bad?: BadBlocks) {
+    super(medium, allocator, geometry, worker, bad)
     this.#allocator = allocator
   }
 

@@ -130,10 +130,18 @@ export class CopyCall extends FileCall {
     const most = blocksOf(within, wanted)
     const hole = blocksUntil(map.nextHole(root, height, index, most, blocks), index, most)
     const length = Math.min(hole * blockBytes - within, wanted)
+    // Before a part of the target is overwritten.
+    if (!this.parts.bad.isEmpty) this.#checkSource(index, blocksOf(within, length))
     this.#data.set(this.#source, index, within)
     const bytes = this.#writePart(length)
     this.#isShort = bytes < length
     return this.#advance(bytes)
+  }
+
+  /** @throws VolumeError where a block of the data is bad */
+  #checkSource(index: number, blocks: number): void {
+    const { root, height } = this.#source
+    for (let at = 0; at < blocks;) at += this.parts.map.run(root, height, index + at, blocks - at)
   }
 
   /** Writes `length` bytes of the data. @returns as File.write */

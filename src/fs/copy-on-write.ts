@@ -6,6 +6,8 @@
  * cheaper by the undo log: it takes the old bytes, and the blocks stay where they are. So do somewhat longer ones where
  * there is no space for fresh blocks.
  *
+ * A bad block is replaced like any other, unless the write leaves a part of it, which nobody can read.
+ *
  * Bytes beyond the size have no meaning, so a write that begins there goes in place, and the size publishes it.
  */
 import { blockBytes } from '../../layout/geometry.js'
@@ -93,7 +95,7 @@ export class CopyOnWrite implements Overwriting {
         at += count
       }
       // What follows is a hole, or was never written: that takes no replacement.
-      if (at < blocks) at += this.#map.run(root, height, index + at, blocks - at)
+      if (at < blocks) at += this.#map.runUnread(root, height, index + at, blocks - at)
     }
     this.#place(inode, index, blocks)
     return true
@@ -104,7 +106,7 @@ export class CopyOnWrite implements Overwriting {
     const { root, height } = inode
     let count = 0
     while (count < most) {
-      const run = this.#map.run(root, height, index + count, most - count)
+      const run = this.#map.runUnread(root, height, index + count, most - count)
       if (this.#map.runStart === 0) break
       this.#tx.free(this.#map.runStart, run)
       count += run
@@ -118,7 +120,7 @@ export class CopyOnWrite implements Overwriting {
    */
   #claim(inode: Inode, index: number, count: number): boolean {
     const runs = this.#runs
-    const before = index === 0 ? 0 : this.#map.lookup(inode.root, inode.height, index - 1)
+    const before = index === 0 ? 0 : this.#map.lookupUnread(inode.root, inode.height, index - 1)
     let goal = before === 0 ? 0 : before + 1
     for (let covered = 0; covered < count;) {
       const got = this.#tx.claim(goal, count - covered)
@@ -157,7 +159,7 @@ export class CopyOnWrite implements Overwriting {
     const runs = this.#runs
     let next = 0
     for (let at = 0; next < 2 * this.#runCount;) {
-      const run = this.#map.run(inode.root, inode.height, index + at, blocks - at)
+      const run = this.#map.runUnread(inode.root, inode.height, index + at, blocks - at)
       let done = this.#map.runStart === 0 ? run : 0
       while (done < run) {
         const part = Math.min(run - done, runs[next + 1]!)

@@ -48,6 +48,11 @@ export class DamageNotes {
     return this.#noted.size === 0
   }
 
+  /** What was noted has come of nothing. */
+  clear(): void {
+    if (this.#noted.size > 0) this.#noted.clear()
+  }
+
   tellTo(listener: DamageListener): void {
     if (this.#noted.size === 0) return
     for (const what of this.#noted) listener(what)

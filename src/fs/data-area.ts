@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Which blocks a file, a directory or the inode table may hold. What is read from the volume as a block number goes
- * through here before the block is looked at: no damage leads beyond the medium, or into what is nobody's data.
+ * through here before the block is looked at: no damage leads beyond the medium, or into what is nobody's data, and no
+ * bad block is loaded once it is known.
  */
-import type { Geometry } from './geometry.js'
-import { damaged } from './volume-error.js'
+import { badBlockText } from '../pmem/bad-block-error.js'
+import type { Medium } from '../pmem/medium.js'
+import { type BadBlocks, noBadBlocks } from './bad-blocks.js'
+import { type Geometry, byteOfBlock } from './geometry.js'
+import { badBlock, damaged } from './volume-error.js'
 
 export class DataArea {
   readonly #start: number
   readonly #end: number
   /** Pairs of first block and the one after the last: what lies between start and end and is no data. */
   readonly #excluded: readonly number[]
+  readonly #geometry: Geometry
+  readonly #bad: BadBlocks
+  readonly #medium: Pick<Medium, 'pathAt'> | null
 
-  constructor(geometry: Geometry) {
+  /** @param medium names the devices of bad blocks */
+  constructor(
+    geometry: Geometry,
+    bad: BadBlocks = noBadBlocks,
+    medium: Pick<Medium, 'pathAt'> | null = null,
+  ) {
     const { excluded } = geometry
+    this.#geometry = geometry
+    this.#bad = bad
+    this.#medium = medium
     this.#start = geometry.dataStart
     // Mostly all that is excluded is the last block, and then looking at the ends is enough.
     const reachesEnd = excluded.at(-1) === geometry.blockCount
@@ -21,13 +36,12 @@ export class DataArea {
     this.#excluded = reachesEnd ? excluded.slice(0, -2) : excluded
   }
 
+  /** Whether the block may hold data, and can be read. */
   holds(block: number): boolean {
-    return (
-      block >= this.#start && block < this.#end && (this.#excluded.length === 0 || this.#isFreeOf(block, 1))
-    )
+    return this.#isPlace(block) && (this.#bad.isEmpty || !this.#bad.has(block))
   }
 
-  /** Whether all of `count` neighbouring blocks may hold data. */
+  /** Whether all of `count` neighbouring blocks may hold data, be they bad or not. */
   holdsRun(first: number, count: number): boolean {
     return (
       first >= this.#start &&
@@ -36,13 +50,39 @@ export class DataArea {
     )
   }
 
-  /** @throws VolumeError where the block may not hold data */
+  /** @throws VolumeError where the block may not hold data, or cannot be read */
   check(block: number): void {
-    if (!this.holds(block)) damaged(`block ${block} is named as data`)
+    this.checkPlace(block)
+    if (!this.#bad.isEmpty) this.#refuseBad(block, 1)
   }
 
   checkRun(first: number, count: number): void {
+    this.checkPlaces(first, count)
+    if (!this.#bad.isEmpty) this.#refuseBad(first, count)
+  }
+
+  /** As {@link check}, of a block that is not looked at, such as one that is freed: it may be bad. */
+  checkPlace(block: number): void {
+    if (!this.#isPlace(block)) damaged(`block ${block} is named as data`)
+  }
+
+  /** As {@link checkRun}, likewise. */
+  checkPlaces(first: number, count: number): void {
     if (!this.holdsRun(first, count)) damaged(`blocks ${first} to ${first + count - 1} are named as data`)
+  }
+
+  #isPlace(block: number): boolean {
+    return (
+      block >= this.#start && block < this.#end && (this.#excluded.length === 0 || this.#isFreeOf(block, 1))
+    )
+  }
+
+  #refuseBad(first: number, count: number): void {
+    const block = this.#bad.firstIn(first, count)
+    if (block < 0) return
+    badBlock(
+      badBlockText(block, this.#medium?.pathAt(block) ?? 'the device', byteOfBlock(this.#geometry, block)),
+    )
   }
 
   #isFreeOf(first: number, count: number): boolean {

@@ -125,7 +125,6 @@ export class Directory {
     const { root } = directory
     const cut = this.#treeCut
     if (root === 0) return true
-    this.#area.check(root)
     let freed = 0
     if (directory.height > 0) {
       const done = cut.cutDirectory(tx, root)

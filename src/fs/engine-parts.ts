@@ -3,6 +3,8 @@
 import type { Medium } from '../pmem/medium.js'
 import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
+import { BadBlocks } from './bad-blocks.js'
+import { noteBadBlocks } from './bad-metadata.js'
 import { BlockMap } from './block-map.js'
 import { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
@@ -40,6 +42,8 @@ export class EngineParts {
   readonly medium: Medium
   readonly state: SharedState
   readonly setting: EngineSetting
+  /** What of the medium cannot be read. */
+  readonly bad: BadBlocks
   readonly area: DataArea
   readonly map: BlockMap
   readonly clock = new Clock()
@@ -76,15 +80,18 @@ export class EngineParts {
     const { geometry } = setting
     const { clock, notes } = this
     const medium = setting.isReadOnly ? new ReadOnlyMedium(whole) : whole
-    const area = new DataArea(geometry)
+    const bad = new BadBlocks(state.words)
+    noteBadBlocks(whole, bad, geometry, setting.isReadOnly)
+    const area = new DataArea(geometry, bad, whole)
     const map = new BlockMap(medium, area)
     const locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
     const allocator = new Allocator(medium, state, locks, geometry, setting.localSegments[worker])
     const Log = setting.isChecked ? CheckedTransaction : Transaction
-    const tx = new Log(medium, allocator, geometry, worker)
+    const tx = new Log(medium, allocator, geometry, worker, bad)
     this.medium = medium
     this.state = state
     this.setting = setting
+    this.bad = bad
     this.area = area
     this.map = map
     this.locks = locks
@@ -110,6 +117,15 @@ export class EngineParts {
         : new InPlace(medium, map, this.change)
     this.file = new File(medium, map, allocator, tx, this.change, this.punch, overwriting)
     this.fill = new MapFill(medium, area, map, allocator)
-    this.reclaim = new Reclaim(tx, this.tail, this.directory, this.free, this.orphans, this.xattrs, notes)
+    this.reclaim = new Reclaim(
+      medium,
+      tx,
+      this.tail,
+      this.directory,
+      this.free,
+      this.orphans,
+      this.xattrs,
+      notes,
+    )
   }
 }

@@ -6,12 +6,11 @@
  * A caller that gets an inode number from lookup, create and the like holds a reference to it until `forget`: an inode
  * without names lives as long as someone refers to it.
  *
- * Where the volume is damaged, any call may return -EUCLEAN; it has changed nothing then, but what it had made durable
- * before in several transactions. Where it is served read-only, every call that changes something returns -EROFS.
+ * Where the volume is damaged, any call may return -EUCLEAN, and -EIO where it needs a bad block; it has changed nothing
+ * then, but what it had made durable before in several transactions. Where it is served read-only, every call that
+ * changes something returns -EROFS.
  */
 import type { Mapping } from '../native/index.js'
-import { BadBlockError } from '../pmem/bad-block-error.js'
-import type { Medium } from '../pmem/medium.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'
 import { isAccessTimeDue } from './access-time.js'
 import { Allocator } from './allocator.js'
@@ -22,7 +21,7 @@ import { Clock } from './clock.js'
 import { DataArea } from './data-area.js'
 import { Directory } from './directory.js'
 import { DirectoryReader, type DirectorySink } from './directory-reader.js'
-import { EINVAL, EIO, ENOENT, ENOTDIR, EROFS, ESTALE, EUCLEAN } from './errno.js'
+import { EINVAL, ENOENT, ENOTDIR, EROFS, ESTALE } from './errno.js'
 import type { EngineParts } from './engine-parts.js'
 import { Eviction } from './eviction.js'
 import type { ExtentSink } from './extent.js'
@@ -94,10 +93,11 @@ export class Engine {
   readonly #eviction: Eviction
   readonly #setattr: Setattr
   readonly #area: DataArea
-  readonly #medium: Medium
   readonly #inode: Inode
   /** What an entry or a directory names, while #inode is still needed. */
   readonly #named: Inode
+  /** Why the last {@link retain} that failed did. */
+  #refusal = 0
 
   /** @param parts one engine's alone */
   constructor(parts: EngineParts) {
@@ -131,7 +131,6 @@ export class Engine {
     this.usageCount = new UsageCount(parts)
     this.upkeep = new Upkeep(parts)
     this.#area = parts.area
-    this.#medium = medium
     this.#inode = new Inode(medium)
     this.#named = new Inode(medium)
   }
@@ -172,7 +171,7 @@ export class Engine {
       this.#table.follow(number, this.#named)
     } catch (error) {
       // The directory is still open.
-      this.#end.giveUp(error, this.#inode.number)
+      this.#refusal = this.#end.giveUp(error, this.#inode.number)
       return false
     }
     this.#state.retain(number)
@@ -391,15 +390,13 @@ export class Engine {
     return this.#locks instanceof CheckedLocks
   }
 
-  /** @returns -EIO where a bad block was found, else 0 @throws DeviceError where the device has failed */
+  /**
+   * Something that is mapped has failed, or was found to be bad, and loads of this thread may have met it.
+   * @returns how often it has heard of a bad block: where that changes in the course of a call, the answer is EIO
+   * @throws DeviceError where the device has failed
+   */
   attend(): number {
-    try {
-      this.#medium.check()
-      return 0
-    } catch (error) {
-      if (error instanceof BadBlockError) return -EIO
-      throw error
-    }
+    return this.#end.attend()
   }
 
   /** Throws where a call that is over has left a lock held, if locks are checked. */
@@ -419,7 +416,7 @@ export class Engine {
     if (result === 0 && !isDirectory(this.#inode.mode)) result = -ENOTDIR
     // The parent of a removed directory may be gone too.
     if (result === 0) result = this.#inode.links === 0 ? -ESTALE : this.#inode.parent
-    if (result >= 0 && !this.retain(result)) result = -EUCLEAN
+    if (result >= 0 && !this.retain(result)) result = this.#refusal
     this.#locks.readUnlockInode(number)
     return result
   }
@@ -494,7 +491,7 @@ export class Engine {
     return 0
   }
 
-  /** Points `inode` at one in use, without throwing. @returns 0, -ESTALE or -EUCLEAN */
+  /** Points `inode` at one in use, without throwing. @returns 0, -ESTALE, -EIO or -EUCLEAN */
   #open(number: number, inode: Inode): number {
     try {
       return this.#table.open(number, inode)

@@ -155,8 +155,8 @@ export class File {
       if (runStart !== 0) {
         goal = runStart + run
       } else if (unwrittenStart !== 0) {
-        this.#zeroAround(write, unwrittenStart, at, run)
         this.#map.saveUnwritten(this.#tx, inode.root, inode.height, index + at, run)
+        this.#zeroAround(write, unwrittenStart, at, run)
         goal = unwrittenStart + run
       } else {
         if (goal === 0 && index + at > 0) goal = this.#blockAfter(inode, index + at - 1)
@@ -215,7 +215,7 @@ export class File {
 
   /** The block that would continue the file's block at `index`; 0 where there is none. */
   #blockAfter(inode: Inode, index: number): number {
-    const block = this.#map.lookup(inode.root, inode.height, index)
+    const block = this.#map.lookupUnread(inode.root, inode.height, index)
     return block === 0 ? 0 : block + 1
   }
 

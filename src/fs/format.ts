@@ -37,7 +37,7 @@ import { Superblock, setDevice, setSegment, writeSuperblock } from './superblock
 import { VolumeError } from './volume-error.js'
 
 /** Blocks of a new inode table: a node per level and one block of inodes. */
-const tableBlocks = tableHeight + 1
+export const tableBlocks = tableHeight + 1
 
 /** The largest volume is one block short of what people would ask for. */
 export const tooLarge = `a volume has ${largestVolumeBlocks * blockBytes} bytes at most: 16 TiB less one block of 4 KiB`

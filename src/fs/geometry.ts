@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { blocksPerBitmapBlock } from '../../layout/geometry.js'
+import { blockBytes, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import { inodesPerBlock } from '../../layout/inode.js'
 
 /** Where the areas of one volume lie, as its superblock says. All numbers are block numbers or counts of blocks. */
@@ -8,7 +8,7 @@ export interface Geometry {
   readonly laneStart: number
   readonly laneCount: number
   /** In rising order. */
-  readonly segments: readonly Segment[]
+  readonly segments: readonly PlacedSegment[]
   /** First block that may hold data. */
   readonly dataStart: number
   /** What is no data from there on, in rising order: pairs of first block and the one after the last. */
@@ -67,4 +67,10 @@ export function dataBlocks({ segments }: Geometry): number {
 /** Inodes that can still be made, as statfs(2) counts them: the table takes any free block as it grows. */
 export function freeInodes(freeBlocks: number): number {
   return freeBlocks * inodesPerBlock
+}
+
+/** Where on its device a block lies, in bytes. */
+export function byteOfBlock({ segments }: Pick<Geometry, 'segments'>, block: number): number {
+  const segment = segments.findLast(({ first }) => first <= block)
+  return (segment === undefined ? block : segment.deviceBlock + block - segment.first) * blockBytes
 }

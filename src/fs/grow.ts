@@ -14,6 +14,7 @@ import {
 import { incompatSegments, mostDevices, mostSegments, superblock as layout } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { setPersistentBits } from './allocator.js'
+import { despiteBadBlocks } from './bad-blocks.js'
 import { headerFor, writeHeaders } from './device-header.js'
 import { tooLarge } from './format.js'
 import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
@@ -79,12 +80,14 @@ function addGain(superblock: Superblock, { device, deviceBlock, blocks, identifi
  */
 export function prepareGrowth(medium: Medium, current: Superblock, next: Superblock, now: number): void {
   const added = next.segments.slice(current.segments.length)
-  for (const { first } of added.filter(beginsDevice)) {
-    medium.zero(first + headerBlock, 0, blockBytes)
-    medium.zero(first + superblockBlock, 0, blockBytes)
-  }
-  for (const segment of added) makeBitmap(medium, next, segment)
-  medium.fence()
+  despiteBadBlocks(() => {
+    for (const { first } of added.filter(beginsDevice)) {
+      medium.zero(first + headerBlock, 0, blockBytes)
+      medium.zero(first + superblockBlock, 0, blockBytes)
+    }
+    for (const segment of added) makeBitmap(medium, next, segment)
+    medium.fence()
+  })
   // A header that is there without being named by the superblock tells that the device was to join and did not.
   for (const { first, device } of added.filter(beginsDevice)) {
     headerFor(next, device, Math.floor(now / 1000)).storeAtOnce(medium, first + headerBlock)

@@ -153,7 +153,7 @@ export class InodeTable {
 
   /** Whether the map has a block at an index, be it within the table or beyond its end. */
   isMapped(index: number): boolean {
-    return this.#map.lookup(this.roots(at.tableRoot), this.roots(at.tableHeight), index) !== 0
+    return this.#map.lookupUnread(this.roots(at.tableRoot), this.roots(at.tableHeight), index) !== 0
   }
 
   /**

@@ -111,7 +111,7 @@ export class MapFill {
     if (root === 0) this.#countHole(this.#height - 1, this.#from, this.#to)
     else if (!this.#raise(tx, height)) return false
     else this.#save(tx, this.#root, this.#height - 1, 0)
-    const before = this.#from === 0 ? 0 : this.#map.lookup(root, height, this.#from - 1)
+    const before = this.#from === 0 ? 0 : this.#map.lookupUnread(root, height, this.#from - 1)
     return (
       this.#claimRuns(tx, this.#nodes, this.nodeCount, 0, 0, 0) &&
       // Nodes that then are not needed are freed, which takes room as well.

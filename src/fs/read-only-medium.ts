@@ -73,8 +73,20 @@ export class ReadOnlyMedium extends Medium {
     refuse()
   }
 
+  override pathAt(block: number): string | null {
+    return this.#medium.pathAt(block)
+  }
+
   override check(): void {
     this.#medium.check()
+  }
+
+  override noteBadBlocks(): void {
+    this.#medium.noteBadBlocks()
+  }
+
+  override get badBlocksMet(): number {
+    return this.#medium.badBlocksMet
   }
 
   override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {

@@ -5,6 +5,9 @@
  * between loses nothing. The caller holds the metadata lock and the inode's.
  */
 import { flagOrphan, flagPreallocated } from '../../layout/inode.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
+import type { Medium } from '../pmem/medium.js'
+import { hearOfBadBlocks } from './bad-blocks.js'
 import type { DamageNotes } from './damage.js'
 import type { Directory } from './directory.js'
 import { type Inode, inodeField } from './inode.js'
@@ -17,6 +20,7 @@ import { VolumeError } from './volume-error.js'
 import type { XattrStore } from './xattr-store.js'
 
 export class Reclaim {
+  readonly #medium: Medium
   readonly #tx: Transaction
   readonly #tail: Tail
   readonly #directory: Directory
@@ -27,6 +31,7 @@ export class Reclaim {
   #isShrunk = true
 
   constructor(
+    medium: Medium,
     tx: Transaction,
     tail: Tail,
     directory: Directory,
@@ -35,6 +40,7 @@ export class Reclaim {
     xattrs: XattrStore,
     notes: DamageNotes,
   ) {
+    this.#medium = medium
     this.#tx = tx
     this.#tail = tail
     this.#directory = directory
@@ -132,11 +138,21 @@ export class Reclaim {
       while (!(isNamed ? this.cutPart(inode) : this.evictPart(inode)));
       return true
     } catch (error) {
+      // What was met with a bad block that was just found may have come of its zeros, and of nothing else.
+      if (error instanceof BadBlockError || (error instanceof VolumeError && this.#hearsOfBad())) {
+        if (this.#tx.isOpen) this.#tx.abort()
+        return this.#finishOne(inode)
+      }
       if (!(error instanceof VolumeError)) throw error
       if (this.#tx.isOpen) this.#tx.abort()
       this.#notes.add(`inode ${inode.number} cannot be freed, and keeps its blocks: ${error.message}`)
       return false
     }
+  }
+
+  /** Whether a bad block was found. */
+  #hearsOfBad(): boolean {
+    return hearOfBadBlocks(this.#medium) !== null
   }
 
   /** Frees the blocks of an inode's extended attributes, in a transaction of its own: few inodes have any. */

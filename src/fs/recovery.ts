@@ -6,6 +6,7 @@
 import { laneBlocks } from '../../layout/geometry.js'
 import { entriesPerLane, laneHeader } from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
+import { type BadBlocks, despiteBadBlocks, noBadBlocks } from './bad-blocks.js'
 import type { Geometry } from './geometry.js'
 import { entryHolds, isSound, retire, undo } from './undo.js'
 import { VolumeError } from './volume-error.js'
@@ -13,17 +14,27 @@ import { VolumeError } from './volume-error.js'
 /**
  * Judges each lane by its entries alone, not by the state in the superblock.
  * @param readOnly no transaction will follow, so nothing is stored except what an undo requires
+ * @param bad nothing is stored to these blocks, of which more may be found meanwhile
+ * @param onFound throws where the log cannot be read as one of these is bad
  * @returns how many transactions were undone
  * @throws VolumeError where the log cannot be followed
  */
-export function recover(medium: Medium, geometry: Geometry, readOnly = false): number {
+export function recover(
+  medium: Medium,
+  geometry: Geometry,
+  readOnly = false,
+  bad: BadBlocks = noBadBlocks,
+  onFound?: () => void,
+): number {
   let undone = 0
-  for (let worker = 0; worker < geometry.laneCount; worker++) {
-    const lane = geometry.laneStart + worker * laneBlocks
-    if (rollBack(medium, geometry, lane)) undone++
-    else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
-  }
-  medium.fence()
+  despiteBadBlocks(() => {
+    for (let worker = 0; worker < geometry.laneCount; worker++) {
+      const lane = geometry.laneStart + worker * laneBlocks
+      if (rollBack(medium, geometry, lane, bad)) undone++
+      else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
+    }
+    medium.fence()
+  }, onFound)
   // Most lanes are of no worker.
   medium.dropPages(geometry.laneStart, geometry.laneCount * laneBlocks)
   return undone
@@ -53,7 +64,7 @@ function nextGeneration(medium: Medium, lane: number): { low: number; high: numb
   return { low, high: low === 0 ? (high + 1) >>> 0 : high }
 }
 
-function rollBack(medium: Medium, geometry: Geometry, lane: number): boolean {
+function rollBack(medium: Medium, geometry: Geometry, lane: number, bad: BadBlocks): boolean {
   const { low, high } = nextGeneration(medium, lane)
   let entries = 0
   while (entries < entriesPerLane && entryHolds(medium, lane, entries, low, high)) entries++
@@ -66,7 +77,7 @@ function rollBack(medium: Medium, geometry: Geometry, lane: number): boolean {
       )
     }
   }
-  for (let n = entries - 1; n >= 0; n--) undo(medium, geometry, lane, n)
+  for (let n = entries - 1; n >= 0; n--) undo(medium, geometry, lane, n, bad)
   retire(medium, lane, low, high)
   return true
 }

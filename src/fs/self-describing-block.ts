@@ -4,6 +4,7 @@ import { blockHead } from '../../layout/block-head.js'
 import { crc32c } from '../../layout/checksum.js'
 import { blockBytes, blockWords } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
+import { despiteBadBlocks } from './bad-blocks.js'
 
 const at = blockHead.word
 
@@ -41,6 +42,14 @@ export abstract class SelfDescribingBlock {
     medium.flush(block, 0, blockBytes)
   }
 
+  /** The same, and returns once it is durable, whatever blocks are found to be bad meanwhile: it comes of none. */
+  storeDurably(medium: Medium, block: number): void {
+    despiteBadBlocks(() => {
+      this.store(medium, block)
+      medium.fence()
+    })
+  }
+
   /**
    * Stores it, and returns once it is durable. Its magic comes last: after a loss of power the block has all of it, or
    * no magic. It had none before.
@@ -48,11 +57,15 @@ export abstract class SelfDescribingBlock {
   storeAtOnce(medium: Medium, block: number): void {
     this.set(at.checksum, this.checksum())
     const afterMagic = at.magicHigh + 1
-    this.words.subarray(afterMagic).forEach((value, n) => medium.store32(block, afterMagic + n, value))
-    medium.flush(block, 0, blockBytes)
-    medium.fence()
-    medium.store64(block, at.magicLow, this.get(at.magicLow), this.get(at.magicHigh))
-    medium.fence()
+    despiteBadBlocks(() => {
+      this.words.subarray(afterMagic).forEach((value, n) => medium.store32(block, afterMagic + n, value))
+      medium.flush(block, 0, blockBytes)
+      medium.fence()
+    })
+    despiteBadBlocks(() => {
+      medium.store64(block, at.magicLow, this.get(at.magicLow), this.get(at.magicHigh))
+      medium.fence()
+    })
   }
 
   protected hasMagicOf(low: number, high: number): boolean {

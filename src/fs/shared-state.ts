@@ -60,7 +60,17 @@ export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
 export const SEGMENT_HINTS = SUPERBLOCK + blockWords
 /** For each segment, a number of blocks: no run of free ones in it is longer. */
 export const SEGMENT_BOUNDS = SEGMENT_HINTS + mostSegments
-const BITMAP = SEGMENT_BOUNDS + mostSegments
+/** The list of bad blocks (bad-blocks.ts): its entries, who adds one, and how many of them the allocator has withheld. */
+export const BAD_RUNS = SEGMENT_BOUNDS + mostSegments
+export const BAD_LOCK = BAD_RUNS + 1
+/** Under the allocator's lock. */
+export const BAD_WITHHELD = BAD_RUNS + 2
+/** Pairs of first block and count. */
+export const BAD_LIST = BAD_RUNS + 16
+/** What the kernel lists at a mount takes half of them at the most, so the rest is for what is found later. */
+export const badListRuns = 1024
+export const firstWordBehindBadList = BAD_LIST + 2 * badListRuns
+const BITMAP = firstWordBehindBadList
 
 /** Memory of each worker's own, in which a call puts together what it stores. */
 export const scratchBytes = 8192

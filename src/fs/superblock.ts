@@ -260,8 +260,7 @@ export function writeSuperblock(medium: Medium, superblock: Superblock): void {
   for (const wholeOnes of [false, true]) {
     blocks.forEach((block, n) => {
       if (isWhole[n] !== wholeOnes) return
-      superblock.store(medium, block)
-      medium.fence()
+      superblock.storeDurably(medium, block)
     })
   }
 }
@@ -276,8 +275,7 @@ export function levelCopies(medium: Medium, superblock: Superblock): void {
   for (const block of superblock.copyBlocks) {
     const copy = loadSuperblock(medium, block)
     if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) continue
-    superblock.store(medium, block)
-    medium.fence()
+    superblock.storeDurably(medium, block)
   }
 }
 

@@ -25,9 +25,10 @@ import {
 } from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Allocator } from './allocator.js'
+import { type BadBlocks, despiteBadBlocks, noBadBlocks } from './bad-blocks.js'
 import { DataArea } from './data-area.js'
 import type { Geometry } from './geometry.js'
-import { entryBlock, entryWord, retire, undo } from './undo.js'
+import { entryBlock, entryHolds, entryWord, retire, undo } from './undo.js'
 import { damaged } from './volume-error.js'
 
 const at = undoEntry.word
@@ -94,6 +95,7 @@ export class Transaction {
   readonly #allocator: Allocator
   readonly #geometry: Geometry
   readonly #area: DataArea
+  readonly #bad: BadBlocks
   readonly #lane: number
   /** The entry in the making. */
   readonly #entry = new Int32Array(undoEntry.lengthWords)
@@ -107,12 +109,19 @@ export class Transaction {
   #high: number
 
   /** @param worker from 0, below the volume's number of lanes */
-  constructor(medium: Medium, allocator: Allocator, geometry: Geometry, worker: number) {
+  constructor(
+    medium: Medium,
+    allocator: Allocator,
+    geometry: Geometry,
+    worker: number,
+    bad: BadBlocks = noBadBlocks,
+  ) {
     if (worker >= geometry.laneCount) throw new Error(`the volume has ${geometry.laneCount} lanes only`)
     this.#medium = medium
     this.#allocator = allocator
     this.#geometry = geometry
     this.#area = new DataArea(geometry)
+    this.#bad = bad
     this.#lane = geometry.laneStart + worker * laneBlocks
     this.#low = medium.load32(this.#lane, laneHeader.word.generation)
     this.#high = medium.load32(this.#lane, laneHeader.word.generation + 1)
@@ -188,7 +197,7 @@ export class Transaction {
 
   /** Frees blocks when the transaction ends. @throws VolumeError where one is free already, or may not be freed */
   free(first: number, count: number): void {
-    this.#area.checkRun(first, count)
+    this.#area.checkPlaces(first, count)
     const free = this.#allocator.firstFree(first, count)
     if (free !== 0 && !this.#claimed.holds(free)) damaged(`block ${free} is to be freed, and is free`)
     this.#freed.add(first, count)
@@ -290,13 +299,23 @@ export class Transaction {
 
   /** Gives up: everything is as it was at begin. */
   abort(): void {
-    // Entries that are not durable yet undo nothing, but are read like the others.
-    if (this.#unsealed) this.#medium.fence()
-    for (let n = this.#entries - 1; n >= 0; n--) undo(this.#medium, this.#geometry, this.#lane, n)
-    if (this.#entries > 0) retire(this.#medium, this.#lane, this.#low, this.#high)
-    else this.#medium.fence()
+    despiteBadBlocks(() => this.#takeBack())
     this.#release(this.#claimed)
     this.#close(this.#entries > 0)
+  }
+
+  #takeBack(): void {
+    const { pairs, length } = this.#claimed
+    // Entries that are not durable yet undo nothing, but are read like the others.
+    if (this.#unsealed) this.#medium.fence()
+    for (let n = this.#entries - 1; n >= 0; n--) {
+      // A fence that has met a bad block has stored nothing of its list. What it would have saved is unchanged.
+      if (entryHolds(this.#medium, this.#lane, n, this.#low, this.#high))
+        undo(this.#medium, this.#geometry, this.#lane, n, this.#bad)
+    }
+    for (let n = 0; n < length; n++) this.#allocator.keepBad(pairs[2 * n]!, pairs[2 * n + 1]!)
+    if (this.#entries > 0) retire(this.#medium, this.#lane, this.#low, this.#high)
+    else this.#medium.fence()
   }
 
   #close(used: boolean): void {

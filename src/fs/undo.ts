@@ -17,6 +17,7 @@ import {
 } from '../../layout/lane.js'
 import type { Medium } from '../pmem/medium.js'
 import { clearPersistentBits, setPersistentBits } from './allocator.js'
+import { type BadBlocks, noBadBlocks } from './bad-blocks.js'
 import { type Geometry, isDataOfSegment } from './geometry.js'
 
 const at = undoEntry.word
@@ -78,15 +79,26 @@ function hasRoomFor(kind: number, position: number): boolean {
   return kind !== undoWords || position >>> 16 <= undoDataWords
 }
 
-/** Undoes entry `n` and flushes what it changed; the caller fences. */
-export function undo(medium: Medium, geometry: Geometry, lane: number, n: number): void {
+/**
+ * Undoes entry `n` and flushes what it changed; the caller fences.
+ * @param bad what was in these blocks is lost anyway, and nothing is stored there
+ */
+export function undo(
+  medium: Medium,
+  geometry: Geometry,
+  lane: number,
+  n: number,
+  bad: BadBlocks = noBadBlocks,
+): void {
   const log = entryBlock(lane, n)
   const entry = entryWord(n)
   const block = medium.load32(log, entry + at.block)
   const position = medium.load32(log, entry + at.offset)
   const offset = position & 0xffff
   const count = position >>> 16
-  switch (medium.load32(log, entry + at.kind)) {
+  const kind = medium.load32(log, entry + at.kind)
+  if (namesWords(kind) && bad.has(block)) return
+  switch (kind) {
     case undoWords:
       for (let k = 0; k < count; k++)
         medium.store32(block, offset + k, medium.load32(log, entry + at.data + k))
@@ -109,8 +121,7 @@ export function undo(medium: Medium, geometry: Geometry, lane: number, n: number
       for (let run = 0; run < position; run++) {
         const first = medium.load32(log, entry + at.data + 2 * run)
         const length = medium.load32(log, entry + at.data + 2 * run + 1)
-        if (medium.load32(log, entry + at.kind) === undoFree)
-          setPersistentBits(medium, geometry, first, length)
+        if (kind === undoFree) setPersistentBits(medium, geometry, first, length)
         else clearPersistentBits(medium, geometry, first, length)
       }
       break

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Why a volume cannot be served; the message continues "DEVICE: ". */
-export type VolumeErrorCode = 'foreign' | 'version' | 'feature' | 'damaged' | 'size' | 'space'
+export type VolumeErrorCode = 'foreign' | 'version' | 'feature' | 'damaged' | 'bad-block' | 'size' | 'space'
 
 export class VolumeError extends Error {
   override readonly name = 'VolumeError'
@@ -18,4 +18,9 @@ export class VolumeError extends Error {
  */
 export function damaged(message: string): never {
   throw new VolumeError('damaged', message)
+}
+
+/** A block that a call needs cannot be read. It ends like a call that met other damage, and answers -EIO. */
+export function badBlock(message: string): never {
+  throw new VolumeError('bad-block', message)
 }

@@ -7,7 +7,16 @@ import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
 import { Allocator } from './allocator.js'
+import { BadBlocks, despiteBadBlocks, hearOfBadBlocks } from './bad-blocks.js'
+import {
+  badBlockName,
+  badBlockNotices,
+  noteBadBlocks,
+  refuseBadMetadata,
+  refuseBadPlaces,
+} from './bad-metadata.js'
 import { Engine } from './engine.js'
 import { EngineParts } from './engine-parts.js'
 import type { EngineSetting } from './engine-setting.js'
@@ -25,9 +34,10 @@ import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
 import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
+import { wordsOfBlock } from './self-describing-block.js'
 import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
-import { type Superblock, levelCopies, readSuperblock } from './superblock.js'
+import { type Superblock, type SuperblockReading, levelCopies, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
 import { VolumeError } from './volume-error.js'
 import { VolumeUsage } from './volume-usage.js'
@@ -51,6 +61,8 @@ export interface OpenOptions {
   readonly now: number
   /** POSIX ACLs can be read and set, and are inherited; true by default. */
   readonly hasAcls?: boolean
+  /** Blocks of the medium that are known to be bad. */
+  readonly badBlocks?: readonly BlockRun[]
   /** Have the engines hold themselves to the rules of locks and transactions. */
   readonly isChecked?: boolean
   /**
@@ -80,6 +92,7 @@ export class Volume {
   /** States that it had before it grew: other threads may still have views of them. */
   readonly #outgrown: SharedState[] = []
   #superblock: OpenSuperblock
+  #bad: BadBlocks
   readonly #options: OpenOptions
   #isReadOnly: boolean
   #marked = false
@@ -96,6 +109,7 @@ export class Volume {
   ) {
     this.#medium = medium
     this.#state = state
+    this.#bad = new BadBlocks(state.words)
     this.#superblock = new OpenSuperblock(medium, state, new Locks(state, opener))
     this.#superblock.load(superblock)
     this.notices = notices
@@ -107,29 +121,54 @@ export class Volume {
 
   /** @throws VolumeError where the medium holds no volume that can be served */
   static open(medium: Medium, options: OpenOptions): Volume {
-    const { superblock, damage, readOnly } = readSuperblock(medium)
+    const known = options.badBlocks ?? []
+    const found = new BadBlocks()
+    // What a look at all of it meets is told in one line below.
+    medium.onBadBlock = (block) => found.add(block)
+    const { superblock, damage, readOnly } = readDespiteBadBlocks(medium, found)
     if (readOnly && !options.readOnly) {
       throw new VolumeError('feature', onlyReadOnly)
     }
     const { geometry } = superblock
-    if (!options.readOnly) levelCopies(medium, superblock)
-    const undone = recover(medium, geometry, options.readOnly)
+    const refuse = (): void =>
+      refuseBadMetadata(superblock, [...known, ...found.runs], medium, options.readOnly)
+    refuse()
     const state = SharedState.create(geometry.blockCount, geometry.laneCount)
-    const record = damageRecord(superblock)
-    const notices = [...damage]
-    if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
-    const volume = new Volume(medium, superblock, state, notices, undone, options)
+    const bad = new BadBlocks(state.words)
+    for (const { first, count } of [...known, ...found.runs]) bad.add(first, count)
+    medium.onBadBlock = (block) => found.add(block) && bad.add(block)
     try {
-      new Allocator(medium, state, new Locks(state, 0), geometry).load()
+      if (!options.readOnly) levelCopies(medium, superblock)
+      const undone = recover(medium, geometry, options.readOnly, bad, refuse)
+      const record = damageRecord(superblock)
+      const notices = [...damage, ...badBlockNotices(known, medium)]
+      if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
+      const volume = new Volume(medium, superblock, state, notices, undone, options)
+      volume.#loadBitmap(false, refuse)
       const engine = volume.engine(0)
-      engine.verify()
+      verify(engine, medium)
       if (!options.readOnly) volume.#mend(engine.upkeep, notices)
       if (options.unmarked !== true) volume.markMounted(options.now)
+      return volume
     } catch (error) {
       state.release()
       throw error
     }
-    return volume
+  }
+
+  /**
+   * @param isAnew it was loaded before
+   * @param refuse throws where what was loaded may be zeros in place of a bad block, and that matters
+   */
+  #loadBitmap(isAnew: boolean, refuse: () => void): void {
+    const { geometry } = this.superblock
+    const allocator = new Allocator(this.#medium, this.state, new Locks(this.state, 0), geometry)
+    if (isAnew) allocator.reload()
+    else allocator.load()
+    while (hearOfBadBlocks(this.#medium) !== null) {
+      refuse()
+      allocator.reload()
+    }
   }
 
   #mend(upkeep: Upkeep, notices: string[]): void {
@@ -196,8 +235,9 @@ export class Volume {
 
   #markClean(): void {
     if (!this.#marked) return
-    // Before the superblock may say so: a fence that fails, or has failed, ends this here.
-    this.#medium.fence()
+    // Before the superblock may say so: a fence that fails, or has failed, ends this here. Where a bad block was found,
+    // only times of access are lost.
+    despiteBadBlocks(() => this.#medium.fence())
     this.#writeState((superblock) => {
       superblock.set(at.state, stateClean)
       this.#countDamage(superblock)
@@ -247,12 +287,15 @@ export class Volume {
 
   /** @throws VolumeError where it has to stay read-only */
   checkWritable(): void {
-    if (readSuperblock(this.#medium).readOnly) throw new VolumeError('feature', onlyReadOnly)
+    const { superblock, readOnly } = readSuperblock(this.#medium)
+    if (readOnly) throw new VolumeError('feature', onlyReadOnly)
+    hearOfBadBlocks(this.#medium)
+    refuseBadMetadata(superblock, this.#bad.runs, this.#medium, false)
   }
 
   /** The medium is a private copy of what the device holds once more: does what opening has done to the copy before. */
   recoverCopies(): void {
-    recover(this.#medium, this.superblock.geometry, true)
+    recover(this.#medium, this.superblock.geometry, true, this.#bad)
   }
 
   /**
@@ -264,11 +307,13 @@ export class Volume {
     if (!this.#isReadOnly) return
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
+    const refuse = (): void => refuseBadMetadata(superblock, this.#bad.runs, this.#medium, false)
+    hearOfBadBlocks(this.#medium)
+    refuse()
     levelCopies(this.#medium, superblock)
     this.#superblock.load(superblock)
-    recover(this.#medium, superblock.geometry)
-    if (isAnew)
-      new Allocator(this.#medium, this.state, new Locks(this.state, 0), superblock.geometry).reload()
+    recover(this.#medium, superblock.geometry, false, this.#bad, refuse)
+    if (isAnew) this.#loadBitmap(true, refuse)
     this.#isReadOnly = false
     this.#observer = undefined
     this.#superblock.use((current) => {
@@ -283,18 +328,22 @@ export class Volume {
   /**
    * Makes it larger. No call may be under way, and engines made before are to be used no more. Its medium has the
    * further blocks already. After a loss of power it is as it was, or as it is to be.
-   * @param now ms since 1970
+   * @param now ms since 1970 @param badBlocks of all of its blocks, those that are known
    * @throws VolumeError where it cannot grow so, or is served read-only, with nothing changed; DeviceError, PmemError
    */
-  grow(gains: readonly Gain[], now: number): void {
+  grow(gains: readonly Gain[], now: number, badBlocks: readonly BlockRun[] = []): void {
     if (this.#isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
     const { superblock } = this
     const { blockCount } = superblock.geometry
     const next = planGrowth(superblock, gains)
     const { geometry } = next
-    this.#medium.check()
+    refuseBadPlaces(next, badBlocks, this.#medium, { added: superblock.segments.length })
+    hearOfBadBlocks(this.#medium)
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
     const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
+    const bad = new BadBlocks(state.words)
+    for (const { first, count } of badBlocks) bad.add(first, count)
+    noteBadBlocks(this.#medium, bad, geometry, false)
     try {
       this.#superblock.write(() => undefined)
       prepareGrowth(this.#medium, superblock, next, now)
@@ -306,6 +355,7 @@ export class Volume {
     }
     this.#outgrown.push(this.#state)
     this.#state = state
+    this.#bad = bad
     this.#superblock = new OpenSuperblock(this.#medium, state, new Locks(state, opener))
     this.#superblock.load(superblock)
     new Allocator(this.#medium, state, new Locks(state, 0), geometry).loadFrom(blockCount)
@@ -316,7 +366,10 @@ export class Volume {
   markMounted(now: number): void {
     if (this.#isReadOnly) return
     this.#marked = true
-    writeHeaders(this.#medium, this.superblock, true)
+    despiteBadBlocks(() => {
+      writeHeaders(this.#medium, this.superblock, true)
+      this.#medium.fence()
+    })
     this.#writeState((superblock) => {
       superblock.set(at.state, stateDirty)
       superblock.setNumber(at.mountedSeconds, Math.floor(now / 1000))
@@ -333,7 +386,7 @@ export class Volume {
    */
   noteDamage(what: string, now: number): void {
     // A record of what came of the failure must not reach the device; the fence alone would come after the first copy.
-    this.#medium.check()
+    const found = hearOfBadBlocks(this.#medium)
     this.lastDamage = what
     if (!this.#places.add(what)) return
     const record = (superblock: Superblock): void => this.#record(superblock, what, now)
@@ -343,6 +396,12 @@ export class Volume {
     this.onDamage(what)
     if (this.#places.isFull)
       this.onDamage(`in ${mostDamagedPlaces} places so far; further ones are counted, and not told`)
+    if (found !== null) this.noteDamage(found.message, now)
+  }
+
+  /** Blocks of the medium that are known to be bad by now. */
+  get badBlocks(): readonly BlockRun[] {
+    return this.#bad.runs
   }
 
   /** Places where damage was met since the volume was opened, as far as they are told. */
@@ -358,4 +417,31 @@ export class Volume {
   #countDamage(superblock: Superblock): void {
     recordDamageCount(superblock, this.#damageBefore + this.state.damageMet)
   }
+}
+
+/** @param found bad blocks that reading has met @throws VolumeError as readSuperblock does, with what is bad */
+function readDespiteBadBlocks(medium: Medium, found: BadBlocks): SuperblockReading {
+  try {
+    const reading = readSuperblock(medium)
+    // All of them, as what is found to be bad later ends the mount.
+    wordsOfBlock(medium, rootsBlock)
+    hearOfBadBlocks(medium)
+    return reading
+  } catch (error) {
+    hearOfBadBlocks(medium)
+    if (!(error instanceof VolumeError) || found.isEmpty) throw error
+    const names = found.runs.map(({ first }) => badBlockName({ segments: [] }, first, medium))
+    throw new VolumeError('bad-block', `${error.message} (${names.join('; ')})`)
+  }
+}
+
+/** @throws VolumeError where there is no root directory to serve */
+function verify(engine: Engine, medium: Medium): void {
+  despiteBadBlocks(() => {
+    try {
+      engine.verify()
+    } catch (error) {
+      throw hearOfBadBlocks(medium) ?? error
+    }
+  })
 }

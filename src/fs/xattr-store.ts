@@ -112,10 +112,10 @@ export class XattrStore {
   /** Copies the value that the last {@link find} has found; there must be room for it. */
   read(into: Uint8Array, start: number): void {
     const { block, blockCount, length, valueWord } = this.#entries
-    if (blockCount === 0) this.#copyOut(block, valueWord * 4, length, into, start)
+    if (blockCount === 0) this.#medium.copyOut(block, valueWord * 4, length, into, start)
     for (let n = 0; n < blockCount; n++) {
       const done = n * blockBytes
-      this.#copyOut(this.#valueBlock(n), 0, Math.min(length - done, blockBytes), into, start + done)
+      this.#medium.copyOut(this.#valueBlock(n), 0, Math.min(length - done, blockBytes), into, start + done)
     }
   }
 
@@ -410,7 +410,7 @@ export class XattrStore {
   /** Frees the blocks, from block `from` on, of the value that #entries has come to. @returns how many */
   #freeValue(tx: Transaction, from: number): number {
     const { blockCount } = this.#entries
-    for (let n = from; n < blockCount; n++) tx.free(this.#valueBlock(n), 1)
+    for (let n = from; n < blockCount; n++) tx.free(this.#valueBlockUnread(n), 1)
     return blockCount - from
   }
 
@@ -478,13 +478,14 @@ export class XattrStore {
   }
 
   #valueBlock(n: number): number {
-    const { block, valueWord } = this.#entries
-    const number = this.#medium.load32(block, valueWord + n)
+    const number = this.#valueBlockUnread(n)
     this.#area.check(number)
     return number
   }
 
-  #copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
-    this.#medium.copyOut(block, offset, length, into, start)
+  /** The same of a block that is not looked at: it may be bad, or none. */
+  #valueBlockUnread(n: number): number {
+    const { block, valueWord } = this.#entries
+    return this.#medium.load32(block, valueWord + n)
   }
 }

@@ -124,8 +124,6 @@ export interface Trimming {
 /** Where blocks lie that {@link ExtentSink.data} names: of 4 KiB each, in windows of 1 GiB. */
 export interface FileMemory {
   readonly windows: readonly Mapping[]
-  /** How often this thread has heard that one of them is bad. */
-  readonly badBlocksMet: number
 }
 
 /** Contents of regular files. */
@@ -204,8 +202,8 @@ export interface FileSystem extends Names, Attributes, Contents, Named, Trimming
    */
   readonly turns: Pick<Turns, keyof Turns>
   /**
-   * Memory that this thread may have loaded from could not be read, and loads of it have yielded zeros.
-   * @returns 0 where no answer may come of that; -EIO where the call under way has to be answered so
+   * Something that this process has mapped has failed, or was found to be bad; loads of it have yielded zeros, maybe.
+   * @returns how often that has concerned the file system by now: a call during which it changes is answered EIO
    * @throws Error where the file system has failed
    */
   attend(): number

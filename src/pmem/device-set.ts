@@ -5,6 +5,7 @@
  */
 import type { Device, OpenOptions, WindowMode } from './device.js'
 import { openDevice } from './device.js'
+import { type BlockRun, badBlocksOfVolume } from './bad-blocks.js'
 import { type DeviceRun, mapDevices, mapMore, remapDevices, wholeDevices } from './map-device.js'
 import type { MediumDescription } from './mapped-medium.js'
 
@@ -47,6 +48,16 @@ export class DeviceSet {
   /** The one after which the volume is named. */
   get first(): Device {
     return this.devices[0]!
+  }
+
+  /** What is known to be bad of them, as blocks of the medium that {@link map} describes. */
+  get badBlocks(): BlockRun[] {
+    return badBlocksOfVolume(this.#devices, this.#runs)
+  }
+
+  /** The same once it is extended so. */
+  badBlocksWith(further: DeviceSet, runs: readonly DeviceRun[]): BlockRun[] {
+    return badBlocksOfVolume([...this.#devices, ...further.#devices], [...this.#runs, ...runs])
   }
 
   /** @throws DeviceError */

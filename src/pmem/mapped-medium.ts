@@ -320,8 +320,7 @@ export class MappedMedium extends Medium {
     if (first !== null) throw this.#badBlock(first)
   }
 
-  /** The same for who has loaded nothing yet that counts. @throws DeviceError */
-  noteBadBlocks(): void {
+  override noteBadBlocks(): void {
     try {
       this.check()
     } catch (error) {
@@ -329,8 +328,7 @@ export class MappedMedium extends Medium {
     }
   }
 
-  /** How often this thread has heard of a bad block by now. What was loaded before it rose may be zeros. */
-  get badBlocksMet(): number {
+  override get badBlocksMet(): number {
     return this.#badBlocksMet
   }
 

@@ -73,6 +73,19 @@ export abstract class Medium {
   }
 
   /**
+   * The same for who has loaded nothing yet that counts: bad blocks that can be done without are only noted.
+   * @throws DeviceError
+   */
+  noteBadBlocks(): void {
+    // Memory has none.
+  }
+
+  /** How often this thread has heard of a bad block by now. What was loaded before it rose may be zeros. */
+  get badBlocksMet(): number {
+    return 0
+  }
+
+  /**
    * Copies bytes of the medium, which may run on into the blocks that follow. Other threads must see no zeros where the
    * kernel replies with the same bytes, or copies them, meanwhile: this leaves a bad block as it is, unlike a load.
    * @throws BadBlockError, or DeviceError where the device has failed

@@ -26,7 +26,7 @@ function bench(
   const bitmapBlocks = Math.ceil(blockCount / blocksPerBitmapBlock)
   const medium = RecordingMedium.ofDevices([Math.max(bitmapBlocks, 1)])
   const lanes = { laneStart: 0, laneCount: 1 }
-  const segments = [{ first: 0, blocks: blockCount, bitmapStart: 0, dataStart }]
+  const segments = [{ first: 0, device: 0, deviceBlock: 0, blocks: blockCount, bitmapStart: 0, dataStart }]
   const geometry = { blockCount, ...lanes, segments, dataStart, excluded: [] }
   setPersistentBits(medium, geometry, 0, dataStart)
   setPersistentBits(medium, geometry, blockCount, bitmapBlocks * blocksPerBitmapBlock - blockCount)

@@ -24,7 +24,7 @@ const dataStart = bitmapStart + 1
 const firstShared = dataStart
 const sharedBlocks = 3
 const lanes = { laneStart, laneCount }
-const segments = [{ first: 0, blocks: 256, bitmapStart, dataStart }]
+const segments = [{ first: 0, device: 0, deviceBlock: 0, blocks: 256, bitmapStart, dataStart }]
 const geometry = { blockCount: 256, ...lanes, dataStart, segments, excluded: [] }
 
 interface Bench {

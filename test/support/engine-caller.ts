@@ -7,6 +7,7 @@ import { AttributeChange, SET_MODE, SET_SIZE, attributeWords } from '../../src/f
 import { AllocationRequest } from '../../src/fs/allocation-request.js'
 import { CopyRequest } from '../../src/fs/copy-request.js'
 import type { Engine } from '../../src/fs/engine.js'
+import { EIO } from '../../src/fs/errno.js'
 import { FilePosition } from '../../src/fs/file-position.js'
 import { S_IFCHR } from '../../src/fs/mode.js'
 import { mostBytesPerWrite } from '../../src/fs/write-in-progress.js'
@@ -85,8 +86,17 @@ export class EngineCaller {
     this.engine.clock.setMilliseconds(milliseconds)
   }
 
+  /**
+   * What the channel of a worker would send: loads of the call, or of what it tells of, may have met a bad block.
+   */
+  #answer<Result>(call: () => Result): Result | number {
+    const before = this.engine.attend()
+    const result = call()
+    return this.engine.attend() === before ? result : -EIO
+  }
+
   lookup(parent: number, name: string): number {
-    return this.engine.lookup(parent, nameOf(name))
+    return this.#answer(() => this.engine.lookup(parent, nameOf(name)))
   }
 
   make(parent: number, name: string, mode: number, device = 0, umask = 0): number {
@@ -112,9 +122,11 @@ export class EngineCaller {
   }
 
   readlink(inode: number): string | number {
-    const sink = new Collector(this.#medium)
-    const result = this.engine.readlink(inode, sink)
-    return result < 0 ? result : sink.contents.toString('latin1')
+    return this.#answer(() => {
+      const sink = new Collector(this.#medium)
+      const result = this.engine.readlink(inode, sink)
+      return result < 0 ? result : sink.contents.toString('latin1')
+    })
   }
 
   link(inode: number, parent: number, name: string): number {
@@ -162,18 +174,20 @@ export class EngineCaller {
   }
 
   extents(inode: number, offset: number, length: number): Extent[] | number {
-    const sink = new Collector(this.#medium)
-    const result = this.engine.beginRead(
-      inode,
-      Math.floor(offset / blockBytes),
-      offset % blockBytes,
-      length,
-      sink,
-      false,
-    )
-    this.engine.endRead(inode)
-    if (result >= 0 && sink.length !== result) throw new Error(`told ${sink.length} bytes of ${result}`)
-    return result < 0 ? result : sink.extents
+    return this.#answer(() => {
+      const sink = new Collector(this.#medium)
+      const result = this.engine.beginRead(
+        inode,
+        Math.floor(offset / blockBytes),
+        offset % blockBytes,
+        length,
+        sink,
+        false,
+      )
+      this.engine.endRead(inode)
+      if (result >= 0 && sink.length !== result) throw new Error(`told ${sink.length} bytes of ${result}`)
+      return result < 0 ? result : sink.extents
+    })
   }
 
   read(inode: number, offset: number, length: number): Buffer | number {
@@ -213,12 +227,14 @@ export class EngineCaller {
 
   /** @param most bytes that there is room for; 0 asks for the length alone */
   getxattr(inode: number, name: string, most = 65536): Buffer | number {
-    const sink = new Collector(this.#medium)
-    const result = this.engine.xattrs.beginGet(inode, nameOf(name), most, sink)
-    this.engine.endRead(inode)
-    if (most > 0 && result >= 0 && sink.length !== result)
-      throw new Error(`told ${sink.length} bytes of ${result}`)
-    return result < 0 || most === 0 ? result : sink.contents
+    return this.#answer(() => {
+      const sink = new Collector(this.#medium)
+      const result = this.engine.xattrs.beginGet(inode, nameOf(name), most, sink)
+      this.engine.endRead(inode)
+      if (most > 0 && result >= 0 && sink.length !== result)
+        throw new Error(`told ${sink.length} bytes of ${result}`)
+      return result < 0 || most === 0 ? result : sink.contents
+    })
   }
 
   removexattr(inode: number, name: string): number {
@@ -226,14 +242,16 @@ export class EngineCaller {
   }
 
   listxattr(inode: number): string[] | number {
-    const names: string[] = []
-    const error = this.engine.xattrs.list(inode, {
-      name: (namespace, bytes, start, length) => {
-        const suffix = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
-        names.push(xattrPrefixes[namespace]! + suffix)
-      },
+    return this.#answer(() => {
+      const names: string[] = []
+      const error = this.engine.xattrs.list(inode, {
+        name: (namespace, bytes, start, length) => {
+          const suffix = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+          names.push(xattrPrefixes[namespace]! + suffix)
+        },
+      })
+      return error === 0 ? names : error
     })
-    return error === 0 ? names : error
   }
 
   chmod(inode: number, mode: number): number {
@@ -298,16 +316,18 @@ export class EngineCaller {
 
   /** At most `most` entries after a cookie. */
   readdir(inode: number, cookie: readonly [number, number] = [0, 0], most = Infinity): Entry[] | number {
-    const entries: Entry[] = []
-    const error = this.engine.readdir(inode, cookie[0], cookie[1], {
-      entry(number, type, bytes, start, length, low, high) {
-        if (entries.length >= most) return false
-        const name = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
-        entries.push({ name, inode: number, type, cookie: [low, high] })
-        return true
-      },
+    return this.#answer(() => {
+      const entries: Entry[] = []
+      const error = this.engine.readdir(inode, cookie[0], cookie[1], {
+        entry(number, type, bytes, start, length, low, high) {
+          if (entries.length >= most) return false
+          const name = Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+          entries.push({ name, inode: number, type, cookie: [low, high] })
+          return true
+        },
+      })
+      return error === 0 ? entries : error
     })
-    return error === 0 ? entries : error
   }
 
   /** The entries of a directory without its dots. */

@@ -40,7 +40,7 @@ export class RecordingMedium extends Medium {
   #base: readonly Uint8Array[] = []
   #events: RecordedEvent[] | null = null
   /** What the next fence has to carry out first: copies and 8-byte stores. */
-  #steps: (() => void)[] = []
+  protected steps: (() => void)[] = []
 
   /** @param windows bytes of each window; all but a device's last are 1 GiB */
   constructor(windows: readonly Uint8Array[]) {
@@ -92,7 +92,7 @@ export class RecordingMedium extends Medium {
 
   store64(block: number, word: number, low: number, high: number): void {
     if (word % 2 !== 0) throw new Error('an 8-byte store at an odd word')
-    this.#steps.push(() => {
+    this.steps.push(() => {
       const at = this.wordOf(block) + word
       this.wordsOf(block)[at] = low
       this.wordsOf(block)[at + 1] = high
@@ -104,7 +104,7 @@ export class RecordingMedium extends Medium {
   storeLine(block: number, word: number, line: Int32Array): void {
     if (word % lineWords !== 0) throw new Error('a line at a word that starts none')
     const bytes = new Uint8Array(line.slice(0, lineWords).buffer)
-    this.#steps.push(() =>
+    this.steps.push(() =>
       this.#stream(block, word * 4, bytes.length, (to, at) => {
         to.set(bytes, at)
       }),
@@ -122,7 +122,7 @@ export class RecordingMedium extends Medium {
   copyIn(block: number, offset: number, from: TransferBuffer, start: number, length: number): void {
     if (start + length > from.bytes.length) throw new Error('the copy reads beyond its buffer')
     if (length < 0) throw new Error(`a copy of ${length} bytes`)
-    this.#steps.push(() =>
+    this.steps.push(() =>
       this.#stream(block, offset, length, (bytes, at, done, part) =>
         bytes.set(from.bytes.subarray(start + done, start + done + part), at),
       ),
@@ -133,7 +133,7 @@ export class RecordingMedium extends Medium {
     const start = this.byteOf(from) + fromOffset
     const source = this.bytesOf(from)
     if (start + length > source.length) throw new Error('tests copy within one window')
-    this.#steps.push(() =>
+    this.steps.push(() =>
       this.#stream(block, offset, length, (bytes, at, done, part) =>
         bytes.set(source.subarray(start + done, start + done + part), at),
       ),
@@ -161,8 +161,8 @@ export class RecordingMedium extends Medium {
   }
 
   fence(): void {
-    for (const step of this.#steps) step()
-    this.#steps = []
+    for (const step of this.steps) step()
+    this.steps = []
     this.fences++
     this.#events?.push({ kind: 'fence', at: 0, length: this.bytes.length * windowBytes, bytes: null })
   }

@@ -7,6 +7,7 @@ import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { Volume } from '../../src/fs/volume.js'
+import type { BlockRun } from '../../src/pmem/bad-blocks.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import { EngineCaller } from './engine-caller.js'
 import { devicesFor, mediumOf } from './medium-in-use.js'
@@ -58,17 +59,28 @@ export class TestVolume {
   readonly #beginsWithLast: boolean
   #isOpen = true
 
-  private constructor(medium: RecordingMedium, now: number, data: DataMode, beginsWithLast = false) {
+  private constructor(
+    medium: RecordingMedium,
+    now: number,
+    data: DataMode,
+    beginsWithLast = false,
+    badBlocks: readonly BlockRun[] = [],
+  ) {
     this.medium = medium
     this.#data = data
     this.#beginsWithLast = beginsWithLast
-    this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data })
+    this.volume = Volume.open(medium, { readOnly: false, now, isChecked: true, data, badBlocks })
     this.caller = this.#newCaller(now)
   }
 
   /** @throws VolumeError */
-  static open(medium: RecordingMedium, now = epoch, data: DataMode = 'inplace'): TestVolume {
-    return new TestVolume(medium, now, data)
+  static open(
+    medium: RecordingMedium,
+    now = epoch,
+    data: DataMode = 'inplace',
+    badBlocks: readonly BlockRun[] = [],
+  ): TestVolume {
+    return new TestVolume(medium, now, data, false, badBlocks)
   }
 
   /** A new volume of devices of so many blocks. A single number leaves it to device-count.ts how many there are. */

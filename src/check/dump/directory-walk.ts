@@ -53,6 +53,10 @@ function* blocksBelow(
     return
   }
   seen.add(block)
+  if (!view.canRead(block)) {
+    damage.push(`${isLeaf ? 'leaf' : 'node'} ${block} is bad`)
+    return
+  }
   yield { block, isLeaf, level, entry }
   if (isLeaf) return
   if (level >= tallestDirectory) {

@@ -23,7 +23,7 @@ function dumpExtents(view: VolumeView, inode: Inode): DumpSection {
   let dataBlocks = 0
   tree.walk(inode.number, inode.root, inode.height, (index, block, isUnwritten) => {
     dataBlocks++
-    const state = isUnwritten ? 'unwritten' : 'written'
+    const state = view.bad.has(block) ? 'bad' : isUnwritten ? 'unwritten' : 'written'
     const last = rows.at(-1)
     const isNext = last && last.index + last.count === index && last.block + last.count === block
     if (isNext && last.state === state) last.count++

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The dump of devices, as the command line wants it. It locks nobody out: a mounted volume is told as it is now. */
+import type { BadBlocks } from '../../fs/bad-blocks.js'
 import { readSuperblock } from '../../fs/superblock.js'
 import { VolumeError } from '../../fs/volume-error.js'
 import type { MappedMedium } from '../../pmem/mapped-medium.js'
@@ -19,7 +20,7 @@ export interface DeviceDump {
 export function dumpDevices(named: readonly string[], request: DumpRequest): DeviceDump {
   try {
     return withDevices(named, { access: 'read-only', exclusive: false }, (devices) =>
-      withMedium(devices, 'read-only', (medium) => dumpMedium(medium, named, request)),
+      withMedium(devices, 'read-only', (medium, bad) => dumpMedium(medium, bad, named, request)),
     )
   } catch (error) {
     const problem =
@@ -29,9 +30,14 @@ export function dumpDevices(named: readonly string[], request: DumpRequest): Dev
   }
 }
 
-function dumpMedium(medium: MappedMedium, named: readonly string[], request: DumpRequest): DeviceDump {
+function dumpMedium(
+  medium: MappedMedium,
+  bad: BadBlocks,
+  named: readonly string[],
+  request: DumpRequest,
+): DeviceDump {
   try {
-    return { sections: dumpVolume(medium, readSuperblock(medium).superblock, request), problem: null }
+    return { sections: dumpVolume(medium, readSuperblock(medium).superblock, request, bad), problem: null }
   } catch (error) {
     if (!(error instanceof VolumeError) || error.code === 'foreign') throw error
     // Where nothing holds, what lies in the superblock's places is all there is to tell.

@@ -87,7 +87,7 @@ function deviceText(device: number): string {
 function targetOf(view: VolumeView, inode: Inode): DumpField[] {
   if ((inode.mode & S_IFMT) !== S_IFLNK) return []
   const inline = (inode.flags & flagInlineData) !== 0
-  if (!inline && !view.isShared(inode.root)) return []
+  if (!inline && !(view.isShared(inode.root) && view.canRead(inode.root))) return []
   const block = inline ? inode.block : inode.root
   const length = Math.min(sizeOf(inode), inline ? inlineBytes : longestTargetBytes)
   const start = view.medium.byteOf(block) + (inline ? (inode.word + layout.word.inline) * 4 : 0)
@@ -100,7 +100,7 @@ const mostValueBytes = 64
 function xattrRows(view: VolumeView, inode: Inode, damage: string[]): DumpRow[] {
   const rows: DumpRow[] = []
   const canUse = (block: number): boolean => {
-    const isData = view.isShared(block)
+    const isData = view.isShared(block) && view.canRead(block)
     if (!isData) damage.push(`attribute block ${block} is not in the data area`)
     return isData
   }

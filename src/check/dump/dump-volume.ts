@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Prints the structures of a volume by their tables in layout/. Like the check, it ends on any damage. */
+import type { BadBlocks } from '../../fs/bad-blocks.js'
 import type { Superblock } from '../../fs/superblock.js'
 import type { Medium } from '../../pmem/medium.js'
 import { VolumeView } from '../volume-view.js'
@@ -18,9 +19,14 @@ export type DumpRequest =
   | { readonly what: 'inode' | 'dir' | 'blocks'; readonly inode: number }
 
 /** @param superblock as readSuperblock (src/fs/superblock.ts) gives it @throws NotThereError */
-export function dumpVolume(medium: Medium, superblock: Superblock, request: DumpRequest): DumpSection[] {
+export function dumpVolume(
+  medium: Medium,
+  superblock: Superblock,
+  request: DumpRequest,
+  bad?: BadBlocks,
+): DumpSection[] {
   if (request.what === 'superblock') return dumpSuperblocks(medium)
-  const view = new VolumeView(medium, superblock)
+  const view = new VolumeView(medium, superblock, bad)
   const problems = view.geometryProblems()
   const head = request.what === 'overview' ? [dumpSuperblock(superblock)] : []
   if (problems.length > 0) return [...head, section('superblock', [], [], problems)]

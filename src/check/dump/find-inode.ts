@@ -27,10 +27,12 @@ export function findInode(view: VolumeView, number: number): Inode | string {
   let block = view.word(rootsBlock, roots.word.tableRoot)
   for (let level = tableHeight - 1; level >= 0; level--) {
     if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
+    if (!view.canRead(block)) return `the inode table is damaged: block ${block} of its map is bad`
     block = view.word(block, childIndex(index, level) * mapEntryWords)
     if (block === 0) throw new NotThereError(`there is no inode ${number}: the table has a hole there`)
   }
   if (!view.isShared(block)) return `the inode table is damaged: it names block ${block}`
+  if (!view.canRead(block)) return `block ${block}, in which inode ${number} stands, is bad`
   const inode = new Inode(view.medium)
   inode.point(number, block, wordOfInode(number))
   return inode

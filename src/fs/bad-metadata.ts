@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * Bad blocks where a volume has something that it cannot do without. The log, the roots and the headers are needed
+ * whatever is served, and the superblocks and the bitmap as soon as anything changes. Bad blocks elsewhere concern
+ * who needs what lies there.
+ */
+import { headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
+import { badBlockText } from '../pmem/bad-block-error.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
+import type { Medium } from '../pmem/medium.js'
+import type { BadBlocks } from './bad-blocks.js'
+import { counted } from './counted.js'
+import { DataArea } from './data-area.js'
+import { type Geometry, bitmapBlocksFor, byteOfBlock } from './geometry.js'
+import { deviceSegments } from './segments.js'
+import { type Superblock, copyName } from './superblock.js'
+import { VolumeError } from './volume-error.js'
+
+/** Runs that a volume is opened with, at the most: a device with more is to be replaced. */
+export const mostBadRuns = 512
+const mostNamed = 8
+
+export interface Area extends BlockRun {
+  readonly what: string
+  /** Not even a volume that is served read-only does without it. */
+  readonly isVital: boolean
+}
+
+/** The fixed areas of a volume, for messages and for looks at all of them. */
+export function areasOf(superblock: Superblock): Area[] {
+  const { laneStart, laneCount, segments } = superblock.geometry
+  const vital = (first: number, count: number, what: string): Area => ({ first, count, what, isVital: true })
+  return [
+    ...deviceSegments(superblock).map(({ first }) => vital(first + headerBlock, 1, 'the header of a device')),
+    vital(rootsBlock, 1, 'the roots of the file system'),
+    vital(laneStart, laneCount * laneBlocks, 'the undo log'),
+    ...superblock.copyBlocks.map((first, n) => ({
+      first,
+      count: 1,
+      what: `the ${copyName(n).replace(/,$/, '')}`,
+      isVital: false,
+    })),
+    ...segments.map(({ bitmapStart, blocks }) => ({
+      first: bitmapStart,
+      count: bitmapBlocksFor(blocks),
+      what: 'the block bitmap',
+      isVital: false,
+    })),
+  ]
+}
+
+interface BadArea {
+  readonly block: number
+  readonly area: Area
+}
+
+/** The first bad block without which nothing can be served, or nothing can be changed; or null. */
+function badAreaOf(superblock: Superblock, runs: readonly BlockRun[], readOnly: boolean): BadArea | null {
+  for (const area of areasOf(superblock)) {
+    if (readOnly && !area.isVital) continue
+    const run = runs.find(({ first, count }) => first < area.first + area.count && first + count > area.first)
+    if (run !== undefined) return { block: Math.max(run.first, area.first), area }
+  }
+  return null
+}
+
+/** A bad block, for people. @param medium null where no device has a name */
+export function badBlockName(
+  geometry: Pick<Geometry, 'segments'>,
+  block: number,
+  medium: Pick<Medium, 'pathAt'> | null,
+): string {
+  return badBlockText(block, medium?.pathAt(block) ?? 'the device', byteOfBlock(geometry, block))
+}
+
+/** @throws VolumeError where a volume with these bad blocks cannot be served so */
+export function refuseBadMetadata(
+  superblock: Superblock,
+  runs: readonly BlockRun[],
+  medium: Pick<Medium, 'pathAt'>,
+  readOnly: boolean,
+): void {
+  if (runs.length > mostBadRuns)
+    throw new VolumeError(
+      'bad-block',
+      `it has bad blocks in more than ${mostBadRuns} places: replace the device`,
+    )
+  const bad = badAreaOf(superblock, runs, readOnly)
+  if (bad === null) return
+  const { area, block } = bad
+  const advice = area.isVital
+    ? 'it cannot be mounted before the error is cleared (ndctl clear-errors); check it with fsck then, and restore what is damaged from a backup'
+    : 'it can only be mounted read-only (-o ro): copy its files elsewhere'
+  throw new VolumeError(
+    'bad-block',
+    `${badBlockName(superblock.geometry, block, medium)}, and holds ${area.what}; ${advice}`,
+  )
+}
+
+/**
+ * The same of what is to be written by mkfs or grow: no block of its fixed areas may be bad.
+ * @param added segments from this one on are new
+ * @param tableBlocks of the data areas, from the first of them on, that are written as well
+ * @throws VolumeError
+ */
+export function refuseBadPlaces(
+  superblock: Superblock,
+  runs: readonly BlockRun[],
+  medium: Pick<Medium, 'pathAt'>,
+  { added = 0, tableBlocks = 0 }: { readonly added?: number; readonly tableBlocks?: number },
+): void {
+  const { geometry, segments } = superblock
+  const start = segments[added]?.first ?? geometry.blockCount
+  const areas: BlockRun[] = [
+    ...areasOf(superblock),
+    { first: geometry.dataStart, count: tableBlocks },
+  ].filter(({ first }) => first >= start)
+  for (const area of areas) {
+    const run = runs.find(({ first, count }) => first < area.first + area.count && first + count > area.first)
+    if (run === undefined) continue
+    const name = badBlockName(geometry, Math.max(run.first, area.first), medium)
+    throw new VolumeError(
+      'bad-block',
+      `${name}, and the file system would need it: clear the error first (ndctl clear-errors), or leave the device out`,
+    )
+  }
+}
+
+/** The devices of a volume by the names that they have before it is mapped. */
+export function namesOf({ segments }: Superblock, paths: readonly string[]): Pick<Medium, 'pathAt'> {
+  return {
+    pathAt: (block) => paths[segments.findLast(({ first }) => first <= block)?.device ?? 0] ?? null,
+  }
+}
+
+/** Has the medium note bad blocks that are found from now on, as long as the rest can be served without them. */
+export function noteBadBlocks(medium: Medium, bad: BadBlocks, geometry: Geometry, readOnly: boolean): void {
+  const area = new DataArea(geometry)
+  const { laneStart, laneCount } = geometry
+  medium.onBadBlock = (block) => {
+    const isOfLog = block >= laneStart && block < laneStart + laneCount * laneBlocks
+    const canDoWithout = area.holdsRun(block, 1) || (readOnly && block !== rootsBlock && !isOfLog)
+    return canDoWithout && bad.add(block)
+  }
+}
+
+/** A line about the bad blocks of a volume for each device that has any. */
+export function badBlockNotices(
+  runs: readonly BlockRun[],
+  medium: Pick<Medium, 'pathAt'>,
+  consequence = 'files that have them give EIO there, and fsck names these',
+): string[] {
+  const ofPath = new Map<string, BlockRun[]>()
+  for (const run of runs) {
+    const path = medium.pathAt(run.first) ?? 'the device'
+    ofPath.set(path, [...(ofPath.get(path) ?? []), run])
+  }
+  return [...ofPath].map(([path, list]) => {
+    const count = list.reduce((sum, run) => sum + run.count, 0)
+    return `${counted(count, 'bad block')} on ${path} (${runsText(list)}): ${consequence}`
+  })
+}
+
+function runsText(runs: readonly BlockRun[]): string {
+  const named = runs
+    .slice(0, mostNamed)
+    .map(({ first, count }) => (count === 1 ? `${first}` : `${first} to ${first + count - 1}`))
+  return runs.length > mostNamed ? `${named.join(', ')} and others` : named.join(', ')
+}

@@ -90,7 +90,7 @@ async function refuseAll(
   commands: readonly (readonly [string, number])[],
   at: number,
 ) {
-  const cause = `cannot access ${device} at byte ${at}: its disk is full, it was cut short, or its medium is bad (SIGBUS)`
+  const cause = `cannot access ${device} at byte ${at}: its disk is full, or it was cut short (SIGBUS)`
   for (const [command, exitCode] of commands)
     await refuse(t, [command, device], exitCode, `${command}: ${cause}`)
 }

@@ -116,4 +116,4 @@ function inMemory(files: FileSystem, forgets: ForgetReceiver | null): ServedFile
 }
 
 /** Its contents lie in the JavaScript heap. */
-const noMemory: FileMemory = { windows: [], badBlocksMet: 0 }
+const noMemory: FileMemory = { windows: [] }

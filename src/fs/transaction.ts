@@ -309,7 +309,7 @@ export class Transaction {
     // Entries that are not durable yet undo nothing, but are read like the others.
     if (this.#unsealed) this.#medium.fence()
     for (let n = this.#entries - 1; n >= 0; n--) {
-      // A fence that has met a bad block has stored nothing of its list. What it would have saved is unchanged.
+      // A fence that has met a bad block may have stored a part of its list. What it did not save is unchanged.
       if (entryHolds(this.#medium, this.#lane, n, this.#low, this.#high))
         undo(this.#medium, this.#geometry, this.#lane, n, this.#bad)
     }

@@ -124,8 +124,6 @@ export interface Trimming {
 /** Where blocks lie that {@link ExtentSink.data} names: of 4 KiB each, in windows of 1 GiB. */
 export interface FileMemory {
   readonly windows: readonly Mapping[]
-  /** How often this thread has heard that one of them is bad. */
-  readonly badBlocksMet: number
 }
 
 /** Contents of regular files. */

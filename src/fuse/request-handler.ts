@@ -9,7 +9,7 @@ import { STOP } from '../native/index.js'
 import { attention } from '../pmem/medium-failure.js'
 import { createTransferBuffer, releaseTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import type { ChannelParts, StopPlace } from './channel.js'
-import type { FileMemory, FileSystem } from './file-system.js'
+import type { FileSystem } from './file-system.js'
 import { maxWriteBytes } from './init.js'
 import { Message } from './message.js'
 import { DeviceNotices } from './notices.js'
@@ -40,11 +40,12 @@ export class RequestHandler {
   readonly #statistics: Statistics
   readonly #notices: DeviceNotices
   readonly #patience: Patience
-  readonly #memory: FileMemory
   #files: FileSystem
   #server: Server
-  /** {@link FileMemory.badBlocksMet} when the last request was begun. */
-  metBefore = 0
+  /** What {@link FileSystem.attend} gave last. */
+  #concerns = 0
+  /** What that was when the last request was begun. */
+  concernsBefore = 0
   /** Handles requests and prints them; null where nothing is to be printed. */
   #traced: ReturnType<typeof traced>
 
@@ -59,7 +60,6 @@ export class RequestHandler {
     this.#statistics = parts.statistics
     this.#notices = new DeviceNotices(parts.fd)
     this.#patience = patience
-    this.#memory = parts.memory
     this.#files = parts.files
     this.#server = this.#serverOf(parts.files, parts.options)
     this.#traced = traced(this.#server, this.message)
@@ -94,15 +94,15 @@ export class RequestHandler {
     this.setClock()
     // What was found before this call is not its concern.
     if (attention() !== this.#buffer.words[this.#block.attended]) this.attend()
-    const before = this.#memory.badBlocksMet
+    const before = this.#concerns
     const result = this.#traced === null ? this.#server.handle() : this.#traced.handle()
-    this.metBefore = before
+    this.concernsBefore = before
     return this.#unlessSpoilt(result, before)
   }
 
   /**
    * Answers the request in the message with a call that was put off and is over.
-   * @param before {@link metBefore} of its first part @returns as {@link handle}
+   * @param before {@link concernsBefore} of its first part @returns as {@link handle}
    */
   finish(call: LongCall, before: number): number {
     const result = this.#traced === null ? this.#server.finish(call) : this.#traced.finish(call)
@@ -114,17 +114,17 @@ export class RequestHandler {
    * @returns whether a reply that is ready may have come of it
    */
   attend(): boolean {
+    const before = this.#concerns
     // What comes meanwhile is heard of next time.
-    const before = this.#memory.badBlocksMet
     this.#buffer.words[this.#block.attended] = attention()
-    this.#files.attend()
-    return this.#memory.badBlocksMet !== before
+    this.#concerns = this.#files.attend()
+    return this.#concerns !== before
   }
 
-  /** Other requests may have been served within the call, and have been told of what it met. */
+  /** Other requests may have been served within the call. */
   #unlessSpoilt(result: number, before: number): number {
     if (attention() !== this.#buffer.words[this.#block.attended]) this.attend()
-    return this.#memory.badBlocksMet === before || result === NO_REPLY || result === putOff ? result : -EIO
+    return this.#concerns === before || result === NO_REPLY || result === putOff ? result : -EIO
   }
 
   /** What serves from now on. */

@@ -30,7 +30,7 @@ export class RequestTurns {
   /** Calls that somebody waits for, and where their requests lie. */
   readonly #calls: LongCall[] = []
   readonly #places: number[] = []
-  /** {@link RequestHandler.metBefore} of each. */
+  /** {@link RequestHandler.concernsBefore} of each. */
   readonly #before: number[] = []
   #servedBetween = 0
 
@@ -52,7 +52,7 @@ export class RequestTurns {
   putOff(place: number): void {
     this.#calls.push(this.#handler.files.turns.last!)
     this.#places.push(place)
-    this.#before.push(this.#handler.metBefore)
+    this.#before.push(this.#handler.concernsBefore)
   }
 
   /** Does a part if it is time to. @param hasCome whether there is a request to serve */

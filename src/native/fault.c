@@ -28,7 +28,7 @@ enum { MOST_BAD_PAGES = 256, BEING_FILLED = -1 };
 static struct bad_page bad_pages[MOST_BAD_PAGES];
 /* No entry from here on was ever filled. */
 static _Atomic int32_t bad_pages_used;
-static _Atomic int32_t replaced_pages;
+int32_t replaced_pages;
 
 _Static_assert(sizeof(struct bad_page) == 3 * sizeof(int32_t), "as in index.ts");
 
@@ -89,7 +89,7 @@ bool note_bad_page(int32_t mapping, int32_t page, bool is_replaced)
 	if (!bad)
 		return false;
 	if (is_replaced && !atomic_exchange(&bad->is_replaced, 1)) {
-		atomic_fetch_add(&replaced_pages, 1);
+		__atomic_add_fetch(&replaced_pages, 1, __ATOMIC_SEQ_CST);
 		is_news = true;
 	}
 	if (is_news)
@@ -97,11 +97,11 @@ bool note_bad_page(int32_t mapping, int32_t page, bool is_replaced)
 	return true;
 }
 
-bool touches_replaced(int64_t mapping, int64_t offset, int64_t length)
+bool find_replaced(int64_t mapping, int64_t offset, int64_t length)
 {
 	int64_t first = offset / (int64_t)page_size(), last = (offset + length - 1) / (int64_t)page_size();
 
-	if (!atomic_load(&replaced_pages) || !length)
+	if (!length)
 		return false;
 	for (int32_t i = 0; i < atomic_load(&bad_pages_used); i++) {
 		struct bad_page *bad = &bad_pages[i];
@@ -121,7 +121,7 @@ void forget_bad_pages(int32_t mapping)
 		if (atomic_load(&bad->mapping) != mapping)
 			continue;
 		if (atomic_exchange(&bad->is_replaced, 0))
-			atomic_fetch_sub(&replaced_pages, 1);
+			__atomic_sub_fetch(&replaced_pages, 1, __ATOMIC_SEQ_CST);
 		atomic_store(&bad->mapping, 0);
 	}
 }

@@ -137,8 +137,14 @@ int under_guard(int (*work)(void *context), void *context);
  * news. `is_replaced`: zeros take its place now. False: there are too many.
  */
 bool note_bad_page(int32_t mapping, int32_t page, bool is_replaced);
+/* How many pages zeros have taken the place of. */
+extern int32_t replaced_pages;
+bool find_replaced(int64_t mapping, int64_t offset, int64_t length);
 /* Whether zeros have taken the place of some page of these bytes, or are about to. */
-bool touches_replaced(int64_t mapping, int64_t offset, int64_t length);
+static inline bool touches_replaced(int64_t mapping, int64_t offset, int64_t length)
+{
+	return __atomic_load_n(&replaced_pages, __ATOMIC_SEQ_CST) && find_replaced(mapping, offset, length);
+}
 void forget_bad_pages(int32_t mapping);
 
 /* --- exchange.c and ring.c --- */

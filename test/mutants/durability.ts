@@ -3,12 +3,12 @@
 import { type Mutant, calls, mutantsOf } from './mutant.js'
 
 const persist = mutantsOf('src/native/persist.c', [
-  ['what is due is never flushed', 'flush_lines(persister->due, persister->due_end - persister->due);', ''],
+  ['what is due is never flushed', '	flush_lines(due, end - due);', '	(void)due, (void)end;'],
   [
     'the last line of a range is skipped',
-    'flush_lines(persister->due, persister->due_end - persister->due);',
-    `size_t length = persister->due_end - persister->due;
-	flush_lines(persister->due, length > CACHE_LINE_BYTES ? length - CACHE_LINE_BYTES : length);`,
+    'flush_lines(due, end - due);',
+    `size_t length = end - due;
+	flush_lines(due, length > CACHE_LINE_BYTES ? length - CACHE_LINE_BYTES : length);`,
   ],
   [
     'what was due is dropped for the next range',
@@ -84,18 +84,18 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'a copied page is not synced',
-    '		memmove(to.address, from, length);\n		make_durable(persister, &to, length);',
-    '		memmove(to.address, from, length);',
+    '		memmove(to.address, from.address, length);\n		make_durable(persister, &to, length);',
+    '		memmove(to.address, from.address, length);',
   ],
   [
     'a copy goes through the caches and is not flushed',
-    'plain = nontemporal_copy(to.address, from, length);',
-    'plain = (struct plain_bytes){ 0, 0 };\n	memmove(to.address, from, length);',
+    'plain = nontemporal_copy(to.address, from.address, length);',
+    'plain = (struct plain_bytes){ 0, 0 };\n		memmove(to.address, from.address, length);',
   ],
   [
     'what a copy has stored plainly is not flushed',
-    '		flush_plain(persister, to.address, length, plain);\n	return 0;',
-    '		(void)plain;\n	return 0;',
+    '			flush_plain(persister, to.address, length, plain);',
+    '			(void)plain;',
   ],
   ['the head of a copy is not flushed', '	if (plain.head)\n		flush_later(persister, to, plain.head);\n', ''],
   [
@@ -115,7 +115,7 @@ const persist = mutantsOf('src/native/persist.c', [
     '	to.address += CACHE_LINE_BYTES;\n	make_durable(persister, &to, sizeof(value));',
   ],
   ['a fence within a list is left out', '	case STEP_FENCE:\n		make_all_durable(persister);', '	case STEP_FENCE:'],
-  ['the fence at the end of a list is left out', '	make_all_durable(&persister);\n', ''],
+  ['the fence at the end of a list is left out', '	make_all_durable(context);\n', '	(void)context;\n'],
   [
     'a list that names failed memory is carried out',
     '	if (has_failed(steps, count))\n		return give(env, -EIO);',
@@ -124,12 +124,24 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'zeros go through the caches and are not flushed',
-    'plain = nontemporal_zero(to.address, length);',
-    'plain = (struct plain_bytes){ 0, 0 };\n	memset(to.address, 0, length);',
+    'struct plain_bytes plain = nontemporal_zero(to->address, zeroing->length);',
+    'struct plain_bytes plain = { 0, 0 };\n\n	memset(to->address, 0, zeroing->length);',
   ],
-  ['plain zeros are not flushed', '		flush_plain(&persister, to.address, length, plain);\n', ''],
+  ['plain zeros are not flushed', '		flush_plain(&persister, to->address, zeroing->length, plain);\n', ''],
   ['plain zeros are due, and not flushed', '		flush_due(&persister);\n	}\n	return', '	}\n	return'],
-  ['nobody is told that zeros are to be synced', 'give(env, to.how == PERSIST_PAGES)', 'give(env, 0)'],
+  ['nobody is told that zeros are to be synced', 'return to->how == PERSIST_PAGES;', 'return 0;'],
+  [
+    'zeros in the place of a bad page are taken for what it holds',
+    'return !error && touches_replaced(mapping, offset, length) ? -EIO : error;',
+    'return error;',
+    'native/bad-pages',
+  ],
+  [
+    'a bad page that is met at the end of a list is not told',
+    '		error = error ? error : -EIO;\n',
+    '',
+    'native/bad-pages',
+  ],
 ])
 
 const nontemporal = mutantsOf('src/native/nontemporal.c', [
@@ -298,8 +310,8 @@ const medium = mutantsOf('src/pmem/mapped-medium.ts', [
   ],
   [
     'the last step of a list is lost',
-    'list.words[0] = this.#count\n',
-    'list.words[0] = Math.max(0, this.#count - 1)\n',
+    'this.#list.words[0] = count\n',
+    'this.#list.words[0] = Math.max(0, count - 1)\n',
   ],
   ['order does nothing', '    this.#step(STEP_FENCE)\n', ''],
   ['zeros are not synced', '      if (result > 0) this.#flush(window, at, part)\n', ''],
@@ -311,8 +323,14 @@ const medium = mutantsOf('src/pmem/mapped-medium.ts', [
   ],
   [
     'fences never reach the helper',
-    'const error = native.persist(list.mapping, 0)',
+    'const error = native.persist(this.#list.mapping, 0)',
     'const error = 0 as number',
+  ],
+  [
+    'what a load has found in the place of a bad block becomes durable',
+    '    if (attention() !== this.#attended) this.check()\n    this.#carryOut',
+    '    this.#carryOut',
+    'pmem/bad-blocks',
   ],
 ])
 

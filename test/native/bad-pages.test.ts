@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Pages that the device cannot read: what native calls give, and what loads of JavaScript find. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import {
   MAP_COPY_ON_WRITE,
   MAP_READ_ONLY,
@@ -28,6 +28,9 @@ import {
 } from './memory.js'
 import { startNativeWorker } from './native-worker.js'
 
+// Each device that can go bad is a process.
+tap.setTimeout(120_000)
+
 const page = 4096
 const pages = 16
 const failures = new Int32Array(native.failures())
@@ -47,8 +50,12 @@ function badOf(mapping: Mapping): { bad: number[]; replaced: number[] } {
 }
 
 /** A mapping of pages of sevens on a device that can go bad. */
-async function mapped(t: Test, flags = 0): Promise<{ device: BadDevice; memory: Memory; fd: number }> {
-  const device = await BadDevice.make(t, (pages + 2) * page)
+async function mapped(
+  t: Test,
+  flags = 0,
+  made?: BadDevice,
+): Promise<{ device: BadDevice; memory: Memory; fd: number }> {
+  const device = made ?? (await BadDevice.make(t, (pages + 2) * page))
   const fd = openSync(device.path, 'r+')
   t.teardown(() => closeSync(fd))
   const whole = native.map(fd, 2 * page, pages * page, 0) as Mapping
@@ -94,9 +101,10 @@ void test('what the helper stores meets it, and no zeros take its place', async 
     'copy from it, of few bytes': (bad, other) => [copied(other, page, bad, 5 * page + 1, 7)],
     'store of 8 bytes': (bad) => [stored64(bad, 5 * page + 8, 1, 2)],
   }
+  const device = await BadDevice.make(t, (pages + 2) * page)
   for (const how of [PERSIST_PAGES, PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY])
     for (const [name, list] of Object.entries(steps)) {
-      const { device, memory } = await mapped(t, how)
+      const { memory } = await mapped(t, how, device)
       const { mapping, bytes, words } = memory
       const [other, lists] = [anonymous(t, 2 * page), anonymous(t, page)]
       other.bytes.fill(source)

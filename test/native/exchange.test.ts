@@ -5,10 +5,12 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { LOCK_WAITED, exchangeBlock, native } from '../../src/native/index.js'
+import { EHWPOISON } from '../../src/fs/errno.js'
+import { LOCK_WAITED, exchangeBlock, failureWord, native } from '../../src/native/index.js'
+import { BadDevice } from '../support/bad-device.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
 import { type FuseServer, counters, layout, startFuseServer } from './fuse-server.js'
-import { type Memory, anonymous, errno } from './memory.js'
+import { type Memory, anonymous, errno, memoryOf } from './memory.js'
 
 /** MNT_FORCE | MNT_DETACH of umount2(2): ends every request that waits, with an error. */
 const forceAndDetach = 1 | 2
@@ -253,4 +255,76 @@ void test('a request is waited for as long as was said', async (t) => {
   }
   words[exchangeBlock.stop] = 1
   t.equal(native.exchange(mapping, layout.block), -errno.EINTR)
+})
+
+// The last one: the blocks of the others say that they have heard of nothing.
+void test('a reply with a piece that is bad is EIO, and no zeros', async (t) => {
+  const page = 4096
+  const device = await BadDevice.make(t, 16 * page)
+  const fd = openSync(device.path, 'r+')
+  t.teardown(() => closeSync(fd))
+  const disk = memoryOf(t, native.map(fd, 0, 16 * page, 0))
+  disk.bytes.fill(7)
+  const { path, server, memory } = await mountServer(t)
+  const { words, mapping } = memory
+  const file = await within('open', open(join(path, 'pieces')))
+  // Nobody answers any more: it ends when the mount does, which comes after.
+  t.teardown(() => void file.close().catch(() => undefined))
+  await halt(server, memory)
+  const failures = new Int32Array(native.failures())
+  const attended = () => (words[exchangeBlock.attended] = failures[failureWord.attention]!)
+  const exchange = () => native.exchange(mapping, layout.block)
+
+  /** Has a read come in, and makes its reply of a piece of the disk. */
+  const reply = (offset: number, length: number): Promise<string> => {
+    const data = Buffer.alloc(length)
+    const answered = file.read(data, 0, length, 0).then(
+      ({ bytesRead }) => `${bytesRead} of ${data[0]}`,
+      (error: unknown) => String((error as NodeJS.ErrnoException).code),
+    )
+    Atomics.store(words, exchangeBlock.stop, 0)
+    t.ok(exchange() > 40)
+    Atomics.store(words, exchangeBlock.stop, 1)
+    const unique = words.subarray(layout.request / 4 + 2, layout.request / 4 + 4)
+    words.set([16 + length, 0, ...unique], exchangeBlock.reply)
+    words[exchangeBlock.replyBytes] = 16
+    words[exchangeBlock.pieceCount] = 1
+    words.set([disk.mapping, offset, length], layout.pieceList / 4)
+    return within('read', answered)
+  }
+
+  attended()
+  for (const length of [100, 2048, page]) {
+    const answered = reply(3 * page, length)
+    t.equal(exchange(), -errno.EINTR)
+    t.equal(await answered, `${length} of 7`)
+  }
+
+  device.spoil(5, 6, 7, 8)
+  let answered = reply(5 * page, page)
+  t.equal(exchange(), -errno.EINTR)
+  t.equal(words[exchangeBlock.replyErrno], errno.EFAULT, 'the kernel does not get at it')
+  t.equal(await answered, 'EIO')
+  t.not(failures[failureWord.attention], words[exchangeBlock.attended], 'and it is noted')
+  attended()
+
+  for (const length of [1, 2048]) {
+    const block = length === 1 ? 6 : 7
+    answered = reply(block * page, length)
+    t.equal(exchange(), -EHWPOISON, 'a small piece is looked at before')
+    t.equal(words[exchangeBlock.replyBytes], 16, 'nothing has been sent')
+    t.equal(exchange(), -EHWPOISON, 'as long as nobody has heard')
+    attended()
+    t.equal(exchange(), -errno.EINTR)
+    t.equal(words[exchangeBlock.replyErrno], errno.EFAULT)
+    t.equal(await answered, 'EIO')
+  }
+
+  answered = reply(3 * page, page)
+  t.equal(disk.bytes[8 * page], 0)
+  t.equal(exchange(), -EHWPOISON, 'whatever the reply is of')
+  attended()
+  t.equal(exchange(), -errno.EINTR)
+  t.equal(await answered, `${page} of 7`)
+  t.equal(disk.bytes[5 * page + 1], 0, 'zeros are for loads of JavaScript')
 })

@@ -12,6 +12,9 @@ import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/tran
 import { BadDevice } from '../support/bad-device.js'
 import { FakeSys, deviceNumberOf as number } from '../support/fake-sys.js'
 
+// Each device that can go bad is a process.
+tap.setTimeout(120_000)
+
 const region = 'devices/platform/ndbus0/region0'
 const sizeBytes = 2 ** 24
 

@@ -10,7 +10,7 @@ export function openFiles(queue: Mapping): ServedFiles {
   const nothing = (): void => undefined
   return {
     files,
-    memory: { windows: [], badBlocksMet: 0 },
+    memory: { windows: [] },
     forgets: null,
     fence: nothing,
     anew: () => files,

@@ -316,10 +316,12 @@ export class System {
 
   async readFile(path: Path): Promise<Buffer> {
     const fd = await this.open(path, constants.O_RDONLY)
-    const { size } = await this.fstat(fd)
-    const data = await this.read(fd, size + 1)
-    await this.close(fd)
-    return data
+    try {
+      const { size } = await this.fstat(fd)
+      return await this.read(fd, size + 1)
+    } finally {
+      await this.close(fd)
+    }
   }
 
   /** The entries of a directory without `.` and `..`. */

@@ -6,9 +6,9 @@
  * A caller that gets an inode number from lookup, create and the like holds a reference to it until `forget`: an inode
  * without names lives as long as someone refers to it.
  *
- * Where the volume is damaged, any call may return -EUCLEAN, and -EIO where it needs a bad block; it has changed nothing
- * then, but what it had made durable before in several transactions. Where it is served read-only, every call that
- * changes something returns -EROFS.
+ * Where the volume is damaged, any call may return -EUCLEAN, and -EIO where it needs a bad block; it has changed
+ * nothing then, but what it had made durable before in several transactions. Where it is served read-only, every call
+ * that changes something returns -EROFS.
  */
 import type { Mapping } from '../native/index.js'
 import type { TransferBuffer } from '../pmem/transfer-buffer.js'

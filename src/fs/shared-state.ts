@@ -60,7 +60,10 @@ export const SUPERBLOCK = RESERVATIONS + reservationCount * reservationWords
 export const SEGMENT_HINTS = SUPERBLOCK + blockWords
 /** For each segment, a number of blocks: no run of free ones in it is longer. */
 export const SEGMENT_BOUNDS = SEGMENT_HINTS + mostSegments
-/** The list of bad blocks (bad-blocks.ts): its entries, who adds one, and how many of them the allocator has withheld. */
+/**
+ * The list of bad blocks (bad-blocks.ts): its entries, who adds one, and how many of them the
+ * allocator has withheld.
+ */
 export const BAD_RUNS = SEGMENT_BOUNDS + mostSegments
 export const BAD_LOCK = BAD_RUNS + 1
 /** Under the allocator's lock. */

@@ -309,8 +309,12 @@ export class System {
   async writeFile(path: Path, data: Buffer | string, mode = 0o666): Promise<void> {
     const fd = await this.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode)
     const wanted = Buffer.from(data)
-    const written = await this.write(fd, wanted)
-    await this.close(fd)
+    let written: number
+    try {
+      written = await this.write(fd, wanted)
+    } finally {
+      await this.close(fd)
+    }
     if (written !== wanted.length) throw new Error(`wrote ${written} bytes of ${wanted.length}`)
   }
 

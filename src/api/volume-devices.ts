@@ -116,7 +116,8 @@ function tried<Found>(look: () => Found): Found | null {
   }
 }
 
-function newestOn(looks: readonly DeviceLook[]): Superblock | null {
+/** The newest superblock on any of the devices. */
+export function newestOn(looks: readonly DeviceLook[]): Superblock | null {
   return newest(looks.flatMap(({ superblock }) => superblock ?? []))
 }
 

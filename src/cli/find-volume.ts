@@ -4,7 +4,8 @@
  * so every block device and devdax device is looked at here.
  */
 import { machineDevices } from '../api/device-search.js'
-import { type DeviceLook, lookAt, newestOn } from '../api/volume-devices.js'
+import { UnseenDevices } from '../api/unseen-devices.js'
+import { type DeviceLook, lookPast, newestOn } from '../api/volume-devices.js'
 import { areOfSameVolume, identifierOf, isDevice } from '../fs/device-header.js'
 import { deviceSegments } from '../fs/segments.js'
 import { type Superblock, isSameVolume, isUnderstood } from '../fs/superblock.js'
@@ -15,15 +16,16 @@ type Found = DeviceLook & { readonly superblock: Superblock }
 
 /** @returns the devices that hold the volume @throws CommandError where no device has it, or several volumes do */
 export function findVolume(tag: 'UUID' | 'LABEL', value: string): string[] {
+  const unseen = new UnseenDevices()
   const labelled = machineDevices()
-    .flatMap((path) => volumeOn(path) ?? [])
+    .flatMap((path) => volumeOn(path, unseen) ?? [])
     .filter(({ superblock: { uuid, label } }) =>
       tag === 'UUID' ? uuid === value.toLowerCase() : label === value,
     )
   const found = labelled.filter((look) => hasJoined(look, labelled))
   if (found.length === 0)
     throw new CommandError(
-      `${tag}=${value}: no block device and no devdax device holds such a PMFS2 file system`,
+      `${tag}=${value}: no block device and no devdax device holds such a PMFS2 file system${unseen.text}`,
     )
   const devices = found.map(({ path }) => path)
   if (found.length === 1 || areOfOneVolume(found)) return devices
@@ -50,12 +52,8 @@ function areOfOneVolume(found: readonly Found[]): boolean {
   )
 }
 
-/** Null where there is none, or the device cannot be read. */
-function volumeOn(path: string): Found | null {
-  try {
-    const look = lookAt(path)
-    return look.superblock === null ? null : { ...look, superblock: look.superblock }
-  } catch {
-    return null
-  }
+/** Null where there is none, or the device cannot be looked at. */
+function volumeOn(path: string, unseen: UnseenDevices): Found | null {
+  const look = lookPast(path, unseen)
+  return look === null || look.superblock === null ? null : { ...look, superblock: look.superblock }
 }

@@ -2,11 +2,22 @@
 /**
  * Volumes of several files: any of them, or all in any order, are named; what does not belong together is named too.
  */
-import { copyFileSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync, truncateSync } from 'node:fs'
+import fs, {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { headerBlock, superblockBlock, windowBytes } from '../../layout/geometry.js'
 import { openVolume } from '../../src/api/opened-volume.js'
+import type { Search } from '../../src/api/device-search.js'
 import { findDevices } from '../../src/api/volume-devices.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { checkDevices } from '../../src/check/check-device.js'
@@ -33,13 +44,39 @@ async function three(t: Test): Promise<{ folder: string; paths: [string, string,
   return { folder, paths: paths as [string, string, string] }
 }
 
-function refusal(named: readonly string[]): string {
+function refusal(named: readonly string[], search?: Search): string {
   try {
-    findDevices(named)
+    findDevices(named, search)
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
   return 'it is not refused'
+}
+
+/** File access of this process as of another user, who is not root. */
+function asUser<Result>(uid: number, body: () => Result): Result {
+  process.seteuid!(uid)
+  try {
+    return body()
+  } finally {
+    process.seteuid!(0)
+  }
+}
+
+/** Reading the file fails meanwhile, as that of a broken device does. */
+function whileUnreadable(path: string, body: () => void): void {
+  const { readSync } = fs
+  fs.readSync = (fd: number, ...rest: [NodeJS.ArrayBufferView]) => {
+    if (fs.readlinkSync(`/proc/self/fd/${fd}`) !== path) return readSync(fd, ...rest)
+    throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+  }
+  syncBuiltinESMExports()
+  try {
+    body()
+  } finally {
+    fs.readSync = readSync
+    syncBuiltinESMExports()
+  }
 }
 
 void test('any device, or all in any order', async (t) => {
@@ -107,6 +144,46 @@ void test('a device elsewhere has to be named', async (t) => {
   t.same([a, c].map(fingerprint), before, 'nothing is changed on the others')
   t.match(refusal([moved]), /^device number 1 of its 3, /)
   t.same(findDevices([a, moved]).paths, [a, moved, c])
+})
+
+void test('a search names what it could not look at', async (t) => {
+  const { folder, paths } = await three(t)
+  const [a, b, c] = paths
+  const missing = (n: number) =>
+    new RegExp(
+      `^device number ${n} of its 3, identifier \\S+ is missing: it was not found, and was not named either`,
+    )
+  chmodSync(folder, 0o755)
+  for (const path of paths) chmodSync(path, 0o644)
+  chmodSync(b, 0o600)
+  const nobody = 65534
+  const unread = asUser(nobody, () => refusal([a]))
+  t.match(unread, missing(2))
+  // Those of the machine may follow.
+  t.match(unread, new RegExp(`; ${b}(?:, \\S+)* could not be looked at: no permission: run as root`))
+  for (const n of [1, 2, 3, 4]) chmodSync(sparseFile(join(folder, `closed-${n}`), 1), 0)
+  t.match(
+    asUser(nobody, () => refusal([a])),
+    /; (?:\S+, ){2}\S+ and \d more could not be looked at: no permission/,
+    'a few of many',
+  )
+  t.same(findDevices([a]).paths, paths, 'root may look at all of them')
+  chmodSync(folder, 0o711)
+  t.match(
+    asUser(nobody, () => refusal([a])),
+    new RegExp(`; ${folder}(?:, \\S+)* could not be looked at: no permission`),
+  )
+  const eio = 'the device reports an I/O error (EIO); the kernel log (dmesg) tells more'
+  whileUnreadable(b, () => {
+    const said = refusal([a], () => [[b, c]])
+    t.match(said, missing(2))
+    t.ok(said.endsWith(`; ${b} could not be looked at: ${eio}`), said)
+    t.equal(refusal([a, b]), `cannot read ${b}: ${eio}`)
+  })
+  t.notMatch(
+    refusal([a], () => [[join(folder, 'gone'), sparseFile(join(folder, 'empty'), 0), folder, c]]),
+    'could not',
+  )
 })
 
 void test('what does not belong to the volume is named', async (t) => {

@@ -116,8 +116,9 @@ function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread'> {
 
 /** Of the volume that the header names, where there is one. */
 function superblockOn(read: ReadBytes, blocks: number, header: DeviceHeader | null): Superblock | null {
-  const second = header?.get(deviceHeader.word.secondCopy) ?? 0
-  const places = [superblockBlock, second > 0 && second < blocks ? second : blocks - 1]
+  // Where the header says that there is no second copy, what looks like one is data.
+  const second = header === null ? blocks - 1 : header.get(deviceHeader.word.secondCopy)
+  const places = [superblockBlock, second].filter((block) => block > 0 && block < blocks)
   const copies = places.flatMap((block) => copyAt(read, block) ?? [])
   return newest(copies.filter((copy) => header === null || isOfVolume(header, copy)))
 }

@@ -18,13 +18,13 @@ import { type Test, test } from 'tap'
 import { headerBlock, superblockBlock, windowBytes } from '../../layout/geometry.js'
 import { openVolume } from '../../src/api/opened-volume.js'
 import type { Search } from '../../src/api/device-search.js'
-import { findDevices } from '../../src/api/volume-devices.js'
+import { findDevices, lookAt } from '../../src/api/volume-devices.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
 import { lockHolder } from '../../src/pmem/lock-holder.js'
 import { statDevice } from '../../src/pmem/device-open.js'
-import { fingerprint, sparseFile, writeAt } from '../cli/cli.js'
+import { fingerprint, readAt, sparseFile, writeAt } from '../cli/cli.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { formattedFiles, problemsOn } from './formatted-device.js'
 
@@ -256,6 +256,19 @@ void test('each device alone tells what the volume is, whatever is damaged on an
     `${paths[1]} has no header that would say whether it belongs to the volume`,
   )
   t.match(refusal([paths[0]]), /^device number 2 of its 3, .* is missing/)
+})
+
+void test('a second copy of the superblock is looked for where the header says, and nowhere else', async (t) => {
+  const { paths } = await three(t)
+  for (const [n, path] of paths.entries()) {
+    const copy = readAt(path, superblockBlock * blockBytes, blockBytes)
+    // The end of the second and the third device is data, such as an image of a volume.
+    writeAt(path, statSync(path).size - blockBytes, copy)
+    writeAt(path, superblockBlock * blockBytes + 100, 'damage')
+    t.equal(lookAt(path).superblock === null, n > 0)
+  }
+  writeAt(paths[0], headerBlock + 100, 'damage')
+  t.not(lookAt(paths[0]).superblock, null, 'without a header, at the end of the device')
 })
 
 void test('a device that has grown, and one that was cut short', async (t) => {

@@ -55,11 +55,12 @@ export interface DeviceLook {
 /**
  * Changes nothing and locks nobody out, so what it finds may change before the devices are opened: reading the volume
  * tells then (readSuperblock). Where nothing is known of a volume, the devices are those that were named.
- * @param named at least one
+ * @param named at least one, and each once
  * @throws DeviceError, and VolumeError where the devices that were named do not make up a volume
  */
 export function findDevices(named: readonly string[], search: Search = placesNear): VolumeDevices {
-  const looks = withoutRepetition(named.map(lookAt))
+  const looks = named.map(lookAt)
+  refuseRepetition(looks)
   const asNamed = { paths: looks.map(({ path }) => path), runs: null }
   const key = looks.find(({ header }) => header !== null)?.header ?? keyOf(newestOn(looks))
   if (key === null) return asNamed
@@ -175,8 +176,14 @@ function runsOf({ segments }: Superblock): DeviceRun[] {
   return segments.map(({ device, deviceBlock, blocks }) => ({ device, deviceBlock, blocks }))
 }
 
-function withoutRepetition(looks: readonly DeviceLook[]): DeviceLook[] {
-  return looks.filter((look, n) => looks.findIndex((other) => isSameDevice(other.stats, look.stats)) === n)
+/** @throws VolumeError where two of the names lead to the same device */
+function refuseRepetition(looks: readonly DeviceLook[]): void {
+  for (const [n, { path, stats }] of looks.entries()) {
+    const other = looks.slice(0, n).find((earlier) => isSameDevice(earlier.stats, stats))
+    if (other === undefined) continue
+    const what = other.path === path ? 'is named twice' : `is the same device as ${other.path}`
+    throw new VolumeError('foreign', `${path} ${what}`)
+  }
 }
 
 /** @throws DeviceError; VolumeError where the device is none of the volume's */

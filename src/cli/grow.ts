@@ -22,7 +22,7 @@ import { statOf } from '../pmem/probe.js'
 import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
 import { wholeBlocks } from './mkfs.js'
-import { deviceOption, devicesNamed, reachable } from './operand.js'
+import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
@@ -93,8 +93,9 @@ type Outcome = string | { readonly grown: Grown; readonly paths: readonly string
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
-  const named = [...(await devicesNamed(volume)), ...device]
-  for (const path of named) await about(path, () => reachable(path))
+  const given = await devicesGiven([volume], device)
+  for (const { path } of given) await about(path, () => reachable(path))
+  const named = onceEach(given)
   const places: string[] = []
   for (const path of added) places.push(await about(path, () => reachable(path)))
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)

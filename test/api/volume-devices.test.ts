@@ -82,7 +82,7 @@ function whileUnreadable(path: string, body: () => void): void {
 void test('any device, or all in any order', async (t) => {
   const { folder, paths } = await three(t)
   const [a, b, c] = paths
-  for (const named of [[a], [b], [c], [c, a, b], [b, c], [a, a], [c, b, a]])
+  for (const named of [[a], [b], [c], [c, a, b], [b, c], [c, b, a]])
     t.same(
       findDevices(named),
       { paths, runs: [768, 512, 1024].map((blocks, device) => ({ device, deviceBlock: 0, blocks })) },
@@ -207,7 +207,15 @@ void test('what does not belong to the volume is named', async (t) => {
   )
   t.same(findDevices([b]).paths, paths, 'the one that is named counts')
   t.match(refusal([b, copy]), / are both device number 2 of its 3/)
+  t.equal(refusal([a, b, a]), `${a} is named twice`)
+  symlinkSync(b, join(folder, 'link'))
   linkSync(c, join(folder, 'hard link'))
+  t.equal(refusal([b, join(folder, 'link')]), `${join(folder, 'link')} is the same device as ${b}`)
+  t.equal(
+    refusal([join(folder, 'hard link'), a, c]),
+    `${c} is the same device as ${join(folder, 'hard link')}`,
+  )
+  await t.rejects(openFiles([c, c]), { name: 'VolumeError', message: `${c} is named twice` })
   t.same(findDevices([a, b]).paths[2], c, 'another name of a device is no copy')
 })
 

@@ -93,6 +93,27 @@ void t.test('a device elsewhere, which is named', async (t) => {
   )
 })
 
+void t.test('a device that is named twice', async (t) => {
+  const place = await places(t)
+  const [a, b, link] = [place('a'), place('b'), place('link')]
+  await succeed(t, ['mkfs', a, b, '--size', '2M', '--quiet'])
+  symlinkSync(b, link)
+  await refuse(t, ['fsck', a, b, a], 8, new RegExp(`: ${a} is named twice$`, 'm'))
+  await refuse(t, ['fsck', b, link], 8, new RegExp(`: ${link} is the same device as ${b}$`, 'm'))
+  // An option may repeat what is named.
+  const again = ['--device', a, '--device', link, '--device', b]
+  for (const command of [
+    ['info', a],
+    ['dump', b],
+    ['grow', link],
+  ])
+    t.equal((await pmfs2([...command, ...again])).stderr, '', command.join(' '))
+  const [second, first] = [loopOver(t, b), loopOver(t, a)]
+  const { uuid } = JSON.parse(await succeed(t, ['info', '--json', a])) as { uuid: string }
+  t.match(await succeed(t, ['fsck', `UUID=${uuid}`, second, `UUID=${uuid}`, first]), /: clean, /)
+  await refuse(t, ['fsck', `UUID=${uuid}`, first, first], 8, new RegExp(`: ${first} is named twice$`, 'm'))
+})
+
 void t.test('all become the file system, or none is changed', async (t) => {
   const place = await places(t)
   const [a, b] = [sparseFile(place('a'), 2 * mebibyte), sparseFile(place('b'), 2 * mebibyte)]

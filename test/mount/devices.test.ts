@@ -116,7 +116,10 @@ void tap.test('what cannot be mounted is named', async (t) => {
   }
   await refused([first, join(stale, 'second')], /device number 2, \S+second, is stale/)
   await symlink(second, join(mount.folder, 'link'))
-  await succeed(first, join(mount.folder, 'link'), second, mount.mountpoint)
+  const link = join(mount.folder, 'link')
+  await refused([first, link, second], `${second} is the same device as ${link}`)
+  await refused([second, second], `${second} is named twice`)
+  await succeed(first, link, mount.mountpoint, '-o', `device=${second},device=${first}`)
   await mount.adopt()
   await mount.unmount()
 })

@@ -6,6 +6,7 @@
  * by its path; one that is stale shows when the superblocks are read (src/fs/superblock.ts).
  */
 import type { BigIntStats } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { deviceHeader } from '../../layout/device-header.js'
 import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { formatVersion, superblock as layout } from '../../layout/superblock.js'
@@ -54,7 +55,8 @@ export interface DeviceLook {
 
 /**
  * Changes nothing and locks nobody out, so what it finds may change before the devices are opened: reading the volume
- * tells then (readSuperblock). Where nothing is known of a volume, the devices are those that were named.
+ * tells then (readSuperblock), and {@link openFound} looks again. Where nothing is known of a volume, the devices are
+ * those that were named.
  * @param named at least one, and each once
  * @throws DeviceError, and VolumeError where the devices that were named do not make up a volume
  */
@@ -85,6 +87,24 @@ export function findDevices(named: readonly string[], search: Search = placesNea
     return look
   })
   return { paths: devices.map(({ path }) => path), runs: runsOf(superblock) }
+}
+
+/**
+ * Opens a volume on the devices that {@link findDevices} finds. Where that fails because the volume has grown since
+ * they were found, it is opened anew, once.
+ * @param open opens and locks them, and gives them back where it throws
+ * @throws DeviceError, VolumeError, and what `open` throws
+ */
+export function openFound<Opened>(named: readonly string[], open: (found: VolumeDevices) => Opened): Opened {
+  const found = findDevices(named)
+  try {
+    return open(found)
+  } catch (error) {
+    if (!(error instanceof VolumeError)) throw error
+    const now = findDevices(named)
+    if (isDeepStrictEqual(now, found)) throw error
+    return open(now)
+  }
 }
 
 /** @throws DeviceError */

@@ -16,12 +16,18 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { headerBlock, superblockBlock, windowBytes } from '../../layout/geometry.js'
+import { gainsOf } from '../../src/api/device-growth.js'
 import { openVolume } from '../../src/api/opened-volume.js'
 import type { Search } from '../../src/api/device-search.js'
 import { findDevices, lookAt } from '../../src/api/volume-devices.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
+import { withDevices, withMedium } from '../../src/check/with-devices.js'
+import { growVolume } from '../../src/fs/grow.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
+import { VolumeError } from '../../src/fs/volume-error.js'
+import { DeviceSet } from '../../src/pmem/device-set.js'
 import { lockHolder } from '../../src/pmem/lock-holder.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { fingerprint, readAt, sparseFile, writeAt } from '../cli/cli.js'
@@ -291,6 +297,52 @@ void test('a device that has grown, and one that was cut short', async (t) => {
   await again.close()
   truncateSync(paths[1]!, mebibyte)
   t.equal(refusal(paths), `${paths[1]!} is ${mebibyte} bytes shorter than its part of the file system`)
+})
+
+void test('a volume that grows after its devices were found, and before they are locked', async (t) => {
+  const folder = await folderOf(t)
+  const [path] = formattedFiles(folder, 4 * mebibyte) as [string]
+  let size = 4 * mebibyte
+  /** As `grow` of another process, which has ended by then. */
+  const grow = (): void => {
+    size += 4 * mebibyte
+    truncateSync(path, size)
+    const { paths, runs } = findDevices([path])
+    const devices = DeviceSet.open(paths, { access: 'read-write', exclusive: false }, runs)
+    const { superblock } = withMedium(devices, 'read-only', readSuperblock)
+    const gains = gainsOf(superblock, devices.devices)
+    const larger = new DeviceSet(devices.devices, [...superblock.segments, ...gains])
+    withMedium(larger, 'read-write', (medium) => growVolume(medium, superblock, gains, Date.now()))
+    devices.close()
+  }
+  for (const readOnly of [false, true]) {
+    let opened = 0
+    const check = () => {
+      if (++opened === 1) grow()
+    }
+    const volume = openVolume(path, readOnly, { check })
+    t.equal(opened, 2, 'it was opened anew')
+    t.equal(volume.volume.superblock.geometry.segments.length, readOnly ? 3 : 2)
+    t.equal(lockHolder(statDevice(path)), process.pid)
+    volume.close()
+    t.equal(lockHolder(statDevice(path)), null)
+  }
+  let worked = 0
+  const readingAfterGrowth = (devices: DeviceSet) => {
+    if (++worked === 1) grow()
+    return withMedium(devices, 'read-only', readSuperblock).superblock.segments.length
+  }
+  t.equal(withDevices([path], { access: 'read-only', exclusive: true }, readingAfterGrowth), 4)
+  t.equal(worked, 2)
+  const failing = () => {
+    worked++
+    throw new VolumeError('damaged', 'as before')
+  }
+  t.throws(() => withDevices([path], { access: 'read-only', exclusive: true }, failing), {
+    message: 'as before',
+  })
+  t.equal(worked, 3, 'what has not grown is not opened anew')
+  t.same(problemsOn(path), [])
 })
 
 void test('all of them are locked as long as it is open, and one that is in use is named', async (t) => {

@@ -93,6 +93,28 @@ void t.test('a device elsewhere, which is named', async (t) => {
   )
 })
 
+void t.test('they are laid out one after the other, and in no other way', async (t) => {
+  const place = await places(t)
+  const [a, b] = [sparseFile(place('a'), 2 * mebibyte), sparseFile(place('b'), 2 * mebibyte)]
+  const mkfs = (layout: string) => ['mkfs', a, b, '--layout', layout]
+  await refuseUntouched(
+    t,
+    [a, b],
+    mkfs('stripe'),
+    1,
+    /^mkfs: --layout stripe: devices are not striped, .*; concat is the layout; try pmfs2-fuse mkfs --help$/m,
+  )
+  await refuseUntouched(
+    t,
+    [a, b],
+    mkfs('raid'),
+    1,
+    "mkfs: --layout: 'raid' is no layout; concat is the only one; try pmfs2-fuse mkfs --help",
+  )
+  await succeed(t, [...mkfs('concat'), '--quiet'])
+  t.match(await succeed(t, ['dump', a, 'superblock']), / 0 +0 +0 +0 +512 .*\n +1 +1 +0 +262144 +512 /)
+})
+
 void t.test('a device that is named twice', async (t) => {
   const place = await places(t)
   const [a, b, link] = [place('a'), place('b'), place('link')]

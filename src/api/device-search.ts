@@ -3,20 +3,30 @@
  * Where the other devices of a volume may be: files lie in the same directory as the file that was named; block devices
  * and devdax devices are known to the kernel. Files elsewhere have to be named.
  */
-import { closeSync, constants, lstatSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  realpathSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { deviceHeader, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
 import { kernelName, nameOf } from '../native/file-name.js'
-import { fileNamesIn, namesIn, statOf } from '../pmem/probe.js'
+import { namesIn, statOf } from '../pmem/probe.js'
+import type { UnseenDevices } from './unseen-devices.js'
 
 /** Places to look at, those that are likelier first; a later group is not looked at where an earlier one has all. */
-export type Search = (named: readonly string[]) => Iterable<Iterable<string>>
+export type Search = (named: readonly string[], unseen: UnseenDevices) => Iterable<Iterable<string>>
 
 /** Devices that hold no volume; to look at some takes long. */
 const passed = /^(?:fd|sr|ram|zram)\d/
 
-export function* placesNear(named: readonly string[]): Generator<Iterable<string>> {
-  yield filesBeside(named)
+export function* placesNear(named: readonly string[], unseen: UnseenDevices): Generator<Iterable<string>> {
+  yield filesBeside(named, unseen)
   yield machineDevices()
 }
 
@@ -38,14 +48,23 @@ export function machineDevices(): string[] {
 }
 
 /** Regular files that begin as a device of a volume does, in the directories of the files that were named. */
-function* filesBeside(named: readonly string[]): Generator<string> {
+function* filesBeside(named: readonly string[], unseen: UnseenDevices): Generator<string> {
   const files = named.filter((path) => statOf(path)?.isFile() === true)
   const folders = new Set(files.flatMap((path) => [dirname(path), dirname(realName(path))]))
   for (const folder of folders) {
-    for (const name of fileNamesIn(folder)) {
+    for (const name of namesBeside(folder, unseen)) {
       const path = join(folder, name)
-      if (beginsAsDevice(path)) yield path
+      if (beginsAsDevice(path, unseen)) yield path
     }
+  }
+}
+
+function namesBeside(folder: string, unseen: UnseenDevices): string[] {
+  try {
+    return readdirSync(kernelName(folder), 'buffer').map(nameOf)
+  } catch (error) {
+    unseen.add(folder, error)
+    return []
   }
 }
 
@@ -54,7 +73,7 @@ function realName(path: string): string {
 }
 
 /** Opens nothing but regular files: a link may lead into a mount that hangs, and a FIFO waits for its writer. */
-function beginsAsDevice(path: string): boolean {
+function beginsAsDevice(path: string, unseen: UnseenDevices): boolean {
   const name = kernelName(path)
   const words = new Uint32Array(2)
   let fd: number | null = null
@@ -63,7 +82,8 @@ function beginsAsDevice(path: string): boolean {
     fd = openSync(name, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     readSync(fd, words, 0, words.byteLength, deviceHeader.word.magicLow * 4)
     return words[0] === headerMagicLow && words[1] === headerMagicHigh
-  } catch {
+  } catch (error) {
+    unseen.add(path, error)
     return false
   } finally {
     if (fd !== null) closeSync(fd)

@@ -20,7 +20,7 @@ import {
   gainsOfFurther,
   overwrite,
 } from './device-growth.js'
-import { findDevices } from './volume-devices.js'
+import { type VolumeDevices, openFound } from './volume-devices.js'
 
 export interface OpenedVolume {
   /** In the order in which they lie on the medium. The volume is named after the first one. */
@@ -89,9 +89,18 @@ export interface OpeningOptions {
 export function openVolume(
   named: string | readonly string[],
   readOnly: boolean,
-  { unmarked = false, data = 'inplace', mapper = nativeMapper, check = () => undefined }: OpeningOptions = {},
+  options: OpeningOptions = {},
 ): OpenedVolume {
-  const devices = openFor(typeof named === 'string' ? [named] : named, readOnly, { mapper, check })
+  const paths = typeof named === 'string' ? [named] : named
+  return openFound(paths, (found) => openOn(found, readOnly, options))
+}
+
+function openOn(
+  found: VolumeDevices,
+  readOnly: boolean,
+  { unmarked = false, data = 'inplace', mapper = nativeMapper, check = () => undefined }: OpeningOptions,
+): OpenedVolume {
+  const devices = openFor(found, readOnly, { mapper, check })
   const isCopied = readOnly && devices.devices.every(({ access }) => access === 'read-only')
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
@@ -118,8 +127,7 @@ export function openVolume(
 
 type SetParts = Required<Pick<OpeningOptions, 'mapper' | 'check'>>
 
-function openFor(named: readonly string[], readOnly: boolean, parts: SetParts): DeviceSet {
-  const { paths, runs } = findDevices(named)
+function openFor({ paths, runs }: VolumeDevices, readOnly: boolean, parts: SetParts): DeviceSet {
   const access = readOnly ? 'read-only' : 'read-write'
   const devices = DeviceSet.open(paths, { access, exclusive: true, ...parts }, runs)
   if (!readOnly || devices.devices.every(({ kind }) => kind !== 'devdax')) return devices

@@ -6,6 +6,7 @@
  * by its path; one that is stale shows when the superblocks are read (src/fs/superblock.ts).
  */
 import type { BigIntStats } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { deviceHeader } from '../../layout/device-header.js'
 import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { formatVersion, superblock as layout } from '../../layout/superblock.js'
@@ -23,10 +24,12 @@ import { type Superblock, isUnderstood } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { openDevice } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
+import { codeOf, deviceError } from '../pmem/device-error.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
 import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { type ReadBytes, headerAt, readerOf, superblockAt } from './device-reader.js'
 import { type Search, placesNear } from './device-search.js'
+import { UnseenDevices } from './unseen-devices.js'
 
 const at = layout.word
 
@@ -44,35 +47,64 @@ export interface DeviceLook {
   readonly blocks: number
   /** Null where it is damaged, or there is none. */
   readonly header: DeviceHeader | null
+  /** What reading the header threw; null where it was read. */
+  readonly unread: unknown
   /** The newest good copy on the device; null where there is none. */
   readonly superblock: Superblock | null
 }
 
 /**
  * Changes nothing and locks nobody out, so what it finds may change before the devices are opened: reading the volume
- * tells then (readSuperblock). Where nothing is known of a volume, the devices are those that were named.
- * @param named at least one
+ * tells then (readSuperblock), and {@link openFound} looks again. Where nothing is known of a volume, the devices are
+ * those that were named.
+ * @param named at least one, and each once
  * @throws DeviceError, and VolumeError where the devices that were named do not make up a volume
  */
 export function findDevices(named: readonly string[], search: Search = placesNear): VolumeDevices {
-  const looks = withoutRepetition(named.map(lookAt))
+  const looks = named.map(lookAt)
+  refuseRepetition(looks)
   const asNamed = { paths: looks.map(({ path }) => path), runs: null }
   const key = looks.find(({ header }) => header !== null)?.header ?? keyOf(newestOn(looks))
   if (key === null) return asNamed
   if (isAlone(looks)) return { ...asNamed, runs: runsAlone(looks[0]!) }
   for (const look of looks) checkMember(look, key)
   const members = [...looks]
-  for (const places of search(looks.map(({ path }) => path))) {
+  const unseen = new UnseenDevices()
+  const paths = looks.map(({ path }) => path)
+  for (const places of search(paths, unseen)) {
     if (isComplete(members)) break
-    members.push(...membersAt(places, key, members))
+    members.push(...membersAt(places, key, members, unseen))
   }
   const superblock = newestOn(members)
   // Reading the volume says what is wrong with it.
   if (superblock === null || !isUnderstood(superblock)) return asNamed
   for (const look of looks) checkPlace(look, superblock)
   const count = superblock.get(at.deviceCount)
-  const devices = Array.from({ length: count }, (_, n) => deviceOf(superblock, n, looks, members))
+  const devices = Array.from({ length: count }, (_, n) => {
+    const look = deviceOf(superblock, n, looks, members)
+    if (look === null) throw new VolumeError('foreign', missingText(superblock, n) + unseen.text)
+    checkLength(look, superblock, n)
+    return look
+  })
   return { paths: devices.map(({ path }) => path), runs: runsOf(superblock) }
+}
+
+/**
+ * Opens a volume on the devices that {@link findDevices} finds. Where that fails because the volume has grown since
+ * they were found, it is opened anew, once.
+ * @param open opens and locks them, and gives them back where it throws
+ * @throws DeviceError, VolumeError, and what `open` throws
+ */
+export function openFound<Opened>(named: readonly string[], open: (found: VolumeDevices) => Opened): Opened {
+  const found = findDevices(named)
+  try {
+    return open(found)
+  } catch (error) {
+    if (!(error instanceof VolumeError)) throw error
+    const now = findDevices(named)
+    if (isDeepStrictEqual(now, found)) throw error
+    return open(now)
+  }
 }
 
 /** @throws DeviceError */
@@ -83,8 +115,8 @@ export function lookAt(path: string): DeviceLook {
     const { read, close } = readerOf(device)
     try {
       const blocks = deviceBlocks(device)
-      const header = headerOn(read)
-      return { path, stats, blocks, header, superblock: superblockOn(read, blocks, header) }
+      const { header, unread } = headerOn(read)
+      return { path, stats, blocks, header, unread, superblock: superblockOn(read, blocks, header) }
     } finally {
       close()
     }
@@ -93,30 +125,36 @@ export function lookAt(path: string): DeviceLook {
   }
 }
 
-function headerOn(read: ReadBytes): DeviceHeader | null {
-  const header = tried(() => headerAt(read, headerBlock))
-  const isOurs = header?.isWhole() === true && header.get(deviceHeader.word.version) === formatVersion
-  return isOurs ? header : null
+function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread'> {
+  try {
+    const header = headerAt(read, headerBlock)
+    const isOurs = header.isWhole() && header.get(deviceHeader.word.version) === formatVersion
+    return { header: isOurs ? header : null, unread: null }
+  } catch (error) {
+    return { header: null, unread: error }
+  }
 }
 
 /** Of the volume that the header names, where there is one. */
 function superblockOn(read: ReadBytes, blocks: number, header: DeviceHeader | null): Superblock | null {
-  const second = header?.get(deviceHeader.word.secondCopy) ?? 0
-  const places = [superblockBlock, second > 0 && second < blocks ? second : blocks - 1]
-  const copies = places.flatMap((block) => tried(() => superblockAt(read, block)) ?? [])
+  // Where the header says that there is no second copy, what looks like one is data.
+  const second = header === null ? blocks - 1 : header.get(deviceHeader.word.secondCopy)
+  const places = [superblockBlock, second].filter((block) => block > 0 && block < blocks)
+  const copies = places.flatMap((block) => copyAt(read, block) ?? [])
   return newest(copies.filter((copy) => header === null || isOfVolume(header, copy)))
 }
 
-/** Ignores failures: opening the device for use meets them again, and reports them. */
-function tried<Found>(look: () => Found): Found | null {
+/** Null where it cannot be read. Opening the device for use meets that again, and reports it. */
+function copyAt(read: ReadBytes, block: number): Superblock | null {
   try {
-    return look()
+    return superblockAt(read, block)
   } catch {
     return null
   }
 }
 
-function newestOn(looks: readonly DeviceLook[]): Superblock | null {
+/** The newest superblock on any of the devices. */
+export function newestOn(looks: readonly DeviceLook[]): Superblock | null {
   return newest(looks.flatMap(({ superblock }) => superblock ?? []))
 }
 
@@ -158,12 +196,19 @@ function runsOf({ segments }: Superblock): DeviceRun[] {
   return segments.map(({ device, deviceBlock, blocks }) => ({ device, deviceBlock, blocks }))
 }
 
-function withoutRepetition(looks: readonly DeviceLook[]): DeviceLook[] {
-  return looks.filter((look, n) => looks.findIndex((other) => isSameDevice(other.stats, look.stats)) === n)
+/** @throws VolumeError where two of the names lead to the same device */
+function refuseRepetition(looks: readonly DeviceLook[]): void {
+  for (const [n, { path, stats }] of looks.entries()) {
+    const other = looks.slice(0, n).find((earlier) => isSameDevice(earlier.stats, stats))
+    if (other === undefined) continue
+    const what = other.path === path ? 'is named twice' : `is the same device as ${other.path}`
+    throw new VolumeError('foreign', `${path} ${what}`)
+  }
 }
 
-/** @throws VolumeError where the device is none of the volume's */
-function checkMember({ path, header }: DeviceLook, key: DeviceHeader): void {
+/** @throws DeviceError; VolumeError where the device is none of the volume's */
+function checkMember({ path, header, unread }: DeviceLook, key: DeviceHeader): void {
+  if (unread !== null) throw deviceError(codeOf(unread), `cannot read ${path}`, unread)
   if (header === null)
     throw new VolumeError('foreign', `${path} has no header that would say whether it belongs to the volume`)
   if (!areOfSameVolume(header, key))
@@ -190,10 +235,15 @@ function isPlacedAt({ header }: DeviceLook, superblock: Superblock, device: numb
 }
 
 /** Devices of the volume among others. */
-function membersAt(places: Iterable<string>, key: DeviceHeader, known: readonly DeviceLook[]): DeviceLook[] {
+function membersAt(
+  places: Iterable<string>,
+  key: DeviceHeader,
+  known: readonly DeviceLook[],
+  unseen: UnseenDevices,
+): DeviceLook[] {
   const found: DeviceLook[] = []
   for (const path of places) {
-    const look = tried(() => lookAt(path))
+    const look = lookPast(path, unseen)
     if (look?.header == null || !areOfSameVolume(look.header, key)) continue
     if ([...known, ...found].some(({ stats }) => isSameDevice(stats, look.stats))) continue
     found.push(look)
@@ -201,28 +251,43 @@ function membersAt(places: Iterable<string>, key: DeviceHeader, known: readonly 
   return found
 }
 
-/** One that was named goes before those that were found. @throws VolumeError */
+/** As {@link lookAt} in a search, which goes on where a device cannot be looked at. @returns null there */
+export function lookPast(path: string, unseen: UnseenDevices): DeviceLook | null {
+  try {
+    const look = lookAt(path)
+    if (look.unread !== null) unseen.add(path, look.unread)
+    return look
+  } catch (error) {
+    unseen.add(path, error)
+    return null
+  }
+}
+
+/** One that was named goes before those that were found. @returns null where there is none @throws VolumeError */
 function deviceOf(
   superblock: Superblock,
   device: number,
   named: readonly DeviceLook[],
   members: readonly DeviceLook[],
-): DeviceLook {
+): DeviceLook | null {
   const fitting = (looks: readonly DeviceLook[]) =>
     looks.filter((look) => isPlacedAt(look, superblock, device))
   const meant = fitting(named)
   const [look, other] = meant.length > 0 ? meant : fitting(members)
-  const place = `${nth(device)} of its ${superblock.get(at.deviceCount)}`
-  if (look === undefined) {
-    const which = `${place}, identifier ${identifierText(superblock, device)},`
-    throw new VolumeError('foreign', `${which} is missing: it was not found, and was not named either`)
-  }
   if (other !== undefined) {
-    const both = `${look.path} and ${other.path} are both ${place}`
+    const both = `${look!.path} and ${other.path} are both ${placeText(superblock, device)}`
     throw new VolumeError('foreign', `${both}: one is a copy of the other; name the one that belongs to it`)
   }
-  checkLength(look, superblock, device)
-  return look
+  return look ?? null
+}
+
+function missingText(superblock: Superblock, device: number): string {
+  const which = `${placeText(superblock, device)}, identifier ${identifierText(superblock, device)},`
+  return `${which} is missing: it was not found, and was not named either`
+}
+
+function placeText(superblock: Superblock, device: number): string {
+  return `${nth(device)} of its ${superblock.get(at.deviceCount)}`
 }
 
 /** @throws VolumeError where the device is too short */

@@ -3,7 +3,7 @@
 import { smallestVolumeBlocks } from '../../layout/geometry.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
-import { findDevices } from '../api/volume-devices.js'
+import { openFound } from '../api/volume-devices.js'
 import { BadBlockError } from '../pmem/bad-block-error.js'
 import { DeviceError, type OpenOptions, type WindowMode } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -13,6 +13,7 @@ import { PmemError } from '../pmem/pmem-error.js'
 
 /**
  * Opens the devices of a volume.
+ * @param work may be done once more where it throws a VolumeError (openFound)
  * @param named some of them, or all in any order (volume-devices.ts) @throws DeviceError, VolumeError
  */
 export function withDevices<Result>(
@@ -20,13 +21,14 @@ export function withDevices<Result>(
   options: OpenOptions,
   work: (devices: DeviceSet) => Result,
 ): Result {
-  const { paths, runs } = findDevices(named)
-  const devices = DeviceSet.open(paths, options, runs)
-  try {
-    return work(devices)
-  } finally {
-    devices.close()
-  }
+  return openFound(named, ({ paths, runs }) => {
+    const devices = DeviceSet.open(paths, options, runs)
+    try {
+      return work(devices)
+    } finally {
+      devices.close()
+    }
+  })
 }
 
 /**

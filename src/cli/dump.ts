@@ -5,7 +5,7 @@ import { dumpDevices } from '../check/dump/dump-device.js'
 import type { DumpRequest } from '../check/dump/dump-volume.js'
 import { dumpJson, dumpText } from '../check/dump/section.js'
 import { CommandError, UsageError, about } from './command-error.js'
-import { deviceOption, devicesNamed, reachable } from './operand.js'
+import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 import { program } from './verdict.js'
 
@@ -42,8 +42,9 @@ export const dumpCommand: CommandModule<object, DumpArguments> = {
 
 async function dump({ target, device, what, number, json }: DumpArguments): Promise<void> {
   const request = requestOf(what, number)
-  const devices = [...(await devicesNamed(target)), ...(device ?? [])]
-  for (const path of devices) await reachable(path)
+  const given = await devicesGiven([target], device)
+  for (const { path } of given) await reachable(path)
+  const devices = onceEach(given)
   const { sections, problem } = dumpDevices(devices, request)
   if (json && sections.length > 0) printJson(dumpJson(sections))
   else for (const line of dumpText(sections)) printLine(line)

@@ -4,27 +4,42 @@
  * so every block device and devdax device is looked at here.
  */
 import { machineDevices } from '../api/device-search.js'
-import { type DeviceLook, lookAt } from '../api/volume-devices.js'
-import { areOfSameVolume, identifierOf } from '../fs/device-header.js'
+import { UnseenDevices } from '../api/unseen-devices.js'
+import { type DeviceLook, lookPast, newestOn } from '../api/volume-devices.js'
+import { areOfSameVolume, identifierOf, isDevice } from '../fs/device-header.js'
+import { deviceSegments } from '../fs/segments.js'
+import { type Superblock, isSameVolume, isUnderstood } from '../fs/superblock.js'
 import { CommandError } from './command-error.js'
 
 /** What can be asked for: a volume has a superblock, or one says nothing of its name. */
-type Found = DeviceLook & { readonly superblock: NonNullable<DeviceLook['superblock']> }
+type Found = DeviceLook & { readonly superblock: Superblock }
 
 /** @returns the devices that hold the volume @throws CommandError where no device has it, or several volumes do */
 export function findVolume(tag: 'UUID' | 'LABEL', value: string): string[] {
-  const found = machineDevices()
-    .flatMap((path) => volumeOn(path) ?? [])
+  const unseen = new UnseenDevices()
+  const labelled = machineDevices()
+    .flatMap((path) => volumeOn(path, unseen) ?? [])
     .filter(({ superblock: { uuid, label } }) =>
       tag === 'UUID' ? uuid === value.toLowerCase() : label === value,
     )
+  const found = labelled.filter((look) => hasJoined(look, labelled))
   if (found.length === 0)
     throw new CommandError(
-      `${tag}=${value}: no block device and no devdax device holds such a PMFS2 file system`,
+      `${tag}=${value}: no block device and no devdax device holds such a PMFS2 file system${unseen.text}`,
     )
   const devices = found.map(({ path }) => path)
   if (found.length === 1 || areOfOneVolume(found)) return devices
   throw new CommandError(`${tag}=${value}: ${devices.join(' and ')} hold such a file system; name the device`)
+}
+
+/**
+ * Whether its volume names the device, or cannot tell. One that was to join it, and did not, has the header and the
+ * superblock of a device of the volume (src/fs/grow.ts), and is refused where it is named.
+ */
+function hasJoined({ header, superblock }: Found, found: readonly Found[]): boolean {
+  const newest = newestOn(found.filter((other) => isSameVolume(other.superblock, superblock)))
+  if (header === null || newest === null || !isUnderstood(newest)) return true
+  return deviceSegments(newest).some((_, device) => isDevice(header, newest, device))
 }
 
 /** Whether they are different devices of the same volume. */
@@ -37,12 +52,8 @@ function areOfOneVolume(found: readonly Found[]): boolean {
   )
 }
 
-/** Null where there is none, or the device cannot be read. */
-function volumeOn(path: string): Found | null {
-  try {
-    const look = lookAt(path)
-    return look.superblock === null ? null : { ...look, superblock: look.superblock }
-  } catch {
-    return null
-  }
+/** Null where there is none, or the device cannot be looked at. */
+function volumeOn(path: string, unseen: UnseenDevices): Found | null {
+  const look = lookPast(path, unseen)
+  return look === null || look.superblock === null ? null : { ...look, superblock: look.superblock }
 }

@@ -4,7 +4,7 @@ import type { CommandModule } from 'yargs'
 import { checkDevices, exitOperational } from '../check/check-device.js'
 import { CommandError, about } from './command-error.js'
 import { inUseText } from './in-use.js'
-import { devicesNamed, reachable } from './operand.js'
+import { devicesGiven, onceEach, reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
 
 interface FsckArguments {
@@ -33,8 +33,9 @@ export const fsckCommand: CommandModule<object, FsckArguments> = {
 }
 
 async function fsck({ device: named, json }: FsckArguments): Promise<void> {
-  const devices = (await Promise.all(named.map(devicesNamed))).flat()
-  for (const path of devices) await reachable(path)
+  const given = await devicesGiven(named)
+  for (const { path } of given) await reachable(path)
+  const devices = onceEach(given)
   const [device] = devices as [string]
   const { problems, notes, summary, result, exitCode, cause } = checkDevices(devices)
   if (exitCode === exitOperational)

@@ -8,12 +8,12 @@ import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { type Grown, addedSegments, grownSince, isNamed, overwrite } from '../api/device-growth.js'
-import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
+import { type VolumeDevices, openFound } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
 import type { OrderedDevice } from '../daemon/orders.js'
 import { growVolume } from '../fs/grow.js'
-import { readSuperblock } from '../fs/superblock.js'
+import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { statDevice } from '../pmem/device-open.js'
 import { behindLoop } from '../pmem/kernel-use.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -22,7 +22,7 @@ import { statOf } from '../pmem/probe.js'
 import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
 import { wholeBlocks } from './mkfs.js'
-import { deviceOption, devicesNamed, reachable } from './operand.js'
+import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
@@ -93,8 +93,9 @@ type Outcome = string | { readonly grown: Grown; readonly paths: readonly string
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
-  const named = [...(await devicesNamed(volume)), ...device]
-  for (const path of named) await about(path, () => reachable(path))
+  const given = await devicesGiven([volume], device)
+  for (const { path } of given) await about(path, () => reachable(path))
+  const named = onceEach(given)
   const places: string[] = []
   for (const path of added) places.push(await about(path, () => reachable(path)))
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
@@ -135,10 +136,9 @@ async function growDevices(
   ends: Ends,
   kept: Kept,
 ): Promise<Outcome> {
-  const { paths, runs } = findDevices(named)
-  const own = DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
+  const { own, reading } = openFound(named, openOwn)
   ends.always(() => own.close())
-  const { superblock, readOnly } = withMedium(own, 'read-only', readSuperblock)
+  const { superblock, readOnly } = reading
   if (readOnly) throw new CommandError(`${request.name}: it uses features that this program cannot write`)
   const growth = await lookAtGrowth(own.devices, superblock, request, ends)
   if (typeof growth === 'string') return growth
@@ -157,6 +157,16 @@ async function growDevices(
     growVolume(medium, current, gains, Date.now())
   })
   return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path) }
+}
+
+function openOwn({ paths, runs }: VolumeDevices): { own: DeviceSet; reading: SuperblockReading } {
+  const own = DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
+  try {
+    return { own, reading: withMedium(own, 'read-only', readSuperblock) }
+  } catch (error) {
+    own.close()
+    throw error
+  }
 }
 
 /** The server makes its own plan, and makes its own file longer. */

@@ -21,7 +21,7 @@ import { kernelName } from '../native/file-name.js'
 import { DeviceError } from '../pmem/device.js'
 import { CommandError, about, failureOf } from './command-error.js'
 import { liveRows } from './live-info.js'
-import { deviceOption, devicesNamed, reachable } from './operand.js'
+import { type GivenDevice, deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
 import { mountOfDevice, pathsOfServed } from './served-device.js'
 import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
@@ -50,17 +50,17 @@ export const infoCommand: CommandModule<object, InfoArguments> = {
 }
 
 async function info(target: string, others: readonly string[], json: boolean): Promise<void> {
-  const named = await devicesNamed(target)
-  const [first] = named as [string]
+  const given = await devicesGiven([target], others)
+  const [{ path: first }] = given as [GivenDevice]
   const place = await reachable(first)
-  for (const path of others) await reachable(path)
+  for (const { path } of given.slice(1)) await reachable(path)
   const mount = findOurMount(target) ?? mountOfDevice(first)
   if (mount !== null) {
     await infoOfMount(mount, json)
     return
   }
   if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
-  const volume = readVolume([...named, ...others], null)
+  const volume = readVolume(onceEach(given), null)
   const holder = findHolder(first)
   if (json) {
     printJson({ ...volume, usage: null, server: null, serverState: null, holder })

@@ -32,6 +32,7 @@ interface MkfsArguments {
   readonly size: string | undefined
   readonly label: string
   readonly uuid: string | undefined
+  readonly layout: string
   readonly force: boolean
   readonly sparse: boolean
   readonly quiet: boolean
@@ -67,6 +68,13 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
         coerce: lastOf,
         describe: 'UUID of the file system; random by default',
       })
+      .option('layout', {
+        type: 'string',
+        requiresArg: true,
+        coerce: lastOf,
+        default: 'concat',
+        describe: 'how devices form the file system: concat, one after the other; there is no other layout',
+      })
       .option('force', {
         // As mkfs.xfs and mkfs.btrfs call it, and mke2fs.
         alias: ['f', 'F'],
@@ -89,6 +97,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
 async function mkfs(args: MkfsArguments): Promise<void> {
   const { device: paths, force } = args
   const [first] = paths as [string]
+  checkLayout(args.layout)
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
     label: parseLabel(args.label),
@@ -183,6 +192,15 @@ function formatDevices(
   })
   debug('formatted in %d ms', Math.round(performance.now() - start))
   return superblock
+}
+
+/** @throws UsageError but for the only layout that there is (docs/design.md, No striping) */
+function checkLayout(layout: string): void {
+  if (layout === 'stripe')
+    throw new UsageError(
+      '--layout stripe: devices are not striped, as workers write to several of them at once without that; concat is the layout',
+    )
+  if (layout !== 'concat') throw new UsageError(`--layout: '${layout}' is no layout; concat is the only one`)
 }
 
 /** The bytes of `--size`, without what is no whole block. @throws UsageError, CommandError */

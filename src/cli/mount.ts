@@ -25,7 +25,7 @@ import { shownLine } from '../check/name-text.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { mount as command } from './commands.js'
 import { inUseText } from './in-use.js'
-import { devicesNamed, reachable } from './operand.js'
+import { type GivenDevice, devicesGiven, onceEach, reachable } from './operand.js'
 import { printNotice } from './output.js'
 import { chosenCpus } from './cpu-list.js'
 import { lastOf } from './repeated.js'
@@ -140,10 +140,8 @@ async function mount(args: MountArguments): Promise<void> {
   }
   const { server } = options
   const place = args.mountpoint.at(-1)!
-  const devices = await devicesOf(args, options)
-  const device = devices[0]!
-  const request = {
-    devices,
+  const given = await devicesOf(args, options)
+  const chosen = {
     mountpoint: absoluteName(place),
     options,
     cpus: chosenCpus(args.cpus ?? server.cpus),
@@ -154,10 +152,13 @@ async function mount(args: MountArguments): Promise<void> {
     pollMicroseconds: chosenPoll(args.poll ?? server.poll ?? 'auto'),
     mapper: chosenMapper(args.mapper ?? server.mapper ?? 'native'),
   }
-  for (const path of devices) await reachable(path)
+  for (const { path } of given) await reachable(path)
   // checkMountpoint looks at the way there; that there is one is not for its absolute name to say.
   if (place === '') await reachable(place)
   if (args.fake) return
+  const devices = onceEach(given)
+  const device = devices[0]!
+  const request = { ...chosen, devices }
   if (args.debug) createDebug.enable('pmfs2:*')
   if (!args.foreground && !args.debug) {
     await background(args, devices, request.mountpoint)
@@ -202,10 +203,12 @@ async function serve(
 }
 
 /** Absolute paths of all that were named. */
-async function devicesOf({ device, mountpoint }: MountArguments, options: MountOptions): Promise<string[]> {
-  const named = [device, ...mountpoint.slice(0, -1), ...options.devices]
-  const devices = await Promise.all(named.map(devicesNamed))
-  return devices.flat().map(absoluteName)
+async function devicesOf(
+  { device, mountpoint }: MountArguments,
+  options: MountOptions,
+): Promise<GivenDevice[]> {
+  const given = await devicesGiven([device, ...mountpoint.slice(0, -1)], options.devices)
+  return given.map(({ path, isNamed }) => ({ path: absoluteName(path), isNamed }))
 }
 
 async function background(

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What a command was given to work on, before anything looks at it. */
 import { existsSync } from 'node:fs'
+import { isSameDevice } from '../pmem/lock-holder.js'
+import { statOf } from '../pmem/probe.js'
 import { MountError } from '../daemon/mount-error.js'
 import { CommandError } from './command-error.js'
 
@@ -37,4 +39,41 @@ export async function reachable(path: string): Promise<string> {
   } catch (error) {
     throw error instanceof MountError ? new CommandError(error.message) : error
   }
+}
+
+/** A device that a command was given. */
+export interface GivenDevice {
+  readonly path: string
+  /** It was named by its path, and not by an option, a UUID or a label. */
+  readonly isNamed: boolean
+}
+
+/**
+ * @param operands names as of {@link devicesNamed} @param further those of options
+ * @throws CommandError as {@link devicesNamed} does
+ */
+export async function devicesGiven(
+  operands: readonly string[],
+  further: readonly string[] = [],
+): Promise<GivenDevice[]> {
+  const given: GivenDevice[] = []
+  for (const [n, name] of [...operands, ...further].entries())
+    for (const path of await devicesNamed(name))
+      given.push({ path, isNamed: n < operands.length && path === name })
+  return given
+}
+
+/**
+ * Each device once, but for those that were named twice: opening the volume refuses these. An option, a UUID or a label
+ * may mean a device that is there already.
+ * @param given each of them {@link reachable}
+ */
+export function onceEach(given: readonly GivenDevice[]): string[] {
+  const found = given.map((device) => ({ ...device, stats: statOf(device.path) }))
+  const kept = found.filter(({ isNamed, stats }, n) => {
+    if (isNamed || stats === null) return true
+    const isSame = (other: (typeof found)[number]) => other.stats !== null && isSameDevice(other.stats, stats)
+    return !found.some((other, m) => (other.isNamed || m < n) && isSame(other))
+  })
+  return kept.map(({ path }) => path)
 }

@@ -172,7 +172,8 @@ function isNewer(copy: Superblock, than: Superblock): boolean {
   return copy.getNumber(at.sequence) > than.getNumber(at.sequence)
 }
 
-function isSameVolume(copy: Superblock, other: Superblock): boolean {
+/** Whether two copies say that they are of the same volume. */
+export function isSameVolume(copy: Superblock, other: Superblock): boolean {
   for (let n = 0; n < identifierBytes / 4; n++) {
     if (copy.get(at.identity + n) !== other.get(at.identity + n)) return false
   }

@@ -25,15 +25,6 @@ export function statOf(path: string): BigIntStats | null {
   }
 }
 
-/** Names in a directory, each with all of its bytes (file-name.ts). */
-export function fileNamesIn(path: string): string[] {
-  try {
-    return readdirSync(kernelName(path), 'buffer').map(nameOf)
-  } catch {
-    return []
-  }
-}
-
 /** The path without links; null where it leads nowhere. */
 export function realPathOf(path: string): string | null {
   try {

@@ -2,18 +2,35 @@
 /**
  * Volumes of several files: any of them, or all in any order, are named; what does not belong together is named too.
  */
-import { copyFileSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync, truncateSync } from 'node:fs'
+import fs, {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { headerBlock, superblockBlock, windowBytes } from '../../layout/geometry.js'
+import { gainsOf } from '../../src/api/device-growth.js'
 import { openVolume } from '../../src/api/opened-volume.js'
-import { findDevices } from '../../src/api/volume-devices.js'
+import type { Search } from '../../src/api/device-search.js'
+import { findDevices, lookAt } from '../../src/api/volume-devices.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
+import { withDevices, withMedium } from '../../src/check/with-devices.js'
+import { growVolume } from '../../src/fs/grow.js'
+import { readSuperblock } from '../../src/fs/superblock.js'
+import { VolumeError } from '../../src/fs/volume-error.js'
+import { DeviceSet } from '../../src/pmem/device-set.js'
 import { lockHolder } from '../../src/pmem/lock-holder.js'
 import { statDevice } from '../../src/pmem/device-open.js'
-import { fingerprint, sparseFile, writeAt } from '../cli/cli.js'
+import { fingerprint, readAt, sparseFile, writeAt } from '../cli/cli.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { formattedFiles, problemsOn } from './formatted-device.js'
 
@@ -33,19 +50,45 @@ async function three(t: Test): Promise<{ folder: string; paths: [string, string,
   return { folder, paths: paths as [string, string, string] }
 }
 
-function refusal(named: readonly string[]): string {
+function refusal(named: readonly string[], search?: Search): string {
   try {
-    findDevices(named)
+    findDevices(named, search)
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
   return 'it is not refused'
 }
 
+/** File access of this process as of another user, who is not root. */
+function asUser<Result>(uid: number, body: () => Result): Result {
+  process.seteuid!(uid)
+  try {
+    return body()
+  } finally {
+    process.seteuid!(0)
+  }
+}
+
+/** Reading the file fails meanwhile, as that of a broken device does. */
+function whileUnreadable(path: string, body: () => void): void {
+  const { readSync } = fs
+  fs.readSync = (fd: number, ...rest: [NodeJS.ArrayBufferView]) => {
+    if (fs.readlinkSync(`/proc/self/fd/${fd}`) !== path) return readSync(fd, ...rest)
+    throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+  }
+  syncBuiltinESMExports()
+  try {
+    body()
+  } finally {
+    fs.readSync = readSync
+    syncBuiltinESMExports()
+  }
+}
+
 void test('any device, or all in any order', async (t) => {
   const { folder, paths } = await three(t)
   const [a, b, c] = paths
-  for (const named of [[a], [b], [c], [c, a, b], [b, c], [a, a], [c, b, a]])
+  for (const named of [[a], [b], [c], [c, a, b], [b, c], [c, b, a]])
     t.same(
       findDevices(named),
       { paths, runs: [768, 512, 1024].map((blocks, device) => ({ device, deviceBlock: 0, blocks })) },
@@ -109,6 +152,46 @@ void test('a device elsewhere has to be named', async (t) => {
   t.same(findDevices([a, moved]).paths, [a, moved, c])
 })
 
+void test('a search names what it could not look at', async (t) => {
+  const { folder, paths } = await three(t)
+  const [a, b, c] = paths
+  const missing = (n: number) =>
+    new RegExp(
+      `^device number ${n} of its 3, identifier \\S+ is missing: it was not found, and was not named either`,
+    )
+  chmodSync(folder, 0o755)
+  for (const path of paths) chmodSync(path, 0o644)
+  chmodSync(b, 0o600)
+  const nobody = 65534
+  const unread = asUser(nobody, () => refusal([a]))
+  t.match(unread, missing(2))
+  // Those of the machine may follow.
+  t.match(unread, new RegExp(`; ${b}(?:, \\S+)* could not be looked at: no permission: run as root`))
+  for (const n of [1, 2, 3, 4]) chmodSync(sparseFile(join(folder, `closed-${n}`), 1), 0)
+  t.match(
+    asUser(nobody, () => refusal([a])),
+    /; (?:\S+, ){2}\S+ and \d more could not be looked at: no permission/,
+    'a few of many',
+  )
+  t.same(findDevices([a]).paths, paths, 'root may look at all of them')
+  chmodSync(folder, 0o711)
+  t.match(
+    asUser(nobody, () => refusal([a])),
+    new RegExp(`; ${folder}(?:, \\S+)* could not be looked at: no permission`),
+  )
+  const eio = 'the device reports an I/O error (EIO); the kernel log (dmesg) tells more'
+  whileUnreadable(b, () => {
+    const said = refusal([a], () => [[b, c]])
+    t.match(said, missing(2))
+    t.ok(said.endsWith(`; ${b} could not be looked at: ${eio}`), said)
+    t.equal(refusal([a, b]), `cannot read ${b}: ${eio}`)
+  })
+  t.notMatch(
+    refusal([a], () => [[join(folder, 'gone'), sparseFile(join(folder, 'empty'), 0), folder, c]]),
+    'could not',
+  )
+})
+
 void test('what does not belong to the volume is named', async (t) => {
   const { folder, paths } = await three(t)
   const [a, b, c] = paths
@@ -130,7 +213,15 @@ void test('what does not belong to the volume is named', async (t) => {
   )
   t.same(findDevices([b]).paths, paths, 'the one that is named counts')
   t.match(refusal([b, copy]), / are both device number 2 of its 3/)
+  t.equal(refusal([a, b, a]), `${a} is named twice`)
+  symlinkSync(b, join(folder, 'link'))
   linkSync(c, join(folder, 'hard link'))
+  t.equal(refusal([b, join(folder, 'link')]), `${join(folder, 'link')} is the same device as ${b}`)
+  t.equal(
+    refusal([join(folder, 'hard link'), a, c]),
+    `${c} is the same device as ${join(folder, 'hard link')}`,
+  )
+  await t.rejects(openFiles([c, c]), { name: 'VolumeError', message: `${c} is named twice` })
   t.same(findDevices([a, b]).paths[2], c, 'another name of a device is no copy')
 })
 
@@ -181,6 +272,19 @@ void test('each device alone tells what the volume is, whatever is damaged on an
   t.match(refusal([paths[0]]), /^device number 2 of its 3, .* is missing/)
 })
 
+void test('a second copy of the superblock is looked for where the header says, and nowhere else', async (t) => {
+  const { paths } = await three(t)
+  for (const [n, path] of paths.entries()) {
+    const copy = readAt(path, superblockBlock * blockBytes, blockBytes)
+    // The end of the second and the third device is data, such as an image of a volume.
+    writeAt(path, statSync(path).size - blockBytes, copy)
+    writeAt(path, superblockBlock * blockBytes + 100, 'damage')
+    t.equal(lookAt(path).superblock === null, n > 0)
+  }
+  writeAt(paths[0], headerBlock + 100, 'damage')
+  t.not(lookAt(paths[0]).superblock, null, 'without a header, at the end of the device')
+})
+
 void test('a device that has grown, and one that was cut short', async (t) => {
   const folder = await folderOf(t)
   const paths = formattedFiles(folder, windowBytes - mebibyte, 2 * mebibyte)
@@ -193,6 +297,52 @@ void test('a device that has grown, and one that was cut short', async (t) => {
   await again.close()
   truncateSync(paths[1]!, mebibyte)
   t.equal(refusal(paths), `${paths[1]!} is ${mebibyte} bytes shorter than its part of the file system`)
+})
+
+void test('a volume that grows after its devices were found, and before they are locked', async (t) => {
+  const folder = await folderOf(t)
+  const [path] = formattedFiles(folder, 4 * mebibyte) as [string]
+  let size = 4 * mebibyte
+  /** As `grow` of another process, which has ended by then. */
+  const grow = (): void => {
+    size += 4 * mebibyte
+    truncateSync(path, size)
+    const { paths, runs } = findDevices([path])
+    const devices = DeviceSet.open(paths, { access: 'read-write', exclusive: false }, runs)
+    const { superblock } = withMedium(devices, 'read-only', readSuperblock)
+    const gains = gainsOf(superblock, devices.devices)
+    const larger = new DeviceSet(devices.devices, [...superblock.segments, ...gains])
+    withMedium(larger, 'read-write', (medium) => growVolume(medium, superblock, gains, Date.now()))
+    devices.close()
+  }
+  for (const readOnly of [false, true]) {
+    let opened = 0
+    const check = () => {
+      if (++opened === 1) grow()
+    }
+    const volume = openVolume(path, readOnly, { check })
+    t.equal(opened, 2, 'it was opened anew')
+    t.equal(volume.volume.superblock.geometry.segments.length, readOnly ? 3 : 2)
+    t.equal(lockHolder(statDevice(path)), process.pid)
+    volume.close()
+    t.equal(lockHolder(statDevice(path)), null)
+  }
+  let worked = 0
+  const readingAfterGrowth = (devices: DeviceSet) => {
+    if (++worked === 1) grow()
+    return withMedium(devices, 'read-only', readSuperblock).superblock.segments.length
+  }
+  t.equal(withDevices([path], { access: 'read-only', exclusive: true }, readingAfterGrowth), 4)
+  t.equal(worked, 2)
+  const failing = () => {
+    worked++
+    throw new VolumeError('damaged', 'as before')
+  }
+  t.throws(() => withDevices([path], { access: 'read-only', exclusive: true }, failing), {
+    message: 'as before',
+  })
+  t.equal(worked, 3, 'what has not grown is not opened anew')
+  t.same(problemsOn(path), [])
 })
 
 void test('all of them are locked as long as it is open, and one that is in use is named', async (t) => {

@@ -5,13 +5,14 @@ import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, truncateSync
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { incompatSegments, mostSegments, superblock as layout } from '../../layout/superblock.js'
-import { gainsOfFurther } from '../../src/api/device-growth.js'
 import { findDevices } from '../../src/api/volume-devices.js'
 import { openFiles } from '../../src/api/volume-files.js'
 import { withMedium } from '../../src/check/with-devices.js'
-import { growVolume, planGrowth, prepareGrowth } from '../../src/fs/grow.js'
+import { growVolume } from '../../src/fs/grow.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
+import { joinHalf } from '../support/join-half.js'
+import { loopOver } from '../support/loop-device.js'
 import { SmallDisk } from '../support/small-disk.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import {
@@ -319,17 +320,6 @@ void t.test('what a device holds is not overwritten unawares', async (t) => {
   await refuse(t, ['grow', place('.')], 1, /directory/)
 })
 
-/** The power fails before the superblock names the device of 4 MiB. */
-function joinHalf(volume: string, added: string): void {
-  const devices = DeviceSet.open([volume, added], { access: 'read-write', exclusive: true })
-  withMedium(devices, 'read-write', (medium) => {
-    const { superblock } = readSuperblock(medium)
-    const next = planGrowth(superblock, gainsOfFurther(superblock, [1024]))
-    prepareGrowth(medium, superblock, next, Date.now())
-  })
-  devices.close()
-}
-
 void t.test('a device that was to join, and did not, can be added again', async (t) => {
   const { place, volume } = await volumeOf(t)
   const added = sparseFile(place('added'), 4 * mebibyte)
@@ -354,6 +344,31 @@ void t.test('so can a block device', async (t) => {
   t.teardown(() => execFileSync('losetup', ['--detach', device]))
   await succeed(t, ['grow', volume, device, '-q'])
   t.match(await succeed(t, ['fsck', volume, device]), /: clean, /)
+})
+
+void t.test('until then the volume has its UUID and label for itself', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const label = `half ${process.pid}`
+  await succeed(t, ['mkfs', volume, '--force', '--label', label, '-q'])
+  const added = sparseFile(place('added'), 4 * mebibyte)
+  joinHalf(volume, added)
+  // The kernel lists it first.
+  const [second, first] = [loopOver(t, added), loopOver(t, volume)]
+  const { uuid } = JSON.parse(await succeed(t, ['info', '--json', volume])) as { uuid: string }
+  for (const name of [`UUID=${uuid}`, `LABEL=${label}`]) {
+    t.match(await succeed(t, ['info', name]), `${first}\n`)
+    t.match(await succeed(t, ['fsck', name]), `${first}: clean, `)
+    t.match(await succeed(t, ['dump', name, 'superblock']), uuid)
+    t.match(await succeed(t, ['grow', name]), `${name}: nothing to do`)
+  }
+  await succeed(t, ['grow', `UUID=${uuid}`, second, '-q'])
+  for (const name of [`UUID=${uuid}`, `LABEL=${label}`]) {
+    t.match(
+      await succeed(t, ['info', name]),
+      new RegExp(`devices +1: ${first}, 8 MiB.*\n +2: ${second}, 4 MiB`),
+    )
+    t.match(await succeed(t, ['fsck', name]), `${first}: clean, `)
+  }
 })
 
 void t.test('a device of a copy of the volume is not taken for one that was to join', async (t) => {

@@ -146,7 +146,7 @@ void t.test('what is made stays where one cannot be told of it', async (t) => {
   console.log = () => {
     throw new Error('nobody listens')
   }
-  const options = { label: '', uuid: undefined, force: false, sparse: false, quiet: false }
+  const options = { label: '', uuid: undefined, layout: 'concat', force: false, sparse: false, quiet: false }
   const made = async () =>
     mkfsCommand.handler({ device: [a, b], size: '4M', ...options, _: ['mkfs'], $0: 'pmfs2-fuse' })
   await t.rejects(made(), /nobody listens/)

@@ -9,6 +9,7 @@ import { fingerprint } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { installHelper, mount8 } from '../support/mount-helper.js'
+import { joinHalf } from '../support/join-half.js'
 import { loopOver } from '../support/loop-device.js'
 import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
@@ -115,7 +116,10 @@ void tap.test('what cannot be mounted is named', async (t) => {
   }
   await refused([first, join(stale, 'second')], /device number 2, \S+second, is stale/)
   await symlink(second, join(mount.folder, 'link'))
-  await succeed(first, join(mount.folder, 'link'), second, mount.mountpoint)
+  const link = join(mount.folder, 'link')
+  await refused([first, link, second], `${second} is the same device as ${link}`)
+  await refused([second, second], `${second} is named twice`)
+  await succeed(first, link, mount.mountpoint, '-o', `device=${second},device=${first}`)
   await mount.adopt()
   await mount.unmount()
 })
@@ -145,6 +149,22 @@ void tap.test('by UUID and label, from loop devices', async (t) => {
     t.match(await succeed('dump', name, 'superblock'), uuid)
   }
   t.match(await pmfs2(['umount', `UUID=${uuid}`]), { end: 32, output: `umount: UUID=${uuid}: not mounted` })
+})
+
+void tap.test('by UUID, beside a device that was to join the volume and did not', async (t) => {
+  const mount = await TestMount.makeOn(t, 8 * mebibyte)
+  const { uuid } = JSON.parse(await succeed('info', '--json', mount.device)) as { uuid: string }
+  const added = join(mount.folder, 'added')
+  await writeFile(added, '')
+  await truncate(added, 4 * mebibyte)
+  joinHalf(mount.device, added)
+  const [second, first] = [loopOver(t, added), loopOver(t, mount.device)] as const
+  await succeed(`UUID=${uuid}`, mount.mountpoint)
+  t.same((await mount.adopt()).devices, [first])
+  await succeed('grow', `UUID=${uuid}`, second, '--quiet')
+  t.same((await mount.report()).devices, [first, second])
+  await succeed('umount', `UUID=${uuid}`)
+  t.notOk(mount.isMounted())
 })
 
 void tap.test('there and back between read-only and writable', async (t) => {

@@ -2,11 +2,11 @@
 /** Puts what was measured anew in the place of what an earlier run found. */
 import type { Measurement, Renewal, Results } from './results.js'
 
-/** @param fresh of some workloads and contenders: what `earlier` has of these is dropped */
+/** @param fresh of some workloads and contenders, without failures: what `earlier` has of these is dropped */
 export function merge(earlier: Results, fresh: Results): Results {
   const keyOf = ({ workload, contender }: Pick<Measurement, 'workload' | 'contender'>) =>
     `${workload}/${contender}`
-  const measured = new Set([...fresh.measurements, ...fresh.failures].map(keyOf))
+  const measured = new Set(fresh.measurements.map(keyOf))
   const isKept = (one: Pick<Measurement, 'workload' | 'contender'>): boolean => !measured.has(keyOf(one))
   const renewed = new Set(fresh.measurements.map(({ workload }) => workload))
   const { command, startedAt } = fresh
@@ -25,6 +25,6 @@ export function merge(earlier: Results, fresh: Results): Results {
         fresh.workloads.find(({ name }) => name === workload.name && renewed.has(name)) ?? workload,
     ),
     measurements: [...earlier.measurements.filter(isKept), ...fresh.measurements],
-    failures: [...earlier.failures.filter(isKept), ...fresh.failures],
+    failures: earlier.failures.filter(isKept),
   }
 }

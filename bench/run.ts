@@ -105,8 +105,10 @@ async function run(options: Options, signal: AbortSignal): Promise<number> {
   const results = await bench(options, signal)
   console.log(textReport(results))
   if (options.jsonFile !== undefined) await writeFile(options.jsonFile, toJson(results))
-  if (earlier !== undefined) await writeDocuments(packageRoot, merge(earlier, results))
-  else if (options.isFull) await writeDocuments(packageRoot, results)
+  if (earlier !== undefined) {
+    // Figures that a failure leaves out are better old than missing.
+    if (results.failures.length === 0) await writeDocuments(packageRoot, merge(earlier, results))
+  } else if (options.isFull) await writeDocuments(packageRoot, results)
   const own = results.contenders.filter(({ kind }) => kind === 'ours').map(({ name }) => name)
   return results.failures.some(({ contender }) => own.includes(contender)) ? 1 : 0
 }

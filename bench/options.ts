@@ -12,6 +12,8 @@ export interface Options {
   readonly jsonFile: string | undefined
   /** Results of an earlier run, to write the documents of. */
   readonly redraw: string | undefined
+  /** Results of an earlier run, in which the new figures take the place of the old ones, to write the documents of. */
+  readonly merge: string | undefined
   /** Whether this is the run that the documents are made of: all of it, at full length. */
   readonly isFull: boolean
 }
@@ -59,7 +61,15 @@ export async function readOptions(
       requiresArg: true,
       describe: 'Measure nothing; write docs/benchmarks.md of the figures in this file',
     })
-    .check(({ rounds }) => {
+    .option('merge', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Replace what is measured in the figures of this file, and write docs/benchmarks.md of all of them',
+    })
+    .check(({ rounds, merge, quick, redraw }) => {
+      if (merge !== undefined && (quick || redraw !== undefined))
+        throw new Error('--merge goes with neither --quick nor --redraw')
       if (rounds === undefined || (Number.isInteger(rounds) && rounds >= 1)) return true
       throw new Error('--rounds is a whole number from 1')
     })
@@ -75,6 +85,7 @@ export async function readOptions(
     workloads: chosen(known.workloads, only),
     jsonFile: argv.json,
     redraw: argv.redraw,
+    merge: argv.merge,
     isFull: !argv.quick && only.length === 0 && (argv.rounds ?? full.rounds) >= full.rounds,
   }
 }

@@ -63,6 +63,17 @@ export interface Settings {
   readonly mountedFiles: number
 }
 
+/** Some workloads that were measured anew, and took the place of what a full run had found out. */
+export interface Renewal {
+  readonly command: string
+  /** ISO 8601 */
+  readonly startedAt: string
+  /** Their names. */
+  readonly workloads: readonly string[]
+  /** Of what was measured. */
+  readonly versions: readonly string[]
+}
+
 export interface Results {
   readonly command: string
   /** ISO 8601 */
@@ -74,6 +85,7 @@ export interface Results {
   readonly workloads: readonly WorkloadFacts[]
   readonly measurements: readonly Measurement[]
   readonly failures: readonly Failure[]
+  readonly renewals?: readonly Renewal[]
 }
 
 /** One figure of one contender. */

@@ -12,6 +12,7 @@ import { allContenders } from './contenders/index.js'
 import { turnRingOn } from './contenders/ring-switch.js'
 import { machineFacts, requireMemory } from './machine.js'
 import { type Outcome, measure } from './measure.js'
+import { merge } from './merge.js'
 import { type Options, readOptions } from './options.js'
 import { toJson, writeDocuments } from './report/documents.js'
 import { textReport } from './report/text.js'
@@ -91,16 +92,23 @@ async function factsOf(contender: Contender): Promise<ContenderFacts> {
   return { name, title, kind, how, version: await contender.version() }
 }
 
+async function readResults(file: string): Promise<Results> {
+  return JSON.parse(await readFile(file, 'utf8')) as Results
+}
+
 async function run(options: Options, signal: AbortSignal): Promise<number> {
   if (options.redraw !== undefined) {
-    const results = JSON.parse(await readFile(options.redraw, 'utf8')) as Results
-    await writeDocuments(packageRoot, results)
+    await writeDocuments(packageRoot, await readResults(options.redraw))
     return 0
   }
+  const earlier = options.merge === undefined ? undefined : await readResults(options.merge)
   const results = await bench(options, signal)
   console.log(textReport(results))
   if (options.jsonFile !== undefined) await writeFile(options.jsonFile, toJson(results))
-  if (options.isFull) await writeDocuments(packageRoot, results)
+  if (earlier !== undefined) {
+    // Figures that a failure leaves out are better old than missing.
+    if (results.failures.length === 0) await writeDocuments(packageRoot, merge(earlier, results))
+  } else if (options.isFull) await writeDocuments(packageRoot, results)
   const own = results.contenders.filter(({ kind }) => kind === 'ours').map(({ name }) => name)
   return results.failures.some(({ contender }) => own.includes(contender)) ? 1 : 0
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** docs/benchmarks.md, made of the results alone. */
-import { type ContenderFacts, Figures, type Results } from '../results.js'
+import { type ContenderFacts, Figures, type Renewal, type Results } from '../results.js'
 import { type Verdict, judge, targets } from '../targets.js'
 import { number, ratio, spread } from './format.js'
 import { durableWriteSection } from './durable-write.js'
@@ -26,7 +26,7 @@ export function page(results: Results, plots: ReadonlySet<string>): string {
   ].join('\n\n')
 }
 
-function head({ settings, command, startedAt, minutes }: Results): string {
+function head({ settings, command, startedAt, minutes, renewals = [] }: Results): string {
   const rounds = settings.rounds === 1 ? 'one round' : `${settings.rounds} rounds`
   const remark = settings.quick ? '. The rounds were short, so these figures are not reliable' : ''
   return `# Benchmarks
@@ -35,7 +35,12 @@ This page compares PMFS2 with its lower bound, with FUSE file systems that peopl
 kernel.
 
 \`${command}\` wrote this page and its plots on ${startedAt.slice(0, 10)}, in ${minutes.toFixed(0)} minutes, with ${rounds} of each
-workload on each contender${remark}. [benchmarks.json](benchmarks.json) has every single figure.`
+workload on each contender${remark}. [benchmarks.json](benchmarks.json) has every single figure.${renewals.map(renewalText).join('')}`
+}
+
+function renewalText({ command, startedAt, workloads, versions }: Renewal): string {
+  const names = workloads.map((name) => `\`${name}\``).join(', ')
+  return `\n\nThe figures of ${names} are newer: \`${command}\` on ${startedAt.slice(0, 10)} (${versions.join('; ')}).`
 }
 
 function howToRead(): string {

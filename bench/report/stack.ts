@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Stacked bars as SVG: of each row, which share every part has. All rows are equally wide; what the whole is stands
- * behind them.
+ * behind them. Panels stand in pairs.
  */
 import { drawing, escape, round, widest } from './svg.js'
 
@@ -32,6 +32,7 @@ const colours = [
   ['#54aeff', '#1f6feb'],
   ['#b6e3ff', '#0c2d6b'],
   ['#d4a72c', '#9e6a03'],
+  ['#cf222e', '#da3633'],
   ['#d0d7de', '#484f58'],
 ] as const
 
@@ -41,19 +42,20 @@ const style =
   colours.map(([, dark], index) => `\n      .part${index} { fill: ${dark} }`).join('') +
   '\n    }'
 
-/** Two panels abreast. @param title for those who cannot see it @param names of the parts, five at the most */
+/** Two panels abreast. @param title for those who cannot see it @param names of the parts, six at the most */
 export function stackChart(
   title: string,
   names: readonly string[],
-  panels: readonly [StackPanel, StackPanel],
+  panels: readonly StackPanel[],
   width: number,
 ): string {
   const panelWidth = (width - 2 * margin - gutter) / 2
-  const height =
-    legendHeight + titleHeight + rowHeight * Math.max(...panels.map(({ rows }) => rows.length)) + margin
-  const parts = panels.map((panel, index) =>
-    drawPanel(panel, margin + index * (panelWidth + gutter), panelWidth),
-  )
+  const panelHeight = titleHeight + rowHeight * Math.max(...panels.map(({ rows }) => rows.length)) + margin
+  const height = legendHeight + panelHeight * Math.ceil(panels.length / 2)
+  const parts = panels.map((panel, index) => {
+    const top = legendHeight + Math.floor(index / 2) * panelHeight
+    return drawPanel(panel, margin + (index % 2) * (panelWidth + gutter), top, panelWidth)
+  })
   return drawing(title, style, height, [drawLegend(names, width), ...parts])
 }
 
@@ -68,14 +70,14 @@ function drawLegend(names: readonly string[], width: number): string {
     .join('\n')
 }
 
-function drawPanel({ title, rows }: StackPanel, left: number, panelWidth: number): string {
+function drawPanel({ title, rows }: StackPanel, left: number, panelTop: number, panelWidth: number): string {
   const labelWidth = widest(rows.map(({ label }) => label)) + space
   const textWidth = widest(rows.map(({ text }) => text)) + space
   const axisLeft = left + labelWidth
   const axisWidth = panelWidth - labelWidth - textWidth
-  const lines = [`  <text x="${left}" y="${legendHeight + 16}">${escape(title)}</text>`]
+  const lines = [`  <text x="${left}" y="${panelTop + 16}">${escape(title)}</text>`]
   rows.forEach(({ label, parts, text }, index) => {
-    const top = legendHeight + titleHeight + index * rowHeight
+    const top = panelTop + titleHeight + index * rowHeight
     const whole = parts.reduce((sum, part) => sum + part, 0)
     let at = axisLeft
     lines.push(

@@ -8,11 +8,23 @@ export const writeSizes = [8, 64, 128, 256, 512, 1024, 4096, 16384, 65536, 26214
 export const warmths = ['cold', 'hot'] as const
 export type Warmth = (typeof warmths)[number]
 
-/** What a write has gone through, one after the other; each is timed from the beginning. */
-export const stages = ['stored', 'flushed', 'fenced', 'engine', 'call'] as const
+/** What an overwrite has gone through, one after the other; each is timed from the beginning. */
+export const overwriteStages = ['stored', 'flushed', 'fenced', 'engine', 'call'] as const
+/** The same of a write at the end of a file: `engine` overwrites, and `append` takes a transaction besides. */
+export const appendStages = ['stored', 'flushed', 'fenced', 'engine', 'append', 'append-call'] as const
+/** Those that are timed. */
+export const stages = [...overwriteStages, 'append', 'append-call'] as const
 export type Stage = (typeof stages)[number]
 
 /** Two ways to make it durable. In place of `hot`: the same place over and over, and read back after each write. */
 export const ways = ['flush', 'non-temporal'] as const
 export type Way = (typeof ways)[number]
 export const readings = ['cold', 'reread'] as const
+
+/** Where a threshold decides between both, with their lengths in bytes; durable-write.c has the same. */
+export const shortWrites = {
+  copy: [100, 150, 200, 300, 400, 500, 1000],
+  zero: [64, 128, 192, 256, 512, 1024, 4096],
+} as const
+export type ShortWrite = keyof typeof shortWrites
+export const shortWriteNames = ['copy', 'zero'] as const satisfies readonly ShortWrite[]

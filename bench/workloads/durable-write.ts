@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { BenchError, run } from '../command.js'
 import { compile, compiled } from '../compile.js'
 import type { Metric } from '../results.js'
-import { readings, stages, warmths, ways, writeSizes } from './durable-sizes.js'
+import { readings, shortWriteNames, shortWrites, stages, warmths, ways, writeSizes } from './durable-sizes.js'
 import type { Workload } from './workload.js'
 
 const cpu = '0'
@@ -17,15 +17,26 @@ const memoryBytes = 2 ** 28
 const timeoutMs = 120_000
 const lineBytes = 64
 const nanosecondsPerMicrosecond = 1000
+/** From here on, each size is four times the one before it, and an append of it takes longer. */
+const leastComparedBytes = 4096
+/** By so much a time may be off. */
+const noise = 0.2
 
 export const durableWrite: Workload = {
   name: 'durable-write',
   title: 'a durable write',
-  metrics: writeSizes.flatMap((bytes) => [
-    ...warmths.flatMap((warmth) => stages.map((stage) => metric(warmth, bytes, stage))),
-    ...readings.flatMap((reading) => ways.map((way) => metric(reading, bytes, way))),
-    metric('append', bytes, 'engine'),
-  ]),
+  metrics: writeSizes
+    .flatMap((bytes) => [
+      ...warmths.flatMap((warmth) => stages.map((stage) => metric(warmth, bytes, stage))),
+      ...readings.flatMap((reading) => ways.map((way) => metric(reading, bytes, way))),
+    ])
+    .concat(
+      shortWriteNames.flatMap((what) =>
+        shortWrites[what].flatMap((bytes) =>
+          readings.flatMap((reading) => ways.map((way) => metric(reading, bytes, `${what}-${way}`))),
+        ),
+      ),
+    ),
   text: () =>
     'writes of 8 bytes to 4 MiB, timed up to each stage (`bench/client/durable-write.c`, `bench/client/engine-writer.ts`)',
   suits: ({ name }) => name === 'pmfs2-uring',
@@ -63,36 +74,71 @@ function metric(warmth: string, bytes: number, what: string): Metric {
 
 /** Exported for its test. @param text lines of the programs @returns µs by metric @throws BenchError */
 export function stagesOf(text: string): Record<string, number> {
-  const times = new Map<string, number>()
-  let kernel: string | undefined
-  for (const line of text.trim().split('\n')) {
-    const [warmth = '', bytes = '', what = '', nanoseconds = ''] = line.split(' ')
-    if (!(Number(nanoseconds) > 0)) throw new BenchError(`a timing program said ${JSON.stringify(line)}`)
-    // The best kernel of this processor comes first.
-    if (what.endsWith('-fenced') && what !== 'stores-fenced') kernel ??= what.slice(0, -'-fenced'.length)
-    times.set(`${warmth} ${bytes} ${what}`, Number(nanoseconds) / nanosecondsPerMicrosecond)
-  }
-  const values: Record<string, number> = {}
-  const note = (warmth: string, bytes: number, what: string, line: string) => {
-    const value = times.get(`${warmth} ${bytes} ${line}`)
-    if (value === undefined) throw new BenchError(`no timing program said "${warmth} ${bytes} ${line}"`)
-    values[metricName(warmth, bytes, what)] = value
-  }
+  const printed = new Printed(text)
+  const { kernel } = printed
   for (const bytes of writeSizes) {
     // As nontemporal_copy() chooses for whole lines: these need no flush.
-    const isPlain = bytes < lineBytes || kernel === undefined
+    const line = bytes < lineBytes || kernel === undefined ? 'stores' : kernel
     for (const warmth of warmths) {
-      note(warmth, bytes, 'stored', isPlain ? 'stores' : kernel!)
-      note(warmth, bytes, 'flushed', isPlain ? 'stores-flushed' : kernel!)
-      note(warmth, bytes, 'fenced', isPlain ? 'stores-fenced' : `${kernel!}-fenced`)
-      note(warmth, bytes, 'engine', 'engine')
-      note(warmth, bytes, 'call', 'call')
+      printed.note(warmth, bytes, 'stored', line)
+      printed.note(warmth, bytes, 'flushed', line === 'stores' ? 'stores-flushed' : line)
+      printed.note(warmth, bytes, 'fenced', `${line}-fenced`)
+      for (const stage of ['engine', 'call', 'append', 'append-call'] as const)
+        printed.note(warmth, bytes, stage, stage)
     }
-    note('append', bytes, 'engine', 'engine')
     for (const reading of readings) {
-      note(reading, bytes, 'flush', 'stores-fenced')
-      if (!isPlain) note(reading, bytes, 'non-temporal', `${kernel!}-fenced`)
+      printed.note(reading, bytes, 'flush', 'stores-fenced')
+      if (line !== 'stores') printed.note(reading, bytes, 'non-temporal', `${line}-fenced`)
     }
   }
-  return values
+  if (kernel !== undefined)
+    for (const what of shortWriteNames)
+      for (const bytes of shortWrites[what])
+        for (const reading of readings)
+          for (const way of ways) printed.note(reading, bytes, `${what}-${way}`, `${what}-${way}`)
+  for (const warmth of warmths) requireRise(warmth, printed.values)
+  return printed.values
+}
+
+/** What the programs have printed, and what has been taken from it. */
+class Printed {
+  /** The best kernel of non-temporal stores that this processor has. */
+  readonly kernel: string | undefined
+  /** µs by metric. */
+  readonly values: Record<string, number> = {}
+  readonly #times = new Map<string, number>()
+
+  constructor(text: string) {
+    for (const line of text.trim().split('\n')) {
+      const [warmth = '', bytes = '', what = '', nanoseconds = ''] = line.split(' ')
+      if (!(Number(nanoseconds) > 0)) throw new BenchError(`a timing program said ${JSON.stringify(line)}`)
+      // The best one comes first.
+      if (what.endsWith('-fenced') && what !== 'stores-fenced')
+        this.kernel ??= what.slice(0, -'-fenced'.length)
+      this.#times.set(`${warmth} ${bytes} ${what}`, Number(nanoseconds) / nanosecondsPerMicrosecond)
+    }
+  }
+
+  /** @param line what the program calls it */
+  note(warmth: string, bytes: number, what: string, line: string): void {
+    const value = this.#times.get(`${warmth} ${bytes} ${line}`)
+    if (value === undefined) throw new BenchError(`no timing program said "${warmth} ${bytes} ${line}"`)
+    this.values[metricName(warmth, bytes, what)] = value
+  }
+}
+
+/**
+ * Where the engine appends in clearly less time than it takes for a quarter of the size, something else was timed, such
+ * as memory that was touched for the first time. Exported for its test. @param values by metric @throws BenchError
+ */
+export function requireRise(warmth: string, values: Readonly<Record<string, number>>): void {
+  const compared = writeSizes.filter((bytes) => bytes >= leastComparedBytes)
+  for (const [index, bytes] of compared.slice(1).entries()) {
+    const before = compared[index]!
+    const [less, more] = [before, bytes].map((size) => values[metricName(warmth, size, 'append')] ?? NaN)
+    if (more! < less! * (1 - noise))
+      throw new BenchError(
+        `an append of ${before} bytes, ${warmth}, took ${less} µs, and one of ${bytes} bytes ${more} µs`,
+      )
+  }
 }

@@ -28,13 +28,28 @@ struct plain_bytes {
 
 /*
  * Copies and zeroes past the caches; what is given back was stored plainly, and is for the caller to flush where lines
- * need that. Short and overlapping copies are all plain. Of a durable copy (bench/client/durable-write.c; AMD EPYC,
- * clwb and AVX2, in RAM, µs), stores and a flush took 0.19, 0.21 and 0.82 for 64 B, 256 B and 4 KiB into memory that
- * is not cached, and non-temporal stores 0.11, 0.12 and 0.28. Where the place is read again, which brings the lines
- * back, they took 0.20, 0.21 and 0.43 against 0.31, 0.42 and 0.85. So what counts is the use, not the size: the
- * threshold, which is PMDK's, tells small metadata, which is used over and over, from data. Copies of whole lines to
- * whole lines go past the caches at any length: those are data, and entries of the undo log, which nobody reads but
- * after a crash.
+ * need that. Overlapping copies are all plain. What a durable store took, in µs, by stores and a flush and by
+ * non-temporal stores, to memory that is not cached and to a place that is read again after each store, which brings
+ * the lines back (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM; 2026-11-28; see docs/benchmarks.md):
+ *
+ *                                      not cached         read again
+ *                                   flush  non-t.     flush  non-t.
+ *   copy, whole lines, 64 B          0.19    0.12      0.21    0.44
+ *   copy, whole lines, 256 B         0.22    0.13      0.23    0.50
+ *   copy, whole lines, 4 KiB         0.74    0.33      0.51    1.14
+ *   zeros, whole lines, 64 B         0.20    0.12      0.21    0.49
+ *   zeros, whole lines, 256 B        0.25    0.13      0.24    0.58
+ *   zeros, whole lines, 4 KiB        0.87    0.29      0.51    1.20
+ *   copy, 4 B into a line, 100 B     0.21    0.21      0.21    0.22
+ *   copy, 4 B into a line, 200 B     0.24    0.23      0.27    0.55
+ *   copy, 4 B into a line, 300 B     0.25    0.23      0.27    0.65
+ *   copy, 4 B into a line, 500 B     0.30    0.25      0.27    0.72
+ *   copy, 4 B into a line, 1000 B    0.38    0.29      0.32    0.77
+ *
+ * So what counts is the use, not the size. Whole lines go past the caches at any length: those are data, entries of the
+ * undo log, which nobody reads but after a crash, and fresh blocks. Of anything else, the lines at the ends are stored
+ * plainly and flushed in any case. The threshold is where the gain on what is left in between begins to be worth that a
+ * reader has to fetch it; below it are names, values of attributes and other small metadata, which are used again.
  */
 enum { NONTEMPORAL_THRESHOLD_BYTES = 256 };
 struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);

@@ -257,7 +257,8 @@ export interface Native {
    */
   persist(listMapping: Mapping, listOffset: number): number
   /**
-   * Fills with zeros, past the caches from 256 bytes on: durable after the next fence, where flushes are.
+   * Fills with zeros: durable after the next fence, where flushes are. From 256 bytes on, and of whole lines, they go
+   * past the caches.
    * @returns 1 where they have to be named by a STEP_FLUSH before that (PERSIST_PAGES), else 0; or a negative errno
    * (-EIO: as persist)
    */

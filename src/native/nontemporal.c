@@ -133,13 +133,20 @@ static struct parts divide(const char *to, size_t length)
 	return (struct parts){ head, body, length - head - body };
 }
 
-struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length)
+/* Whether all of it is better stored through the caches. A line that is not covered as a whole is in any case. */
+static bool is_plain(const char *to, size_t length)
 {
 	bool whole_lines = !(((uintptr_t)to | length) & (CACHE_LINE_BYTES - 1));
+
+	return !chosen || (length < NONTEMPORAL_THRESHOLD_BYTES && !whole_lines);
+}
+
+struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length)
+{
 	struct parts parts;
 	size_t behind;
 
-	if (!chosen || (length < NONTEMPORAL_THRESHOLD_BYTES && !whole_lines) || overlap(to, from, length)) {
+	if (is_plain(to, length) || overlap(to, from, length)) {
 		memmove(to, from, length);
 		return (struct plain_bytes){ length, 0 };
 	}
@@ -155,7 +162,7 @@ struct plain_bytes nontemporal_zero(char *to, size_t length)
 {
 	struct parts parts;
 
-	if (!chosen || length < NONTEMPORAL_THRESHOLD_BYTES) {
+	if (is_plain(to, length)) {
 		memset(to, 0, length);
 		return (struct plain_bytes){ length, 0 };
 	}

@@ -45,3 +45,10 @@ void t.test('--quick is one short round, unless more are asked for', async (t) =
   t.equal((await options('--quick')).settings.rounds, 1)
   t.equal((await options('--quick', '--rounds', '3')).settings.rounds, 3)
 })
+
+void t.test('--merge takes full rounds alone', async (t) => {
+  const { merge, isFull } = await options('--only', 'tar', '--merge', 'some.json')
+  t.equal(merge, 'some.json')
+  t.equal(isFull, false)
+  t.equal((await options('--only', 'tar')).merge, undefined)
+})

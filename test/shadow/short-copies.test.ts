@@ -74,7 +74,9 @@ for (const [name, how] of [
     const to = memoryFor(t, how, 2 * page)
     for (const [offset, length, lines] of [
       [60, 100, 3],
-      [64, 128, 2],
+      [64, 128, 0],
+      [64, 64, 0],
+      [68, 64, 2],
       [5, 3000, 2],
       [0, page, 0],
       [0, 0, 0],

@@ -3,13 +3,20 @@
 import t from 'tap'
 import { durableWritePlot, durableWriteSection } from '../../../bench/report/durable-write.js'
 import { Figures } from '../../../bench/results.js'
-import { readings, warmths, writeSizes } from '../../../bench/workloads/durable-sizes.js'
+import {
+  readings,
+  shortWriteNames,
+  shortWrites,
+  warmths,
+  ways,
+  writeSizes,
+} from '../../../bench/workloads/durable-sizes.js'
 import { durableWrite, stagesOf } from '../../../bench/workloads/durable-write.js'
 import { sampleResults } from '../sample-results.js'
 
 /** What the programs print where a stage takes so many nanoseconds, for each of the sizes. */
 function printed(times: Readonly<Record<string, number>>): string {
-  return [...new Set([...warmths, ...readings, 'append'])]
+  return [...new Set([...warmths, ...readings])]
     .flatMap((warmth) =>
       writeSizes.flatMap((bytes) =>
         Object.entries(times).map(([what, nanoseconds]) => `${warmth} ${bytes} ${what} ${nanoseconds}`),
@@ -18,17 +25,43 @@ function printed(times: Readonly<Record<string, number>>): string {
     .join('\n')
 }
 
-const plain = { stores: 100, 'stores-flushed': 300, 'stores-fenced': 600, engine: 1000, call: 10_000 }
+/** The same of what a threshold decides about. */
+function printedShort(nanoseconds: number): string {
+  return readings
+    .flatMap((reading) =>
+      shortWriteNames.flatMap((what) =>
+        shortWrites[what].flatMap((bytes) =>
+          ways.map((way) => `\n${reading} ${bytes} ${what}-${way} ${nanoseconds}`),
+        ),
+      ),
+    )
+    .join('')
+}
+
+const plain = {
+  stores: 100,
+  'stores-flushed': 300,
+  'stores-fenced': 600,
+  engine: 1000,
+  append: 3000,
+  call: 10_000,
+  'append-call': 13_000,
+}
 const vector = { avx2: 150, 'avx2-fenced': 500, sse2: 200, 'sse2-fenced': 550 }
+const all = printed({ ...plain, ...vector }) + printedShort(700)
 
 void t.test('stages of each size, in microseconds', (t) => {
-  const values = stagesOf(printed({ ...plain, ...vector }))
+  const values = stagesOf(all)
   t.equal(values['cold-8-flushed'], 0.3, 'less than a line is stored plainly')
   t.equal(values['cold-8-fenced'], 0.6)
   t.equal(values['hot-4096-flushed'], 0.15, 'the first kernel, which needs no flush')
   t.equal(values['hot-4096-fenced'], 0.5)
   t.equal(values['cold-4096-engine'], 1)
   t.equal(values['cold-4096-call'], 10)
+  t.equal(values['hot-4096-append'], 3)
+  t.equal(values['hot-4096-append-call'], 13)
+  t.equal(values['reread-300-copy-non-temporal'], 0.7)
+  t.equal(values['cold-4096-zero-flush'], 0.7)
   t.equal(values['reread-64-non-temporal'], 0.5)
   t.equal(values['reread-64-flush'], 0.6)
   t.same(
@@ -40,11 +73,16 @@ void t.test('stages of each size, in microseconds', (t) => {
   t.equal(stagesOf(printed(plain))['cold-4096-fenced'], 0.6, 'a processor without such stores')
   t.throws(() => stagesOf(printed({ ...plain, call: 0 })), { message: /said "cold 8 call 0"/ })
   t.throws(() => stagesOf(printed(vector)), { message: /no timing program said "cold 8 stores"/ })
+  t.throws(() => stagesOf(printed({ ...plain, ...vector })), { message: /said "cold 100 copy-flush"/ })
+  const slow = all.replace('hot 65536 append 3000', 'hot 65536 append 242000')
+  t.throws(() => stagesOf(slow), {
+    message: 'an append of 65536 bytes, hot, took 242 µs, and one of 262144 bytes 3 µs',
+  })
   t.end()
 })
 
 void t.test('a picture and a table', (t) => {
-  const values = stagesOf(printed({ ...plain, ...vector }))
+  const values = stagesOf(all)
   const sample = sampleResults('µs', { 'pmfs2-uring': [1] })
   const { name, title, metrics } = durableWrite
   const figures = new Figures({
@@ -59,9 +97,14 @@ void t.test('a picture and a table', (t) => {
     })),
   })
   const picture = durableWritePlot(figures) ?? ''
-  t.equal(picture.match(/<rect class="part4"/g)?.length, 1 + 2 * writeSizes.length, 'legend and rows')
-  t.equal(picture.match(/<rect class="part1"/g)?.length, 1 + 2, 'a flush is seen of 8 bytes alone')
-  t.match(durableWriteSection(figures).join('\n'), '| 64 B | 1.00 | 1.00 | 0.60 | 0.50 | 0.60 | 0.50 |')
+  t.equal(picture.match(/<rect class="part5"/g)?.length, 1 + 4 * writeSizes.length, 'legend and rows')
+  t.equal(picture.match(/<rect class="part4"/g)?.length, 1 + 2 * writeSizes.length, 'appends: transactions')
+  t.equal(picture.match(/<rect class="part1"/g)?.length, 1 + 4, 'a flush is seen of 8 bytes alone')
+  const section = durableWriteSection(figures).join('\n')
+  t.match(section, '| 64 B | 0.50 | 1.00 | 3.00 | 0.50 | 1.00 | 3.00 |')
+  t.match(section, '| 64 B | 0.60 | 0.50 | 0.60 | 0.50 |')
+  t.match(section, '| 300 B | 0.70 | 0.70 | 0.70 | 0.70 |')
+  t.match(section, 'Zeros to whole lines')
   const none = new Figures(sampleResults('µs', { 'pmfs2-uring': [1] }))
   t.equal(durableWritePlot(none), undefined)
   t.same(durableWriteSection(none), [], 'nothing where it was not measured')

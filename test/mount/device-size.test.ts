@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * What the size of a device costs a mount, on sparse files of 64 GiB and 1 TiB: room on the device, memory, and page
+ * faults. These stand for time, which depends on what else the machine does: pages that are read or written for the
+ * first time cost one each, or share one. The first mount after mkfs may meet each page of the bitmap by itself.
+ */
+import { readFile, stat } from 'node:fs/promises'
+import tap, { type Test } from 'tap'
+import { turnRingOn } from '../support/ring-switch.js'
+import { TestMount } from '../support/test-mount.js'
+
+tap.setTimeout(120_000)
+
+const gibibyte = 2 ** 30
+const mebibyte = 2 ** 20
+const kibibyte = 1024
+/** The log: 256 lanes of 32 KiB. */
+const laneBytes = 256 * 32 * kibibyte
+const bitmapBytesPerGibibyte = 32 * kibibyte
+/** For the superblock, the roots and the first inodes. */
+const otherBytes = mebibyte
+const mostResidentBytes = 150e6
+/** What 1 TiB may cost more than 64 GiB. */
+const mostTimes = 1.5
+const pageBytes = 4096
+/** Faults differ from start to start. */
+const faultSlack = 2000
+/** Field 10 of proc_pid_stat(5), counted from the one behind the name. */
+const minorFaultsField = 7
+
+interface Costs {
+  readonly deviceBytes: number
+  /** More of that after the mount. */
+  readonly grownBytes: number
+  readonly peakBytes: number
+  readonly firstFaults: number
+  readonly faults: number
+}
+
+async function faultsOf(pid: number): Promise<number> {
+  const line = await readFile(`/proc/${pid}/stat`, 'utf8')
+  return Number(line.slice(line.lastIndexOf(')') + 2).split(' ')[minorFaultsField])
+}
+
+async function allocatedBytes(path: string): Promise<number> {
+  return (await stat(path)).blocks * 512
+}
+
+async function costsOf(t: Test, sizeBytes: number, channel: string): Promise<Costs> {
+  const mount = await TestMount.makeOn(t, sizeBytes)
+  const deviceBytes = await allocatedBytes(mount.device)
+  await mount.mount()
+  const { pid, channel: served } = await mount.report()
+  t.equal(served, channel)
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const peakBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * kibibyte
+  const firstFaults = await faultsOf(pid)
+  const grownBytes = (await allocatedBytes(mount.device)) - deviceBytes
+  await mount.remount()
+  const faults = await faultsOf((await mount.report()).pid)
+  await mount.unmount()
+  await mount.check()
+  return { deviceBytes, grownBytes, peakBytes, firstFaults, faults }
+}
+
+void tap.test('the size of a device, by the default channel', async (t) => {
+  const channel = turnRingOn(t)
+  const small = await costsOf(t, 64 * gibibyte, channel)
+  const large = await costsOf(t, 1024 * gibibyte, channel)
+  for (const [gibibytes, costs] of [
+    [64, small],
+    [1024, large],
+  ] as const) {
+    const { deviceBytes, grownBytes, peakBytes, firstFaults, faults } = costs
+    const most = laneBytes + gibibytes * bitmapBytesPerGibibyte + otherBytes
+    t.comment(`${gibibytes} GiB: device ${deviceBytes}, peak ${peakBytes}, faults ${firstFaults}, ${faults}`)
+    t.ok(deviceBytes <= most, `mkfs takes ${deviceBytes} bytes of a sparse file of ${gibibytes} GiB`)
+    t.ok(grownBytes <= otherBytes, `a mount takes ${grownBytes} bytes more of it`)
+    t.ok(peakBytes < mostResidentBytes, `the server has had ${peakBytes} bytes in memory at most`)
+  }
+  const bitmapPages = ((1024 - 64) * bitmapBytesPerGibibyte) / pageBytes
+  const more = large.firstFaults - small.firstFaults
+  t.ok(more <= bitmapPages + faultSlack, `${more} faults for ${bitmapPages} more pages of the bitmap`)
+  t.ok(small.faults > 0 && large.faults <= small.faults * mostTimes, 'page faults of later mounts')
+  t.ok(large.peakBytes <= small.peakBytes * mostTimes, 'memory of both')
+})

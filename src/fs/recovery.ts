@@ -27,7 +27,7 @@ export function recover(
   onFound?: () => void,
 ): number {
   let undone = 0
-  despiteBadBlocks(() => {
+  despiteBadBlocks(medium, () => {
     for (let worker = 0; worker < geometry.laneCount; worker++) {
       const lane = geometry.laneStart + worker * laneBlocks
       if (rollBack(medium, geometry, lane, bad)) undone++

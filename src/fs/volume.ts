@@ -8,6 +8,7 @@ import { inodesPerBlock } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import { Allocator } from './allocator.js'
 import { BadBlocks, despiteBadBlocks, hearOfBadBlocks } from './bad-blocks.js'
 import {
@@ -152,6 +153,8 @@ export class Volume {
       return volume
     } catch (error) {
       state.release()
+      // It was found when something was to be stored there.
+      if (error instanceof BadBlockError) refuse()
       throw error
     }
   }
@@ -237,7 +240,7 @@ export class Volume {
     if (!this.#marked) return
     // Before the superblock may say so: a fence that fails, or has failed, ends this here. Where a bad block was found,
     // only times of access are lost.
-    despiteBadBlocks(() => this.#medium.fence())
+    this.#medium.settle()
     this.#writeState((superblock) => {
       superblock.set(at.state, stateClean)
       this.#countDamage(superblock)
@@ -366,7 +369,7 @@ export class Volume {
   markMounted(now: number): void {
     if (this.#isReadOnly) return
     this.#marked = true
-    despiteBadBlocks(() => {
+    despiteBadBlocks(this.#medium, () => {
       writeHeaders(this.#medium, this.superblock, true)
       this.#medium.fence()
     })
@@ -437,7 +440,7 @@ function readDespiteBadBlocks(medium: Medium, found: BadBlocks): SuperblockReadi
 
 /** @throws VolumeError where there is no root directory to serve */
 function verify(engine: Engine, medium: Medium): void {
-  despiteBadBlocks(() => {
+  despiteBadBlocks(medium, () => {
     try {
       engine.verify()
     } catch (error) {

@@ -264,11 +264,8 @@ export class MappedMedium extends Medium {
     this.#carryOut(count)
   }
 
-  /**
-   * Fences where no call is under way, so that nothing stored came of zeros: bad blocks are noted on the way.
-   * @throws DeviceError once the device has failed
-   */
-  settle(): void {
+  /** In one crossing: a bad block that another thread meets meanwhile does not drop the list. */
+  override settle(): void {
     if (this.#failure !== null) throw this.#failure
     const count = this.#takeList()
     this.noteBadBlocks()

@@ -48,7 +48,12 @@ export class BadBlocks {
   }
 
   has(block: number): boolean {
-    return this.firstIn(block, 1) >= 0
+    if (this.isEmpty) return false
+    for (let entry = this.length - 1; entry >= 0; entry--) {
+      const first = this.firstOf(entry)
+      if (block >= first && block < first + this.countOf(entry)) return true
+    }
+    return false
   }
 
   /** The first bad one of `count` blocks, -1 where none is. */

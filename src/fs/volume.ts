@@ -7,7 +7,7 @@ import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
-import type { BlockRun } from '../pmem/bad-blocks.js'
+import { type BlockRun, mergeRuns } from '../pmem/bad-blocks.js'
 import { BadBlockError } from '../pmem/bad-block-error.js'
 import { Allocator } from './allocator.js'
 import { BadBlocks, despiteBadBlocks, hearOfBadBlocks } from './bad-blocks.js'
@@ -132,7 +132,7 @@ export class Volume {
     }
     const { geometry } = superblock
     const refuse = (): void =>
-      refuseBadMetadata(superblock, [...known, ...found.runs], medium, options.readOnly)
+      refuseBadMetadata(superblock, mergeRuns([...known, ...found.runs]), medium, options.readOnly)
     refuse()
     const state = SharedState.create(geometry.blockCount, geometry.laneCount)
     const bad = new BadBlocks(state.words)
@@ -293,7 +293,7 @@ export class Volume {
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
     hearOfBadBlocks(this.#medium)
-    refuseBadMetadata(superblock, this.#bad.runs, this.#medium, false)
+    refuseBadMetadata(superblock, mergeRuns(this.#bad.runs), this.#medium, false)
   }
 
   /** The medium is a private copy of what the device holds once more: does what opening has done to the copy before. */
@@ -310,7 +310,7 @@ export class Volume {
     if (!this.#isReadOnly) return
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
-    const refuse = (): void => refuseBadMetadata(superblock, this.#bad.runs, this.#medium, false)
+    const refuse = (): void => refuseBadMetadata(superblock, mergeRuns(this.#bad.runs), this.#medium, false)
     hearOfBadBlocks(this.#medium)
     refuse()
     levelCopies(this.#medium, superblock)

@@ -234,6 +234,8 @@ export class MappedMedium extends Medium {
     this.#memory = memory
     this.#devices = devices
     this.blockCount = blockCount
+    // Windows that were mapped anew have none.
+    this.#replaced.clear()
     // Looking beyond the end of an array would be slow.
     while (this.#words.length < windows.length) {
       this.#words.push(undefined)

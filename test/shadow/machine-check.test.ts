@@ -20,7 +20,7 @@ function sevens(t: Test): { mapping: Mapping; bytes: Uint8Array } {
   const mapping = shadow.map(fd, 0, pages * page, 0) as Mapping
   closeSync(fd)
   const bytes = new Uint8Array(shadow.view(mapping))
-  t.teardown(() => shadow.unmap(mapping, bytes.buffer as ArrayBuffer))
+  t.teardown(() => shadow.unmap(mapping, bytes.buffer))
   return { mapping, bytes: bytes.fill(7) }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
-import { despiteBadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
+import { hearOfBadBlocks } from '../fs/bad-blocks.js'
 import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
@@ -226,7 +226,7 @@ function assemble(
     close() {
       try {
         volume.close()
-        despiteBadBlocks(() => medium.fence())
+        medium.settle()
       } finally {
         letGo()
       }

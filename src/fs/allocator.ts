@@ -7,7 +7,7 @@
 import { blockWords, blocksPerBitmapBlock } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import { wake, waitWhile } from '../pmem/shared-memory.js'
-import { BadBlocks } from './bad-blocks.js'
+import { BadBlocks, noBadBlocks } from './bad-blocks.js'
 import { bitMask, trailingZeros } from './bits.js'
 import { type Geometry, bitmapBlockOf } from './geometry.js'
 import type { Locks } from './locks.js'
@@ -433,13 +433,28 @@ export class Allocator implements ReservedBlocks {
   }
 }
 
-/** The persistent bitmap's own change, which recovery makes too. Idempotent. */
-export function setPersistentBits(medium: Medium, geometry: Geometry, first: number, count: number): void {
-  changePersistentBits(medium, geometry, first, count, true)
+/**
+ * The persistent bitmap's own change, which recovery makes too. Idempotent.
+ * @param bad nothing is stored to these blocks of the bitmap
+ */
+export function setPersistentBits(
+  medium: Medium,
+  geometry: Geometry,
+  first: number,
+  count: number,
+  bad = noBadBlocks,
+): void {
+  changePersistentBits(medium, geometry, first, count, true, bad)
 }
 
-export function clearPersistentBits(medium: Medium, geometry: Geometry, first: number, count: number): void {
-  changePersistentBits(medium, geometry, first, count, false)
+export function clearPersistentBits(
+  medium: Medium,
+  geometry: Geometry,
+  first: number,
+  count: number,
+  bad = noBadBlocks,
+): void {
+  changePersistentBits(medium, geometry, first, count, false, bad)
 }
 
 function changePersistentBits(
@@ -448,6 +463,7 @@ function changePersistentBits(
   first: number,
   count: number,
   set: boolean,
+  bad: BadBlocks,
 ): void {
   for (let done = 0; done < count;) {
     const block = first + done
@@ -455,9 +471,10 @@ function changePersistentBits(
     const bitmapBlock = bitmapBlockOf(geometry, block)
     const word = (block >>> 5) & (blockWords - 1)
     const mask = bitMask(block & 31, part)
+    done += part
+    if (bad.has(bitmapBlock)) continue
     if (set) medium.setBits(bitmapBlock, word, mask)
     else medium.clearBits(bitmapBlock, word, mask)
     medium.flush(bitmapBlock, word * 4, 4)
-    done += part
   }
 }

@@ -48,7 +48,12 @@ export class BadBlocks {
   }
 
   has(block: number): boolean {
-    return this.firstIn(block, 1) >= 0
+    if (this.isEmpty) return false
+    for (let entry = this.length - 1; entry >= 0; entry--) {
+      const first = this.firstOf(entry)
+      if (block >= first && block < first + this.countOf(entry)) return true
+    }
+    return false
   }
 
   /** The first bad one of `count` blocks, -1 where none is. */
@@ -121,17 +126,25 @@ export function hearOfBadBlocks(medium: Medium): BadBlockError | null {
 }
 
 /**
- * Does what must be done whatever blocks are bad, and may be done again: whenever a bad block is found, it is repeated.
- * That ends, as the list of bad blocks does.
- * @param onFound is called before each repetition, and may throw @throws whatever else it throws
+ * Does what must be done whatever blocks are bad, and may be done again: it is repeated when a bad block ends it, the
+ * first time even by one that was known, which a call before may have left in the medium's list. After that it is
+ * repeated only if the medium has heard of another one, so that it ends.
+ * @param onFound is called after each bad block, and may throw
+ * @throws BadBlockError where it needs a block that was known to be bad; whatever else it throws
  */
-export function despiteBadBlocks<Result>(work: () => Result, onFound?: () => void): Result {
-  for (;;) {
+export function despiteBadBlocks<Result>(
+  medium: Pick<Medium, 'badBlocksMet'>,
+  work: () => Result,
+  onFound?: () => void,
+): Result {
+  for (let met = -1; ;) {
     try {
       return work()
     } catch (error) {
       if (!(error instanceof BadBlockError)) throw error
       onFound?.()
+      if (medium.badBlocksMet === met) throw error
+      met = medium.badBlocksMet
     }
   }
 }

@@ -80,7 +80,7 @@ function addGain(superblock: Superblock, { device, deviceBlock, blocks, identifi
  */
 export function prepareGrowth(medium: Medium, current: Superblock, next: Superblock, now: number): void {
   const added = next.segments.slice(current.segments.length)
-  despiteBadBlocks(() => {
+  despiteBadBlocks(medium, () => {
     for (const { first } of added.filter(beginsDevice)) {
       medium.zero(first + headerBlock, 0, blockBytes)
       medium.zero(first + superblockBlock, 0, blockBytes)

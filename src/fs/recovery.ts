@@ -27,14 +27,18 @@ export function recover(
   onFound?: () => void,
 ): number {
   let undone = 0
-  despiteBadBlocks(() => {
-    for (let worker = 0; worker < geometry.laneCount; worker++) {
-      const lane = geometry.laneStart + worker * laneBlocks
-      if (rollBack(medium, geometry, lane, bad)) undone++
-      else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
-    }
-    medium.fence()
-  }, onFound)
+  despiteBadBlocks(
+    medium,
+    () => {
+      for (let worker = 0; worker < geometry.laneCount; worker++) {
+        const lane = geometry.laneStart + worker * laneBlocks
+        if (rollBack(medium, geometry, lane, bad)) undone++
+        else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
+      }
+      medium.fence()
+    },
+    onFound,
+  )
   // Most lanes are of no worker.
   medium.dropPages(geometry.laneStart, geometry.laneCount * laneBlocks)
   return undone

@@ -44,7 +44,7 @@ export abstract class SelfDescribingBlock {
 
   /** The same, and returns once it is durable, whatever blocks are found to be bad meanwhile: it comes of none. */
   storeDurably(medium: Medium, block: number): void {
-    despiteBadBlocks(() => {
+    despiteBadBlocks(medium, () => {
       this.store(medium, block)
       medium.fence()
     })
@@ -57,12 +57,12 @@ export abstract class SelfDescribingBlock {
   storeAtOnce(medium: Medium, block: number): void {
     this.set(at.checksum, this.checksum())
     const afterMagic = at.magicHigh + 1
-    despiteBadBlocks(() => {
+    despiteBadBlocks(medium, () => {
       this.words.subarray(afterMagic).forEach((value, n) => medium.store32(block, afterMagic + n, value))
       medium.flush(block, 0, blockBytes)
       medium.fence()
     })
-    despiteBadBlocks(() => {
+    despiteBadBlocks(medium, () => {
       medium.store64(block, at.magicLow, this.get(at.magicLow), this.get(at.magicHigh))
       medium.fence()
     })

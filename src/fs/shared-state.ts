@@ -70,8 +70,8 @@ export const BAD_LOCK = BAD_RUNS + 1
 export const BAD_WITHHELD = BAD_RUNS + 2
 /** Pairs of first block and count. */
 export const BAD_LIST = BAD_RUNS + 16
-/** What the kernel lists at a mount takes half of them at the most, so the rest is for what is found later. */
-export const badListRuns = 1024
+/** What the kernel lists at a mount takes 512 of them at the most, so the rest is for what is found later. */
+export const badListRuns = 4096
 export const firstWordBehindBadList = BAD_LIST + 2 * badListRuns
 const BITMAP = firstWordBehindBadList
 

@@ -299,7 +299,7 @@ export class Transaction {
 
   /** Gives up: everything is as it was at begin. */
   abort(): void {
-    despiteBadBlocks(() => this.#takeBack())
+    despiteBadBlocks(this.#medium, () => this.#takeBack())
     this.#release(this.#claimed)
     this.#close(this.#entries > 0)
   }

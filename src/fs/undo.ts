@@ -121,8 +121,8 @@ export function undo(
       for (let run = 0; run < position; run++) {
         const first = medium.load32(log, entry + at.data + 2 * run)
         const length = medium.load32(log, entry + at.data + 2 * run + 1)
-        if (kind === undoFree) setPersistentBits(medium, geometry, first, length)
-        else clearPersistentBits(medium, geometry, first, length)
+        if (kind === undoFree) setPersistentBits(medium, geometry, first, length, bad)
+        else clearPersistentBits(medium, geometry, first, length, bad)
       }
       break
     default:

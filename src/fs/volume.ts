@@ -7,7 +7,8 @@ import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock } from '../../layout/inode.js'
 import { roots } from '../../layout/roots.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
-import type { BlockRun } from '../pmem/bad-blocks.js'
+import { type BlockRun, mergeRuns } from '../pmem/bad-blocks.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import { Allocator } from './allocator.js'
 import { BadBlocks, despiteBadBlocks, hearOfBadBlocks } from './bad-blocks.js'
 import {
@@ -131,7 +132,7 @@ export class Volume {
     }
     const { geometry } = superblock
     const refuse = (): void =>
-      refuseBadMetadata(superblock, [...known, ...found.runs], medium, options.readOnly)
+      refuseBadMetadata(superblock, mergeRuns([...known, ...found.runs]), medium, options.readOnly)
     refuse()
     const state = SharedState.create(geometry.blockCount, geometry.laneCount)
     const bad = new BadBlocks(state.words)
@@ -152,6 +153,8 @@ export class Volume {
       return volume
     } catch (error) {
       state.release()
+      // It was found when something was to be stored there.
+      if (error instanceof BadBlockError) refuse()
       throw error
     }
   }
@@ -237,7 +240,7 @@ export class Volume {
     if (!this.#marked) return
     // Before the superblock may say so: a fence that fails, or has failed, ends this here. Where a bad block was found,
     // only times of access are lost.
-    despiteBadBlocks(() => this.#medium.fence())
+    this.#medium.settle()
     this.#writeState((superblock) => {
       superblock.set(at.state, stateClean)
       this.#countDamage(superblock)
@@ -290,7 +293,7 @@ export class Volume {
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
     hearOfBadBlocks(this.#medium)
-    refuseBadMetadata(superblock, this.#bad.runs, this.#medium, false)
+    refuseBadMetadata(superblock, mergeRuns(this.#bad.runs), this.#medium, false)
   }
 
   /** The medium is a private copy of what the device holds once more: does what opening has done to the copy before. */
@@ -307,7 +310,7 @@ export class Volume {
     if (!this.#isReadOnly) return
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
-    const refuse = (): void => refuseBadMetadata(superblock, this.#bad.runs, this.#medium, false)
+    const refuse = (): void => refuseBadMetadata(superblock, mergeRuns(this.#bad.runs), this.#medium, false)
     hearOfBadBlocks(this.#medium)
     refuse()
     levelCopies(this.#medium, superblock)
@@ -366,7 +369,7 @@ export class Volume {
   markMounted(now: number): void {
     if (this.#isReadOnly) return
     this.#marked = true
-    despiteBadBlocks(() => {
+    despiteBadBlocks(this.#medium, () => {
       writeHeaders(this.#medium, this.superblock, true)
       this.#medium.fence()
     })
@@ -437,7 +440,7 @@ function readDespiteBadBlocks(medium: Medium, found: BadBlocks): SuperblockReadi
 
 /** @throws VolumeError where there is no root directory to serve */
 function verify(engine: Engine, medium: Medium): void {
-  despiteBadBlocks(() => {
+  despiteBadBlocks(medium, () => {
     try {
       engine.verify()
     } catch (error) {

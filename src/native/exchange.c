@@ -111,9 +111,11 @@ static ssize_t write_reply(int fd, const struct iovec *vectors, int count)
 {
 	ssize_t sent;
 
+	begin_system_call();
 	do
 		sent = syscall(SYS_writev, fd, vectors, count);
 	while (sent < 0 && errno == EINTR);
+	end_system_call();
 	return sent;
 }
 

@@ -138,7 +138,7 @@ export const ringBlock = {
 } as const
 
 /** Words of {@link Native.failures}. */
-export const failureWord = { attention: 0, count: 1 } as const
+export const failureWord = { attention: 0, count: 1, badPages: 2 } as const
 
 /**
  * Words of an entry of {@link Native.badPages}: its mapping (not positive: none), the number of the page in it, and
@@ -225,7 +225,8 @@ export interface Native {
   /**
    * 32-bit words for any thread to look at ({@link failureWord}). `attention` rises with each failure, with each page
    * that is found to be bad, and before zeros take the place of one. `count` is how many mappings of this process have
-   * failed by SIGBUS and are not unmapped yet, and how many files fdatasync(2) has failed on, for ever.
+   * failed by SIGBUS and are not unmapped yet, and how many files fdatasync(2) has failed on, for ever. From entry
+   * `badPages` on, {@link badPages} has none.
    */
   failures(): ArrayBuffer
   /**

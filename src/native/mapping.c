@@ -29,12 +29,6 @@
 /* Offsets travel as 32-bit signed words; a window is half of that at most. */
 static const int64_t MAX_MAPPING_BYTES = INT64_C(1) << 31;
 
-/* Each may split a mapping of the kernel's, of which a process has 65 530 by default (vm.max_map_count). */
-enum { MOST_REPLACED = 1024 };
-
-/* A page is a block of a volume. */
-enum { USUAL_PAGE_BYTES = 4096 };
-
 struct mapping {
 	_Atomic int32_t number;		/* 0: the slot is empty */
 	uint16_t generation;
@@ -50,7 +44,6 @@ struct mapping {
 	char *base;
 	size_t length;
 	_Atomic int64_t failure;	/* the first one, as in native.h */
-	_Atomic uint32_t replaced;	/* pages that were replaced by zeros, one by one */
 };
 
 static struct mapping table[MAPPING_SLOTS];
@@ -151,86 +144,29 @@ int64_t failure_of(int64_t mapping)
 	return failure;
 }
 
-/* The mapping of a file or device in which an address lies, or NULL. Safe in a signal's handler. */
-static struct mapping *mapping_at(const char *address)
+bool find_mapped_file(const char *address, struct mapped_file *found)
 {
 	uint32_t used = atomic_load_explicit(&slots_used, memory_order_acquire);
 
 	for (uint32_t slot = 1; slot < used; slot++) {
-		struct mapping *m = &table[slot];
+		const struct mapping *m = &table[slot];
+		int32_t number = atomic_load_explicit(&m->number, memory_order_acquire);
 
-		if (atomic_load_explicit(&m->number, memory_order_acquire) && m->of_file && address >= m->base &&
-		    address < m->base + m->length)
-			return m;
+		if (!number || !m->of_file || address < m->base || address >= m->base + m->length)
+			continue;
+		*found = (struct mapped_file){ number, m->writable, m->fd, m->offset, m->base, m->length };
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-static void fail(struct mapping *m, const char *address)
+void fail_mapping(int32_t mapping, int64_t offset, int error)
 {
+	struct mapping *m = (struct mapping *)look_up(mapping);
 	int64_t none = 0;
 
-	if (atomic_compare_exchange_strong(&m->failure, &none, (int64_t)EFAULT << 32 | (address - m->base)))
+	if (m && atomic_compare_exchange_strong(&m->failure, &none, (int64_t)error << 32 | offset))
 		count_failure();
-}
-
-static bool put_zeros(const struct mapping *m, char *start, size_t length)
-{
-	int protection = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-
-	return mmap(start, length, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
-	       start;
-}
-
-/*
- * Whether an access that ended in SIGBUS met a bad page, rather than the end of a file that was cut short, or a hole
- * that its disk has no room for: of those, read(2) gives no bytes, and zeros. Larger pages have several blocks of the
- * volume, of which others than the one accessed must not be lost.
- */
-static bool is_bad(const struct mapping *m, off_t page_start, bool is_machine_check)
-{
-	ssize_t got;
-	char byte;
-
-	if (page_size() != USUAL_PAGE_BYTES)
-		return false;
-	if (is_machine_check)
-		return true;
-	if (m->fd < 0)
-		return false;
-	do
-		got = pread(m->fd, &byte, 1, m->offset + page_start);
-	while (got < 0 && errno == EINTR);
-	return got < 0 && errno == EIO;
-}
-
-bool note_fault(char *address, bool is_machine_check, bool is_replaced)
-{
-	struct mapping *m = mapping_at(address);
-	int32_t page;
-
-	if (!m)
-		return false;
-	page = (address - m->base) / page_size();
-	if (!is_bad(m, page * (off_t)page_size(), is_machine_check) ||
-	    !note_bad_page(atomic_load(&m->number), page, is_replaced))
-		fail(m, address);
-	return true;
-}
-
-bool replace_page(char *address)
-{
-	struct mapping *m = mapping_at(address);
-	size_t page = page_size();
-
-	if (!m)
-		return false;
-	if (atomic_fetch_add(&m->replaced, 1) < MOST_REPLACED &&
-	    put_zeros(m, (char *)((uintptr_t)address & ~(uintptr_t)(page - 1)), page))
-		return true;
-	/* All of it where pages are larger than the usual ones; or before the process has too many mappings. */
-	fail(m, address);
-	return put_zeros(m, m->base, m->length);
 }
 
 /* An empty slot, or NULL. Under the mutex. */
@@ -283,7 +219,6 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->fd = backing && offset >= 0 ? backing->fd : -1;
 		m->offset = offset;
 		atomic_store(&m->failure, 0);
-		atomic_store(&m->replaced, 0);
 		if ((uint32_t)(m - table) >= atomic_load(&slots_used))
 			atomic_store(&slots_used, (uint32_t)(m - table) + 1);
 		number = (int64_t)m->generation << MAPPING_SLOT_BITS | (m - table);
@@ -481,6 +416,8 @@ static int replace(struct mapping *m, int fd, int64_t offset, const struct way *
 
 	if (error)
 		return error;
+	/* A page that was bad is looked for in the file again: that it still is, is news then. */
+	forget_zeros(atomic_load(&m->number));
 	if (mmap(m->base, m->length, way->protection, way->flags | MAP_FIXED, fd, offset) == MAP_FAILED) {
 		error = -errno;
 		fill_hole(m, error);

@@ -92,18 +92,20 @@ void learn_page_size(void);
 size_t page_size(void);
 
 /*
- * Failures and bad pages of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32 bits and the
- * offset in the mapping in the lower ones; EFAULT stands for a load or a store that ended in SIGBUS. Of one that could
- * not be synced nobody knows the place: the offset is 0.
+ * Failures and bad pages of mapped files and devices; see fault.c and backing.h. A failure is the errno in the upper 32
+ * bits and the offset in the mapping in the lower ones. EFAULT stands for a load or a store that ended in SIGBUS,
+ * EHWPOISON for one that has met a bad page which cannot be done without. Of one that could not be synced nobody knows
+ * the place: the offset is 0.
  */
 
 /* The first failure of a mapping; 0: none, -EINVAL: no such mapping. */
 int64_t failure_of(int64_t mapping);
 /*
  * Words for all to read, as in index.ts. The first rises with each failure and with each page that is found to be bad
- * or is replaced by zeros. The second counts failures in the process; one of a mapping goes with the mapping.
+ * or is replaced by zeros. The second counts failures in the process; one of a mapping goes with the mapping. From the
+ * entry of the third on, the table of bad pages is empty.
  */
-enum { ATTENTION_WORD = 0, FAILURES_WORD = 1, FAILURE_WORDS = 2 };
+enum { ATTENTION_WORD = 0, FAILURES_WORD = 1, BAD_PAGES_WORD = 2, FAILURE_WORDS = 3 };
 int32_t *failure_words(void);
 static inline int32_t attention(void)
 {
@@ -114,13 +116,20 @@ static inline int32_t failure_count(void)
 	return __atomic_load_n(&failure_words()[FAILURES_WORD], __ATOMIC_SEQ_CST);
 }
 void raise_attention(void);
-/*
- * In a signal's handler: notes that the memory at an address cannot be accessed, be it that the page is bad or that its
- * mapping has failed. False: it lies in no mapping of a file. `is_replaced`: replace_page() follows.
- */
-bool note_fault(char *address, bool is_machine_check, bool is_replaced);
-/* In a signal's handler, after that: puts zeros there. False: there is no memory. */
-bool replace_page(char *address);
+
+/* A mapping of a file or device, for the handler of signals. */
+struct mapped_file {
+	int32_t mapping;
+	bool writable;
+	int fd;				/* by which it can be read, or -1 */
+	int64_t offset;			/* where it begins in the file */
+	char *base;
+	size_t length;
+};
+/* In a signal's handler: the one in which an address lies. False: there is none. */
+bool find_mapped_file(const char *address, struct mapped_file *found);
+/* The same: notes that it has failed there, if nothing of it has before. */
+void fail_mapping(int32_t mapping, int64_t offset, int error);
 
 /* --- fault.c --- */
 
@@ -133,10 +142,11 @@ void survive_faults(void);
  */
 int under_guard(int (*work)(void *context), void *context);
 /*
- * In a signal's handler: notes a page, by its number in the mapping, and raises the attention counter where that is
- * news. `is_replaced`: zeros take its place now. False: there are too many.
+ * Around a system call that reads mapped memory. The kernel may tell of a machine check that it has met itself when the
+ * call returns: the page is noted, and left as it is.
  */
-bool note_bad_page(int32_t mapping, int32_t page, bool is_replaced);
+void begin_system_call(void);
+void end_system_call(void);
 /* How many pages zeros have taken the place of. */
 extern int32_t replaced_pages;
 bool find_replaced(int64_t mapping, int64_t offset, int64_t length);
@@ -146,6 +156,8 @@ static inline bool touches_replaced(int64_t mapping, int64_t offset, int64_t len
 	return __atomic_load_n(&replaced_pages, __ATOMIC_SEQ_CST) && find_replaced(mapping, offset, length);
 }
 void forget_bad_pages(int32_t mapping);
+/* Another file takes the place of the zeros. Its bad pages stay known. */
+void forget_zeros(int32_t mapping);
 
 /* --- exchange.c and ring.c --- */
 

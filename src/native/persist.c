@@ -26,6 +26,8 @@ struct persister {
 	const char *due_end;
 	struct backing *unsynced[MOST_BACKINGS];
 	size_t unsynced_count;
+	int error;			/* of the step that ended the list */
+	bool is_finished;		/* what the steps have done is durable */
 };
 
 static void make_all_durable(struct persister *persister);
@@ -78,8 +80,12 @@ static void make_durable(struct persister *persister, const struct place *place,
 		sync_later(persister, place->backing);
 }
 
-/* Reaches memory for a step. Zeros that have taken the place of a bad page lead nowhere, and are not to go anywhere. */
-static int reach_for_step(int64_t mapping, int64_t offset, int64_t length, enum access access, struct place *place)
+/*
+ * Reaches memory for a step. Zeros that have taken the place of a bad page lead nowhere, and are not to go anywhere.
+ * Inlined: as a call, it makes each step 3 ns slower.
+ */
+static inline __attribute__((always_inline)) int reach_for_step(int64_t mapping, int64_t offset, int64_t length,
+								enum access access, struct place *place)
 {
 	int error = reach_place(mapping, offset, length, access, place);
 
@@ -185,24 +191,29 @@ static int carry_out(struct persister *persister, const int32_t *step)
 	}
 }
 
+static int finish(void *context)
+{
+	struct persister *persister = context;
+
+	make_all_durable(persister);
+	persister->is_finished = true;
+	return persister->error;
+}
+
 /* Carries out the steps up to the first that cannot be. 0 or a negative errno. */
 static int carry_out_all(void *context)
 {
 	struct persister *persister = context;
+	const int32_t *step = persister->steps, *end = step + persister->count * STEP_WORDS;
 	int error = 0;
 
-	for (int64_t i = 0; i < persister->count && !error; i++) {
-		error = carry_out(persister, persister->steps + i * STEP_WORDS);
-		if (persister->steps[i * STEP_WORDS] == STEP_FENCE && has_failed(persister->steps, persister->count))
+	for (; step < end && !error; step += STEP_WORDS) {
+		error = carry_out(persister, step);
+		if (step[0] == STEP_FENCE && has_failed(persister->steps, persister->count))
 			error = -EIO;
 	}
-	return error;
-}
-
-static int finish(void *context)
-{
-	make_all_durable(context);
-	return 0;
+	persister->error = error;
+	return finish(persister);
 }
 
 /*
@@ -213,12 +224,10 @@ static int carry_out_list(struct persister *persister)
 {
 	int error = under_guard(carry_out_all, persister);
 
-	/* Where a line that is due has turned bad, the second time none is. */
-	if (under_guard(finish, persister)) {
-		error = error ? error : -EIO;
+	/* A bad page has ended it. Where a line that is due has turned bad, the next time none is. */
+	while (!persister->is_finished)
 		under_guard(finish, persister);
-	}
-	return error;
+	return persister->error ? persister->error : error;
 }
 
 CALL(call_persist)
@@ -250,6 +259,8 @@ CALL(call_persist)
 	persister.count = count;
 	persister.due = persister.due_end = NULL;
 	persister.unsynced_count = 0;
+	persister.error = 0;
+	persister.is_finished = false;
 	error = carry_out_list(&persister);
 	return give(env, !error && has_failed(steps, count) ? -EIO : error);
 }

@@ -234,6 +234,8 @@ export class MappedMedium extends Medium {
     this.#memory = memory
     this.#devices = devices
     this.blockCount = blockCount
+    // Windows that were mapped anew have none.
+    this.#replaced.clear()
     // Looking beyond the end of an array would be slow.
     while (this.#words.length < windows.length) {
       this.#words.push(undefined)
@@ -264,11 +266,8 @@ export class MappedMedium extends Medium {
     this.#carryOut(count)
   }
 
-  /**
-   * Fences where no call is under way, so that nothing stored came of zeros: bad blocks are noted on the way.
-   * @throws DeviceError once the device has failed
-   */
-  settle(): void {
+  /** In one crossing: a bad block that another thread meets meanwhile does not drop the list. */
+  override settle(): void {
     if (this.#failure !== null) throw this.#failure
     const count = this.#takeList()
     this.noteBadBlocks()

@@ -20,6 +20,7 @@ export interface DevicePlace {
 }
 
 const EFAULT = 14
+const EHWPOISON = 133
 const counters = new Int32Array(native.failures())
 const badPages = new Int32Array(native.badPages())
 
@@ -43,7 +44,8 @@ export interface BadPage {
 
 /** The bad pages of all mappings of this process, as far as anything has met them. */
 export function* knownBadPages(): Generator<BadPage> {
-  for (let at = 0; at < badPages.length; at += badPage.words) {
+  const used = Atomics.load(counters, failureWord.badPages) * badPage.words
+  for (let at = 0; at < used; at += badPage.words) {
     const mapping = Atomics.load(badPages, at + badPage.mapping)
     if (mapping <= 0) continue
     const isReplaced = Atomics.load(badPages, at + badPage.isReplaced) !== 0
@@ -93,6 +95,7 @@ export function failureOf(windows: readonly Mapping[], devices: readonly DeviceP
 /** @param offsetBytes where on the device the mapping begins */
 function describe(failure: number, path: string, offsetBytes: number): DeviceError {
   const errno = Math.floor(failure / 2 ** 32)
+  if (errno === EHWPOISON) return badAt(path, offsetBytes + (failure % 2 ** 32))
   if (errno !== EFAULT) return deviceError(errno, `cannot write ${path}`)
   const at = offsetBytes + (failure % 2 ** 32)
   return new DeviceError(

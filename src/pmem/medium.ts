@@ -9,6 +9,7 @@
  * one cache line is kept.
  */
 import { blockBytes, blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
+import { BadBlockError } from './bad-block-error.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {
@@ -45,6 +46,19 @@ export abstract class Medium {
   abstract order(): void
   /** Returns once everything flushed and copied before is durable. */
   abstract fence(): void
+
+  /**
+   * Fences where no call is under way, so that nothing stored came of zeros: bad blocks are noted on the way.
+   * @throws DeviceError once the device has failed
+   */
+  settle(): void {
+    this.noteBadBlocks()
+    try {
+      this.fence()
+    } catch (error) {
+      if (!(error instanceof BadBlockError)) throw error
+    }
+  }
 
   /** The process may do without memory for these blocks, which nobody needs soon. They keep what they hold. */
   dropPages(_block: number, _count: number): void {

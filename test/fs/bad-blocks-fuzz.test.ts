@@ -2,7 +2,8 @@
 /**
  * Blocks that turn bad at random times, under random calls. A call returns a value or a negative errno and lets go of
  * its locks; a file has the bytes that were written, or gives EIO; and once the blocks can be read again, as zeros, no
- * block is found in two files, and none that is in use is marked as free. PMFS2_SEED runs one of them again.
+ * block is found in two files, and none that is in use is marked as free. What a loss of power leaves in the midst of a
+ * call can be served read-only, even where the bitmap is bad. PMFS2_SEED runs one of them again.
  */
 import tap, { test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
@@ -11,14 +12,16 @@ import { checkVolume } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
 import { EIO, EUCLEAN } from '../../src/fs/errno.js'
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from '../../src/fs/fallocate.js'
+import { bitmapBlocksFor } from '../../src/fs/geometry.js'
 import { dataModes } from '../../src/fs/overwriting.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
+import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { devicesBySeed } from '../support/device-count.js'
-import type { EngineCaller } from '../support/engine-caller.js'
+import { EngineCaller } from '../support/engine-caller.js'
 import { extent } from '../support/extent.js'
-import { FaultyMedium } from '../support/faulty-medium.js'
+import { FaultyMedium, PowerCut } from '../support/faulty-medium.js'
 import { RandomDamage } from '../support/random-damage.js'
 import { Random, seed } from '../support/random.js'
 import { Patient, makeWideSample } from '../support/sample.js'
@@ -139,6 +142,39 @@ function isHeld({ volume }: TestVolume): boolean {
   return words.subarray(INODE_LOCKS, INODE_LOCKS + inodeLockCount).some((word) => word !== 0)
 }
 
+/** Ends in the midst of a call, so that its transaction stays open. */
+function breakOff(volume: TestVolume, medium: FaultyMedium): void {
+  medium.fencesLeft = places(6)
+  try {
+    for (let n = 0; n < callsPerRound; n++) callAnything(volume.caller, [], n)
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error
+  }
+}
+
+/** Serves read-only what a loss of power has left, where a block of the bitmap may be bad as well. */
+function serveReadOnly(medium: FaultyMedium): void {
+  const { bitmapStart, blocks } = random.of(segments)
+  if (places(2) === 0) medium.spoil(bitmapStart + places(bitmapBlocksFor(blocks)))
+  const known = medium.badBlocks.filter(() => places(2) === 0)
+  medium.remap()
+  const badBlocks = known.map((first) => ({ first, count: 1 }))
+  let volume: Volume
+  try {
+    volume = Volume.open(medium, { readOnly: true, now: epoch, isChecked: true, badBlocks })
+  } catch (error) {
+    if (error instanceof VolumeError && ['bad-block', 'damaged'].includes(error.code)) return
+    throw error
+  }
+  const caller = new EngineCaller(volume.engine(0), medium)
+  for (const file of files) {
+    const got = caller.read(file, 0, blockBytes)
+    if (typeof got === 'number' && got !== -EIO && got !== -EUCLEAN) throw new Error(`a read gave ${got}`)
+  }
+  caller.release()
+  volume.close()
+}
+
 function round(): number {
   const medium = FaultyMedium.of(new Patient(sample).medium)
   const known: Known[] = []
@@ -167,6 +203,12 @@ function round(): number {
         if (volume.volume.state.isFailed) throw new Error('the volume has failed')
       }
       for (const file of known) checkKnown(volume.caller, file)
+      if (places(4) === 0) {
+        breakOff(volume, medium)
+        volume.drop()
+        serveReadOnly(medium)
+        return failed
+      }
       volume.close()
     } finally {
       volume.drop()

@@ -3,14 +3,17 @@
  * Mounts of a device some blocks of which turn bad: who needs one of these hears EIO, all else goes on, the commands
  * say whose they are, and what is lost with them does not spread.
  */
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
+import { entryChecksum } from '../../layout/checksum.js'
+import { laneHeader, undoAllocate, undoEntry } from '../../layout/lane.js'
+import { entryBlock, entryWord } from '../../src/fs/undo.js'
 import { BadDevice } from '../support/bad-device.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
-import { pmfs2, succeed, until } from '../support/test-mount.js'
+import { pmfs2, pmfs2Process, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
 
@@ -201,7 +204,54 @@ void tap.test('bad blocks of the fixed areas', async (t) => {
   await bad.unmount()
 })
 
-function placesOf(superblock: string): { laneStart: number; bitmapStart: number } {
+void tap.test('a transaction in flight has changed a part of the bitmap that is bad', async (t) => {
+  const bad = await makeBad(t)
+  const { device, mountpoint, system } = bad
+  await bad.mount()
+  await system.writeFile(join(mountpoint, 'file'), 'kept')
+  await bad.unmount()
+  const { laneStart, bitmapStart, blockCount } = placesOf(
+    await succeed('dump', device.path, 'superblock', '--json'),
+  )
+  logAllocation(device.path, laneStart, blockCount >>> 1)
+  device.spoil(bitmapStart)
+
+  const limitMs = 30_000
+  const checked = await pmfs2Process(['fsck', device.path], limitMs)
+  t.equal(checked.end, 4)
+  t.match(checked.output, /is bad, and holds the block bitmap/)
+  t.match(checked.output, /a transaction is in flight/)
+  const refused = await pmfs2Process([device.path, mountpoint], limitMs)
+  t.equal(refused.end, 32)
+  t.match(refused.output, /holds the block bitmap; it can only be mounted read-only/)
+  const mounted = await pmfs2Process([device.path, mountpoint, '-o', 'ro'], limitMs)
+  t.equal(mounted.end, 0, mounted.output)
+  t.match(mounted.output, /recovery undid 1 unfinished operation/)
+  t.equal((await system.readFile(join(mountpoint, 'file'))).toString(), 'kept')
+  await succeed('umount', mountpoint)
+  device.mend(bitmapStart)
+})
+
+/** Leaves what a transaction has logged that has taken a block, and did not end. */
+function logAllocation(path: string, lane: number, block: number): void {
+  const fd = openSync(path, 'r+')
+  const header = new Uint32Array(2)
+  readSync(fd, header, 0, 8, lane * page + laneHeader.word.generation * 4)
+  const entry = new Uint32Array(undoEntry.lengthWords)
+  entry.set([header[0]! + 1, header[1]!], undoEntry.word.generation)
+  entry[undoEntry.word.kind] = undoAllocate
+  entry[undoEntry.word.offset] = 1
+  entry.set([block, 1], undoEntry.word.data)
+  entry[undoEntry.word.checksum] = entryChecksum(entry, 0)
+  writeSync(fd, entry, 0, entry.byteLength, entryBlock(lane, 0) * page + entryWord(0) * 4)
+  closeSync(fd)
+}
+
+function placesOf(superblock: string): { laneStart: number; bitmapStart: number; blockCount: number } {
   const number = (name: string): number => Number(new RegExp(`"${name}": (\\d+)`).exec(superblock)![1])
-  return { laneStart: number('laneStart'), bitmapStart: number('bitmapStart') }
+  return {
+    laneStart: number('laneStart'),
+    bitmapStart: number('bitmapStart'),
+    blockCount: number('blockCount'),
+  }
 }

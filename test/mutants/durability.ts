@@ -115,7 +115,11 @@ const persist = mutantsOf('src/native/persist.c', [
     '	to.address += CACHE_LINE_BYTES;\n	make_durable(persister, &to, sizeof(value));',
   ],
   ['a fence within a list is left out', '	case STEP_FENCE:\n		make_all_durable(persister);', '	case STEP_FENCE:'],
-  ['the fence at the end of a list is left out', '	make_all_durable(context);\n', '	(void)context;\n'],
+  [
+    'the fence at the end of a list is left out',
+    '	make_all_durable(persister);\n	persister->is_finished',
+    '	persister->is_finished',
+  ],
   [
     'a list that names failed memory is carried out',
     '	if (has_failed(steps, count))\n		return give(env, -EIO);',
@@ -138,8 +142,8 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'a bad page that is met at the end of a list is not told',
-    '		error = error ? error : -EIO;\n',
-    '',
+    'return persister->error ? persister->error : error;',
+    'return persister->error;',
     'native/bad-pages',
   ],
 ])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The server of a bad device: the file system in memory of the examples, of whose files the blocks that a control file
- * names cannot be read. That has a byte per block, which is not 0 where the block is bad.
+ * names cannot be read. That has a byte per block: how many reads of it are still to fail, 255 for all.
  */
 import { openSync, readSync, writeSync } from 'node:fs'
 import { argv, env } from 'node:process'
@@ -13,14 +13,19 @@ import type { FileSystem } from '../../src/fuse/file-system.js'
 import { EIO } from '../../src/fs/errno.js'
 import type * as fs from '../../src/fuse/vocabulary.js'
 
+const forEver = 255
+
 class BadFiles extends MemoryFileSystem {
-  readonly #control = openSync(env['PMFS2_BAD_BLOCKS']!, 'r')
+  readonly #control = openSync(env['PMFS2_BAD_BLOCKS']!, 'r+')
 
   override beginRead(...call: fs.ReadCall): number {
     const [, index, within, length] = call
     const marks = Buffer.alloc(Math.ceil((within + length) / blockBytes))
     readSync(this.#control, marks, 0, marks.length, index)
-    return marks.some((mark) => mark !== 0) ? -EIO : super.beginRead(...call)
+    const isBad = marks.some((mark) => mark !== 0)
+    const left = marks.map((mark) => (mark === 0 || mark === forEver ? mark : mark - 1))
+    if (left.some((mark, n) => mark !== marks[n])) writeSync(this.#control, left, 0, left.length, index)
+    return isBad ? -EIO : super.beginRead(...call)
   }
 }
 

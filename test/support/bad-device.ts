@@ -13,6 +13,8 @@ import { native } from '../../src/native/index.js'
 import { type TearsDown, temporaryDirectory } from './temporary.js'
 
 const MNT_DETACH = 2
+/** A mark of bad-device-server.ts. */
+const forEver = 255
 
 export class BadDevice {
   /** A regular file of zeros, for its owner alone. */
@@ -48,9 +50,16 @@ export class BadDevice {
   spoil(...blocks: number[]): void {
     for (const block of blocks) {
       const contents = this.#read(block)
-      this.#mark(block, 1)
+      this.#mark(block, forEver)
       this.#dropPage(block, contents)
     }
+  }
+
+  /** So many reads of the block fail, and those behind them do not. */
+  spoilFor(block: number, reads: number): void {
+    const contents = this.#read(block)
+    this.#mark(block, reads)
+    this.#dropPage(block, contents)
   }
 
   /** They can be read again, and have what they had. */
@@ -58,8 +67,8 @@ export class BadDevice {
     for (const block of blocks) this.#mark(block, 0)
   }
 
-  #mark(block: number, isBad: 0 | 1): void {
-    writeSync(this.#control, Uint8Array.of(isBad), 0, 1, block)
+  #mark(block: number, reads: number): void {
+    writeSync(this.#control, Uint8Array.of(reads), 0, 1, block)
   }
 
   #read(block: number): Buffer {

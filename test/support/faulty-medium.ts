@@ -2,7 +2,7 @@
 /**
  * A medium in memory on which blocks can be bad, as the mapped one has them: a load gives zeros, which from then on
  * stand in for the block, and the next {@link check} or {@link fence} throws, once. What a fence carries out fails at
- * the first step that touches a bad block for which nothing stands in; those before it are done.
+ * the first step that touches a bad block, whether or not zeros stand in for it; those before it are done.
  */
 import { blockBytes, blockShift, windowShift } from '../../layout/geometry.js'
 import { hearOfBadBlocks } from '../../src/fs/bad-blocks.js'
@@ -19,6 +19,9 @@ interface Touch {
   readonly last: number
 }
 
+/** What a fence throws once the power is cut: nothing is done any more. */
+export class PowerCut extends Error {}
+
 export class FaultyMedium extends StrictMedium {
   /** Bad ones, and whether zeros stand in for them. */
   readonly #bad = new Map<number, boolean>()
@@ -26,6 +29,8 @@ export class FaultyMedium extends StrictMedium {
   #heard = 0
   #touches: Touch[] = []
   #failure: DeviceError | null = null
+  /** So many fences are still done: {@link PowerCut}. */
+  fencesLeft = Infinity
 
   static of({ bytes }: RecordingMedium): FaultyMedium {
     return new FaultyMedium(bytes)
@@ -53,6 +58,7 @@ export class FaultyMedium extends StrictMedium {
     this.#heard = 0
     this.#touches = []
     this.steps = []
+    this.fencesLeft = Infinity
   }
 
   /** What was lost is zeros from now on, and can be read and written. */
@@ -99,7 +105,7 @@ export class FaultyMedium extends StrictMedium {
 
   override zero(block: number, offset: number, length: number): void {
     const last = block + ((offset + length - 1) >>> blockShift)
-    if (length > 0 && this.#meetAny(block, last)) this.check()
+    if (length > 0 && this.#badIn(block, last) >= 0) this.#refuse(this.#badIn(block, last))
     super.zero(block, offset, length)
   }
 
@@ -115,6 +121,7 @@ export class FaultyMedium extends StrictMedium {
   }
 
   override fence(): void {
+    if (--this.fencesLeft < 0) throw new PowerCut('the power was cut')
     const touches = this.#touches
     this.#touches = []
     if (this.#failure !== null || this.#heard < this.#found.length) {
@@ -122,12 +129,13 @@ export class FaultyMedium extends StrictMedium {
       this.check()
     }
     for (const { step, first, last } of touches) {
-      if (!this.#meetAny(first, last)) continue
+      const bad = this.#badIn(first, last)
+      if (bad < 0) continue
       this.steps.length = step
-      super.fence()
-      this.check()
+      this.#carryOut()
+      this.#refuse(bad)
     }
-    super.fence()
+    this.#carryOut()
   }
 
   override noteBadBlocks(): void {
@@ -140,7 +148,7 @@ export class FaultyMedium extends StrictMedium {
 
   override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
     const last = block + ((offset + length - 1) >>> blockShift)
-    if (length > 0 && this.#meetAny(block, last)) this.check()
+    if (length > 0 && this.#badIn(block, last) >= 0) this.#refuse(this.#badIn(block, last))
     super.copyOut(block, offset, length, into, start)
   }
 
@@ -155,19 +163,28 @@ export class FaultyMedium extends StrictMedium {
     throw new BadBlockError(block, 'memory', block * blockBytes)
   }
 
+  /** What the steps themselves touch was looked at before. */
+  #carryOut(): void {
+    super.fence()
+    this.#touches = []
+  }
+
   #touch(block: number, offset: number, length: number): void {
     const last = block + ((offset + Math.max(length, 1) - 1) >>> blockShift)
     this.#touches.push({ step: this.steps.length, first: block, last })
   }
 
-  /** Native code gets an error, and no zeros. @returns whether it met one */
-  #meetAny(first: number, last: number): boolean {
-    for (let block = first; block <= last; block++) {
-      if (this.#bad.get(block) !== false) continue
-      this.#found.push(block)
-      return true
-    }
-    return false
+  /** @returns the first bad block, -1 for none */
+  #badIn(first: number, last: number): number {
+    for (let block = first; block <= last; block++) if (this.#bad.has(block)) return block
+    return -1
+  }
+
+  /** Native code gets an error, and no zeros: neither of the block, nor where they stand in for it already. */
+  #refuse(block: number): never {
+    if (!this.#found.includes(block)) this.#found.push(block)
+    this.check()
+    throw new BadBlockError(block, 'memory', block * blockBytes)
   }
 
   #meet(block: number): void {

@@ -17,6 +17,7 @@ void shadow_write_back(uintptr_t line);
 void shadow_fence(void);
 void shadow_stream(char *to, const void *value, size_t length);
 int shadow_sync_file(int fd);
+void *shadow_map_pages(void *address, size_t length, int protection, int flags, int fd, long offset);
 
 #if defined(__x86_64__)
 
@@ -50,5 +51,6 @@ __attribute__((target("avx512f"))) static inline void stream_512(char *to, __m51
 
 #define store_fence shadow_fence
 #define sync_file shadow_sync_file
+#define map_pages shadow_map_pages
 
 #endif

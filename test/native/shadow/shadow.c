@@ -10,10 +10,12 @@
  * difference from the bytes seen last, all of a line at once, as their order within it is not known.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../../src/native/backing.h"
@@ -271,6 +273,18 @@ int shadow_sync_file(int fd)
 	return result;
 }
 
+/* Meanwhile the kernel does not divide mappings, as it does not those of devdax. */
+static __thread bool is_undivided;
+
+void *shadow_map_pages(void *address, size_t length, int protection, int flags, int fd, long offset)
+{
+	if (is_undivided && length == PAGE_BYTES) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	return mmap(address, length, protection, flags, fd, offset);
+}
+
 /* --- the calls --- */
 
 static void forget(struct region *r)
@@ -415,6 +429,32 @@ CALL(call_forget)
 	return give(env, 0);
 }
 
+enum { FORGE_UNDIVIDED = 1, FORGE_IN_SYSTEM_CALL = 2 };
+
+/*
+ * machineCheck(mapping, offset, code, how): what the kernel sends a thread that has met one there, by its BUS_* code.
+ * A process may send itself any signal.
+ */
+CALL(call_machine_check)
+{
+	siginfo_t forged = { .si_signo = SIGBUS };
+	int64_t arguments[4];
+	char *address;
+
+	if (!read_numbers(env, info, arguments, 4) || reach(arguments[0], arguments[1], 1, TO_READ, &address))
+		return NULL;
+	forged.si_code = (int)arguments[2];
+	forged.si_addr = address;
+	is_undivided = arguments[3] & FORGE_UNDIVIDED;
+	if (arguments[3] & FORGE_IN_SYSTEM_CALL)
+		begin_system_call();
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &forged))
+		abort();
+	end_system_call();
+	is_undivided = false;
+	return give(env, 0);
+}
+
 NAPI_MODULE_INIT()
 {
 	static const struct {
@@ -426,6 +466,7 @@ NAPI_MODULE_INIT()
 		{ "stopRecording", call_stop_recording },
 		{ "carry", call_carry },
 		{ "forget", call_forget },
+		{ "machineCheck", call_machine_check },
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {

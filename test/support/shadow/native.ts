@@ -21,6 +21,12 @@ export interface Shadow {
    * PERSIST_PAGES: what the memory is, whatever the helper is told
    */
   carry(mapping: Mapping, fd: number, offsetBytes: number, how: number): number
+  /**
+   * Has this thread receive the signal of a machine check.
+   * @param code of the signal: 4 where a load has met it, 5 where nobody has
+   * @param how 1: the kernel does not divide the mapping, as with devdax; 2: in a system call that reads it
+   */
+  machineCheck(mapping: Mapping, offset: number, code: number, how: number): number
   /** Ends that, before the mapping does. */
   forget(mapping: Mapping): number
 }

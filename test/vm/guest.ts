@@ -190,18 +190,9 @@ function hasKvm({ kernel }: BootFiles): boolean {
   const { status } = spawnSync(
     emulator,
     [
-      ...['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-m', '256M', '-nodefaults', '-no-user-config'],
-      ...[
-        '-display',
-        'none',
-        '-no-reboot',
-        '-bios',
-        'qboot.rom',
-        '-kernel',
-        kernel,
-        '-append',
-        'quiet panic=-1',
-      ],
+      ...['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-m', '256M'],
+      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-bios', 'qboot.rom'],
+      ...['-kernel', kernel, '-append', 'quiet panic=-1'],
     ],
     { stdio: 'ignore', timeout: 60_000, killSignal: 'SIGKILL' },
   )

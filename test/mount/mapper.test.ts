@@ -6,10 +6,10 @@ import { cp, mkdir, open, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprintOfStart } from '../cli/cli.js'
+import { walkThroughReadme } from '../support/readme-walk.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { TestMount, packageRoot, pmfs2, program, succeed } from '../support/test-mount.js'
-import { walkThrough } from '../vm/walk-through.js'
+import { TestMount, packageRoot, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(600_000)
 
@@ -31,25 +31,12 @@ const digestOfStart = (path: string) => fingerprintOfStart(path, 2 ** 25)
 void tap.test('the commands of README.md, and fsck', async (t) => {
   // The commands name one device.
   const mount = await TestMount.makeOn(t, gibibyte / 4)
-  const command = `${process.execPath} ${program}`
-  const lines = walkThrough(true).map((line) =>
-    line
-      .replaceAll('/dev/pmem0 /mnt/pmfs2', '/dev/pmem0 /mnt/pmfs2 --mapper mmap-io')
-      .replaceAll('mkfs /dev/pmem0', 'mkfs /dev/pmem0 --force')
-      .replaceAll('npx pmfs2-fuse', command)
-      .replaceAll('/dev/pmem0', mount.device)
-      .replaceAll('/mnt/pmfs2', mount.mountpoint),
-  )
-  t.equal(lines.filter((line) => line.includes(byMmapIo.join(' '))).length, 1)
-  for (const line of lines) {
-    const { end, output } = await finish('env', [...withoutRunner, 'sh', '-c', line], commandLimitMs)
-    t.equal(end, 0, `${line}: ${output}`)
-    if (!line.includes('--mapper')) continue
+  await walkThroughReadme(t, mount, byMmapIo, async () => {
     const { pid, mapper } = await mount.adopt()
     t.equal(mapper, 'mmap-io')
     t.ok(await usesMmapIo(pid), 'the server has loaded it')
     t.match(await succeed('info', mount.device), /^ *mapped +by mmap-io/m)
-  }
+  })
   await mount.unmount()
   await mount.check()
 })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it.
+ * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it or
+ * fuse-native.
  */
 import { cp, mkdir, open, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,6 +20,8 @@ const byMmapIo = ['--mapper', 'mmap-io']
 const commandLimitMs = 120_000
 /** mount(8) gives it where a mount failed. */
 const exitFailure = 32
+/** And this where something of the system is missing. */
+const exitSystem = 2
 
 /** Whether a process has loaded the package's native part. */
 async function usesMmapIo(pid: number): Promise<boolean> {
@@ -124,7 +127,7 @@ async function installation(t: Test, ...packages: readonly string[]): Promise<st
   return join(folder, 'bin/pmfs2-fuse.js')
 }
 
-void tap.test('an installation without the package, and one where it is not built', async (t) => {
+void tap.test('an installation without the packages, and one where mmap-io is not built', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const command = await installation(t, 'debug', 'yargs')
   const start = (...args: readonly string[]) =>
@@ -139,6 +142,15 @@ void tap.test('an installation without the package, and one where it is not buil
     missing.output,
     /mapper=mmap-io: the package mmap-io is not installed \(npm install .*without --mapper/,
   )
+
+  const noFuse = await start('--channel', 'fuse-native')
+  t.equal(noFuse.end, exitSystem)
+  t.match(
+    noFuse.output,
+    /^mount: the channel fuse-native needs the npm package fuse-native, which is not installed: npm install .*$/,
+    'in one line',
+  )
+  t.notMatch(noFuse.output, '\n')
 
   const modules = join(command, '../../node_modules')
   await cp(join(packageRoot, 'node_modules/mmap-io'), join(modules, 'mmap-io'), {

@@ -25,7 +25,7 @@ const emulator = 'qemu-system-x86_64'
 const mebibyte = 2 ** 20
 const labelMebibytes = 2
 /** Sizes in MiB, without labels. */
-const nvdimms = { pmem: 512, devdax: 512, fsdax: 512, first: 32, second: 128 }
+const nvdimms = { pmem: 512, devdax: 512, fsdax: 512, first: 32, second: 256 }
 /** Images in the order of their addresses, with their sizes in MiB. */
 const nvdimmImages = Object.entries(nvdimms).map(([name, size]) => [name, size + labelMebibytes] as const)
 const memoryMebibytes = 3072

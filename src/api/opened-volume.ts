@@ -8,6 +8,7 @@ import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { type Device, deviceLine } from '../pmem/device.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { unmapDevices } from '../pmem/map-device.js'
 import { type Mapper, nativeMapper } from '../pmem/mapper.js'
@@ -28,6 +29,8 @@ export interface OpenedVolume {
   /** {@link becomeWritable} changes it. */
   readonly description: MediumDescription
   readonly volume: Volume
+  /** Blocks of each device that are known to be bad by now. */
+  readonly badBlocks: readonly (readonly BlockRun[])[]
   /** What opening found and mended, in sentences for people. */
   readonly notices: readonly string[]
   /** A line for each device on which a loss of power takes away more than users of the volume may expect. */
@@ -175,6 +178,9 @@ function assemble(
   }
   return {
     devices: devices.devices,
+    get badBlocks() {
+      return devices.placesOf(volume.badBlocks)
+    },
     get description() {
       return description
     },

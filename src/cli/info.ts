@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { withDevices, withMedium } from '../check/with-devices.js'
+import type { HeardReport } from '../daemon/daemon-report.js'
 import { findHolder, holderText } from '../daemon/holder.js'
 import {
   type MountEntry,
@@ -101,11 +102,11 @@ async function volumeOf(
 ): Promise<VolumeInfo | { readonly problem: string }> {
   await reachable(mount.source)
   const pid = server.state === 'answers' ? server.report.pid : server.state === 'silent' ? server.pid : null
-  const said = server.state === 'answers' ? server.report.devices : []
-  const names = said.length === 0 ? [mount.source] : said
+  const said = server.state === 'answers' ? server.report : { devices: [], badBlocks: [] }
+  const names = said.devices.length === 0 ? [mount.source] : said.devices
   const paths = pathsOfServed(names, pid)
   try {
-    return readVolume(paths, mount, names)
+    return readVolume(paths, mount, names, said.badBlocks)
   } catch (error) {
     if (error instanceof DeviceError && error.code === 'EACCES') throw refusal(mount, error)
     const problem = failureOf(paths[0]!, error)
@@ -120,16 +121,20 @@ function refusal(mount: MountEntry, error: DeviceError): CommandError {
   return new CommandError(reserved === null ? error.message : `${mount.mountpoint}: ${reserved}`)
 }
 
-/** @param names of all devices, where they are known by others than their paths */
+/**
+ * @param names of all devices, where they are known by others than their paths
+ * @param met bad blocks that a server knows of, by device
+ */
 function readVolume(
   paths: readonly string[],
   mount: MountEntry | null,
   names: readonly string[] = [],
+  met: HeardReport['badBlocks'] = [],
 ): VolumeInfo {
   return withDevices(paths, { access: 'read-only', exclusive: false }, (devices) => {
     const reading = withMedium(devices, 'read-only', readSuperblock)
-    const known = names.length === devices.devices.length ? names : undefined
-    return describeVolume(devices, reading, mount, known)
+    const isKnown = names.length === devices.devices.length
+    return describeVolume(devices, reading, mount, isKnown ? names : undefined, isKnown ? met : [])
   })
 }
 

@@ -9,6 +9,7 @@ import type { Superblock, SuperblockReading } from '../fs/superblock.js'
 import { identifierText } from '../fs/device-header.js'
 import { totalBlocks } from '../fs/geometry.js'
 import { blocksOfDevice } from '../fs/segments.js'
+import { type BlockRun, mergeRuns } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
 import type { DeviceSet } from '../pmem/device-set.js'
 import { formatSize } from './size.js'
@@ -43,7 +44,7 @@ export interface DeviceInfo {
   readonly segments: readonly SegmentInfo[]
   /** Null where it is not known, or the machine has one node only. */
   readonly numaNode: number | null
-  /** Blocks of the device that the kernel knows to be bad. */
+  /** Blocks of the device that the kernel or the server knows to be bad. */
   readonly badBlocks: number
   readonly persistence: Persistence
 }
@@ -80,16 +81,20 @@ export interface VolumeInfo {
   } | null
 }
 
-/** @param names of the devices, where they are not known by their paths */
+/**
+ * @param names of the devices, where they are not known by their paths
+ * @param met bad blocks of each device that the server of a mount knows of; the kernel does not list all
+ */
 export function describeVolume(
   { devices: opened }: DeviceSet,
   { superblock, damage }: SuperblockReading,
   mount: MountEntry | null,
   names: readonly string[] = opened.map(({ path }) => path),
+  met: readonly (readonly BlockRun[])[] = [],
 ): VolumeInfo {
   const { laneCount } = superblock.geometry
   const blocks = totalBlocks(superblock)
-  const devices = opened.map((device, n) => describeDevice(device, superblock, n, names[n]!))
+  const devices = opened.map((device, n) => describeDevice(device, superblock, n, names[n]!, met[n] ?? []))
   const [{ path, kind, persistence }] = devices as [DeviceInfo]
   const mountedSeconds = superblock.getNumber(at.mountedSeconds)
   return {
@@ -140,6 +145,7 @@ function describeDevice(
   superblock: Superblock,
   n: number,
   name: string,
+  met: readonly BlockRun[],
 ): DeviceInfo {
   const segments = superblock.segments
     .filter(({ device }) => device === n)
@@ -152,7 +158,7 @@ function describeDevice(
     blocks: blocksOfDevice(superblock, n),
     segments,
     numaNode,
-    badBlocks: badBlocks.reduce((sum, { count }) => sum + count, 0),
+    badBlocks: mergeRuns([...badBlocks, ...met]).reduce((sum, { count }) => sum + count, 0),
     persistence: {
       domain: domain.name,
       volatile: domain.volatile,

@@ -2,6 +2,7 @@
 /** What a server reports about itself, and how a client makes sure that it has received a report. */
 import { blockBytes } from '../../layout/geometry.js'
 import type { Volume } from '../fs/volume.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { GrowthReport } from './growth.js'
 import type { ModeReport } from './serving-mode.js'
 
@@ -52,6 +53,8 @@ export interface DaemonReport {
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
   readonly damageMet: number
   readonly damagedPlaces: readonly string[]
+  /** Blocks that are known to be bad by now, of each of the devices. */
+  readonly badBlocks: readonly (readonly BlockRun[])[]
 }
 
 /** The same, as it was heard. */
@@ -80,6 +83,7 @@ const unsaid = {
   devices: [],
   damageMet: 0,
   damagedPlaces: [],
+  badBlocks: [],
   usage: null,
   data: 'inplace',
   mapper: 'native',
@@ -93,7 +97,7 @@ export function parseReport(text: string): DaemonReport | null {
   const said = parseObject(text)
   if (said === null) return null
   const value: Record<string, unknown> = { ...unsaid, ...said }
-  const { requests, usage, damagedPlaces: places, devices, growths } = value
+  const { requests, usage, damagedPlaces: places, devices, growths, badBlocks } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
@@ -103,6 +107,8 @@ export function parseReport(text: string): DaemonReport | null {
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
     [places, devices].every(areTexts) &&
+    Array.isArray(badBlocks) &&
+    badBlocks.every(areRuns) &&
     Array.isArray(growths) &&
     growths.every(isGrowth)
   return isReport ? (value as unknown as DaemonReport) : null
@@ -137,6 +143,11 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function areTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((text) => typeof text === 'string')
+}
+
+function areRuns(value: unknown): boolean {
+  const isRun = (run: unknown): boolean => isObject(run) && isCount(run['first']) && isCount(run['count'])
+  return Array.isArray(value) && value.every(isRun)
 }
 
 function isCount(value: unknown): boolean {

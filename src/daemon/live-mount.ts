@@ -87,5 +87,6 @@ export function volumeReport({ mountpoint, options, mapper, opened, statistics }
     usage: usageOf(volume),
     damageMet: volume.state.damageMet,
     damagedPlaces: volume.damagedPlaces,
+    badBlocks: opened.badBlocks,
   }
 }

@@ -112,3 +112,26 @@ export function badBlocksOfVolume(
   }
   return mergeRuns(bad)
 }
+
+/**
+ * The same the other way round: bad blocks of the medium as blocks of each device.
+ * @param deviceCount devices that the runs are of
+ */
+export function badBlocksOfDevices(
+  bad: readonly BlockRun[],
+  runs: readonly DeviceRun[],
+  deviceCount: number,
+): BlockRun[][] {
+  const found = Array.from({ length: deviceCount }, (): BlockRun[] => [])
+  let window = 0
+  for (const { device, deviceBlock, blocks } of runs) {
+    const begin = window * windowBlocks
+    for (const { first, count } of bad) {
+      const start = Math.max(first, begin)
+      const end = Math.min(first + count, begin + blocks)
+      if (start < end) found[device]!.push({ first: start - begin + deviceBlock, count: end - start })
+    }
+    window += Math.ceil(blocks / windowBlocks)
+  }
+  return found.map(mergeRuns)
+}

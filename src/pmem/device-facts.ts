@@ -69,6 +69,16 @@ export function isOnNvdimmBus(folder: string): boolean {
   return /\/ndbus\d+\//.test(folder)
 }
 
+/**
+ * Whether a device is memory of the host that virtio-pmem gives to a guest. It hangs on an NVDIMM bus as well, but
+ * what is stored there stays in the host's page cache until a command to the host has it written (nd_virtio.c in
+ * drivers/nvdimm of the kernel). Fsync of a block device, or of a file on one, gives the command; devdax has no call
+ * that does.
+ */
+export function isOnVirtioPmem(folder: string): boolean {
+  return /\/virtio\d+\/ndbus\d+\//.test(folder)
+}
+
 /** The NVDIMM namespace that a device is made of (`namespace0.0`), or null if it is not persistent memory. */
 export function namespaceOf(folder: string): string | null {
   const direct = /\/(namespace\d+\.\d+)(\/|$)/.exec(folder)?.[1]

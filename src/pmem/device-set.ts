@@ -5,7 +5,7 @@
  */
 import type { Device, OpenOptions, WindowMode } from './device.js'
 import { openDevice } from './device.js'
-import { type BlockRun, badBlocksOfVolume } from './bad-blocks.js'
+import { type BlockRun, badBlocksOfDevices, badBlocksOfVolume } from './bad-blocks.js'
 import { type DeviceRun, mapDevices, mapMore, remapDevices, wholeDevices } from './map-device.js'
 import type { MediumDescription } from './mapped-medium.js'
 
@@ -58,6 +58,11 @@ export class DeviceSet {
   /** The same once it is extended so. */
   badBlocksWith(further: DeviceSet, runs: readonly DeviceRun[]): BlockRun[] {
     return badBlocksOfVolume([...this.#devices, ...further.#devices], [...this.#runs, ...runs])
+  }
+
+  /** Bad blocks of the medium, as blocks of each device. */
+  placesOf(badBlocks: readonly BlockRun[]): BlockRun[][] {
+    return badBlocksOfDevices(badBlocks, this.#runs, this.#devices.length)
   }
 
   /** @throws DeviceError */

@@ -2,7 +2,8 @@
 /**
  * Windows that the package mmap-io maps: `--mapper mmap-io`. It is an optional dependency, and loaded only when it is
  * asked for. Its numbers have 32 bits and a sign: an offset from 2 GiB on becomes another one, which it maps without an
- * error, so such a window is refused here. Flags reach mmap(2) as they are, MAP_SYNC among them.
+ * error, so such a window is refused here. Flags reach mmap(2) as they are, MAP_SYNC among them. package.json names
+ * its version exactly, because the errno of a failure is read from its message.
  */
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'

@@ -5,13 +5,20 @@
  * (mmap(2)). Whatever it refuses that for goes through the page cache and needs fdatasync(2), except files that lie
  * in RAM, where nothing is durable and cache lines are flushed all the same, so that an emulation costs what the real
  * thing does. Devdax is always mapped directly: it has no page cache, and no metadata that a fault could have to
- * write. Its driver ignores MAP_SYNC, and an old one refuses it because it does not know the flag.
+ * write. Its driver ignores MAP_SYNC, and an old one refuses it because it does not know the flag. Devdax of
+ * virtio-pmem is the exception: nothing makes a store to it durable.
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { kernelName, nameOf } from '../native/file-name.js'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES } from '../native/index.js'
-import { deviceFolder, isCachePersistent, isOnNvdimmBus, namespaceOf } from './device-facts.js'
+import {
+  deviceFolder,
+  isCachePersistent,
+  isOnNvdimmBus,
+  isOnVirtioPmem,
+  namespaceOf,
+} from './device-facts.js'
 import { textOf } from './probe.js'
 import { type Places, Underlay } from './underlay.js'
 
@@ -23,11 +30,11 @@ export interface PersistenceDomain {
    * without the flush (eADR); `pages`: once fdatasync(2) of its device has returned.
    */
   readonly name: 'cache-lines' | 'fence-only' | 'pages'
-  /** The device lies in RAM: what it holds is lost when the machine stops. */
+  /** Nothing is durable: the device lies in RAM, or nothing that a program can do has the host write it. */
   readonly volatile: boolean
   /** PERSIST_* of the native helper. */
   readonly how: number
-  /** Loads and stores reach the memory itself (DAX). */
+  /** Loads and stores reach the memory itself (DAX), and no other machine has to write it. */
   readonly isDirect: boolean
   /** What the device is, and whether it is mapped directly; it goes on from "X is". */
   readonly what: string
@@ -63,23 +70,24 @@ export function decideDomain(
   places: Places = { sys: '/sys', proc: '/proc' },
 ): PersistenceDomain {
   const folder = deviceFolder(found.kind === 'devdax' ? 'char' : 'block', found.device, places.sys)
-  const isDirect = found.kind === 'devdax' || found.syncs
+  const isVirtual = folder !== null && isOnVirtioPmem(folder)
+  const isNeverDurable = isVirtual && found.kind === 'devdax'
+  const isDirect = !isNeverDurable && (found.kind === 'devdax' || found.syncs)
   const underlay = new Underlay(places)
   const ram = ramBelow(found, folder, underlay)
-  const name = nameOfDomain(found, folder, isDirect)
-  const namespace = found.kind === 'block' && folder !== null ? namespaceOf(folder) : null
-  const what = describe({ ...found, isDirect, folder, namespace, ram, underlay })
+  const name = nameOfDomain(found, folder, isDirect || isNeverDurable)
+  const namespace = found.kind === 'file' || folder === null ? null : namespaceOf(folder)
+  const what = describe({ ...found, isDirect, isNeverDurable, folder, namespace, ram, underlay })
+  const isBettered = found.kind === 'block' ? !isVirtual : isNeverDurable
+  const loss = isNeverDurable ? losesHost : ram === null ? null : losesAll
   return {
     name,
-    volatile: ram !== null,
+    volatile: loss !== null,
     how: howOf[name],
     isDirect,
     what,
-    summary: `${what}: ${ram === null ? `a change is durable once ${durableOnce[name]}; ${keepsAll}` : losesAll}`,
-    advice:
-      namespace === null
-        ? null
-        : `ndctl create-namespace -f -e ${namespace} --mode=devdax makes it a device that is mapped directly, and erases it`,
+    summary: `${what}: ${loss ?? `a change is durable once ${durableOnce[name]}; ${keepsAll}`}`,
+    advice: namespace === null || !isBettered ? null : adviceFor(found.kind, namespace),
   }
 }
 
@@ -121,6 +129,7 @@ function nameOfDomain(found: Found, folder: string | null, isDirect: boolean): P
 
 interface Told extends Found {
   readonly isDirect: boolean
+  readonly isNeverDurable: boolean
   readonly folder: string | null
   readonly namespace: string | null
   readonly ram: string | null
@@ -135,9 +144,20 @@ const durableOnce = {
 
 const keepsAll = 'a power failure loses nothing that was acknowledged'
 const losesAll = 'a power failure loses everything'
+const losesHost = 'a power failure of the host may lose what was acknowledged'
+
+/** For a block device on an NVDIMM, and for devdax where that is not durable. */
+function adviceFor(kind: DeviceKind, namespace: string): string {
+  const [mode, gain] =
+    kind === 'block'
+      ? ['devdax', 'a device that is mapped directly']
+      : ['fsdax', 'a block device, whose pages fdatasync(2) writes']
+  return `ndctl create-namespace -f -e ${namespace} --mode=${mode} makes it ${gain}, and erases it`
+}
 
 function describe(told: Told): string {
   if (told.ram !== null) return `${plainName(told)} that lies in RAM (${told.ram})`
+  if (told.isNeverDurable) return 'devdax on virtio-pmem, where no call makes a store durable'
   return `${properName(told)}, mapped ${told.isDirect ? 'directly' : 'through the page cache'}`
 }
 

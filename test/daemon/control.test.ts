@@ -47,6 +47,7 @@ const report: DaemonReport = {
   usage: { totalBytes: 8192, usedBytes: 4096, freeBytes: 4096, usedInodes: 1, freeInodes: 32 },
   damageMet: 2,
   damagedPlaces: ['inode 5: block 9 is named as data'],
+  badBlocks: [[{ first: 9, count: 1 }], []],
 }
 /** For processes of their own. */
 const controlModule = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
@@ -171,8 +172,9 @@ void tap.test('nobody listens', async (t) => {
 void tap.test('what is no report', (t) => {
   t.same(parseReport(JSON.stringify(report)), report)
   for (const text of ['', '{', 'null', '1', '[]', '{}']) t.equal(parseReport(text), null, text)
-  const { damageMet, damagedPlaces, data, isDirect, mode, ...before } = report
+  const { damageMet, damagedPlaces, badBlocks, data, isDirect, mode, ...before } = report
   t.ok(damageMet > 0 && damagedPlaces.length > 0 && mode.readOnly && data === 'cow' && !isDirect)
+  t.ok(badBlocks.length > 0)
   t.same(
     parseReport(JSON.stringify(before)),
     {
@@ -181,6 +183,7 @@ void tap.test('what is no report', (t) => {
       isDirect: true,
       damageMet: 0,
       damagedPlaces: [],
+      badBlocks: [],
       mode: {
         readOnly: false,
         isChanging: false,
@@ -203,6 +206,9 @@ void tap.test('what is no report', (t) => {
     { isDirect: 1 },
     { damagedPlaces: 'x' },
     { damagedPlaces: [1] },
+    { badBlocks: {} },
+    { badBlocks: [{ first: 1, count: 1 }] },
+    { badBlocks: [[{ first: 1, count: '1' }]] },
     { growths: {} },
     { growths: [{ order: 'abc', refusal: 1, grown: null }] },
     { growths: [{ order: 'abc', refusal: null }] },

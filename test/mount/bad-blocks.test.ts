@@ -99,6 +99,7 @@ for (const channel of ['uring', 'devfuse']) {
       await succeed('info', device.path),
       new RegExp(`block ${lost}, byte ${lost * page} of \\S+, is bad`),
     )
+    t.match(await succeed('info', mountpoint), new RegExp(`^ *bad blocks +1 on ${device.path};`, 'm'))
     t.equal(await outcome(system.unlink(path)), 'OK')
     await bad.unmount()
 

@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import { cp, readFile, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { walkThroughReadme } from '../support/readme-walk.js'
 import { finish, run } from '../support/run-command.js'
 import { TestMount, hasEnded, packageRoot, pmfs2, until } from '../support/test-mount.js'
 
@@ -57,32 +58,26 @@ async function pythonSays(t: Test, place: string, expected: Readonly<Record<stri
   t.same(Object.fromEntries(Object.keys(expected).map((call, n) => [call, said[n]])), expected)
 }
 
-void tap.test('the tutorial', async (t) => {
-  const mount = await TestMount.make(t, '256M')
-  const said = await mount.mount(...channel)
-  t.match(said, /fuse-native: a change of only one of a file's two times .* has no effect/)
-  const { channel: served, workers } = await mount.report()
-  t.same({ served, workers }, { served: 'fuse-native', workers: 1 })
-  t.match(
-    await readFile('/proc/self/mounts', 'utf8'),
-    `${mount.device} ${mount.mountpoint} fuse.pmfs2 rw,relatime`,
-  )
-  const file = join(mount.mountpoint, 'hello')
-  await writeFile(file, 'hello, world\n')
-  t.match(await run('ls', ['-la', mount.mountpoint]), /-rw-r--r-- +1 root +root +13 .* hello/)
-  t.equal(await run('cat', [file]), 'hello, world')
-  await rm(file)
-  t.ok(await until(async () => (await readdir(mount.mountpoint)).length === 0, patienceMs))
-  const fio =
-    '--name=seed --numjobs=1 --bs=4K --size=4M --fallocate=none -rw=readwrite --rwmixread=70 --ioengine=psync --sync=1 ' +
-    '--direct=1 --time_based --runtime=1 --thinktime=0 --norandommap --group_reporting'
-  t.match(await run('fio', [`--directory=${mount.mountpoint}`, ...fio.split(' ')], limitMs), /err= 0/)
+void tap.test('the commands of README.md', async (t) => {
+  // They name one device.
+  const mount = await TestMount.makeOn(t, 2 ** 28)
+  await walkThroughReadme(t, mount, channel, async (said) => {
+    t.match(said, /fuse-native: a change of only one of a file's two times .* has no effect/)
+    const { channel: served, workers } = await mount.adopt()
+    t.same({ served, workers }, { served: 'fuse-native', workers: 1 })
+    t.match(
+      await readFile('/proc/self/mounts', 'utf8'),
+      `${mount.device} ${mount.mountpoint} fuse.pmfs2 rw,relatime`,
+    )
+  })
+  const names = async (): Promise<string> => (await readdir(mount.mountpoint)).join()
+  t.ok(await until(async () => (await names()) === 'seed.0.0', patienceMs), 'what is removed is gone')
   const { requests, bytesWritten } = await mount.report()
   t.ok(bytesWritten > 0 && requests['WRITE']! > 0, 'what is served is counted')
   await isClean(t, mount)
   await mount.mount(...channel, '-o', 'ro')
-  t.equal((await stat(join(mount.mountpoint, 'seed.0.0'))).size, 4 * 2 ** 20, 'and lasts')
-  await t.rejects(writeFile(file, ''), { code: 'EROFS' })
+  t.equal((await stat(join(mount.mountpoint, 'seed.0.0'))).size, 2 * 2 ** 20, 'and lasts')
+  await t.rejects(writeFile(join(mount.mountpoint, 'new'), ''), { code: 'EROFS' })
 })
 
 void tap.test('files', async (t) => {

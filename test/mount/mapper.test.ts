@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it.
+ * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it or
+ * fuse-native.
  */
 import { cp, mkdir, open, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprintOfStart } from '../cli/cli.js'
+import { walkThroughReadme } from '../support/readme-walk.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { TestMount, packageRoot, pmfs2, program, succeed } from '../support/test-mount.js'
-import { walkThrough } from '../vm/walk-through.js'
+import { TestMount, packageRoot, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(600_000)
 
@@ -19,6 +20,8 @@ const byMmapIo = ['--mapper', 'mmap-io']
 const commandLimitMs = 120_000
 /** mount(8) gives it where a mount failed. */
 const exitFailure = 32
+/** And this where something of the system is missing. */
+const exitSystem = 2
 
 /** Whether a process has loaded the package's native part. */
 async function usesMmapIo(pid: number): Promise<boolean> {
@@ -31,25 +34,12 @@ const digestOfStart = (path: string) => fingerprintOfStart(path, 2 ** 25)
 void tap.test('the commands of README.md, and fsck', async (t) => {
   // The commands name one device.
   const mount = await TestMount.makeOn(t, gibibyte / 4)
-  const command = `${process.execPath} ${program}`
-  const lines = walkThrough(true).map((line) =>
-    line
-      .replaceAll('/dev/pmem0 /mnt/pmfs2', '/dev/pmem0 /mnt/pmfs2 --mapper mmap-io')
-      .replaceAll('mkfs /dev/pmem0', 'mkfs /dev/pmem0 --force')
-      .replaceAll('npx pmfs2-fuse', command)
-      .replaceAll('/dev/pmem0', mount.device)
-      .replaceAll('/mnt/pmfs2', mount.mountpoint),
-  )
-  t.equal(lines.filter((line) => line.includes(byMmapIo.join(' '))).length, 1)
-  for (const line of lines) {
-    const { end, output } = await finish('env', [...withoutRunner, 'sh', '-c', line], commandLimitMs)
-    t.equal(end, 0, `${line}: ${output}`)
-    if (!line.includes('--mapper')) continue
+  await walkThroughReadme(t, mount, byMmapIo, async () => {
     const { pid, mapper } = await mount.adopt()
     t.equal(mapper, 'mmap-io')
     t.ok(await usesMmapIo(pid), 'the server has loaded it')
     t.match(await succeed('info', mount.device), /^ *mapped +by mmap-io/m)
-  }
+  })
   await mount.unmount()
   await mount.check()
 })
@@ -137,7 +127,7 @@ async function installation(t: Test, ...packages: readonly string[]): Promise<st
   return join(folder, 'bin/pmfs2-fuse.js')
 }
 
-void tap.test('an installation without the package, and one where it is not built', async (t) => {
+void tap.test('an installation without the packages, and one where mmap-io is not built', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const command = await installation(t, 'debug', 'yargs')
   const start = (...args: readonly string[]) =>
@@ -152,6 +142,15 @@ void tap.test('an installation without the package, and one where it is not buil
     missing.output,
     /mapper=mmap-io: the package mmap-io is not installed \(npm install .*without --mapper/,
   )
+
+  const noFuse = await start('--channel', 'fuse-native')
+  t.equal(noFuse.end, exitSystem)
+  t.match(
+    noFuse.output,
+    /^mount: the channel fuse-native needs the npm package fuse-native, which is not installed: npm install .*$/,
+    'in one line',
+  )
+  t.notMatch(noFuse.output, '\n')
 
   const modules = join(command, '../../node_modules')
   await cp(join(packageRoot, 'node_modules/mmap-io'), join(modules, 'mmap-io'), {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Defects of what makes stores durable: the mapped medium, and below it the native helper. */
-import { type Mutant, calls, mutantsOf } from './mutant.js'
+import { type Mutant, mutantsOf } from './mutant.js'
 
 const persist = mutantsOf('src/native/persist.c', [
   ['what is due is never flushed', '	flush_lines(due, end - due);', '	(void)due, (void)end;'],
@@ -406,6 +406,65 @@ const device = mutantsOf('src/pmem/device.ts', [
   ['windows always say pages', '(syncs ? MAP_SYNC : 0) | domain.how', '(syncs ? MAP_SYNC : 0) | 16'],
 ])
 
+/** What decides how a device is made durable. */
+const decisions = mutantsOf(
+  'src/pmem/persistence-domain.ts',
+  [
+    [
+      'caches are taken for persistent wherever memory is mapped directly',
+      "if (isDirect) return folder !== null && isCachePersistent(folder) ? 'fence-only' : 'cache-lines'",
+      "if (isDirect) return 'fence-only'",
+    ],
+    [
+      'a file or device behind the page cache is made durable by lines',
+      "return ramOfFile(found) !== null ? 'cache-lines' : 'pages'",
+      "return 'cache-lines'",
+    ],
+    [
+      'what lies on a RAM disk is taken for durable',
+      'return ramOfFile(found) ?? underlay.ramBelowFile(openName(found.path))',
+      'return ramOfFile(found)',
+    ],
+    [
+      'MAP_SYNC counts as granted for every file',
+      "(found.kind === 'devdax' || found.syncs)",
+      "(found.kind !== 'block' || found.syncs)",
+    ],
+    [
+      'all devdax is persistent',
+      "return folder !== null && isOnNvdimmBus(folder) ? null : 'no NVDIMM'",
+      'return null',
+    ],
+    ['devdax of virtio-pmem is durable', "isVirtual && found.kind === 'devdax'", 'false'],
+    [
+      'virtio-pmem is to be turned into devdax',
+      "found.kind === 'block' ? !isVirtual : isNeverDurable",
+      "found.kind === 'block' || isNeverDurable",
+    ],
+  ],
+  ['pmem/persistence-domain'],
+)
+
+/** What is read from /sys for that. */
+const facts = mutantsOf(
+  'src/pmem/device-facts.ts',
+  [
+    [
+      'what no region says is taken for eADR',
+      "if (domain !== null) return domain === 'cpu_cache'",
+      'if (domain !== null) return true',
+    ],
+    ['the strongest of stacked devices counts', 'slaves.every((slave)', 'slaves.some((slave)'],
+    ['virtio-pmem is not recognized', '/\\/virtio\\d+\\/ndbus\\d+\\//', '/\\/virtio\\/ndbus\\d+\\//'],
+    [
+      'memory on any bus counts as an NVDIMM',
+      'return /\\/ndbus\\d+\\//.test(folder)',
+      'return /\\/\\w+\\//.test(folder)',
+    ],
+  ],
+  ['pmem/device-facts'],
+)
+
 export const durability: readonly Mutant[] = [
   ...persist,
   ...nontemporal,
@@ -417,7 +476,6 @@ export const durability: readonly Mutant[] = [
   ...medium,
   ...dax,
   ...device,
+  ...decisions,
+  ...facts,
 ]
-
-/** What has to pass without a mutant. */
-export const allTests: readonly string[] = [...new Set([calls, ...durability.flatMap(({ tests }) => tests)])]

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { packageRoot } from '../support/program.js'
 import { Random, seed } from '../support/random.js'
 import { compile } from './compile.js'
-import { allTests, durability } from './durability.js'
+import { durability } from './durability.js'
 import type { Mutant } from './mutant.js'
 
 /** A mutant may hang a test, which counts as noticed. */
@@ -106,9 +106,10 @@ function tryMutant(copy: Copy, { file, text, by, tests }: Mutant): Failure | nul
   }
 }
 
-/** Runs everything without a mutant. @returns whether all is well */
-function tryNone(copy: Copy): boolean {
-  const failures = allTests.map((test) => copy.run(test)).filter((failure) => failure !== null)
+/** Runs all tests of these without a mutant. @returns whether all is well */
+function tryNone(copy: Copy, mutants: readonly Mutant[]): boolean {
+  const tests = new Set(mutants.flatMap(({ tests }) => tests))
+  const failures = [...tests].map((test) => copy.run(test)).filter((failure) => failure !== null)
   for (const { test, what } of failures) console.log(`without a mutant, ${test} fails: ${what}`)
   return failures.length === 0
 }
@@ -130,7 +131,7 @@ function main(): number {
   const copy = new Copy()
   let missed = 0
   try {
-    if (!tryNone(copy)) return 1
+    if (!tryNone(copy, chosen)) return 1
     for (const mutant of chosen) {
       const start = performance.now()
       let outcome: string

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import tap, { type Test } from 'tap'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { BadBlockError } from '../../src/pmem/bad-block-error.js'
-import { badBlocksOf, badBlocksOfVolume, mergeRuns } from '../../src/pmem/bad-blocks.js'
+import { badBlocksOf, badBlocksOfDevices, badBlocksOfVolume, mergeRuns } from '../../src/pmem/bad-blocks.js'
 import { DeviceError, createMemoryDevice, openDevice } from '../../src/pmem/device.js'
 import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium, type MediumDescription } from '../../src/pmem/mapped-medium.js'
@@ -95,6 +95,11 @@ void tap.test('as blocks of the medium', (t) => {
     { first: 3 * windowBlocks, count: 10 },
   ])
   t.same(badBlocksOfVolume(devices, []), [])
+  t.same(
+    badBlocksOfDevices(badBlocksOfVolume(devices, runs), runs, devices.length),
+    devices.map(({ badBlocks }) => badBlocks),
+    'and back',
+  )
   t.same(
     mergeRuns([
       { first: 9, count: 1 },

@@ -10,6 +10,7 @@ import {
   isCachePersistent,
   isDevdax,
   isOnNvdimmBus,
+  isOnVirtioPmem,
   namespaceOf,
 } from '../../src/pmem/device-facts.js'
 import { FakeSys, deviceNumberOf } from '../support/fake-sys.js'
@@ -48,6 +49,21 @@ void test('only memory on an NVDIMM bus is persistent', async (t) => {
   t.equal(isOnNvdimmBus(deviceFolder('char', number(252, 0), sys.root)!), true)
   t.equal(isOnNvdimmBus(deviceFolder('char', number(252, 1), sys.root)!), false)
   t.equal(deviceFolder('char', number(252, 2), sys.root), null)
+})
+
+void test('virtio-pmem has an NVDIMM bus, and is none', async (t) => {
+  const sys = await fakeSys(t)
+  const virtual = 'devices/pci0000:00/0000:00:04.0/virtio2/ndbus1/region1'
+  sys.link('dev/block/259:0', `${region}/namespace0.0/block/pmem0`)
+  sys.link('dev/block/259:1', `${virtual}/namespace1.0/block/pmem1`)
+  sys.link('dev/char/252:1', `${virtual}/dax1.1/dax1.0`)
+  sys.link('dev/block/254:0', 'devices/pci0000:00/0000:00:05.0/virtio3/block/vda')
+  const of = (type: 'block' | 'char', major: number, minor: number) =>
+    isOnVirtioPmem(deviceFolder(type, number(major, minor), sys.root)!)
+  t.equal(of('block', 259, 0), false)
+  t.equal(of('block', 259, 1), true)
+  t.equal(of('char', 252, 1), true)
+  t.equal(of('block', 254, 0), false, 'a disk of virtio')
 })
 
 void test('the namespace is found, whatever stands on it', async (t) => {

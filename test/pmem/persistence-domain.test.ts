@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
+import { checkDirect } from '../../src/daemon/require-dax.js'
 import { createFileDevice, createMemoryDevice, deviceLine, openDevice } from '../../src/pmem/device.js'
 import { mountAround, readMountTable } from '../../src/pmem/mount-info.js'
 import { type Found, type PersistenceDomain, decideDomain } from '../../src/pmem/persistence-domain.js'
@@ -199,21 +200,27 @@ void test('RAM disks', (t) => {
 
 const nvdimm = 'devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0'
 const reserved = 'devices/platform/e820_pmem/ndbus1'
+const virtual = 'devices/pci0000:00/0000:00:04.0/virtio2/ndbus2'
 
-/** A machine with two NVDIMMs, of which the second keeps its caches too, RAM reserved by memmap=, and CXL memory. */
+/**
+ * A machine with two NVDIMMs, of which the second keeps its caches too, RAM reserved by memmap=, virtio-pmem, and CXL
+ * memory.
+ */
 async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet'): Promise<FakeSys> {
   const sys = await FakeSys.make(t)
   for (const [bus, region, domain] of [
     [nvdimm, 0, 'memory_controller'],
     [nvdimm, 1, 'cpu_cache'],
     [reserved, 2, null],
+    [virtual, 3, ''],
   ] as const) {
     const folder = `${bus}/region${region}`
     if (domain !== null) sys.write(`${folder}/persistence_domain`, domain)
     sys.link(`dev/char/252:${region}`, `${folder}/dax${region}.1/dax${region}.0`)
     sys.link(`dev/block/259:${region}`, `${folder}/namespace${region}.0/block/pmem${region}`)
     sys.link(`dev/block/259:1${region}`, `${folder}/btt${region}.0/block/pmem${region}s`)
-    sys.write(`${folder}/btt${region}.0/namespace`, `namespace${region}.0`)
+    for (const stands of ['btt', 'dax'])
+      sys.write(`${folder}/${stands}${region}.${stands === 'btt' ? 0 : 1}/namespace`, `namespace${region}.0`)
   }
   sys.link('dev/char/252:9', 'devices/platform/hmem.0/dax9.0')
   sys.link('dev/block/8:0', 'devices/pci0000:00/host0/block/sda')
@@ -240,6 +247,7 @@ async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet
   mounts.push(
     '259:2 / /reserved ext4 /dev/pmem2',
     '253:1 / /mixed ext4 /dev/dm-1',
+    '259:3 / /virtual ext4 /dev/pmem3',
     '0:44 / /nfs nfs4 server:/',
   )
   const line = (mount: string, n: number): string => {
@@ -282,6 +290,19 @@ void test('hardware that this machine lacks', async (t) => {
       devdax(9),
       { ...inRam('cache-lines', 'a devdax device that lies in RAM (no NVDIMM)'), isDirect: true },
     ],
+    [
+      'devdax of virtio-pmem',
+      devdax(3),
+      {
+        ...inRam('cache-lines', 'devdax on virtio-pmem, where no call makes a store durable'),
+        summary:
+          'devdax on virtio-pmem, where no call makes a store durable: ' +
+          'a power failure of the host may lose what was acknowledged',
+      },
+    ],
+    // The kernel refuses MAP_SYNC there.
+    ['a file on virtio-pmem', file('/virtual/file', 3, false), cached('a file on ext4')],
+    ['virtio-pmem', block(259, 3), pmem],
     ['a file with DAX', file('/dax/file', 0, true), direct('a file on xfs on persistent memory')],
     ['one with eADR', file('/free/file', 1, true), direct('a file on ext4 on persistent memory', true)],
     [
@@ -322,7 +343,18 @@ void test('hardware that this machine lacks', async (t) => {
     block(259, 10).advice,
     /^ndctl create-namespace -f -e namespace0\.0 --mode=devdax makes .*, and erases it$/,
   )
-  for (const domain of [devdax(0), block(8, 0), file('/dax/file', 0, false)]) t.equal(domain.advice, null)
+  t.match(
+    devdax(3).advice,
+    /^ndctl create-namespace -f -e namespace3\.0 --mode=fsdax makes it a block device, .*, and erases it$/,
+    'not durable as devdax',
+  )
+  for (const domain of [devdax(0), block(8, 0), block(259, 3), file('/dax/file', 0, false)])
+    t.equal(domain.advice, null)
+
+  const require = (domain: PersistenceDomain) => () => checkDirect({ path: '/dev/x', domain })
+  t.doesNotThrow(require(devdax(0)))
+  t.throws(require(block(259, 0)), { message: /require_dax takes only .*; ndctl .* --mode=devdax makes it/ })
+  t.throws(require(devdax(3)), { message: /^\/dev\/x is devdax on virtio-pmem, .*-o dax$/ })
 })
 
 void test('NVDIMMs of old firmware look as reserved RAM does, and are none', async (t) => {

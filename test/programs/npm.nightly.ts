@@ -4,14 +4,14 @@ import tap from 'tap'
 import { differences, manifestOf } from '../support/manifest.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
-import { comesBack } from './program-mount.js'
+import { chosenChannel, comesBack } from './program-mount.js'
 
 tap.setTimeout(300_000)
 
 const limitMs = 200_000
 
 void tap.test('npm ci and npm run build of this project', async (t) => {
-  const mount = await TestMount.mounted(t, '1G')
+  const mount = await TestMount.mounted(t, '1G', ...chosenChannel)
   const project = join(mount.mountpoint, 'project')
   await run('git', ['clone', '--quiet', packageRoot, project], limitMs)
   const here = async (...command: readonly string[]): Promise<string> => {
@@ -26,7 +26,7 @@ void tap.test('npm ci and npm run build of this project', async (t) => {
   const built = await manifestOf(project)
   t.comment(`${built.size} files and directories`)
 
-  await comesBack(t, mount)
+  await comesBack(t, mount, ...chosenChannel)
   t.same(differences(await manifestOf(project), built), [], 'all is as it was built')
   t.equal(await here(...program, '--version'), version, 'and runs')
 })

@@ -143,10 +143,10 @@ function secondOf(medium: string): string {
 }
 
 /** On a device that is there, whatever it holds. */
-const pmfs2On = (limitMs: number): Recipe => ({
+const pmfs2On = (devices: readonly string[], limitMs: number): Recipe => ({
   ...pmfs2(1),
   async mount(device, directory) {
-    await runPmfs2(['mkfs', device, '--force'], limitMs)
+    await runPmfs2(['mkfs', ...devices, '--force'], limitMs)
     await runPmfs2([device, directory], limitMs)
   },
   async unmount(directory) {
@@ -265,7 +265,8 @@ export const mountPmfs2 = (...options: readonly string[]) => mountPmfs2With(usua
 export const mountPmfs2With = (count: DeviceCount, ...options: readonly string[]) =>
   mountTarget(pmfs2(count, ...options))
 /** @param limitMs of each command */
-export const mountPmfs2On = (device: string, limitMs: number) => mountTarget(pmfs2On(limitMs), device)
+export const mountPmfs2On = (devices: readonly string[], limitMs: number) =>
+  mountTarget(pmfs2On(devices, limitMs), devices[0])
 
 /** What is mounted already, and stays. */
 export function mountedPmfs2(directory: string): Target {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Runs in the guest: suites of test/posix, by their places among all. `DEVICE PLACE...` makes a file system on a
- * device; `--mounted MOUNTPOINT:PLACE,PLACE...` runs them where file systems are mounted already, which saves minutes.
+ * Runs in the guest: suites of test/posix, by their places among all. `DEVICE[,DEVICE...] PLACE...` makes a file
+ * system on the devices; `--mounted MOUNTPOINT:PLACE,PLACE...` runs them where file systems are mounted already, which
+ * saves minutes.
  */
 import { readdir } from 'node:fs/promises'
 import tap from 'tap'
@@ -29,4 +30,4 @@ const [first, ...others] = process.argv.slice(2)
 if (first === '--mounted') {
   tap.setTimeout(limitMs)
   for (const argument of others) runMounted(argument)
-} else await runSuites(() => mountPmfs2On(first!, limitMs), suitesAt(others), limitMs)
+} else await runSuites(() => mountPmfs2On(first!.split(','), limitMs), suitesAt(others), limitMs)

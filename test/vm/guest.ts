@@ -25,7 +25,7 @@ const emulator = 'qemu-system-x86_64'
 const mebibyte = 2 ** 20
 const labelMebibytes = 2
 /** Sizes in MiB, without labels. */
-const nvdimms = { pmem: 512, devdax: 512, fsdax: 512, first: 32, second: 128 }
+const nvdimms = { pmem: 512, devdax: 512, fsdax: 512, first: 32, second: 256 }
 /** Images in the order of their addresses, with their sizes in MiB. */
 const nvdimmImages = Object.entries(nvdimms).map(([name, size]) => [name, size + labelMebibytes] as const)
 const memoryMebibytes = 3072
@@ -190,18 +190,9 @@ function hasKvm({ kernel }: BootFiles): boolean {
   const { status } = spawnSync(
     emulator,
     [
-      ...['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-m', '256M', '-nodefaults', '-no-user-config'],
-      ...[
-        '-display',
-        'none',
-        '-no-reboot',
-        '-bios',
-        'qboot.rom',
-        '-kernel',
-        kernel,
-        '-append',
-        'quiet panic=-1',
-      ],
+      ...['-accel', 'kvm', '-cpu', 'max', '-machine', 'q35', '-m', '256M'],
+      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-bios', 'qboot.rom'],
+      ...['-kernel', kernel, '-append', 'quiet panic=-1'],
     ],
     { stdio: 'ignore', timeout: 60_000, killSignal: 'SIGKILL' },
   )

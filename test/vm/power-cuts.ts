@@ -2,8 +2,8 @@
 /**
  * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a
  * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must
- * be there. It tells by a store to a file of the host, before it begins the next one. Some cuts are made while the
- * volumes are unmounted, and some are followed by another one while the volumes are recovered.
+ * be there. It tells by a store to a file of the host, before it begins the next one. In the full form there are
+ * further cuts beside those under load: while the volumes are unmounted, and while they are recovered.
  */
 import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,10 @@ import { type Plan, bootLimitMs, checkTap, guestSettings, kinds, workers } from 
 const longestLoadMs = { short: 8000, usual: 20_000 }
 /** How long to wait at most, from the first store of a recovery on. Emulated, it takes some hundredths of a second. */
 const longestRecoveryMs = 100
-const longestUnmountMs = 5000
+/** In turn, from the beginning of unmounting on. Some cuts must come before its end, whether emulated or not. */
+const longestUnmountMs = [50, 5000] as const
+/** So many cuts under load, one cut in unmounting. */
+const unmountShare = 8
 /** Operations of each process before that. */
 const unmountAfter = 50
 /** With the superblock and the undo log of a volume of half a GiB. */
@@ -51,14 +54,25 @@ interface Boot {
   readonly before: readonly string[]
   /** Rounds whose operations have to be there. */
   readonly judged: readonly number[]
-  /** The power is cut while volumes are unmounted after a short load, and not under load. */
-  readonly isUnmounted?: boolean
+  /** The power is cut so long at most after unmounting has begun, which follows a short load; null: under load. */
+  readonly unmountingMs?: number | null
   readonly packageFolder?: string
 }
 
-/** Boots, loads the devices and cuts the power. @returns whether it came so far */
-async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
-  const { round, before, judged, isUnmounted = false, packageFolder } = boot
+/** `late`: the volumes had been unmounted by then. `failed`: the guest did not come so far, or had ended by itself. */
+type Outcome = 'cut' | 'late' | 'failed'
+
+const momentOf = {
+  load: 'under load',
+  cut: 'in unmounting',
+  late: 'after unmounting',
+  failed: 'in unmounting',
+}
+
+/** Boots, loads the devices and cuts the power. */
+async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<Outcome> {
+  const { round, before, judged, unmountingMs = null, packageFolder } = boot
+  const isUnmounted = unmountingMs !== null
   const random = new Random(plan.seed + round)
   makeTold(guest, plan, round)
   const phases = [...before, ...(judged.length === 0 ? [] : ['judge'])]
@@ -75,21 +89,26 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<b
       !guest.isRunning ||
       (isUnmounted ? guest.isIn('unmount') : toldOf(guest, round).every((count) => count > 0)),
     bootLimitMs(plan),
+    isUnmounted ? 5 : undefined,
   )
   const seconds = Math.round((performance.now() - start) / 1000)
-  const longestMs = isUnmounted ? longestUnmountMs : longestLoadMs[plan.isShort ? 'short' : 'usual']
-  await sleep(random.below(longestMs))
-  // Once all is unmounted, it powers off.
-  const wasRunning = guest.isRunning || (isUnmounted && guest.isIn('unmount'))
+  await sleep(random.below(unmountingMs ?? longestLoadMs[plan.isShort ? 'short' : 'usual']))
+  const wasRunning = guest.isRunning
   await guest.kill()
   const counts = toldOf(guest, round).join(' ')
-  const isCut = isReached && wasRunning
-  const moment = isUnmounted ? 'in unmounting' : 'under load'
-  t.ok(isCut, `the power is cut ${moment}, ${seconds} s after it came, and ${counts} operations`)
+  const isLate = isUnmounted && isReached && hasUnmounted(guest)
+  const outcome = isLate ? 'late' : isReached && wasRunning ? 'cut' : 'failed'
+  const moment = momentOf[isUnmounted ? outcome : 'load']
+  t.not(outcome, 'failed', `the power is cut ${moment}, ${seconds} s after it came, and ${counts} operations`)
   if (!guest.hasStarted) t.comment('the guest has not started')
-  // That of the load has no plan, as the power was cut.
-  checkTap(t, guest, phases)
-  return isCut
+  // What was cut off has no plan.
+  checkTap(t, guest, isLate ? [...phases, 'unmount'] : phases)
+  return outcome
+}
+
+/** Whether the last boot has come to the end of unmounting, after which the guest powers off. */
+function hasUnmounted(guest: Guest): boolean {
+  return guest.tapFiles().some(({ name, text }) => name.endsWith('-unmount') && flawOf(text) === null)
 }
 
 /** Boots, and cuts the power soon after the first store of a recovery. */
@@ -114,13 +133,24 @@ async function recoverInTurn(t: Test, guest: Guest, plan: Plan, round: number): 
   })
 }
 
-async function cutInTurn(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<boolean> {
-  let isCut = false
+async function cutInTurn(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<Outcome> {
+  let outcome: Outcome = 'failed'
   await t.test(`power cut ${boot.round + 1}`, async (t) => {
-    isCut = await cutOnce(t, guest, plan, boot)
-    if (isCut && !plan.isShort) await checkFromHost(t, guest, plan)
+    outcome = await cutOnce(t, guest, plan, boot)
+    if (outcome !== 'failed' && !plan.isShort) await checkFromHost(t, guest, plan)
   })
-  return isCut
+  return outcome
+}
+
+/** The cuts of a run, in their order: null for one under load, of which there are as many as asked for. */
+function cutsOf({ kills, isShort }: Plan): (number | null)[] {
+  const cuts: (number | null)[] = []
+  for (let kill = 0; kill < kills; kill++) {
+    cuts.push(null)
+    if (isShort || kill % unmountShare !== 2) continue
+    cuts.push(longestUnmountMs[Math.floor(kill / unmountShare) % longestUnmountMs.length]!)
+  }
+  return cuts
 }
 
 /**
@@ -130,18 +160,24 @@ async function cutInTurn(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise
  */
 export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonly string[]): Promise<void> {
   let second: Watch | null = null
-  for (let round = 0; round < plan.kills; round++) {
+  const cuts = cutsOf(plan)
+  let cutInUnmounting = 0
+  for (const [round, unmountingMs] of cuts.entries()) {
     const before = round === 0 ? first : ['mount']
-    const isUnmounted = !plan.isShort && round % 8 === 2
-    const boot = { round, before, judged: roundsBefore(round), isUnmounted }
-    if (!(await cutInTurn(t, guest, plan, boot))) return
+    const boot = { round, before, judged: roundsBefore(round), unmountingMs }
+    const outcome = await cutInTurn(t, guest, plan, boot)
+    if (outcome === 'failed') return
+    if (unmountingMs !== null && outcome === 'cut') cutInUnmounting++
     if (plan.volumes.includes('two')) second ??= new Watch(guest, 'second', sharedFrom, sharedBytes)
     await recoverInTurn(t, guest, plan, round)
   }
   if (plan.kills > 1 && second !== null)
     t.ok(second.hasChanged(), 'files of the volume on two devices lie on both')
   second?.close()
-  const judged = roundsBefore(plan.kills)
+  const unmountings = cuts.length - plan.kills
+  if (unmountings > 0)
+    t.not(cutInUnmounting, 0, `of ${unmountings} cuts in unmounting, ${cutInUnmounting} came before its end`)
+  const judged = roundsBefore(cuts.length)
   await t.test('after the last power cut', async (t) => {
     if (plan.isShort) {
       await lookFromHost(t, guest, plan, judged)

@@ -92,19 +92,19 @@ function missingPackages(): string[] {
     .map(([, name]) => name)
 }
 
-/** Suites of each kind, by their places among all: all of them, or in the short form a few, dealt out by the seed. */
-function suitesOf(plan: Plan): string[][] {
-  const suites = plan.isShort ? quickSuites : allSuites
+/** Suites of each volume, by their places among all: all of them, or in the short form a few, dealt out by the seed. */
+function suitesOf({ isShort, seed, volumes }: Plan): string[][] {
+  const suites = isShort ? quickSuites : allSuites
   const places = suites.map((suite) => String(allSuites.indexOf(suite)))
-  if (!plan.isShort) return kinds.map(() => places)
-  return kinds.map((_, kind) => places.filter((_, n) => (n + plan.seed) % kinds.length === kind))
+  if (!isShort) return volumes.map(() => places)
+  return volumes.map((_, volume) => places.filter((_, n) => (n + seed) % volumes.length === volume))
 }
 
 /** What the first boot does before its power is cut. */
 function prepare(guest: Guest, plan: Plan): string[] {
   const lines = walkThrough(plan.isShort).map((line) => `${line}\n`)
   writeFileSync(join(guest.shared, 'walk-through'), lines.join(''))
-  const suites = suitesOf(plan).map((places, n) => `[${kinds[n]}]='${places.join(' ')}'`)
+  const suites = suitesOf(plan).map((places, n) => `[${plan.volumes[n]}]='${places.join(' ')}'`)
   writeFileSync(join(guest.shared, 'suites'), `declare -A suites=(${suites.join(' ')})\n`)
   return firstPhases(plan)
 }

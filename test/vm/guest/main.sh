@@ -155,9 +155,10 @@ phase_posix() {
 }
 
 phase_suites() {
-  local kind
-  for kind in $kinds; do
-    program "suites-$kind" "$node" "$sources/dist/test/vm/guest-suites.js" "$(device_of "$kind")" ${suites[$kind]} &
+  local volume
+  for volume in $volumes; do
+    program "suites-$volume" "$node" "$sources/dist/test/vm/guest-suites.js" \
+      "$(devices_of "$volume" | paste -s -d ,)" ${suites[$volume]} &
   done
   wait
 }

@@ -34,17 +34,17 @@ struct plain_bytes {
  *
  *                                      not cached         read again
  *                                   flush  non-t.     flush  non-t.
- *   copy, whole lines, 64 B          0.19    0.12      0.21    0.44
- *   copy, whole lines, 256 B         0.22    0.13      0.23    0.50
- *   copy, whole lines, 4 KiB         0.74    0.33      0.51    1.14
- *   zeros, whole lines, 64 B         0.20    0.12      0.21    0.49
- *   zeros, whole lines, 256 B        0.25    0.13      0.24    0.58
- *   zeros, whole lines, 4 KiB        0.87    0.29      0.51    1.20
- *   copy, 4 B into a line, 100 B     0.21    0.21      0.21    0.22
- *   copy, 4 B into a line, 200 B     0.24    0.23      0.27    0.55
- *   copy, 4 B into a line, 300 B     0.25    0.23      0.27    0.65
- *   copy, 4 B into a line, 500 B     0.30    0.25      0.27    0.72
- *   copy, 4 B into a line, 1000 B    0.38    0.29      0.32    0.77
+ *   copy, whole lines, 64 B          0.20    0.12      0.20    0.50
+ *   copy, whole lines, 256 B         0.24    0.14      0.22    0.54
+ *   copy, whole lines, 4 KiB         0.99    0.40      0.50    1.10
+ *   zeros, whole lines, 64 B         0.20    0.12      0.19    0.45
+ *   zeros, whole lines, 256 B        0.23    0.13      0.22    0.53
+ *   zeros, whole lines, 4 KiB        0.91    0.34      0.48    1.17
+ *   copy, 4 B into a line, 100 B     0.21    0.22      0.19    0.21
+ *   copy, 4 B into a line, 200 B     0.24    0.23      0.22    0.53
+ *   copy, 4 B into a line, 300 B     0.26    0.24      0.21    0.57
+ *   copy, 4 B into a line, 500 B     0.40    0.28      0.24    0.70
+ *   copy, 4 B into a line, 1000 B    0.51    0.43      0.31    0.75
  *
  * So what counts is the use, not the size. Whole lines go past the caches at any length: those are data, entries of the
  * undo log, which nobody reads but after a crash, and fresh blocks. Of anything else, the lines at the ends are stored

@@ -4,7 +4,7 @@ import tap from 'tap'
 import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
-import { comesBack } from './program-mount.js'
+import { chosenChannel, comesBack, lacksSharedMappings } from './program-mount.js'
 
 tap.setTimeout(600_000)
 
@@ -33,12 +33,16 @@ const verify = [
   '--do_verify=1',
 ]
 
-const channels = [...new Set([turnRingOn(tap), 'devfuse'])].map((channel) => ['--channel', channel])
+const usual = () => [
+  ...[...new Set([turnRingOn(tap), 'devfuse'])].map((channel) => ['--channel', channel]),
+  ['-o', 'direct_io'],
+]
+const allowed = ways.filter((way) => !lacksSharedMappings || !way.includes('--ioengine=mmap'))
 
-for (const args of [...channels, ['-o', 'direct_io']]) {
+for (const args of chosenChannel.length > 0 ? [chosenChannel] : usual()) {
   void tap.test(`fio on ${args.join(' ')}`, async (t) => {
     const mount = await TestMount.mounted(t, '1G', ...args)
-    for (const [n, way] of ways.entries()) {
+    for (const [n, way] of allowed.entries()) {
       const names = [`--directory=${mount.mountpoint}`, `--name=way${n}`]
       await run('fio', [...names, ...way, ...work, ...verify, '--output-format=terse'], limitMs)
       t.pass(way.join(' '))

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { run } from '../support/run-command.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
-import { comesBack } from './program-mount.js'
+import { chosenChannel, comesBack } from './program-mount.js'
 
 tap.setTimeout(300_000)
 
 const limitMs = 200_000
 
 void tap.test('git', async (t) => {
-  const mount = await TestMount.mounted(t, '256M')
+  const mount = await TestMount.mounted(t, '256M', ...chosenChannel)
   const clone = join(mount.mountpoint, 'clone')
   const git = (...args: readonly string[]): Promise<string> => {
     const identity = ['-c', 'user.name=Test', '-c', 'user.email=test@localhost', '-c', 'commit.gpgsign=false']
@@ -27,7 +27,7 @@ void tap.test('git', async (t) => {
   await git('commit', '--quiet', '--message', 'with them')
   await git('gc', '--quiet', '--prune=now')
 
-  await comesBack(t, mount)
+  await comesBack(t, mount, ...chosenChannel)
   await git('fsck', '--full', '--strict')
   // Without the index, git has to read every file to know that none has changed.
   await rm(join(clone, '.git', 'index'))

@@ -9,14 +9,14 @@ import tap from 'tap'
 import { debianSource } from '../support/debian-source.js'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
-import { comesBack } from './program-mount.js'
+import { chosenChannel, comesBack } from './program-mount.js'
 
 tap.setTimeout(600_000)
 
 const limitMs = 300_000
 
 void tap.test('zlib', async (t) => {
-  const mount = await TestMount.mounted(t, '512M')
+  const mount = await TestMount.mounted(t, '512M', ...chosenChannel)
   const folder = join(mount.mountpoint, 'build')
   await mkdir(folder)
   const list = join(mount.folder, 'sources.list')
@@ -42,7 +42,7 @@ void tap.test('zlib', async (t) => {
   t.match(await here('make test'), /zlib test OK/)
   t.match(await here('make'), /up to date|Nothing to be done/, 'times are in order')
   const library = await readFile(join(source, 'libz.a'))
-  await comesBack(t, mount)
+  await comesBack(t, mount, ...chosenChannel)
   t.ok(library.equals(await readFile(join(source, 'libz.a'))))
   t.match(await here('make'), /up to date|Nothing to be done/, 'and stay so')
 })

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A mount for programs that people would run on it. */
+/**
+ * A mount for programs that people would run on it. PMFS2_CHANNEL names the channel of those that can do with any:
+ * .ci/nightly runs these by fuse-native, too.
+ */
 import type { Test } from 'tap'
 import type { TestMount } from '../support/test-mount.js'
+
+/** Options of a mount. */
+export const chosenChannel: readonly string[] =
+  process.env['PMFS2_CHANNEL'] === undefined ? [] : ['--channel', process.env['PMFS2_CHANNEL']]
+/** Files cannot be mapped to be shared. */
+export const lacksSharedMappings = chosenChannel.includes('fuse-native')
 
 /** Unmounts, checks, and mounts again. */
 export async function comesBack(t: Test, mount: TestMount, ...args: readonly string[]): Promise<void> {

@@ -64,7 +64,7 @@ export class Growth {
     let refusal: string | null = null
     try {
       if (order === null) throw new MountError('its server does not understand this order')
-      await this.#grow(order)
+      await this.#grow(order, () => this.#checkHeldOut(name))
     } catch (error) {
       trace('order %s: %o', name, error)
       refusal = isRefusal(error) ? error.message : 'it has failed'
@@ -72,10 +72,20 @@ export class Growth {
     this.#reports.set(name, { order: name, refusal, grown: grownSince(before, volume.superblock) })
   }
 
-  async #grow({ devices, sizeBytes, sparse }: GrowOrder): Promise<void> {
+  /**
+   * An order ends with the command that gave it. That undoes what it has made, and whoever has seen it end takes what
+   * it would have added for unused. @throws MountError
+   */
+  #checkHeldOut(name: string): void {
+    if (!this.#orders.isHeldOut(name)) throw new MountError('whoever ordered it has gone')
+  }
+
+  /** @param check is called before anything changes, and again when nothing else is waited for any more */
+  async #grow({ devices, sizeBytes, sparse }: GrowOrder, check: () => void): Promise<void> {
     const { opened, mode } = this.#parts
+    check()
     if (opened.volume.isReadOnly) throw new MountError('it is mounted read-only')
-    if (devices.length === 0) return this.#takeGains(sizeBytes, sparse)
+    if (devices.length === 0) return this.#takeGains(sizeBytes, sparse, check)
     // While workers still serve: looking at a path may ask them.
     devices.forEach(checkSame)
     const further = opened.openFurther(devices.map(({ path }) => path))
@@ -83,7 +93,10 @@ export class Growth {
       // Until it was locked, another one could take its place.
       devices.forEach(checkSame)
       const overwritings = devices.map(({ overwriting }) => overwriting)
-      await mode.whilePaused(() => opened.grow(further, overwritings))
+      await mode.whilePaused(() => {
+        check()
+        opened.grow(further, overwritings)
+      })
     } finally {
       // Those that have joined are no longer in it.
       further.close()
@@ -94,7 +107,7 @@ export class Growth {
    * The server itself makes its file longer, and shorter again where that was of no use: nobody else can be sure that
    * the volume has not grown meanwhile.
    */
-  async #takeGains(sizeBytes: number | null, sparse: boolean): Promise<void> {
+  async #takeGains(sizeBytes: number | null, sparse: boolean, check: () => void): Promise<void> {
     const { opened, mode } = this.#parts
     const { devices, volume } = opened
     const before = volume.superblock.segments.length
@@ -102,7 +115,10 @@ export class Growth {
     if (sizeBytes !== null) checkSize(devices, volume.superblock, sizeBytes)
     const restore = readyGains(devices, volume.superblock, sizeBytes, sparse)
     try {
-      await mode.whilePaused(() => opened.grow(new DeviceSet([])))
+      await mode.whilePaused(() => {
+        check()
+        opened.grow(new DeviceSet([]))
+      })
     } catch (error) {
       if (!volume.state.isFailed && volume.superblock.segments.length === before) restore()
       throw error

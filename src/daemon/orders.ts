@@ -87,6 +87,11 @@ export class Orders {
     return sockets.map((socket) => this.#nameOf(socket))
   }
 
+  /** Whether who gave an order still waits for its outcome. */
+  isHeldOut(name: string): boolean {
+    return listeningSockets(this.#prefix).some((socket) => this.#nameOf(socket) === name)
+  }
+
   /** One that cannot be reached, or does not say all in time, is met again when orders are looked for next. */
   #meet(socket: string): void {
     const [peer] = connectTo([socket], null)

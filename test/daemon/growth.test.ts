@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
@@ -222,6 +223,69 @@ void tap.test('orders that come together each get their answer', async (t) => {
     }),
     'until they have heard it',
   )
+})
+
+/** Has the next pause of the workers wait. @returns what is done as soon as it waits, and what ends it */
+function holdPause(mode: GrowthParts['mode']): { begun: Promise<void>; end: () => void } {
+  const { whilePaused } = mode
+  let end = (): void => undefined
+  const ended = new Promise<void>((resolve) => (end = resolve))
+  const begun = new Promise<void>((resolve) => {
+    mode.whilePaused = async (work) => {
+      mode.whilePaused = whilePaused
+      resolve()
+      await ended
+      return whilePaused(work)
+    }
+  })
+  return { begun, end }
+}
+
+void tap.test('an order ends with whoever gave it', async (t) => {
+  const { device, opened, mode, growth, give } = stage(t)
+  const own = opened.devices[0]!.path
+  const refusals = async (count: number): Promise<unknown> => {
+    await until(() => Promise.resolve(growth.reports.length >= count))
+    return growth.reports.map(({ refusal }) => refusal)
+  }
+  const gone = 'whoever ordered it has gone'
+  const order = await orderToAdd(t)
+  const [added] = order.devices as [OrderedDevice]
+  const contents = Buffer.alloc(2 ** 21, 'what was there before')
+  writeFileSync(added.path, contents)
+  const forced = { ...order, devices: [{ ...added, overwriting: { sizeBytes: null, sparse: false } }] }
+  const longer = { ...nothing, sizeBytes: 2 ** 23 }
+  for (const given of [forced, longer]) {
+    const pause = holdPause(mode)
+    await withOrder(device, given, async () => {
+      growth.follow()
+      await pause.begun
+    })
+    pause.end()
+    t.same(await refusals(1), [gone], 'while the workers pause')
+    growth.follow()
+  }
+  const pause = holdPause(mode)
+  await withOrder(device, nothing, async () => {
+    growth.follow()
+    await pause.begun
+    await withOrder(device, longer, async () => {
+      growth.follow()
+      await sleep(50)
+    })
+    const { resize } = opened.devices[0]!
+    opened.devices[0]!.resize = (bytes) => {
+      t.fail(`the file gets ${bytes} bytes`)
+      resize.call(opened.devices[0], bytes)
+    }
+    pause.end()
+    t.same(await refusals(2), [null, gone], 'while it waits for another order')
+    opened.devices[0]!.resize = resize
+  })
+  t.ok(readFileSync(added.path).equals(contents))
+  t.equal(opened.devices.length, 1)
+  t.equal(statSync(own).size, 2 ** 22)
+  t.match(await give(forced), { refusal: null, grown: { before: 1024, after: 1536 } })
 })
 
 void tap.test('an order that could not be fetched is fetched later', async (t) => {

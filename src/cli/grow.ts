@@ -21,6 +21,7 @@ import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
+import { type Checkpoint, interruptible } from './interruption.js'
 import { wholeBlocks } from './mkfs.js'
 import { deviceOption, devicesNamed, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
@@ -83,9 +84,13 @@ export const growCommand: CommandModule<object, GrowArguments> = {
   handler: (args) => about(args.volume, () => grow(args)),
 }
 
-/** Whether what was prepared is to stay, whatever fails. */
-interface Kept {
-  isKept: boolean
+/** How far it has come. */
+interface Steps {
+  readonly ends: Ends
+  /** Whether what was prepared is to stay, whatever fails. */
+  readonly kept: { isKept: boolean }
+  /** Comes after each step before that. */
+  readonly checkpoint: Checkpoint
 }
 
 /** What came of it; or why there was nothing to do. */
@@ -100,16 +105,15 @@ async function grow(args: GrowArguments): Promise<void> {
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
   const request = { name: volume, added, places, sizeBytes, force, sparse }
   const mount = findOurMount(volume) ?? mountOfDevice(named[0]!)
-  const ends = new Ends()
-  const kept = { isKept: false }
-  let outcome: Outcome
-  try {
-    const grown =
-      mount === null ? growDevices(named, request, ends, kept) : growMount(mount, request, ends, kept)
-    outcome = await grown
-  } finally {
-    ends.run(kept.isKept)
-  }
+  const outcome = await interruptible(async (checkpoint) => {
+    const ends = new Ends()
+    const steps = { ends, kept: { isKept: false }, checkpoint }
+    try {
+      return await (mount === null ? growDevices(named, request, steps) : growMount(mount, request, steps))
+    } finally {
+      ends.run(steps.kept.isKept)
+    }
+  })
   if (!quiet) tell(volume, outcome)
 }
 
@@ -132,8 +136,7 @@ function tell(name: string, outcome: Outcome): void {
 async function growDevices(
   named: readonly string[],
   request: GrowRequest,
-  ends: Ends,
-  kept: Kept,
+  { ends, kept, checkpoint }: Steps,
 ): Promise<Outcome> {
   const { paths, runs } = findDevices(named)
   const own = DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
@@ -143,8 +146,9 @@ async function growDevices(
   const growth = await lookAtGrowth(own.devices, superblock, request, ends)
   if (typeof growth === 'string') return growth
   const { gains, next } = growth
-  const further = await readyFurther(growth, request)
+  const further = await readyFurther(growth, request, checkpoint)
   if (further.length === 0) readyOwn(own.devices, superblock, growth, request, ends)
+  await checkpoint()
   const devices = [...own.devices, ...further.map(({ device }) => device)]
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
@@ -160,14 +164,19 @@ async function growDevices(
 }
 
 /** The server makes its own plan, and makes its own file longer. */
-async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, kept: Kept): Promise<Outcome> {
+async function growMount(
+  mount: MountEntry,
+  request: GrowRequest,
+  { ends, kept, checkpoint }: Steps,
+): Promise<Outcome> {
   const { name, sizeBytes, sparse } = request
-  const served = await lookAtServed(() => growingServer(mount, name), mount.source)
+  const asked = { mount, name, checkpoint }
+  const served = await lookAtServed(() => growingServer(asked), mount.source)
   ends.always(() => served.own.close())
   for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
   const growth = await lookAtGrowth(served.own.devices, served.superblock, request, ends)
   if (typeof growth === 'string') return growth
-  const further = await readyFurther(growth, request)
+  const further = await readyFurther(growth, request, checkpoint)
   const devices = request.places.map((path, n) => {
     return { path, identity: identityOf(statDevice(path)), overwriting: further[n]!.overwriting }
   })
@@ -176,7 +185,7 @@ async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, ke
   kept.isKept = true
   try {
     const ownSize = devices.length === 0 ? sizeBytes : null
-    const grown = await orderGrowth(mount, name, { type: 'grow', devices, sizeBytes: ownSize, sparse })
+    const grown = await orderGrowth(asked, { type: 'grow', devices, sizeBytes: ownSize, sparse })
     if (grown === null)
       return ownSize === null
         ? 'its server has found nothing that its devices have gained'

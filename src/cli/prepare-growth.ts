@@ -25,6 +25,7 @@ import { isSameDevice } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import type { Ends } from './ends.js'
+import type { Checkpoint } from './interruption.js'
 import { refuseSize } from './mkfs.js'
 import { type RoomNeed, checkRoom, roomError, takeRoom } from './mkfs-room.js'
 import { type Target, openTarget, refuseRepetition } from './mkfs-target.js'
@@ -121,6 +122,7 @@ function refuseBadGains(
 export async function readyFurther(
   { targets, needs }: Growth,
   { sizeBytes, sparse }: GrowRequest,
+  checkpoint: Checkpoint,
 ): Promise<FurtherDevice[]> {
   const further: FurtherDevice[] = []
   for (const [n, target] of targets.entries()) {
@@ -129,6 +131,7 @@ export async function readyFurther(
     const device = await about(path, prepare)
     const overwriting = isOverwritten ? { sizeBytes: isFile ? sizeBytes : null, sparse } : null
     further.push({ device, overwriting })
+    await checkpoint()
   }
   return further
 }

@@ -8,6 +8,7 @@ import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { type Grown, addedSegments, grownSince, isNamed, overwrite } from '../api/device-growth.js'
+import { digestOf } from '../api/device-contents.js'
 import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
@@ -178,7 +179,9 @@ async function growMount(
   if (typeof growth === 'string') return growth
   const further = await readyFurther(growth, request, checkpoint)
   const devices = request.places.map((path, n) => {
-    return { path, identity: identityOf(statDevice(path)), overwriting: further[n]!.overwriting }
+    const { device, overwriting } = further[n]!
+    const digest = overwriting === null ? digestOf(device) : null
+    return { path, identity: identityOf(statDevice(path)), digest, overwriting }
   })
   // The server locks what it takes.
   ends.finish()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Signals that end a command, which first undoes what it has made. Node hears of a signal between the turns of its event
- * loop only, so the command asks after each step whether one has come. A step itself is not interrupted.
+ * Signals that end a command, which first undoes what it has made. Node hears of a signal between the turns of its
+ * event loop only, so the command asks after each step whether one has come. A step itself is not interrupted.
  */
 
 /** Throws {@link Interrupted} where a signal has come. */

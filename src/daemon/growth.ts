@@ -2,6 +2,7 @@
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
 import debug from 'debug'
 import { type Grown, grownSince, leastGainedBytes, readyGains } from '../api/device-growth.js'
+import { digestOf } from '../api/device-contents.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
@@ -92,6 +93,9 @@ export class Growth {
     try {
       // Until it was locked, another one could take its place.
       devices.forEach(checkSame)
+      for (const [n, { path, digest }] of devices.entries())
+        if (digest !== null && digestOf(further.devices[n]!) !== digest)
+          throw new MountError(`${path}: it holds something else by now than when the command looked at it`)
       const overwritings = devices.map(({ overwriting }) => overwriting)
       await mode.whilePaused(() => {
         check()

@@ -21,6 +21,8 @@ export interface OrderedDevice {
   readonly path: string
   /** What the client has found there (identityOf). */
   readonly identity: string
+  /** What the client has found on it, under its lock (digestOf); null: it is overwritten, whatever it holds. */
+  readonly digest: string | null
   /** How what it holds is overwritten; null: it holds nothing. */
   readonly overwriting: Overwriting | null
 }
@@ -131,8 +133,11 @@ function parse(text: string): GrowOrder | null {
 }
 
 function isOrdered(device: unknown): device is OrderedDevice {
-  const { path, identity, overwriting } = (device ?? {}) as Partial<Record<keyof OrderedDevice, unknown>>
-  return typeof path === 'string' && typeof identity === 'string' && isOverwriting(overwriting)
+  const { path, identity, digest, overwriting } = (device ?? {}) as Partial<
+    Record<keyof OrderedDevice, unknown>
+  >
+  if (typeof path !== 'string' || typeof identity !== 'string' || !isOverwriting(overwriting)) return false
+  return overwriting === null ? typeof digest === 'string' : digest === null
 }
 
 function isOverwriting(said: unknown): said is Overwriting | null {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Orders to grow: whose are obeyed, and what becomes of them, with a volume that no kernel serves. */
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
@@ -55,7 +55,8 @@ function stage(t: Test) {
 /** An order to add a new file. */
 async function orderToAdd(t: Test, identity?: string): Promise<GrowOrder> {
   const path = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'added'), 2 ** 21)
-  const added = { path, identity: identity ?? identityOf(statDevice(path)), overwriting: null }
+  const digest = createHash('sha256').digest('hex')
+  const added = { path, identity: identity ?? identityOf(statDevice(path)), digest, overwriting: null }
   return { ...nothing, devices: [added] }
 }
 
@@ -84,7 +85,7 @@ void tap.test('only the device that the command has seen is taken', async (t) =>
   const other = await orderToAdd(t, identityOf(statDevice(await temporaryDirectory(t))))
   const line = /: the server finds another device there than the command$/
   t.match(await give(other), { refusal: line, grown: null })
-  const absent = { path: '/nowhere', identity: '1 2', overwriting: null }
+  const absent = { path: '/nowhere', identity: '1 2', digest: '', overwriting: null }
   t.match(await give({ ...nothing, devices: [absent] }), { refusal: line, grown: null })
   t.same(looked, [], 'nothing is opened')
   t.equal(opened.devices.length, 1)
@@ -116,7 +117,7 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   const contents = Buffer.alloc(whole, 'what was there before')
   writeFileSync(path, contents)
   const overwriting = { sizeBytes: cut, sparse: false }
-  const forced = { ...order, devices: [{ ...order.devices[0]!, overwriting }] }
+  const forced = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting }] }
   const refused = async (refusal: string): Promise<void> => {
     t.match(await give(forced), { refusal, grown: null })
     t.ok(readFileSync(path).equals(contents), refusal)
@@ -139,7 +140,7 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   await refused('it is not DAX')
   opened.openFurther = openFurther
   const small = { sizeBytes: 4096, sparse: false }
-  const tooSmall = { ...order, devices: [{ ...order.devices[0]!, overwriting: small }] }
+  const tooSmall = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting: small }] }
   t.match(await give(tooSmall), { refusal: 'what device number 2 adds is too small' })
   t.ok(readFileSync(path).equals(contents))
   t.match(await give(forced), { refusal: null, grown: { after: 1536 } })
@@ -148,13 +149,33 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   t.notOk(now.includes('what was there before', 4096 * 3), 'as it is wiped from both ends')
 })
 
+void tap.test(
+  'what was made on a device since the command has looked at it is not overwritten',
+  async (t) => {
+    const { opened, give } = stage(t)
+    const order = await orderToAdd(t)
+    const [{ path }] = order.devices as [OrderedDevice]
+    for (const place of [1080, 2 ** 21 - 100]) {
+      const contents = Buffer.alloc(2 ** 21)
+      contents[place] = 0x53
+      writeFileSync(path, contents)
+      const refusal = `${path}: it holds something else by now than when the command looked at it`
+      t.match(await give(order), { refusal, grown: null })
+      t.ok(readFileSync(path).equals(contents))
+      t.equal(opened.devices.length, 1)
+    }
+    writeFileSync(path, Buffer.alloc(2 ** 21))
+    t.match(await give(order), { refusal: null, grown: { after: 1536 } })
+  },
+)
+
 void tap.test('a file that is overwritten as sparse gives its disk space back', async (t) => {
   const { give } = stage(t)
   const order = await orderToAdd(t)
   const [{ path }] = order.devices as [OrderedDevice]
   writeFileSync(path, Buffer.alloc(2 ** 23, 'what was there before'))
   const overwriting = { sizeBytes: null, sparse: true }
-  const forced = { ...order, devices: [{ ...order.devices[0]!, overwriting }] }
+  const forced = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting }] }
   t.match(await give(forced), { refusal: null, grown: { after: 3072 } })
   t.equal(statSync(path).size, 2 ** 23)
   t.equal(statSync(path).blocks * 512, 2 ** 21, 'but for what was wiped')
@@ -253,7 +274,10 @@ void tap.test('an order ends with whoever gave it', async (t) => {
   const [added] = order.devices as [OrderedDevice]
   const contents = Buffer.alloc(2 ** 21, 'what was there before')
   writeFileSync(added.path, contents)
-  const forced = { ...order, devices: [{ ...added, overwriting: { sizeBytes: null, sparse: false } }] }
+  const forced = {
+    ...order,
+    devices: [{ ...added, digest: null, overwriting: { sizeBytes: null, sparse: false } }],
+  }
   const longer = { ...nothing, sizeBytes: 2 ** 23 }
   for (const given of [forced, longer]) {
     const pause = holdPause(mode)
@@ -311,13 +335,15 @@ void tap.test('an order that could not be fetched is fetched later', async (t) =
 })
 
 void tap.test('an order that is not understood is refused', async (t) => {
-  const device = { path: '/dev/pmem1', identity: '1 2', overwriting: null }
+  const device = { path: '/dev/pmem1', identity: '1 2', digest: '', overwriting: null }
   const wrong = [
     { type: 'shrink' },
     { devices: ['/dev/pmem1'] },
-    { devices: [{ ...device, overwriting: {} }] },
-    { devices: [{ ...device, overwriting: { sizeBytes: -4096, sparse: true } }] },
-    { devices: [{ ...device, overwriting: { sizeBytes: null } }] },
+    { devices: [{ ...device, digest: null }] },
+    { devices: [{ ...device, overwriting: { sizeBytes: null, sparse: true } }] },
+    { devices: [{ ...device, digest: null, overwriting: {} }] },
+    { devices: [{ ...device, digest: null, overwriting: { sizeBytes: -4096, sparse: true } }] },
+    { devices: [{ ...device, digest: null, overwriting: { sizeBytes: null } }] },
     { sizeBytes: 2 ** 23 + 1 },
     { sizeBytes: '8M' },
     { sparse: 1 },

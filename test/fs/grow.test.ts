@@ -155,6 +155,33 @@ function explore(
   t.equal(seen.size, 2, `${name}: PMFS2_SEED=${seed}`)
 }
 
+void test('a copy of the superblock that is behind is brought up before anything else is written', (t) => {
+  const random = new Random(seed)
+  const other = { ...further, device: 2 }
+  const medium = RecordingMedium.ofDevices([oldBlocks, oldBlocks, gainedBlocks])
+  formatSmall(medium, [oldBlocks, oldBlocks])
+  const behind = medium.clone()
+  const { superblock } = readSuperblock(medium)
+  writeSuperblock(medium, superblock)
+  const places = superblock.copyBlocks
+  t.equal(places.length, 3)
+  for (const place of places) {
+    const image = medium.clone()
+    loadSuperblock(behind, place).storeAtOnce(image, place)
+    image.fence()
+    image.startRecording()
+    grow(image, [other])
+    const replay = new Replay(image.stopRecording())
+    while (replay.advance())
+      for (const survivors of variants(replay.lines, random)) {
+        const cut = replay.image(survivors)
+        const where = `block ${place} is behind: fence ${replay.fence}, ${survivors.kind}`
+        t.doesNotThrow(() => readSuperblock(cut), where)
+      }
+  }
+  t.end()
+})
+
 void test('a device that was to join, and did not, is told from the others', (t) => {
   const medium = mediumFor([further])
   medium.startRecording()

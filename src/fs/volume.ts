@@ -28,7 +28,7 @@ import {
   recordDamage,
   recordDamageCount,
 } from './damage-record.js'
-import { type Gain, addGains, planGrowth, prepareGrowth } from './grow.js'
+import { type Gain, planGrowth, storeGrowth } from './grow.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
@@ -345,9 +345,7 @@ export class Volume {
     for (const { first, count } of badBlocks) bad.add(first, count)
     noteBadBlocks(this.#medium, bad, geometry, false)
     try {
-      this.#superblock.write(() => undefined)
-      prepareGrowth(this.#medium, superblock, next, now)
-      this.#superblock.write((current) => addGains(current, gains))
+      storeGrowth(this.#medium, superblock, gains, now, (change) => this.#superblock.write(change))
     } catch (error) {
       this.#state.markFailed()
       state.release()

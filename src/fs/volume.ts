@@ -16,6 +16,7 @@ import {
   noteBadBlocks,
   refuseBadMetadata,
   refuseBadPlaces,
+  tooManyBadRuns,
 } from './bad-metadata.js'
 import { Engine } from './engine.js'
 import { EngineParts } from './engine-parts.js'
@@ -342,7 +343,10 @@ export class Volume {
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
     const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
     const bad = new BadBlocks(state.words)
-    for (const { first, count } of badBlocks) bad.add(first, count)
+    if (!badBlocks.every(({ first, count }) => bad.add(first, count))) {
+      state.release()
+      throw tooManyBadRuns()
+    }
     noteBadBlocks(this.#medium, bad, geometry, false)
     try {
       storeGrowth(this.#medium, superblock, gains, now, (change) => this.#superblock.write(change))

@@ -11,6 +11,7 @@ import {
 } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
+import { BadBlocks } from '../../src/fs/bad-blocks.js'
 import { isOfVolume, loadHeader } from '../../src/fs/device-header.js'
 import { ENOSPC } from '../../src/fs/errno.js'
 import { type Gain, growVolume, planGrowth } from '../../src/fs/grow.js'
@@ -179,6 +180,22 @@ void test('a copy of the superblock that is behind is brought up before anything
         t.doesNotThrow(() => readSuperblock(cut), where)
       }
   }
+  t.end()
+})
+
+void test('a device with too many bad blocks is refused', (t) => {
+  const medium = mediumFor([further])
+  const volume = TestVolume.open(medium)
+  const { state } = volume.volume
+  const line = /it has bad blocks in more than 512 places: replace the device/
+  const bad = Array.from({ length: 513 }, (_, n) => ({ first: windowBlocks + 2 * n, count: 1 }))
+  t.throws(() => volume.volume.grow([further], epoch, bad), line)
+  const known = new BadBlocks(state.words)
+  for (let n = 0; known.add(oldBlocks + 2 * n); n++);
+  t.throws(() => volume.volume.grow([further], epoch, [{ first: windowBlocks + 100, count: 1 }]), line)
+  t.notOk(state.isFailed)
+  t.equal(segmentsOf(medium), 1, 'nothing is changed')
+  volume.drop()
   t.end()
 })
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
 import debug from 'debug'
-import { type Grown, grownSince, leastGainedBytes, readyGains } from '../api/device-growth.js'
+import { type Grown, checkSize, grownSince, readyGains } from '../api/device-growth.js'
 import { digestOf } from '../api/device-contents.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
-import type { Device } from '../pmem/device.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
@@ -116,6 +115,7 @@ export class Growth {
     const { devices, volume } = opened
     const before = volume.superblock.segments.length
     for (const device of devices) device.measure()
+    // The command has done so before, but other orders may have been carried out since.
     if (sizeBytes !== null) checkSize(devices, volume.superblock, sizeBytes)
     const restore = readyGains(devices, volume.superblock, sizeBytes, sparse)
     try {
@@ -128,17 +128,6 @@ export class Growth {
       throw error
     }
   }
-}
-
-/** The command has looked before, but other orders may have been carried out since. @throws MountError */
-function checkSize(devices: readonly Device[], superblock: Superblock, sizeBytes: number): void {
-  const [device] = devices as [Device]
-  if (devices.length > 1 || device.kind !== 'file')
-    throw new MountError('only a volume of a single file can be made that long')
-  const now = `${device.path} has ${device.sizeBytes} bytes by now`
-  if (sizeBytes < device.sizeBytes) throw new MountError(`${now}, and a file system cannot shrink`)
-  if (sizeBytes > device.sizeBytes && sizeBytes < leastGainedBytes(superblock, 0, device))
-    throw new MountError(`${now}, and ${sizeBytes - device.sizeBytes} more are too little`)
 }
 
 /** A path can lead elsewhere than it did for the client, in another mount namespace above all. @throws MountError */

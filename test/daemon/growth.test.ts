@@ -202,13 +202,18 @@ void tap.test('its own file is made longer by the server, and stays so only if i
   t.equal(statSync(path).size, after, 'the volume has it')
   mode.whilePaused = whilePaused
   t.match(await give(longer), { refusal: null, grown: null })
-  const line = `${path} has ${after} bytes by now, and a file system cannot shrink`
+  const line = 'it has 8 MiB, more than 4 MiB, and a file system cannot shrink'
   t.match(await give({ ...nothing, sizeBytes: before }), { refusal: line, grown: null })
   t.equal(statSync(path).size, after)
-  const little = { refusal: `${path} has ${after} bytes by now, and 4096 more are too little`, grown: null }
+  const little = {
+    refusal: /^4 KiB more is too little: a gain begins .*; --size 9216K is the least$/,
+    grown: null,
+  }
   t.match(await give({ ...nothing, sizeBytes: after + 4096 }), little)
   t.match(await give(await orderToAdd(t)), { refusal: null })
-  t.match(await give({ ...nothing, sizeBytes: 2 ** 24 }), { refusal: /^only a volume of a single file/ })
+  t.match(await give({ ...nothing, sizeBytes: 2 ** 24 }), {
+    refusal: /^it has 2 devices, and --size is for one file/,
+  })
   t.equal(statSync(path).size, after)
 })
 

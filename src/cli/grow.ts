@@ -16,10 +16,10 @@ import type { OrderedDevice } from '../daemon/orders.js'
 import { growVolume } from '../fs/grow.js'
 import { readSuperblock } from '../fs/superblock.js'
 import { statDevice } from '../pmem/device-open.js'
-import { behindLoop } from '../pmem/kernel-use.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
+import { Underlay } from '../pmem/underlay.js'
 import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
 import { type Checkpoint, interruptible } from './interruption.js'
@@ -174,7 +174,7 @@ async function growMount(
   const asked = { mount, name, checkpoint }
   const served = await lookAtServed(() => growingServer(asked), mount.source)
   ends.always(() => served.own.close())
-  for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
+  for (const path of request.places) refuseOnItself(path, mount)
   const growth = await lookAtGrowth(served.own.devices, served.superblock, request, ends)
   if (typeof growth === 'string') return growth
   const further = await readyFurther(growth, request, checkpoint)
@@ -226,12 +226,14 @@ function undoUnlessNamed(found: VolumeDevices, ordered: readonly OrderedDevice[]
 
 /**
  * The server would wait for itself, and a file system that lies on itself can never be mounted again.
- * @param number device number of the mount (st_dev) @throws CommandError
+ * @throws CommandError
  */
-function refuseOnItself(path: string, number: number): void {
+function refuseOnItself(path: string, mount: MountEntry): void {
   const stats = statOf(path) ?? statOf(dirname(path))
-  const file = stats?.isBlockDevice() === true ? behindLoop(stats.rdev) : null
-  const under = file === null ? stats : statOf(file.path)
-  if (under?.dev === BigInt(number))
-    throw new CommandError(`${path}: it lies on the file system that is to grow`)
+  const underlay = new Underlay({ sys: '/sys', proc: '/proc' })
+  const isOn =
+    stats?.isBlockDevice() === true
+      ? underlay.isDeviceOn(stats.rdev, mount)
+      : stats?.dev === BigInt(deviceNumber(mount.device)) || underlay.isFileOn(path, mount)
+  if (isOn) throw new CommandError(`${path}: it lies on the file system that is to grow`)
 }

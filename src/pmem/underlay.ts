@@ -76,7 +76,10 @@ export class Underlay {
     if (mount === null || levels === 0) return
     // Nodes of devices lie in RAM; what they lead to need not.
     const node = inRam.has(mount.type) ? statOf(path) : null
-    if (node?.isBlockDevice() === true) return yield* this.#belowNumber(node.rdev, levels - 1)
+    if (node?.isBlockDevice() === true) {
+      yield* this.#belowNumber(node.rdev, levels - 1)
+      return
+    }
     yield { mount }
     if (mount.type === 'overlay') {
       const upper = mount.superOptions.find((option) => option.startsWith(upperPrefix))
@@ -84,7 +87,10 @@ export class Underlay {
       return
     }
     const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
-    if (folder !== null) return yield* this.#belowDevice(folder, levels - 1)
+    if (folder !== null) {
+      yield* this.#belowDevice(folder, levels - 1)
+      return
+    }
     // Btrfs gives its files numbers that no device has.
     const source = mount.source.startsWith('/dev/') ? statOf(mount.source) : null
     if (source?.isBlockDevice() === true) yield* this.#belowNumber(source.rdev, levels - 1)
@@ -94,9 +100,8 @@ export class Underlay {
     yield { folder }
     if (levels === 0) return
     const backing = textOf(join(folder, 'loop/backing_file'))?.trimEnd()
-    if (backing !== undefined) return yield* this.#belowFile(backing, levels - 1)
-    if (textOf(join(folder, 'partition')) !== null)
-      return yield* this.#belowDevice(dirname(folder), levels - 1)
+    if (backing !== undefined) yield* this.#belowFile(backing, levels - 1)
+    else if (textOf(join(folder, 'partition')) !== null) yield* this.#belowDevice(dirname(folder), levels - 1)
     for (const slave of namesIn(join(folder, 'slaves'))) {
       const below = realPathOf(join(folder, 'slaves', slave))
       if (below !== null) yield* this.#belowDevice(below, levels - 1)

@@ -15,6 +15,7 @@ import { type GrowOrder, type OrderedDevice, withOrder } from '../../src/daemon/
 import { nameLength } from '../../src/daemon/socket-owner.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
+import type { Device } from '../../src/pmem/device.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { identityOf } from '../../src/pmem/lock-holder.js'
 import { memoryDevice } from '../api/formatted-device.js'
@@ -302,14 +303,15 @@ void tap.test('an order ends with whoever gave it', async (t) => {
       growth.follow()
       await sleep(50)
     })
-    const { resize } = opened.devices[0]!
-    opened.devices[0]!.resize = (bytes) => {
+    const [itself] = opened.devices as [Device]
+    const resize = itself.resize.bind(itself)
+    itself.resize = (bytes) => {
       t.fail(`the file gets ${bytes} bytes`)
-      resize.call(opened.devices[0], bytes)
+      resize(bytes)
     }
     pause.end()
     t.same(await refusals(2), [null, gone], 'while it waits for another order')
-    opened.devices[0]!.resize = resize
+    itself.resize = resize
   })
   t.ok(readFileSync(added.path).equals(contents))
   t.equal(opened.devices.length, 1)

@@ -123,7 +123,7 @@ async function makeVolume(
       plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false }),
     )
     const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
-    await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, paths), { tableBlocks }))
+    await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks }))
     const { devices, zeroed } = await readyDevices(targets, volume, sparse, checkpoint)
     const superblock = await about(first, () => formatDevices(devices, force, { ...wanted, zeroed }))
     // What is made stays, also where nothing more can be learned or told of it.
@@ -242,14 +242,9 @@ function summarise({ devices }: DeviceSet, superblock: Superblock, badBlocks: re
     ),
     ...devices.flatMap(({ domain: { advice } }) => (advice === null ? [] : [['note', advice] as const])),
     ...devices.flatMap(roomNote),
-    ...badBlockNotices(
-      badBlocks,
-      namesOf(
-        superblock,
-        devices.map(({ path }) => path),
-      ),
-      'they stay unused',
-    ).map((notice) => ['note', notice] as const),
+    ...badBlockNotices(badBlocks, namesOf(superblock, devices), 'they stay unused').map(
+      (notice) => ['note', notice] as const,
+    ),
   ])
 }
 

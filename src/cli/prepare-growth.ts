@@ -109,10 +109,7 @@ function refuseBadGains(
   next: Superblock,
 ): void {
   const badBlocks = badBlocksOfVolume(devices, next.segments)
-  const names = namesOf(
-    next,
-    devices.map(({ path }) => path),
-  )
+  const names = namesOf(next, devices)
   refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
 }
 

@@ -132,9 +132,12 @@ export function refuseBadPlaces(
 }
 
 /** The devices of a volume by the names that they have before it is mapped. */
-export function namesOf({ segments }: Superblock, paths: readonly string[]): Pick<Medium, 'pathAt'> {
+export function namesOf(
+  { segments }: Superblock,
+  devices: readonly { readonly path: string }[],
+): Pick<Medium, 'pathAt'> {
   return {
-    pathAt: (block) => paths[segments.findLast(({ first }) => first <= block)?.device ?? 0] ?? null,
+    pathAt: (block) => devices[segments.findLast(({ first }) => first <= block)?.device ?? 0]?.path ?? null,
   }
 }
 

@@ -11,12 +11,14 @@ import { totalBlocks, type PlacedSegment } from '../fs/geometry.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
 import { beginsDevice, deviceSegments, nextDeviceBlock, usedDeviceBlocks } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
+import { VolumeError } from '../fs/volume-error.js'
 import { wipe, wipedBlocks } from '../fs/wipe.js'
 import { type Device, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Medium } from '../pmem/medium.js'
 import { native } from '../native/index.js'
 import { headerAt, readerOf, superblockAt } from './device-reader.js'
+import { formatSize } from './size-text.js'
 
 /** A device that has gained less is left alone, since each gain takes one of a few entries of the superblock. */
 const smallestGain = smallestVolumeBlocks
@@ -52,6 +54,31 @@ export function gainOf(
 /** Bytes that a device needs to have for a gain. @param n which one it is */
 export function leastGainedBytes(superblock: Superblock, n: number, { alignBytes }: Device): number {
   return (nextDeviceBlock(superblock, n, alignBytes) + smallestGain) * blockBytes
+}
+
+export const leastGain = 'a gain begins at a multiple of 2 MiB, and has at least 1 MiB'
+
+/** @throws VolumeError where the devices are not a single file that can be made so long */
+export function checkSize(devices: readonly Device[], superblock: Superblock, sizeBytes: number): void {
+  const [device] = devices as [Device]
+  const { kind, sizeBytes: oldBytes } = device
+  const refuse = (message: string): never => {
+    throw new VolumeError('size', message)
+  }
+  if (devices.length > 1) {
+    const advice = 'make one of its files longer with truncate(1), and grow without --size'
+    refuse(`it has ${devices.length} devices, and --size is for one file: ${advice}`)
+  }
+  if (kind !== 'file') refuse(`it is a device of ${formatSize(oldBytes)}; --size is for files`)
+  if (sizeBytes < oldBytes)
+    refuse(
+      `it has ${formatSize(oldBytes)}, more than ${formatSize(sizeBytes)}, and a file system cannot shrink`,
+    )
+  const leastBytes = leastGainedBytes(superblock, 0, device)
+  if (sizeBytes > oldBytes && sizeBytes < leastBytes) {
+    const more = `${formatSize(sizeBytes - oldBytes)} more is too little`
+    refuse(`${more}: ${leastGain}; --size ${leastBytes / 1024}K is the least`)
+  }
 }
 
 /** Whether devices have blocks behind those that the volume has of them, if only a few. */

@@ -213,9 +213,9 @@ function assemble(
       // Before anything is mapped.
       const badBlocks = devices.badBlocksWith(further, gains)
       const next = planGrowth(superblock, gains)
-      const paths = [...devices.devices, ...further.devices].map(({ path }) => path)
+      const all = [...devices.devices, ...further.devices]
       const added = addedSegments(superblock, next)
-      refuseBadPlaces(next, badBlocks, namesOf(next, paths), { added: superblock.segments.length })
+      refuseBadPlaces(next, badBlocks, namesOf(next, all), { added: superblock.segments.length })
       hearOfBadBlocks(medium)
       description = devices.extend(description, 'read-write', further, gains)
       medium.follow(description)

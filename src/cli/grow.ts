@@ -8,6 +8,7 @@ import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { type Grown, addedSegments, grownSince, isNamed, overwrite } from '../api/device-growth.js'
+import { digestOf } from '../api/device-contents.js'
 import { type VolumeDevices, openFound } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
@@ -15,12 +16,13 @@ import type { OrderedDevice } from '../daemon/orders.js'
 import { growVolume } from '../fs/grow.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { statDevice } from '../pmem/device-open.js'
-import { behindLoop } from '../pmem/kernel-use.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
+import { Underlay } from '../pmem/underlay.js'
 import { CommandError, about } from './command-error.js'
 import { Ends } from './ends.js'
+import { type Checkpoint, interruptible } from './interruption.js'
 import { wholeBlocks } from './mkfs.js'
 import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
@@ -83,9 +85,13 @@ export const growCommand: CommandModule<object, GrowArguments> = {
   handler: (args) => about(args.volume, () => grow(args)),
 }
 
-/** Whether what was prepared is to stay, whatever fails. */
-interface Kept {
-  isKept: boolean
+/** How far it has come. */
+interface Steps {
+  readonly ends: Ends
+  /** Whether what was prepared is to stay, whatever fails. */
+  readonly kept: { isKept: boolean }
+  /** Comes after each step before that. */
+  readonly checkpoint: Checkpoint
 }
 
 /** What came of it; or why there was nothing to do. */
@@ -101,16 +107,15 @@ async function grow(args: GrowArguments): Promise<void> {
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
   const request = { name: volume, added, places, sizeBytes, force, sparse }
   const mount = findOurMount(volume) ?? mountOfDevice(named[0]!)
-  const ends = new Ends()
-  const kept = { isKept: false }
-  let outcome: Outcome
-  try {
-    const grown =
-      mount === null ? growDevices(named, request, ends, kept) : growMount(mount, request, ends, kept)
-    outcome = await grown
-  } finally {
-    ends.run(kept.isKept)
-  }
+  const outcome = await interruptible(async (checkpoint) => {
+    const ends = new Ends()
+    const steps = { ends, kept: { isKept: false }, checkpoint }
+    try {
+      return await (mount === null ? growDevices(named, request, steps) : growMount(mount, request, steps))
+    } finally {
+      ends.run(steps.kept.isKept)
+    }
+  })
   if (!quiet) tell(volume, outcome)
 }
 
@@ -133,8 +138,7 @@ function tell(name: string, outcome: Outcome): void {
 async function growDevices(
   named: readonly string[],
   request: GrowRequest,
-  ends: Ends,
-  kept: Kept,
+  { ends, kept, checkpoint }: Steps,
 ): Promise<Outcome> {
   const { own, reading } = openFound(named, openOwn)
   ends.always(() => own.close())
@@ -143,8 +147,9 @@ async function growDevices(
   const growth = await lookAtGrowth(own.devices, superblock, request, ends)
   if (typeof growth === 'string') return growth
   const { gains, next } = growth
-  const further = await readyFurther(growth, request)
+  const further = await readyFurther(growth, request, checkpoint)
   if (further.length === 0) readyOwn(own.devices, superblock, growth, request, ends)
+  await checkpoint()
   const devices = [...own.devices, ...further.map(({ device }) => device)]
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
@@ -170,23 +175,30 @@ function openOwn({ paths, runs }: VolumeDevices): { own: DeviceSet; reading: Sup
 }
 
 /** The server makes its own plan, and makes its own file longer. */
-async function growMount(mount: MountEntry, request: GrowRequest, ends: Ends, kept: Kept): Promise<Outcome> {
+async function growMount(
+  mount: MountEntry,
+  request: GrowRequest,
+  { ends, kept, checkpoint }: Steps,
+): Promise<Outcome> {
   const { name, sizeBytes, sparse } = request
-  const served = await lookAtServed(() => growingServer(mount, name), mount.source)
+  const asked = { mount, name, checkpoint }
+  const served = await lookAtServed(() => growingServer(asked), mount.source)
   ends.always(() => served.own.close())
-  for (const path of request.places) refuseOnItself(path, deviceNumber(mount.device))
+  for (const path of request.places) refuseOnItself(path, mount)
   const growth = await lookAtGrowth(served.own.devices, served.superblock, request, ends)
   if (typeof growth === 'string') return growth
-  const further = await readyFurther(growth, request)
+  const further = await readyFurther(growth, request, checkpoint)
   const devices = request.places.map((path, n) => {
-    return { path, identity: identityOf(statDevice(path)), overwriting: further[n]!.overwriting }
+    const { device, overwriting } = further[n]!
+    const digest = overwriting === null ? digestOf(device) : null
+    return { path, identity: identityOf(statDevice(path)), digest, overwriting }
   })
   // The server locks what it takes.
   ends.finish()
   kept.isKept = true
   try {
     const ownSize = devices.length === 0 ? sizeBytes : null
-    const grown = await orderGrowth(mount, name, { type: 'grow', devices, sizeBytes: ownSize, sparse })
+    const grown = await orderGrowth(asked, { type: 'grow', devices, sizeBytes: ownSize, sparse })
     if (grown === null)
       return ownSize === null
         ? 'its server has found nothing that its devices have gained'
@@ -224,12 +236,14 @@ function undoUnlessNamed(found: VolumeDevices, ordered: readonly OrderedDevice[]
 
 /**
  * The server would wait for itself, and a file system that lies on itself can never be mounted again.
- * @param number device number of the mount (st_dev) @throws CommandError
+ * @throws CommandError
  */
-function refuseOnItself(path: string, number: number): void {
+function refuseOnItself(path: string, mount: MountEntry): void {
   const stats = statOf(path) ?? statOf(dirname(path))
-  const file = stats?.isBlockDevice() === true ? behindLoop(stats.rdev) : null
-  const under = file === null ? stats : statOf(file.path)
-  if (under?.dev === BigInt(number))
-    throw new CommandError(`${path}: it lies on the file system that is to grow`)
+  const underlay = new Underlay({ sys: '/sys', proc: '/proc' })
+  const isOn =
+    stats?.isBlockDevice() === true
+      ? underlay.isDeviceOn(stats.rdev, mount)
+      : stats?.dev === BigInt(deviceNumber(mount.device)) || underlay.isFileOn(path, mount)
+  if (isOn) throw new CommandError(`${path}: it lies on the file system that is to grow`)
 }

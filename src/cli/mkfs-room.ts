@@ -51,7 +51,7 @@ function allocatedBytes(path: string, { startBytes, lengthBytes }: Room): number
   const fd = openSync(kernelName(path), 'r')
   try {
     const said = Math.max(0, native.allocatedBytes(fd, startBytes, lengthBytes))
-    // What was set aside need not be told; it is there at least where the rest of the file cannot have all blocks.
+    // Some file systems do not report blocks that are set aside. Those that the rest of the file cannot have lie here.
     const atLeast = stats.size <= startBytes ? 0 : Number(stats.blocks) * 512 - startBytes
     return Math.min(lengthBytes, Math.max(said, atLeast))
   } finally {

@@ -17,6 +17,7 @@ import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { type RoomNeed, checkRoom, missingRoom, takeRoom } from './mkfs-room.js'
 import { Ends } from './ends.js'
+import { type Checkpoint, interruptible } from './interruption.js'
 import { type ReadyTarget, type Target, openTarget, refuseRepetition } from './mkfs-target.js'
 import { formatSize, parseSize } from './size.js'
 import { reachable } from './operand.js'
@@ -95,8 +96,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
 }
 
 async function mkfs(args: MkfsArguments): Promise<void> {
-  const { device: paths, force } = args
-  const [first] = paths as [string]
+  const { device: paths } = args
   checkLayout(args.layout)
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
@@ -111,6 +111,16 @@ async function mkfs(args: MkfsArguments): Promise<void> {
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
   for (const path of paths) await about(path, () => reachable(path))
   refuseRepetition(paths)
+  await interruptible((checkpoint) => makeVolume(args, wanted, sizeBytes, checkpoint))
+}
+
+async function makeVolume(
+  { device: paths, force, sparse, quiet }: MkfsArguments,
+  wanted: Omit<FormatOptions, 'deviceBlocks' | 'zeroed'>,
+  sizeBytes: number | null,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const [first] = paths as [string]
   const ends = new Ends()
   let succeeded = false
   try {
@@ -122,12 +132,12 @@ async function mkfs(args: MkfsArguments): Promise<void> {
       plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false }),
     )
     const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
-    await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, paths), { tableBlocks }))
-    const { devices, zeroed } = await readyDevices(targets, volume, args.sparse)
+    await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks }))
+    const { devices, zeroed } = await readyDevices(targets, volume, sparse, checkpoint)
     const superblock = await about(first, () => formatDevices(devices, force, { ...wanted, zeroed }))
     // What is made stays, also where nothing more can be learned or told of it.
     succeeded = true
-    if (!args.quiet) await about(first, () => summarise(devices, superblock, badBlocks))
+    if (!quiet) await about(first, () => summarise(devices, superblock, badBlocks))
   } finally {
     ends.run(succeeded)
   }
@@ -145,6 +155,7 @@ async function readyDevices(
   targets: readonly Target[],
   volume: Superblock,
   sparse: boolean,
+  checkpoint: Checkpoint,
 ): Promise<{ devices: DeviceSet; zeroed: boolean }> {
   const needs = targets.map((target, n) => needOf(target, volume, n, sparse))
   const takeRoomOf = (n: number) => (device: Device) => takeRoom(device, needs[n]!, sparse)
@@ -155,7 +166,11 @@ async function readyDevices(
       sparse,
     ),
   )
-  for (const [n, target] of targets.entries()) await about(target.path, () => target.prepare(takeRoomOf(n)))
+  for (const [n, target] of targets.entries()) {
+    await checkpoint()
+    await about(target.path, () => target.prepare(takeRoomOf(n)))
+  }
+  await checkpoint()
   const ready: ReadyTarget[] = []
   for (const [n, target] of targets.entries())
     ready.push(await about(target.path, () => target.overwrite(takeRoomOf(n))))
@@ -245,14 +260,9 @@ function summarise({ devices }: DeviceSet, superblock: Superblock, badBlocks: re
     ),
     ...devices.flatMap(({ domain: { advice } }) => (advice === null ? [] : [['note', advice] as const])),
     ...devices.flatMap(roomNote),
-    ...badBlockNotices(
-      badBlocks,
-      namesOf(
-        superblock,
-        devices.map(({ path }) => path),
-      ),
-      'they stay unused',
-    ).map((notice) => ['note', notice] as const),
+    ...badBlockNotices(badBlocks, namesOf(superblock, devices), 'they stay unused').map(
+      (notice) => ['note', notice] as const,
+    ),
   ])
 }
 

@@ -8,14 +8,25 @@ import { type MountEntry, deviceNumber, ownerOf } from '../daemon/mount-table.js
 import { type GrowOrder, withOrder } from '../daemon/orders.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError } from './command-error.js'
+import type { Checkpoint } from './interruption.js'
 
 /** A long call, another order, or the bitmap of a large gain on a slow disk may hold the server up. */
 const patienceMs = 120_000
 const stepMs = 20
 
+/** Whom to ask. */
+export interface AskedMount {
+  readonly mount: MountEntry
+  /** As the volume was named. */
+  readonly name: string
+  /** Ends the waiting by throwing. */
+  readonly checkpoint: Checkpoint
+}
+
 /** What the server says, where it can grow its volume. @throws CommandError */
-export async function growingServer(mount: MountEntry, name: string): Promise<HeardReport> {
-  const report = await untilSaid(mount, name, (report) => report)
+export async function growingServer(asked: AskedMount): Promise<HeardReport> {
+  const { mount, name } = asked
+  const report = await untilSaid(asked, (report) => report)
   const uid = process.geteuid!()
   const owner = ownerOf(mount)
   if (uid !== 0 && uid !== owner)
@@ -30,9 +41,10 @@ export async function growingServer(mount: MountEntry, name: string): Promise<He
 }
 
 /** @returns by how much it has grown; null where there was nothing to grow by @throws CommandError */
-export async function orderGrowth(mount: MountEntry, name: string, order: GrowOrder): Promise<Grown | null> {
+export async function orderGrowth(asked: AskedMount, order: GrowOrder): Promise<Grown | null> {
+  const { mount, name } = asked
   const { refusal, grown } = await withOrder(deviceNumber(mount.device), order, (given) =>
-    untilSaid(mount, name, ({ growths }) => growths.find((growth) => growth.order === given)),
+    untilSaid(asked, ({ growths }) => growths.find((growth) => growth.order === given)),
   )
   if (refusal !== null) throw new CommandError(`${name}: ${refusal}`)
   return grown
@@ -43,8 +55,7 @@ export async function orderGrowth(mount: MountEntry, name: string, order: GrowOr
  * @throws CommandError where it is dead or stopped, or that takes too long
  */
 async function untilSaid<Said>(
-  mount: MountEntry,
-  name: string,
+  { mount, name, checkpoint }: AskedMount,
   find: (report: HeardReport) => Said | undefined,
 ): Promise<Said> {
   const deadline = performance.now() + patienceMs
@@ -58,5 +69,6 @@ async function untilSaid<Said>(
         `${name}: ${complaintOf(server) ?? 'its server has not done so yet; info tells its size'}`,
       )
     await sleep(stepMs)
+    await checkpoint()
   }
 }

@@ -7,10 +7,11 @@ import { blockBytes } from '../../layout/geometry.js'
 import {
   type Overwriting,
   addedSegments,
+  checkSize,
   gainsAt,
   gainsOfFurther,
   haveGained,
-  leastGainedBytes,
+  leastGain,
   readyGains,
   roomsOf,
   wasToJoin,
@@ -23,14 +24,12 @@ import type { Device } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
-import { CommandError, UsageError, about } from './command-error.js'
+import { CommandError, about } from './command-error.js'
 import type { Ends } from './ends.js'
+import type { Checkpoint } from './interruption.js'
 import { refuseSize } from './mkfs.js'
 import { type RoomNeed, checkRoom, roomError, takeRoom } from './mkfs-room.js'
 import { type Target, openTarget, refuseRepetition } from './mkfs-target.js'
-import { formatSize } from './size.js'
-
-const leastGain = 'a gain begins at a multiple of 2 MiB, and has at least 1 MiB'
 
 /** What was asked for. */
 export interface GrowRequest {
@@ -62,8 +61,8 @@ export interface FurtherDevice {
 
 /**
  * Looks at what a volume can grow by; nothing is changed.
- * @param own devices of the volume @returns why there is nothing to do, where that is so
- * @throws CommandError, UsageError, DeviceError, VolumeError
+ * @param own devices of the volume @returns a text where there is nothing to do: the reason
+ * @throws CommandError, DeviceError, VolumeError
  */
 export async function lookAtGrowth(
   own: readonly Device[],
@@ -74,7 +73,7 @@ export async function lookAtGrowth(
   const { sizeBytes, sparse } = request
   refuseMembers(own, request.added)
   const targets = await openFurther(request, ends)
-  if (targets.length === 0 && sizeBytes !== null) checkSize(own, sizeBytes, superblock, request.name)
+  if (targets.length === 0 && sizeBytes !== null) checkSize(own, superblock, sizeBytes)
   const gains =
     targets.length === 0
       ? gainsAt(superblock, own, sizeBytes)
@@ -110,10 +109,7 @@ function refuseBadGains(
   next: Superblock,
 ): void {
   const badBlocks = badBlocksOfVolume(devices, next.segments)
-  const names = namesOf(
-    next,
-    devices.map(({ path }) => path),
-  )
+  const names = namesOf(next, devices)
   refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
 }
 
@@ -121,6 +117,7 @@ function refuseBadGains(
 export async function readyFurther(
   { targets, needs }: Growth,
   { sizeBytes, sparse }: GrowRequest,
+  checkpoint: Checkpoint,
 ): Promise<FurtherDevice[]> {
   const further: FurtherDevice[] = []
   for (const [n, target] of targets.entries()) {
@@ -129,6 +126,7 @@ export async function readyFurther(
     const device = await about(path, prepare)
     const overwriting = isOverwritten ? { sizeBytes: isFile ? sizeBytes : null, sparse } : null
     further.push({ device, overwriting })
+    await checkpoint()
   }
   return further
 }
@@ -173,31 +171,4 @@ function refuseContents(target: Target, superblock: Superblock): void {
   const isEmpty = stats === null || (stats.isFile() && stats.size === 0n)
   if (!isEmpty && wasToJoin(target.path, superblock)) return
   target.refuseContents()
-}
-
-/** Whether the only device of a volume can be made so long. @throws CommandError, UsageError */
-function checkSize(
-  devices: readonly Device[],
-  sizeBytes: number,
-  superblock: Superblock,
-  name: string,
-): void {
-  const [device] = devices as [Device]
-  if (devices.length > 1) {
-    const advice = 'make one of its files longer with truncate(1), and grow without --size'
-    throw new UsageError(`${name}: it has ${devices.length} devices, and --size is for one file: ${advice}`)
-  }
-  const { path, kind } = device
-  const oldBytes = device.sizeBytes
-  if (kind !== 'file')
-    throw new CommandError(`${path}: it is a device of ${formatSize(oldBytes)}; --size is for files`)
-  if (sizeBytes < oldBytes) {
-    const sizes = `it has ${formatSize(oldBytes)}, more than ${formatSize(sizeBytes)}`
-    throw new CommandError(`${path}: ${sizes}, and a file system cannot shrink`)
-  }
-  const leastBytes = leastGainedBytes(superblock, 0, device)
-  if (sizeBytes > oldBytes && sizeBytes < leastBytes) {
-    const sizes = `${formatSize(sizeBytes - oldBytes)} more is too little: ${leastGain}`
-    throw new CommandError(`${path}: ${sizes}; --size ${leastBytes / 1024}K is the least`)
-  }
 }

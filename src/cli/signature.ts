@@ -11,14 +11,10 @@ import createDebug from 'debug'
 import { native } from '../native/index.js'
 import { adviceOn } from '../pmem/device-error.js'
 import { CommandError } from './command-error.js'
+import { visitEnds } from '../api/device-contents.js'
 import type { ReadBytes } from '../api/device-reader.js'
 
 const debug = createDebug('pmfs2:cli')
-
-/** The second header of LUKS 2 lies farthest from the start, at 4 MiB; RAID of Promise farthest from the end. */
-const headBytes = 8 * 2 ** 20
-const tailBytes = 2 * 2 ** 20
-const pieceBytes = 64 * 1024
 
 /** blkid(8): nothing was found; several things were found, which contradict each other. */
 const exitNothing = 2
@@ -40,24 +36,10 @@ export function findSignature(read: ReadBytes, sizeBytes: number, blkid = 'blkid
     throw new CommandError(`no memory to look for signatures: ${why}`)
   }
   try {
-    const headEnd = Math.min(headBytes, sizeBytes)
-    copyRange(read, fd, 0, headEnd)
-    copyRange(read, fd, Math.max(headEnd, alignDown(sizeBytes - tailBytes)), sizeBytes)
+    visitEnds(read, sizeBytes, (piece, offset) => writeSync(fd, piece, 0, piece.length, offset))
     return probe(fd, blkid)
   } finally {
     closeSync(fd)
-  }
-}
-
-function alignDown(bytes: number): number {
-  return bytes - (bytes % pieceBytes)
-}
-
-/** Copies what is not zero. */
-function copyRange(read: ReadBytes, fd: number, startBytes: number, endBytes: number): void {
-  for (let offset = startBytes; offset < endBytes; offset += pieceBytes) {
-    const piece = read(offset, Math.min(pieceBytes, endBytes - offset))
-    if (piece.some((byte) => byte !== 0)) writeSync(fd, piece, 0, piece.length, offset)
   }
 }
 

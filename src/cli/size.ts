@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Sizes as people write them: `4096`, `64K`, `1.5G`, `1 TiB`, `100MB`. */
+export { formatSize } from '../api/size-text.js'
 
 const powers = 'KMGTP'
 const pattern = /^(\d+(?:\.\d+)?|\.\d+)\s*(?:([KMGTP])(iB|B)?|B)?$/i
@@ -17,13 +18,4 @@ export function parseSize(text: string): number | null {
   if (power === 0 && digits!.includes('.')) return null
   const bytes = Math.floor(Number(digits) * base ** power)
   return Number.isSafeInteger(bytes) ? bytes : Infinity
-}
-
-/** In the unit that suits, with three digits or so: `1 GiB`, `1.46 GiB`, `512 bytes`. */
-export function formatSize(bytes: number): string {
-  if (bytes < 1024) return bytes === 1 ? '1 byte' : `${bytes} bytes`
-  const power = Math.min(powers.length, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 1024 ** power
-  const shown = value >= 100 ? value.toFixed(0) : value.toPrecision(3)
-  return `${Number(shown)} ${powers[power - 1]!}iB`
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
 import debug from 'debug'
-import { type Grown, grownSince, leastGainedBytes, readyGains } from '../api/device-growth.js'
+import { type Grown, checkSize, grownSince, readyGains } from '../api/device-growth.js'
+import { digestOf } from '../api/device-contents.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
-import type { Device } from '../pmem/device.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
@@ -64,7 +64,7 @@ export class Growth {
     let refusal: string | null = null
     try {
       if (order === null) throw new MountError('its server does not understand this order')
-      await this.#grow(order)
+      await this.#grow(order, () => this.#checkHeldOut(name))
     } catch (error) {
       trace('order %s: %o', name, error)
       refusal = isRefusal(error) ? error.message : 'it has failed'
@@ -72,18 +72,34 @@ export class Growth {
     this.#reports.set(name, { order: name, refusal, grown: grownSince(before, volume.superblock) })
   }
 
-  async #grow({ devices, sizeBytes, sparse }: GrowOrder): Promise<void> {
+  /**
+   * An order ends with the command that gave it. That undoes what it has made, and whoever has seen it end takes what
+   * it would have added for unused. @throws MountError
+   */
+  #checkHeldOut(name: string): void {
+    if (!this.#orders.isHeldOut(name)) throw new MountError('whoever ordered it has gone')
+  }
+
+  /** @param check is called before anything changes, and again when nothing else is waited for any more */
+  async #grow({ devices, sizeBytes, sparse }: GrowOrder, check: () => void): Promise<void> {
     const { opened, mode } = this.#parts
+    check()
     if (opened.volume.isReadOnly) throw new MountError('it is mounted read-only')
-    if (devices.length === 0) return this.#takeGains(sizeBytes, sparse)
+    if (devices.length === 0) return this.#takeGains(sizeBytes, sparse, check)
     // While workers still serve: looking at a path may ask them.
     devices.forEach(checkSame)
     const further = opened.openFurther(devices.map(({ path }) => path))
     try {
       // Until it was locked, another one could take its place.
       devices.forEach(checkSame)
+      for (const [n, { path, digest }] of devices.entries())
+        if (digest !== null && digestOf(further.devices[n]!) !== digest)
+          throw new MountError(`${path}: it holds something else by now than when the command looked at it`)
       const overwritings = devices.map(({ overwriting }) => overwriting)
-      await mode.whilePaused(() => opened.grow(further, overwritings))
+      await mode.whilePaused(() => {
+        check()
+        opened.grow(further, overwritings)
+      })
     } finally {
       // Those that have joined are no longer in it.
       further.close()
@@ -94,31 +110,24 @@ export class Growth {
    * The server itself makes its file longer, and shorter again where that was of no use: nobody else can be sure that
    * the volume has not grown meanwhile.
    */
-  async #takeGains(sizeBytes: number | null, sparse: boolean): Promise<void> {
+  async #takeGains(sizeBytes: number | null, sparse: boolean, check: () => void): Promise<void> {
     const { opened, mode } = this.#parts
     const { devices, volume } = opened
     const before = volume.superblock.segments.length
     for (const device of devices) device.measure()
+    // The command has done so before, but other orders may have been carried out since.
     if (sizeBytes !== null) checkSize(devices, volume.superblock, sizeBytes)
     const restore = readyGains(devices, volume.superblock, sizeBytes, sparse)
     try {
-      await mode.whilePaused(() => opened.grow(new DeviceSet([])))
+      await mode.whilePaused(() => {
+        check()
+        opened.grow(new DeviceSet([]))
+      })
     } catch (error) {
       if (!volume.state.isFailed && volume.superblock.segments.length === before) restore()
       throw error
     }
   }
-}
-
-/** The command has looked before, but other orders may have been carried out since. @throws MountError */
-function checkSize(devices: readonly Device[], superblock: Superblock, sizeBytes: number): void {
-  const [device] = devices as [Device]
-  if (devices.length > 1 || device.kind !== 'file')
-    throw new MountError('only a volume of a single file can be made that long')
-  const now = `${device.path} has ${device.sizeBytes} bytes by now`
-  if (sizeBytes < device.sizeBytes) throw new MountError(`${now}, and a file system cannot shrink`)
-  if (sizeBytes > device.sizeBytes && sizeBytes < leastGainedBytes(superblock, 0, device))
-    throw new MountError(`${now}, and ${sizeBytes - device.sizeBytes} more are too little`)
 }
 
 /** A path can lead elsewhere than it did for the client, in another mount namespace above all. @throws MountError */

@@ -21,6 +21,8 @@ export interface OrderedDevice {
   readonly path: string
   /** What the client has found there (identityOf). */
   readonly identity: string
+  /** What the client has found on it, under its lock (digestOf); null: it is overwritten, whatever it holds. */
+  readonly digest: string | null
   /** How what it holds is overwritten; null: it holds nothing. */
   readonly overwriting: Overwriting | null
 }
@@ -87,6 +89,11 @@ export class Orders {
     return sockets.map((socket) => this.#nameOf(socket))
   }
 
+  /** Whether who gave an order still waits for its outcome. */
+  isHeldOut(name: string): boolean {
+    return listeningSockets(this.#prefix).some((socket) => this.#nameOf(socket) === name)
+  }
+
   /** One that cannot be reached, or does not say all in time, is met again when orders are looked for next. */
   #meet(socket: string): void {
     const [peer] = connectTo([socket], null)
@@ -126,8 +133,11 @@ function parse(text: string): GrowOrder | null {
 }
 
 function isOrdered(device: unknown): device is OrderedDevice {
-  const { path, identity, overwriting } = (device ?? {}) as Partial<Record<keyof OrderedDevice, unknown>>
-  return typeof path === 'string' && typeof identity === 'string' && isOverwriting(overwriting)
+  const { path, identity, digest, overwriting } = (device ?? {}) as Partial<
+    Record<keyof OrderedDevice, unknown>
+  >
+  if (typeof path !== 'string' || typeof identity !== 'string' || !isOverwriting(overwriting)) return false
+  return overwriting === null ? typeof digest === 'string' : digest === null
 }
 
 function isOverwriting(said: unknown): said is Overwriting | null {

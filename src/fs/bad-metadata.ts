@@ -73,6 +73,13 @@ export function badBlockName(
   return badBlockText(block, medium?.pathAt(block) ?? 'the device', byteOfBlock(geometry, block))
 }
 
+export function tooManyBadRuns(): VolumeError {
+  return new VolumeError(
+    'bad-block',
+    `it has bad blocks in more than ${mostBadRuns} places: replace the device`,
+  )
+}
+
 /** @throws VolumeError where a volume with these bad blocks cannot be served so */
 export function refuseBadMetadata(
   superblock: Superblock,
@@ -80,11 +87,7 @@ export function refuseBadMetadata(
   medium: Pick<Medium, 'pathAt'>,
   readOnly: boolean,
 ): void {
-  if (runs.length > mostBadRuns)
-    throw new VolumeError(
-      'bad-block',
-      `it has bad blocks in more than ${mostBadRuns} places: replace the device`,
-    )
+  if (runs.length > mostBadRuns) throw tooManyBadRuns()
   const bad = badAreaOf(superblock, runs, readOnly)
   if (bad === null) return
   const { area, block } = bad
@@ -98,7 +101,8 @@ export function refuseBadMetadata(
 }
 
 /**
- * The same of what is to be written by mkfs or grow: no block of its fixed areas may be bad.
+ * The same of what is to be written by mkfs or grow: no block of its fixed areas may be bad, and no more places than a
+ * volume is opened with.
  * @param added segments from this one on are new
  * @param tableBlocks of the data areas, from the first of them on, that are written as well
  * @throws VolumeError
@@ -109,6 +113,7 @@ export function refuseBadPlaces(
   medium: Pick<Medium, 'pathAt'>,
   { added = 0, tableBlocks = 0 }: { readonly added?: number; readonly tableBlocks?: number },
 ): void {
+  if (runs.length > mostBadRuns) throw tooManyBadRuns()
   const { geometry, segments } = superblock
   const start = segments[added]?.first ?? geometry.blockCount
   const areas: BlockRun[] = [
@@ -127,9 +132,12 @@ export function refuseBadPlaces(
 }
 
 /** The devices of a volume by the names that they have before it is mapped. */
-export function namesOf({ segments }: Superblock, paths: readonly string[]): Pick<Medium, 'pathAt'> {
+export function namesOf(
+  { segments }: Superblock,
+  devices: readonly { readonly path: string }[],
+): Pick<Medium, 'pathAt'> {
   return {
-    pathAt: (block) => paths[segments.findLast(({ first }) => first <= block)?.device ?? 0] ?? null,
+    pathAt: (block) => devices[segments.findLast(({ first }) => first <= block)?.device ?? 0]?.path ?? null,
   }
 }
 

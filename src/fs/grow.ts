@@ -117,13 +117,31 @@ export function growVolume(
   gains: readonly Gain[],
   now: number,
 ): void {
-  const next = planGrowth(superblock, gains)
+  // Before anything is stored.
+  planGrowth(superblock, gains)
   levelCopies(medium, superblock)
   writeHeaders(medium, superblock, true)
   medium.fence()
+  storeGrowth(medium, superblock, gains, now, (change) => {
+    change(superblock)
+    writeSuperblock(medium, superblock)
+  })
+}
+
+/**
+ * The steps of growing, in the order by which it is whole or not at all.
+ * @param current as all copies on the medium are @param write changes it, and stores it to each copy in turn
+ */
+export function storeGrowth(
+  medium: Medium,
+  current: Superblock,
+  gains: readonly Gain[],
+  now: number,
+  write: (change: (superblock: Superblock) => void) => void,
+): void {
+  const next = planGrowth(current, gains)
   // Twice in all: what was copied from a device before is older by two writes, and so known to be stale.
-  writeSuperblock(medium, superblock)
-  prepareGrowth(medium, superblock, next, now)
-  addGains(superblock, gains)
-  writeSuperblock(medium, superblock)
+  write(() => undefined)
+  prepareGrowth(medium, current, next, now)
+  write((superblock) => addGains(superblock, gains))
 }

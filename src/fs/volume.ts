@@ -17,6 +17,7 @@ import {
   noteBadBlocks,
   refuseBadMetadata,
   refuseBadPlaces,
+  tooManyBadRuns,
 } from './bad-metadata.js'
 import { Engine } from './engine.js'
 import { EngineParts } from './engine-parts.js'
@@ -29,7 +30,7 @@ import {
   recordDamage,
   recordDamageCount,
 } from './damage-record.js'
-import { type Gain, addGains, planGrowth, prepareGrowth } from './grow.js'
+import { type Gain, planGrowth, storeGrowth } from './grow.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
@@ -345,12 +346,13 @@ export class Volume {
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
     const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
     const bad = new BadBlocks(state.words)
-    for (const { first, count } of badBlocks) bad.add(first, count)
+    if (!badBlocks.every(({ first, count }) => bad.add(first, count))) {
+      state.release()
+      throw tooManyBadRuns()
+    }
     noteBadBlocks(this.#medium, bad, geometry, false)
     try {
-      this.#superblock.write(() => undefined)
-      prepareGrowth(this.#medium, superblock, next, now)
-      this.#superblock.write((current) => addGains(current, gains))
+      storeGrowth(this.#medium, superblock, gains, now, (change) => this.#superblock.write(change))
     } catch (error) {
       this.#state.markFailed()
       state.release()

@@ -49,15 +49,16 @@ function hasOpen(folder: string, device: BigIntStats): boolean {
   })
 }
 
-/** A block device may have more than one node. */
+/** A device may have more than one node. */
 export function isSameDevice(one: BigIntStats, other: BigIntStats): boolean {
-  if (one.isBlockDevice()) return other.isBlockDevice() && one.rdev === other.rdev
-  return one.dev === other.dev && one.ino === other.ino
+  return identityOf(one) === identityOf(other)
 }
 
 /** A text that is the same for what {@link isSameDevice} takes for the same. */
 export function identityOf(device: BigIntStats): string {
-  return device.isBlockDevice() ? `block ${device.rdev}` : `${device.dev} ${device.ino}`
+  if (device.isBlockDevice()) return `block ${device.rdev}`
+  if (device.isCharacterDevice()) return `character ${device.rdev}`
+  return `${device.dev} ${device.ino}`
 }
 
 /** The name of a process, as ps(1) shows it; '' where it has ended. */

@@ -18,6 +18,12 @@ const upperPrefix = 'upperdir='
 /** How deep devices may be stacked on each other before we stop to look. */
 const mostLevels = 8
 
+/** What lies below a file or device: a mount, or a device by its folder below /sys/devices. */
+interface Layer {
+  readonly mount?: MountEntry
+  readonly folder?: string
+}
+
 export class Underlay {
   readonly #places: Places
   #table: readonly MountEntry[] | null = null
@@ -35,50 +41,86 @@ export class Underlay {
    * What of RAM a file lies in, such as `tmpfs` or `zram0`; null where it is none that one knows of.
    * @param path without links
    */
-  ramBelowFile(path: string, levels = mostLevels): string | null {
-    const mount = this.#mountAround(path)
-    if (mount === null || levels === 0) return null
-    if (inRam.has(mount.type)) {
-      // Nodes of devices lie in RAM; what they lead to need not.
-      const node = statOf(path)
-      return node?.isBlockDevice() === true ? this.#ramBelowNumber(node.rdev, levels - 1) : mount.type
-    }
-    if (mount.type === 'overlay') {
-      const upper = mount.superOptions.find((option) => option.startsWith(upperPrefix))
-      return upper === undefined ? null : this.ramBelowFile(upper.slice(upperPrefix.length), levels - 1)
-    }
-    const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
-    if (folder !== null) return this.ramBelowDevice(folder, levels - 1)
-    // Btrfs gives its files numbers that no device has.
-    const source = mount.source.startsWith('/dev/') ? statOf(mount.source) : null
-    return source?.isBlockDevice() === true ? this.#ramBelowNumber(source.rdev, levels - 1) : null
+  ramBelowFile(path: string): string | null {
+    return this.#ramAmong(this.#belowFile(path, mostLevels))
   }
 
   /** The same of a device. @param folder its own, below /sys/devices */
-  ramBelowDevice(folder: string, levels = mostLevels): string | null {
-    const name = basename(folder)
-    if (/^z?ram\d+$/.test(name)) return name
-    if (isReservedRam(folder, this.#places)) return 'memmap='
-    if (levels === 0) return null
-    const backing = textOf(join(folder, 'loop/backing_file'))?.trimEnd()
-    if (backing !== undefined) return this.ramBelowFile(backing, levels - 1)
-    if (textOf(join(folder, 'partition')) !== null) return this.ramBelowDevice(dirname(folder), levels - 1)
-    for (const slave of namesIn(join(folder, 'slaves'))) {
-      const below = realPathOf(join(folder, 'slaves', slave))
-      const ram = below === null ? null : this.ramBelowDevice(below, levels - 1)
-      if (ram !== null) return ram
+  ramBelowDevice(folder: string): string | null {
+    return this.#ramAmong(this.#belowDevice(folder, mostLevels))
+  }
+
+  /** Whether a file lies on a mount, at any depth. @param path without links */
+  isFileOn(path: string, mount: MountEntry): boolean {
+    return isAmong(mount, this.#belowFile(path, mostLevels))
+  }
+
+  /** The same of a block device. @param device as of stat(2) */
+  isDeviceOn(device: bigint, mount: MountEntry): boolean {
+    return isAmong(mount, this.#belowNumber(device, mostLevels))
+  }
+
+  #ramAmong(layers: Iterable<Layer>): string | null {
+    for (const { mount, folder } of layers) {
+      if (mount !== undefined && inRam.has(mount.type)) return mount.type
+      if (folder === undefined) continue
+      const name = basename(folder)
+      if (/^z?ram\d+$/.test(name)) return name
+      if (isReservedRam(folder, this.#places)) return 'memmap='
     }
     return null
   }
 
-  #ramBelowNumber(device: bigint, levels: number): string | null {
+  *#belowFile(path: string, levels: number): Generator<Layer> {
+    const mount = this.#mountAround(path)
+    if (mount === null || levels === 0) return
+    // Nodes of devices lie in RAM; what they lead to need not.
+    const node = inRam.has(mount.type) ? statOf(path) : null
+    if (node?.isBlockDevice() === true) {
+      yield* this.#belowNumber(node.rdev, levels - 1)
+      return
+    }
+    yield { mount }
+    if (mount.type === 'overlay') {
+      const upper = mount.superOptions.find((option) => option.startsWith(upperPrefix))
+      if (upper !== undefined) yield* this.#belowFile(upper.slice(upperPrefix.length), levels - 1)
+      return
+    }
+    const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
+    if (folder !== null) {
+      yield* this.#belowDevice(folder, levels - 1)
+      return
+    }
+    // Btrfs gives its files numbers that no device has.
+    const source = mount.source.startsWith('/dev/') ? statOf(mount.source) : null
+    if (source?.isBlockDevice() === true) yield* this.#belowNumber(source.rdev, levels - 1)
+  }
+
+  *#belowDevice(folder: string, levels: number): Generator<Layer> {
+    yield { folder }
+    if (levels === 0) return
+    const backing = textOf(join(folder, 'loop/backing_file'))?.trimEnd()
+    if (backing !== undefined) yield* this.#belowFile(backing, levels - 1)
+    else if (textOf(join(folder, 'partition')) !== null) yield* this.#belowDevice(dirname(folder), levels - 1)
+    for (const slave of namesIn(join(folder, 'slaves'))) {
+      const below = realPathOf(join(folder, 'slaves', slave))
+      if (below !== null) yield* this.#belowDevice(below, levels - 1)
+    }
+  }
+
+  *#belowNumber(device: bigint, levels: number): Generator<Layer> {
     const folder = realPathOf(join(this.#places.sys, 'dev/block', deviceNumbers(device)))
-    return folder === null ? null : this.ramBelowDevice(folder, levels)
+    if (folder !== null) yield* this.#belowDevice(folder, levels)
   }
 
   #mountAround(path: string): MountEntry | null {
     return mountAround(path, (this.#table ??= tableOf(this.#places)))
   }
+}
+
+function isAmong(mount: MountEntry, layers: Iterable<Layer>): boolean {
+  for (const layer of layers) if (layer.mount?.device === mount.device) return true
+  return false
 }
 
 function tableOf({ proc }: Places): readonly MountEntry[] {

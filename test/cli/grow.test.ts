@@ -336,7 +336,7 @@ void t.test('a device that was to join, and did not, can be added again', async 
   await use(t, added, 8 * mebibyte)
 })
 
-void t.test('so can a block device', async (t) => {
+void t.test('a block device that was to join, and did not, can be added again', async (t) => {
   const { place, volume } = await volumeOf(t)
   const file = sparseFile(place('added'), 4 * mebibyte)
   joinHalf(volume, file)

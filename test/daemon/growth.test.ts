@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Orders to grow: whose are obeyed, and what becomes of them, with a volume that no kernel serves. */
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
@@ -14,6 +15,7 @@ import { type GrowOrder, type OrderedDevice, withOrder } from '../../src/daemon/
 import { nameLength } from '../../src/daemon/socket-owner.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
+import type { Device } from '../../src/pmem/device.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { identityOf } from '../../src/pmem/lock-holder.js'
 import { memoryDevice } from '../api/formatted-device.js'
@@ -54,7 +56,8 @@ function stage(t: Test) {
 /** An order to add a new file. */
 async function orderToAdd(t: Test, identity?: string): Promise<GrowOrder> {
   const path = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'added'), 2 ** 21)
-  const added = { path, identity: identity ?? identityOf(statDevice(path)), overwriting: null }
+  const digest = createHash('sha256').digest('hex')
+  const added = { path, identity: identity ?? identityOf(statDevice(path)), digest, overwriting: null }
   return { ...nothing, devices: [added] }
 }
 
@@ -83,7 +86,7 @@ void tap.test('only the device that the command has seen is taken', async (t) =>
   const other = await orderToAdd(t, identityOf(statDevice(await temporaryDirectory(t))))
   const line = /: the server finds another device there than the command$/
   t.match(await give(other), { refusal: line, grown: null })
-  const absent = { path: '/nowhere', identity: '1 2', overwriting: null }
+  const absent = { path: '/nowhere', identity: '1 2', digest: '', overwriting: null }
   t.match(await give({ ...nothing, devices: [absent] }), { refusal: line, grown: null })
   t.same(looked, [], 'nothing is opened')
   t.equal(opened.devices.length, 1)
@@ -115,7 +118,7 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   const contents = Buffer.alloc(whole, 'what was there before')
   writeFileSync(path, contents)
   const overwriting = { sizeBytes: cut, sparse: false }
-  const forced = { ...order, devices: [{ ...order.devices[0]!, overwriting }] }
+  const forced = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting }] }
   const refused = async (refusal: string): Promise<void> => {
     t.match(await give(forced), { refusal, grown: null })
     t.ok(readFileSync(path).equals(contents), refusal)
@@ -138,7 +141,7 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   await refused('it is not DAX')
   opened.openFurther = openFurther
   const small = { sizeBytes: 4096, sparse: false }
-  const tooSmall = { ...order, devices: [{ ...order.devices[0]!, overwriting: small }] }
+  const tooSmall = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting: small }] }
   t.match(await give(tooSmall), { refusal: 'what device number 2 adds is too small' })
   t.ok(readFileSync(path).equals(contents))
   t.match(await give(forced), { refusal: null, grown: { after: 1536 } })
@@ -147,13 +150,33 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   t.notOk(now.includes('what was there before', 4096 * 3), 'as it is wiped from both ends')
 })
 
+void tap.test(
+  'what was made on a device since the command has looked at it is not overwritten',
+  async (t) => {
+    const { opened, give } = stage(t)
+    const order = await orderToAdd(t)
+    const [{ path }] = order.devices as [OrderedDevice]
+    for (const place of [1080, 2 ** 21 - 100]) {
+      const contents = Buffer.alloc(2 ** 21)
+      contents[place] = 0x53
+      writeFileSync(path, contents)
+      const refusal = `${path}: it holds something else by now than when the command looked at it`
+      t.match(await give(order), { refusal, grown: null })
+      t.ok(readFileSync(path).equals(contents))
+      t.equal(opened.devices.length, 1)
+    }
+    writeFileSync(path, Buffer.alloc(2 ** 21))
+    t.match(await give(order), { refusal: null, grown: { after: 1536 } })
+  },
+)
+
 void tap.test('a file that is overwritten as sparse gives its disk space back', async (t) => {
   const { give } = stage(t)
   const order = await orderToAdd(t)
   const [{ path }] = order.devices as [OrderedDevice]
   writeFileSync(path, Buffer.alloc(2 ** 23, 'what was there before'))
   const overwriting = { sizeBytes: null, sparse: true }
-  const forced = { ...order, devices: [{ ...order.devices[0]!, overwriting }] }
+  const forced = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting }] }
   t.match(await give(forced), { refusal: null, grown: { after: 3072 } })
   t.equal(statSync(path).size, 2 ** 23)
   t.equal(statSync(path).blocks * 512, 2 ** 21, 'but for what was wiped')
@@ -180,13 +203,18 @@ void tap.test('its own file is made longer by the server, and stays so only if i
   t.equal(statSync(path).size, after, 'the volume has it')
   mode.whilePaused = whilePaused
   t.match(await give(longer), { refusal: null, grown: null })
-  const line = `${path} has ${after} bytes by now, and a file system cannot shrink`
+  const line = 'it has 8 MiB, more than 4 MiB, and a file system cannot shrink'
   t.match(await give({ ...nothing, sizeBytes: before }), { refusal: line, grown: null })
   t.equal(statSync(path).size, after)
-  const little = { refusal: `${path} has ${after} bytes by now, and 4096 more are too little`, grown: null }
+  const little = {
+    refusal: /^4 KiB more is too little: a gain begins .*; --size 9216K is the least$/,
+    grown: null,
+  }
   t.match(await give({ ...nothing, sizeBytes: after + 4096 }), little)
   t.match(await give(await orderToAdd(t)), { refusal: null })
-  t.match(await give({ ...nothing, sizeBytes: 2 ** 24 }), { refusal: /^only a volume of a single file/ })
+  t.match(await give({ ...nothing, sizeBytes: 2 ** 24 }), {
+    refusal: /^it has 2 devices, and --size is for one file/,
+  })
   t.equal(statSync(path).size, after)
 })
 
@@ -224,6 +252,73 @@ void tap.test('orders that come together each get their answer', async (t) => {
   )
 })
 
+/** Has the next pause of the workers wait. @returns what is done as soon as it waits, and what ends it */
+function holdPause(mode: GrowthParts['mode']): { begun: Promise<void>; end: () => void } {
+  const { whilePaused } = mode
+  let end = (): void => undefined
+  const ended = new Promise<void>((resolve) => (end = resolve))
+  const begun = new Promise<void>((resolve) => {
+    mode.whilePaused = async (work) => {
+      mode.whilePaused = whilePaused
+      resolve()
+      await ended
+      return whilePaused(work)
+    }
+  })
+  return { begun, end }
+}
+
+void tap.test('an order ends with whoever gave it', async (t) => {
+  const { device, opened, mode, growth, give } = stage(t)
+  const own = opened.devices[0]!.path
+  const refusals = async (count: number): Promise<unknown> => {
+    await until(() => Promise.resolve(growth.reports.length >= count))
+    return growth.reports.map(({ refusal }) => refusal)
+  }
+  const gone = 'whoever ordered it has gone'
+  const order = await orderToAdd(t)
+  const [added] = order.devices as [OrderedDevice]
+  const contents = Buffer.alloc(2 ** 21, 'what was there before')
+  writeFileSync(added.path, contents)
+  const forced = {
+    ...order,
+    devices: [{ ...added, digest: null, overwriting: { sizeBytes: null, sparse: false } }],
+  }
+  const longer = { ...nothing, sizeBytes: 2 ** 23 }
+  for (const given of [forced, longer]) {
+    const pause = holdPause(mode)
+    await withOrder(device, given, async () => {
+      growth.follow()
+      await pause.begun
+    })
+    pause.end()
+    t.same(await refusals(1), [gone], 'while the workers pause')
+    growth.follow()
+  }
+  const pause = holdPause(mode)
+  await withOrder(device, nothing, async () => {
+    growth.follow()
+    await pause.begun
+    await withOrder(device, longer, async () => {
+      growth.follow()
+      await sleep(50)
+    })
+    const [itself] = opened.devices as [Device]
+    const resize = itself.resize.bind(itself)
+    itself.resize = (bytes) => {
+      t.fail(`the file gets ${bytes} bytes`)
+      resize(bytes)
+    }
+    pause.end()
+    t.same(await refusals(2), [null, gone], 'while it waits for another order')
+    itself.resize = resize
+  })
+  t.ok(readFileSync(added.path).equals(contents))
+  t.equal(opened.devices.length, 1)
+  t.equal(statSync(own).size, 2 ** 22)
+  t.match(await give(forced), { refusal: null, grown: { before: 1024, after: 1536 } })
+})
+
 void tap.test('an order that could not be fetched is fetched later', async (t) => {
   const { device, answerTo, give } = stage(t)
   const connectAbstract = native.connectAbstract.bind(native)
@@ -247,13 +342,15 @@ void tap.test('an order that could not be fetched is fetched later', async (t) =
 })
 
 void tap.test('an order that is not understood is refused', async (t) => {
-  const device = { path: '/dev/pmem1', identity: '1 2', overwriting: null }
+  const device = { path: '/dev/pmem1', identity: '1 2', digest: '', overwriting: null }
   const wrong = [
     { type: 'shrink' },
     { devices: ['/dev/pmem1'] },
-    { devices: [{ ...device, overwriting: {} }] },
-    { devices: [{ ...device, overwriting: { sizeBytes: -4096, sparse: true } }] },
-    { devices: [{ ...device, overwriting: { sizeBytes: null } }] },
+    { devices: [{ ...device, digest: null }] },
+    { devices: [{ ...device, overwriting: { sizeBytes: null, sparse: true } }] },
+    { devices: [{ ...device, digest: null, overwriting: {} }] },
+    { devices: [{ ...device, digest: null, overwriting: { sizeBytes: -4096, sparse: true } }] },
+    { devices: [{ ...device, digest: null, overwriting: { sizeBytes: null } }] },
     { sizeBytes: 2 ** 23 + 1 },
     { sizeBytes: '8M' },
     { sparse: 1 },

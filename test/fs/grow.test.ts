@@ -11,6 +11,7 @@ import {
 } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
+import { BadBlocks } from '../../src/fs/bad-blocks.js'
 import { isOfVolume, loadHeader } from '../../src/fs/device-header.js'
 import { ENOSPC } from '../../src/fs/errno.js'
 import { type Gain, growVolume, planGrowth } from '../../src/fs/grow.js'
@@ -154,6 +155,49 @@ function explore(
   }
   t.equal(seen.size, 2, `${name}: PMFS2_SEED=${seed}`)
 }
+
+void test('a copy of the superblock that is behind is brought up before anything else is written', (t) => {
+  const random = new Random(seed)
+  const other = { ...further, device: 2 }
+  const medium = RecordingMedium.ofDevices([oldBlocks, oldBlocks, gainedBlocks])
+  formatSmall(medium, [oldBlocks, oldBlocks])
+  const behind = medium.clone()
+  const { superblock } = readSuperblock(medium)
+  writeSuperblock(medium, superblock)
+  const places = superblock.copyBlocks
+  t.equal(places.length, 3)
+  for (const place of places) {
+    const image = medium.clone()
+    loadSuperblock(behind, place).storeAtOnce(image, place)
+    image.fence()
+    image.startRecording()
+    grow(image, [other])
+    const replay = new Replay(image.stopRecording())
+    while (replay.advance())
+      for (const survivors of variants(replay.lines, random)) {
+        const cut = replay.image(survivors)
+        const where = `block ${place} is behind: fence ${replay.fence}, ${survivors.kind}`
+        t.doesNotThrow(() => readSuperblock(cut), where)
+      }
+  }
+  t.end()
+})
+
+void test('a device with too many bad blocks is refused', (t) => {
+  const medium = mediumFor([further])
+  const volume = TestVolume.open(medium)
+  const { state } = volume.volume
+  const line = /it has bad blocks in more than 512 places: replace the device/
+  const bad = Array.from({ length: 513 }, (_, n) => ({ first: windowBlocks + 2 * n, count: 1 }))
+  t.throws(() => volume.volume.grow([further], epoch, bad), line)
+  const known = new BadBlocks(state.words)
+  for (let n = 0; known.add(oldBlocks + 2 * n); n++);
+  t.throws(() => volume.volume.grow([further], epoch, [{ first: windowBlocks + 100, count: 1 }]), line)
+  t.notOk(state.isFailed)
+  t.equal(segmentsOf(medium), 1, 'nothing is changed')
+  volume.drop()
+  t.end()
+})
 
 void test('a device that was to join, and did not, is told from the others', (t) => {
   const medium = mediumFor([further])

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Growth of a mounted volume that fails, is refused late, or takes long: nothing that the volume may have is lost. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { listeningSockets } from '../../src/daemon/socket-owner.js'
+import { statDevice } from '../../src/pmem/device-open.js'
+import { lockHolder } from '../../src/pmem/lock-holder.js'
 import { finish, withoutRunner } from '../support/run-command.js'
-import { TestMount, hasEnded, pmfs2Process, preload, program, succeed, until } from '../support/test-mount.js'
+import {
+  TestMount,
+  hasEnded,
+  pmfs2Process,
+  preload,
+  program,
+  programEnvironment,
+  succeed,
+  until,
+} from '../support/test-mount.js'
 
 tap.setTimeout(600_000)
 
@@ -50,7 +64,7 @@ void tap.test('what a growth that fails half way has added is kept', async (t) =
   t.match(await mount.check(), /clean/)
 })
 
-void tap.test('so is what it has added without a mount', async (t) => {
+void tap.test('what a growth without a mount that fails half way has added is kept', async (t) => {
   const { mount, held, added } = await stage(t, 'half')
   await writeFile(held, '')
   t.match(await pmfs2Process(['grow', mount.device, added, '--size', '8M']), { end: 1, output: failure })
@@ -60,7 +74,7 @@ void tap.test('so is what it has added without a mount', async (t) => {
   t.match(await mount.check(), /clean/)
 })
 
-void tap.test('so is what a server has added that died before it could answer', async (t) => {
+void tap.test('what a server has added that died before it could answer is kept', async (t) => {
   const { mount, held, added } = await stage(t, 'last')
   await mountAndHold(mount, held)
   const first = await pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
@@ -182,11 +196,51 @@ void tap.test('a file that another command has made longer still keeps its lengt
   const other = [process.execPath, program, 'grow', mount.mountpoint, '--size', '32M']
   t.match(await finish('env', [...withoutRunner, ...other]), { end: 0, output: /size +32 MiB/ })
   await rm(held)
-  t.match(await first, { end: 1, output: /has 33554432 bytes by now, and a file system cannot shrink/ })
+  t.match(await first, { end: 1, output: /it has 32 MiB, more than 24 MiB, and a file system cannot shrink/ })
   t.equal((await stat(mount.device)).size, 32 * mebibyte)
   await mount.unmount()
   t.match(await mount.check(), /clean/)
 })
+
+void tap.test('a signal ends a command that waits for the server, and its order', async (t) => {
+  const mount = await TestMount.makeOn(t, 16 * mebibyte)
+  const held = join(mount.folder, 'held')
+  preload(t, 'slow-pause', `PMFS2_TEST_PAUSE=${held}`)
+  await mountAndHold(mount, held)
+  const [added, other] = [`${mount.device}-added`, `${mount.device}-other`]
+  const orders = `\0pmfs2-order/${(await stat(mount.mountpoint)).dev}/`
+  const server = (await mount.report()).pid
+  const isTaken = (): boolean => lockHolder(statDevice(added)) === server
+  const waitFor = async (condition: () => boolean): Promise<void> => {
+    t.ok(await until(() => Promise.resolve(condition())))
+  }
+  const first = start(mount, added)
+  await waitFor(() => existsSync(added) && isTaken())
+  const second = start(mount, other)
+  await waitFor(() => listeningSockets(orders).length === 2)
+  second.kill('SIGINT')
+  t.equal(await endOf(second), 'SIGINT')
+  t.notOk(existsSync(other), 'what it has made is gone')
+  first.kill('SIGTERM')
+  t.equal(await endOf(first), 'SIGTERM')
+  await rm(held)
+  await waitFor(() => !isTaken())
+  t.same((await mount.report()).devices, [mount.device], 'nothing was added')
+  t.match(await succeed('grow', mount.mountpoint, added), /size +24 MiB/)
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
+
+function start({ mountpoint }: TestMount, added: string): ChildProcess {
+  const command = [process.execPath, program, 'grow', mountpoint, added, '--size', '8M']
+  return spawn('env', [...programEnvironment, ...command], { stdio: 'ignore' })
+}
+
+/** The exit code, or the signal that ended it. */
+async function endOf(child: ChildProcess): Promise<unknown> {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  return code ?? signal
+}
 
 void tap.test('a server that is busy growing is waited for', async (t) => {
   const { mount, held, added } = await stage(t, 'slow')

@@ -8,6 +8,7 @@ import { readFile, rename, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { actor } from '../posix/fixture.js'
+import { loopOver } from '../support/loop-device.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { finish, withoutRunner } from '../support/run-command.js'
 import type { System } from '../support/system.js'
@@ -139,6 +140,15 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
     [[join(mountpoint, 'inside'), '--size', '8M'], /it lies on the file system that is to grow/],
   ] as const)
     t.match(await pmfs2(['grow', mountpoint, ...args]), { end: 1, output: line })
+  await t.test('a device over a file of the mount', async (t) => {
+    const image = join(mountpoint, 'image')
+    await system.writeFile(image, piece)
+    const loop = loopOver(t, image)
+    for (const path of [loop, loopOver(t, loop)]) {
+      const line = /it lies on the file system that is to grow/
+      t.match(await pmfs2(['grow', mountpoint, path]), { end: 1, output: line })
+    }
+  })
   t.equal((await system.stat(device)).size, 16 * mebibyte)
   t.equal(await totalBytes(system, mount), before)
   await system.writeFile(join(mountpoint, 'file'), 'contents')

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The process that has locked a device: on this machine, and in a /proc of our own making. */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { statDevice } from '../../src/pmem/device-open.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { deviceNumbers } from '../../src/pmem/device-facts.js'
-import { lockHolder } from '../../src/pmem/lock-holder.js'
+import { identityOf, isSameDevice, lockHolder } from '../../src/pmem/lock-holder.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 async function newFile(t: Test): Promise<{ folder: string; path: string }> {
@@ -58,4 +60,25 @@ void t.test('which locks count', async (t) => {
 void t.test('no /proc', async (t) => {
   const { folder, path } = await newFile(t)
   t.equal(look(path, join(folder, 'nothing')), null)
+})
+
+void t.test('a device may have more than one node', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const node = (name: string, type: string, minor: number) => {
+    const path = join(folder, name)
+    execFileSync('mknod', [path, type, '1', String(minor)])
+    return statDevice(path)
+  }
+  const [one, other, third] = [node('one', 'c', 3), node('other', 'c', 3), node('third', 'c', 5)]
+  const block = node('block', 'b', 3)
+  t.ok(isSameDevice(one, other))
+  t.equal(identityOf(one), identityOf(other))
+  t.notOk(isSameDevice(one, third))
+  t.notOk(isSameDevice(one, block), 'block devices have numbers of their own')
+  t.ok(isSameDevice(block, node('another', 'b', 3)))
+  const [first, second] = ['first', 'second'].map((name) => {
+    writeFileSync(join(folder, name), '')
+    return statDevice(join(folder, name))
+  })
+  t.notOk(isSameDevice(first!, second!), 'files are told from each other by their inodes')
 })

@@ -347,7 +347,8 @@ export class MappedMedium extends Medium {
 
   /**
    * Asks about each bad block of which this medium has not heard, or not that zeros have taken its place.
-   * @returns the first one, null where there is none @throws DeviceError where one cannot be done without
+   * @returns the first one that they have, null where there is none
+   * @throws DeviceError where one cannot be done without
    */
   #hearOfBadBlocks(): number | null {
     let first: number | null = null
@@ -358,12 +359,14 @@ export class MappedMedium extends Medium {
       if (this.#bad.has(block) && (!isReplaced || this.#replaced.has(block))) continue
       this.#bad.add(block)
       if (isReplaced) this.#replaced.add(block)
-      this.#badBlocksMet++
-      first ??= block
       if (this.onBadBlock?.(block) !== true) {
         const { path, byte } = this.#badBlock(block)
         throw (this.#loss = badAt(path, byte))
       }
+      // Nobody has loaded anything of a page that is still in its place.
+      if (!isReplaced) continue
+      this.#badBlocksMet++
+      first ??= block
     }
     return first
   }

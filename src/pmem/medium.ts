@@ -65,8 +65,10 @@ export abstract class Medium {
   /**
    * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
    * what the device holds.
+   * A native call that meets a bad block fails by itself, and leaves nothing for others to load: such a block is only
+   * noted.
    * @throws DeviceError where it is not, for ever after; BadBlockError, once, where this thread has not heard of a bad
-   * block that another thread or itself has met, and {@link onBadBlock} does without it
+   * block that zeros have taken the place of, whoever met it, and {@link onBadBlock} does without it
    */
   check(): void {
     // Memory does not fail.
@@ -80,7 +82,7 @@ export abstract class Medium {
     // Memory has none.
   }
 
-  /** How often this thread has heard of a bad block by now. What was loaded before it rose may be zeros. */
+  /** How often this thread has heard that zeros stand in for a bad block. What was loaded before may be such zeros. */
   get badBlocksMet(): number {
     return 0
   }

@@ -110,6 +110,91 @@ for (const channel of ['uring', 'devfuse']) {
   })
 }
 
+/**
+ * While one thread comes upon bad blocks, another makes and removes directories.
+ * @returns whether each call on a directory has told the truth, by what was there when it was over
+ */
+const makeWhileReading = `
+import os, sys, threading
+folder, path, pages = sys.argv[1], sys.argv[2], int(sys.argv[3])
+is_over = False
+def read():
+    global is_over
+    for index in range(pages):
+        if os.path.isdir(path):
+            try: os.listdir(os.path.join(path, str(index)))
+            except OSError: pass
+            continue
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+        try: os.pread(fd, 4096, index * 4096)
+        except OSError: pass
+        os.close(fd)
+    is_over = True
+thread = threading.Thread(target=read)
+thread.start()
+kept, failed, n = [], 0, 0
+while not is_over:
+    n += 1
+    name = str(n)
+    try:
+        os.mkdir(os.path.join(folder, name))
+        kept.append(name)
+    except OSError:
+        failed += 1
+thread.join()
+print(n, failed, ' '.join(kept))
+`
+
+async function namesIn(folder: string): Promise<string[]> {
+  const said = await run('ls', ['-U', folder])
+  return said
+    .split('\n')
+    .filter((name) => name !== '')
+    .sort()
+}
+
+for (const channel of ['auto', 'devfuse']) {
+  void tap.test(`what others do while a bad block is met, over ${channel}`, async (t) => {
+    const bad = await makeBad(t)
+    const { device, mountpoint, system } = bad
+    const pages = 60
+    const mount = () => bad.mount('--channel', channel, '--workers', '2')
+    await mount()
+    const [file, folders] = [join(mountpoint, 'file'), join(mountpoint, 'folders')]
+    await system.writeFile(file, 'x'.repeat(pages * page))
+    await system.mkdir(folders)
+    for (let n = 0; n < pages; n++) await system.mkdir(join(folders, `${n}`))
+    for (let n = 0; n < pages; n++) await system.writeFile(join(folders, `${n}`, 'inside'), '')
+    const data = await inodeOf(file)
+    const inodes = await Promise.all(Array.from({ length: pages }, (_, n) => inodeOf(join(folders, `${n}`))))
+    await bad.unmount()
+    const contents = await blocksOf(bad, data)
+    const leaves: number[] = []
+    for (const inode of inodes) leaves.push(...(await blocksOf(bad, inode)))
+    t.same([contents.length, leaves.length], [pages, pages])
+    for (const [what, path, blocks] of [
+      ['contents', file, contents],
+      ['leaves', folders, leaves],
+    ] as const) {
+      const into = join(mountpoint, `made beside ${what}`)
+      await mount()
+      await system.mkdir(into)
+      device.spoil(...blocks)
+      const said = await run('python3', ['-c', makeWhileReading, into, path, `${pages}`])
+      const [count, failed, ...kept] = said.trim().split(' ')
+      t.ok(kept.length > 0, `${count} in all`)
+      if (what === 'contents') t.equal(failed, '0', `of ${count}: nobody else has met anything`)
+      t.same(await namesIn(into), kept.sort(), 'as the kernel has it')
+      await bad.unmount()
+      device.mend(...blocks)
+      await mount()
+      t.same(await namesIn(into), kept.sort(), 'as it is')
+      await bad.unmount()
+    }
+  })
+}
+
 void tap.test('bad blocks of metadata', async (t) => {
   const bad = await makeBad(t)
   const { device, mountpoint, system } = bad

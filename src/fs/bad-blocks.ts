@@ -72,8 +72,8 @@ export class BadBlocks {
     }
   }
 
-  /** Any thread may add any number at any time. @returns false where the list is full, and the run is not on it */
-  add(first: number, count = 1): boolean {
+  /** Any thread may add any number at any time. @returns 'full' where the run is not on the list */
+  add(first: number, count = 1): 'added' | 'known' | 'full' {
     const words = this.#words
     // Held for a few stores to memory, so nobody sleeps on it.
     while (Atomics.compareExchange(words, BAD_LOCK, 0, 1) !== 0);
@@ -88,7 +88,8 @@ export class BadBlocks {
       Atomics.add(words, TABLE_EPOCH, 1)
     }
     Atomics.store(words, BAD_LOCK, 0)
-    return isKnown || hasRoom
+    if (isKnown) return 'known'
+    return hasRoom ? 'added' : 'full'
   }
 
   #holdsRun(first: number, count: number): boolean {

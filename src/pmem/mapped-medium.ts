@@ -320,14 +320,6 @@ export class MappedMedium extends Medium {
     if (first !== null) throw this.#badBlock(first)
   }
 
-  override noteBadBlocks(): void {
-    try {
-      this.check()
-    } catch (error) {
-      if (!(error instanceof BadBlockError)) throw error
-    }
-  }
-
   override get badBlocksMet(): number {
     return this.#badBlocksMet
   }
@@ -359,7 +351,7 @@ export class MappedMedium extends Medium {
       if (this.#bad.has(block) && (!isReplaced || this.#replaced.has(block))) continue
       this.#bad.add(block)
       if (isReplaced) this.#replaced.add(block)
-      if (this.onBadBlock?.(block) !== true) {
+      if (this.onBadBlock?.(block, isReplaced) !== true) {
         const { path, byte } = this.#badBlock(block)
         throw (this.#loss = badAt(path, byte))
       }

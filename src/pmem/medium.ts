@@ -9,6 +9,7 @@
  * one cache line is kept.
  */
 import { blockBytes, blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
+import { BadBlockError } from './bad-block-error.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {
@@ -59,8 +60,11 @@ export abstract class Medium {
   /**
    * Asked about each bad block that is found, by the thread that hears of it and maybe more than once. It notes the
    * block, and says whether the rest can be used without. null: it cannot, whichever block it is.
+   * @param isLoaded false: only native calls have met it, no zeros stand in for it
    */
-  onBadBlock: ((block: number) => boolean) | null = null
+  onBadBlock: ((block: number, isLoaded?: boolean) => boolean) | null = null
+  /** Bad blocks of which this thread was the first to hear, until somebody reports them. */
+  readonly unreported: BadBlockError[] = []
 
   /**
    * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
@@ -79,7 +83,14 @@ export abstract class Medium {
    * @throws DeviceError
    */
   noteBadBlocks(): void {
-    // Memory has none.
+    for (;;) {
+      try {
+        this.check()
+        return
+      } catch (error) {
+        if (!(error instanceof BadBlockError)) throw error
+      }
+    }
   }
 
   /** How often this thread has heard that zeros stand in for a bad block. What was loaded before may be such zeros. */

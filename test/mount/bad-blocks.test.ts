@@ -239,18 +239,27 @@ void tap.test('errors=remount-ro', async (t) => {
   const bad = await makeBad(t)
   const { device, mountpoint, system } = bad
   await bad.mount('-o', 'errors=remount-ro')
-  const path = join(mountpoint, 'file')
+  const [path, folder] = [join(mountpoint, 'file'), join(mountpoint, 'folder')]
   await system.writeFile(path, 'x'.repeat(page))
-  const inode = await inodeOf(path)
-  const [block] = (await blocksOf(bad, inode)) as [number]
+  await system.mkdir(folder)
+  await system.writeFile(join(folder, 'inside'), '')
+  const [file, directory] = [await inodeOf(path), await inodeOf(folder)]
   await bad.unmount()
+  const [block] = (await blocksOf(bad, file)) as [number]
+  const [leaf] = (await blocksOf(bad, directory)) as [number]
   await bad.mount('-o', 'errors=remount-ro')
+  const isTold = async () => /damage +met/.test(await succeed('info', device.path))
   device.spoil(block)
   t.match(await readPage(path, 0), /Input\/output error/)
+  t.match(await readPage(path, 0), /Input\/output error/)
+  t.ok(await until(isTold))
+  t.equal(await outcome(system.writeFile(join(mountpoint, 'new'), 'x')), 'OK', 'contents are no reason')
+  device.spoil(leaf)
+  t.equal(await outcome(system.stat(join(folder, 'none'))), 'EIO')
   const isReadOnly = async () => (await outcome(system.writeFile(join(mountpoint, 'new'), 'x'))) === 'EROFS'
-  t.ok(await until(isReadOnly))
+  t.ok(await until(isReadOnly), 'metadata is')
   await bad.unmount()
-  device.mend(block)
+  device.mend(block, leaf)
 })
 
 void tap.test('bad blocks of the fixed areas', async (t) => {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Copies what the engine tells of a file into a caller's memory. */
-import { windowBlockMask, windowBytes } from '../../layout/geometry.js'
 import type { ExtentSink } from '../fs/extent.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 
@@ -16,18 +15,10 @@ export class Collector implements ExtentSink {
   }
 
   data(block: number, offset: number, length: number): void {
-    let at = block
-    let within = offset
-    for (let left = length; left > 0;) {
-      const start = this.#medium.byteOf(at) + within
-      const part = Math.min(left, windowBytes - start)
-      this.#into.set(this.#medium.bytesOf(at).subarray(start, start + part), this.#length)
-      this.#length += part
-      left -= part
-      // Whatever is left begins the next window.
-      at = ((at | windowBlockMask) >>> 0) + 1
-      within = 0
-    }
+    // A load would have zeros take the place of a bad block. Where a page has no place of its own, as on devdax, it
+    // would even end the session.
+    this.#medium.copyOut(block, offset, length, this.#into, this.#length)
+    this.#length += length
   }
 
   hole(length: number): void {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
-import { hearOfBadBlocks } from '../fs/bad-blocks.js'
 import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
@@ -216,7 +215,7 @@ function assemble(
       const all = [...devices.devices, ...further.devices]
       const added = addedSegments(superblock, next)
       refuseBadPlaces(next, badBlocks, namesOf(next, all), { added: superblock.segments.length })
-      hearOfBadBlocks(medium)
+      medium.noteBadBlocks()
       description = devices.extend(description, 'read-write', further, gains)
       medium.follow(description)
       try {

@@ -6,8 +6,6 @@
  * Once a call has ended in its midst, because the device did not take a store or gave none of what was asked for, what
  * it held is not let go of: all calls fail from then on, and closing leaves the rest to recovery.
  */
-import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
-import { noteBadBlocks } from '../fs/bad-metadata.js'
 import type { Engine } from '../fs/engine.js'
 import type { EngineSetting } from '../fs/engine-setting.js'
 import { EBADF, EIO } from '../fs/errno.js'
@@ -44,8 +42,8 @@ export class Session {
     this.#opened = opened
     this.medium = new MappedMedium(opened.description)
     this.engine = opened.volume.engine(0, setting)
-    const { geometry, isReadOnly } = opened.volume.setting
-    noteBadBlocks(this.medium, new BadBlocks(opened.volume.state.words), geometry, isReadOnly)
+    // The engine's medium hears of each as well, lists it, and decides.
+    this.medium.onBadBlock = () => true
     this.walk = new PathWalk(this.engine, this.medium)
     this.buffer = createTransferBuffer('pmfs2 api', mostBytesPerWrite)
     this.writeRequest = new WriteRequest(this.buffer)
@@ -145,7 +143,7 @@ export class Session {
     releaseTransferBuffer(this.buffer)
     this.#clock.release()
     try {
-      hearOfBadBlocks(this.medium)
+      this.medium.noteBadBlocks()
       this.medium.release()
     } finally {
       this.#opened.close()

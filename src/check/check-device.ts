@@ -3,7 +3,7 @@
  * fsck of devices, as the command line wants it. Nothing is written: where transactions are in flight, they are undone
  * on a private copy-on-write view, and that is what is checked, since it is what the next mount will see.
  */
-import { type BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
+import type { BadBlocks } from '../fs/bad-blocks.js'
 import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
 import { recover } from '../fs/recovery.js'
@@ -81,7 +81,7 @@ function checkOpened(devices: DeviceSet, options: DeviceCheckOptions): DeviceChe
 /** @returns how many transactions are in flight, -1 where the log is damaged */
 function lookIntoLanes(medium: MappedMedium, bad: BadBlocks): number {
   const { superblock } = readSuperblock(medium)
-  hearOfBadBlocks(medium)
+  medium.noteBadBlocks()
   const view = new VolumeView(medium, superblock, bad)
   // What there is then to tell, the check tells.
   if (view.geometryProblems().length > 0 || !checkFixedAreas(view, new Report())) return 0
@@ -103,7 +103,7 @@ function check(
 ): DeviceCheck {
   const report = new Report(options.mostPerKind)
   const { superblock } = readSuperblock(medium)
-  hearOfBadBlocks(medium)
+  medium.noteBadBlocks()
   const result = checkVolume(medium, superblock, report, options.progress, bad)
   return {
     problems: report.lines(),

@@ -2,7 +2,7 @@
 /** Opens and maps devices for the time of a look at them. */
 import { smallestVolumeBlocks } from '../../layout/geometry.js'
 import { VolumeError } from '../fs/volume-error.js'
-import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
+import { BadBlocks } from '../fs/bad-blocks.js'
 import { openFound } from '../api/volume-devices.js'
 import { BadBlockError } from '../pmem/bad-block-error.js'
 import { DeviceError, type OpenOptions, type WindowMode } from '../pmem/device.js'
@@ -48,10 +48,10 @@ export function withMedium<Result>(
     const medium = new MappedMedium(description)
     const bad = new BadBlocks()
     for (const { first, count } of devices.badBlocks) bad.add(first, count)
-    medium.onBadBlock = (block) => bad.add(block)
+    medium.onBadBlock = (block) => bad.add(block) !== 'full'
     try {
       const result = work(medium, bad)
-      hearOfBadBlocks(medium)
+      medium.noteBadBlocks()
       return result
     } finally {
       // Throws where the device has failed: whatever else was found then came of that.

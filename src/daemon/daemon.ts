@@ -108,8 +108,10 @@ async function serveAndClose(
       options: request.options,
       tell: say,
     })
-    opened.volume.onDamage = (what) => {
+    opened.volume.onDamage = (what, bad) => {
       say(`damage met: ${what}`)
+      // As in ext4, a file whose contents cannot be read is no reason to stop writing others.
+      if (bad?.isOfContents === true) return
       if (request.options.onErrors === 'remount-ro') mode.forceReadOnly()
     }
     // No worker has been told to serve yet; and a mount that did not come about leaves no mark of one.
@@ -163,7 +165,7 @@ function startWorkers(
     options: { ...request.options, overRing: false },
     pollMicroseconds: request.pollMicroseconds,
   }
-  return new Workers(plan, common, (what) => opened.volume.noteDamage(what, Date.now()))
+  return new Workers(plan, common, (what, bad) => opened.volume.noteDamage(what, Date.now(), bad))
 }
 
 /** The kernel is attached last: from then on programs wait for what can no longer fail. */

@@ -3,6 +3,7 @@
 import type { ChannelEnd, StopPlace } from '../fuse/channel.js'
 import type { ServerOptions } from '../fuse/server.js'
 import type { DamageListener } from '../fs/damage.js'
+import type { BadPlace } from '../fs/volume-error.js'
 import type { ForgetReceiver } from '../fuse/forget-queue.js'
 import type { FileMemory, FileSystem } from '../fuse/file-system.js'
 import type { Mapping } from '../native/index.js'
@@ -76,7 +77,7 @@ export type WorkerMessage =
   /** It has been told to pause, and waits for an order. */
   | { readonly type: 'paused' }
   /** A call has met damage, in a place of which this worker has not told yet. */
-  | { readonly type: 'damage'; readonly what: string }
+  | { readonly type: 'damage'; readonly what: string; readonly bad: BadPlace | undefined }
   | { readonly type: 'ended'; readonly end: ChannelEnd }
   /** It cannot go on, and no defect is to blame: the device failed, or the system refuses what is needed. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }

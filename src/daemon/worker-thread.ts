@@ -58,7 +58,7 @@ export class WorkerThread {
           becomeReady()
         } else if (message.type === 'live') becomeLive()
         else if (message.type === 'paused') this.#notePause()
-        else if (message.type === 'damage') this.#stopIfThrows(() => onDamage(message.what))
+        else if (message.type === 'damage') this.#stopIfThrows(() => onDamage(message.what, message.bad))
         else if (message.type === 'failed') reject(new DeviceError(message.code, message.message))
         else inOrder = true
       })

@@ -49,8 +49,8 @@ async function prepare(setting: WorkerSetting): Promise<void> {
 /** The main thread records it; to hear of each place once will do. */
 function tellDamage(): DamageListener {
   const places = new DamagedPlaces()
-  return (what) => {
-    if (places.add(what)) tell({ type: 'damage', what })
+  return (what, bad) => {
+    if (places.add(what, bad)) tell({ type: 'damage', what, bad })
   }
 }
 

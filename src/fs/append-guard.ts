@@ -15,6 +15,7 @@ import type { WriteRequest } from './write-request.js'
 export class AppendGuard {
   readonly #medium: Medium
   readonly #map: BlockMap
+  readonly #kept = new Uint8Array(blockBytes)
 
   constructor(medium: Medium, map: BlockMap) {
     this.#medium = medium
@@ -43,6 +44,8 @@ export class AppendGuard {
 
   /** Bytes `first` to `end` of the block; those of the write begin at byte `at`. */
   #restoreBlock(block: number, first: number, end: number, from: TransferBuffer, at: number): boolean {
+    // A load of a bad block would leave zeros in its place, or fail a device that has no room for them (devdax).
+    if (end > first) this.#medium.copyOut(block, first, end - first, this.#kept, 0)
     const shift = at - first
     // The kernel writes back whole pages, of which the size may cut off the last word.
     const rest = (first | at) % 4 === 0 && end > first ? end & ~3 : first

@@ -77,8 +77,8 @@ export class BadBlocks {
     }
   }
 
-  /** Any thread may add any number at any time. @returns false where the list is full, and the run is not on it */
-  add(first: number, count = 1): boolean {
+  /** Any thread may add any number at any time. @returns 'full' where the run is not on the list */
+  add(first: number, count = 1): 'added' | 'known' | 'full' {
     const words = this.#words
     // Held for a few stores to memory, so nobody sleeps on it.
     while (Atomics.compareExchange(words, BAD_LOCK, 0, 1) !== 0);
@@ -93,7 +93,8 @@ export class BadBlocks {
       Atomics.add(words, TABLE_EPOCH, 1)
     }
     Atomics.store(words, BAD_LOCK, 0)
-    return isKnown || hasRoom
+    if (isKnown) return 'known'
+    return hasRoom ? 'added' : 'full'
   }
 
   #holdsRun(first: number, count: number): boolean {
@@ -133,18 +134,18 @@ export function hearOfBadBlocks(medium: Medium): BadBlockError | null {
  * @throws BadBlockError where it needs a block that was known to be bad; whatever else it throws
  */
 export function despiteBadBlocks<Result>(
-  medium: Pick<Medium, 'badBlocksMet'>,
+  medium: Pick<Medium, 'badBlocksHeard'>,
   work: () => Result,
   onFound?: () => void,
 ): Result {
-  for (let met = -1; ;) {
+  for (let heard = -1; ;) {
     try {
       return work()
     } catch (error) {
       if (!(error instanceof BadBlockError)) throw error
       onFound?.()
-      if (medium.badBlocksMet === met) throw error
-      met = medium.badBlocksMet
+      if (medium.badBlocksHeard === heard) throw error
+      heard = medium.badBlocksHeard
     }
   }
 }

@@ -5,7 +5,7 @@
  * who needs what lies there.
  */
 import { headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
-import { badBlockText } from '../pmem/bad-block-error.js'
+import { BadBlockError, badBlockText } from '../pmem/bad-block-error.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BadBlocks } from './bad-blocks.js'
@@ -142,13 +142,24 @@ export function namesOf(
 }
 
 /** Has the medium note bad blocks that are found from now on, as long as the rest can be served without them. */
-export function noteBadBlocks(medium: Medium, bad: BadBlocks, geometry: Geometry, readOnly: boolean): void {
+export function listenForBadBlocks(
+  medium: Medium,
+  bad: BadBlocks,
+  geometry: Geometry,
+  readOnly: boolean,
+): void {
   const area = new DataArea(geometry)
   const { laneStart, laneCount } = geometry
-  medium.onBadBlock = (block) => {
+  medium.onBadBlock = (block, isLoaded) => {
     const isOfLog = block >= laneStart && block < laneStart + laneCount * laneBlocks
     const canDoWithout = area.holdsRun(block, 1) || (readOnly && block !== rootsBlock && !isOfLog)
-    return canDoWithout && bad.add(block)
+    if (!canDoWithout) return false
+    const outcome = bad.add(block)
+    if (outcome === 'added') {
+      const path = medium.pathAt(block) ?? 'the device'
+      medium.unreported.push(new BadBlockError(block, path, byteOfBlock(geometry, block), isLoaded))
+    }
+    return outcome !== 'full'
   }
 }
 

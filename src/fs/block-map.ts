@@ -55,6 +55,13 @@ export class BlockMap {
     return block
   }
 
+  /** The same in the map of a file. */
+  lookupContents(root: number, height: number, index: number): number {
+    const block = this.lookupUnread(root, height, index)
+    if (block !== 0) this.#area.checkContents(block, 1)
+    return block
+  }
+
   /** The same of a block that is not looked at: it may be bad. */
   lookupUnread(root: number, height: number, index: number): number {
     if (!covers(height, index)) return 0
@@ -88,7 +95,7 @@ export class BlockMap {
    */
   run(root: number, height: number, index: number, want: number): number {
     const length = this.runUnread(root, height, index, want)
-    if (this.runStart !== 0) this.#area.checkRun(this.runStart, length)
+    if (this.runStart !== 0) this.#area.checkContents(this.runStart, length)
     return length
   }
 
@@ -194,7 +201,7 @@ export class BlockMap {
    */
   saveUnwritten(tx: Transaction, root: number, height: number, index: number, count: number): void {
     const node = this.#lowestNode(root, height, index)
-    this.#area.checkRun(this.#medium.load32(node, flagsWord(index) - 1), count)
+    this.#area.checkContents(this.#medium.load32(node, flagsWord(index) - 1), count)
     tx.saveFlags(node, flagsWord(index), count)
   }
 

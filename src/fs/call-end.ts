@@ -11,7 +11,7 @@ import { EIO, EUCLEAN } from './errno.js'
 import type { Locks } from './locks.js'
 import type { SharedState } from './shared-state.js'
 import type { Transaction } from './transaction.js'
-import { VolumeError } from './volume-error.js'
+import { type BadPlace, VolumeError } from './volume-error.js'
 
 export class CallEnd {
   readonly #medium: Medium
@@ -54,12 +54,12 @@ export class CallEnd {
   }
 
   /** The same when the call is over. */
-  readonly #tell: DamageListener = (what) => {
+  readonly #tell: DamageListener = (what, bad) => {
     this.#orFail(() => {
       // The zeros that a failed device yields look like damage.
-      const found = hearOfBadBlocks(this.#medium)
-      this.#count(what)
-      if (found !== null) this.#tellFound(found)
+      this.#medium.noteBadBlocks()
+      this.#count(what, bad)
+      this.#reportFound()
     })
   }
 
@@ -69,8 +69,8 @@ export class CallEnd {
    */
   attend(): number {
     return this.#orFail(() => {
-      const found = hearOfBadBlocks(this.#medium)
-      if (found !== null) this.#tellFound(found)
+      this.#medium.noteBadBlocks()
+      this.#reportFound()
       return this.#medium.badBlocksMet
     })
   }
@@ -91,21 +91,29 @@ export class CallEnd {
       this.#locks.unlockInodes()
       if (found !== null) {
         this.#notes.clear()
-        this.#tellFound(found, number)
+        this.#reportFound(number, found.block)
         return -EIO
       }
-      this.#tell(placeOf(number, error.message))
+      this.#tell(placeOf(number, error.message), error instanceof VolumeError ? error.bad : undefined)
       return error instanceof VolumeError && error.code === 'bad-block' ? -EIO : -EUCLEAN
     })
   }
 
-  #tellFound(found: BadBlockError, number = 0): void {
-    this.#count(placeOf(number, found.message))
+  /**
+   * Reports the bad blocks of which this thread was the first to hear. Others report theirs.
+   * @param number the inode for which a call needed `block`
+   */
+  #reportFound(number = 0, block = -1): void {
+    for (const found of this.#medium.unreported.splice(0)) {
+      const what = found.block === block ? placeOf(number, found.message) : found.message
+      // JavaScript loads no contents of files.
+      this.#count(what, { block: found.block, isOfContents: !found.isLoaded })
+    }
   }
 
-  #count(what: string): void {
+  #count(what: string, bad?: BadPlace): void {
     this.#state.countDamage()
-    this.#onDamage(what)
+    this.#onDamage(what, bad)
   }
 
   /** Does what must not throw. If it does, the volume has failed: nobody goes on with what is left behind. */

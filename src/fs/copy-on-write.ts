@@ -32,6 +32,8 @@ export class CopyOnWrite implements Overwriting {
   /** Runs of fresh blocks, as pairs of first block and count, for the blocks that are replaced, in their order. */
   readonly #runs = new Uint32Array(2 * mostBlocksPerWrite)
   #runCount = 0
+  /** What the undo log is about to keep. */
+  readonly #kept = new Uint8Array(mostLoggedBytes)
 
   constructor(medium: Medium, map: BlockMap, allocator: Allocator, tx: Transaction) {
     this.#medium = medium
@@ -70,6 +72,8 @@ export class CopyOnWrite implements Overwriting {
         const start = Math.max(0, within - (at + n) * blockBytes)
         const end = Math.min(blockBytes, within + length - (at + n) * blockBytes)
         const word = start >>> 2
+        // A load of a bad block would leave zeros in its place, or fail a device that has no room for them (devdax).
+        this.#medium.copyOut(first + n, start, end - start, this.#kept, 0)
         this.#tx.saveWords(first + n, word, ((end + 3) >>> 2) - word)
         isSealed = false
       }
@@ -143,11 +147,11 @@ export class CopyOnWrite implements Overwriting {
     const { root, height } = inode
     const end = (within + length) & (blockBytes - 1)
     if (at === 0 && within > 0) {
-      const old = this.#map.lookup(root, height, index)
+      const old = this.#map.lookupContents(root, height, index)
       this.#medium.copyWithin(this.#runs[0]!, 0, old, 0, within)
     }
     if (at + count === blocks && end > 0) {
-      const old = this.#map.lookup(root, height, index + blocks - 1)
+      const old = this.#map.lookupContents(root, height, index + blocks - 1)
       const last = 2 * (this.#runCount - 1)
       const fresh = this.#runs[last]! + this.#runs[last + 1]! - 1
       this.#medium.copyWithin(fresh, end, old, end, blockBytes - end)

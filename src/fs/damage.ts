@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Reports the damage that calls meet: each place once, and a limited number of places. */
+import type { BadPlace } from './volume-error.js'
 
 /**
  * Receives a description of damage that names the place. It is called between transactions, or after one was taken
  * back. It must neither throw nor call the engine. The same place may be reported any number of times.
+ * @param bad the bad block that is all the damage
  */
-export type DamageListener = (what: string) => void
+export type DamageListener = (what: string, bad?: BadPlace) => void
 
 /** @param inode that the call was about, 0 for none; a block number alone does not tell which file is concerned */
 export function placeOf(inode: number, what: string): string {
@@ -15,18 +17,29 @@ export function placeOf(inode: number, what: string): string {
 /** Places that are reported at most, so that a ruined volume fills neither the log nor the memory. */
 export const mostDamagedPlaces = 64
 
-export class DamagedPlaces {
-  readonly #places = new Set<string>()
+/** Of these, bad blocks of contents: damage of metadata, which may make a mount read-only, is heard of later, too. */
+export const mostBadContents = mostDamagedPlaces / 2
 
-  /** @returns whether the place is new, and within {@link mostDamagedPlaces} */
-  add(what: string): boolean {
-    if (this.isFull || this.#places.has(what)) return false
-    this.#places.add(what)
+export class DamagedPlaces {
+  readonly #places = new Map<string, string>()
+  #contents = 0
+
+  /**
+   * A bad block is one place, whichever calls need it; two if it was taken for contents first.
+   * @returns whether the place is new, and within {@link mostDamagedPlaces}
+   */
+  add(what: string, bad?: BadPlace): boolean {
+    const isOfContents = bad?.isOfContents === true
+    const place = bad === undefined ? what : `${isOfContents ? 'contents' : 'metadata'} in block ${bad.block}`
+    if (this.isFull || this.#places.has(place) || (isOfContents && this.#contents >= mostBadContents))
+      return false
+    this.#places.set(place, what)
+    if (isOfContents) this.#contents++
     return true
   }
 
   get all(): readonly string[] {
-    return [...this.#places]
+    return [...this.#places.values()]
   }
 
   /** What is met from now on is counted, and not told. */

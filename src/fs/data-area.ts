@@ -53,12 +53,13 @@ export class DataArea {
   /** @throws VolumeError where the block may not hold data, or cannot be read */
   check(block: number): void {
     this.checkPlace(block)
-    if (!this.#bad.isEmpty) this.#refuseBad(block, 1)
+    if (!this.#bad.isEmpty) this.#refuseBad(block, 1, false)
   }
 
-  checkRun(first: number, count: number): void {
+  /** The same of blocks that hold contents of a file. */
+  checkContents(first: number, count: number): void {
     this.checkPlaces(first, count)
-    if (!this.#bad.isEmpty) this.#refuseBad(first, count)
+    if (!this.#bad.isEmpty) this.#refuseBad(first, count, true)
   }
 
   /** As {@link check}, of a block that is not looked at, such as one that is freed: it may be bad. */
@@ -66,7 +67,7 @@ export class DataArea {
     if (!this.#isPlace(block)) damaged(`block ${block} is named as data`)
   }
 
-  /** As {@link checkRun}, likewise. */
+  /** As {@link checkContents}, likewise. */
   checkPlaces(first: number, count: number): void {
     if (!this.holdsRun(first, count)) damaged(`blocks ${first} to ${first + count - 1} are named as data`)
   }
@@ -77,11 +78,12 @@ export class DataArea {
     )
   }
 
-  #refuseBad(first: number, count: number): void {
+  #refuseBad(first: number, count: number, isOfContents: boolean): void {
     const block = this.#bad.firstIn(first, count)
     if (block < 0) return
     badBlock(
       badBlockText(block, this.#medium?.pathAt(block) ?? 'the device', byteOfBlock(this.#geometry, block)),
+      { block, isOfContents },
     )
   }
 

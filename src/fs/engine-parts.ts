@@ -4,7 +4,7 @@ import type { Medium } from '../pmem/medium.js'
 import { Acls } from './acls.js'
 import { Allocator } from './allocator.js'
 import { BadBlocks } from './bad-blocks.js'
-import { noteBadBlocks } from './bad-metadata.js'
+import { listenForBadBlocks } from './bad-metadata.js'
 import { BlockMap } from './block-map.js'
 import { CallEnd } from './call-end.js'
 import { CheckedLocks } from './checked-locks.js'
@@ -81,7 +81,7 @@ export class EngineParts {
     const { clock, notes } = this
     const medium = setting.isReadOnly ? new ReadOnlyMedium(whole) : whole
     const bad = new BadBlocks(state.words)
-    noteBadBlocks(whole, bad, geometry, setting.isReadOnly)
+    listenForBadBlocks(whole, bad, geometry, setting.isReadOnly)
     const area = new DataArea(geometry, bad, whole)
     const map = new BlockMap(medium, area)
     const locks = setting.isChecked ? new CheckedLocks(state, worker) : new Locks(state, worker)
@@ -97,7 +97,7 @@ export class EngineParts {
     this.locks = locks
     this.allocator = allocator
     this.tx = tx
-    this.end = new CallEnd(medium, state, locks, tx, notes, onDamage)
+    this.end = new CallEnd(whole, state, locks, tx, notes, onDamage)
     this.superblock = new OpenSuperblock(medium, state, locks)
     this.damage = new KnownDamage(state, this.superblock)
     this.space = new Space(state)

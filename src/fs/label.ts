@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The name of a volume, which may change while the volume is in use. */
 import { labelBytes, superblock as layout } from '../../layout/superblock.js'
-import { hearOfBadBlocks } from './bad-blocks.js'
 import type { EngineParts } from './engine-parts.js'
 import { EINVAL, EROFS } from './errno.js'
 
@@ -32,7 +31,7 @@ export class Label {
     if (setting.isReadOnly) return -EROFS
     try {
       // What a failed device has yielded must not be written to it.
-      hearOfBadBlocks(medium)
+      medium.noteBadBlocks()
       superblock.write(({ bytes }) => {
         bytes.fill(0, start, start + labelBytes)
         bytes.set(label, start)

@@ -85,6 +85,10 @@ export class ReadOnlyMedium extends Medium {
     this.#medium.noteBadBlocks()
   }
 
+  override get badBlocksHeard(): number {
+    return this.#medium.badBlocksHeard
+  }
+
   override get badBlocksMet(): number {
     return this.#medium.badBlocksMet
   }

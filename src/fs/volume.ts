@@ -14,7 +14,7 @@ import { BadBlocks, despiteBadBlocks, hearOfBadBlocks } from './bad-blocks.js'
 import {
   badBlockName,
   badBlockNotices,
-  noteBadBlocks,
+  listenForBadBlocks,
   refuseBadMetadata,
   refuseBadPlaces,
   tooManyBadRuns,
@@ -41,7 +41,7 @@ import { SharedState } from './shared-state.js'
 import { writeHeaders } from './device-header.js'
 import { type Superblock, type SuperblockReading, levelCopies, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
-import { VolumeError } from './volume-error.js'
+import { type BadPlace, VolumeError } from './volume-error.js'
 import { VolumeUsage } from './volume-usage.js'
 
 const at = layout.word
@@ -126,7 +126,7 @@ export class Volume {
     const known = options.badBlocks ?? []
     const found = new BadBlocks()
     // What a look at all of it meets is told in one line below.
-    medium.onBadBlock = (block) => found.add(block)
+    medium.onBadBlock = (block) => found.add(block) !== 'full'
     const { superblock, damage, readOnly } = readDespiteBadBlocks(medium, found)
     if (readOnly && !options.readOnly) {
       throw new VolumeError('feature', onlyReadOnly)
@@ -138,7 +138,7 @@ export class Volume {
     const state = SharedState.create(geometry.blockCount, geometry.laneCount)
     const bad = new BadBlocks(state.words)
     for (const { first, count } of [...known, ...found.runs]) bad.add(first, count)
-    medium.onBadBlock = (block) => found.add(block) && bad.add(block)
+    medium.onBadBlock = (block) => found.add(block) !== 'full' && bad.add(block) !== 'full'
     try {
       if (!options.readOnly) levelCopies(medium, superblock)
       const undone = recover(medium, geometry, options.readOnly, bad, refuse)
@@ -151,6 +151,9 @@ export class Volume {
       verify(engine, medium)
       if (!options.readOnly) volume.#mend(engine.upkeep, notices)
       if (options.unmarked !== true) volume.markMounted(options.now)
+      // What opening has met no worker will be the first to hear of.
+      const met = medium.unreported.splice(0).map(({ block }) => ({ first: block, count: 1 }))
+      notices.push(...badBlockNotices(mergeRuns([...found.runs, ...met]), medium))
       return volume
     } catch (error) {
       state.release()
@@ -207,7 +210,7 @@ export class Volume {
 
   /** An engine for this thread. No other thread may use the same worker number at the same time. */
   engine(worker: number, setting = this.setting): Engine {
-    const onDamage = (what: string): void => this.noteDamage(what, Date.now())
+    const onDamage: DamageListener = (what, bad) => this.noteDamage(what, Date.now(), bad)
     return new Engine(new EngineParts(this.#medium, this.state, setting, worker, onDamage))
   }
 
@@ -293,7 +296,7 @@ export class Volume {
   checkWritable(): void {
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
-    hearOfBadBlocks(this.#medium)
+    this.#medium.noteBadBlocks()
     refuseBadMetadata(superblock, mergeRuns(this.#bad.runs), this.#medium, false)
   }
 
@@ -312,7 +315,7 @@ export class Volume {
     const { superblock, readOnly } = readSuperblock(this.#medium)
     if (readOnly) throw new VolumeError('feature', onlyReadOnly)
     const refuse = (): void => refuseBadMetadata(superblock, mergeRuns(this.#bad.runs), this.#medium, false)
-    hearOfBadBlocks(this.#medium)
+    this.#medium.noteBadBlocks()
     refuse()
     levelCopies(this.#medium, superblock)
     this.#superblock.load(superblock)
@@ -342,15 +345,15 @@ export class Volume {
     const next = planGrowth(superblock, gains)
     const { geometry } = next
     refuseBadPlaces(next, badBlocks, this.#medium, { added: superblock.segments.length })
-    hearOfBadBlocks(this.#medium)
+    this.#medium.noteBadBlocks()
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
     const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
     const bad = new BadBlocks(state.words)
-    if (!badBlocks.every(({ first, count }) => bad.add(first, count))) {
+    if (badBlocks.some(({ first, count }) => bad.add(first, count) === 'full')) {
       state.release()
       throw tooManyBadRuns()
     }
-    noteBadBlocks(this.#medium, bad, geometry, false)
+    listenForBadBlocks(this.#medium, bad, geometry, false)
     try {
       storeGrowth(this.#medium, superblock, gains, now, (change) => this.#superblock.write(change))
     } catch (error) {
@@ -386,22 +389,27 @@ export class Volume {
    * Damage was met, by an engine of this thread or of another: a new place is told, and recorded on the medium before
    * this returns. While the volume is read-only, the record waits until it is writable. Only the thread that opened the
    * volume may call it.
-   * @param now ms since 1970
+   * @param now ms since 1970 @param bad as {@link DamageListener} has it
    * @throws DeviceError where the device has failed, with nothing recorded; DeviceError, PmemError where it fails now
    */
-  noteDamage(what: string, now: number): void {
+  noteDamage(what: string, now: number, bad?: BadPlace): void {
     // A record of what came of the failure must not reach the device; the fence alone would come after the first copy.
-    const found = hearOfBadBlocks(this.#medium)
+    this.#medium.noteBadBlocks()
+    this.#noteOne(what, now, bad)
+    for (const { block, message, isLoaded } of this.#medium.unreported.splice(0))
+      this.#noteOne(message, now, { block, isOfContents: !isLoaded })
+  }
+
+  #noteOne(what: string, now: number, bad: BadPlace | undefined): void {
     this.lastDamage = what
-    if (!this.#places.add(what)) return
+    if (!this.#places.add(what, bad)) return
     const record = (superblock: Superblock): void => this.#record(superblock, what, now)
     if (this.#marked) this.#superblock.write(record)
     else this.#superblock.use(record)
     if (!this.#marked && this.#isReadOnly) this.#unrecorded.push({ what, now })
-    this.onDamage(what)
+    this.onDamage(what, bad)
     if (this.#places.isFull)
-      this.onDamage(`in ${mostDamagedPlaces} places so far; further ones are counted, and not told`)
-    if (found !== null) this.noteDamage(found.message, now)
+      this.onDamage(`in ${mostDamagedPlaces} places so far; further ones are counted, and not told`, bad)
   }
 
   /** Blocks of the medium that are known to be bad by now. */
@@ -430,10 +438,10 @@ function readDespiteBadBlocks(medium: Medium, found: BadBlocks): SuperblockReadi
     const reading = readSuperblock(medium)
     // All of them, as what is found to be bad later ends the mount.
     wordsOfBlock(medium, rootsBlock)
-    hearOfBadBlocks(medium)
+    medium.noteBadBlocks()
     return reading
   } catch (error) {
-    hearOfBadBlocks(medium)
+    medium.noteBadBlocks()
     if (!(error instanceof VolumeError) || found.isEmpty) throw error
     const names = found.runs.map(({ first }) => badBlockName({ segments: [] }, first, medium))
     throw new VolumeError('bad-block', `${error.message} (${names.join('; ')})`)

@@ -12,7 +12,7 @@
  * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from
  * another one. What gives space back comes among them.
  */
-import { EAGAIN, EHWPOISON, EINTR, EIO, EPROTO } from '../fs/errno.js'
+import { EAGAIN, EHWPOISON, EINTR, EPROTO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
 import { exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
@@ -190,20 +190,10 @@ export class DevfuseChannel implements Channel, Patience, PlacedReplies {
   #exchange(timeoutMs: number): number {
     const { words, mapping } = this.#buffer
     words[block.timeoutMs] = timeoutMs
-    for (;;) {
-      const received = native.exchange(mapping, 0)
-      if (received !== -EHWPOISON) return received
-      if (this.#handler.attend()) this.#failReply()
-    }
-  }
-
-  /** The reply that is ready may have come of zeros. */
-  #failReply(): void {
-    const { words } = this.#buffer
-    words[block.reply + replyHeader.len] = fuse_out_header.lengthBytes
-    words[block.reply + replyHeader.error] = -EIO
-    words[block.replyBytes] = fuse_out_header.lengthBytes
-    words[block.pieceCount] = 0
+    let received: number
+    while ((received = native.exchange(mapping, 0)) === -EHWPOISON)
+      this.#describeReply(this.#handler.reconsider())
+    return received
   }
 
   #useSlot(slot: number): void {

@@ -93,9 +93,25 @@ export class DirectoryReply implements DirectorySink {
           words[at] = 0
         }
       }
-      at += fuse_entry_out.lengthWords
-      at += fuse_dirent.lengthWords + ((words[at + dirent.namelen]! + 7) & ~7) / 4
+      at = this.#next(at)
     }
+  }
+
+  /** The kernel does not get it: gives back the references that it holds. */
+  takeBack(): void {
+    if (!this.#plus) return
+    const { words } = this.buffer
+    for (let at = 0; at < this.bytes >>> 2;) {
+      if (words[at] !== 0) this.#files.forget(words[at]!, 1)
+      at = this.#next(at)
+    }
+    this.bytes = 0
+  }
+
+  /** Where the entry after the one at a word of a listing with attributes begins. */
+  #next(at: number): number {
+    const name = at + fuse_entry_out.lengthWords
+    return name + fuse_dirent.lengthWords + ((this.buffer.words[name + dirent.namelen]! + 7) & ~7) / 4
   }
 
   release(): void {

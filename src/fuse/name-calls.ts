@@ -156,6 +156,11 @@ export class NameCalls {
     return 0
   }
 
+  /** The kernel does not get the last listing. */
+  takeBackListing(): void {
+    this.#listing.takeBack()
+  }
+
   #rename(newDirectoryWord: number, flags: number): number {
     const message = this.#message
     const next = message.name(this.#name, 0)

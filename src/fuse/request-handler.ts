@@ -3,7 +3,6 @@
  * What a channel serves the requests with that it has put into its memory: their message, the zeros of replies, and a
  * server, which another one may replace after a pause.
  */
-import { EIO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
 import { STOP } from '../native/index.js'
 import { attention } from '../pmem/medium-failure.js'
@@ -46,6 +45,9 @@ export class RequestHandler {
   #concerns = 0
   /** What that was when the last request was begun. */
   concernsBefore = 0
+  /** Of the request whose reply is ready. */
+  #opcode = 0
+  #result = 0
   /** Handles requests and prints them; null where nothing is to be printed. */
   #traced: ReturnType<typeof traced>
 
@@ -89,11 +91,11 @@ export class RequestHandler {
     this.#files.clock.set(words[at]!, words[at + 1]!, words[at + 2]!)
   }
 
-  /** Serves the request in the message. @returns as Server.handle; -EIO where it may have loaded zeros */
+  /** Serves the request in the message. @returns as Server.handle, or as Server.mend where it may have loaded zeros */
   handle(): number {
     this.setClock()
     // What was found before this call is not its concern.
-    if (attention() !== this.#buffer.words[this.#block.attended]) this.attend()
+    if (attention() !== this.#buffer.words[this.#block.attended]) this.#attend()
     const before = this.#concerns
     const result = this.#traced === null ? this.#server.handle() : this.#traced.handle()
     this.concernsBefore = before
@@ -110,10 +112,19 @@ export class RequestHandler {
   }
 
   /**
+   * The helper has not sent the reply that is ready, as something was found to be bad meanwhile.
+   * @returns what the request's result is now
+   */
+  reconsider(): number {
+    if (this.#attend()) this.#result = this.#server.mend(this.#opcode, this.#result)
+    return this.#result
+  }
+
+  /**
    * Has the file system hear of what has failed or was found to be bad.
    * @returns whether a reply that is ready may have come of it
    */
-  attend(): boolean {
+  #attend(): boolean {
     const before = this.#concerns
     // What comes meanwhile is heard of next time.
     this.#buffer.words[this.#block.attended] = attention()
@@ -123,8 +134,13 @@ export class RequestHandler {
 
   /** Other requests may have been served within the call. */
   #unlessSpoilt(result: number, before: number): number {
-    if (attention() !== this.#buffer.words[this.#block.attended]) this.attend()
-    return this.#concerns === before || result === NO_REPLY || result === putOff ? result : -EIO
+    // The reply may take the place of the request.
+    this.#opcode = this.message.opcode
+    this.#result = result
+    if (attention() !== this.#buffer.words[this.#block.attended]) this.#attend()
+    if (this.#concerns !== before && result !== NO_REPLY && result !== putOff)
+      this.#result = this.#server.mend(this.#opcode, result)
+    return this.#result
   }
 
   /** What serves from now on. */

@@ -20,6 +20,7 @@ import type { Patience } from './patience.js'
 import * as fuse from './protocol.js'
 import { Replies } from './replies.js'
 import { CUT_SHORT, Retry, type Servant, lacksSpace } from './retry.js'
+import { SpoiltReply } from './spoilt-reply.js'
 import type { Statistics } from './statistics.js'
 import { TrimCall } from './trim-call.js'
 import { XattrCalls } from './xattr-calls.js'
@@ -64,6 +65,7 @@ export class Server implements Servant {
   readonly #data: DataCalls
   readonly #ioctls: IoctlCalls
   readonly #xattrs: XattrCalls | null
+  readonly #spoilt: SpoiltReply
 
   constructor(
     files: FileSystem,
@@ -88,6 +90,7 @@ export class Server implements Servant {
     this.#ioctls = new IoctlCalls(files, message, replies, notices)
     const { xattrs } = files
     this.#xattrs = options.xattrs && xattrs !== null ? new XattrCalls(files, xattrs, message) : null
+    this.#spoilt = new SpoiltReply(files, message, replies, this.#names, notices)
   }
 
   /** Serves the request in the message; the file system's clock has been set. */
@@ -105,6 +108,14 @@ export class Server implements Servant {
     const reply = this.#replyWith(opcode, call)
     // Space may have come back since the call found none.
     return lacksSpace(reply) ? this.#serveAgain(opcode, reply, this.#files.space.freed - 1) : reply
+  }
+
+  /**
+   * A reply that is ready may have come of zeros. @param opcode of its request, which the reply may have taken the
+   * place of @param result as {@link handle} gave it @returns the result that stands: the same, or -EIO
+   */
+  mend(opcode: number, result: number): number {
+    return this.#spoilt.mend(opcode, result)
   }
 
   #replyWith(opcode: number, call: LongCall): number {

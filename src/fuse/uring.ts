@@ -10,7 +10,7 @@
  *     16 KiB      headers, one per entry
  *     then        payloads, one per entry: names and data, in the end the reply
  */
-import { EAGAIN, EHWPOISON, EIO } from '../fs/errno.js'
+import { EAGAIN, EHWPOISON } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
 import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
@@ -139,26 +139,18 @@ export class UringChannel implements Channel, Patience, PlacedReplies {
 
   /** Hands in the reply, and takes the next request. @returns its entry, or as the native call does */
   #exchange(): number {
-    for (;;) {
-      const entry = native.exchangeRing(this.#ring)
-      if (entry !== -EHWPOISON) return entry
-      if (this.#handler.attend()) this.#failReply()
-    }
+    let entry: number
+    while ((entry = native.exchangeRing(this.#ring)) === -EHWPOISON) this.#reconsider()
+    return entry
   }
 
   /** Hands in the reply, and waits for nothing. */
   #submit(): void {
-    while (native.submitRing(this.#ring) === -EHWPOISON) if (this.#handler.attend()) this.#failReply()
+    while (native.submitRing(this.#ring) === -EHWPOISON) this.#reconsider()
   }
 
-  /** The reply that is ready may have come of zeros. */
-  #failReply(): void {
-    const { words } = this.#buffer
-    const header = (headerBytes + words[block.replyEntry]! * RING_HEADER_BYTES) >>> 2
-    words[header + replyHeader.len] = fuse_out_header.lengthBytes
-    words[header + replyHeader.error] = -EIO
-    words[block.replyBytes] = 0
-    words[block.pieceCount] = 0
+  #reconsider(): void {
+    this.#describeReply(this.#buffer.words[block.replyEntry]!, this.#handler.reconsider())
   }
 
   answer(place: number, call: LongCall, before: number): void {

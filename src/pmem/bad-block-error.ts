@@ -10,12 +10,15 @@ export class BadBlockError extends Error {
   /** The device that it lies on, and at which byte. */
   readonly path: string
   readonly byte: number
+  /** JavaScript has loaded it, so zeros stand in for it; otherwise native calls alone have met it. */
+  readonly isLoaded: boolean
 
-  constructor(block: number, path: string, byte: number) {
+  constructor(block: number, path: string, byte: number, isLoaded = true) {
     super(badBlockText(block, path, byte))
     this.block = block
     this.path = path
     this.byte = byte
+    this.isLoaded = isLoaded
   }
 }
 

@@ -319,12 +319,8 @@ export class MappedMedium extends Medium {
     if (first !== null) throw this.#badBlock(first)
   }
 
-  override noteBadBlocks(): void {
-    try {
-      this.check()
-    } catch (error) {
-      if (!(error instanceof BadBlockError)) throw error
-    }
+  override get badBlocksHeard(): number {
+    return this.#bad.size + this.#replaced.size
   }
 
   override get badBlocksMet(): number {
@@ -346,7 +342,8 @@ export class MappedMedium extends Medium {
 
   /**
    * Asks about each bad block of which this medium has not heard, or not that zeros have taken its place.
-   * @returns the first one, null where there is none @throws DeviceError where one cannot be done without
+   * @returns the first one that they have, null where there is none
+   * @throws DeviceError where one cannot be done without
    */
   #hearOfBadBlocks(): number | null {
     let first: number | null = null
@@ -357,12 +354,14 @@ export class MappedMedium extends Medium {
       if (this.#bad.has(block) && (!isReplaced || this.#replaced.has(block))) continue
       this.#bad.add(block)
       if (isReplaced) this.#replaced.add(block)
-      this.#badBlocksMet++
-      first ??= block
-      if (this.onBadBlock?.(block) !== true) {
+      if (this.onBadBlock?.(block, isReplaced) !== true) {
         const { path, byte } = this.#badBlock(block)
         throw (this.#loss = badAt(path, byte))
       }
+      // Nobody has loaded anything of a page that is still in its place.
+      if (!isReplaced) continue
+      this.#badBlocksMet++
+      first ??= block
     }
     return first
   }

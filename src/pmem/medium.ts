@@ -73,14 +73,19 @@ export abstract class Medium {
   /**
    * Asked about each bad block that is found, by the thread that hears of it and maybe more than once. It notes the
    * block, and says whether the rest can be used without. null: it cannot, whichever block it is.
+   * @param isLoaded false: only native calls have met it, no zeros stand in for it
    */
-  onBadBlock: ((block: number) => boolean) | null = null
+  onBadBlock: ((block: number, isLoaded?: boolean) => boolean) | null = null
+  /** Bad blocks of which this thread was the first to hear, until somebody reports them. */
+  readonly unreported: BadBlockError[] = []
 
   /**
    * Loads of a device that has failed yield zeros: before something is made of what was loaded, this asks whether it is
    * what the device holds.
+   * A native call that meets a bad block fails by itself, and leaves nothing for others to load: such a block is only
+   * noted.
    * @throws DeviceError where it is not, for ever after; BadBlockError, once, where this thread has not heard of a bad
-   * block that another thread or itself has met, and {@link onBadBlock} does without it
+   * block that zeros have taken the place of, whoever met it, and {@link onBadBlock} does without it
    */
   check(): void {
     // Memory does not fail.
@@ -91,10 +96,22 @@ export abstract class Medium {
    * @throws DeviceError
    */
   noteBadBlocks(): void {
-    // Memory has none.
+    for (;;) {
+      try {
+        this.check()
+        return
+      } catch (error) {
+        if (!(error instanceof BadBlockError)) throw error
+      }
+    }
   }
 
-  /** How often this thread has heard of a bad block by now. What was loaded before it rose may be zeros. */
+  /** Rises with each bad block of which this thread hears, and once more if zeros take its place. */
+  get badBlocksHeard(): number {
+    return 0
+  }
+
+  /** How often this thread has heard that zeros stand in for a bad block. What was loaded before may be such zeros. */
   get badBlocksMet(): number {
     return 0
   }

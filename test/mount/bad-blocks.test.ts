@@ -114,6 +114,91 @@ for (const channel of ['uring', 'devfuse']) {
   })
 }
 
+/**
+ * While one thread comes upon bad blocks, another makes directories. It prints how many it has tried to make, how many
+ * calls have failed, and the names of those that were made.
+ */
+const makeWhileReading = `
+import os, sys, threading
+folder, path, pages = sys.argv[1], sys.argv[2], int(sys.argv[3])
+is_over = False
+def read():
+    global is_over
+    for index in range(pages):
+        if os.path.isdir(path):
+            try: os.listdir(os.path.join(path, str(index)))
+            except OSError: pass
+            continue
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+        try: os.pread(fd, 4096, index * 4096)
+        except OSError: pass
+        os.close(fd)
+    is_over = True
+thread = threading.Thread(target=read)
+thread.start()
+kept, failed, n = [], 0, 0
+while not is_over:
+    n += 1
+    name = str(n)
+    try:
+        os.mkdir(os.path.join(folder, name))
+        kept.append(name)
+    except OSError:
+        failed += 1
+thread.join()
+print(n, failed, ' '.join(kept))
+`
+
+async function namesIn(folder: string): Promise<string[]> {
+  const said = await run('ls', ['-U', folder])
+  return said
+    .split('\n')
+    .filter((name) => name !== '')
+    .sort()
+}
+
+for (const channel of ['auto', 'devfuse']) {
+  void tap.test(`what others do while a bad block is met, over ${channel}`, async (t) => {
+    const bad = await makeBad(t)
+    const { device, mountpoint, system } = bad
+    const pages = 60
+    const mount = () => bad.mount('--channel', channel, '--workers', '2')
+    await mount()
+    const [file, folders] = [join(mountpoint, 'file'), join(mountpoint, 'folders')]
+    await system.writeFile(file, 'x'.repeat(pages * page))
+    await system.mkdir(folders)
+    for (let n = 0; n < pages; n++) await system.mkdir(join(folders, `${n}`))
+    for (let n = 0; n < pages; n++) await system.writeFile(join(folders, `${n}`, 'inside'), '')
+    const data = await inodeOf(file)
+    const inodes = await Promise.all(Array.from({ length: pages }, (_, n) => inodeOf(join(folders, `${n}`))))
+    await bad.unmount()
+    const contents = await blocksOf(bad, data)
+    const leaves: number[] = []
+    for (const inode of inodes) leaves.push(...(await blocksOf(bad, inode)))
+    t.same([contents.length, leaves.length], [pages, pages])
+    for (const [what, path, blocks] of [
+      ['contents', file, contents],
+      ['leaves', folders, leaves],
+    ] as const) {
+      const into = join(mountpoint, `made beside ${what}`)
+      await mount()
+      await system.mkdir(into)
+      device.spoil(...blocks)
+      const said = await run('python3', ['-c', makeWhileReading, into, path, `${pages}`])
+      const [count, failed, ...kept] = said.trim().split(' ')
+      t.ok(kept.length > 0, `${count} in all`)
+      if (what === 'contents') t.equal(failed, '0', `of ${count}: nobody else has met anything`)
+      t.same(await namesIn(into), kept.sort(), 'as the kernel has it')
+      await bad.unmount()
+      device.mend(...blocks)
+      await mount()
+      t.same(await namesIn(into), kept.sort(), 'as it is')
+      await bad.unmount()
+    }
+  })
+}
+
 void tap.test('bad blocks of metadata', async (t) => {
   const bad = await makeBad(t)
   const { device, mountpoint, system } = bad
@@ -158,18 +243,27 @@ void tap.test('errors=remount-ro', async (t) => {
   const bad = await makeBad(t)
   const { device, mountpoint, system } = bad
   await bad.mount('-o', 'errors=remount-ro')
-  const path = join(mountpoint, 'file')
+  const [path, folder] = [join(mountpoint, 'file'), join(mountpoint, 'folder')]
   await system.writeFile(path, 'x'.repeat(page))
-  const inode = await inodeOf(path)
-  const [block] = (await blocksOf(bad, inode)) as [number]
+  await system.mkdir(folder)
+  await system.writeFile(join(folder, 'inside'), '')
+  const [file, directory] = [await inodeOf(path), await inodeOf(folder)]
   await bad.unmount()
+  const [block] = (await blocksOf(bad, file)) as [number]
+  const [leaf] = (await blocksOf(bad, directory)) as [number]
   await bad.mount('-o', 'errors=remount-ro')
+  const isTold = async () => /damage +met/.test(await succeed('info', device.path))
   device.spoil(block)
   t.match(await readPage(path, 0), /Input\/output error/)
+  t.match(await readPage(path, 0), /Input\/output error/)
+  t.ok(await until(isTold))
+  t.equal(await outcome(system.writeFile(join(mountpoint, 'new'), 'x')), 'OK', 'contents are no reason')
+  device.spoil(leaf)
+  t.equal(await outcome(system.stat(join(folder, 'none'))), 'EIO')
   const isReadOnly = async () => (await outcome(system.writeFile(join(mountpoint, 'new'), 'x'))) === 'EROFS'
-  t.ok(await until(isReadOnly))
+  t.ok(await until(isReadOnly), 'metadata is')
   await bad.unmount()
-  device.mend(block)
+  device.mend(block, leaf)
 })
 
 void tap.test('bad blocks of the fixed areas', async (t) => {

@@ -181,6 +181,32 @@ void tap.test('a bad block that can be done without is told once', async (t) => 
   t.equal(medium.badBlocksMet, 1)
 })
 
+void tap.test('one that a native call meets is a matter of that call alone', async (t) => {
+  const { bad, medium, description } = await twoDevices(t)
+  const other = new MappedMedium(description)
+  t.teardown(() => other.discard())
+  const noted: number[] = []
+  medium.onBadBlock = () => true
+  other.onBadBlock = (block) => noted.push(block) > 0
+  bad.spoil(5)
+  // A transaction of another thread is under way.
+  other.store64(windowBlocks + 6, 2, 5, 6)
+  t.match(
+    thrownBy(() => medium.copyOut(windowBlocks + 5, 0, 8, new Uint8Array(8), 0)),
+    { name: 'BadBlockError', block: windowBlocks + 5 },
+  )
+  medium.check()
+  t.equal(medium.badBlocksMet, 0, 'nobody has loaded zeros')
+  other.fence()
+  t.equal(other.load32(windowBlocks + 6, 3), 6)
+  other.check()
+  t.equal(other.badBlocksMet, 0)
+  t.same(noted, [windowBlocks + 5], 'but everybody knows of it')
+  other.load32(windowBlocks + 5, 0)
+  t.throws(() => medium.check(), BadBlockError, 'from now on there are zeros')
+  t.equal(medium.badBlocksMet, 1)
+})
+
 void tap.test('one that cannot be done without is a failure of its device', async (t) => {
   for (const listener of [() => false, null]) {
     const { bad, medium } = await twoDevices(t)

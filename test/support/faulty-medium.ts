@@ -27,6 +27,7 @@ export class FaultyMedium extends StrictMedium {
   readonly #bad = new Map<number, boolean>()
   readonly #found: number[] = []
   #heard = 0
+  #met = 0
   #touches: Touch[] = []
   #failure: DeviceError | null = null
   /** So many fences are still done: {@link PowerCut}. */
@@ -56,6 +57,7 @@ export class FaultyMedium extends StrictMedium {
     for (const block of this.#bad.keys()) this.#bad.set(block, false)
     this.#found.length = 0
     this.#heard = 0
+    this.#met = 0
     this.#touches = []
     this.steps = []
     this.fencesLeft = Infinity
@@ -142,8 +144,12 @@ export class FaultyMedium extends StrictMedium {
     hearOfBadBlocks(this)
   }
 
-  override get badBlocksMet(): number {
+  override get badBlocksHeard(): number {
     return this.#heard
+  }
+
+  override get badBlocksMet(): number {
+    return this.#met
   }
 
   override copyOut(block: number, offset: number, length: number, into: Uint8Array, start: number): void {
@@ -156,11 +162,14 @@ export class FaultyMedium extends StrictMedium {
     if (this.#failure !== null) throw this.#failure
     const found = this.#found.slice(this.#heard)
     this.#heard = this.#found.length
-    const [block] = found
-    if (block === undefined) return
-    if (!found.every((block) => this.onBadBlock?.(block) === true))
-      throw (this.#failure = new DeviceError('EIO', `block ${block} is bad, and needed`))
-    throw new BadBlockError(block, 'memory', block * blockBytes)
+    for (const block of found) {
+      if (this.onBadBlock?.(block, this.#bad.get(block)) !== true)
+        throw (this.#failure = new DeviceError('EIO', `block ${block} is bad, and needed`))
+    }
+    const replaced = found.filter((block) => this.#bad.get(block) === true)
+    this.#met += replaced.length
+    const [block] = replaced
+    if (block !== undefined) throw new BadBlockError(block, 'memory', block * blockBytes)
   }
 
   /** What the steps themselves touch was looked at before. */

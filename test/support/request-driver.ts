@@ -37,6 +37,9 @@ export class RequestDriver {
   readonly #server: Server
   #turn = 0
   #argument = 0
+  #header = 0
+  /** Inodes of which the kernel was told that their attributes have changed. */
+  readonly noticed: number[] = []
 
   constructor(volume: MemoryVolume, layout: MessageLayout) {
     this.#volume = volume
@@ -56,7 +59,7 @@ export class RequestDriver {
     }
     const { engine } = volume
     const patience = { wait: () => 0, drain: () => undefined, isStopped: false }
-    const notices = { attributesChanged: () => undefined }
+    const notices = { attributesChanged: (inode: number) => void this.noticed.push(inode) }
     this.#server = new Server(engine, this.message, this.statistics, options, patience, notices)
   }
 
@@ -71,6 +74,32 @@ export class RequestDriver {
     this.#putName(name)
     const result = this.#server.handle()
     return result < 0 ? result : this.reply(fuse.fuse_entry_out.word.nodeid)
+  }
+
+  /** @returns bytes of the reply's struct, or a negative errno */
+  mkdir(parent: number, name: Uint8Array): number {
+    this.#begin(fuse.FUSE_MKDIR, parent)
+    this.#put(fuse.fuse_mkdir_in.word.mode, 0o755)
+    this.#put(fuse.fuse_mkdir_in.word.umask, 0)
+    this.#putName(name)
+    return this.#server.handle()
+  }
+
+  /** Lists a directory with attributes. @returns 0 or a negative errno */
+  list(inode: number): number {
+    this.#begin(fuse.FUSE_READDIRPLUS, inode)
+    this.#put(readIn.offset, 0)
+    this.#put(readIn.offset + 1, 0)
+    this.#put(readIn.size, pageBytes)
+    this.#put(readIn.flags, 0)
+    return this.#server.handle()
+  }
+
+  /** The reply to the last request turns out to be doubtful. @returns its result from then on */
+  mend(opcode: number, result: number): number {
+    // A ring's reply has taken the place of the opcode.
+    this.#buffer.words[this.#header + inHeader.word.opcode] = 0
+    return this.#server.mend(opcode, result)
   }
 
   /** Gives back one reference. */
@@ -206,6 +235,7 @@ export class RequestDriver {
     words[(header >>> 2) + inHeader.word.opcode] = opcode
     words[(header >>> 2) + inHeader.word.nodeid] = inode
     this.#argument = argument >>> 2
+    this.#header = header >>> 2
   }
 
   #putName(name: Uint8Array): void {

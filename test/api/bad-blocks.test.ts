@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** A program uses files one of whose blocks is bad: each call that needs the block gives EIO, and all else goes on. */
+import tap from 'tap'
+import { openFiles } from '../../src/api/index.js'
+import { badPage, native } from '../../src/native/index.js'
+import { BadDevice } from '../support/bad-device.js'
+import { succeed } from '../support/test-mount.js'
+
+const page = 4096
+
+/** Whether zeros have taken the place of any page, as they do when JavaScript loads a bad one. */
+function isAnyReplaced(): boolean {
+  const words = new Int32Array(native.badPages())
+  for (let at = 0; at < words.length; at += badPage.words)
+    if (words[at + badPage.mapping]! > 0 && words[at + badPage.isReplaced] !== 0) return true
+  return false
+}
+
+async function blockOf(device: string, inode: number, index: number): Promise<number> {
+  const text = await succeed('dump', device, 'blocks', `${inode}`, '--json')
+  return Number(/"block": (\d+)/.exec(text)![1]) + index
+}
+
+void tap.test('contents', async (t) => {
+  const device = await BadDevice.make(t, 2 ** 24)
+  await succeed('mkfs', device.path)
+  const before = await openFiles(device.path)
+  await before.writeFile('/file', Buffer.alloc(3 * page, 7))
+  await before.writeFile('/other', 'other')
+  const { ino } = await before.stat('/file')
+  await before.close()
+  const bad = await blockOf(device.path, ino, 1)
+  const volume = await openFiles(device.path)
+  device.spoil(bad)
+  await t.rejects(volume.readFile('/file'), { code: 'EIO' })
+  const file = await volume.open('/file', 'r+')
+  const into = Buffer.alloc(page)
+  t.equal((await file.read(into, 0, page, 0)).bytesRead, page)
+  t.equal(into[page - 1], 7)
+  for (const [offset, length] of [
+    [page, page],
+    [page + 100, 1],
+    [page - 1, 2],
+  ] as const)
+    await t.rejects(file.read(into, 0, length, offset), { code: 'EIO' })
+  t.equal((await file.read(into, 0, page, 2 * page)).bytesRead, page)
+  await file.close()
+  t.equal((await volume.readFile('/other')).toString(), 'other')
+  t.notOk(isAnyReplaced(), 'what cannot be replaced, as on devdax, is not needed')
+  await volume.unlink('/file')
+  await volume.close()
+  device.mend(bad)
+})

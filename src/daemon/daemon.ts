@@ -19,7 +19,7 @@ import { attach, checkMountpoint } from './kernel-mount.js'
 import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
-import { findMount, placesOf } from './mount-table.js'
+import { type MountIdentity, identityAt, placesOf } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { noticesOf, openForMount } from './open-volume.js'
@@ -65,13 +65,13 @@ export async function runMount(
   try {
     const prepared = prepareOrClose(request, mountpoint, opened, choice)
     trace('attached %s to %s', source, mountpoint)
-    const device = findMount(mountpoint)?.device ?? null
-    const calls = new MountCalls(device)
+    const identity = identityAt(mountpoint)
+    const calls = new MountCalls(identity)
     const { options, mapper } = request
     const mounted = {
       mountpoint,
       source,
-      device,
+      identity,
       calls,
       opened,
       signals,
@@ -92,7 +92,7 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { source, device, calls, opened, fd, plan, localSegments, signals } = mounted
+  const { source, identity, calls, opened, fd, plan, localSegments, signals } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
@@ -100,7 +100,7 @@ async function serveAndClose(
     workers = startWorkers(request, mounted)
     const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
     const mode = new ServingMode({
-      device,
+      identity,
       opened,
       localSegments,
       workers,
@@ -130,8 +130,9 @@ async function serveAndClose(
     opened.abandon()
     await callsEnded
     // A mount that programs know stays, or they would go on writing into the directory below it.
-    if (device !== null && (!told.isLive || signals.came) && detach(device).length > 0) detachLazily(device)
-    const place = device === null ? null : (placesOf(device)[0] ?? null)
+    const isTakenAway = !told.isLive || signals.came
+    if (identity !== null && isTakenAway && detach(identity).length > 0) detachLazily(identity)
+    const place = identity === null ? null : (placesOf(identity)[0] ?? null)
     throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)
@@ -141,7 +142,7 @@ async function serveAndClose(
     opened.close()
   } finally {
     await callsEnded
-    if (isLeft && device !== null) detachLazily(device)
+    if (isLeft && identity !== null) detachLazily(identity)
   }
 }
 
@@ -206,8 +207,8 @@ interface Mounted extends LiveMount {
    * there.
    */
   readonly source: string
-  /** Its device number, as the mount table has it; null where somebody has unmounted it at once. */
-  readonly device: string | null
+  /** Null where somebody has unmounted it at once. */
+  readonly identity: MountIdentity | null
   /** Of /dev/fuse. */
   readonly fd: number
   readonly choice: ChannelChoice

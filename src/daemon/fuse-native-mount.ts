@@ -23,7 +23,7 @@ import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
-import { findMount } from './mount-table.js'
+import { type MountIdentity, identityAt } from './mount-table.js'
 import { noticesOf, openForMount } from './open-volume.js'
 
 const trace = debug('pmfs2:daemon')
@@ -107,11 +107,11 @@ class FuseNativeMount {
     opened.volume.onDamage = (what) => tell(`${shownText(this.#source)}: damage met: ${what}`)
     let isLeft: boolean
     let calls: MountCalls | null = null
-    let device: string | null = null
+    let identity: MountIdentity | null = null
     try {
       await this.#start()
-      device = findMount(this.#mountpoint)?.device ?? null
-      calls = new MountCalls(device)
+      identity = identityAt(this.#mountpoint)
+      calls = new MountCalls(identity)
       const mount = {
         mountpoint: this.#mountpoint,
         options: this.#options,
@@ -134,7 +134,7 @@ class FuseNativeMount {
       await calls?.end()
       this.#server.release()
       opened.abandon()
-      if (device !== null) detachLazily(device)
+      if (identity !== null) detachLazily(identity)
       throw error
     }
     try {
@@ -142,7 +142,7 @@ class FuseNativeMount {
     } finally {
       await calls.end()
       this.#server.release()
-      if (isLeft && device !== null) detachLazily(device)
+      if (isLeft && identity !== null) detachLazily(identity)
     }
     trace('closed %s', this.#source)
   }

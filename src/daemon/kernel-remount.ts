@@ -4,7 +4,7 @@ import { ENOENT } from '../fs/errno.js'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { MS_RDONLY, MS_REMOUNT, parseMountOptions, withoutUnknown } from './mount-options.js'
-import { type MountEntry, mountType, placesOf, readMountTable } from './mount-table.js'
+import { type MountEntry, type MountIdentity, isOf, mountType, placesOf, readMountTable } from './mount-table.js'
 
 /**
  * The kernel ignores everything but flags for FUSE. It may wait for the server meanwhile.
@@ -16,12 +16,12 @@ export function remountKernel({ source, mountpoint }: MountEntry, flags: number)
 
 /**
  * Only where one sees the mount: something else may cover its mount point.
- * @param device as the mount table has it @returns as {@link remountKernel}
+ * @returns as {@link remountKernel}
  */
-export function remountReadOnly(device: string): number {
+export function remountReadOnly(mount: MountIdentity): number {
   const table = readMountTable()
-  const [mountpoint] = placesOf(device, table)
-  const entry = table.find((entry) => entry.device === device)
+  const [mountpoint] = placesOf(mount, table)
+  const entry = table.find((entry) => isOf(entry, mount))
   if (mountpoint === undefined || entry === undefined) return -ENOENT
   const { flags } = parseMountOptions([withoutUnknown(`remount,${entry.options.join(',')}`)])
   return remountKernel({ ...entry, mountpoint }, flags | MS_RDONLY)

@@ -11,7 +11,7 @@
 import { fileURLToPath } from 'node:url'
 import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
-import { placesOf } from './mount-table.js'
+import { type MountIdentity, placesOf } from './mount-table.js'
 import { startProgram } from './start-program.js'
 
 const trace = debug('pmfs2:daemon')
@@ -29,19 +29,19 @@ interface Caller {
 }
 
 export class MountCalls {
-  readonly #device: string | null
+  readonly #mount: MountIdentity | null
   readonly #callers = new Set<Caller>()
   #isOver = false
 
-  /** @param device of the mount, as the mount table has it; null where it was gone at once */
-  constructor(device: string | null) {
-    this.#device = device
+  /** @param mount null where it was gone at once */
+  constructor(mount: MountIdentity | null) {
+    this.#mount = mount
   }
 
   /** Unmounts wherever one sees the mount. @returns where it still is, as it is in use */
   async unmount(): Promise<string[]> {
     await this.#call('unmount')
-    return this.#device === null ? [] : placesOf(this.#device)
+    return this.#mount === null ? [] : placesOf(this.#mount)
   }
 
   /** The same of one that is in use: it is taken out of sight, and goes when its last user does. */
@@ -55,7 +55,7 @@ export class MountCalls {
   }
 
   /**
-   * To be called once /dev/fuse is closed. Another mount may get the device number afterwards, so no call goes on. All
+   * To be called once /dev/fuse is closed. The mount may be gone soon, so no call goes on. All
    * are killed when this returns; the promise resolves when they have ended, or after a second.
    */
   async end(): Promise<void> {
@@ -67,8 +67,8 @@ export class MountCalls {
 
   /** @returns whether the call succeeded */
   async #call(call: string): Promise<boolean> {
-    if (this.#device === null || this.#isOver) return false
-    const caller = start(call, this.#device)
+    if (this.#mount === null || this.#isOver) return false
+    const caller = start(call, this.#mount)
     if (caller === null) return false
     this.#callers.add(caller)
     const succeeded = await caller.ended
@@ -78,9 +78,10 @@ export class MountCalls {
 }
 
 /** @returns null where no process can be had */
-function start(call: string, device: string): Caller | null {
+function start(call: string, mount: MountIdentity): Caller | null {
   // Signals of the terminal are for the server alone, and so are options of Node. It leads a process group of its own.
-  const child = startProgram(...rawCommand(process.execPath, [program, call, device]), {
+  const words = [program, call, JSON.stringify(mount), String(process.pid)]
+  const child = startProgram(...rawCommand(process.execPath, words), {
     stdio: 'ignore',
     detached: true,
     env: { ...process.env, NODE_OPTIONS: '' },

@@ -35,10 +35,27 @@ export function deviceNumber(device: string): number {
   return (major! & 0xfff) * 2 ** 8 + (minor! & 0xff) + (minor! >>> 8) * 2 ** 20
 }
 
-/** Where one sees the file system of a device number: its mount points that nothing else is mounted on. */
-export function placesOf(device: string, table = readMountTable()): string[] {
-  const places = new Set(table.filter((entry) => entry.device === device).map(({ mountpoint }) => mountpoint))
-  return [...places].filter((place) => findMount(place, table)?.device === device)
+/**
+ * What tells a file system from others in the table. The kernel gives the device number of one that is gone to the
+ * next, so the number alone does not.
+ */
+export type MountIdentity = Pick<MountEntry, 'device' | 'source'>
+
+/** Whether an entry is of that file system. */
+export function isOf(entry: MountEntry | null, { device, source }: MountIdentity): boolean {
+  return entry?.device === device && entry.source === source
+}
+
+/** What one sees at the mount point; null where nothing is mounted there. */
+export function identityAt(mountpoint: string): MountIdentity | null {
+  const entry = findMount(mountpoint)
+  return entry === null ? null : { device: entry.device, source: entry.source }
+}
+
+/** Where one sees a file system: its mount points that nothing else is mounted on. */
+export function placesOf(mount: MountIdentity, table = readMountTable()): string[] {
+  const places = new Set(table.filter((entry) => isOf(entry, mount)).map(({ mountpoint }) => mountpoint))
+  return [...places].filter((place) => isOf(findMount(place, table), mount))
 }
 
 /** Whether one sees one of our mounts at a place. */

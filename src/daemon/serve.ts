@@ -15,7 +15,7 @@ import { detachLazily } from './detach.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { parseMountOptions } from './mount-options.js'
-import { findMount } from './mount-table.js'
+import { identityAt } from './mount-table.js'
 import { possibleCpuCount } from './processors.js'
 import type { ServedFiles } from './worker-messages.js'
 import { planWorkers } from './worker-plan.js'
@@ -56,7 +56,7 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
   const statistics = Statistics.create(threads)
   const signals = new EndingSignals()
   const fd = attach(serving.name, place, options, serving.name)
-  const device = findMount(place)?.device ?? null
+  const identity = identityAt(place)
   const common = {
     fd,
     files: {
@@ -68,7 +68,7 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
     pollMicroseconds: 0,
   }
   const workers = new Workers(plan, common, () => undefined)
-  const calls = new MountCalls(device)
+  const calls = new MountCalls(identity)
   const ending = new Ending({ calls, workers, statistics, whenServing: (action) => action() })
   signals.action = () => ending.ask()
   let isLeft = true
@@ -84,7 +84,7 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
     // Programs that wait for an answer are told that none will come. Before that, unmounting might wait for one, too.
     closeSync(fd)
     await calls.end()
-    if (isLeft && device !== null) detachLazily(device)
+    if (isLeft && identity !== null) detachLazily(identity)
     signals.release()
   }
 }

@@ -20,7 +20,7 @@ import { engineSetting } from './engine-setting.js'
 import type { MountCalls } from './mount-calls.js'
 import { MountError } from './mount-error.js'
 import type { MountOptions, OnErrors } from './mount-options.js'
-import { type MountEntry, readMountTable } from './mount-table.js'
+import { type MountEntry, type MountIdentity, isOf, readMountTable } from './mount-table.js'
 import type { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -53,8 +53,8 @@ interface AccessTimes {
 }
 
 export interface ModeParts {
-  /** Device number of the mount, as the mount table has it; null where it is gone. */
-  readonly device: string | null
+  /** Null where it is gone. */
+  readonly identity: MountIdentity | null
   readonly opened: OpenedVolume
   readonly localSegments: () => EngineSetting['localSegments']
   readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
@@ -249,8 +249,8 @@ export class ServingMode {
   }
 
   #entry(): MountEntry | null {
-    const { device } = this.#parts
-    return device === null ? null : (readMountTable().find((entry) => entry.device === device) ?? null)
+    const { identity } = this.#parts
+    return identity === null ? null : (readMountTable().find((entry) => isOf(entry, identity)) ?? null)
   }
 
   /** The same where a failure must not end the server: it looks again later. @returns null also where it has failed */

@@ -70,9 +70,10 @@ void t.test('a file system is seen where nothing is mounted on it', (t) => {
   const more = parseMountTable(
     `${text}45 26 0:39 / /mnt/copy rw - fuse.pmfs2 /dev/pm rw\n46 26 0:39 /a /mnt/part rw - fuse.pmfs2 /dev/pm rw\n`,
   )
-  t.same(placesOf('0:39', more), ['/mnt/copy', '/mnt/part'])
-  t.same(placesOf('0:40', more), ['/mnt/with blank'])
-  t.same(placesOf('0:99', more), [])
+  t.same(placesOf({ device: '0:39', source: '/dev/pm' }, more), ['/mnt/copy', '/mnt/part'])
+  t.same(placesOf({ device: '0:40', source: 'tmpfs' }, more), ['/mnt/with blank'])
+  t.same(placesOf({ device: '0:99', source: '/dev/pm' }, more), [])
+  t.same(placesOf({ device: '0:39', source: '/dev/gone' }, more), [], 'another one has its number now')
   t.end()
 })
 

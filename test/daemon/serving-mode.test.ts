@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { parseMountOptions } from '../../src/daemon/mount-options.js'
-import { findMount } from '../../src/daemon/mount-table.js'
+import { identityAt } from '../../src/daemon/mount-table.js'
 import { ServingMode } from '../../src/daemon/serving-mode.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { formattedDevice } from '../api/formatted-device.js'
@@ -34,7 +34,7 @@ async function stage(t: Test, readOnly = false) {
   }
   const calls = { remountReadOnly: () => Promise.resolve(false) }
   const mode = new ServingMode({
-    device: findMount(path)!.device,
+    identity: identityAt(path),
     opened,
     localSegments: () => [],
     workers,

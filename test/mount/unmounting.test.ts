@@ -80,12 +80,16 @@ async function failsRemounting(t: Test, channel: string): Promise<void> {
   const { mount, path } = await makeLostFile(t)
   await mount.mount()
   const large = join(mount.mountpoint, 'large')
+  const small = join(mount.mountpoint, 'small')
   await writeFile(large, Buffer.alloc(2 ** 20, 1))
+  await writeFile(small, '')
   await mount.unmount()
 
   const folder = await badServers(t)
   await mount.mount('-o', 'errors=remount-ro', '--channel', channel)
   const { pid } = await mount.report()
+  // From the first FLUSH on the kernel sends no other; else those who close a file would wait for workers that pause.
+  await run('cat', [small])
   const reader = spawn('python3', ['-c', readsAhead, large], { stdio: ['pipe', 'pipe', 'inherit'] })
   await once(reader.stdout, 'data')
   await writeFile(join(folder, 'pause'), '')

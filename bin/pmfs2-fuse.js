@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: GPL-2.0-only
-/** Starts the program, and reports a limit of the system that keeps it from being loaded at all. */
+/**
+ * Starts the program, and reports a limit of the system that keeps it from being loaded at all. With PMFS2_MODULES=1 it
+ * is the modules of dist/src/ that run, and not the bundle.
+ */
 const refusals = {
   EMFILE: 'this process may open no more files: raise the limit (ulimit -n)',
   ENFILE: 'the machine has too many open files: raise the limit (sysctl fs.file-max)',
@@ -10,7 +13,10 @@ const refusals = {
 const exitCodes = { fsck: 8, mkfs: 1, info: 1, dump: 1, help: 1, version: 1 }
 
 try {
-  const { main } = await import('../dist/src/cli/main.js')
+  const folder = process.env.PMFS2_MODULES === undefined ? 'program' : 'src'
+  // What is printed for debugging names places in the sources.
+  if (process.env.DEBUG !== undefined) process.setSourceMapsEnabled(true)
+  const { main } = await import(`../dist/${folder}/cli/program.js`)
   await main()
 } catch (error) {
   const refusal = refusals[error?.code]

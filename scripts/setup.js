@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runScript } from './interruption.js'
 import { mmapIoBinary } from './build-mmap-io.js'
+import { bundles } from './bundle.js'
 import { StepLine } from './step-line.js'
 
 const oldestNode = [20, 19]
@@ -97,7 +98,16 @@ class Setup {
 
   async buildTypeScript(projects) {
     removeStaleOutputs()
-    for (const project of projects) await this.#compile(project)
+    for (const project of projects) {
+      await this.#compile(project)
+      if (project === programProject) await this.#bundle()
+    }
+  }
+
+  async #bundle() {
+    const script = 'scripts/bundle.js'
+    if (bundles.every((output) => isNewer(output, [script, recordOf(programProject)]))) return
+    await this.#node('bundling the program (esbuild)', script)
   }
 
   async #compile(project) {
@@ -160,7 +170,8 @@ class Setup {
 
 /** What a deleted source left behind would still be found by a glob, or imported. */
 function removeStaleOutputs() {
-  const wanted = new Set([programProject, testProject].flatMap((project) => describeProject(project).outputs))
+  const compiled = [programProject, testProject].flatMap((project) => describeProject(project).outputs)
+  const wanted = new Set([...compiled, ...bundles])
   for (const output of filesBelow('dist', /\.js$/).filter((output) => !wanted.has(output)))
     for (const suffix of ['.js', '.js.map', '.d.ts'])
       rmSync(join(root, output.replace(/\.js$/, suffix)), { force: true })

@@ -25,12 +25,13 @@ export async function startInBackground(program: string, args: readonly string[]
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     cwd: '/',
   })
-  child.stderr!.pipe(process.stderr, { end: false })
   return new Promise((resolve, reject) => {
     child.on('error', reject)
+    // One that could not be started has none.
+    child.stderr?.pipe(process.stderr, { end: false })
     child.on('message', () => {
       child.disconnect()
-      child.stderr!.destroy()
+      child.stderr?.destroy()
       child.unref()
       resolve({ exitCode: 0, signal: null })
     })

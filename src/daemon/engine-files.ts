@@ -23,7 +23,7 @@ interface NewSetting {
 }
 
 export function engineFiles(setting: VolumeSetting): FilesSetting {
-  return { module: import.meta.url, setting }
+  return { module: null, setting }
 }
 
 /** For {@link NewMode.files}. */

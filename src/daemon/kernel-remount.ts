@@ -4,7 +4,14 @@ import { ENOENT } from '../fs/errno.js'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { MS_RDONLY, MS_REMOUNT, parseMountOptions, withoutUnknown } from './mount-options.js'
-import { type MountEntry, type MountIdentity, isOf, mountType, placesOf, readMountTable } from './mount-table.js'
+import {
+  type MountEntry,
+  type MountIdentity,
+  isOf,
+  mountType,
+  placesOf,
+  readMountTable,
+} from './mount-table.js'
 
 /**
  * The kernel ignores everything but flags for FUSE. It may wait for the server meanwhile.

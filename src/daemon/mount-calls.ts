@@ -16,7 +16,7 @@ import { startProgram } from './start-program.js'
 
 const trace = debug('pmfs2:daemon')
 
-const program = fileURLToPath(new URL('./mount-call.js', import.meta.url))
+const program = fileURLToPath(new URL('../daemon/mount-call.js', import.meta.url))
 
 /** How long a killed call may take to end: the kernel may let it wait for something that no signal interrupts. */
 const endLimitMs = 1000

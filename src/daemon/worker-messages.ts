@@ -35,8 +35,8 @@ export interface FilesModule {
 }
 
 export interface FilesSetting {
-  /** URL of a {@link FilesModule}, which the thread that starts the worker has loaded. */
-  readonly module: string
+  /** URL of a {@link FilesModule}, which the thread that starts the worker has loaded; null: the engine's. */
+  readonly module: string | null
   /** What it is to be told, as workerData can carry it. */
   readonly setting: unknown
 }

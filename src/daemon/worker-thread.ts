@@ -44,7 +44,8 @@ export class WorkerThread {
       let inOrder = false
       let thrown: Error | null = null
       // What this throws, for want of a thread, rejects.
-      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      const script = setting.files.module === null ? 'engine-worker' : 'module-worker'
+      const worker = new Worker(new URL(`../daemon/${script}.js`, import.meta.url), {
         workerData: setting,
         name: `pmfs2 worker ${setting.worker}`,
       })

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** A worker thread: makes its file system and serves, without ever returning to its event loop meanwhile. */
+/**
+ * What a worker thread runs (engine-worker.ts, module-worker.ts): it makes its file system and serves, without ever
+ * returning to its event loop meanwhile.
+ */
 import { getSystemErrorName } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DamageListener, DamagedPlaces } from '../fs/damage.js'
@@ -10,14 +13,29 @@ import { UringChannel } from '../fuse/uring.js'
 import { native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { PmemError } from '../pmem/pmem-error.js'
-import type { FilesModule, Order, ServedFiles, WorkerMessage, WorkerSetting } from './worker-messages.js'
+import type {
+  FilesModule,
+  FilesSetting,
+  Order,
+  ServedFiles,
+  WorkerMessage,
+  WorkerSetting,
+} from './worker-messages.js'
 
 function tell(message: WorkerMessage): void {
   parentPort!.postMessage(message)
 }
 
-async function prepare(setting: WorkerSetting): Promise<void> {
-  const { openFiles } = (await import(setting.files.module)) as FilesModule
+/** @param load gives the module that makes the files of the setting */
+export async function runWorker(load: (files: FilesSetting) => Promise<FilesModule>): Promise<void> {
+  await prepare(workerData as WorkerSetting, load).catch(tellFailure)
+}
+
+async function prepare(
+  setting: WorkerSetting,
+  load: (files: FilesSetting) => Promise<FilesModule>,
+): Promise<void> {
+  const { openFiles } = await load(setting.files)
   tell({ type: 'loaded' })
   if (setting.cpu !== null) pin(setting.cpu)
   native.nameThread(`pmfs2-${setting.worker}`)
@@ -105,5 +123,3 @@ function tellFailure(error: unknown): void {
   if (!(error instanceof DeviceError) && !(error instanceof PmemError)) throw error
   tell({ type: 'failed', code: error.code, message: error.message })
 }
-
-await prepare(workerData as WorkerSetting).catch(tellFailure)

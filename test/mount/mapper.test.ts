@@ -119,7 +119,7 @@ void tap.test('an unknown mapper', async (t) => {
 /** A copy of the program with only these of the packages. @returns its command */
 async function installation(t: Test, ...packages: readonly string[]): Promise<string> {
   const folder = await temporaryDirectory(t)
-  for (const part of ['bin', 'package.json', 'dist/src', 'dist/layout', 'build/Release'])
+  for (const part of ['bin', 'package.json', 'dist/program', 'dist/layout', 'build/Release'])
     await cp(join(packageRoot, part), join(folder, part), { recursive: true })
   await mkdir(join(folder, 'node_modules'))
   for (const name of packages)

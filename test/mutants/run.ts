@@ -57,7 +57,8 @@ class Copy {
     const problem = this.#build(test.startsWith('shadow/') ? 'shadow' : '')
     if (problem !== null) throw new Error(`it does not compile: ${problem}`)
     const args = [join('dist/test', `${test}.test.js`)]
-    const env = { ...process.env, PMFS2_SEED: '1', PMFS2_EXHAUSTIVE: '0', TAP: '1' }
+    const own = { PMFS2_SEED: '1', PMFS2_EXHAUSTIVE: '0', PMFS2_MODULES: '1', TAP: '1' }
+    const env = { ...process.env, ...own }
     const { status, signal, stdout } = spawnSync(process.execPath, args, {
       cwd: this.folder,
       env,

@@ -267,7 +267,8 @@ void test('a thread that meets some while another stores', async (t) => {
   let stored = 0
   for (; attention() < before + bad.length && Date.now() < end; stored++) {
     const next = bad[stored]
-    if (next !== undefined) loaded.push(worker.run({ do: 'load', mapping, word: (next * page) / 4, value: 0 }))
+    if (next !== undefined)
+      loaded.push(worker.run({ do: 'load', mapping, word: (next * page) / 4, value: 0 }))
     if (persist(lists, ...copies, stored64(mapping, 8, stored, 0)) !== 0) return void t.fail(`list ${stored}`)
   }
   t.equal(attention(), before + bad.length, `met between ${stored} lists`)

@@ -23,12 +23,14 @@ class Repository {
     const folder = repository.#folder
     for (const name of ['tsconfig.json', 'tsconfig.program.json', 'package.json', 'package-lock.json'])
       await cp(join(packageRoot, name), join(folder, name))
-    for (const name of ['setup.js', 'interruption.js', 'step-line.js', 'build-mmap-io.js'])
+    for (const name of ['setup.js', 'bundle.js', 'interruption.js', 'step-line.js', 'build-mmap-io.js'])
       await cp(join(packageRoot, 'scripts', name), join(folder, 'scripts', name))
     // What is installed counts as new.
     await utimes(join(folder, 'package-lock.json'), 1, 1)
     await symlink(join(packageRoot, 'node_modules'), join(folder, 'node_modules'))
     await repository.write('build/Release/pmfs2.node', '')
+    for (const name of ['cli/program', 'daemon/engine-worker', 'daemon/mount-call'])
+      await repository.write(`src/${name}.ts`, `export const name: string = '${name}'\n`)
     return repository
   }
 
@@ -44,6 +46,7 @@ class Repository {
 }
 
 const program = /compiling the program/
+const bundle = /bundling the program/
 const tests = /compiling tests and bench/
 
 void tap.test('what has changed, and what uses it', async (t) => {
@@ -56,6 +59,7 @@ void tap.test('what has changed, and what uses it', async (t) => {
   const all = await repository.setUp('types')
   t.equal(all.end, 0, all.output)
   t.match(all.output, program)
+  t.match(all.output, bundle)
   t.match(all.output, tests)
   t.same(await repository.setUp('types'), { end: 0, output: '' }, 'all is up to date')
 
@@ -63,6 +67,7 @@ void tap.test('what has changed, and what uses it', async (t) => {
   const part = await repository.setUp('types')
   t.equal(part.end, 0, part.output)
   t.notMatch(part.output, program)
+  t.notMatch(part.output, bundle)
   t.match(part.output, tests)
 
   await repository.write('src/value.ts', "export const value: string = ''\n")

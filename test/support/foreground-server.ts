@@ -16,7 +16,10 @@ export class ForegroundServer {
   readonly #ended: Promise<number | string>
 
   private constructor(nodeOptions: readonly string[], args: readonly string[]) {
-    this.#child = spawn('env', [...programEnvironment, process.execPath, ...nodeOptions, program, ...args], {
+    // What is loaded before the program uses its modules, which a bundle does not share.
+    const own = nodeOptions.includes('--import') ? ['PMFS2_MODULES=1'] : []
+    const command = [...own, process.execPath, ...nodeOptions, program, ...args]
+    this.#child = spawn('env', [...programEnvironment, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

@@ -32,7 +32,9 @@ export const programEnvironment: string[] = [...withoutRunner]
  * Has the program, wherever it is started until the end of the test, load a file of this folder before anything else.
  */
 export function preload(t: TearsDown, file: string, ...variables: readonly string[]): void {
-  const added = [`NODE_OPTIONS=--import=${new URL(`./${file}.js`, import.meta.url).href}`, ...variables]
+  const script = new URL(`./${file}.js`, import.meta.url).href
+  // It changes modules, which a bundle does not share.
+  const added = [`NODE_OPTIONS=--import=${script}`, 'PMFS2_MODULES=1', ...variables]
   programEnvironment.push(...added)
   t.teardown(() => programEnvironment.splice(programEnvironment.indexOf(added[0]!), added.length))
 }

@@ -8,7 +8,16 @@ import { packageRoot } from '../support/program.js'
 import { run } from '../support/run-command.js'
 
 const limitMs = 120_000
-const parts = ['bin', 'build/Release', 'dist/src', 'dist/layout', 'src', 'scripts', 'package.json']
+const parts = [
+  'bin',
+  'build/Release',
+  'dist/program',
+  'dist/src',
+  'dist/layout',
+  'src',
+  'scripts',
+  'package.json',
+]
 
 /** Defects, and the kinds of devices that lose something by them. */
 export const losers: Readonly<Record<string, readonly string[]>> = {
@@ -31,8 +40,9 @@ export async function packageWith(defect: string, folder: string): Promise<strin
   if (!text.includes(mutant.text)) throw new Error(`${mutant.file} does not have what is to be replaced`)
   const changed = text.replace(mutant.text, () => mutant.by)
   writeFileSync(source, changed)
-  if (mutant.file.endsWith('.ts'))
+  if (mutant.file.endsWith('.ts')) {
     writeFileSync(join(copy, 'dist', mutant.file.replace(/\.ts$/, '.js')), compile(changed))
-  else await run(process.execPath, [join(copy, 'scripts/build-native.js')], limitMs)
+    await run(process.execPath, [join(copy, 'scripts/bundle.js')], limitMs)
+  } else await run(process.execPath, [join(copy, 'scripts/build-native.js')], limitMs)
   return copy
 }

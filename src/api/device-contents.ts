@@ -8,6 +8,7 @@ import { type ReadBytes, readerOf } from './device-reader.js'
 const headBytes = 8 * 2 ** 20
 const tailBytes = 2 * 2 ** 20
 const pieceBytes = 64 * 1024
+const zeros = Buffer.alloc(pieceBytes)
 
 /** Calls `visit` for all pieces of both ends that are not zero. */
 export function visitEnds(
@@ -24,7 +25,7 @@ export function visitEnds(
   ] as const)
     for (let offset = start; offset < end; offset += pieceBytes) {
       const piece = read(offset, Math.min(pieceBytes, end - offset))
-      if (piece.some((byte) => byte !== 0)) visit(piece, offset)
+      if (!zeros.subarray(0, piece.length).equals(piece)) visit(piece, offset)
     }
 }
 

@@ -5,7 +5,7 @@
  * who needs what lies there.
  */
 import { headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
-import { BadBlockError, badBlockText } from '../pmem/bad-block-error.js'
+import { BadBlockError, badBlockText, nameless } from '../pmem/bad-block-error.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
 import type { BadBlocks } from './bad-blocks.js'
@@ -58,10 +58,15 @@ interface BadArea {
 function badAreaOf(superblock: Superblock, runs: readonly BlockRun[], readOnly: boolean): BadArea | null {
   for (const area of areasOf(superblock)) {
     if (readOnly && !area.isVital) continue
-    const run = runs.find(({ first, count }) => first < area.first + area.count && first + count > area.first)
-    if (run !== undefined) return { block: Math.max(run.first, area.first), area }
+    const block = firstBadIn(runs, area)
+    if (block !== null) return { block, area }
   }
   return null
+}
+
+function firstBadIn(runs: readonly BlockRun[], { first, count }: BlockRun): number | null {
+  const run = runs.find((run) => run.first < first + count && run.first + run.count > first)
+  return run === undefined ? null : Math.max(run.first, first)
 }
 
 /** A bad block, for people. @param medium null where no device has a name */
@@ -70,7 +75,7 @@ export function badBlockName(
   block: number,
   medium: Pick<Medium, 'pathAt'> | null,
 ): string {
-  return badBlockText(block, medium?.pathAt(block) ?? 'the device', byteOfBlock(geometry, block))
+  return badBlockText(block, medium?.pathAt(block) ?? null, byteOfBlock(geometry, block))
 }
 
 export function tooManyBadRuns(): VolumeError {
@@ -121,9 +126,9 @@ export function refuseBadPlaces(
     { first: geometry.dataStart, count: tableBlocks },
   ].filter(({ first }) => first >= start)
   for (const area of areas) {
-    const run = runs.find(({ first, count }) => first < area.first + area.count && first + count > area.first)
-    if (run === undefined) continue
-    const name = badBlockName(geometry, Math.max(run.first, area.first), medium)
+    const block = firstBadIn(runs, area)
+    if (block === null) continue
+    const name = badBlockName(geometry, block, medium)
     throw new VolumeError(
       'bad-block',
       `${name}, and the file system would need it: clear the error first (ndctl clear-errors), or leave the device out`,
@@ -156,7 +161,7 @@ export function listenForBadBlocks(
     if (!canDoWithout) return false
     const outcome = bad.add(block)
     if (outcome === 'added') {
-      const path = medium.pathAt(block) ?? 'the device'
+      const path = medium.pathAt(block)
       medium.unreported.push(new BadBlockError(block, path, byteOfBlock(geometry, block), isLoaded))
     }
     return outcome !== 'full'
@@ -171,7 +176,7 @@ export function badBlockNotices(
 ): string[] {
   const ofPath = new Map<string, BlockRun[]>()
   for (const run of runs) {
-    const path = medium.pathAt(run.first) ?? 'the device'
+    const path = medium.pathAt(run.first) ?? nameless
     ofPath.set(path, [...(ofPath.get(path) ?? []), run])
   }
   return [...ofPath].map(([path, list]) => {

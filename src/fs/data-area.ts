@@ -81,10 +81,10 @@ export class DataArea {
   #refuseBad(first: number, count: number, isOfContents: boolean): void {
     const block = this.#bad.firstIn(first, count)
     if (block < 0) return
-    badBlock(
-      badBlockText(block, this.#medium?.pathAt(block) ?? 'the device', byteOfBlock(this.#geometry, block)),
-      { block, isOfContents },
-    )
+    badBlock(badBlockText(block, this.#medium?.pathAt(block) ?? null, byteOfBlock(this.#geometry, block)), {
+      block,
+      isOfContents,
+    })
   }
 
   #isFreeOf(first: number, count: number): boolean {

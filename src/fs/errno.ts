@@ -34,7 +34,5 @@ export const EILSEQ = 84
 export const EOPNOTSUPP = 95
 export const ECONNABORTED = 103
 export const ESTALE = 116
-/** Memory is bad: of the native helper only, no program gets it. */
-export const EHWPOISON = 133
 /** The volume is damaged: "Structure needs cleaning". */
 export const EUCLEAN = 117

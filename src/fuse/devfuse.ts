@@ -12,9 +12,9 @@
  * A request that waits for space, or whose rest was put off, stays in its slot. Meanwhile others are served from
  * another one. What gives space back comes among them.
  */
-import { EAGAIN, EHWPOISON, EINTR, EPROTO } from '../fs/errno.js'
+import { EAGAIN, EINTR, EPROTO } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
-import { exchangeBlock, native } from '../native/index.js'
+import { EHWPOISON, exchangeBlock, native } from '../native/index.js'
 import { createTransferBuffer, type TransferBuffer } from '../pmem/transfer-buffer.js'
 import { type Channel, type ChannelEnd, type ChannelParts, type StopPlace, endOf } from './channel.js'
 import type { FileSystem } from './file-system.js'

@@ -10,9 +10,9 @@
  *     16 KiB      headers, one per entry
  *     then        payloads, one per entry: names and data, in the end the reply
  */
-import { EAGAIN, EHWPOISON } from '../fs/errno.js'
+import { EAGAIN } from '../fs/errno.js'
 import { type LongCall, putOff } from '../fs/long-call.js'
-import { RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
+import { EHWPOISON, RING_HEADER_BYTES, native, ringBlock, ringHeader } from '../native/index.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { type TransferBuffer, createTransferBuffer } from '../pmem/transfer-buffer.js'
 import { type Channel, type ChannelEnd, type ChannelParts, type StopPlace, endOf } from './channel.js'

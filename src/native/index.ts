@@ -137,6 +137,9 @@ export const ringBlock = {
   attended: 17,
 } as const
 
+/** Memory is bad: an error of native calls only, no program gets it. */
+export const EHWPOISON = 133
+
 /** Words of {@link Native.failures}. */
 export const failureWord = { attention: 0, count: 1, badPages: 2 } as const
 

@@ -100,16 +100,9 @@ export function badBlocksOfVolume(
   devices: readonly { readonly badBlocks: readonly BlockRun[] }[],
   runs: readonly DeviceRun[],
 ): BlockRun[] {
-  const bad: BlockRun[] = []
-  let window = 0
-  for (const { device, deviceBlock, blocks } of runs) {
-    for (const { first, count } of devices[device]!.badBlocks) {
-      const start = Math.max(first - deviceBlock, 0)
-      const end = Math.min(first + count - deviceBlock, blocks)
-      if (start < end) bad.push({ first: window * windowBlocks + start, count: end - start })
-    }
-    window += Math.ceil(blocks / windowBlocks)
-  }
+  const bad = [...placed(runs)].flatMap(({ device, deviceBlock, mediumBlock, blocks }) =>
+    moved(devices[device]!.badBlocks, deviceBlock, blocks, mediumBlock),
+  )
   return mergeRuns(bad)
 }
 
@@ -123,15 +116,25 @@ export function badBlocksOfDevices(
   deviceCount: number,
 ): BlockRun[][] {
   const found = Array.from({ length: deviceCount }, (): BlockRun[] => [])
-  let window = 0
-  for (const { device, deviceBlock, blocks } of runs) {
-    const begin = window * windowBlocks
-    for (const { first, count } of bad) {
-      const start = Math.max(first, begin)
-      const end = Math.min(first + count, begin + blocks)
-      if (start < end) found[device]!.push({ first: start - begin + deviceBlock, count: end - start })
-    }
-    window += Math.ceil(blocks / windowBlocks)
-  }
+  for (const { device, deviceBlock, mediumBlock, blocks } of placed(runs))
+    found[device]!.push(...moved(bad, mediumBlock, blocks, deviceBlock))
   return found.map(mergeRuns)
+}
+
+/** With the block of the medium that each run begins with. */
+function* placed(runs: readonly DeviceRun[]): Generator<DeviceRun & { readonly mediumBlock: number }> {
+  let window = 0
+  for (const run of runs) {
+    yield { ...run, mediumBlock: window * windowBlocks }
+    window += Math.ceil(run.blocks / windowBlocks)
+  }
+}
+
+/** What of the runs lies in `blocks` from block `from` on, where that is block `to`. */
+function moved(bad: readonly BlockRun[], from: number, blocks: number, to: number): BlockRun[] {
+  return bad.flatMap(({ first, count }) => {
+    const start = Math.max(first, from)
+    const end = Math.min(first + count, from + blocks)
+    return start < end ? [{ first: start - from + to, count: end - start }] : []
+  })
 }

@@ -6,7 +6,7 @@
  * nothing that was read for what the device holds.
  */
 import { blockBytes, windowBytes } from '../../layout/geometry.js'
-import { type Mapping, badPage, failureWord, native } from '../native/index.js'
+import { EHWPOISON, type Mapping, badPage, failureWord, native } from '../native/index.js'
 import { DeviceError, deviceError } from './device-error.js'
 
 /** A run of blocks of a device among the windows of a medium. */
@@ -20,7 +20,6 @@ export interface DevicePlace {
 }
 
 const EFAULT = 14
-const EHWPOISON = 133
 const counters = new Int32Array(native.failures())
 const badPages = new Int32Array(native.badPages())
 

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import tap, { type Test, test } from 'tap'
 import {
+  EHWPOISON,
   MAP_COPY_ON_WRITE,
   MAP_READ_ONLY,
   type Mapping,
@@ -33,7 +34,6 @@ tap.setTimeout(120_000)
 
 const page = 4096
 const pages = 16
-const EHWPOISON = 133
 const failures = new Int32Array(native.failures())
 const table = new Int32Array(native.badPages())
 

@@ -3,12 +3,11 @@
 import { shadow } from '../support/shadow/native.js'
 import { closeSync } from 'node:fs'
 import { type Test, test } from 'tap'
-import { type Mapping, badPage, failureWord } from '../../src/native/index.js'
+import { EHWPOISON, type Mapping, badPage, failureWord } from '../../src/native/index.js'
 import { checkMapping } from '../../src/pmem/medium-failure.js'
 
 const page = 4096
 const pages = 8
-const EHWPOISON = 133
 const [met, ahead] = [4, 5]
 const [divided, undivided, inSystemCall] = [0, 1, 2]
 const table = new Int32Array(shadow.badPages())

@@ -4,6 +4,7 @@
  * command: `dist/src/FOLDER/NAME.js` with all that it imports becomes `dist/program/FOLDER/NAME.js`. A module that
  * names another one by its place, `../FOLDER/NAME.js`, finds it from both. Source maps lead to the sources.
  */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +17,22 @@ const names = ['cli/program', 'daemon/engine-worker', 'daemon/mount-call']
 
 /** Relative to the repository. */
 export const bundles = names.map((name) => `${target}/${name}.js`)
+
+/**
+ * Outside of node_modules, yargs asks for the working directory as soon as it is loaded. That may be gone, and nothing
+ * of it is used.
+ */
+const withoutDirectory = {
+  name: 'without-directory',
+  setup(build) {
+    build.onLoad({ filter: /\/yargs\/lib\/platform-shims\/esm\.mjs$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8')
+      const asks = 'mainFilename || process.cwd()'
+      if (!text.includes(asks)) throw new Error(`${path} has no "${asks}"`)
+      return { contents: text.replace(asks, "mainFilename || '/'"), loader: 'js' }
+    })
+  },
+}
 
 async function bundle() {
   const { build } = await import('esbuild-wasm')
@@ -36,6 +53,7 @@ async function bundle() {
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
+    plugins: [withoutDirectory],
     logLevel: 'warning',
   })
 }

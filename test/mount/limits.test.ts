@@ -50,7 +50,7 @@ void tap.test('open files', async (t) => {
     t.match(output, refusal)
   }
   const many = ['--channel', 'devfuse', '--workers', '30']
-  const { end, output } = await under('-n 40', mount.device, mount.mountpoint, ...many)
+  const { end, output } = await under(`-n ${least + 10}`, mount.device, mount.mountpoint, ...many)
   t.equal(end, 2)
   t.match(output, /^mount: .*: raise the limit \(ulimit -n\)( or start fewer --workers)?$/m)
   t.notMatch(output, /a bug in/)

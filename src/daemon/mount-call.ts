@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The process that makes a call on a mount for its server ({@link MountCalls}): `mount-call.js CALL MOUNT SERVER`, with
- * the {@link MountIdentity} as JSON and the process number of the server. Once that has ended the mount may be gone, and
- * another one be taken for it: the call goes no further then.
+ * the {@link MountIdentity} as JSON and the process number of the server. Once that has ended the mount may be gone,
+ * and another one be taken for it: the call goes no further then.
  */
 import { detach, detachLazily } from './detach.js'
 import { remountReadOnly } from './kernel-remount.js'

@@ -10,7 +10,7 @@ const refusals = {
   ENOMEM: 'there is no memory left, or no more of it is allowed (ulimit -v)',
 }
 /** As in src/cli/commands.ts. mount, which needs no name, and umount give 2: a system error. */
-const exitCodes = { fsck: 8, mkfs: 1, info: 1, dump: 1, help: 1, version: 1 }
+const exitCodes = { fsck: 8, mkfs: 1, grow: 1, info: 1, dump: 1, help: 1, version: 1 }
 
 try {
   const folder = process.env.PMFS2_MODULES === undefined ? 'program' : 'src'

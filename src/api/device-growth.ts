@@ -56,7 +56,7 @@ export function leastGainedBytes(superblock: Superblock, n: number, { alignBytes
   return (nextDeviceBlock(superblock, n, alignBytes) + smallestGain) * blockBytes
 }
 
-export const leastGain = 'a gain begins at a multiple of 2 MiB, and has at least 1 MiB'
+export const leastGain = 'space is added from a multiple of 2 MiB on, and at least 1 MiB of it'
 
 /** @throws VolumeError where the devices are not a single file that can be made so long */
 export function checkSize(devices: readonly Device[], superblock: Superblock, sizeBytes: number): void {

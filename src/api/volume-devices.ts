@@ -283,7 +283,7 @@ function deviceOf(
 
 function missingText(superblock: Superblock, device: number): string {
   const which = `${placeText(superblock, device)}, identifier ${identifierText(superblock, device)},`
-  return `${which} is missing: it was not found, and was not named either`
+  return `${which} is missing: it was not found; name it`
 }
 
 function placeText(superblock: Superblock, device: number): string {

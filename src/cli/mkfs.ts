@@ -213,7 +213,7 @@ function formatDevices(
 function checkLayout(layout: string): void {
   if (layout === 'stripe')
     throw new UsageError(
-      '--layout stripe: devices are not striped, as workers write to several of them at once without that; concat is the layout',
+      '--layout stripe: striping is not supported; use concat, with which workers also write to several devices at once',
     )
   if (layout !== 'concat') throw new UsageError(`--layout: '${layout}' is no layout; concat is the only one`)
 }

@@ -66,7 +66,7 @@ async function untilSaid<Said>(
     const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
     if (isGone || performance.now() > deadline)
       throw new CommandError(
-        `${name}: ${complaintOf(server) ?? 'its server has not done so yet; info tells its size'}`,
+        `${name}: ${complaintOf(server) ?? 'its server has not finished growing it; pmfs2-fuse info shows its size'}`,
       )
     await sleep(stepMs)
     await checkpoint()

@@ -4,6 +4,7 @@ import debug from 'debug'
 import { type Grown, checkSize, grownSince, readyGains } from '../api/device-growth.js'
 import { digestOf } from '../api/device-contents.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
+import { shownLine } from '../check/name-text.js'
 import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { DeviceError } from '../pmem/device-error.js'
@@ -11,6 +12,7 @@ import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { statOf } from '../pmem/probe.js'
+import { tell } from './background.js'
 import { MountError } from './mount-error.js'
 import { type GrowOrder, type OrderedDevice, Orders } from './orders.js'
 import type { ServingMode } from './serving-mode.js'
@@ -59,7 +61,8 @@ export class Growth {
   }
 
   async #carryOut(name: string, order: GrowOrder | null): Promise<void> {
-    const { volume } = this.#parts.opened
+    const { opened } = this.#parts
+    const { volume } = opened
     const before = new Superblock(volume.superblock.words.slice())
     let refusal: string | null = null
     try {
@@ -67,7 +70,8 @@ export class Growth {
       await this.#grow(order, () => this.#checkHeldOut(name))
     } catch (error) {
       trace('order %s: %o', name, error)
-      refusal = isRefusal(error) ? error.message : 'it has failed'
+      refusal = isRefusal(error) ? error.message : 'its server could not grow it; the system log says why'
+      if (!isRefusal(error)) tell(shownLine(`${opened.devices[0]!.path}: growing failed: ${String(error)}`))
     }
     this.#reports.set(name, { order: name, refusal, grown: grownSince(before, volume.superblock) })
   }
@@ -77,7 +81,7 @@ export class Growth {
    * it would have added for unused. @throws MountError
    */
   #checkHeldOut(name: string): void {
-    if (!this.#orders.isHeldOut(name)) throw new MountError('whoever ordered it has gone')
+    if (!this.#orders.isHeldOut(name)) throw new MountError('the command that ordered it has ended')
   }
 
   /** @param check is called before anything changes, and again when nothing else is waited for any more */
@@ -94,7 +98,7 @@ export class Growth {
       devices.forEach(checkSame)
       for (const [n, { path, digest }] of devices.entries())
         if (digest !== null && digestOf(further.devices[n]!) !== digest)
-          throw new MountError(`${path}: it holds something else by now than when the command looked at it`)
+          throw new MountError(`${path}: its contents changed after the command looked at it; try again`)
       const overwritings = devices.map(({ overwriting }) => overwriting)
       await mode.whilePaused(() => {
         check()

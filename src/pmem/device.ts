@@ -261,7 +261,7 @@ function geometry(
   if (kind === 'devdax') {
     const known = devdaxGeometry(stats.rdev)
     if (known === null)
-      throw new DeviceError('ENODEV', `cannot use ${path}: /sys does not tell its size; is it enabled?`)
+      throw new DeviceError('ENODEV', `cannot use ${path}: its size is not in /sys; enable the namespace (ndctl enable-namespace)`)
     return known
   }
   const sizeBytes = native.blockDeviceBytes(fd)

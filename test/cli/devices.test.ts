@@ -102,7 +102,7 @@ void t.test('they are laid out one after the other, and in no other way', async 
     [a, b],
     mkfs('stripe'),
     1,
-    /^mkfs: --layout stripe: devices are not striped, .*; concat is the layout; try pmfs2-fuse mkfs --help$/m,
+    /^mkfs: --layout stripe: striping is not supported; use concat, .* at once; try pmfs2-fuse mkfs --help$/m,
   )
   await refuseUntouched(
     t,

@@ -82,7 +82,7 @@ void t.test('takes what its device has gained', async (t) => {
   t.equal(fingerprint(volume), before)
   truncateSync(volume, 8 * mebibyte + mebibyte - blockBytes)
   const tooLittle =
-    'what its devices have gained is too little: a gain begins at a multiple of 2 MiB, and has at least 1 MiB'
+    'what its devices have gained is too little: space is added from a multiple of 2 MiB on, and at least 1 MiB of it'
   t.equal(await succeed(t, ['grow', volume]), `${volume}: nothing to do, as ${tooLittle}\n`)
   truncateSync(volume, 20 * mebibyte)
   const said = await succeed(t, ['grow', volume])
@@ -126,7 +126,7 @@ void t.test('what it gains begins at a multiple of 2 MiB, as on devdax', async (
 
 void t.test('--size that adds too little is refused', async (t) => {
   const { place, volume } = await volumeOf(t)
-  const advice = 'a gain begins at a multiple of 2 MiB, and has at least 1 MiB; --size'
+  const advice = 'space is added from a multiple of 2 MiB on, and at least 1 MiB of it; --size'
   const refused = async (path: string, size: string, more: string, least: string) => {
     const line = `grow: ${path}: ${more} more is too little: ${advice} ${least} is the least`
     await refuseUntouched(t, path, ['grow', path, '--size', size], 1, line)

@@ -160,7 +160,7 @@ void tap.test(
       const contents = Buffer.alloc(2 ** 21)
       contents[place] = 0x53
       writeFileSync(path, contents)
-      const refusal = `${path}: it holds something else by now than when the command looked at it`
+      const refusal = `${path}: its contents changed after the command looked at it; try again`
       t.match(await give(order), { refusal, grown: null })
       t.ok(readFileSync(path).equals(contents))
       t.equal(opened.devices.length, 1)
@@ -199,7 +199,7 @@ void tap.test('its own file is made longer by the server, and stays so only if i
     await whilePaused(work)
     throw new Error('workers cannot go on')
   }
-  t.match(await give(longer), { refusal: 'it has failed', grown: { after: 2048 } })
+  t.match(await give(longer), { refusal: 'its server could not grow it; the system log says why', grown: { after: 2048 } })
   t.equal(statSync(path).size, after, 'the volume has it')
   mode.whilePaused = whilePaused
   t.match(await give(longer), { refusal: null, grown: null })
@@ -207,7 +207,7 @@ void tap.test('its own file is made longer by the server, and stays so only if i
   t.match(await give({ ...nothing, sizeBytes: before }), { refusal: line, grown: null })
   t.equal(statSync(path).size, after)
   const little = {
-    refusal: /^4 KiB more is too little: a gain begins .*; --size 9216K is the least$/,
+    refusal: /^4 KiB more is too little: space is added .*; --size 9216K is the least$/,
     grown: null,
   }
   t.match(await give({ ...nothing, sizeBytes: after + 4096 }), little)
@@ -275,7 +275,7 @@ void tap.test('an order ends with whoever gave it', async (t) => {
     await until(() => Promise.resolve(growth.reports.length >= count))
     return growth.reports.map(({ refusal }) => refusal)
   }
-  const gone = 'whoever ordered it has gone'
+  const gone = 'the command that ordered it has ended'
   const order = await orderToAdd(t)
   const [added] = order.devices as [OrderedDevice]
   const contents = Buffer.alloc(2 ** 21, 'what was there before')

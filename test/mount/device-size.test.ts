@@ -23,6 +23,8 @@ const mostResidentBytes = 150e6
 /** What 1 TiB may cost more than 64 GiB. */
 const mostTimes = 1.5
 const pageBytes = 4096
+/** Each further one takes memory of its own, whatever the size of the device. */
+const twoWorkers = ['--workers', '2']
 /** Faults differ from start to start. */
 const faultSlack = 2000
 /** Field 10 of proc_pid_stat(5), counted from the one behind the name. */
@@ -49,14 +51,14 @@ async function allocatedBytes(path: string): Promise<number> {
 async function costsOf(t: Test, sizeBytes: number, channel: string): Promise<Costs> {
   const mount = await TestMount.makeOn(t, sizeBytes)
   const deviceBytes = await allocatedBytes(mount.device)
-  await mount.mount()
+  await mount.mount(...twoWorkers)
   const { pid, channel: served } = await mount.report()
   t.equal(served, channel)
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const peakBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * kibibyte
   const firstFaults = await faultsOf(pid)
   const grownBytes = (await allocatedBytes(mount.device)) - deviceBytes
-  await mount.remount()
+  await mount.remount(...twoWorkers)
   const faults = await faultsOf((await mount.report()).pid)
   await mount.unmount()
   await mount.check()

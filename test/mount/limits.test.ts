@@ -35,7 +35,7 @@ async function leastOfNode(folder: string): Promise<number> {
 
 void tap.test('open files', async (t) => {
   const mount = await TestMount.make(t, '16M')
-  const commands = [['info'], ['fsck'], ['dump'], ['mkfs', '--force']] as const
+  const commands = [['info'], ['fsck'], ['dump'], ['grow'], ['mkfs', '--force']] as const
   const least = await leastOfNode(mount.folder)
   for (const [command, ...rest] of commands) {
     const few = await under('-n 48', command, mount.device, ...rest)

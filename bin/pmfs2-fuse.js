@@ -13,8 +13,8 @@ const refusals = {
 const exitCodes = { fsck: 8, mkfs: 1, grow: 1, info: 1, dump: 1, help: 1, version: 1 }
 
 try {
-  const folder = process.env.PMFS2_MODULES === undefined ? 'program' : 'src'
-  // What is printed for debugging names places in the sources.
+  const folder = process.env.PMFS2_MODULES === '1' ? 'src' : 'program'
+  // What this thread prints for debugging names places in the sources.
   if (process.env.DEBUG !== undefined) process.setSourceMapsEnabled(true)
   const { main } = await import(`../dist/${folder}/cli/program.js`)
   await main()

@@ -19,6 +19,8 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
  */
 const programProject = 'tsconfig.program.json'
 const testProject = 'tsconfig.json'
+/** npm writes it last. */
+const installed = 'node_modules/.package-lock.json'
 const toolsPackage = 'node_modules/pmfs2-tools'
 
 /** What stands in the way of setting up, in a sentence that says what to do about it. */
@@ -61,7 +63,7 @@ class Setup {
   async installDependencies(withTools) {
     const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error']
     // npm writes this file last, so an installation that was cut short does not count.
-    if (modifiedAt('node_modules/.package-lock.json') < modifiedAt('package-lock.json')) {
+    if (modifiedAt(installed) < modifiedAt('package-lock.json')) {
       const part = withTools ? [] : ['--workspaces=false', '--omit=optional']
       await this.#npm('installing dependencies (npm ci)', 'ci', ...part, ...quiet)
     } else if (withTools && !existsSync(join(root, toolsPackage))) {
@@ -106,7 +108,7 @@ class Setup {
 
   async #bundle() {
     const script = 'scripts/bundle.js'
-    if (bundles.every((output) => isNewer(output, [script, recordOf(programProject)]))) return
+    if (bundles.every((output) => isNewer(output, [script, installed, recordOf(programProject)]))) return
     await this.#node('bundling the program (esbuild)', script)
   }
 

@@ -191,16 +191,17 @@ export function blocksOfFurther(device: Device, overwriting: Overwriting | null)
 export function overwrite(
   medium: Medium,
   device: Device,
-  { first, blocks }: PlacedSegment,
+  { first, blocks, dataStart }: PlacedSegment,
   { sizeBytes, sparse }: Overwriting,
 ): void {
   if (sizeBytes !== null && device.sizeBytes > sizeBytes) device.resize(sizeBytes)
   wipe(medium, first, blocks)
-  const wiped = wipedBlocks(blocks) * blockBytes
-  const betweenBytes = blocks * blockBytes - 2 * wiped
+  const wiped = wipedBlocks(blocks)
+  const head = Math.max(dataStart - first, wiped)
+  const between = blocks - wiped - head
   // A file system without holes keeps its blocks.
-  if (sparse && device.kind === 'file' && betweenBytes > 0)
-    native.punchHole(device.punchFd, wiped, betweenBytes)
+  if (sparse && device.kind === 'file' && between > 0)
+    native.punchHole(device.punchFd, head * blockBytes, between * blockBytes)
 }
 
 /** How much larger a volume has become, in blocks. */

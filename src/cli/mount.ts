@@ -10,6 +10,7 @@ import { MountError, exitSystem } from '../daemon/mount-error.js'
 import {
   type MountEntry,
   findMount,
+  isOf,
   mountType,
   readMountTable,
   realMountpoint,
@@ -243,9 +244,8 @@ async function takeAway(
 ): Promise<void> {
   const mountpoint = realMountpoint(place)
   const left = findMount(mountpoint)
-  // The kernel gives a number anew once its file system is gone, so the number alone does not tell.
-  const wasThere = before.some((entry) => entry.mountpoint === mountpoint && entry.device === left?.device)
-  if (left?.type !== mountType || wasThere) return
+  if (left?.type !== mountType) return
+  if (before.some((entry) => entry.mountpoint === mountpoint && isOf(entry, left))) return
   if (left.source !== (await sourceOf(devices))) return
   const { unmount } = await import('../daemon/unmount.js')
   unmount(mountpoint, true)

@@ -15,6 +15,7 @@ import {
   deviceNumber,
   findMount,
   findOurMount,
+  isOf,
   mountType,
   ownerOf,
   readMountTable,
@@ -119,8 +120,8 @@ function connectionOf({ device }: MountEntry): string | null {
 
 /** Returns once nobody holds the device, or once it is clear that the server goes on. */
 async function waitForServer(mount: MountEntry, connection: string | null): Promise<void> {
-  const { source, device } = mount
-  const elsewhere = readMountTable().find((entry) => entry.device === device)
+  const { source } = mount
+  const elsewhere = readMountTable().find((entry) => isOf(entry, mount))
   if (elsewhere !== undefined) {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
     return

@@ -19,4 +19,5 @@ const calls: Readonly<Record<string, (mount: MountIdentity) => unknown>> = {
   },
 }
 
-if (!isOver()) calls[call!]!(JSON.parse(mount!) as MountIdentity)
+if (isOver()) process.exitCode = 1
+else calls[call!]!(JSON.parse(mount!) as MountIdentity)

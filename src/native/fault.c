@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "native.h"
@@ -36,8 +37,8 @@ enum { MOST_BAD_PAGES = 4096, BEING_FILLED = -1 };
 /* A page is a block of a volume. Larger pages have several, of which others than the one accessed must not be lost. */
 enum { USUAL_PAGE_BYTES = 4096 };
 
-/* So often, one after the other, an access is done again to a page that can be read. */
-enum { MOST_RETRIES = 2 };
+/* So often, within a time, an access is done again to a page that can be read. */
+enum { MOST_RETRIES = 2, RETRY_SECONDS = 2 };
 
 static struct bad_page bad_pages[MOST_BAD_PAGES];
 int32_t replaced_pages;
@@ -54,9 +55,10 @@ static struct sigaction previous;
 /* Where the native call under way is left if it meets SIGBUS; NULL: it is not to be left. */
 static __thread sigjmp_buf *volatile guard;
 static __thread volatile bool is_in_system_call;
-/* The page that this thread has accessed again, and how often. */
+/* The page that this thread has accessed again, how often, and when it did last. */
 static __thread const char *retried;
 static __thread int retries;
+static __thread time_t retried_at;
 
 int under_guard(int (*work)(void *context), void *context)
 {
@@ -231,9 +233,13 @@ static enum cause cause_of(const struct mapped_file *file, size_t page_start, bo
 
 static bool is_to_be_retried(const char *page)
 {
-	if (retried != page)
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (retried != page || now.tv_sec - retried_at > RETRY_SECONDS)
 		retries = 0;
 	retried = page;
+	retried_at = now.tv_sec;
 	return retries++ < MOST_RETRIES;
 }
 

@@ -261,7 +261,10 @@ function geometry(
   if (kind === 'devdax') {
     const known = devdaxGeometry(stats.rdev)
     if (known === null)
-      throw new DeviceError('ENODEV', `cannot use ${path}: its size is not in /sys; enable the namespace (ndctl enable-namespace)`)
+      throw new DeviceError(
+        'ENODEV',
+        `cannot use ${path}: its size is not in /sys; enable the namespace (ndctl enable-namespace)`,
+      )
     return known
   }
   const sizeBytes = native.blockDeviceBytes(fd)

@@ -26,6 +26,7 @@ import {
 import { BadBlockError } from './bad-block-error.js'
 import type { DeviceError } from './device-error.js'
 import {
+  type BadPage,
   type DevicePlace,
   attention,
   badAt,
@@ -234,14 +235,26 @@ export class MappedMedium extends Medium {
     this.#memory = memory
     this.#devices = devices
     this.blockCount = blockCount
-    // Windows that were mapped anew have none.
-    this.#replaced.clear()
+    this.#forgetMapped()
     // Looking beyond the end of an array would be slow.
     while (this.#words.length < windows.length) {
       this.#words.push(undefined)
       this.#signed.push(undefined)
       this.#bytes.push(undefined)
     }
+  }
+
+  /** Windows that were mapped anew have no zeros; the others keep theirs, and nobody is to hear of these again. */
+  #forgetMapped(): void {
+    const replaced = new Set<number>()
+    for (const page of knownBadPages()) if (page.isReplaced) replaced.add(this.#blockOf(page))
+    for (const block of this.#replaced) if (!replaced.has(block)) this.#replaced.delete(block)
+  }
+
+  /** @returns -1 where this medium does not have the page */
+  #blockOf({ mapping, page }: BadPage): number {
+    const window = this.windows.indexOf(mapping)
+    return window < 0 ? -1 : window * windowBlocks + page
   }
 
   flush(block: number, offset: number, length: number): void {
@@ -347,10 +360,10 @@ export class MappedMedium extends Medium {
    */
   #hearOfBadBlocks(): number | null {
     let first: number | null = null
-    for (const { mapping, page, isReplaced } of knownBadPages()) {
-      const window = this.windows.indexOf(mapping)
-      if (window < 0) continue
-      const block = window * windowBlocks + page
+    for (const page of knownBadPages()) {
+      const { isReplaced } = page
+      const block = this.#blockOf(page)
+      if (block < 0) continue
       if (this.#bad.has(block) && (!isReplaced || this.#replaced.has(block))) continue
       this.#bad.add(block)
       if (isReplaced) this.#replaced.add(block)

@@ -138,8 +138,7 @@ void test('a device elsewhere has to be named', async (t) => {
   const moved = join(folder, 'elsewhere', 'second')
   renameSync(b, moved)
   const before = [a, c].map(fingerprint)
-  const line =
-    /^device number 2 of its 3, identifier [0-9a-f]{32}, is missing: it was not found; name it/
+  const line = /^device number 2 of its 3, identifier [0-9a-f]{32}, is missing: it was not found; name it/
   t.match(refusal([a]), line)
   t.match(refusal([c, a]), line)
   for (const named of [[a], [c], [a, c]]) {
@@ -156,9 +155,7 @@ void test('a search names what it could not look at', async (t) => {
   const { folder, paths } = await three(t)
   const [a, b, c] = paths
   const missing = (n: number) =>
-    new RegExp(
-      `^device number ${n} of its 3, identifier \\S+ is missing: it was not found; name it`,
-    )
+    new RegExp(`^device number ${n} of its 3, identifier \\S+ is missing: it was not found; name it`)
   chmodSync(folder, 0o755)
   for (const path of paths) chmodSync(path, 0o644)
   chmodSync(b, 0o600)

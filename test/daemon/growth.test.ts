@@ -199,7 +199,10 @@ void tap.test('its own file is made longer by the server, and stays so only if i
     await whilePaused(work)
     throw new Error('workers cannot go on')
   }
-  t.match(await give(longer), { refusal: 'its server could not grow it; the system log says why', grown: { after: 2048 } })
+  t.match(await give(longer), {
+    refusal: 'its server could not grow it; the system log says why',
+    grown: { after: 2048 },
+  })
   t.equal(statSync(path).size, after, 'the volume has it')
   mode.whilePaused = whilePaused
   t.match(await give(longer), { refusal: null, grown: null })

@@ -10,6 +10,7 @@ import { entryChecksum } from '../../layout/checksum.js'
 import { laneHeader, undoAllocate, undoEntry } from '../../layout/lane.js'
 import { entryBlock, entryWord } from '../../src/fs/undo.js'
 import { BadDevice } from '../support/bad-device.js'
+import { turnRingOn } from '../support/ring-switch.js'
 import { run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { type TearsDown, temporaryDirectory } from '../support/temporary.js'
@@ -72,19 +73,19 @@ async function inodeOf(path: string): Promise<number> {
   return Number(await run('stat', ['-c', '%i', path]))
 }
 
-for (const channel of ['uring', 'devfuse']) {
+for (const channel of [turnRingOn(tap), 'devfuse']) {
   void tap.test(`a bad block of a file, over ${channel}`, async (t) => {
     const bad = await makeBad(t)
     const { device, mountpoint, system } = bad
     const path = join(mountpoint, 'file')
-    await bad.mount('--channel', channel === 'uring' ? 'auto' : channel)
+    await bad.mount('--channel', channel)
     await system.writeFile(path, Buffer.alloc(8 * page, 'a').toString())
     await system.writeFile(join(mountpoint, 'other'), 'whole')
     const inode = await inodeOf(path)
     await bad.unmount()
     const blocks = await blocksOf(bad, inode)
     const lost = blocks[2]!
-    await bad.mount('--channel', channel === 'uring' ? 'auto' : channel)
+    await bad.mount('--channel', channel)
     device.spoil(lost)
 
     t.match(await readPage(path, 2), /Input\/output error/)
@@ -106,7 +107,7 @@ for (const channel of ['uring', 'devfuse']) {
     const checked = await pmfs2(['fsck', device.path])
     t.match(checked.output, new RegExp(`damage was met .*block ${lost}, byte ${lost * page} of \\S+, is bad`))
     t.equal(checked.end, 0, 'nothing has it any more')
-    await bad.mount('--channel', channel === 'uring' ? 'auto' : channel)
+    await bad.mount('--channel', channel)
     const filled = await outcome(system.writeFile(join(mountpoint, 'full'), 'x'.repeat(2 ** 23)))
     t.match(filled, /OK|ENOSPC/, 'no call meets it')
     await bad.unmount()
@@ -115,8 +116,8 @@ for (const channel of ['uring', 'devfuse']) {
 }
 
 /**
- * While one thread comes upon bad blocks, another makes directories. It prints how many it has tried to make, how many
- * calls have failed, and the names of those that were made.
+ * While one thread comes upon bad blocks, another makes directories, and some more when that is over. It prints how
+ * many it has tried to make, how many calls have failed, and the names of those that were made.
  */
 const makeWhileReading = `
 import os, sys, threading
@@ -137,9 +138,10 @@ def read():
     is_over = True
 thread = threading.Thread(target=read)
 thread.start()
-kept, failed, n = [], 0, 0
-while not is_over:
+kept, failed, n, after = [], 0, 0, 0
+while after < 10:
     n += 1
+    after += is_over
     name = str(n)
     try:
         os.mkdir(os.path.join(folder, name))
@@ -158,7 +160,7 @@ async function namesIn(folder: string): Promise<string[]> {
     .sort()
 }
 
-for (const channel of ['auto', 'devfuse']) {
+for (const channel of [turnRingOn(tap), 'devfuse']) {
   void tap.test(`what others do while a bad block is met, over ${channel}`, async (t) => {
     const bad = await makeBad(t)
     const { device, mountpoint, system } = bad

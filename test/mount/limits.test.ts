@@ -18,7 +18,7 @@ async function under(limit: string, ...args: readonly string[]) {
   return finish('env', [...withoutRunner, 'bash', '-c', script, 'bash', process.execPath, program, ...args])
 }
 
-const refusal = /^(pmfs2-fuse|mount|info|fsck|dump|mkfs): [^\n]*: raise the limit \(ulimit -n\)$/
+const refusal = /^(pmfs2-fuse|mount|info|fsck|dump|grow|mkfs): [^\n]*: raise the limit \(ulimit -n\)$/
 
 /** With how many open files Node itself comes so far that it runs a program. */
 async function leastOfNode(folder: string): Promise<number> {

@@ -207,6 +207,24 @@ void tap.test('one that a native call meets is a matter of that call alone', asy
   t.equal(medium.badBlocksMet, 1)
 })
 
+void tap.test('further windows are no reason to tell of it again', async (t) => {
+  const { bad, medium, description } = await twoDevices(t)
+  medium.onBadBlock = () => true
+  bad.spoil(5, 7)
+  medium.load32(windowBlocks + 5, 0)
+  t.match(
+    thrownBy(() => medium.check()),
+    { name: 'BadBlockError', block: windowBlocks + 5 },
+  )
+  medium.follow(description)
+  t.match(
+    thrownBy(() => medium.copyOut(windowBlocks + 7, 0, 8, new Uint8Array(8), 0)),
+    { name: 'BadBlockError', block: windowBlocks + 7 },
+  )
+  medium.check()
+  t.equal(medium.badBlocksMet, 1, 'it still has its zeros')
+})
+
 void tap.test('one that cannot be done without is a failure of its device', async (t) => {
   for (const listener of [() => false, null]) {
     const { bad, medium } = await twoDevices(t)

@@ -8,16 +8,7 @@ import { packageRoot } from '../support/program.js'
 import { run } from '../support/run-command.js'
 
 const limitMs = 120_000
-const parts = [
-  'bin',
-  'build/Release',
-  'dist/program',
-  'dist/src',
-  'dist/layout',
-  'src',
-  'scripts',
-  'package.json',
-]
+const parts = ['bin', 'build/Release', 'dist/src', 'dist/layout', 'src', 'scripts', 'package.json']
 
 /** Defects, and the kinds of devices that lose something by them. */
 export const losers: Readonly<Record<string, readonly string[]>> = {
@@ -42,7 +33,7 @@ export async function packageWith(defect: string, folder: string): Promise<strin
   writeFileSync(source, changed)
   if (mutant.file.endsWith('.ts')) {
     writeFileSync(join(copy, 'dist', mutant.file.replace(/\.ts$/, '.js')), compile(changed))
-    await run(process.execPath, [join(copy, 'scripts/bundle.js')], limitMs)
   } else await run(process.execPath, [join(copy, 'scripts/build-native.js')], limitMs)
+  await run(process.execPath, [join(copy, 'scripts/bundle.js')], limitMs)
   return copy
 }

@@ -53,8 +53,7 @@ void test('threads under a lock do not lose each other’s stores', async (t) =>
           worker,
         },
       })
-      const [message] = (await once(thread, 'message')) as [number]
-      await once(thread, 'exit')
+      const [[message]] = (await Promise.all([once(thread, 'message'), once(thread, 'exit')])) as [[number], unknown]
       return message
     }),
   )

@@ -115,9 +115,11 @@ void test('who finds no block but those that are given back waits for them', asy
       count: held,
     },
   })
+  // The thread may end before what waits for its message goes on.
+  const ended = once(thread, 'exit')
   await once(thread, 'message')
   t.equal(allocator.claim(0, 10), 10)
   t.equal(allocator.freeBlocks, free - 10)
   allocator.release(allocator.runStart, 10)
-  await once(thread, 'exit')
+  await ended
 })

@@ -272,6 +272,7 @@ void test('a thread that meets some while another stores', async (t) => {
     if (persist(lists, ...copies, stored64(mapping, 8, stored, 0)) !== 0) return void t.fail(`list ${stored}`)
   }
   t.equal(attention(), before + bad.length, `met between ${stored} lists`)
+  t.ok(stored >= bad.length, 'each was asked for')
   t.same(await Promise.all(loaded), Array(bad.length).fill(0))
   t.same(
     badOf(mapping).replaced.sort((a, b) => a - b),

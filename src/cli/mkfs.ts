@@ -200,7 +200,8 @@ function formatDevices(
   const all = { ...options, deviceBlocks: devices.devices.map(deviceBlocks) }
   const superblock = withMedium(devices, 'read-write', (medium) => {
     if (force && !options.zeroed) {
-      for (const { first, blocks } of plan(all).segments) wipe(medium, first, blocks)
+      for (const [n, { first, blocks }] of plan(all).segments.entries())
+        wipe(medium, first, blocks, devices.devices[n]!.badBlocks)
       medium.fence()
     }
     return format(medium, all)

@@ -16,8 +16,8 @@ export const nameLength = 100
 
 /** Either side waits so long for the other one. */
 export const answerTimeoutMs = 2000
-/** Nothing that is said is as long. */
-const mostLetters = 65_536
+/** Nothing that is said is as long: a full list of bad blocks has 4096 runs of some 50 letters. */
+export const mostLetters = 1_048_576
 /** Connections at the same time; a mount has one server. */
 const mostPeers = 16
 

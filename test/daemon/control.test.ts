@@ -15,6 +15,7 @@ import {
   socketName,
 } from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
+import { badListRuns } from '../../src/fs/shared-state.js'
 import { connectTo, findListener, listeningSockets } from '../../src/daemon/socket-owner.js'
 
 const report: DaemonReport = {
@@ -74,6 +75,16 @@ void tap.test('the kernel tells its number, whatever it says itself', async (t) 
     openControl(free + 1, () => lying),
   )
   t.same(await queryDaemonOf(free + 1), { ...report, pid: process.pid })
+})
+
+void tap.test('a server that knows of as many bad blocks as a volume can', async (t) => {
+  const runs = Array.from({ length: badListRuns }, (_, n) => ({ first: 2 ** 40 + 2 * n, count: 1 }))
+  const full = { ...report, badBlocks: [runs, []] }
+  await listens(
+    t,
+    openControl(free + 11, () => full),
+  )
+  t.same(await queryDaemonOf(free + 11), { ...full, pid: process.pid })
 })
 
 /** Listens in a PID namespace of its own until its input ends. */

@@ -12,7 +12,7 @@ import { openVolume } from '../../src/api/opened-volume.js'
 import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
 import { MountError } from '../../src/daemon/mount-error.js'
 import { type GrowOrder, type OrderedDevice, withOrder } from '../../src/daemon/orders.js'
-import { nameLength } from '../../src/daemon/socket-owner.js'
+import { mostLetters, nameLength } from '../../src/daemon/socket-owner.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
 import type { Device } from '../../src/pmem/device.js'
@@ -338,7 +338,7 @@ void tap.test('an order that could not be fetched is fetched later', async (t) =
   let asked = 0
   const name = await holdOut(t, device, (socket) => {
     const isFirst = asked++ === 0
-    socket.end(isFirst ? 'x'.repeat(2 ** 17) : JSON.stringify(nothing))
+    socket.end(isFirst ? 'x'.repeat(mostLetters + 1) : JSON.stringify(nothing))
   })
   t.match(await answerTo(name), { refusal: null })
   t.equal(asked, 2, 'what came first was not all')

@@ -424,7 +424,7 @@ export class Allocator implements ReservedBlocks {
       const block = first + done
       const part = Math.min(count - done, 32 - (block & 31))
       const bitmapBlock = bitmapBlockOf(this.#geometry, block)
-      const persistent = this.#medium.load32(bitmapBlock, (block >>> 5) & (blockWords - 1))
+      const persistent = this.#medium.loadBits(bitmapBlock, (block >>> 5) & (blockWords - 1))
       const free = ~(this.#bitmap.wordOf(block) & persistent) & bitMask(block & 31, part)
       if (free !== 0) return block - (block & 31) + trailingZeros(free)
       done += part

@@ -184,7 +184,7 @@ export class DirectoryLeaf {
       const from = place & placeWordMask
       const length = recordWords(nameLength(place))
       recordStart -= length
-      for (let n = 0; n < length; n++) medium.store32(fresh, recordStart + n, medium.load32(leaf, from + n))
+      for (let n = 0; n < length; n++) medium.store32(fresh, recordStart + n, medium.loadBits(leaf, from + n))
       medium.store32(fresh, slotWord(copied) + slotAt.hash, hash)
       medium.store32(fresh, slotWord(copied) + slotAt.place, ((place & ~placeWordMask) | recordStart) >>> 0)
       copied++

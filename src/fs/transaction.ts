@@ -161,16 +161,16 @@ export class Transaction {
     const medium = this.#medium
     if (!arePairsEqual(medium, block, word, count)) damaged(`entries of block ${block} are not equal`)
     this.#beginEntry(undoFill, block, word | (count << 16))
-    this.#entry[at.data] = medium.load32(block, word)
-    this.#entry[at.data + 1] = medium.load32(block, word + 1)
+    this.#entry[at.data] = medium.loadBits(block, word)
+    this.#entry[at.data + 1] = medium.loadBits(block, word + 1)
     this.#endEntry()
   }
 
   /** Logs `count` equal flags words of a map, from `word` on. @throws VolumeError where they are not equal */
   saveFlags(block: number, word: number, count: number): void {
-    const flags = this.#medium.load32(block, word)
+    const flags = this.#medium.loadBits(block, word)
     for (let n = 1; n < count; n++) {
-      if (this.#medium.load32(block, word + 2 * n) !== flags) damaged(`flags in block ${block} are not equal`)
+      if (this.#medium.loadBits(block, word + 2 * n) !== flags) damaged(`flags in block ${block} are not equal`)
     }
     this.#beginEntry(undoFlags, block, word | (count << 16))
     this.#entry[at.data] = flags
@@ -239,7 +239,7 @@ export class Transaction {
     if (count === 0) return
     if (this.#unsealed) this.#seal()
     for (let n = 0; n < count; n++)
-      this.#medium.store32(block, word + n, this.#medium.load32(block, from + n) | 0)
+      this.#medium.store32(block, word + n, this.#medium.loadBits(block, from + n))
     this.#medium.flush(block, word * 4, count * 4)
   }
 

@@ -76,7 +76,7 @@ export class XattrEntries {
     const { block, word } = this
     const left = this.#end - word
     if (left < headerWords) damaged(`extended attributes in block ${block} end in the middle of one`)
-    const key = this.#medium.load32(block, word + xattrEntry.word.key)
+    const key = this.#medium.loadBits(block, word + xattrEntry.word.key)
     this.namespace = key & 0xff
     this.nameLength = (key >>> 8) & 0xff
     this.form = key >>> 16

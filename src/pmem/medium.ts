@@ -155,6 +155,14 @@ export abstract class Medium {
     return this.wordsOf(block)[(block & windowBlockMask) * blockWords + word]!
   }
 
+  /**
+   * The same as a signed number, for words all 32 bits of which are used. An unsigned one from 2³¹ on is boxed wherever
+   * the compiler has not made this call a part of its caller, which nothing decides but the order of compilations.
+   */
+  loadBits(block: number, word: number): number {
+    return this.wordsOf(block)[(block & windowBlockMask) * blockWords + word]! | 0
+  }
+
   /** Stores the same pair of words `count` times, word by word. */
   fillPairs(block: number, word: number, count: number, low: number, high: number): void {
     for (let n = 0; n < count; n++) {

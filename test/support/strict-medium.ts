@@ -22,6 +22,11 @@ export class StrictMedium extends RecordingMedium {
     return super.load32(block, word)
   }
 
+  override loadBits(block: number, word: number): number {
+    checkWord(block, word)
+    return super.loadBits(block, word)
+  }
+
   override store32(block: number, word: number, value: number): void {
     checkWord(block, word)
     super.store32(block, word, value)

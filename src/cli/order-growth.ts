@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Grown } from '../api/device-growth.js'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import { exitPermission } from '../daemon/mount-error.js'
-import { type MountEntry, deviceNumber, ownerOf } from '../daemon/mount-table.js'
+import { type MountEntry, deviceNumber, ownerOf, placesOf } from '../daemon/mount-table.js'
 import { type GrowOrder, withOrder } from '../daemon/orders.js'
-import { complaintOf, serverState } from '../daemon/server-state.js'
+import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError } from './command-error.js'
 import type { Checkpoint } from './interruption.js'
 
@@ -64,11 +64,15 @@ async function untilSaid<Said>(
     const said = server.state === 'answers' ? find(server.report) : undefined
     if (said !== undefined) return said
     const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
-    if (isGone || performance.now() > deadline)
-      throw new CommandError(
-        `${name}: ${complaintOf(server) ?? 'its server has not finished growing it; pmfs2-fuse info shows its size'}`,
-      )
+    if (isGone || performance.now() > deadline) throw new CommandError(`${name}: ${whyUnsaid(mount, server)}`)
     await sleep(stepMs)
     await checkpoint()
   }
+}
+
+/** Why nothing was said, and what to do. */
+function whyUnsaid(mount: MountEntry, server: ServerState): string {
+  if (placesOf(mount).length === 0)
+    return `it has been unmounted meanwhile; pmfs2-fuse info ${mount.source} shows whether it has grown`
+  return complaintOf(server) ?? 'its server has not finished growing it; pmfs2-fuse info shows its size'
 }

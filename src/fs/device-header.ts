@@ -4,11 +4,12 @@
  * here.
  */
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
-import { headerBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock } from '../../layout/geometry.js'
 import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
 import { deviceSegments } from './segments.js'
-import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
+import { SelfDescribingBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
@@ -21,9 +22,19 @@ export class DeviceHeader extends SelfDescribingBlock {
   }
 }
 
-/** What lies in a block, as a header. */
+/**
+ * What lies in a block, as a header; zeros where the block is bad. Of a bad block nothing is put in its place: devdax
+ * would have to be replaced as a whole.
+ */
 export function loadHeader(medium: Medium, block: number): DeviceHeader {
-  return new DeviceHeader(wordsOfBlock(medium, block))
+  const header = new DeviceHeader()
+  try {
+    medium.copyOut(block, 0, blockBytes, header.bytes, 0)
+    return header
+  } catch (error) {
+    if (!(error instanceof BadBlockError)) throw error
+    return new DeviceHeader()
+  }
 }
 
 /**

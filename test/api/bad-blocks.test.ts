@@ -72,6 +72,7 @@ void tap.test('the header of a device', async (t) => {
     const bad = `block ${block}, byte 0 of ${device.path}, is bad, and holds the header of a device`
     const volume = await openFiles(paths, { readOnly: true })
     t.equal(await volume.readFile('/file', 'utf8'), 'written', name)
+    t.notOk(isAnyReplaced(), `${name}: devdax could not be read any more`)
     await volume.close()
     t.same(checkDevices(paths).problems, [bad], name)
     const [first, ...further] = paths as [string]

@@ -9,7 +9,7 @@ import { DeviceHeader } from '../fs/device-header.js'
 import { Superblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
-import { type Device, windowLimitBytes } from '../pmem/device.js'
+import { type Device, openDevice, windowLimitBytes } from '../pmem/device.js'
 import { checkMapping } from '../pmem/medium-failure.js'
 
 /** Reads bytes of a device. */
@@ -29,6 +29,21 @@ export function readerOf(device: Device): DeviceReader {
     return bytes.subarray(0, count)
   }
   return { read, close: () => closeSync(fd) }
+}
+
+/** Opens a device for the time of a look at it, and locks nobody out. @throws DeviceError */
+export function withReader<Result>(path: string, work: (read: ReadBytes, device: Device) => Result): Result {
+  const device = openDevice(path, { access: 'read-only', exclusive: false })
+  try {
+    const { read, close } = readerOf(device)
+    try {
+      return work(read, device)
+    } finally {
+      close()
+    }
+  } finally {
+    device.close()
+  }
 }
 
 /**

@@ -3,7 +3,8 @@
  * Which devices make up a volume, and in which order. One names any of them, or all in any order; what was not named is
  * looked for (device-search.ts). Each device says by its header to which volume it belongs and which one it is, and the
  * newest superblock says which ones there are. A device that is missing, foreign, doubled or too short is named here,
- * by its path; one that is stale shows when the superblocks are read (src/fs/superblock.ts).
+ * by its path; one that is stale shows when the superblocks are read (src/fs/superblock.ts). One whose header is lost
+ * may still be recognized (lost-header.ts).
  */
 import type { BigIntStats } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
@@ -22,13 +23,12 @@ import {
 import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
 import { type Superblock, isUnderstood } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
-import { openDevice } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
-import { codeOf, deviceError } from '../pmem/device-error.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
 import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
-import { type ReadBytes, headerAt, readerOf, superblockAt } from './device-reader.js'
+import { type ReadBytes, headerAt, superblockAt, withReader } from './device-reader.js'
 import { type Search, placesNear } from './device-search.js'
+import { checkCopy, copyBesideHeader, withoutHeader } from './lost-header.js'
 import { UnseenDevices } from './unseen-devices.js'
 
 const at = layout.word
@@ -49,6 +49,10 @@ export interface DeviceLook {
   readonly header: DeviceHeader | null
   /** What reading the header threw; null where it was read. */
   readonly unread: unknown
+  /** There is neither a header of this version of the format, nor one of another version. */
+  readonly isHeaderLost: boolean
+  /** The copy of the superblock next to the header, where nothing but a copy can be; null where it is damaged. */
+  readonly firstCopy: Superblock | null
   /** The newest good copy on the device; null where there is none. */
   readonly superblock: Superblock | null
 }
@@ -67,21 +71,28 @@ export function findDevices(named: readonly string[], search: Search = placesNea
   const key = looks.find(({ header }) => header !== null)?.header ?? keyOf(newestOn(looks))
   if (key === null) return asNamed
   if (isAlone(looks)) return { ...asNamed, runs: runsAlone(looks[0]!) }
-  for (const look of looks) checkMember(look, key)
-  const members = [...looks]
+  const lost = looks.filter(({ isHeaderLost }) => isHeaderLost)
+  const own = looks.filter((look) => !lost.includes(look))
+  for (const look of own) checkMember(look, key)
+  const members = [...own]
   const unseen = new UnseenDevices()
   const paths = looks.map(({ path }) => path)
   for (const places of search(paths, unseen)) {
     if (isComplete(members)) break
     members.push(...membersAt(places, key, members, unseen))
   }
-  const superblock = newestOn(members)
-  // Reading the volume says what is wrong with it.
-  if (superblock === null || !isUnderstood(superblock)) return asNamed
-  for (const look of looks) checkPlace(look, superblock)
-  const count = superblock.get(at.deviceCount)
-  const devices = Array.from({ length: count }, (_, n) => {
-    const look = deviceOf(superblock, n, looks, members)
+  const copies = lost.flatMap((look) => copyBesideHeader(look, key) ?? [])
+  const superblock = newest([...members.flatMap((look) => look.superblock ?? []), ...copies])
+  if (superblock === null || !isUnderstood(superblock)) {
+    for (const look of lost) checkCopy(look, key)
+    // Reading the volume says what is wrong with it.
+    return asNamed
+  }
+  for (const look of own) checkPlace(look, superblock)
+  const placed = deviceSegments(superblock).map((_, n) => deviceOf(superblock, n, own, members))
+  const rest = lost.length === 0 ? null : withoutHeader(lost, key, superblock, placed, looks.length)
+  const devices = placed.map((found, n) => {
+    const look = found ?? rest
     if (look === null) throw new VolumeError('foreign', missingText(superblock, n) + unseen.text)
     checkLength(look, superblock, n)
     return look
@@ -109,29 +120,23 @@ export function openFound<Opened>(named: readonly string[], open: (found: Volume
 
 /** @throws DeviceError */
 export function lookAt(path: string): DeviceLook {
-  const device = openDevice(path, { access: 'read-only', exclusive: false })
-  try {
+  return withReader(path, (read, device) => {
     const stats = statDevice(path)
-    const { read, close } = readerOf(device)
-    try {
-      const blocks = deviceBlocks(device)
-      const { header, unread } = headerOn(read)
-      return { path, stats, blocks, header, unread, superblock: superblockOn(read, blocks, header) }
-    } finally {
-      close()
-    }
-  } finally {
-    device.close()
-  }
+    const blocks = deviceBlocks(device)
+    const found = headerOn(read)
+    const firstCopy = newest(copiesIn(read, [superblockBlock], blocks))
+    return { path, stats, blocks, ...found, firstCopy, superblock: superblockOn(read, blocks, found.header) }
+  })
 }
 
-function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread'> {
+function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread' | 'isHeaderLost'> {
   try {
     const header = headerAt(read, headerBlock)
-    const isOurs = header.isWhole() && header.get(deviceHeader.word.version) === formatVersion
-    return { header: isOurs ? header : null, unread: null }
+    const isWhole = header.isWhole()
+    const isOurs = isWhole && header.get(deviceHeader.word.version) === formatVersion
+    return { header: isOurs ? header : null, unread: null, isHeaderLost: !isWhole }
   } catch (error) {
-    return { header: null, unread: error }
+    return { header: null, unread: error, isHeaderLost: true }
   }
 }
 
@@ -139,9 +144,12 @@ function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread'> {
 function superblockOn(read: ReadBytes, blocks: number, header: DeviceHeader | null): Superblock | null {
   // Where the header says that there is no second copy, what looks like one is data.
   const second = header === null ? blocks - 1 : header.get(deviceHeader.word.secondCopy)
-  const places = [superblockBlock, second].filter((block) => block > 0 && block < blocks)
-  const copies = places.flatMap((block) => copyAt(read, block) ?? [])
+  const copies = copiesIn(read, [superblockBlock, second], blocks)
   return newest(copies.filter((copy) => header === null || isOfVolume(header, copy)))
+}
+
+function copiesIn(read: ReadBytes, places: readonly number[], blocks: number): Superblock[] {
+  return places.filter((block) => block > 0 && block < blocks).flatMap((block) => copyAt(read, block) ?? [])
 }
 
 /** Null where it cannot be read. Opening the device for use meets that again, and reports it. */
@@ -206,11 +214,10 @@ function refuseRepetition(looks: readonly DeviceLook[]): void {
   }
 }
 
-/** @throws DeviceError; VolumeError where the device is none of the volume's */
-function checkMember({ path, header, unread }: DeviceLook, key: DeviceHeader): void {
-  if (unread !== null) throw deviceError(codeOf(unread), `cannot read ${path}`, unread)
+/** @throws VolumeError where the device is none of the volume's */
+function checkMember({ path, header }: DeviceLook, key: DeviceHeader): void {
   if (header === null)
-    throw new VolumeError('foreign', `${path} has no header that would say whether it belongs to the volume`)
+    throw new VolumeError('foreign', `${path} has the header of another version of the format`)
   if (!areOfSameVolume(header, key))
     throw new VolumeError('foreign', `${path} belongs to another file system`)
 }

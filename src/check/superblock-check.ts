@@ -35,6 +35,8 @@ function copyName(n: number): string {
 
 function checkDeviceHeaders(view: VolumeView, report: Report): void {
   for (const [device, { first }] of deviceSegments(view.superblock).entries()) {
+    // That it is bad has been reported.
+    if (view.bad.has(first + headerBlock)) continue
     const header = loadHeader(view.medium, first + headerBlock)
     const name = `header of device ${device} (block ${first + headerBlock})`
     if (!header.isWhole()) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Bad blocks where a volume has something that it cannot do without. The log, the roots and the headers are needed
- * whatever is served, and the superblocks and the bitmap as soon as anything changes. Bad blocks elsewhere concern
- * who needs what lies there.
+ * Bad blocks where a volume has something that it cannot do without. The log and the roots are needed whatever is
+ * served, and the headers, the superblocks and the bitmap as soon as anything changes. Bad blocks elsewhere concern who
+ * needs what lies there.
  */
 import { headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
 import { BadBlockError, badBlockText, nameless } from '../pmem/bad-block-error.js'
@@ -24,22 +24,22 @@ export interface Area extends BlockRun {
   readonly what: string
   /** Not even a volume that is served read-only does without it. */
   readonly isVital: boolean
+  /** A mount that may write makes it anew where it is damaged. */
+  readonly isRenewed?: true
 }
 
 /** The fixed areas of a volume, for messages and for looks at all of them. */
 export function areasOf(superblock: Superblock): Area[] {
   const { laneStart, laneCount, segments } = superblock.geometry
   const vital = (first: number, count: number, what: string): Area => ({ first, count, what, isVital: true })
+  const renewed = (first: number, what: string): Area => {
+    return { first, count: 1, what, isVital: false, isRenewed: true }
+  }
   return [
-    ...deviceSegments(superblock).map(({ first }) => vital(first + headerBlock, 1, 'the header of a device')),
+    ...deviceSegments(superblock).map(({ first }) => renewed(first + headerBlock, 'the header of a device')),
     vital(rootsBlock, 1, 'the roots of the file system'),
     vital(laneStart, laneCount * laneBlocks, 'the undo log'),
-    ...superblock.copyBlocks.map((first, n) => ({
-      first,
-      count: 1,
-      what: `the ${copyName(n).replace(/,$/, '')}`,
-      isVital: false,
-    })),
+    ...superblock.copyBlocks.map((first, n) => renewed(first, `the ${copyName(n).replace(/,$/, '')}`)),
     ...segments.map(({ bitmapStart, blocks }) => ({
       first: bitmapStart,
       count: bitmapBlocksFor(blocks),
@@ -96,13 +96,16 @@ export function refuseBadMetadata(
   const bad = badAreaOf(superblock, runs, readOnly)
   if (bad === null) return
   const { area, block } = bad
-  const advice = area.isVital
-    ? 'it cannot be mounted before the error is cleared (ndctl clear-errors); check it with fsck then, and restore what is damaged from a backup'
-    : 'it can only be mounted read-only (-o ro): copy its files elsewhere'
-  throw new VolumeError(
-    'bad-block',
-    `${badBlockName(superblock.geometry, block, medium)}, and holds ${area.what}; ${advice}`,
-  )
+  const name = badBlockName(superblock.geometry, block, medium)
+  throw new VolumeError('bad-block', `${name}, and holds ${area.what}; ${adviceOn(area)}`)
+}
+
+function adviceOn({ isVital, isRenewed }: Area): string {
+  if (isVital)
+    return 'it cannot be mounted before the error is cleared (ndctl clear-errors); check it with fsck then, and restore what is damaged from a backup'
+  if (isRenewed === true)
+    return 'it can only be mounted read-only (-o ro) before the error is cleared (ndctl clear-errors); the next mount for writing then makes it anew'
+  return 'it can only be mounted read-only (-o ro): copy its files elsewhere'
 }
 
 /**

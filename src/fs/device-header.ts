@@ -4,11 +4,12 @@
  * here.
  */
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
-import { headerBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock } from '../../layout/geometry.js'
 import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
 import { deviceSegments } from './segments.js'
-import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
+import { SelfDescribingBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
@@ -21,9 +22,19 @@ export class DeviceHeader extends SelfDescribingBlock {
   }
 }
 
-/** What lies in a block, as a header. */
+/**
+ * What lies in a block, as a header; zeros where the block is bad. Of a bad block nothing is put in its place: devdax
+ * would have to be replaced as a whole.
+ */
 export function loadHeader(medium: Medium, block: number): DeviceHeader {
-  return new DeviceHeader(wordsOfBlock(medium, block))
+  const header = new DeviceHeader()
+  try {
+    medium.copyOut(block, 0, blockBytes, header.bytes, 0)
+    return header
+  } catch (error) {
+    if (!(error instanceof BadBlockError)) throw error
+    return new DeviceHeader()
+  }
 }
 
 /**
@@ -59,30 +70,45 @@ export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly
   })
 }
 
+/** Devices whose header is damaged. */
+export function damagedHeaders(medium: Medium, superblock: Superblock): number[] {
+  return deviceSegments(superblock).flatMap(({ first }, device) =>
+    loadHeader(medium, first + headerBlock).isWhole() ? [] : [device],
+  )
+}
+
 /**
- * Holds the devices against the superblock.
+ * Holds the devices against the superblock. Of several devices, one may have a damaged header: the others leave one
+ * place, and its copies of the superblock say that it belongs to the volume.
+ * @param hasCopy whether a device has a copy of this volume's superblock
  * @returns which headers are damaged, in words for people
  * @throws VolumeError where a device is not the one that belongs in its place, or cannot be told to be
  */
-export function checkHeaders(medium: Medium, superblock: Superblock): string[] {
+export function checkHeaders(
+  medium: Medium,
+  superblock: Superblock,
+  hasCopy: (device: number) => boolean,
+): string[] {
   const segments = deviceSegments(superblock)
-  const damage: string[] = []
   for (const [device, { first }] of segments.entries()) {
     if (!medium.has(first + headerBlock)) throw new VolumeError('size', `${nth(device)} is missing`)
-    const name = deviceName(medium, superblock, device)
     const header = loadHeader(medium, first + headerBlock)
-    if (header.isWhole()) {
-      checkIdentity(header, superblock, device, name)
-    } else if (segments.length === 1) {
-      damage.push('the header of the device is damaged; the superblock tells the same')
-    } else {
-      throw new VolumeError(
-        'foreign',
-        `${name} has no header that would say whether it belongs to the volume`,
-      )
-    }
+    if (header.isWhole()) checkIdentity(header, superblock, device, deviceName(medium, superblock, device))
   }
-  return damage
+  const damaged = damagedHeaders(medium, superblock)
+  if (damaged.length === 0) return []
+  if (segments.length === 1) return ['the header of the device is damaged; the superblock tells the same']
+  const names = damaged.map((device) => deviceName(medium, superblock, device))
+  const without = damaged.findIndex((device) => !hasCopy(device))
+  if (without >= 0) {
+    const lacks = `${names[without]!} has neither a header nor a superblock`
+    throw new VolumeError('foreign', `${lacks} that would say whether it belongs to the volume`)
+  }
+  if (damaged.length > 1) {
+    const damage = `the headers of ${names.join(' and ')} are damaged`
+    throw new VolumeError('foreign', `${damage}: a volume can do without one at most`)
+  }
+  return [`the header of ${names[0]!} is damaged; its superblock says that it belongs here`]
 }
 
 function checkIdentity(header: DeviceHeader, superblock: Superblock, device: number, name: string): void {

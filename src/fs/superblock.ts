@@ -128,7 +128,12 @@ export function readSuperblock(medium: Medium): SuperblockReading {
   }
   const superblock = findNewest(medium)
   const readOnly = checkSuperblock(superblock)
-  const damage = checkHeaders(medium, superblock)
+  const damage = checkHeaders(medium, superblock, (device) =>
+    copiesOn(superblock, device).some((block) => {
+      const copy = loadSuperblock(medium, block)
+      return copy.isWhole() && isSameVolume(copy, superblock)
+    }),
+  )
   checkLengths(medium, superblock)
   return { superblock, damage: [...checkCopies(medium, superblock), ...damage], readOnly }
 }
@@ -213,6 +218,11 @@ function refuseVersion(version: number): never {
     'version',
     `its format is version ${version}; this program serves version ${formatVersion}${advice}`,
   )
+}
+
+/** Blocks of the copies that a device has. */
+function copiesOn({ copyBlocks }: Superblock, device: number): number[] {
+  return device === 0 ? copyBlocks.slice(0, 2) : copyBlocks.slice(device + 1, device + 2)
 }
 
 /** @returns which copies are damaged, in words for people @throws VolumeError where a device is stale */

@@ -38,7 +38,7 @@ import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
 import { wordsOfBlock } from './self-describing-block.js'
 import { SharedState } from './shared-state.js'
-import { writeHeaders } from './device-header.js'
+import { damagedHeaders, writeHeaders } from './device-header.js'
 import { type Superblock, type SuperblockReading, levelCopies, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
 import { type BadPlace, VolumeError } from './volume-error.js'
@@ -49,6 +49,7 @@ const orphansDamaged =
   'its list of unlinked files is damaged, and their blocks stay in use; pmfs2-fuse fsck tells more'
 const tableDamaged =
   'its inode table is damaged, and free inodes in it may stay unused; pmfs2-fuse fsck tells more'
+const headerRewritten = 'the damaged header is rewritten'
 const countsRebuilt = 'its counts of inodes contradicted each other and were rebuilt'
 const onlyReadOnly = 'it uses features with which it can only be mounted read-only (-o ro)'
 const adviceOnDamage =
@@ -144,6 +145,7 @@ export class Volume {
       const undone = recover(medium, geometry, options.readOnly, bad, refuse)
       const record = damageRecord(superblock)
       const notices = [...damage, ...badBlockNotices(known, medium)]
+      if (!options.readOnly && damagedHeaders(medium, superblock).length > 0) notices.push(headerRewritten)
       if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
       const volume = new Volume(medium, superblock, state, notices, undone, options)
       volume.#loadBitmap(false, refuse)

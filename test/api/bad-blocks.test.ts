@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A program uses files one of whose blocks is bad: each call that needs the block gives EIO, and all else goes on. */
+import { join } from 'node:path'
 import tap from 'tap'
 import { openFiles } from '../../src/api/index.js'
+import { openVolume } from '../../src/api/opened-volume.js'
+import { checkDevices } from '../../src/check/check-device.js'
 import { badPage, native } from '../../src/native/index.js'
 import { BadDevice } from '../support/bad-device.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { succeed } from '../support/test-mount.js'
+import { sparseFile, writeAt } from '../cli/cli.js'
 
 const page = 4096
 
@@ -50,4 +55,40 @@ void tap.test('contents', async (t) => {
   await volume.unlink('/file')
   await volume.close()
   device.mend(bad)
+})
+
+void tap.test('the header of a device', async (t) => {
+  const device = await BadDevice.make(t, 2 ** 23)
+  const other = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'other'), 2 ** 23)
+  for (const paths of [[device.path], [device.path, other], [other, device.path]]) {
+    const place = paths.indexOf(device.path)
+    const name = `${paths.length} devices, of number ${place + 1}`
+    const block = place * 2 ** 18
+    await succeed('mkfs', '--force', ...paths)
+    const before = await openFiles(paths)
+    await before.writeFile('/file', 'written')
+    await before.close()
+    device.spoil(0)
+    const bad = `block ${block}, byte 0 of ${device.path}, is bad, and holds the header of a device`
+    const volume = await openFiles(paths, { readOnly: true })
+    t.equal(await volume.readFile('/file', 'utf8'), 'written', name)
+    t.notOk(isAnyReplaced(), `${name}: devdax could not be read any more`)
+    await volume.close()
+    t.same(checkDevices(paths).problems, [bad], name)
+    const [first, ...further] = paths as [string]
+    const given = [first, ...further.flatMap((path) => ['--device', path])]
+    t.match(await succeed('info', ...given), /damage +the header of .* is damaged/, name)
+    t.match(await succeed('dump', ...given), /superblock/, name)
+    const advice =
+      'it can only be mounted read-only (-o ro) before the error is cleared (ndctl clear-errors); the next mount for writing then makes it anew'
+    await t.rejects(openFiles(paths), { name: 'VolumeError', message: `${bad}; ${advice}` }, name)
+    const opened = openVolume(paths, true)
+    t.throws(() => opened.becomeWritable(), { message: `${bad}; ${advice}` }, name)
+    opened.close()
+    // Clearing an error leaves zeros.
+    device.mend(0)
+    writeAt(device.path, 0, new Uint8Array(page))
+    await (await openFiles(paths)).close()
+    t.match(checkDevices(paths), { problems: [], exitCode: 0 }, name)
+  }
 })

@@ -15,6 +15,7 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { deviceHeader } from '../../layout/device-header.js'
 import { headerBlock, superblockBlock, windowBytes } from '../../layout/geometry.js'
 import { gainsOf } from '../../src/api/device-growth.js'
 import { openVolume } from '../../src/api/opened-volume.js'
@@ -25,6 +26,7 @@ import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
 import { withDevices, withMedium } from '../../src/check/with-devices.js'
 import { growVolume } from '../../src/fs/grow.js'
+import { DeviceHeader } from '../../src/fs/device-header.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
@@ -182,6 +184,7 @@ void test('a search names what it could not look at', async (t) => {
     t.match(said, missing(2))
     t.ok(said.endsWith(`; ${b} could not be looked at: ${eio}`), said)
     t.equal(refusal([a, b]), `cannot read ${b}: ${eio}`)
+    t.equal(refusal([a, b, c]), `cannot read ${b}: ${eio}`)
   })
   t.notMatch(
     refusal([a], () => [[join(folder, 'gone'), sparseFile(join(folder, 'empty'), 0), folder, c]]),
@@ -197,7 +200,7 @@ void test('what does not belong to the volume is named', async (t) => {
   const empty = sparseFile(join(folder, 'empty'), mebibyte)
   t.equal(refusal([a, foreign]), `${foreign} belongs to another file system`)
   t.equal(refusal([a, b, c, foreign]), `${foreign} belongs to another file system`)
-  const headless = `${empty} has no header that would say whether it belongs to the volume`
+  const headless = `${empty} has neither a header nor a superblock that would say whether it belongs to the volume`
   t.equal(refusal([a, empty]), headless)
   t.equal(refusal([empty, a]), headless)
   t.same(findDevices([empty]).paths, [empty], 'reading it says that it holds none')
@@ -264,9 +267,140 @@ void test('each device alone tells what the volume is, whatever is damaged on an
   writeAt(paths[1], headerBlock + 100, 'damage')
   t.equal(
     refusal([paths[1], paths[0]]),
-    `${paths[1]} has no header that would say whether it belongs to the volume`,
+    `the header of ${paths[1]} is damaged: name all 3 devices of the volume, and it is recognized by the place that the others leave`,
   )
   t.match(refusal([paths[0]]), /^device number 2 of its 3, .* is missing/)
+})
+
+void test('one device whose header is lost is recognized where all are named', async (t) => {
+  const { paths } = await three(t)
+  const before = await openFiles(paths)
+  await before.writeFile('/file', 'written')
+  await before.close()
+  for (const n of [0, 1, 2]) {
+    const path = paths[n]!
+    const header = readAt(path, 0, blockBytes)
+    writeAt(path, 0, new Uint8Array(blockBytes))
+    const prints = paths.map(fingerprint)
+    const line = `the header of ${path} is damaged: name all 3 devices of the volume, and it is recognized by the place that the others leave`
+    const others = paths.filter((other) => other !== path)
+    t.equal(refusal([path]), line)
+    t.equal(refusal([others[0]!, path]), line)
+    t.match(refusal(others), new RegExp(`^device number ${n + 1} of its 3, .* is missing: .*; name it`))
+    for (const named of [paths, paths.toReversed(), [path, ...others]]) {
+      t.same(findDevices(named), findDevices(paths))
+      t.same(findDevices(named).paths, paths)
+      t.same(dumpDevices(named, { what: 'overview' }).problem, null)
+    }
+    t.match(checkDevices(paths).problems, [
+      new RegExp(`^header of device ${n} \\(block ${n * (windowBytes / blockBytes)}\\): it has no magic$`),
+    ])
+    const volume = await openFiles(paths, { readOnly: true })
+    t.equal(await volume.readFile('/file', 'utf8'), 'written')
+    await volume.close()
+    t.same(paths.map(fingerprint), prints, 'reading changes nothing')
+
+    const damage = `the header of device number ${n + 1}, ${path}, is damaged; its superblock says that it belongs here`
+    const opened = openVolume(paths, true)
+    t.same(opened.notices, [`${paths[0]}: ${damage}`])
+    opened.becomeWritable()
+    opened.close()
+    t.same(readAt(path, 0, blockBytes), header, 'a remount makes it anew')
+    writeAt(path, 0, new Uint8Array(blockBytes))
+    const again = openVolume(paths.toReversed(), false)
+    t.same(again.notices, [`${paths[0]}: ${damage}`, `${paths[0]}: the damaged header is rewritten`])
+    again.close()
+    t.same(readAt(path, 0, blockBytes), header, 'and so does a mount')
+    t.same(problemsOn(path), [])
+    t.same(findDevices([path]).paths, paths, 'any of them is enough again')
+  }
+})
+
+void test('a lost header is no reason to take another device', async (t) => {
+  const { folder, paths } = await three(t)
+  const [a, b, c] = paths
+  // Each in a folder of its own: others of the volume are looked for beside those that are named.
+  const aside = (name: string) => {
+    mkdirSync(join(folder, name), { recursive: true })
+    return join(folder, name, 'device')
+  }
+  const lose = (path: string) => writeAt(path, 0, new Uint8Array(blockBytes))
+  const neither = (path: string) =>
+    `${path} has neither a header nor a superblock that would say whether it belongs to the volume`
+  const [, foreign] = formattedFiles(join(aside('other'), '..'), 2 * mebibyte, 2 * mebibyte) as [
+    string,
+    string,
+  ]
+  lose(foreign)
+  copyFileSync(b, aside('b'))
+  copyFileSync(b, aside('lost'))
+  lose(aside('lost'))
+  t.equal(
+    refusal([a, aside('lost'), c]),
+    `the header of ${aside('lost')} is damaged, and all devices of the volume are there without it`,
+    'the device itself is found',
+  )
+  t.equal(
+    refusal([a, aside('lost'), b, c]),
+    `the header of ${aside('lost')} is damaged, and all devices of the volume are there without it`,
+  )
+  renameSync(b, aside('gone'))
+  t.same(findDevices([a, aside('lost'), c]).paths, [a, aside('lost'), c])
+  t.equal(refusal([a, foreign, c]), neither(foreign))
+  t.equal(refusal([a, c, sparseFile(aside('empty'), 2 * mebibyte)]), neither(aside('empty')))
+  truncateSync(aside('lost'), mebibyte)
+  t.equal(
+    refusal([a, aside('lost'), c]),
+    `${aside('lost')} is ${mebibyte} bytes shorter than its part of the file system`,
+  )
+
+  copyFileSync(aside('b'), b)
+  const old = readAt(b, 0, 2 * mebibyte)
+  for (let round = 0; round < 2; round++) await (await openFiles(paths)).close()
+  writeAt(b, 0, old)
+  lose(b)
+  const stale = `device number 2, ${b}, is stale: it was not there when the volume was last mounted`
+  await t.rejects(openFiles(paths), { message: stale })
+  t.match(checkDevices(paths).problems, [stale])
+})
+
+void test('two lost headers, and one of another version', async (t) => {
+  const { paths } = await three(t)
+  const [a, b, c] = paths
+  const headers = paths.map((path) => readAt(path, 0, blockBytes))
+  writeAt(b, 0, new Uint8Array(blockBytes))
+  writeAt(c, 100, 'damage')
+  t.equal(refusal([c, a, b]), `the headers of ${c} and ${b} are damaged: a volume can do without one at most`)
+  writeAt(c, 0, headers[2]!)
+  const other = new DeviceHeader()
+  other.bytes.set(headers[1]!)
+  other.set(deviceHeader.word.version, 1)
+  other.set(deviceHeader.word.checksum, other.checksum())
+  writeAt(b, 0, other.bytes)
+  t.equal(refusal(paths), `${b} has the header of another version of the format`)
+})
+
+void test('the second superblock of the first device is enough, and what looks like one elsewhere is data', async (t) => {
+  const { paths } = await three(t)
+  const [a, b, c] = paths
+  const copy = readAt(a, superblockBlock * blockBytes, blockBytes)
+  const secondCopy = statSync(a).size - blockBytes
+  // The device is longer than it was, so the copy is not in its last block.
+  truncateSync(a, statSync(a).size + mebibyte)
+  writeAt(a, 0, new Uint8Array(2 * blockBytes))
+  t.same(findDevices([c, b, a]).paths, paths)
+  const opened = openVolume(paths, true)
+  t.equal(opened.notices.length, 2)
+  opened.close()
+  await (await openFiles(paths)).close()
+  t.same(problemsOn(c), [])
+
+  writeAt(c, 0, new Uint8Array(2 * blockBytes))
+  for (const at of [secondCopy, statSync(c).size - blockBytes]) writeAt(c, at, copy)
+  t.equal(
+    refusal(paths),
+    `${c} has neither a header nor a superblock that would say whether it belongs to the volume`,
+  )
 })
 
 void test('a second copy of the superblock is looked for where the header says, and nowhere else', async (t) => {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { existsSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { openFiles } from '../../src/api/index.js'
 import { findVolume } from '../../src/cli/find-volume.js'
 import { loopOver } from '../support/loop-device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
@@ -91,6 +92,53 @@ void t.test('a device elsewhere, which is named', async (t) => {
     8,
     `fsck: cannot open ${place('none')}: there is no such file or device`,
   )
+})
+
+void t.test('one whose header is lost, which is recognized if all are named', async (t) => {
+  const place = await places(t)
+  const paths = [place('a'), place('b'), place('c')]
+  const [a, b, c] = paths as [string, string, string]
+  await succeed(t, ['mkfs', a, b, c, '--size', '2M', '--quiet'])
+  for (const [n, lost] of paths.entries()) {
+    writeAt(lost, 0, new Uint8Array(4096))
+    const header = `the header of ${lost} is damaged`
+    const advice = `${header}: name all 3 devices of the volume, and it is recognized by the place that the others leave`
+    const other = paths.find((path) => path !== lost)!
+    await refuseUntouched(t, paths, ['info', lost], 1, `info: ${lost}: ${advice}`)
+    await refuseUntouched(
+      t,
+      paths,
+      ['dump', other, '--device', lost],
+      1,
+      `dump: ${other}, ${lost}: ${advice}`,
+    )
+    await refuseUntouched(t, paths, ['fsck', lost, other], 8, `fsck: ${lost}, ${other}: ${advice}`)
+    await refuse(t, ['fsck', other], 8, new RegExp(`: device number ${n + 1} of its 3, .* is missing`))
+
+    const rest = ['--device', b, '--device', c]
+    const said = `the header of device number ${n + 1}, ${lost}, is damaged; its superblock says that it belongs here`
+    t.match(await succeed(t, ['info', a, ...rest]), new RegExp(`^ *damage +${said}; fsck tells more$`, 'm'))
+    t.same(
+      (await infoOf(t, a, ...rest)).devices.map(({ path }) => path),
+      paths,
+    )
+    t.match(await succeed(t, ['dump', a, 'dir', '1', ...rest]), /./)
+    const dumped = await pmfs2(['dump', a, 'superblock', ...rest])
+    t.match(dumped.stdout, new RegExp(`header of device ${n} `))
+    t.match(dumped.stderr, /damage/)
+    const { end, stdout } = await pmfs2(['fsck', c, b, a])
+    t.equal(end, 4)
+    t.match(stdout, new RegExp(`^header of device ${n} .*: it has no magic\n\\S+: 1 problem`))
+
+    const further = place(`further-${n}`)
+    if (n === 2) {
+      await succeed(t, ['grow', a, further, ...rest, '--size', '2M', '--quiet'])
+      t.match(await succeed(t, ['fsck', b]), /clean/, 'growing makes it anew')
+      return
+    }
+    await (await openFiles(paths)).close()
+    t.match(await succeed(t, ['fsck', lost]), /clean/, 'and so does opening it for writing')
+  }
 })
 
 void t.test('they are laid out one after the other, and in no other way', async (t) => {

@@ -114,7 +114,7 @@ void test('a device that does not belong in its place is named, and nothing is c
     [assemble([ours, 0], [stale, 1], [ours, 2]), /^device number 2 is stale/],
     [assemble([stale, 0], [ours, 1], [ours, 2]), /^device number 1 is stale/],
     [assemble([ours, 0], [ours, 1]), /^device number 3 is missing$/],
-    [assemble([bare, 0], [bare, 1], [bare, 2]), /^device number 2 has no header/],
+    [assemble([bare, 0], [bare, 1], [bare, 2]), /^device number 2 has neither a header nor a superblock/],
   ] as const) {
     const before = medium.clone()
     t.match(
@@ -230,6 +230,93 @@ void test('the header of an only device is made anew when it is damaged', (t) =>
   TestVolume.open(medium).close()
   t.ok(Buffer.from(header).equals(medium.bytes[0]!.subarray(0, 4096)))
   t.same(readSuperblock(medium).damage, [])
+  t.end()
+})
+
+void test('one header of several is made anew, wherever a power failure cuts that off', (t) => {
+  const fresh = formatted(300, 280, 260)
+  const random = new Random(seed)
+  const cut = random.below(3)
+  for (const lost of [0, 1, 2]) {
+    const medium = fresh.clone()
+    const header = medium.bytes[lost]!.slice(0, 4096)
+    medium.bytes[lost]!.fill(0, 0, 4096)
+    const line = `the header of device number ${lost + 1} is damaged; its superblock says that it belongs here`
+    t.same(readSuperblock(medium).damage, [line])
+    const before = medium.clone()
+    Volume.open(medium, { readOnly: true, now: epoch }).close()
+    medium.bytes.forEach((bytes, n) => t.ok(Buffer.from(bytes).equals(before.bytes[n]!), 'only to be read'))
+    medium.startRecording()
+    const volume = Volume.open(medium, { readOnly: false, now: epoch })
+    t.same(volume.notices, [line, 'the damaged header is rewritten'])
+    volume.close()
+    const recording = medium.stopRecording()
+    t.ok(Buffer.from(header).equals(medium.bytes[lost]!.subarray(0, 4096)), 'as it was')
+    t.same(readSuperblock(medium).damage, [])
+    if (lost !== cut) continue
+    const replay = new Replay(recording)
+    while (replay.advance()) {
+      for (const survivors of variants(replay.lines, random)) {
+        const image = replay.image(survivors)
+        const where = `device ${lost}, fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
+        const { superblock, damage } = readSuperblock(image)
+        const isMarked = superblock.get(at.state) !== stateClean
+        if (isMarked)
+          t.notOk(
+            damage.some((text) => text.includes('header')),
+            `${where}: it comes first`,
+          )
+        t.doesNotThrow(() => TestVolume.open(image).close(), where)
+        t.ok(Buffer.from(header).equals(image.bytes[lost]!.subarray(0, 4096)), where)
+      }
+    }
+  }
+  t.end()
+})
+
+void test('a device without a header needs a superblock of the volume, and only one may be so', (t) => {
+  const ours = formatted(2048, 700, 700)
+  const without = (medium: RecordingMedium, ...devices: readonly number[]): RecordingMedium => {
+    const hurt = medium.clone()
+    for (const device of devices) hurt.bytes[device]!.fill(0, 0, 4096)
+    return hurt
+  }
+  const first = without(ours, 0)
+  damage(first, superblockBlock)
+  t.equal(readSuperblock(first).damage.length, 2, 'the first device has a second one')
+  damage(first, 2047)
+  const foreign = RecordingMedium.ofDevices([2048, 700, 700])
+  formatSmall(foreign, [2048, 700, 700], true, 9)
+  const stale = without(ours, 2)
+  const later = ours.clone()
+  for (let n = 0; n < 2; n++) TestVolume.open(later).close()
+  const bare = without(ours, 1)
+  damage(bare, windowBlocks + superblockBlock)
+  for (const [medium, line] of [
+    [first, /^device number 1 has neither a header nor a superblock that would say/],
+    [bare, /^device number 2 has neither a header nor a superblock that would say/],
+    [
+      without(ours, 1, 2),
+      /^the headers of device number 2 and device number 3 are damaged: a volume can do without one at most$/,
+    ],
+    [
+      assemble([ours, 0], [ours, 1], [without(foreign, 2), 2]),
+      /^device number 3 has neither a header nor a superblock that would say/,
+    ],
+    [assemble([later, 0], [later, 1], [stale, 2]), /^device number 3 is stale/],
+    [
+      assemble([without(ours, 0), 0], [foreign, 1], [ours, 2]),
+      /^device number 2 belongs to another file system$/,
+    ],
+    [assemble([ours, 0], [ours, 2], [without(ours, 1), 1]), /^device number 2 is number 3 of the volume/],
+  ] as const) {
+    const before = medium.clone()
+    t.match(
+      messageOf(() => TestVolume.open(medium)),
+      line,
+    )
+    medium.bytes.forEach((bytes, n) => t.ok(Buffer.from(bytes).equals(before.bytes[n]!)))
+  }
   t.end()
 })
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { fingerprint } from '../cli/cli.js'
+import { fingerprint, writeAt } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { installHelper, mount8 } from '../support/mount-helper.js'
@@ -122,6 +122,33 @@ void tap.test('what cannot be mounted is named', async (t) => {
   await succeed(first, link, mount.mountpoint, '-o', `device=${second},device=${first}`)
   await mount.adopt()
   await mount.unmount()
+})
+
+void tap.test('one device without its header', async (t) => {
+  const mount = await TestMount.makeOn(t, 4 * mebibyte, 3 * mebibyte, 2 * mebibyte)
+  const [first, second, third] = mount.devices as [string, string, string]
+  const others = [`device=${second}`, `device=${third}`]
+  for (const [n, lost] of mount.devices.entries()) {
+    writeAt(lost, 0, new Uint8Array(4096))
+    const damage = `the header of device number ${n + 1}, ${lost}, is damaged; its superblock says that it belongs here`
+    const notice = `mount: ${first}: ${damage}`
+    t.match(await pmfs2([second, mount.mountpoint]), { end: 32 })
+    const before = fingerprint(lost)
+    const readOnly = await mount.mount('-o', ['ro', ...others].join(','))
+    t.match(readOnly, notice)
+    t.notMatch(readOnly, 'rewritten')
+    t.match(await succeed('info', mount.mountpoint), damage)
+    await mount.unmount()
+    t.equal(fingerprint(lost), before)
+    const said = await mount.mount('-o', others.join(','))
+    t.match(said, notice)
+    t.match(said, `mount: ${first}: the damaged header is rewritten`)
+    t.notMatch(await succeed('info', lost), 'damaged')
+    await mount.unmount()
+    t.match(await mount.check(), /clean/)
+    t.notMatch(await mount.mount(), 'damaged')
+    await mount.unmount()
+  }
 })
 
 void tap.test('by UUID and label, from loop devices', async (t) => {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A volume's growth, from the first look at what it is to grow by. All that is to join is mapped apart from the volume's
+ * A volume's growth, from the first look at what it is to grow by. What is to join is mapped apart from the volume's
  * medium, and what it needs is stored there, so a device that fails then is no failure of the volume. Invariant: until
- * the volume itself is about to name what joins, nothing of the volume has changed, and {@link GrowthInHand.release}
- * lets go of all that was taken.
+ * the superblock may name what joins, the volume can go on as it is, and {@link GrowthInHand.release} lets go of all
+ * that was taken.
  */
 import { BadBlocks } from '../fs/bad-blocks.js'
 import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'

@@ -356,7 +356,7 @@ export class Volume {
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
     const before = this.#state
     const state = before.grown(blockCount, laneCount, inodes)
-    let hasEntered = false
+    const progress = { hasEntered: false }
     try {
       const bad = new BadBlocks(state.words)
       const note = (runs: readonly BlockRun[]): void => {
@@ -369,7 +369,7 @@ export class Volume {
         return found
       }
       const enter = (): void => {
-        hasEntered = true
+        progress.hasEntered = true
         joining.enter()
         listenForBadBlocks(this.#medium, bad, next.geometry, false)
       }
@@ -377,7 +377,7 @@ export class Volume {
       storeGrowth(steps, superblock, gains, (change) => this.#writeOrFail(change))
       this.#become(state, bad, oldCount)
     } catch (error) {
-      if (hasEntered) before.markFailed()
+      if (progress.hasEntered) before.markFailed()
       if (this.#state !== state) state.release()
       throw error
     }

@@ -78,7 +78,8 @@ export class DeviceSet {
   /**
    * Maps further runs behind what a medium has, which the set does not have before {@link take}.
    * @param runs may be of the devices of another set
-   * @returns these runs alone, where they will be, and apart from what is served; where it throws, nothing further is mapped @throws DeviceError
+   * @returns these runs alone, where they will be, and apart from what is served; where it throws, nothing further is
+   * mapped @throws DeviceError
    */
   mapFurther(
     description: MediumDescription,

@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
-import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
-import { planGrowth } from '../fs/grow.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { Volume } from '../fs/volume.js'
-import { VolumeError } from '../fs/volume-error.js'
 import { type Device, deviceLine } from '../pmem/device.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { unmapDevices } from '../pmem/map-device.js'
 import { type Mapper, nativeMapper } from '../pmem/mapper.js'
 import { MappedMedium, type MediumDescription } from '../pmem/mapped-medium.js'
-import {
-  type Overwriting,
-  addedSegments,
-  blocksOfFurther,
-  gainsOf,
-  gainsOfFurther,
-  overwrite,
-} from './device-growth.js'
+import type { Overwriting } from './device-growth.js'
+import { type GrowingVolume, GrowthInHand } from './growth-in-hand.js'
 import { type VolumeDevices, openFound } from './volume-devices.js'
 
 export interface OpenedVolume {
@@ -54,13 +45,14 @@ export interface OpenedVolume {
    */
   openFurther(paths: readonly string[]): DeviceSet
   /**
-   * Makes it larger, by further devices, or by what its devices have gained. No engine may be in use meanwhile, and new
-   * ones are needed afterwards.
+   * Begins to make it larger, by further devices, or by what its devices have gained. Engines may be in use. The caller
+   * releases what this returns, before it closes the further set.
    * @param further none: what its devices have gained, if anything
    * @param overwritings how further devices that hold something are overwritten, once nothing can be refused any more
-   * @throws DeviceError, VolumeError, PmemError where it stays as it was, unless the volume has failed
+   * @returns null where there is nothing to grow by
+   * @throws DeviceError, VolumeError, PmemError where it stays as it was
    */
-  grow(further: DeviceSet, overwritings?: readonly (Overwriting | null)[]): void
+  beginGrowth(further: DeviceSet, overwritings?: readonly (Overwriting | null)[]): GrowthInHand | null
   /** Writes what is left to write, and lets go of the devices. */
   close(): void
   /** Lets go of the devices as they are, for the next opening to recover. */
@@ -201,32 +193,20 @@ function assemble(
     openFurther(paths) {
       return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts })
     },
-    grow(further, overwritings = []) {
-      const { superblock } = volume
-      if (volume.isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
-      for (const device of devices.devices) device.measure()
-      const blocks = further.devices.map((device, n) => blocksOfFurther(device, overwritings[n] ?? null))
-      const gains =
-        blocks.length > 0 ? gainsOfFurther(superblock, blocks) : gainsOf(superblock, devices.devices)
-      if (gains.length === 0) return
-      // Before anything is mapped.
-      const badBlocks = devices.badBlocksWith(further, gains)
-      const next = planGrowth(superblock, gains)
-      const all = [...devices.devices, ...further.devices]
-      const added = addedSegments(superblock, next)
-      refuseBadPlaces(next, badBlocks, namesOf(next, all), { added: superblock.segments.length })
-      medium.noteBadBlocks()
-      description = devices.extend(description, 'read-write', further, gains)
-      medium.follow(description)
-      try {
-        for (const [n, how] of overwritings.entries())
-          if (how !== null) overwrite(medium, devices.devices[added[n]!.device]!, added[n]!, how)
-        volume.grow(gains, Date.now(), badBlocks)
-      } catch (error) {
-        // The medium has windows by now that the volume does not know of.
-        volume.state.markFailed()
-        throw error
+    beginGrowth(further, overwritings = []) {
+      const follow = (next: MediumDescription): void => {
+        description = next
+        medium.follow(next)
       }
+      const growing: GrowingVolume = {
+        volume,
+        devices,
+        get description() {
+          return description
+        },
+        follow,
+      }
+      return GrowthInHand.begin(growing, further, overwritings)
     },
     close() {
       try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
 import debug from 'debug'
-import { type Grown, checkSize, grownSince, readyGains } from '../api/device-growth.js'
+import { type Grown, type Overwriting, checkSize, grownSince, readyGains } from '../api/device-growth.js'
 import { digestOf } from '../api/device-contents.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { shownLine } from '../check/name-text.js'
@@ -86,7 +86,7 @@ export class Growth {
 
   /** @param check is called before anything changes, and again when nothing else is waited for any more */
   async #grow({ devices, sizeBytes, sparse }: GrowOrder, check: () => void): Promise<void> {
-    const { opened, mode } = this.#parts
+    const { opened } = this.#parts
     check()
     if (opened.volume.isReadOnly) throw new MountError('it is mounted read-only')
     if (devices.length === 0) return this.#takeGains(sizeBytes, sparse, check)
@@ -100,13 +100,28 @@ export class Growth {
         if (digest !== null && digestOf(further.devices[n]!) !== digest)
           throw new MountError(`${path}: its contents changed after the command looked at it; try again`)
       const overwritings = devices.map(({ overwriting }) => overwriting)
-      await mode.whilePaused(() => {
-        check()
-        opened.grow(further, overwritings)
-      })
+      await this.#takeIn(further, overwritings, check)
     } finally {
       // Those that have joined are no longer in it.
       further.close()
+    }
+  }
+
+  /** Workers serve until all is ready: a device that fails before that is no reason to stop them. */
+  async #takeIn(
+    further: DeviceSet,
+    overwritings: readonly (Overwriting | null)[],
+    check: () => void,
+  ): Promise<void> {
+    const { opened, mode } = this.#parts
+    const growth = opened.beginGrowth(further, overwritings)
+    try {
+      await mode.whilePaused(() => {
+        check()
+        growth?.complete()
+      })
+    } finally {
+      growth?.release()
     }
   }
 
@@ -115,18 +130,14 @@ export class Growth {
    * the volume has not grown meanwhile.
    */
   async #takeGains(sizeBytes: number | null, sparse: boolean, check: () => void): Promise<void> {
-    const { opened, mode } = this.#parts
-    const { devices, volume } = opened
+    const { devices, volume } = this.#parts.opened
     const before = volume.superblock.segments.length
     for (const device of devices) device.measure()
     // The command has done so before, but other orders may have been carried out since.
     if (sizeBytes !== null) checkSize(devices, volume.superblock, sizeBytes)
     const restore = readyGains(devices, volume.superblock, sizeBytes, sparse)
     try {
-      await mode.whilePaused(() => {
-        check()
-        opened.grow(new DeviceSet([]))
-      })
+      await this.#takeIn(new DeviceSet([]), [], check)
     } catch (error) {
       if (!volume.state.isFailed && volume.superblock.segments.length === before) restore()
       throw error

@@ -12,6 +12,7 @@ import {
   windowBlocks,
 } from '../../layout/geometry.js'
 import { incompatSegments, mostDevices, mostSegments, superblock as layout } from '../../layout/superblock.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
 import { setPersistentBits } from './allocator.js'
 import { despiteBadBlocks } from './bad-blocks.js'
@@ -19,7 +20,15 @@ import { headerFor, writeHeaders } from './device-header.js'
 import { tooLarge } from './format.js'
 import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { beginsDevice } from './segments.js'
-import { Superblock, headBlocks, levelCopies, setDevice, setSegment, writeSuperblock } from './superblock.js'
+import {
+  Superblock,
+  headBlocks,
+  levelCopies,
+  loadSuperblock,
+  setDevice,
+  setSegment,
+  writeSuperblock,
+} from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word
@@ -74,14 +83,22 @@ function addGain(superblock: Superblock, { device, deviceBlock, blocks, identifi
 }
 
 /**
- * Stores all that the gains need before the superblock describes them.
- * @param next what {@link planGrowth} has made of `current`, which is what the copies on the medium hold
+ * Stores all that segments need before the superblock describes them. The volume may be in use meanwhile.
+ * @param medium has the segments where the volume's medium will have them
+ * @param current the superblock as it is @param next what {@link planGrowth} has made of it
+ * @param added some of the segments that `next` adds
  * @param now ms since 1970
  */
-export function prepareGrowth(medium: Medium, current: Superblock, next: Superblock, now: number): void {
-  const added = next.segments.slice(current.segments.length)
+export function prepareSegments(
+  medium: Medium,
+  current: Superblock,
+  next: Superblock,
+  added: readonly PlacedSegment[],
+  now: number,
+): void {
+  const beginnings = added.filter(beginsDevice)
   despiteBadBlocks(medium, () => {
-    for (const { first } of added.filter(beginsDevice)) {
+    for (const { first } of beginnings) {
       medium.zero(first + headerBlock, 0, blockBytes)
       medium.zero(first + superblockBlock, 0, blockBytes)
     }
@@ -89,9 +106,31 @@ export function prepareGrowth(medium: Medium, current: Superblock, next: Superbl
     medium.fence()
   })
   // A header that is there without being named by the superblock tells that the device was to join and did not.
-  for (const { first, device } of added.filter(beginsDevice)) {
+  for (const { first, device } of beginnings) {
     headerFor(next, device, Math.floor(now / 1000)).storeAtOnce(medium, first + headerBlock)
     new Superblock(current.words.slice()).storeAtOnce(medium, first + superblockBlock)
+  }
+}
+
+/** Takes back what {@link prepareSegments} has stored, which is zeros after a fence. */
+export function clearSegments(medium: Medium, added: readonly PlacedSegment[]): void {
+  for (const { first, dataStart } of added) medium.zero(first, 0, (dataStart - first) * blockBytes)
+}
+
+/**
+ * Makes the copies of the superblock on devices that are to join as new as the others, where these were written since:
+ * one that is older by two writes would make its device a stale one.
+ */
+function renewCopies(medium: Medium, current: Superblock, added: readonly PlacedSegment[]): void {
+  const sequence = current.getNumber(at.sequence)
+  for (const block of added.filter(beginsDevice).map(({ first }) => first + superblockBlock)) {
+    const copy = loadSuperblock(medium, block)
+    if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) continue
+    despiteBadBlocks(medium, () => {
+      medium.zero(block, 0, blockBytes)
+      medium.fence()
+    })
+    new Superblock(current.words.slice()).storeAtOnce(medium, block)
   }
 }
 
@@ -122,10 +161,35 @@ export function growVolume(
   levelCopies(medium, superblock)
   writeHeaders(medium, superblock, true)
   medium.fence()
-  storeGrowth(medium, superblock, gains, now, (change) => {
+  storeGrowth(joiningInPlace(medium, now), superblock, gains, (change) => {
     change(superblock)
     writeSuperblock(medium, superblock)
   })
+}
+
+/** Segments on their way into a volume. */
+export interface Joining {
+  /** Has them where the volume's medium will have them; it may be that one. */
+  readonly medium: Medium
+  /**
+   * Has stored on them what {@link prepareSegments} stores, or does so now.
+   * @returns blocks of them that were found to be bad, and can be done without @throws what refuses the growth
+   */
+  readonly prepare: (current: Superblock, next: Superblock) => readonly BlockRun[]
+  /** The volume's own medium has them from then on, as its superblock may. */
+  readonly enter: () => void
+}
+
+/** The volume's own medium has them already, with nothing stored on them. @param now ms since 1970 */
+export function joiningInPlace(medium: Medium, now: number): Joining {
+  return {
+    medium,
+    prepare: (current, next) => {
+      prepareSegments(medium, current, next, addedBy(current, next), now)
+      return []
+    },
+    enter: () => undefined,
+  }
 }
 
 /**
@@ -133,15 +197,20 @@ export function growVolume(
  * @param current as all copies on the medium are @param write changes it, and stores it to each copy in turn
  */
 export function storeGrowth(
-  medium: Medium,
+  { medium, prepare, enter }: Joining,
   current: Superblock,
   gains: readonly Gain[],
-  now: number,
   write: (change: (superblock: Superblock) => void) => void,
 ): void {
   const next = planGrowth(current, gains)
   // Twice in all: what was copied from a device before is older by two writes, and so known to be stale.
   write(() => undefined)
-  prepareGrowth(medium, current, next, now)
+  prepare(current, next)
+  renewCopies(medium, current, addedBy(current, next))
+  enter()
   write((superblock) => addGains(superblock, gains))
+}
+
+function addedBy(current: Superblock, next: Superblock): PlacedSegment[] {
+  return next.segments.slice(current.segments.length)
 }

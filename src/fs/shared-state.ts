@@ -116,12 +116,12 @@ export class SharedState {
     this.groupCount = Math.ceil(blockCount / blocksPerBitmapBlock)
     this.groupFree = BITMAP + bitmapWords(blockCount)
     this.#lookups = lookups
-    this.#counts = lookups.map(() => undefined)
+    this.#counts = []
   }
 
   /**
    * New state for a volume of so many blocks. Memory comes into being as it is touched.
-   * @param workers that there can be
+   * @param workers that there can be @throws PmemError where there are not as many addresses, with none taken
    */
   static create(blockCount: number, workers = 1): SharedState {
     const groups = Math.ceil(blockCount / blocksPerBitmapBlock)
@@ -129,16 +129,21 @@ export class SharedState {
     const memory = createTransferBuffer('pmfs2 state', words * 4 + workers * scratchBytes)
     const inodes = Math.min(largestInode + 1, blockCount * inodesPerBlock)
     const lookups: Mapping[] = []
-    for (let first = 0; first < inodes; first += inodesPerWindow) {
-      lookups.push(mapZeros('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
+    const state = new SharedState(memory, lookups, blockCount)
+    try {
+      for (let first = 0; first < inodes; first += inodesPerWindow)
+        lookups.push(mapZeros('pmfs2 lookups', Math.min(inodesPerWindow, inodes - first) * 4))
+    } catch (error) {
+      state.release()
+      throw error
     }
-    return new SharedState(memory, lookups, blockCount)
+    return state
   }
 
   /**
    * New state for a volume that has grown, with all that this one says. What it says of the new blocks is for the
    * allocator to load. No other thread may use either meanwhile, and this one not any more.
-   * @param inodes numbers from there on have no references
+   * @param inodes numbers from there on have no references @throws as {@link create} does
    */
   grown(blockCount: number, workers: number, inodes: number): SharedState {
     const next = SharedState.create(blockCount, workers)

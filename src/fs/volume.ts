@@ -30,7 +30,7 @@ import {
   recordDamage,
   recordDamageCount,
 } from './damage-record.js'
-import { type Gain, planGrowth, storeGrowth } from './grow.js'
+import { type Gain, type Joining, joiningInPlace, planGrowth, storeGrowth } from './grow.js'
 import type { Medium } from '../pmem/medium.js'
 import { Locks, opener } from './locks.js'
 import { OpenSuperblock } from './open-superblock.js'
@@ -335,40 +335,75 @@ export class Volume {
   }
 
   /**
-   * Makes it larger. No call may be under way, and engines made before are to be used no more. Its medium has the
-   * further blocks already. After a loss of power it is as it was, or as it is to be.
+   * Makes it larger. No call may be under way, and engines made before are to be used no more. After a loss of power it
+   * is as it was, or as it is to be.
    * @param now ms since 1970 @param badBlocks of all of its blocks, those that are known
-   * @throws VolumeError where it cannot grow so, or is served read-only, with nothing changed; DeviceError, PmemError
+   * @param joining the further blocks; unless said, its own medium has them already, with nothing stored on them
+   * @throws VolumeError where it cannot grow so, or is served read-only; DeviceError, PmemError. Unless it has failed
+   * then, it can be used as it was, by the engines that it had
    */
-  grow(gains: readonly Gain[], now: number, badBlocks: readonly BlockRun[] = []): void {
+  grow(
+    gains: readonly Gain[],
+    now: number,
+    badBlocks: readonly BlockRun[] = [],
+    joining: Joining = joiningInPlace(this.#medium, now),
+  ): void {
     if (this.#isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
     const { superblock } = this
-    const { blockCount } = superblock.geometry
+    const oldCount = superblock.geometry.blockCount
     const next = planGrowth(superblock, gains)
-    const { geometry } = next
-    refuseBadPlaces(next, badBlocks, this.#medium, { added: superblock.segments.length })
+    refuseBadPlaces(next, badBlocks, joining.medium, { added: superblock.segments.length })
     this.#medium.noteBadBlocks()
+    const { blockCount, laneCount } = next.geometry
     const inodes = this.#medium.load32(rootsBlock, roots.word.tableBlocks) * inodesPerBlock
-    const state = this.#state.grown(geometry.blockCount, geometry.laneCount, inodes)
-    const bad = new BadBlocks(state.words)
-    if (badBlocks.some(({ first, count }) => bad.add(first, count) === 'full')) {
-      state.release()
-      throw tooManyBadRuns()
-    }
-    listenForBadBlocks(this.#medium, bad, geometry, false)
+    const before = this.#state
+    const state = before.grown(blockCount, laneCount, inodes)
+    const progress = { hasEntered: false }
     try {
-      storeGrowth(this.#medium, superblock, gains, now, (change) => this.#superblock.write(change))
+      const bad = new BadBlocks(state.words)
+      const note = (runs: readonly BlockRun[]): void => {
+        if (runs.some(({ first, count }) => bad.add(first, count) === 'full')) throw tooManyBadRuns()
+      }
+      note(badBlocks)
+      const prepare: Joining['prepare'] = (current, next) => {
+        const found = joining.prepare(current, next)
+        note(found)
+        return found
+      }
+      const enter = (): void => {
+        progress.hasEntered = true
+        joining.enter()
+        listenForBadBlocks(this.#medium, bad, next.geometry, false)
+      }
+      const steps = { medium: joining.medium, prepare, enter }
+      storeGrowth(steps, superblock, gains, (change) => this.#writeOrFail(change))
+      this.#become(state, bad, oldCount)
     } catch (error) {
-      this.#state.markFailed()
-      state.release()
+      if (progress.hasEntered) before.markFailed()
+      if (this.#state !== state) state.release()
       throw error
     }
+  }
+
+  /** What cannot be written to its own devices ends it, whatever it was for. */
+  #writeOrFail(change: (superblock: Superblock) => void): void {
+    try {
+      this.#superblock.write(change)
+    } catch (error) {
+      this.#state.markFailed()
+      throw error
+    }
+  }
+
+  /** It has grown, and its state has. @param oldCount of its blocks before */
+  #become(state: SharedState, bad: BadBlocks, oldCount: number): void {
+    const { superblock } = this
     this.#outgrown.push(this.#state)
     this.#state = state
     this.#bad = bad
     this.#superblock = new OpenSuperblock(this.#medium, state, new Locks(state, opener))
     this.#superblock.load(superblock)
-    new Allocator(this.#medium, state, new Locks(state, 0), geometry).loadFrom(blockCount)
+    new Allocator(this.#medium, state, new Locks(state, 0), superblock.geometry).loadFrom(oldCount)
     this.#observer = undefined
   }
 

@@ -71,6 +71,8 @@ void drop_backing(struct backing *backing)
 			link = &(*link)->next;
 		*link = backing->next;
 		close(backing->fd);
+		if (backing->error)
+			uncount_failure();
 		free(backing);
 	}
 	pthread_mutex_unlock(&all_mutex);

@@ -39,5 +39,7 @@ int backing_error(struct backing *backing);
 
 /* mapping.c has it; called when the first sync of a backing has failed, before anybody takes it for durable. */
 void count_failure(void);
+/* The same; called when one that has failed is mapped no more. */
+void uncount_failure(void);
 
 #endif

@@ -191,7 +191,7 @@ static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 		return -EINVAL;
 	if (has_small_pieces(&reply) && under_guard(copy_small_pieces, &reply))
 		error = EFAULT;
-	if (failure_count())
+	if (has_served_memory_failed())
 		return -EIO;
 	if (block[ATTENDED] != attention())
 		return -EHWPOISON;
@@ -306,7 +306,7 @@ CALL(call_exchange)
 	request.capacity = (uint32_t)block[REQUEST_CAPACITY];
 	error = reach(block[REQUEST_MAPPING], block[REQUEST_OFFSET], block[REQUEST_CAPACITY], TO_WRITE,
 		      &request.buffer);
-	if (failure_count())
+	if (has_served_memory_failed())
 		error = -EIO;
 	if (!error && block[REPLY_BYTES])
 		error = send_reply(arguments[0], arguments[1], block);
@@ -314,7 +314,7 @@ CALL(call_exchange)
 		block[REPLY_ERRNO] = 0;
 	if (!error)
 		error = release_lock(&block[RELEASE_MAPPING]);
-	if (!error && failure_count())
+	if (!error && has_served_memory_failed())
 		error = -EIO;
 	if (error || block[REPLY_ONLY])
 		return give(env, error);

@@ -249,6 +249,11 @@ export interface Native {
    * @returns 0 where it has not
    */
   failureOf(mapping: Mapping): number
+  /**
+   * Whether a mapping is apart (1) from what is served, or not (0), as it is at first. Once one that is not apart has
+   * failed, {@link exchange} and {@link exchangeRing} answer no request any more. @returns 0 or -EINVAL
+   */
+  setApart(mapping: Mapping, isApart: number): number
 
   /** 'clwb', 'clflushopt' or 'clflush' (CPUID); 'dc cvap' or 'dc cvac' on AArch64: what this processor offers. */
   flushInstruction(): string

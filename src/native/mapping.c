@@ -37,6 +37,7 @@ struct mapping {
 	bool of_file;			/* or of a device: what is behind it may fail */
 	bool adopted;			/* the addresses are somebody else's, who unmaps them */
 	bool lost;			/* zeros lie there, since mapping another file failed */
+	bool apart;			/* no part of what is served: see find_failure() */
 	enum persist_how how;
 	struct backing *backing;	/* of a file or device */
 	int fd;				/* by which it can be read, or -1 */
@@ -126,7 +127,7 @@ void count_failure(void)
 	raise_attention();
 }
 
-static void uncount_failure(void)
+void uncount_failure(void)
 {
 	__atomic_sub_fetch(&failures[FAILURES_WORD], 1, __ATOMIC_SEQ_CST);
 }
@@ -142,6 +143,37 @@ int64_t failure_of(int64_t mapping)
 	if (!failure && m->backing)
 		failure = (int64_t)backing_error(m->backing) << 32;
 	return failure;
+}
+
+bool find_failure(void)
+{
+	uint32_t used = atomic_load_explicit(&slots_used, memory_order_acquire);
+	bool found = false;
+
+	/* What is behind a mapping is let go of after its number is withdrawn, under the mutex. */
+	pthread_mutex_lock(&table_mutex);
+	for (uint32_t slot = 1; slot < used && !found; slot++) {
+		int32_t number = atomic_load(&table[slot].number);
+
+		found = number && !table[slot].apart && failure_of(number) > 0;
+	}
+	pthread_mutex_unlock(&table_mutex);
+	return found;
+}
+
+CALL(call_set_apart)
+{
+	int64_t arguments[2];
+	struct mapping *m;
+
+	if (!read_numbers(env, info, arguments, 2))
+		return NULL;
+	pthread_mutex_lock(&table_mutex);
+	m = (struct mapping *)look_up(arguments[0]);
+	if (m)
+		m->apart = arguments[1];
+	pthread_mutex_unlock(&table_mutex);
+	return give(env, m ? 0 : -EINVAL);
 }
 
 bool find_mapped_file(const char *address, struct mapped_file *found)
@@ -214,6 +246,7 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->of_file = origin != ANONYMOUS;
 		m->adopted = origin == ADOPTED;
 		m->lost = false;
+		m->apart = false;
 		m->how = way->how;
 		m->backing = backing;
 		m->fd = backing && offset >= 0 ? backing->fd : -1;

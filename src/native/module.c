@@ -36,6 +36,7 @@ NAPI_MODULE_INIT()
 		{ "badPages", call_bad_pages },
 		{ "load", call_load },
 		{ "failureOf", call_failure_of },
+		{ "setApart", call_set_apart },
 		{ "flushInstruction", call_flush_instruction },
 		{ "persist", call_persist },
 		{ "zero", call_zero },

@@ -117,6 +117,16 @@ static inline int32_t failure_count(void)
 }
 void raise_attention(void);
 
+/*
+ * Whether any mapping has failed that is not apart (setApart), and so may be served: by a look at each. A mapping that
+ * is apart fails for those alone who name it.
+ */
+bool find_failure(void);
+static inline bool has_served_memory_failed(void)
+{
+	return failure_count() && find_failure();
+}
+
 /* A mapping of a file or device, for the handler of signals. */
 struct mapped_file {
 	int32_t mapping;
@@ -194,6 +204,7 @@ CALL(call_adopt);
 CALL(call_map_over);
 CALL(call_bytes_before);
 CALL(call_remap);
+CALL(call_set_apart);
 CALL(call_drop_pages);
 CALL(call_map_anonymous);
 CALL(call_memory_file);

@@ -374,12 +374,12 @@ static int commit(struct ring *ring)
 	int error;
 
 	if (entry < 0)
-		return failure_count() ? -EIO : 0;
+		return has_served_memory_failed() ? -EIO : 0;
 	if (entry >= (int64_t)ring->entries || !ring->places[entry][0].iov_base)
 		return -EINVAL;
 	gathering = (struct gathering){ ring, &ring->places[entry][1], 0 };
 	error = block[PIECE_COUNT] ? under_guard(gather, &gathering) : gather(&gathering);
-	if (failure_count())
+	if (has_served_memory_failed())
 		return -EIO;
 	/* After the last load: what was copied may be zeros that another thread has put there. */
 	if (block[ATTENDED] != attention())

@@ -6,7 +6,7 @@
 import type { Device, OpenOptions, WindowMode } from './device.js'
 import { openDevice } from './device.js'
 import { type BlockRun, badBlocksOfDevices, badBlocksOfVolume } from './bad-blocks.js'
-import { type DeviceRun, mapDevices, mapMore, remapDevices, wholeDevices } from './map-device.js'
+import { type DeviceRun, mapDevices, mapMore, remapDevices, wholeDevices, setApart } from './map-device.js'
 import type { MediumDescription } from './mapped-medium.js'
 
 export interface SetOptions extends OpenOptions {
@@ -76,20 +76,25 @@ export class DeviceSet {
   }
 
   /**
-   * Takes the devices of another set, which has none from then on, and maps further runs behind the others.
-   * @param runs may be of the further devices
-   * @returns the description from then on; where it throws, all is as it was @throws DeviceError
+   * Maps further runs behind what a medium has, which the set does not have before {@link take}.
+   * @param runs may be of the devices of another set
+   * @returns these runs alone, where they will be, and apart from what is served; where it throws, nothing further is
+   * mapped @throws DeviceError
    */
-  extend(
+  mapFurther(
     description: MediumDescription,
     mode: WindowMode,
     further: DeviceSet,
     runs: readonly DeviceRun[],
   ): MediumDescription {
-    const extended = mapMore([...this.#devices, ...further.#devices], description, mode, runs)
+    const both = mapMore([...this.#devices, ...further.#devices], description, mode, runs)
+    return setApart(both, description)
+  }
+
+  /** Takes the devices of another set, which has none from then on, and further runs behind the others. */
+  take(further: DeviceSet, runs: readonly DeviceRun[]): void {
     this.#devices.push(...further.#devices.splice(0))
     this.#runs.push(...runs)
-    return extended
   }
 
   /** Opens all of them for writing, under the same locks. Windows stay as they are. @throws DeviceError */

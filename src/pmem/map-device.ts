@@ -4,7 +4,7 @@
  * gap.
  */
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
-import { native } from '../native/index.js'
+import { type Mapping, native } from '../native/index.js'
 import type { Device, WindowMode } from './device.js'
 import type { MediumDescription } from './mapped-medium.js'
 import type { DevicePlace } from './medium-failure.js'
@@ -76,6 +76,33 @@ export function mapMore(
   return { ...description, windows, memory, devices: places, blockCount }
 }
 
+/** Stands for a window that is not there. */
+const noWindow = 0 as Mapping
+
+/**
+ * What {@link mapMore} has mapped, in the same places, without what was there before. If it fails, that is no failure
+ * of what is served, before {@link putTogether}.
+ */
+export function setApart(both: MediumDescription, { windows }: MediumDescription): MediumDescription {
+  for (const mapping of both.windows.slice(windows.length)) native.setApart(mapping, 1)
+  const keep = <Value, None>(values: readonly Value[], none: None): (Value | None)[] =>
+    values.map((value, n) => (n < windows.length ? none : value))
+  return { ...both, windows: keep(both.windows, noWindow), memory: keep(both.memory, null) }
+}
+
+/** @param front may have been mapped in another mode meanwhile ({@link remapDevices}) */
+export function putTogether(front: MediumDescription, apart: MediumDescription): MediumDescription {
+  const further = apart.windows.slice(front.windows.length)
+  for (const mapping of further) native.setApart(mapping, 0)
+  return {
+    ...front,
+    windows: [...front.windows, ...further],
+    memory: [...front.memory, ...apart.memory.slice(front.memory.length)],
+    devices: [...front.devices, ...apart.devices.slice(front.devices.length)],
+    blockCount: apart.blockCount,
+  }
+}
+
 /**
  * Maps all of the devices in another mode, in the same places. Where that fails, some windows may have changed.
  * @param runs that were mapped @returns the description from then on @throws DeviceError
@@ -103,7 +130,7 @@ function placeOf({ path, punchFd }: Device, firstWindow: number, deviceBlock: nu
 
 /** No thread may touch the medium afterwards. */
 export function unmapDevices(description: Pick<MediumDescription, 'windows'>): void {
-  for (const mapping of description.windows) native.unmap(mapping, null)
+  for (const mapping of description.windows) if (mapping !== noWindow) native.unmap(mapping, null)
 }
 
 function windowLengthBytes(device: Device, blocks: number): number {

@@ -8,6 +8,7 @@ import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
+import { headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
 import { MountError } from '../../src/daemon/mount-error.js'
@@ -17,9 +18,10 @@ import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
 import type { Device } from '../../src/pmem/device.js'
 import { statDevice } from '../../src/pmem/device-open.js'
-import { identityOf } from '../../src/pmem/lock-holder.js'
+import { identityOf, lockHolder } from '../../src/pmem/lock-holder.js'
 import { memoryDevice } from '../api/formatted-device.js'
 import { sparseFile } from '../cli/cli.js'
+import { BadDevice } from '../support/bad-device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { until } from '../support/until.js'
 
@@ -224,6 +226,7 @@ void tap.test('its own file is made longer by the server, and stays so only if i
 void tap.test('a volume that has failed keeps what it may have', async (t) => {
   const { opened, give } = stage(t)
   opened.volume.grow = () => {
+    opened.volume.state.markFailed()
     throw new VolumeError('size', 'it cannot grow')
   }
   t.match(await give({ ...nothing, sizeBytes: 2 ** 23, sparse: true }), { refusal: 'it cannot grow' })
@@ -388,10 +391,10 @@ sys.stdin.read()
 void tap.test('a stranger is not obeyed', async (t) => {
   const { device, opened, growth, give } = stage(t)
   let grown = 0
-  const grow = opened.grow.bind(opened)
-  opened.grow = (further) => {
+  const beginGrowth = opened.beginGrowth.bind(opened)
+  opened.beginGrowth = (further) => {
     grown++
-    grow(further)
+    return beginGrowth(further)
   }
   const name = `pmfs2-order/${device}/`.padEnd(nameLength - 1, 'f')
   const child = spawn('python3', ['-c', stranger, name, JSON.stringify(nothing)], {
@@ -409,11 +412,121 @@ void tap.test('a stranger is not obeyed', async (t) => {
   }
 })
 
-void tap.test('what is refused when its windows are there already makes the volume fail', async (t) => {
-  const { opened, give } = stage(t)
+/** Nothing of a device is held any more, and the volume can be used. */
+function isAsItWas(t: Test, { opened }: ReturnType<typeof stage>, path: string, why: string): void {
+  t.notOk(opened.volume.state.isFailed, why)
+  t.equal(opened.devices.length, 1, why)
+  t.equal(opened.description.windows.length, 1, why)
+  t.equal(opened.volume.superblock.segments.length, 1, why)
+  t.notOk(readFileSync('/proc/self/maps').includes(path), `${why}: its windows are unmapped`)
+  t.equal(lockHolder(statDevice(path)), null, `${why}: it is unlocked`)
+}
+
+void tap.test('what is refused while workers pause leaves the volume as it was', async (t) => {
+  const staged = stage(t)
+  const { opened, give } = staged
+  const order = await orderToAdd(t)
+  const [{ path }] = order.devices as [OrderedDevice]
+  const grow = opened.volume.grow.bind(opened.volume)
   opened.volume.grow = () => {
     throw new VolumeError('size', 'it cannot grow')
   }
-  t.match(await give(await orderToAdd(t)), { refusal: 'it cannot grow', grown: null })
-  t.ok(opened.volume.state.isFailed, 'and the mount ends with that')
+  t.match(await give(order), { refusal: 'it cannot grow', grown: null })
+  isAsItWas(t, staged, path, 'refused')
+  t.ok(readFileSync(path).subarray(0, 8192).equals(Buffer.alloc(8192)), 'it does not say that it was to join')
+  opened.volume.grow = grow
+  t.match(await give(order), { refusal: null, grown: { before: 1024, after: 1536 } }, 'the same order')
+})
+
+void tap.test(
+  'a device that is bad where it needs to be stored to is refused while workers serve',
+  async (t) => {
+    // It has to be there until the volume is closed.
+    const device = await BadDevice.make(t, 2 ** 21)
+    const staged = stage(t)
+    const { opened, mode, give } = staged
+    const { path } = device
+    const digest = createHash('sha256').digest('hex')
+    const order = {
+      ...nothing,
+      devices: [{ path, identity: identityOf(statDevice(path)), digest, overwriting: null }],
+    }
+    const { whilePaused } = mode
+    const beginGrowth = opened.beginGrowth.bind(opened)
+    for (const [block, what] of [
+      [headerBlock, 'header'],
+      [superblockBlock, 'superblock'],
+      [superblockBlock + 1, 'bitmap'],
+    ] as const) {
+      // It could be read until then.
+      opened.beginGrowth = (...args) => {
+        device.spoil(block)
+        return beginGrowth(...args)
+      }
+      mode.whilePaused = () => Promise.reject(new Error('no worker is to pause'))
+      const refusal = `cannot access ${path} at byte ${block * 4096}: its medium is bad there (SIGBUS)`
+      t.match(await give(order), { refusal, grown: null }, what)
+      isAsItWas(t, staged, path, what)
+      device.mend(block)
+    }
+    opened.beginGrowth = beginGrowth
+    mode.whilePaused = whilePaused
+    t.match(await give(order), { refusal: null, grown: { before: 1024, after: 1536 } }, 'once it is mended')
+  },
+)
+
+void tap.test('one that is to be overwritten is refused, too, where it is bad', async (t) => {
+  const device = await BadDevice.make(t, 2 ** 23)
+  const staged = stage(t)
+  const { path } = device
+  const overwriting = { sizeBytes: null, sparse: false }
+  const order = {
+    ...nothing,
+    devices: [{ path, identity: identityOf(statDevice(path)), digest: null, overwriting }],
+  }
+  // The last one is wiped, though nothing that the volume needs lies there.
+  for (const block of [headerBlock, superblockBlock + 1, 2 ** 11 - 1]) {
+    device.spoil(block)
+    const { refusal, grown } = (await staged.give(order))!
+    t.match(refusal, new RegExp(`^cannot \\w+ ${path}\\b.* is bad`))
+    t.equal(grown, null)
+    isAsItWas(t, staged, path, `block ${block}`)
+    device.mend(block)
+  }
+  t.match(await staged.give(order), { refusal: null, grown: { before: 1024, after: 3072 } })
+})
+
+void tap.test('no memory for the larger state is a refusal', async (t) => {
+  const staged = stage(t)
+  const { opened, give } = staged
+  const order = await orderToAdd(t)
+  const [added] = order.devices as [OrderedDevice]
+  const contents = Buffer.alloc(2 ** 21, 'what was there before')
+  writeFileSync(added.path, contents)
+  const overwriting = { sizeBytes: null, sparse: false }
+  const forced = { ...order, devices: [{ ...added, digest: null, overwriting }] }
+  const grow = opened.volume.grow.bind(opened.volume)
+  const mapAnonymous = native.mapAnonymous.bind(native)
+  const unmap = native.unmap.bind(native)
+  // The state is made of two mappings.
+  for (const succeeding of [0, 1]) {
+    let taken = 0
+    let left = succeeding
+    opened.volume.grow = (...args) => {
+      native.mapAnonymous = (bytes) => (left-- > 0 ? (taken++, mapAnonymous(bytes)) : -12)
+      native.unmap = (...mapping) => (taken--, unmap(...mapping))
+      try {
+        grow(...args)
+      } finally {
+        native.mapAnonymous = mapAnonymous
+        native.unmap = unmap
+      }
+    }
+    t.match(await give(forced), { refusal: /^no memory for pmfs2 \w+ \(\d+ bytes\)/, grown: null })
+    t.equal(taken, 0, 'what was taken is given back')
+    isAsItWas(t, staged, added.path, `${succeeding} mappings`)
+    t.ok(readFileSync(added.path).equals(contents), 'nothing is overwritten')
+  }
+  opened.volume.grow = grow
+  t.match(await give(forced), { refusal: null, grown: { before: 1024, after: 1536 } })
 })

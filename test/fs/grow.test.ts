@@ -14,10 +14,11 @@ import { Report } from '../../src/check/report.js'
 import { BadBlocks } from '../../src/fs/bad-blocks.js'
 import { isOfVolume, loadHeader } from '../../src/fs/device-header.js'
 import { ENOSPC } from '../../src/fs/errno.js'
-import { type Gain, growVolume, planGrowth } from '../../src/fs/grow.js'
+import { type Gain, growVolume, planGrowth, prepareSegments } from '../../src/fs/grow.js'
 import { isUnderstood, loadSuperblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
 import type { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
+import { DeviceError } from '../../src/pmem/device-error.js'
 import { variants } from '../support/crash-explorer.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
@@ -126,6 +127,57 @@ void test('the same while it is in use', (t) => {
     volume.drop()
     explore(t, recording, name, gains, random)
   }
+  t.end()
+})
+
+void test('the same where what joins was made ready before, and the superblock was written since', (t) => {
+  const random = new Random(seed)
+  for (const [name, gains] of cases) {
+    const medium = mediumFor(gains)
+    const volume = TestVolume.open(medium)
+    const { superblock } = volume.volume
+    const next = planGrowth(superblock, gains)
+    prepareSegments(medium, superblock, next, next.segments.slice(1), epoch)
+    for (let n = 0; n < 3; n++) volume.volume.markMounted(epoch)
+    medium.startRecording()
+    volume.volume.grow(gains, epoch, [], { medium, prepare: () => [], enter: () => undefined })
+    const recording = medium.stopRecording()
+    volume.drop()
+    explore(t, recording, name, gains, random)
+  }
+  t.end()
+})
+
+void test('what fails before its own medium has what joins is a refusal', (t) => {
+  const medium = mediumFor([further])
+  const volume = TestVolume.open(medium)
+  const { state } = volume.volume
+  const failure = new DeviceError('EIO', 'a failure made for a test')
+  const fail = (): never => {
+    throw failure
+  }
+  const apart = RecordingMedium.ofDevices([oldBlocks, gainedBlocks])
+  const enter = (): void => {
+    t.fail('it does not get so far')
+  }
+  t.throws(() => volume.volume.grow([further], epoch, [], { medium: apart, prepare: fail, enter }), failure)
+  t.notOk(state.isFailed)
+  apart.fence = fail
+  // Its copy of the superblock is not there, and has to be stored.
+  t.throws(
+    () => volume.volume.grow([further], epoch, [], { medium: apart, prepare: () => [], enter }),
+    failure,
+  )
+  t.notOk(state.isFailed)
+  t.equal(volume.volume.state, state)
+  t.equal(segmentsOf(medium), 1)
+  t.ok(contents.equals(readAll(volume.caller) as Buffer), 'engines that were there go on')
+  t.throws(
+    () => volume.volume.grow([further], epoch, [], { medium, prepare: () => [], enter: fail }),
+    failure,
+  )
+  t.ok(state.isFailed, 'from there on the volume may be the larger one')
+  volume.drop()
   t.end()
 })
 

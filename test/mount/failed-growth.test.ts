@@ -6,10 +6,13 @@ import { existsSync } from 'node:fs'
 import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { blockBytes, superblockBlock } from '../../layout/geometry.js'
 import { listeningSockets } from '../../src/daemon/socket-owner.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { lockHolder } from '../../src/pmem/lock-holder.js'
+import { BadDevice } from '../support/bad-device.js'
 import { finish, withoutRunner } from '../support/run-command.js'
+import { SmallDisk } from '../support/small-disk.js'
 import {
   TestMount,
   hasEnded,
@@ -102,14 +105,57 @@ void tap.test('what has taken the place of a file is no concern of the command',
   t.match(await mount.check(), /clean/)
 })
 
-void tap.test('a refusal that leaves windows behind ends the mount', async (t) => {
+/** The mount serves as it did, with the device that it had, and can grow. */
+async function goesOn(t: Test, mount: TestMount, pid: number, ...grown: readonly string[]): Promise<void> {
+  const report = await mount.report()
+  t.equal(report.pid, pid)
+  t.same(report.devices, [mount.device])
+  t.equal(await readFile(join(mount.mountpoint, 'before'), 'utf8'), 'what was there before')
+  await writeFile(join(mount.mountpoint, 'after'), Buffer.alloc(mebibyte, 'after'))
+  t.match(await succeed('grow', mount.mountpoint, ...grown), /size +24 MiB/)
+  t.equal((await mount.report()).pid, pid)
+  await mount.unmount()
+  t.match(await succeed('fsck', mount.device, grown[0]!), /clean/)
+}
+
+void tap.test('a refusal while the workers pause leaves the mount as it was', async (t) => {
   const { mount, held, added } = await stage(t, 'refused')
   const pid = await mountAndHold(mount, held)
   const { end, output } = await pmfs2Process(['grow', mount.mountpoint, added, '--size', '8M'])
   t.equal(end, 1)
   t.match(output, /a refusal made for a test/)
-  t.equal((await stat(added)).size, 8 * mebibyte, 'a server that has failed may have named it')
-  await ends(t, mount, pid, held)
+  t.notOk(existsSync(added), 'what the command has made is gone')
+  await rm(held)
+  await goesOn(t, mount, pid, added, '--size', '8M')
+})
+
+void tap.test('a device that does not take what is stored is refused, and the mount goes on', async (t) => {
+  const disk = await SmallDisk.make(t, 8 * mebibyte)
+  const mount = await TestMount.makeOn(t, 16 * mebibyte)
+  const pid = await mountAndHold(mount, join(mount.folder, 'held'))
+  const loop = disk.loop(t, 'backing', 8 * mebibyte)
+  disk.fill()
+  const line = `grow: ${mount.mountpoint}: cannot write ${loop}: the device reports an I/O error (EIO); the kernel log (dmesg) tells more`
+  t.same(await pmfs2Process(['grow', mount.mountpoint, loop]), { end: 1, output: line })
+  t.equal(lockHolder(statDevice(loop)), null)
+  disk.empty()
+  await goesOn(t, mount, pid, loop)
+})
+
+void tap.test('a device that turns bad is refused, and the mount goes on', async (t) => {
+  const { mount, held } = await stage(t, 'late')
+  const device = await BadDevice.make(t, 8 * mebibyte)
+  const { path } = device
+  await succeed('mkfs', path)
+  const pid = await mountAndHold(mount, held)
+  const first = pmfs2Process(['grow', mount.mountpoint, path, '--force'])
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  device.spoil(superblockBlock)
+  await rm(held)
+  const line = `grow: ${mount.mountpoint}: cannot access ${path} at byte ${superblockBlock * blockBytes}: its medium is bad there (SIGBUS)`
+  t.same(await first, { end: 1, output: line })
+  device.mend(superblockBlock)
+  await goesOn(t, mount, pid, path, '--force')
 })
 
 void tap.test('a command looks again where another one has added a device meanwhile', async (t) => {

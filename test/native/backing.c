@@ -33,6 +33,11 @@ void count_failure(void)
 	failures++;
 }
 
+void uncount_failure(void)
+{
+	failures--;
+}
+
 static void *sync_it(void *backing)
 {
 	int error;
@@ -100,5 +105,6 @@ int main(void)
 	crowd(backing, 0);
 	crowd(backing, EIO);
 	drop_backing(backing);
+	printf("failures %d\n", failures);
 	return 0;
 }

@@ -26,5 +26,6 @@ void test('threads that wait share the next sync, and every one is told of an er
     'began 1 returned 0',
     'began 2 returned 1',
     'began 2 told 4 failures 1',
+    'failures 0',
   ])
 })

@@ -6,7 +6,7 @@ import tap from 'tap'
 import { windowBlocks } from '../../layout/geometry.js'
 import { createMemoryDevice, openDevice } from '../../src/pmem/device.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
-import { mapDevices, unmapDevices } from '../../src/pmem/map-device.js'
+import { mapDevices, putTogether, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { SmallDisk } from '../support/small-disk.js'
@@ -138,7 +138,10 @@ void tap.test('runs of a device that do not begin where it does', (t) => {
   const devices = new DeviceSet([device], [{ device: 0, deviceBlock: 0, blocks: 512 }])
   const first = devices.map('read-write')
   const none = new DeviceSet([])
-  const grown = devices.extend(first, 'read-write', none, [{ device: 0, deviceBlock: 1000, blocks: 600 }])
+  const further = [{ device: 0, deviceBlock: 1000, blocks: 600 }]
+  const alone = devices.mapFurther(first, 'read-write', none, further)
+  devices.take(none, further)
+  const grown = putTogether(first, alone)
   t.teardown(() => unmapDevices(grown))
   const medium = new MappedMedium(first)
   t.teardown(() => medium.discard())
@@ -172,8 +175,7 @@ void tap.test('runs of a device that do not begin where it does', (t) => {
   t.same([medium.load32(511, 0), medium.load32(windowBlocks + 599, 0)], [1, 3])
   medium.store32(windowBlocks + 599, 0, 4)
   t.equal(plain.load32(1599, 0), 3, 'a private copy')
-  t.throws(() => devices.extend(grown, 'read-write', none, [{ device: 0, deviceBlock: 4000, blocks: 600 }]), {
-    code: 'EINVAL',
-  })
+  const behind = [{ device: 0, deviceBlock: 4000, blocks: 600 }]
+  t.throws(() => devices.mapFurther(grown, 'read-write', none, behind), { code: 'EINVAL' })
   t.end()
 })

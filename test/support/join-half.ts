@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { gainsOfFurther } from '../../src/api/device-growth.js'
 import { withMedium } from '../../src/check/with-devices.js'
-import { planGrowth, prepareGrowth } from '../../src/fs/grow.js'
+import { planGrowth, prepareSegments } from '../../src/fs/grow.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 
@@ -11,7 +11,7 @@ export function joinHalf(volume: string, added: string): void {
   withMedium(devices, 'read-write', (medium) => {
     const { superblock } = readSuperblock(medium)
     const next = planGrowth(superblock, gainsOfFurther(superblock, [1024]))
-    prepareGrowth(medium, superblock, next, Date.now())
+    prepareSegments(medium, superblock, next, next.segments.slice(1), Date.now())
   })
   devices.close()
 }

@@ -225,6 +225,7 @@ interface Served extends Mounted {
 /** Resolves when the mount has ended in order. @returns whether it may still be seen */
 async function serve(served: Served, live: (notices: readonly string[]) => void): Promise<boolean> {
   const { opened, options, choice, workers, mode } = served
+  const orders: { growth?: Growth } = {}
   try {
     return await untilEnded(served, {
       server: workers,
@@ -232,6 +233,7 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
       whenServing: (action) => mode.whenServing(action),
       begin(number) {
         const growth = new Growth(number, { opened, mode })
+        orders.growth = growth
         mode.watch()
         return () => {
           // The client may be in another mount namespace, and changes there cause no event in this one.
@@ -249,6 +251,8 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
     })
   } finally {
     mode.release()
+    // One that the end has stopped puts its file back to its length.
+    await orders.growth?.settled()
   }
 }
 

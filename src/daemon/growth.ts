@@ -60,6 +60,11 @@ export class Growth {
     for (const name of this.#reports.keys()) if (!names.includes(name)) this.#reports.delete(name)
   }
 
+  /** Resolves once no order is carried out any more; there must be no new ones. */
+  settled(): Promise<void> {
+    return this.#last
+  }
+
   async #carryOut(name: string, order: GrowOrder | null): Promise<void> {
     const { opened } = this.#parts
     const { volume } = opened

@@ -170,7 +170,8 @@ export class Transaction {
   saveFlags(block: number, word: number, count: number): void {
     const flags = this.#medium.loadBits(block, word)
     for (let n = 1; n < count; n++) {
-      if (this.#medium.loadBits(block, word + 2 * n) !== flags) damaged(`flags in block ${block} are not equal`)
+      if (this.#medium.loadBits(block, word + 2 * n) !== flags)
+        damaged(`flags in block ${block} are not equal`)
     }
     this.#beginEntry(undoFlags, block, word | (count << 16))
     this.#entry[at.data] = flags

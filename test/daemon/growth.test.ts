@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { openVolume } from '../../src/api/opened-volume.js'
@@ -103,6 +103,30 @@ void tap.test('only the device that the command has seen is taken', async (t) =>
   t.match(await give(await orderToAdd(t)), { refusal: null, grown })
   t.equal(opened.devices.length, 2)
 })
+
+void tap.test(
+  'what the end of a mount stops is undone before the server lets go of the device',
+  async (t) => {
+    const { opened, mode, growth, give } = stage(t)
+    const { path } = opened.devices[0]!
+    let stop: () => void = () => undefined
+    const stopped = new Promise<void>((resolve) => (stop = resolve))
+    mode.whilePaused = async () => {
+      await stopped
+      throw new MountError('it is being unmounted')
+    }
+    const given = give({ ...nothing, sizeBytes: 2 ** 23 })
+    await until(() => Promise.resolve(statSync(path).size === 2 ** 23))
+    let isSettled = false
+    const settled = growth.settled().then(() => (isSettled = true))
+    await setImmediate()
+    t.notOk(isSettled)
+    stop()
+    await settled
+    t.equal(statSync(path).size, 2 ** 22)
+    t.match(await given, { refusal: 'it is being unmounted', grown: null })
+  },
+)
 
 void tap.test('the answer tells whether it has grown', async (t) => {
   const { opened, give } = stage(t)

@@ -53,7 +53,10 @@ void test('threads under a lock do not lose each other’s stores', async (t) =>
           worker,
         },
       })
-      const [[message]] = (await Promise.all([once(thread, 'message'), once(thread, 'exit')])) as [[number], unknown]
+      const [[message]] = (await Promise.all([once(thread, 'message'), once(thread, 'exit')])) as [
+        [number],
+        unknown,
+      ]
       return message
     }),
   )

@@ -13,13 +13,12 @@ import { engineSetting } from './engine-setting.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineFiles } from './engine-files.js'
 import { lackedDescriptors } from './descriptors.js'
-import { detach, detachLazily } from './detach.js'
 import { Growth } from './growth.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
 import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
-import { type MountIdentity, identityAt, placesOf } from './mount-table.js'
+import { type MountIdentity, identityAt } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { noticesOf, openForMount } from './open-volume.js'
@@ -96,6 +95,7 @@ async function serveAndClose(
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
+  const orders: { growth?: Growth } = {}
   try {
     workers = startWorkers(request, mounted)
     const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
@@ -116,7 +116,7 @@ async function serveAndClose(
     }
     // No worker has been told to serve yet; and a mount that did not come about leaves no mark of one.
     opened.markMounted()
-    isLeft = await serve({ ...mounted, workers, mode }, (notices) => {
+    isLeft = await serve({ ...mounted, workers, mode, orders }, (notices) => {
       told.isLive = true
       live(plan.notice === null ? notices : [...notices, plan.notice])
     })
@@ -126,23 +126,22 @@ async function serveAndClose(
     await workers?.gone()
     // Programs that wait for an answer are told that none will come. From now on the mount answers ENOTCONN.
     closeSync(fd)
-    const callsEnded = calls.end()
+    await calls.end()
+    await orders.growth?.settled()
     opened.abandon()
-    await callsEnded
     // A mount that programs know stays, or they would go on writing into the directory below it.
     const isTakenAway = !told.isLive || signals.came
-    if (identity !== null && isTakenAway && detach(identity).length > 0) detachLazily(identity)
-    const place = identity === null ? null : (placesOf(identity)[0] ?? null)
-    throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
+    if (isTakenAway && calls.detach().length > 0) calls.detachLazily()
+    throw workerFailure(error, calls.places[0] ?? null, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)
-  const callsEnded = calls.end()
+  await calls.end()
+  // One that the end has stopped puts its file back to its length. It may have waited for what is over by now.
+  await orders.growth?.settled()
   try {
-    // Before what may fail, or take its time.
     opened.close()
   } finally {
-    await callsEnded
-    if (isLeft && identity !== null) detachLazily(identity)
+    if (isLeft) calls.detachLazily()
   }
 }
 
@@ -220,12 +219,13 @@ interface Mounted extends LiveMount {
 interface Served extends Mounted {
   readonly workers: Workers
   readonly mode: ServingMode
+  /** What carries out orders to grow, once the mount is live. */
+  readonly orders: { growth?: Growth }
 }
 
 /** Resolves when the mount has ended in order. @returns whether it may still be seen */
 async function serve(served: Served, live: (notices: readonly string[]) => void): Promise<boolean> {
-  const { opened, options, choice, workers, mode } = served
-  const orders: { growth?: Growth } = {}
+  const { opened, options, choice, workers, mode, orders } = served
   try {
     return await untilEnded(served, {
       server: workers,
@@ -251,8 +251,6 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
     })
   } finally {
     mode.release()
-    // One that the end has stopped puts its file back to its length.
-    await orders.growth?.settled()
   }
 }
 

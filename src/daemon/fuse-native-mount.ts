@@ -14,7 +14,6 @@ import { Statistics } from '../fuse/statistics.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { tell } from './background.js'
 import type { DaemonReport } from './daemon-report.js'
-import { detachLazily } from './detach.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineSetting } from './engine-setting.js'
 import { type FuseNativeWishes, checkFuseNativeOptions, libfuseOptions } from './fuse-native-options.js'
@@ -23,7 +22,7 @@ import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
-import { type MountIdentity, identityAt } from './mount-table.js'
+import { identityAt } from './mount-table.js'
 import { noticesOf, openForMount } from './open-volume.js'
 
 const trace = debug('pmfs2:daemon')
@@ -107,11 +106,9 @@ class FuseNativeMount {
     opened.volume.onDamage = (what) => tell(`${shownText(this.#source)}: damage met: ${what}`)
     let isLeft: boolean
     let calls: MountCalls | null = null
-    let identity: MountIdentity | null = null
     try {
       await this.#start()
-      identity = identityAt(this.#mountpoint)
-      calls = new MountCalls(identity)
+      calls = new MountCalls(identityAt(this.#mountpoint))
       const mount = {
         mountpoint: this.#mountpoint,
         options: this.#options,
@@ -134,7 +131,7 @@ class FuseNativeMount {
       await calls?.end()
       this.#server.release()
       opened.abandon()
-      if (identity !== null) detachLazily(identity)
+      calls?.detachLazily()
       throw error
     }
     try {
@@ -142,7 +139,7 @@ class FuseNativeMount {
     } finally {
       await calls.end()
       this.#server.release()
-      if (isLeft && identity !== null) detachLazily(identity)
+      if (isLeft) calls.detachLazily()
     }
     trace('closed %s', this.#source)
   }

@@ -40,12 +40,13 @@ export class Growth {
   readonly #parts: GrowthParts
   readonly #orders: Orders
   #last: Promise<void> = Promise.resolve()
+  #isOver = false
 
   /** @param device number of the mount (st_dev) */
   constructor(device: number, parts: GrowthParts) {
     this.#parts = parts
     this.#orders = new Orders(device, (name, order) => {
-      this.#last = this.#last.then(() => this.#carryOut(name, order))
+      this.#last = this.#last.then(() => (this.#isOver ? undefined : this.#carryOut(name, order)))
     })
   }
 
@@ -60,8 +61,9 @@ export class Growth {
     for (const name of this.#reports.keys()) if (!names.includes(name)) this.#reports.delete(name)
   }
 
-  /** Resolves once no order is carried out any more; there must be no new ones. */
+  /** From now on, orders are left alone. @returns a promise that resolves once none is carried out any more */
   settled(): Promise<void> {
+    this.#isOver = true
     return this.#last
   }
 
@@ -120,13 +122,14 @@ export class Growth {
   ): Promise<void> {
     const { opened, mode } = this.#parts
     const growth = opened.beginGrowth(further, overwritings)
+    if (growth === null) return
     try {
       await mode.whilePaused(() => {
         check()
-        growth?.complete()
+        growth.complete()
       })
     } finally {
-      growth?.release()
+      growth.release()
     }
   }
 

@@ -11,6 +11,7 @@
 import { fileURLToPath } from 'node:url'
 import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
+import { detach, detachLazily } from './detach.js'
 import { type MountIdentity, placesOf } from './mount-table.js'
 import { startProgram } from './start-program.js'
 
@@ -41,7 +42,7 @@ export class MountCalls {
   /** Unmounts wherever one sees the mount. @returns where it still is, as it is in use */
   async unmount(): Promise<string[]> {
     await this.#call('unmount')
-    return this.#mount === null ? [] : placesOf(this.#mount)
+    return this.places
   }
 
   /** The same of one that is in use: it is taken out of sight, and goes when its last user does. */
@@ -63,6 +64,21 @@ export class MountCalls {
     const callers = [...this.#callers]
     for (const caller of callers) caller.kill()
     await within(Promise.all(callers.map(({ ended }) => ended)), endLimitMs)
+  }
+
+  /** Where one sees the mount. */
+  get places(): string[] {
+    return this.#mount === null ? [] : placesOf(this.#mount)
+  }
+
+  /** As {@link unmount}, by this thread, once /dev/fuse is closed. @returns where it still is, as it is in use */
+  detach(): string[] {
+    return this.#mount === null ? [] : detach(this.#mount)
+  }
+
+  /** As {@link unmountLazily}, by this thread, once /dev/fuse is closed. */
+  detachLazily(): void {
+    if (this.#mount !== null) detachLazily(this.#mount)
   }
 
   /** @returns whether the call succeeded */

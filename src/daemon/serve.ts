@@ -11,7 +11,6 @@ import type { Mapping } from '../native/index.js'
 import { type OwnChannelName, chooseChannel } from './channel-choice.js'
 import { Ending } from './ending.js'
 import { EndingSignals } from './ending-signals.js'
-import { detachLazily } from './detach.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { parseMountOptions } from './mount-options.js'
@@ -56,7 +55,7 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
   const statistics = Statistics.create(threads)
   const signals = new EndingSignals()
   const fd = attach(serving.name, place, options, serving.name)
-  const identity = identityAt(place)
+  const calls = new MountCalls(identityAt(place))
   const common = {
     fd,
     files: {
@@ -68,7 +67,6 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
     pollMicroseconds: 0,
   }
   const workers = new Workers(plan, common, () => undefined)
-  const calls = new MountCalls(identity)
   const ending = new Ending({ calls, workers, statistics, whenServing: (action) => action() })
   signals.action = () => ending.ask()
   let isLeft = true
@@ -84,7 +82,7 @@ export async function serve(module: URL, mountpoint: string, serving: ServeOptio
     // Programs that wait for an answer are told that none will come. Before that, unmounting might wait for one, too.
     closeSync(fd)
     await calls.end()
-    if (isLeft && identity !== null) detachLazily(identity)
+    if (isLeft) calls.detachLazily()
     signals.release()
   }
 }

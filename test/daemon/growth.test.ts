@@ -326,7 +326,7 @@ void tap.test('an order ends with whoever gave it', async (t) => {
     growth.follow()
   }
   const pause = holdPause(mode)
-  await withOrder(device, nothing, async () => {
+  await withOrder(device, { ...nothing, sizeBytes: 2 ** 22 + 2 ** 21 }, async () => {
     growth.follow()
     await pause.begun
     await withOrder(device, longer, async () => {
@@ -345,8 +345,8 @@ void tap.test('an order ends with whoever gave it', async (t) => {
   })
   t.ok(readFileSync(added.path).equals(contents))
   t.equal(opened.devices.length, 1)
-  t.equal(statSync(own).size, 2 ** 22)
-  t.match(await give(forced), { refusal: null, grown: { before: 1024, after: 1536 } })
+  t.equal(statSync(own).size, 2 ** 22 + 2 ** 21)
+  t.match(await give(forced), { refusal: null, grown: { before: 1536, after: 2048 } })
 })
 
 void tap.test('an order that could not be fetched is fetched later', async (t) => {

@@ -57,6 +57,8 @@ export function mappedReader(device: Device): ReadBytes {
     const end = Math.min(sizeBytes, Math.ceil((offsetBytes + lengthBytes) / alignBytes) * alignBytes)
     if (end - start > windowLimitBytes) throw new RangeError(`${lengthBytes} bytes are more than one window`)
     const mapping = device.mapWindow(start, end - start, 'read-only')
+    // Looking at a device that is bad is no failure of what this process may serve.
+    native.setApart(mapping, 1)
     const view = native.view(mapping)
     try {
       const bytes = new Uint8Array(view).slice(offsetBytes - start, offsetBytes - start + lengthBytes)

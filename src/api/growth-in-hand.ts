@@ -154,7 +154,6 @@ export class GrowthInHand {
     const added = addedSegments(current, next)
     for (const [n, how] of overwritings.entries()) {
       if (how === null) continue
-      this.#begun.push(added[n]!)
       overwrite(this.#medium, set.devices[n]!, added[n]!, how)
     }
     this.#store(

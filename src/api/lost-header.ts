@@ -4,7 +4,7 @@
  * which volume it belongs, and not which of its devices it is. So one is recognized if all devices are named, the
  * headers of the others leave one place, and it has a copy of this volume's superblock where only such a copy can be.
  */
-import { type DeviceHeader, isOfVolume } from '../fs/device-header.js'
+import { type DeviceHeader, isOfVolume, refuseDamaged, refuseUnknown } from '../fs/device-header.js'
 import { type Superblock, isSameVolume } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { codeOf, deviceError } from '../pmem/device-error.js'
@@ -21,8 +21,7 @@ export function checkCopy(look: DeviceLook, key: DeviceHeader): void {
   if (copyBesideHeader(look, key) !== null) return
   const { path, unread } = look
   if (unread !== null) throw deviceError(codeOf(unread), `cannot read ${path}`, unread)
-  const lacks = `${path} has neither a header nor a superblock`
-  throw new VolumeError('foreign', `${lacks} that would say whether it belongs to the volume`)
+  refuseUnknown(path)
 }
 
 /** Asked of the first device: on any other one, files may have the block. */
@@ -56,13 +55,7 @@ export function withoutHeader(
   const isFirstLeft = placed[0] === null
   for (const look of lost) if (!isFirstLeft || !hasSecondCopy(look, superblock)) checkCopy(look, key)
   const [look] = lost as [DeviceLook]
-  if (lost.length > 1) {
-    const paths = lost.map(({ path }) => path).join(' and ')
-    throw new VolumeError(
-      'foreign',
-      `the headers of ${paths} are damaged: a volume can do without one at most`,
-    )
-  }
+  if (lost.length > 1) refuseDamaged(lost.map(({ path }) => path))
   const damaged = `the header of ${look.path} ${look.unread === null ? 'is damaged' : 'cannot be read'}`
   if (!placed.includes(null))
     throw new VolumeError('foreign', `${damaged}, and all devices of the volume are there without it`)

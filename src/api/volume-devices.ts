@@ -21,7 +21,7 @@ import {
   nth,
 } from '../fs/device-header.js'
 import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
-import { type Superblock, isUnderstood } from '../fs/superblock.js'
+import { type Superblock, isSameVolume, isUnderstood } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
@@ -125,7 +125,8 @@ export function lookAt(path: string): DeviceLook {
     const blocks = deviceBlocks(device)
     const found = headerOn(read)
     const firstCopy = newest(copiesIn(read, [superblockBlock], blocks))
-    return { path, stats, blocks, ...found, firstCopy, superblock: superblockOn(read, blocks, found.header) }
+    const superblock = superblockOn(read, blocks, found.header, firstCopy)
+    return { path, stats, blocks, ...found, firstCopy, superblock }
   })
 }
 
@@ -140,12 +141,26 @@ function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread' | 'isHe
   }
 }
 
-/** Of the volume that the header names, where there is one. */
-function superblockOn(read: ReadBytes, blocks: number, header: DeviceHeader | null): Superblock | null {
-  // Where the header says that there is no second copy, what looks like one is data.
-  const second = header === null ? blocks - 1 : header.get(deviceHeader.word.secondCopy)
-  const copies = copiesIn(read, [superblockBlock, second], blocks)
-  return newest(copies.filter((copy) => header === null || isOfVolume(header, copy)))
+/** Of the volume that the header names, or else the copy next to it, where there is one. */
+function superblockOn(
+  read: ReadBytes,
+  blocks: number,
+  header: DeviceHeader | null,
+  firstCopy: Superblock | null,
+): Superblock | null {
+  const copies = copiesIn(read, [superblockBlock, secondCopyOn(blocks, header, firstCopy)], blocks)
+  return newest(
+    copies.filter((copy) =>
+      header === null ? firstCopy === null || isSameVolume(copy, firstCopy) : isOfVolume(header, copy),
+    ),
+  )
+}
+
+/** @returns 0 for none: where there is no second copy, what looks like one is data */
+function secondCopyOn(blocks: number, header: DeviceHeader | null, firstCopy: Superblock | null): number {
+  if (header !== null) return header.get(deviceHeader.word.secondCopy)
+  if (firstCopy === null) return blocks - 1
+  return firstCopy.get(at.deviceCount) === 1 ? firstCopy.secondCopyBlock : 0
 }
 
 function copiesIn(read: ReadBytes, places: readonly number[], blocks: number): Superblock[] {

@@ -13,7 +13,8 @@ import { type VolumeDevices, openFound } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
 import type { OrderedDevice } from '../daemon/orders.js'
-import { growVolume } from '../fs/grow.js'
+import { refuseBadMetadata } from '../fs/bad-metadata.js'
+import { growVolume, levelVolume } from '../fs/grow.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { statDevice } from '../pmem/device-open.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -154,6 +155,8 @@ async function growDevices(
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
     const { superblock: current } = readSuperblock(medium)
+    // What its own devices cannot take is no reason for a further one to lose what it has.
+    levelVolume(medium, current)
     const added = addedSegments(superblock, next)
     for (const [n, { device, overwriting }] of further.entries())
       if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
@@ -167,7 +170,12 @@ async function growDevices(
 function openOwn({ paths, runs }: VolumeDevices): { own: DeviceSet; reading: SuperblockReading } {
   const own = DeviceSet.open(paths, { access: 'read-write', exclusive: true }, runs)
   try {
-    return { own, reading: withMedium(own, 'read-only', readSuperblock) }
+    const reading = withMedium(own, 'read-only', (medium, bad) => {
+      const reading = readSuperblock(medium)
+      refuseBadMetadata(reading.superblock, bad.runs, medium, false)
+      return reading
+    })
+    return { own, reading }
   } catch (error) {
     own.close()
     throw error

@@ -70,13 +70,6 @@ export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly
   })
 }
 
-/** Devices whose header is damaged. */
-export function damagedHeaders(medium: Medium, superblock: Superblock): number[] {
-  return deviceSegments(superblock).flatMap(({ first }, device) =>
-    loadHeader(medium, first + headerBlock).isWhole() ? [] : [device],
-  )
-}
-
 /**
  * Holds the devices against the superblock. Of several devices, one may have a damaged header: the others leave one
  * place, and its copies of the superblock say that it belongs to the volume.
@@ -90,25 +83,32 @@ export function checkHeaders(
   hasCopy: (device: number) => boolean,
 ): string[] {
   const segments = deviceSegments(superblock)
+  const damaged: number[] = []
   for (const [device, { first }] of segments.entries()) {
     if (!medium.has(first + headerBlock)) throw new VolumeError('size', `${nth(device)} is missing`)
     const header = loadHeader(medium, first + headerBlock)
     if (header.isWhole()) checkIdentity(header, superblock, device, deviceName(medium, superblock, device))
+    else damaged.push(device)
   }
-  const damaged = damagedHeaders(medium, superblock)
   if (damaged.length === 0) return []
   if (segments.length === 1) return ['the header of the device is damaged; the superblock tells the same']
   const names = damaged.map((device) => deviceName(medium, superblock, device))
   const without = damaged.findIndex((device) => !hasCopy(device))
-  if (without >= 0) {
-    const lacks = `${names[without]!} has neither a header nor a superblock`
-    throw new VolumeError('foreign', `${lacks} that would say whether it belongs to the volume`)
-  }
-  if (damaged.length > 1) {
-    const damage = `the headers of ${names.join(' and ')} are damaged`
-    throw new VolumeError('foreign', `${damage}: a volume can do without one at most`)
-  }
+  if (without >= 0) refuseUnknown(names[without]!)
+  if (damaged.length > 1) refuseDamaged(names)
   return [`the header of ${names[0]!} is damaged; its superblock says that it belongs here`]
+}
+
+/** @param name of a device, or its path @throws VolumeError */
+export function refuseUnknown(name: string): never {
+  const lacks = `${name} has neither a header nor a superblock`
+  throw new VolumeError('foreign', `${lacks} that would say whether it belongs to the volume`)
+}
+
+/** @param names of devices, or their paths @throws VolumeError */
+export function refuseDamaged(names: readonly string[]): never {
+  const damage = `the headers of ${names.join(' and ')} are damaged`
+  throw new VolumeError('foreign', `${damage}: a volume can do without one at most`)
 }
 
 function checkIdentity(header: DeviceHeader, superblock: Superblock, device: number, name: string): void {

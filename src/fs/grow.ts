@@ -144,6 +144,16 @@ function makeBitmap(medium: Medium, next: Superblock, segment: PlacedSegment): v
 }
 
 /**
+ * All copies of the superblock, and all headers, are as this superblock has them.
+ * @throws BadBlockError, DeviceError where a device of the volume cannot take its own
+ */
+export function levelVolume(medium: Medium, superblock: Superblock): void {
+  levelCopies(medium, superblock)
+  writeHeaders(medium, superblock, true)
+  medium.fence()
+}
+
+/**
  * Makes a volume larger that nobody uses. After a loss of power it is as it was, or as it is to be.
  * @param medium has the further blocks already
  * @param superblock as it was read from the medium; on return, as it is now
@@ -158,9 +168,7 @@ export function growVolume(
 ): void {
   // Before anything is stored.
   planGrowth(superblock, gains)
-  levelCopies(medium, superblock)
-  writeHeaders(medium, superblock, true)
-  medium.fence()
+  levelVolume(medium, superblock)
   storeGrowth(joiningInPlace(medium, now), superblock, gains, (change) => {
     change(superblock)
     writeSuperblock(medium, superblock)

@@ -117,6 +117,8 @@ export interface SuperblockReading {
   readonly superblock: Superblock
   /** Which copies are damaged, in words for people; empty where both are good. */
   readonly damage: readonly string[]
+  /** Whether the header of a device is damaged. */
+  readonly isHeaderDamaged: boolean
   /** Writing is not allowed, because of a read-only-compatible feature that this program does not know. */
   readonly readOnly: boolean
 }
@@ -135,7 +137,8 @@ export function readSuperblock(medium: Medium): SuperblockReading {
     }),
   )
   checkLengths(medium, superblock)
-  return { superblock, damage: [...checkCopies(medium, superblock), ...damage], readOnly }
+  const isHeaderDamaged = damage.length > 0
+  return { superblock, damage: [...checkCopies(medium, superblock), ...damage], isHeaderDamaged, readOnly }
 }
 
 /** @throws VolumeError where a device has become shorter */
@@ -153,9 +156,12 @@ function checkLengths(medium: Medium, superblock: Superblock): void {
 /** The newest whole copy of the superblock. @throws VolumeError where there is none */
 function findNewest(medium: Medium): Superblock {
   const header = loadHeader(medium, headerBlock)
-  const second = secondCopyPlace(medium, header)
-  const near = [loadSuperblock(medium, superblockBlock), loadSuperblock(medium, second)]
-  const found = newestOf(near) ?? newestOf(copiesElsewhere(medium))
+  const first = loadSuperblock(medium, superblockBlock)
+  const second = secondCopyPlace(medium, header, first)
+  const near = [first, loadSuperblock(medium, second)]
+  // Without a header, what looks like a second copy may be a file's.
+  const own = header.isWhole() || !first.isWhole() ? near : near.filter((copy) => isSameVolume(copy, first))
+  const found = newestOf(own) ?? newestOf(copiesElsewhere(medium))
   if (found === null) refuse(medium, [header, loadHeader(medium, second)], near)
   const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
   const all = elsewhere
@@ -290,10 +296,11 @@ export function levelCopies(medium: Medium, superblock: Superblock): void {
   }
 }
 
-/** Where the second copy is looked for: where a whole header says, else at the end of the first device. */
-function secondCopyPlace(medium: Medium, header: DeviceHeader): number {
+/** Where the second copy is looked for: where a whole header or first copy says, else at the first device's end. */
+function secondCopyPlace(medium: Medium, header: DeviceHeader, first: Superblock): number {
   const isOurs = header.isWhole() && header.get(headerAt.version) === formatVersion
-  const said = isOurs ? header.get(headerAt.secondCopy) : 0
+  const isFirstOurs = first.isWhole() && first.get(at.version) === formatVersion
+  const said = isOurs ? header.get(headerAt.secondCopy) : isFirstOurs ? first.secondCopyBlock : 0
   return said > 0 && said < medium.firstDeviceBlocks ? said : medium.firstDeviceBlocks - 1
 }
 

@@ -38,7 +38,7 @@ import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
 import { wordsOfBlock } from './self-describing-block.js'
 import { SharedState } from './shared-state.js'
-import { damagedHeaders, writeHeaders } from './device-header.js'
+import { writeHeaders } from './device-header.js'
 import { type Superblock, type SuperblockReading, levelCopies, readSuperblock } from './superblock.js'
 import type { Upkeep } from './upkeep.js'
 import { type BadPlace, VolumeError } from './volume-error.js'
@@ -128,7 +128,7 @@ export class Volume {
     const found = new BadBlocks()
     // What a look at all of it meets is told in one line below.
     medium.onBadBlock = (block) => found.add(block) !== 'full'
-    const { superblock, damage, readOnly } = readDespiteBadBlocks(medium, found)
+    const { superblock, damage, isHeaderDamaged, readOnly } = readDespiteBadBlocks(medium, found)
     if (readOnly && !options.readOnly) {
       throw new VolumeError('feature', onlyReadOnly)
     }
@@ -145,7 +145,7 @@ export class Volume {
       const undone = recover(medium, geometry, options.readOnly, bad, refuse)
       const record = damageRecord(superblock)
       const notices = [...damage, ...badBlockNotices(known, medium)]
-      if (!options.readOnly && damagedHeaders(medium, superblock).length > 0) notices.push(headerRewritten)
+      if (!options.readOnly && isHeaderDamaged) notices.push(headerRewritten)
       if (record !== null) notices.push(`${damageRecordText(record)}; ${adviceOnDamage}`)
       const volume = new Volume(medium, superblock, state, notices, undone, options)
       volume.#loadBitmap(false, refuse)
@@ -379,7 +379,7 @@ export class Volume {
       storeGrowth(steps, superblock, gains, (change) => this.#writeOrFail(change))
       this.#become(state, bad, oldCount)
     } catch (error) {
-      if (progress.hasEntered) before.markFailed()
+      if (progress.hasEntered) this.#state.markFailed()
       if (this.#state !== state) state.release()
       throw error
     }

@@ -2,7 +2,7 @@
 /** mkfs, info, dump and fsck of volumes of several devices. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, linkSync, mkdirSync, renameSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openFiles } from '../../src/api/index.js'
@@ -161,6 +161,37 @@ void t.test('they are laid out one after the other, and in no other way', async 
   )
   await succeed(t, [...mkfs('concat'), '--quiet'])
   t.match(await succeed(t, ['dump', a, 'superblock']), / 0 +0 +0 +0 +512 .*\n +1 +1 +0 +262144 +512 /)
+})
+
+void t.test('one whose header is lost, by the name of the volume', async (t) => {
+  const place = await places(t)
+  const paths = [place('a'), place('b')]
+  await succeed(t, ['mkfs', ...paths, '--size', '2M', '--quiet'])
+  const loops = paths.map((path) => loopOver(t, path))
+  const { uuid } = JSON.parse(await succeed(t, ['info', '--json', loops[0]!])) as { uuid: string }
+  for (const loop of loops) {
+    writeAt(loop, 0, new Uint8Array(4096))
+    const { stdout } = await pmfs2(['info', `UUID=${uuid}`])
+    t.match(stdout, new RegExp(`devices +1: ${loops[0]!}, .*\n +2: ${loops[1]!}, `))
+    await (await openFiles(loops)).close()
+  }
+})
+
+void t.test('what looks like a superblock in the last block of a device that has grown', async (t) => {
+  const place = await places(t)
+  const [volume, other] = [place('volume'), place('other')]
+  for (const path of [volume, other]) await succeed(t, ['mkfs', path, '--size', '2M', '--quiet'])
+  await succeed(t, ['grow', volume, '--size', '8M', '--quiet'])
+  const { uuid } = JSON.parse(await succeed(t, ['info', '--json', volume])) as { uuid: string }
+  // Each time, its superblock is written anew, and newer.
+  for (const size of ['4M', '6M', '8M']) await succeed(t, ['grow', other, '--size', size, '--quiet'])
+  writeAt(volume, 8 * mebibyte - 4096, readFileSync(other).subarray(4096, 8192))
+  writeAt(volume, 0, new Uint8Array(4096))
+  for (const command of ['info', 'fsck']) {
+    const { stdout } = await pmfs2([command, volume, ...(command === 'info' ? ['--json'] : [])])
+    if (command === 'info') t.equal((JSON.parse(stdout) as { uuid: string }).uuid, uuid)
+    else t.match(stdout, /header of device 0 .*: it has no magic/)
+  }
 })
 
 void t.test('a device that is named twice', async (t) => {

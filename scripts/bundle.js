@@ -8,7 +8,7 @@
 import { realpathSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { argv } from 'node:process'
+import { argv, pid } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { root } from './setup.js'
 
@@ -74,8 +74,9 @@ async function bundle() {
 /** In one step: a command may be about to load it. */
 async function put(path, contents) {
   await mkdir(dirname(path), { recursive: true })
-  await writeFile(`${path}.new`, contents)
-  await rename(`${path}.new`, path)
+  const made = `${path}.${pid}.new`
+  await writeFile(made, contents)
+  await rename(made, path)
 }
 
 /** @param inputs paths of modules */

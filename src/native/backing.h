@@ -3,7 +3,8 @@
  * Files and devices that are mapped, each kept open once. Behind the page cache, one fdatasync(2) writes whatever
  * mappings have changed of a file, wherever that lies, and has the disk write its cache. Nothing of Node is in it, so
  * that a test can be built of it alone. Invariant: when sync_backing() returns and backing_error() is 0, all that was
- * stored before the call is durable; an error that any thread was given holds for every thread, for ever.
+ * stored before the call is durable; an error that any thread was given holds for every thread, as long as the file is
+ * mapped.
  */
 #ifndef PMFS2_BACKING_H
 #define PMFS2_BACKING_H

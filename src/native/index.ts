@@ -228,8 +228,8 @@ export interface Native {
   /**
    * 32-bit words for any thread to look at ({@link failureWord}). `attention` rises with each failure, with each page
    * that is found to be bad, and before zeros take the place of one. `count` is how many mappings of this process have
-   * failed by SIGBUS and are not unmapped yet, and how many files fdatasync(2) has failed on, for ever. From entry
-   * `badPages` on, {@link badPages} has none.
+   * failed by SIGBUS, and how many files fdatasync(2) has failed on, as long as they are mapped. From entry `badPages`
+   * on, {@link badPages} has none.
    */
   failures(): ArrayBuffer
   /**
@@ -315,9 +315,9 @@ export interface Native {
    * Sends the reply that the exchange block describes (if any; 1022 pieces at most) and zeroes `replyBytes`, then
    * blocks for the next request.
    * @returns the request's bytes; 0: the thread was interrupted, or another one took what had come; -ENODEV after an
-   * unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and nothing has been sent; -EIO: some mapping has
-   * failed, and no reply is sent any more; -EHWPOISON: a bad page was found of which the caller has not heard
-   * (`attended`), and nothing has been sent; or what else read(2) gives.
+   * unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, and nothing has been sent; -EIO: a mapping has
+   * failed that is not apart, and no reply is sent any more; -EHWPOISON: a bad page was found of which the caller has
+   * not heard (`attended`), and nothing has been sent; or what else read(2) gives.
    */
   exchange(blockMapping: Mapping, blockOffset: number): number
   /**
@@ -334,8 +334,8 @@ export interface Native {
    * Hands in the reply that the ring block describes (if any), and returns the entry of the next request: one that is
    * at hand, else it enters the kernel with all replies since the last time, and waits (or not: `noWait`).
    * @returns the entry; -ENODEV after an unmount; -EINTR if `stop` was set; -EINVAL: the block is wrong, or the kernel
-   * refused an entry; -EIO: some mapping has failed, and no reply is handed in any more; -EHWPOISON: as exchange; or
-   * what else the kernel gives.
+   * refused an entry; -EIO: a mapping has failed that is not apart, and no reply is handed in any more; -EHWPOISON: as
+   * exchange; or what else the kernel gives.
    */
   exchangeRing(ring: number): number
   /**

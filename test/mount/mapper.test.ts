@@ -3,7 +3,7 @@
  * Mounts whose device the package mmap-io maps, as programs on the mount see them, and installations that lack it or
  * fuse-native.
  */
-import { cp, mkdir, open, readFile, stat, symlink } from 'node:fs/promises'
+import { cp, mkdir, open, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprintOfStart } from '../cli/cli.js'
@@ -42,6 +42,26 @@ void tap.test('the commands of README.md, and fsck', async (t) => {
   })
   await mount.unmount()
   await mount.check()
+})
+
+void tap.test('a mount that grows', async (t) => {
+  const mount = await TestMount.makeOn(t, gibibyte / 16)
+  const { device, mountpoint } = mount
+  await mount.mount(...byMmapIo)
+  await succeed('grow', mountpoint, '--size', '128M', '--sparse')
+  const { end, output } = await pmfs2(['grow', mountpoint, '--size', '3G', '--sparse'])
+  t.equal(end, 1)
+  t.match(output, /mmap-io maps nothing from 2 GiB of a device on/)
+  t.equal((await stat(device)).size, gibibyte / 8, 'what it cannot map is not added')
+  await succeed('grow', mountpoint, `${device}-added`, '--size', '64M', '--sparse')
+  const contents = Buffer.alloc(150 * 2 ** 20, 'a piece of it ')
+  await writeFile(join(mountpoint, 'large'), contents)
+  const { mapper } = await mount.report()
+  t.equal(mapper, 'mmap-io')
+  await mount.unmount()
+  await mount.check()
+  await mount.mount()
+  t.ok((await readFile(join(mountpoint, 'large'))).equals(contents), 'as the native part maps it')
 })
 
 void tap.test('two windows, and two devices', async (t) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The FUSE exchange, against the kernel: a mount that a worker thread serves. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -39,6 +39,8 @@ async function within<T>(what: string, promise: Promise<T>): Promise<T> {
 async function mountServer(t: TearsDown): Promise<Mount> {
   const memory = anonymous(t, layout.totalBytes)
   for (let i = 0; i < layout.fileBytes; i++) memory.bytes[layout.file + i] = (i * 7 + (i >> 8)) % 256
+  // What earlier tests have met is no news.
+  memory.words[exchangeBlock.attended] = new Int32Array(native.failures())[failureWord.attention]!
   const path = await temporaryDirectory(t)
   const fd = openSync('/dev/fuse', 'r+')
   const server = startFuseServer({ fd, mapping: memory.mapping })
@@ -326,4 +328,25 @@ void test('a reply with a piece that is bad is EIO, and no zeros', async (t) => 
   t.equal(exchange(), -errno.EINTR)
   t.equal(await answered, `${page} of 7`)
   t.equal(disk.bytes[5 * page + 1], 0, 'zeros are for loads of JavaScript')
+})
+
+void test('a mapping that is apart fails alone', async (t) => {
+  const { path, server, memory } = await mountServer(t)
+  await within('stat', stat(path))
+  await halt(server, memory)
+  const fd = openSync(join(await temporaryDirectory(t), 'file'), 'w+')
+  ftruncateSync(fd, 4096)
+  const file = memoryOf(t, native.map(fd, 0, 4096, 0))
+  ftruncateSync(fd, 0)
+  closeSync(fd)
+  t.equal(native.setApart(file.mapping, 1), 0)
+  t.equal(file.bytes[0], 0)
+  t.not(native.failureOf(file.mapping), 0, 'it has failed')
+  memory.words[exchangeBlock.replyBytes] = 0
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EINTR)
+  t.equal(native.setApart(file.mapping, 0), 0)
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EIO, 'once it is served')
+  native.unmap(file.mapping, file.bytes.buffer as ArrayBuffer)
+  t.equal(native.setApart(file.mapping, 1), -errno.EINVAL)
+  t.equal(native.exchange(memory.mapping, layout.block), -errno.EINTR)
 })

@@ -10,6 +10,9 @@ import { packageRoot } from '../support/test-mount.js'
 tap.setTimeout(300_000)
 
 const limitMs = 60_000
+const { bundles } = (await import(join(packageRoot, 'scripts', 'bundle.js'))) as {
+  readonly bundles: readonly string[]
+}
 
 class Repository {
   readonly #folder: string
@@ -29,8 +32,10 @@ class Repository {
     await utimes(join(folder, 'package-lock.json'), 1, 1)
     await symlink(join(packageRoot, 'node_modules'), join(folder, 'node_modules'))
     await repository.write('build/Release/pmfs2.node', '')
-    for (const name of ['cli/program', 'daemon/engine-worker', 'daemon/mount-call'])
+    for (const path of bundles) {
+      const name = path.slice('dist/program/'.length, -'.js'.length)
       await repository.write(`src/${name}.ts`, `export const name: string = '${name}'\n`)
+    }
     return repository
   }
 

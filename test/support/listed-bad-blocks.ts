@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Bad blocks of a loop device as /sys lists those of a pmem device: a list laid over the device's folder there. */
+import { execFileSync } from 'node:child_process'
+import { realpathSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { blockBytes } from '../../layout/geometry.js'
+import type { BlockRun } from '../../src/pmem/bad-blocks.js'
+import { type TearsDown, temporaryDirectory } from './temporary.js'
+
+const sectorsPerBlock = blockBytes / 512
+
+/** Until the end of the test, or until what it resolves to is called. @param loop /dev/loopN */
+export async function listBadBlocks(
+  t: TearsDown,
+  loop: string,
+  ...runs: readonly BlockRun[]
+): Promise<() => void> {
+  const list = await temporaryDirectory(t)
+  const lines = runs.map(({ first, count }) => `${first * sectorsPerBlock} ${count * sectorsPerBlock}\n`)
+  writeFileSync(join(list, 'badblocks'), lines.join(''))
+  const folder = realpathSync(join('/sys/block', basename(loop)))
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', `lowerdir=${list}:${folder}`, folder])
+  let isListed = true
+  const end = (): void => {
+    if (isListed) execFileSync('umount', [folder])
+    isListed = false
+  }
+  t.teardown(end)
+  return end
+}

@@ -4,7 +4,6 @@
  * so every block device and devdax device is looked at here.
  */
 import { machineDevices } from '../api/device-search.js'
-import { copyBesideHeader } from '../api/lost-header.js'
 import { UnseenDevices } from '../api/unseen-devices.js'
 import { type DeviceLook, lookPast, newestOn } from '../api/volume-devices.js'
 import { areOfSameVolume, identifierOf, isDevice } from '../fs/device-header.js'
@@ -43,12 +42,10 @@ function hasJoined({ header, superblock }: Found, found: readonly Found[]): bool
   return deviceSegments(newest).some((_, device) => isDevice(header, newest, device))
 }
 
-/** Whether they are different devices of the same volume. What to make of a lost header, findDevices() says. */
+/** Whether they are different devices of the same volume. */
 function areOfOneVolume(found: readonly Found[]): boolean {
   const headers = found.flatMap(({ header }) => header ?? [])
-  const others = found.filter(({ header }) => header === null)
-  if (headers.length === 0 || !others.every((look) => copyBesideHeader(look, headers[0]!) !== null))
-    return false
+  if (headers.length < found.length) return false
   const identifiers = new Set(headers.map(identifierOf))
   return (
     identifiers.size === headers.length && headers.every((header) => areOfSameVolume(header, headers[0]!))

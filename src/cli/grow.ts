@@ -172,6 +172,7 @@ function openOwn({ paths, runs }: VolumeDevices): { own: DeviceSet; reading: Sup
   try {
     const reading = withMedium(own, 'read-only', (medium, bad) => {
       const reading = readSuperblock(medium)
+      medium.noteBadBlocks()
       refuseBadMetadata(reading.superblock, bad.runs, medium, false)
       return reading
     })

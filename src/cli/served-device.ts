@@ -16,7 +16,7 @@ import { namesIn, statOf, textOf } from '../pmem/probe.js'
 export function pathsOfServed(names: readonly string[], pid: number | null): string[] {
   const locked = pid === null ? [] : lockedFiles(`/proc/${pid}`)
   const mapped = locked.filter(({ isMapped }) => isMapped)
-  const served = mapped.length < names.length ? locked.slice(-names.length) : mapped.slice(0, names.length)
+  const served = mapped.length === names.length ? mapped : locked.slice(-names.length)
   return names.map((name, n) => {
     const named = statOf(name)
     if (named !== null && locked.some(({ path }) => isSame(named, statOf(path)))) return name
@@ -51,8 +51,7 @@ interface LockedFile {
 /**
  * What a process has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
  * starter had locked already and left open. The descriptor that a mapping keeps (src/native/backing.c) shows the lock
- * once more, further on, and is left out. Of what is
- * locked the server maps its devices alone, and those that are about to join them. On overlayfs, older
+ * once more, further on, and is left out. Of what is locked the server maps its devices alone. On overlayfs, older
  * kernels name a file that is mapped by another number than one that is locked.
  */
 function lockedFiles(process: string): LockedFile[] {

@@ -107,6 +107,8 @@ export class ServingMode {
     this.#isOver = true
     this.#watch?.destroy()
     if (this.#retry !== null) clearTimeout(this.#retry)
+    // A change under way may wait for the end itself.
+    for (const action of this.#waiting.splice(0)) action()
   }
 
   /** Does something that workers may have to serve: now, or once the change under way is over. */
@@ -148,7 +150,8 @@ export class ServingMode {
    * @throws what `work` throws; where the volume has failed then, or workers cannot go on, the mount ends
    */
   async whilePaused(work: () => void): Promise<void> {
-    while (this.#isChanging) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    while (this.#isChanging && !this.#isOver)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
     if (this.#isOver) throw new MountError('it is being unmounted')
     this.#isChanging = true
     try {

@@ -163,20 +163,6 @@ void t.test('they are laid out one after the other, and in no other way', async 
   t.match(await succeed(t, ['dump', a, 'superblock']), / 0 +0 +0 +0 +512 .*\n +1 +1 +0 +262144 +512 /)
 })
 
-void t.test('one whose header is lost, by the name of the volume', async (t) => {
-  const place = await places(t)
-  const paths = [place('a'), place('b')]
-  await succeed(t, ['mkfs', ...paths, '--size', '2M', '--quiet'])
-  const loops = paths.map((path) => loopOver(t, path))
-  const { uuid } = JSON.parse(await succeed(t, ['info', '--json', loops[0]!])) as { uuid: string }
-  for (const loop of loops) {
-    writeAt(loop, 0, new Uint8Array(4096))
-    const { stdout } = await pmfs2(['info', `UUID=${uuid}`])
-    t.match(stdout, new RegExp(`devices +1: ${loops[0]!}, .*\n +2: ${loops[1]!}, `))
-    await (await openFiles(loops)).close()
-  }
-})
-
 void t.test('what looks like a superblock in the last block of a device that has grown', async (t) => {
   const place = await places(t)
   const [volume, other] = [place('volume'), place('other')]

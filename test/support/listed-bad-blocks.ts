@@ -22,7 +22,8 @@ export async function listBadBlocks(
   execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', `lowerdir=${list}:${folder}`, folder])
   let isListed = true
   const end = (): void => {
-    if (isListed) execFileSync('umount', [folder])
+    // Others may be looking at it just now.
+    if (isListed) execFileSync('umount', ['--lazy', folder])
     isListed = false
   }
   t.teardown(end)

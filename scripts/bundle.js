@@ -6,8 +6,8 @@
  * licences of packages that become a part of it lie beside.
  */
 import { realpathSync } from 'node:fs'
-import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { argv, pid } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { root } from './setup.js'
@@ -71,12 +71,17 @@ async function bundle() {
     await put(path, contents)
 }
 
-/** In one step: a command may be about to load it. */
+/** In one step: a command may be about to load it. What an interruption leaves lies outside of what is packed. */
 async function put(path, contents) {
   await mkdir(dirname(path), { recursive: true })
-  const made = `${path}.${pid}.new`
-  await writeFile(made, contents)
-  await rename(made, path)
+  const made = join(root, 'dist', `.${basename(path)}.${pid}`)
+  try {
+    await writeFile(made, contents)
+    await rename(made, path)
+  } catch (error) {
+    await rm(made, { force: true })
+    throw error
+  }
 }
 
 /** @param inputs paths of modules */

@@ -98,12 +98,7 @@ export class GrowthInHand {
     refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
     const growth = new GrowthInHand(of, { set, overwritings }, gains, next)
     try {
-      const added = addedSegments(superblock, next)
-      growth.#store(
-        superblock,
-        next,
-        added.filter((_, n) => (overwritings[n] ?? null) === null),
-      )
+      growth.#store(superblock, next, false)
     } catch (error) {
       growth.release()
       throw error
@@ -139,7 +134,11 @@ export class GrowthInHand {
     if (!this.#hasJoined) unmapDevices(this.#description)
   }
 
-  #store(current: Superblock, next: Superblock, added: readonly PlacedSegment[]): void {
+  /** What devices need that hold something, or the others. */
+  #store(current: Superblock, next: Superblock, areOverwritten: boolean): void {
+    const { overwritings } = this.#further
+    const isOverwritten = (n: number): boolean => (overwritings[n] ?? null) !== null
+    const added = addedSegments(current, next).filter((_, n) => isOverwritten(n) === areOverwritten)
     this.#begun.push(...added)
     try {
       prepareSegments(this.#medium, current, next, added, Date.now())
@@ -156,11 +155,7 @@ export class GrowthInHand {
       if (how === null) continue
       overwrite(this.#medium, set.devices[n]!, added[n]!, how)
     }
-    this.#store(
-      current,
-      next,
-      added.filter((_, n) => (overwritings[n] ?? null) !== null),
-    )
+    this.#store(current, next, true)
     return this.#found.runs
   }
 

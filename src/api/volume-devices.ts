@@ -148,7 +148,8 @@ function superblockOn(
   header: DeviceHeader | null,
   firstCopy: Superblock | null,
 ): Superblock | null {
-  const copies = copiesIn(read, [superblockBlock, secondCopyOn(blocks, header, firstCopy)], blocks)
+  const further = copiesIn(read, [secondCopyOn(blocks, header, firstCopy)], blocks)
+  const copies = firstCopy === null ? further : [firstCopy, ...further]
   return newest(
     copies.filter((copy) =>
       header === null ? firstCopy === null || isSameVolume(copy, firstCopy) : isOfVolume(header, copy),

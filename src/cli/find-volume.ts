@@ -29,7 +29,13 @@ export function findVolume(tag: 'UUID' | 'LABEL', value: string): string[] {
     )
   const devices = found.map(({ path }) => path)
   if (found.length === 1 || areOfOneVolume(found)) return devices
-  throw new CommandError(`${tag}=${value}: ${devices.join(' and ')} hold such a file system; name the device`)
+  const several = `${tag}=${value}: ${devices.join(' and ')} hold such a file system`
+  const lost = found.filter(({ isHeaderLost }) => isHeaderLost).map(({ path }) => path)
+  throw new CommandError(
+    lost.length === 0
+      ? `${several}; name the device`
+      : `${several}, and the header of ${lost.join(' and of ')} is lost; name the device, or all devices of the volume`,
+  )
 }
 
 /**

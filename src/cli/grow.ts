@@ -14,7 +14,7 @@ import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
 import type { OrderedDevice } from '../daemon/orders.js'
 import { refuseBadMetadata } from '../fs/bad-metadata.js'
-import { growVolume, levelVolume } from '../fs/grow.js'
+import { growVolume } from '../fs/grow.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
 import { statDevice } from '../pmem/device-open.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -155,14 +155,13 @@ async function growDevices(
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
     const { superblock: current } = readSuperblock(medium)
-    // What its own devices cannot take is no reason for a further one to lose what it has.
-    levelVolume(medium, current)
     const added = addedSegments(superblock, next)
-    for (const [n, { device, overwriting }] of further.entries())
-      if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
-    // From here on the volume may be the larger one, whatever fails.
-    kept.isKept = true
-    growVolume(medium, current, gains, Date.now())
+    growVolume(medium, current, gains, Date.now(), () => {
+      for (const [n, { device, overwriting }] of further.entries())
+        if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
+      // From here on the volume may be the larger one, whatever fails.
+      kept.isKept = true
+    })
   })
   return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path) }
 }

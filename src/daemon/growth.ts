@@ -31,7 +31,7 @@ export interface GrowthReport {
 
 export interface GrowthParts {
   readonly opened: OpenedVolume
-  readonly mode: Pick<ServingMode, 'whilePaused'>
+  readonly mode: Pick<ServingMode, 'whilePaused' | 'isEnding'>
 }
 
 export class Growth {
@@ -74,7 +74,7 @@ export class Growth {
     let refusal: string | null = null
     try {
       if (order === null) throw new MountError('its server does not understand this order')
-      await this.#grow(order, () => this.#checkHeldOut(name))
+      await this.#grow(order, () => this.#checkWanted(name))
     } catch (error) {
       trace('order %s: %o', name, error)
       refusal = isRefusal(error) ? error.message : 'its server could not grow it; the system log says why'
@@ -85,9 +85,11 @@ export class Growth {
 
   /**
    * An order ends with the command that gave it. That undoes what it has made, and whoever has seen it end takes what
-   * it would have added for unused. @throws MountError
+   * it would have added for unused. And a path may lead through the mount: where workers have ended, looking at it
+   * would never return. @throws MountError
    */
-  #checkHeldOut(name: string): void {
+  #checkWanted(name: string): void {
+    if (this.#parts.mode.isEnding) throw new MountError('it is being unmounted')
     if (!this.#orders.isHeldOut(name)) throw new MountError('the command that ordered it has ended')
   }
 

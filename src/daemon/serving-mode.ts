@@ -57,7 +57,7 @@ export interface ModeParts {
   readonly identity: MountIdentity | null
   readonly opened: OpenedVolume
   readonly localSegments: () => EngineSetting['localSegments']
-  readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail'>
+  readonly workers: Pick<Workers, 'pause' | 'arePaused' | 'goOn' | 'fail' | 'isEnding'>
   readonly calls: Pick<MountCalls, 'remountReadOnly'>
   readonly options: MountOptions
   /** For people who do not wait for an answer. */
@@ -117,6 +117,11 @@ export class ServingMode {
     else action()
   }
 
+  /** Whether workers serve no longer than for what they have in hand, if that. */
+  get isEnding(): boolean {
+    return this.#isOver || this.#parts.workers.isEnding
+  }
+
   get report(): ModeReport {
     const { opened, options } = this.#parts
     return {
@@ -152,7 +157,7 @@ export class ServingMode {
   async whilePaused(work: () => void): Promise<void> {
     while (this.#isChanging && !this.#isOver)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    if (this.#isOver) throw new MountError('it is being unmounted')
+    if (this.isEnding) throw new MountError('it is being unmounted')
     this.#isChanging = true
     try {
       await this.#parts.workers.pause()

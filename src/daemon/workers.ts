@@ -18,6 +18,7 @@ export class Workers {
   readonly #servers: readonly WorkerThread[]
   /** The worker that reads /dev/fuse while the others serve rings. */
   readonly #reader: WorkerThread | null
+  #isEnding = false
 
   constructor(plan: WorkersPlan, common: CommonSetting, onDamage: DamageListener) {
     const { servers } = plan
@@ -59,8 +60,14 @@ export class Workers {
       await this.#unlessEnded(Promise.all(this.#servers.map((worker) => worker.live)))
   }
 
+  /** Whether all of them have been told to end, or one has ended. */
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
   /** Makes all of them finish what they have in hand and end. */
   stop(): void {
+    this.#isEnding = true
     for (const worker of this.#all) worker.stop()
   }
 
@@ -81,6 +88,7 @@ export class Workers {
 
   /** Stops all of them; {@link ended} rejects with that error. */
   fail(error: unknown): void {
+    this.#isEnding = true
     for (const worker of this.#all) worker.fail(error)
   }
 

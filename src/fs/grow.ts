@@ -147,7 +147,7 @@ function makeBitmap(medium: Medium, next: Superblock, segment: PlacedSegment): v
  * All copies of the superblock, and all headers, are as this superblock has them.
  * @throws BadBlockError, DeviceError where a device of the volume cannot take its own
  */
-export function levelVolume(medium: Medium, superblock: Superblock): void {
+function levelVolume(medium: Medium, superblock: Superblock): void {
   levelCopies(medium, superblock)
   writeHeaders(medium, superblock, true)
   medium.fence()
@@ -158,6 +158,7 @@ export function levelVolume(medium: Medium, superblock: Superblock): void {
  * @param medium has the further blocks already
  * @param superblock as it was read from the medium; on return, as it is now
  * @param now ms since 1970
+ * @param overwrite drops what devices that join held, which they keep where the volume's own take no store
  * @throws VolumeError as {@link planGrowth} does, with nothing changed
  */
 export function growVolume(
@@ -165,10 +166,12 @@ export function growVolume(
   superblock: Superblock,
   gains: readonly Gain[],
   now: number,
+  overwrite: () => void = () => undefined,
 ): void {
   // Before anything is stored.
   planGrowth(superblock, gains)
   levelVolume(medium, superblock)
+  overwrite()
   storeGrowth(joiningInPlace(medium, now), superblock, gains, (change) => {
     change(superblock)
     writeSuperblock(medium, superblock)

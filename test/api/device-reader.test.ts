@@ -2,11 +2,30 @@
 /** Looking at a device by loads: bad memory fails that look, and nothing else in the process. */
 import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { mappedReader } from '../../src/api/device-reader.js'
+import { type Mapping, native } from '../../src/native/index.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { hasAnythingFailed } from '../../src/pmem/medium-failure.js'
 import { temporaryDirectory } from '../support/temporary.js'
+
+/** @returns of each mapping that is unmapped from now on, whether it was apart from what is served */
+function spyOnApart(t: Test): boolean[] {
+  const { setApart, unmap } = native
+  t.teardown(() => Object.assign(native, { setApart, unmap }))
+  const apart = new Set<Mapping>()
+  const unmapped: boolean[] = []
+  native.setApart = (mapping, isApart) => {
+    if (isApart !== 0) apart.add(mapping)
+    else apart.delete(mapping)
+    return setApart(mapping, isApart)
+  }
+  native.unmap = (mapping, view) => {
+    unmapped.push(apart.has(mapping))
+    return unmap(mapping, view)
+  }
+  return unmapped
+}
 
 void test('what cannot be loaded is an error of the look, and of no mount', async (t) => {
   const path = join(await temporaryDirectory(t), 'device')
@@ -15,10 +34,12 @@ void test('what cannot be loaded is an error of the look, and of no mount', asyn
   t.teardown(() => device.close())
   const read = mappedReader(device)
   truncateSync(path, 8192)
+  const apart = spyOnApart(t)
   t.throws(() => read(20_000, 100), {
     code: 'EIO',
     message: `cannot access ${path} at byte 20000: its disk is full, or it was cut short (SIGBUS)`,
   })
   t.notOk(hasAnythingFailed(), 'others go on')
+  t.same(apart, [true], 'nor did a reply wait for that')
   t.same(read(8000, 3), Uint8Array.of(7, 7, 7), 'what is there can be read')
 })

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { blockBytes, firstLaneBlock } from '../../layout/geometry.js'
 import { SmallDisk } from '../support/small-disk.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { fileLimitMs, fingerprint, mebibyte, refuse, succeed } from './cli.js'
+import { fileLimitMs, fingerprint, mebibyte, refuse, refuseUntouched, succeed } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
@@ -135,4 +135,17 @@ void t.test('a disk that fails to write', async (t) => {
     1,
     /^mkfs: cannot write (\S+): the device reports an I\/O error \(EIO\); the kernel log \(dmesg\) tells more$/m,
   )
+})
+
+void t.test('what is to join keeps what it holds where the volume itself takes no store', async (t) => {
+  const disk = await SmallDisk.make(t, diskBytes)
+  const volume = disk.loop(t, 'volume', 4 * mebibyte)
+  await succeed(t, ['mkfs', volume, '--quiet'])
+  // Its second superblock, which is written first.
+  makeHole(disk, join(disk.folder, 'volume'), 4 * mebibyte - blockBytes, blockBytes)
+  execFileSync('blockdev', ['--flushbufs', volume])
+  const joins = join(await temporaryDirectory(t), 'joins')
+  writeFileSync(joins, Buffer.alloc(2 * mebibyte, 'contents'))
+  const line = new RegExp(`cannot write ${volume}: the device reports an I/O error`)
+  await refuseUntouched(t, joins, ['grow', volume, joins, '--force'], 1, line)
 })

@@ -31,11 +31,14 @@ tap.setTimeout(120_000)
 let free = 0xffe0_0000 + (process.pid & 0xffff)
 const nothing: GrowOrder = { type: 'grow', devices: [], sizeBytes: null, sparse: false }
 
+type Mode = { -readonly [Key in keyof GrowthParts['mode']]: GrowthParts['mode'][Key] }
+
 function stage(t: Test) {
   const device = ++free
   const opened = openVolume(memoryDevice(t, 2 ** 22), false)
   t.teardown(() => opened.close())
-  const mode: GrowthParts['mode'] = {
+  const mode: Mode = {
+    isEnding: false,
     whilePaused: async (work) => {
       await Promise.resolve()
       work()
@@ -128,9 +131,34 @@ void tap.test(
   },
 )
 
+void tap.test('where workers end, no path is looked at, as it may lead through the mount', async (t) => {
+  const { mode, give } = stage(t)
+  mode.isEnding = true
+  const absent = { path: '/nowhere', identity: '1 2', digest: '', overwriting: null }
+  const refused = { refusal: 'it is being unmounted', grown: null }
+  t.match(await give({ ...nothing, devices: [absent] }), refused)
+})
+
+void tap.test('an order that comes after the end is left alone', async (t) => {
+  const { device, growth } = stage(t)
+  await growth.settled()
+  let isAsked = false
+  await holdOut(t, device, (socket) => {
+    socket.end(JSON.stringify(nothing))
+    isAsked = true
+  })
+  growth.follow()
+  t.ok(await until(() => Promise.resolve(isAsked)))
+  await sleep(50)
+  t.same(growth.reports, [])
+})
+
 void tap.test('the answer tells whether it has grown', async (t) => {
-  const { opened, give } = stage(t)
+  const { opened, mode, give } = stage(t)
+  const { whilePaused } = mode
+  mode.whilePaused = () => Promise.reject(new Error('no worker is to pause'))
   t.match(await give(nothing), { refusal: null, grown: null })
+  mode.whilePaused = whilePaused
   truncateSync(opened.devices[0]!.path, 2 ** 22 + 2 ** 21)
   t.match(await give(nothing), { refusal: null, grown: { before: 1024, after: 1536, unused: 0 } })
   t.match(await give(nothing), { refusal: null, grown: null })
@@ -283,7 +311,7 @@ void tap.test('orders that come together each get their answer', async (t) => {
 })
 
 /** Has the next pause of the workers wait. @returns what is done as soon as it waits, and what ends it */
-function holdPause(mode: GrowthParts['mode']): { begun: Promise<void>; end: () => void } {
+function holdPause(mode: Mode): { begun: Promise<void>; end: () => void } {
   const { whilePaused } = mode
   let end = (): void => undefined
   const ended = new Promise<void>((resolve) => (end = resolve))

@@ -24,6 +24,7 @@ async function stage(t: Test, readOnly = false) {
   let finishPause = (): void => undefined
   const workers = {
     arePaused: true,
+    isEnding: false,
     pause: () =>
       new Promise<void>((resolve) => {
         events.push('pause')
@@ -103,6 +104,21 @@ void test('workers go on after work that failed, unless the volume has failed wi
     await t.rejects(done, { message: 'it failed' })
     t.same(events, ['pause', 'work', hasFailed ? 'fail: Error: it failed' : 'goOn'])
   }
+})
+
+void test('nothing begins once the workers have been told to end', async (t) => {
+  const { mode, workers, events } = await stage(t)
+  t.notOk(mode.isEnding)
+  workers.isEnding = true
+  t.ok(mode.isEnding)
+  await t.rejects(
+    mode.whilePaused(() => undefined),
+    { message: 'it is being unmounted' },
+  )
+  t.same(events, [])
+  workers.isEnding = false
+  mode.release()
+  t.ok(mode.isEnding)
 })
 
 void test('workers that cannot go on end the mount', async (t) => {

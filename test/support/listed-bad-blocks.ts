@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import { blockBytes } from '../../layout/geometry.js'
 import type { BlockRun } from '../../src/pmem/bad-blocks.js'
 import { type TearsDown, temporaryDirectory } from './temporary.js'
+import { whenGone } from './when-gone.js'
 
 const sectorsPerBlock = blockBytes / 512
 
@@ -20,10 +21,13 @@ export async function listBadBlocks(
   writeFileSync(join(list, 'badblocks'), lines.join(''))
   const folder = realpathSync(join('/sys/block', basename(loop)))
   execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', `lowerdir=${list}:${folder}`, folder])
+  const { dismiss } = whenGone('umount --lazy "$1"', folder)
   let isListed = true
   const end = (): void => {
+    if (!isListed) return
     // Others may be looking at it just now.
-    if (isListed) execFileSync('umount', ['--lazy', folder])
+    execFileSync('umount', ['--lazy', folder])
+    dismiss()
     isListed = false
   }
   t.teardown(end)

@@ -6,9 +6,18 @@ import { join } from 'node:path'
 import { native } from '../../src/native/index.js'
 import { loopOver } from './loop-device.js'
 import { type TearsDown, temporaryDirectory } from './temporary.js'
+import { whenGone } from './when-gone.js'
 
 const MNT_DETACH = 2
 const pieceBytes = 64 * 1024
+
+function unmountAfterwards(t: TearsDown, folder: string): void {
+  const { dismiss } = whenGone('umount --lazy "$1"', folder)
+  t.teardown(() => {
+    native.umount(folder, MNT_DETACH)
+    dismiss()
+  })
+}
 
 export class SmallDisk {
   /** Where it is mounted. */
@@ -26,7 +35,7 @@ export class SmallDisk {
     mkdirSync(folder)
     const error = native.mount('pmfs2-test', folder, 'tmpfs', 0, `size=${sizeBytes}`)
     if (error < 0) throw new Error(`tmpfs cannot be mounted: ${error}`)
-    t.teardown(() => native.umount(folder, MNT_DETACH))
+    unmountAfterwards(t, folder)
     return new SmallDisk(folder)
   }
 
@@ -38,7 +47,7 @@ export class SmallDisk {
     mkdirSync(folder)
     const error = native.mount(device, folder, 'ext4', 0, '')
     if (error < 0) throw new Error(`ext4 cannot be mounted: ${error}`)
-    t.teardown(() => native.umount(folder, MNT_DETACH))
+    unmountAfterwards(t, folder)
     return new SmallDisk(folder)
   }
 

@@ -19,6 +19,7 @@ import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
 import { makeTemporary, SHARED_MEMORY } from './temporary.js'
 import { until } from './until.js'
+import { whenGone } from './when-gone.js'
 
 /** What not every file system has, with what the suite then expects instead. */
 export interface Lacks {
@@ -183,18 +184,11 @@ const memory = (channel: string): Recipe => {
 }
 
 /**
- * A child that unmounts and deletes when this process ends, in whatever way: even a test killed for its time
- * limit leaves nothing behind. It waits for the end of its input, which comes with our end. `umount -f` cuts
- * off a FUSE daemon that no longer answers.
+ * Unmounts and deletes when this process ends, or is told to. `umount -f` cuts off a FUSE daemon that no longer
+ * answers.
  */
 export function guard(folder: string, directory: string): () => void {
-  const script = 'cat; umount -f -l "$2"; rm -f "$1/medium"*; rmdir "$2" "$1"'
-  const child = spawn('sh', ['-c', script, 'guard', folder, directory], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  })
-  child.unref()
-  return () => child.stdin.end()
+  return whenGone('umount -f -l "$2"; rm -f "$1/medium"*; rmdir "$2" "$1"', folder, directory).run
 }
 
 /** Frees the loop device of an ext4 target, should a lazy unmount have left one. */

@@ -10,6 +10,7 @@ import {
   overwriteStages,
   readings,
   shortWrites,
+  stages,
   warmths,
   ways,
   writeSizes,
@@ -64,15 +65,9 @@ export function durableWriteSection(figures: Figures): string[] {
       'and the size. *Transaction* is what the engine took longer for it than for an overwrite, zeroing the rest of the last ' +
       'block included.',
     `![${title}](img/bench-${plotName}.svg)`,
-    'The same stages in µs. Each program takes the least of many short rounds, so that other load on the machine does not count; ' +
-      'the small print shows the range over the runs of the programs.',
-    table(
-      ['', ...warmths.flatMap((warmth) => engineColumns.map(([name]) => `${name}, ${warmth}`))],
-      writeSizes.map((bytes) => [
-        sizeText(bytes),
-        ...warmths.flatMap((warmth) => engineColumns.map(([, stage]) => cell(figures, warmth, bytes, stage))),
-      ]),
-    ),
+    'The time up to each stage in µs. Each program takes the least of many short rounds, so that other load on the machine does ' +
+      'not count; the small print shows the range over the runs of the programs.',
+    ...warmths.map((warmth) => stageTable(warmth, figures)),
     'Two ways to make a store durable, both with a fence, in µs: plain stores and a flush of each line, and non-temporal ' +
       'stores. *Cold* is as above; *reread* is the same place over and over, read back after each write, as metadata is. Data and ' +
       'the undo log, whole lines, are stored past the caches; metadata, which is used again and again, is stored plainly ' +
@@ -93,11 +88,25 @@ export function durableWriteSection(figures: Figures): string[] {
   ]
 }
 
-const engineColumns = [
-  ['fenced', 'fenced'],
-  ['engine, overwrite', 'engine'],
-  ['engine, append', 'append'],
-] as const satisfies readonly (readonly [string, Stage])[]
+const stageNames: Readonly<Record<Stage, string>> = {
+  stored: 'stores',
+  flushed: 'flush',
+  fenced: 'fence',
+  engine: 'engine, overwrite',
+  call: 'call, overwrite',
+  append: 'engine, append',
+  'append-call': 'call, append',
+}
+
+function stageTable(warmth: Warmth, figures: Figures): string {
+  return table(
+    [warmth, ...stages.map((stage) => stageNames[stage])],
+    writeSizes.map((bytes) => [
+      sizeText(bytes),
+      ...stages.map((stage) => cell(figures, warmth, bytes, stage)),
+    ]),
+  )
+}
 
 /** Nothing on processors without non-temporal stores, where nothing is compared. */
 function shortSection(what: ShortWrite, lead: string, figures: Figures): string[] {

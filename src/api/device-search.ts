@@ -22,8 +22,8 @@ import type { UnseenDevices } from './unseen-devices.js'
 /** Places to look at, those that are likelier first; a later group is not looked at where an earlier one has all. */
 export type Search = (named: readonly string[], unseen: UnseenDevices) => Iterable<Iterable<string>>
 
-/** Devices that hold no volume; to look at some takes long. */
-const passed = /^(?:fd|sr|ram|zram)\d/
+/** Diskettes and optical discs: looking at a drive takes long. */
+const passed = /^(?:fd|sr)\d/
 
 export function* placesNear(named: readonly string[], unseen: UnseenDevices): Generator<Iterable<string>> {
   yield filesBeside(named, unseen)

@@ -246,7 +246,7 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
       },
       live() {
         const lossy = options.writebackCache ? [writebackNotice] : []
-        live([...noticesOf(opened, options), ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+        live([...noticesOf(opened), ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
       },
     })
   } finally {

@@ -124,7 +124,7 @@ class FuseNativeMount {
         whenServing: (action) => action(),
         begin: () => () => this.#report(mount),
         live: () =>
-          live([...noticesOf(opened, this.#options), ...(this.#options.readOnly ? [] : [timesNotice])]),
+          live([...noticesOf(opened), ...(this.#options.readOnly ? [] : [timesNotice])]),
       })
     } catch (error) {
       opened.volume.state.markFailed()

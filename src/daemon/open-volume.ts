@@ -46,12 +46,9 @@ export async function openForMount(request: OpeningRequest): Promise<OpenedVolum
   }
 }
 
-/** What a mount reports on starting. Where nothing is written, what a write costs is of no interest. */
-export function noticesOf(
-  { notices, warnings, devices }: OpenedVolume,
-  { readOnly }: OpeningRequest['options'],
-): string[] {
-  return [...notices, ...(readOnly ? warnings : devices.map(deviceLine))]
+/** What a mount reports on starting. */
+export function noticesOf({ notices, devices }: OpenedVolume): string[] {
+  return [...notices, ...devices.map(deviceLine)]
 }
 
 /** What helps where a device is write-protected. A read-only mount meets that on a volume with devdax alone. */

@@ -43,6 +43,11 @@ export function isWriteProtected(device: bigint, sys = '/sys'): boolean {
   return folder !== null && readLine(join(folder, 'ro')) === '1'
 }
 
+/** Whether a block device is a part of another one. */
+export function isPartition(folder: string): boolean {
+  return readLine(join(folder, 'partition')) !== null
+}
+
 /** Whether a character device is devdax: persistent (or special) memory, mapped without a page cache. */
 export function isDevdax(device: bigint, sys = '/sys'): boolean {
   const subsystem = resolve(join(sys, 'dev/char', deviceNumbers(device), 'subsystem'))

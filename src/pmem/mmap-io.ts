@@ -56,7 +56,7 @@ function load(): MmapIo {
   } catch (error) {
     throw new DeviceError(
       'ENOPKG',
-      `mapper=mmap-io: the package mmap-io is not installed (npm install --include=optional, with a C++ compiler, make and python3); ${instead}`,
+      `mapper=mmap-io: the package mmap-io is not installed (CXXFLAGS=-std=gnu++20 npm install --include=optional, with a C++ compiler, make and python3); ${instead}`,
       { cause: error },
     )
   }
@@ -66,7 +66,7 @@ function load(): MmapIo {
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
     throw new DeviceError(
       'ENOPKG',
-      `mapper=mmap-io: the package mmap-io is installed, but not built for Node ${process.versions.node} (npm rebuild mmap-io, with a C++ compiler, make and python3): ${reason!}; ${instead}`,
+      `mapper=mmap-io: the package mmap-io is installed, but not built for Node ${process.versions.node} (CXXFLAGS=-std=gnu++20 npm rebuild mmap-io, with a C++ compiler, make and python3): ${reason!}; ${instead}`,
       { cause: error },
     )
   }

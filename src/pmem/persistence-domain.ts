@@ -17,6 +17,7 @@ import {
   isCachePersistent,
   isOnNvdimmBus,
   isOnVirtioPmem,
+  isPartition,
   namespaceOf,
 } from './device-facts.js'
 import { textOf } from './probe.js'
@@ -78,7 +79,9 @@ export function decideDomain(
   const name = nameOfDomain(found, folder, isDirect || isNeverDurable)
   const namespace = found.kind === 'file' || folder === null ? null : namespaceOf(folder)
   const what = describe({ ...found, isDirect, isNeverDurable, folder, namespace, ram, underlay })
-  const isBettered = found.kind === 'block' ? !isVirtual : isNeverDurable
+  // What is done to a namespace is done to all of its partitions.
+  const isWhole = folder !== null && !isPartition(folder)
+  const isBettered = found.kind === 'block' ? isWhole && !isVirtual : isNeverDurable
   const loss = isNeverDurable ? losesHost : ram === null ? null : losesAll
   return {
     name,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Volumes that grow by what a device has gained, or by a further device: whole or not at all, and in use or not. */
+/** Volumes that grow by what a device has gained, or by a further device, in use or not. */
 import tap, { type Test, test } from 'tap'
 import { largestVolumeBlocks, superblockBlock, windowBlocks } from '../../layout/geometry.js'
 import {
@@ -9,79 +9,35 @@ import {
   segmentEntry,
   superblock as layout,
 } from '../../layout/superblock.js'
-import { checkVolume } from '../../src/check/check-volume.js'
-import { Report } from '../../src/check/report.js'
 import { BadBlocks } from '../../src/fs/bad-blocks.js'
 import { isOfVolume, loadHeader } from '../../src/fs/device-header.js'
 import { ENOSPC } from '../../src/fs/errno.js'
-import { type Gain, growVolume, planGrowth, prepareSegments } from '../../src/fs/grow.js'
+import { type Gain, planGrowth } from '../../src/fs/grow.js'
 import { isUnderstood, loadSuperblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
 import type { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { DeviceError } from '../../src/pmem/device-error.js'
-import { variants } from '../support/crash-explorer.js'
 import { EngineCaller } from '../support/engine-caller.js'
-import { problemsOf } from '../support/invariants.js'
+import {
+  cases,
+  contents,
+  further,
+  gained,
+  gainedBlocks,
+  grow,
+  mediumFor,
+  oldBlocks,
+  problems,
+  readAll,
+  segmentsOf,
+} from '../support/growing-volume.js'
 import { Replay } from '../support/power-failure.js'
-import { Random, seed } from '../support/random.js'
 import { RecordingMedium } from '../support/recording-medium.js'
-import { TestVolume, epoch, formatSmall, root } from '../support/test-volume.js'
+import { TestVolume, epoch, root } from '../support/test-volume.js'
 
 tap.setTimeout(600_000)
 
 const at = layout.word
-const oldBlocks = 512
-const gainedBlocks = 300
-const contents = Buffer.alloc(100_000, 'what was there before')
-
-const gained: Gain = { device: 0, deviceBlock: oldBlocks, blocks: gainedBlocks, identifier: null }
-const further: Gain = {
-  device: 1,
-  deviceBlock: 0,
-  blocks: gainedBlocks,
-  identifier: new Uint8Array(16).fill(9),
-}
-const cases: readonly (readonly [name: string, gains: readonly Gain[]])[] = [
-  ['a device that has grown', [gained]],
-  ['a further device', [further]],
-  ['both', [gained, further]],
-]
-
-/** A volume of one device with a file, and behind it the windows of what it will gain, which hold what they like. */
-function mediumFor(gains: readonly Gain[]): RecordingMedium {
-  const medium = RecordingMedium.ofDevices([oldBlocks, ...gains.map(({ blocks }) => blocks)])
-  formatSmall(medium, [oldBlocks])
-  for (const bytes of medium.bytes.slice(1)) bytes.fill(0xa5)
-  const volume = TestVolume.open(medium)
-  const file = volume.caller.file(root, 'file')
-  volume.caller.write(file, 0, contents)
-  volume.close()
-  return medium
-}
-
-/** The same medium as it is mapped while the superblock says so. */
-function mapped(medium: RecordingMedium, segments: number): RecordingMedium {
-  return new RecordingMedium(medium.bytes.slice(0, segments))
-}
-
-function segmentsOf(medium: RecordingMedium): number {
-  return readSuperblock(medium).superblock.get(at.segmentCount)
-}
-
-function grow(medium: RecordingMedium, gains: readonly Gain[]): void {
-  growVolume(medium, readSuperblock(medium).superblock, gains, epoch)
-}
-
-/** What fsck says, and what holds of any volume. */
-function problems(medium: RecordingMedium): string[] {
-  const report = new Report()
-  checkVolume(medium, readSuperblock(medium).superblock, report)
-  return [...report.lines(), ...readSuperblock(medium).damage, ...problemsOf(medium)]
-}
-
-function readAll(caller: EngineCaller): unknown {
-  return caller.read(caller.lookup(root, 'file'), 0, contents.length)
-}
 
 /** Fills the volume up. @returns the blocks that were written */
 function fill(caller: EngineCaller): number {
@@ -92,61 +48,6 @@ function fill(caller: EngineCaller): number {
     if (written === -ENOSPC) return n
   }
 }
-
-/** Opens an image of either moment, and closes it. @returns whether it has grown */
-function settle(t: Test, image: RecordingMedium, where: string): boolean {
-  const segments = segmentsOf(image)
-  const medium = mapped(image, segments)
-  const again = TestVolume.open(medium)
-  if (!contents.equals(readAll(again.caller) as Buffer)) t.fail(`${where}: the file has changed`)
-  again.close()
-  const found = problems(medium)
-  if (found.length > 0) t.same(found, [], where)
-  return segments > 1
-}
-
-void test('a loss of power leaves it as it was, or larger, and it can grow after either', (t) => {
-  const random = new Random(seed)
-  for (const [name, gains] of cases) {
-    const medium = mediumFor(gains)
-    medium.startRecording()
-    grow(medium, gains)
-    explore(t, medium.stopRecording(), name, gains, random)
-  }
-  t.end()
-})
-
-void test('the same while it is in use', (t) => {
-  const random = new Random(seed)
-  for (const [name, gains] of cases) {
-    const medium = mediumFor(gains)
-    const volume = TestVolume.open(medium)
-    medium.startRecording()
-    volume.volume.grow(gains, epoch)
-    const recording = medium.stopRecording()
-    volume.drop()
-    explore(t, recording, name, gains, random)
-  }
-  t.end()
-})
-
-void test('the same where what joins was made ready before, and the superblock was written since', (t) => {
-  const random = new Random(seed)
-  for (const [name, gains] of cases) {
-    const medium = mediumFor(gains)
-    const volume = TestVolume.open(medium)
-    const { superblock } = volume.volume
-    const next = planGrowth(superblock, gains)
-    prepareSegments(medium, superblock, next, next.segments.slice(1), epoch)
-    for (let n = 0; n < 3; n++) volume.volume.markMounted(epoch)
-    medium.startRecording()
-    volume.volume.grow(gains, epoch, [], { medium, prepare: () => [], enter: () => undefined })
-    const recording = medium.stopRecording()
-    volume.drop()
-    explore(t, recording, name, gains, random)
-  }
-  t.end()
-})
 
 void test('what fails before its own medium has what joins is a refusal', (t) => {
   const medium = mediumFor([further])
@@ -178,60 +79,6 @@ void test('what fails before its own medium has what joins is a refusal', (t) =>
   )
   t.ok(state.isFailed, 'from there on the volume may be the larger one')
   volume.drop()
-  t.end()
-})
-
-function explore(
-  t: Test,
-  recording: ReturnType<RecordingMedium['stopRecording']>,
-  name: string,
-  gains: readonly Gain[],
-  random: Random,
-): void {
-  const replay = new Replay(recording)
-  const seen = new Set<boolean>()
-  while (replay.advance()) {
-    const returned = replay.fence === recording.fences
-    for (const survivors of variants(replay.lines, random)) {
-      const image = replay.image(survivors)
-      const where = `${name}: fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
-      const before = segmentsOf(image)
-      t.ok(before === 1 || before === 1 + gains.length, `${where}: all gains or none`)
-      const hasGrown = settle(t, image, where)
-      seen.add(hasGrown)
-      if (returned) t.ok(hasGrown, where)
-      if (hasGrown) continue
-      grow(image, gains)
-      t.ok(settle(t, image, `${where}, and then it grows`))
-    }
-  }
-  t.equal(seen.size, 2, `${name}: PMFS2_SEED=${seed}`)
-}
-
-void test('a copy of the superblock that is behind is brought up before anything else is written', (t) => {
-  const random = new Random(seed)
-  const other = { ...further, device: 2 }
-  const medium = RecordingMedium.ofDevices([oldBlocks, oldBlocks, gainedBlocks])
-  formatSmall(medium, [oldBlocks, oldBlocks])
-  const behind = medium.clone()
-  const { superblock } = readSuperblock(medium)
-  writeSuperblock(medium, superblock)
-  const places = superblock.copyBlocks
-  t.equal(places.length, 3)
-  for (const place of places) {
-    const image = medium.clone()
-    loadSuperblock(behind, place).storeAtOnce(image, place)
-    image.fence()
-    image.startRecording()
-    grow(image, [other])
-    const replay = new Replay(image.stopRecording())
-    while (replay.advance())
-      for (const survivors of variants(replay.lines, random)) {
-        const cut = replay.image(survivors)
-        const where = `block ${place} is behind: fence ${replay.fence}, ${survivors.kind}`
-        t.doesNotThrow(() => readSuperblock(cut), where)
-      }
-  }
   t.end()
 })
 

@@ -17,8 +17,9 @@ import { problemsOn } from '../api/formatted-device.js'
 import { extent } from '../support/extent.js'
 import { Random, seed } from '../support/random.js'
 import { Client } from '../support/shadow/acknowledged.js'
+import { sparseFile } from '../cli/cli.js'
 import { SHARED_MEMORY } from '../support/temporary.js'
-import { TestMount, preload } from '../support/test-mount.js'
+import { TestMount, preload, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(600_000)
 
@@ -38,6 +39,8 @@ interface Shadowed {
   readonly mount: TestMount
   /** What is durable of each device. */
   readonly shadows: readonly string[]
+  /** A device that may join, and what is durable of it. */
+  readonly further: { readonly device: string; readonly shadow: string }
 }
 
 /** What each device holds. */
@@ -48,16 +51,18 @@ async function shadowed(t: Test, parent: string, how: number): Promise<Shadowed>
   // Copies beside the devices would be looked at when the other devices of the volume are.
   const folder = join(mount.folder, 'shadows')
   await mkdir(folder)
-  const shadows = mount.devices.map((device) => join(folder, basename(device)))
-  copy(mount.devices, shadows)
+  const device = sparseFile(join(mount.folder, 'further'), 2 ** 22)
+  const devices = [...mount.devices, device]
+  const all = devices.map((device) => join(folder, basename(device)))
+  copy(devices, all)
   preload(
     t,
     'shadow/server',
-    `PMFS2_SHADOWED=${mount.devices.join(':')}`,
-    `PMFS2_SHADOW=${shadows.join(':')}`,
+    `PMFS2_SHADOWED=${devices.join(':')}`,
+    `PMFS2_SHADOW=${all.join(':')}`,
     `PMFS2_SHADOW_HOW=${how}`,
   )
-  return { mount, shadows }
+  return { mount, shadows: all.slice(0, -1), further: { device, shadow: all.at(-1)! } }
 }
 
 function copy(from: readonly string[], to: readonly string[]): void {
@@ -90,7 +95,10 @@ function differing(one: Buffer, other: Buffer): number[] {
 
 for (const { name, parent, how, most, mapper } of kinds) {
   void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
-    const { mount, shadows } = await shadowed(t, parent, how)
+    const shadow = await shadowed(t, parent, how)
+    const { mount, further } = shadow
+    const devices = [...mount.devices, further.device]
+    const shadows = [...shadow.shadows, further.shadow]
     const nothing = shadows.map(() => [])
     await mount.mount('--mapper', mapper)
     const path = (file: string): string => join(mount.mountpoint, file)
@@ -111,14 +119,17 @@ for (const { name, parent, how, most, mapper } of kinds) {
       chmod: () => chmod(path('renamed'), 0o600),
       unlink: () => unlink(path('folder/again')),
       sync: () => file.sync(),
+      grow: () => succeed('grow', mount.mountpoint, further.device),
+      'filling what it has gained': () => fill(path('large')),
     }
     for (const [what, call] of Object.entries(calls)) {
       await call()
-      t.same(differences(contentsOf(mount.devices), contentsOf(shadows)), nothing, what)
+      t.same(differences(contentsOf(devices), contentsOf(shadows)), nothing, what)
     }
     await file.close()
     await mount.unmount()
-    t.same(differences(contentsOf(mount.devices), contentsOf(shadows)), nothing, 'the unmount')
+    t.same(differences(contentsOf(devices), contentsOf(shadows)), nothing, 'the unmount')
+    t.match(await succeed('fsck', mount.device, further.device), /clean/)
   })
 
   if (most === 0) continue
@@ -159,6 +170,19 @@ for (const { name, parent, how, most, mapper } of kinds) {
     }
     t.ok(acknowledged > 0, `${acknowledged} calls, ${inDoubt} lines in doubt (PMFS2_SEED=${seed})`)
   })
+}
+
+/** Takes all that is free. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  const piece = random.bytes(2 ** 20)
+  try {
+    for (;;) await file.write(piece)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+  } finally {
+    await file.close()
+  }
 }
 
 function mixed(durable: Contents, stored: Contents, lines: readonly (readonly number[])[]): Contents {

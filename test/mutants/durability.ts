@@ -465,6 +465,35 @@ const facts = mutantsOf(
   ['pmem/device-facts'],
 )
 
+/** The steps of growing, and their order. */
+const growth = mutantsOf(
+  'src/fs/grow.ts',
+  [
+    [
+      'the bitmap of what is gained need not be durable before the volume has that',
+      '    for (const segment of added) makeBitmap(medium, next, segment)\n    medium.fence()',
+      '    for (const segment of added) makeBitmap(medium, next, segment)',
+    ],
+    [
+      'what joins is made ready after the volume has it',
+      `  prepare(current, next)
+  renewCopies(medium, current, addedBy(current, next))
+  enter()
+  write((superblock) => addGains(superblock, gains))`,
+      `  enter()
+  write((superblock) => addGains(superblock, gains))
+  prepare(new Superblock(current.words.slice()), next)`,
+    ],
+    [
+      'what was made ready before keeps its copy of the superblock, however old',
+      '  renewCopies(medium, current, addedBy(current, next))\n',
+      '',
+    ],
+    ['a copy of the superblock that is behind stays so', '  levelCopies(medium, superblock)\n', ''],
+  ],
+  ['fs/power-failure-growth'],
+)
+
 export const durability: readonly Mutant[] = [
   ...persist,
   ...nontemporal,
@@ -478,4 +507,5 @@ export const durability: readonly Mutant[] = [
   ...device,
   ...decisions,
   ...facts,
+  ...growth,
 ]

@@ -123,12 +123,19 @@ function sample(mutants: readonly Mutant[], count: number): readonly Mutant[] {
   return [...left]
 }
 
-function main(): number {
+/** @throws Error where the arguments choose none */
+function choose(): readonly Mutant[] {
   const { values } = parseArgs({ options: { match: { type: 'string' }, sample: { type: 'string' } } })
-  const chosen = sample(
-    durability.filter(({ name, file }) => `${file}: ${name}`.includes(values.match ?? '')),
-    Number(values.sample ?? Infinity),
-  )
+  const { match = '', sample: count } = values
+  const matching = durability.filter(({ name, file }) => `${file}: ${name}`.includes(match))
+  if (matching.length === 0) throw new Error(`no mutant's file and name have "${match}"`)
+  if (count === undefined) return matching
+  if (!/^[1-9]\d*$/.test(count)) throw new Error(`--sample ${count}: a number from 1 on is needed`)
+  return sample(matching, Number(count))
+}
+
+function main(): number {
+  const chosen = choose()
   const copy = new Copy()
   let missed = 0
   try {
@@ -154,4 +161,9 @@ function main(): number {
   return missed === 0 ? 0 : 1
 }
 
-process.exitCode = main()
+try {
+  process.exitCode = main()
+} catch (error) {
+  console.error(`mutants: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 2
+}

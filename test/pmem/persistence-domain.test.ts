@@ -222,6 +222,9 @@ async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet
     for (const stands of ['btt', 'dax'])
       sys.write(`${folder}/${stands}${region}.${stands === 'btt' ? 0 : 1}/namespace`, `namespace${region}.0`)
   }
+  const partition = `${nvdimm}/region0/namespace0.0/block/pmem0/pmem0p1`
+  sys.link('dev/block/259:20', partition)
+  sys.write(`${partition}/partition`, '1')
   sys.link('dev/char/252:9', 'devices/platform/hmem.0/dax9.0')
   sys.link('dev/block/8:0', 'devices/pci0000:00/host0/block/sda')
   sys.link('dev/block/8:1', 'devices/pci0000:00/host0/block/sda/sda1')
@@ -348,7 +351,7 @@ void test('hardware that this machine lacks', async (t) => {
     /^ndctl create-namespace -f -e namespace3\.0 --mode=fsdax makes it a block device, .*, and erases it$/,
     'not durable as devdax',
   )
-  for (const domain of [devdax(0), block(8, 0), block(259, 3), file('/dax/file', 0, false)])
+  for (const domain of [devdax(0), block(8, 0), block(259, 3), block(259, 20), file('/dax/file', 0, false)])
     t.equal(domain.advice, null)
 
   const require = (domain: PersistenceDomain) => () => checkDirect({ path: '/dev/x', domain })

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The program with a defect that only a power failure on real devices shows (test/mutants/durability.ts has them). */
+/** The program with a change: a defect that only a power failure on real devices shows, or another way of doing things. */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile } from '../mutants/compile.js'
 import { durability } from '../mutants/durability.js'
+import type { Mutant } from '../mutants/mutant.js'
 import { packageRoot } from '../support/program.js'
 import { run } from '../support/run-command.js'
 
@@ -18,11 +19,19 @@ export const losers: Readonly<Record<string, readonly string[]>> = {
   'windows are mapped without MAP_SYNC': ['daxfile'],
 }
 
+/** What a change is: a text of a source, and what takes its place. */
+export type Change = Omit<Mutant, 'tests'>
+
+/** @param name of one of test/mutants/durability.ts */
+export function defectNamed(name: string): Change {
+  const mutant = durability.find((mutant) => mutant.name === name)
+  if (mutant === undefined) throw new Error(`there is no defect '${name}'`)
+  return mutant
+}
+
 /** @param folder where to put it @returns the folder of the package */
-export async function packageWith(defect: string, folder: string): Promise<string> {
-  const mutant = durability.find(({ name }) => name === defect)
-  if (mutant === undefined) throw new Error(`there is no defect '${defect}'`)
-  const copy = join(folder, defect.replaceAll(' ', '-'))
+export async function packageWith(mutant: Change, folder: string): Promise<string> {
+  const copy = join(folder, mutant.name.replaceAll(' ', '-'))
   mkdirSync(copy)
   for (const part of parts) cpSync(join(packageRoot, part), join(copy, part), { recursive: true })
   symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'))

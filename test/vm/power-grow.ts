@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Cuts the power while a volume grows by a second device of another kind, under load. Afterwards the volume has one
- * device or both; in either case fsck finds nothing, and what the host was told of is there.
+ * Cuts the power while a volume grows by a second device of another kind, under load or unmounted. Afterwards the volume
+ * has one device or both; in either case fsck finds nothing, and what the host was told of is there.
  */
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,18 +24,25 @@ const moments = [
 ] as const
 /** So many cuts under load, one cut while the volume grows. */
 const share = 10
+/** Phases of the guest, of which the last one waits for the order to grow. */
+const ways = [
+  { phases: ['alone', 'mount', 'grow_in_use'], operations: '' },
+  { phases: ['alone', 'mount', 'load', 'unmount', 'grow'], operations: 50 },
+] as const
 /** Numbers of rounds that no other part has. */
 const firstRound = 10_000
 
 async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<void> {
   const round = firstRound + cut
   const { place, lengthBytes, longestMs } = moments[cut % moments.length]!
+  const { phases, operations } = ways[Math.floor(cut / moments.length) % ways.length]!
+  const last = phases.at(-1)!
   const [order, end] = ['grow', 'grown'].map((name) => join(guest.shared, name)) as [string, string]
   for (const path of [order, end]) rmSync(path, { force: true })
   makeTold(guest, plan, round)
-  guest.boot({ ...guestSettings(plan), phases: 'grow', round })
+  guest.boot({ ...guestSettings(plan), phases: phases.join(' '), round, operations })
   const isLoaded = await guest.reaches(
-    () => !guest.isRunning || toldOf(guest, round).every((count) => count > 0),
+    () => !guest.isRunning || (guest.isIn(last) && toldOf(guest, round).every((count) => count > 0)),
     bootLimitMs(plan),
   )
   const watch = new Watch(guest, place, 0, lengthBytes)
@@ -53,16 +60,16 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
     `the power is cut, ${toldOf(guest, round).join(' ')} operations`,
   )
   await guest.kill()
-  t.comment(`growing ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
-  // The load has no plan, as the power was cut.
-  checkTap(t, guest, ['grow', 'mount'])
+  t.comment(`${last} ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
+  // What was under way has no plan.
+  checkTap(t, guest, phases.slice(0, -1))
   await lookFromHost(t, guest, plan, [round])
 }
 
 /** The devices are there already. */
 export async function cutGrowth(t: Test, guest: Guest, whole: Plan): Promise<void> {
   const plan: Plan = { ...whole, volumes: ['two'] }
-  const cuts = Math.max(moments.length, Math.floor(plan.kills / share))
+  const cuts = Math.max(moments.length * ways.length, Math.floor(plan.kills / share))
   for (let cut = 0; cut < cuts; cut++)
     await t.test(`power cut ${cut + 1} while a volume grows`, (t) => cutOnce(t, guest, plan, cut))
 }

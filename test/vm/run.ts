@@ -13,7 +13,7 @@ import { seed as newSeed } from '../support/random.js'
 import { bootFiles, fetchBootParts } from './boot-files.js'
 import { Guest } from './guest.js'
 import { tellFigures } from './figures.js'
-import { losers, packageWith } from './mutant.js'
+import { defectNamed, losers, packageWith } from './mutant.js'
 import { cutPower, losesPower } from './power-cuts.js'
 import { cutGrowth } from './power-grow.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
@@ -62,9 +62,11 @@ function readPlan(): Plan | null {
   const kills = Number(values.kills ?? (values.short ? 2 : 50))
   if (!Number.isInteger(kills) || kills < 1)
     throw new TypeError(`--kills ${kills}: a number from 1 on is needed`)
+  const seed = Number(values.seed)
+  if (!Number.isInteger(seed)) throw new TypeError(`--seed ${values.seed}: a whole number is needed`)
   const isShort = values.short
   const volumes = isShort ? kinds : ([...kinds, 'two'] as const)
-  return { isShort, kills, seed: Number(values.seed), parts: new Set(chosen), volumes }
+  return { isShort, kills, seed, parts: new Set(chosen), volumes }
 }
 
 /** Why no guest can be had here; null where one can. */
@@ -158,7 +160,7 @@ async function meetBadBlocks(t: Test, guest: Guest, plan: Plan): Promise<void> {
 async function tryMutants(t: Test, guest: Guest, plan: Plan, folder: string): Promise<void> {
   for (const [defect, lost] of Object.entries(losers))
     await t.test(defect, async (t) => {
-      await losesPower(t, guest, plan, await packageWith(defect, folder), lost)
+      await losesPower(t, guest, plan, await packageWith(defectNamed(defect), folder), lost)
     })
 }
 

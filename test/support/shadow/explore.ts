@@ -9,7 +9,19 @@ import tap from 'tap'
 import { sampleOf } from '../extent.js'
 import { useMedium } from '../medium-in-use.js'
 
-const files = ['', '-acls', '-allocation', '-cow', '-data', '-table', '-volume', '-xattrs']
+const files = [
+  '',
+  '-acls',
+  '-allocation',
+  '-cow',
+  '-data',
+  '-growth',
+  '-table',
+  '-volume',
+  '-xattrs',
+  // From there on, all volumes have two devices.
+  '-devices',
+]
 /** A usual run tries one in so many files, and of its cases one in so many. */
 const shareOfFiles = 4
 const shareOfCases = 8

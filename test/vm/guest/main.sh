@@ -98,6 +98,7 @@ phase_offline() {
       pages) check "$kind: --require-dax refuses it" refuses_without_dax "$kind" ;;
       *) check "$kind: require_dax takes it" takes_as_dax "$kind" ;;
       esac
+      check "$kind: --mapper mmap-io serves it" serves_by_package "$kind"
       end
     ) &
   done
@@ -136,6 +137,12 @@ refuses_without_dax() { # kind
 
 takes_as_dax() { # kind
   pmfs2 "$(device_of "$1")" "/mnt/$1" -o require_dax && pmfs2 umount "/mnt/$1"
+}
+
+serves_by_package() { # kind
+  local device=$(device_of "$1") file=/mnt/$1/by-mmap-io
+  pmfs2 "$device" "/mnt/$1" --mapper mmap-io && cp /bin/bash "$file" && cmp /bin/bash "$file" &&
+    pmfs2 umount "/mnt/$1" && pmfs2 fsck "$device"
 }
 
 # Empty volumes, without the README's commands.

@@ -3,7 +3,7 @@
 
 phase_fio() {
   local kind
-  for kind in $kinds ram; do
+  for kind in $measured; do
     begin "fio-$kind"
     measure "$kind"
     end

@@ -12,18 +12,26 @@ phase_two() {
   end
 }
 
-# A volume on the first alone, mounted and changed. It is grown by the second when the host says so.
-phase_grow() {
-  begin grow
+# A volume on the first alone. It is grown by the second when the host says so, while it is mounted and changed, or not.
+phase_alone() {
+  begin alone
   check 'the first alone: mkfs' pmfs2 mkfs --force "$(first_of_two)"
   end
-  phase_mount
-  grow_when_told &
+}
+
+phase_grow_in_use() {
+  grow_when_told /mnt/two &
   phase_load
 }
 
-grow_when_told() {
+# The host cuts the power.
+phase_grow() {
+  grow_when_told "$(first_of_two)"
+  sleep infinity
+}
+
+grow_when_told() { # volume
   until [ -e /vm/grow ]; do sleep 0.5; done
-  pmfs2 grow /mnt/two "$(second_of_two)" --force >/vm/grow.log 2>&1
+  pmfs2 grow "$1" "$(second_of_two)" --force >/vm/grow.log 2>&1
   echo $? >/vm/grown
 }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** Power lost while a volume grows: it is as it was, or larger. */
+import tap, { type Test, test } from 'tap'
+import { type Gain, planGrowth, prepareSegments } from '../../src/fs/grow.js'
+import { loadSuperblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
+import { variants } from '../support/crash-explorer.js'
+import {
+  cases,
+  contents,
+  further,
+  gainedBlocks,
+  grow,
+  mediumFor,
+  oldBlocks,
+  problems,
+  readAll,
+  segmentsOf,
+} from '../support/growing-volume.js'
+import { casesFor, mediumHolding, mediumOf } from '../support/medium-in-use.js'
+import { Replay } from '../support/power-failure.js'
+import { Random, seed } from '../support/random.js'
+import { RecordingMedium } from '../support/recording-medium.js'
+import { TestVolume, epoch, formatSmall } from '../support/test-volume.js'
+
+tap.setTimeout(600_000)
+
+/** The same medium as it is mapped while the superblock says so. */
+function mapped(medium: RecordingMedium, segments: number): RecordingMedium {
+  return new RecordingMedium(medium.bytes.slice(0, segments))
+}
+
+/** Opens an image of either moment, and closes it. @returns whether it has grown */
+function settle(t: Test, image: RecordingMedium, where: string): boolean {
+  const segments = segmentsOf(image)
+  const medium = mapped(image, segments)
+  const again = TestVolume.open(medium)
+  if (!contents.equals(readAll(again.caller) as Buffer)) t.fail(`${where}: the file has changed`)
+  again.close()
+  const found = problems(medium)
+  if (found.length > 0) t.same(found, [], where)
+  return segments > 1
+}
+
+void test('a loss of power leaves it as it was, or larger, and it can grow after either', (t) => {
+  const random = new Random(seed)
+  for (const [name, gains] of casesFor(cases)) {
+    const medium = mediumFor(gains)
+    medium.startRecording()
+    grow(medium, gains)
+    explore(t, medium.stopRecording(), name, gains, random)
+  }
+  t.end()
+})
+
+void test('the same while it is in use', (t) => {
+  const random = new Random(seed)
+  for (const [name, gains] of casesFor(cases)) {
+    const medium = mediumFor(gains)
+    const volume = TestVolume.open(medium)
+    medium.startRecording()
+    volume.volume.grow(gains, epoch)
+    const recording = medium.stopRecording()
+    volume.drop()
+    explore(t, recording, name, gains, random)
+  }
+  t.end()
+})
+
+void test('the same where what joins was made ready before, and the superblock was written since', (t) => {
+  const random = new Random(seed)
+  for (const [name, gains] of casesFor(cases)) {
+    const medium = mediumFor(gains)
+    const volume = TestVolume.open(medium)
+    const { superblock } = volume.volume
+    const next = planGrowth(superblock, gains)
+    prepareSegments(medium, superblock, next, next.segments.slice(1), epoch)
+    for (let n = 0; n < 3; n++) volume.volume.markMounted(epoch)
+    medium.startRecording()
+    volume.volume.grow(gains, epoch, [], { medium, prepare: () => [], enter: () => undefined })
+    const recording = medium.stopRecording()
+    volume.drop()
+    explore(t, recording, name, gains, random)
+  }
+  t.end()
+})
+
+function explore(
+  t: Test,
+  recording: ReturnType<RecordingMedium['stopRecording']>,
+  name: string,
+  gains: readonly Gain[],
+  random: Random,
+): void {
+  const replay = new Replay(recording)
+  const seen = new Set<boolean>()
+  while (replay.advance()) {
+    const returned = replay.fence === recording.fences
+    for (const survivors of variants(replay.lines, random)) {
+      const image = replay.image(survivors)
+      const where = `${name}: fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
+      const before = segmentsOf(image)
+      t.ok(before === 1 || before === 1 + gains.length, `${where}: all gains or none`)
+      const hasGrown = settle(t, image, where)
+      seen.add(hasGrown)
+      if (returned) t.ok(hasGrown, where)
+      if (hasGrown) continue
+      grow(image, gains)
+      t.ok(settle(t, image, `${where}, and then it grows`))
+    }
+  }
+  t.equal(seen.size, 2, `${name}: PMFS2_SEED=${seed}`)
+}
+
+void test('a copy of the superblock that is behind is brought up before anything else is written', (t) => {
+  const random = new Random(seed)
+  const other = { ...further, device: 2 }
+  const medium = mediumOf([oldBlocks, oldBlocks, gainedBlocks])
+  formatSmall(medium, [oldBlocks, oldBlocks])
+  const behind = medium.clone()
+  const { superblock } = readSuperblock(medium)
+  writeSuperblock(medium, superblock)
+  const places = superblock.copyBlocks
+  t.equal(places.length, 3)
+  for (const place of casesFor(places)) {
+    const image = mediumHolding(medium.clone().bytes)
+    loadSuperblock(behind, place).storeAtOnce(image, place)
+    image.fence()
+    image.startRecording()
+    grow(image, [other])
+    const replay = new Replay(image.stopRecording())
+    while (replay.advance())
+      for (const survivors of variants(replay.lines, random)) {
+        const cut = replay.image(survivors)
+        const where = `block ${place} is behind: fence ${replay.fence}, ${survivors.kind}`
+        t.doesNotThrow(() => readSuperblock(cut), where)
+      }
+  }
+  t.end()
+})

@@ -6,7 +6,7 @@
  *
  *     node dist/bench/layouts.js [ROUNDS]
  */
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { LIST_HEADER_WORDS, type Mapping, STEP_COPY, native } from '../src/native/index.js'
@@ -78,8 +78,9 @@ async function timed(workers: readonly Worker[], layout: Layout): Promise<number
   await Promise.all(
     workers.map(
       (worker, n) =>
-        new Promise<void>((resolve) => {
-          worker.once('message', () => resolve())
+        new Promise<void>((resolve, reject) => {
+          worker.removeAllListeners()
+          worker.once('message', () => resolve()).once('error', reject)
           worker.postMessage({ layout, first: n * count, count } satisfies Task)
         }),
     ),
@@ -112,15 +113,14 @@ async function compare(fds: readonly number[], rounds: number): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  const rounds = Number(process.argv[2] ?? usualRounds)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('ROUNDS is a whole number from 1 on')
   const folder = mkdtempSync('/dev/shm/pmfs2-layouts-')
   const fds = ['first', 'second'].map((name) => openSync(join(folder, name), 'w+'))
-  try {
-    for (const fd of fds) ftruncateSync(fd, deviceBytes)
-    await compare(fds, Number(process.argv[2] ?? usualRounds))
-  } finally {
-    for (const fd of fds) closeSync(fd)
-    rmSync(folder, { recursive: true })
-  }
+  // However this ends, nothing stays behind.
+  rmSync(folder, { recursive: true })
+  for (const fd of fds) ftruncateSync(fd, deviceBytes)
+  await compare(fds, rounds)
 }
 
 if (isMainThread) await main()

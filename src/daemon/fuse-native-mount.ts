@@ -123,8 +123,7 @@ class FuseNativeMount {
         start: () => Promise.resolve(),
         whenServing: (action) => action(),
         begin: () => () => this.#report(mount),
-        live: () =>
-          live([...noticesOf(opened), ...(this.#options.readOnly ? [] : [timesNotice])]),
+        live: () => live([...noticesOf(opened), ...(this.#options.readOnly ? [] : [timesNotice])]),
       })
     } catch (error) {
       opened.volume.state.markFailed()

@@ -89,7 +89,7 @@ export class Growth {
    * would never return. @throws MountError
    */
   #checkWanted(name: string): void {
-    if (this.#parts.mode.isEnding) throw new MountError('it is being unmounted')
+    if (this.#parts.mode.isEnding) throw new MountError('its server is ending')
     if (!this.#orders.isHeldOut(name)) throw new MountError('the command that ordered it has ended')
   }
 

@@ -157,7 +157,7 @@ export class ServingMode {
   async whilePaused(work: () => void): Promise<void> {
     while (this.#isChanging && !this.#isOver)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    if (this.isEnding) throw new MountError('it is being unmounted')
+    if (this.isEnding) throw new MountError('its server is ending')
     this.#isChanging = true
     try {
       await this.#parts.workers.pause()

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What is done to devices before a volume can grow by them. */
 import { statSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { gainsOfFurther, lengthen, roomsOf } from '../../src/api/device-growth.js'
+import { openVolume } from '../../src/api/opened-volume.js'
 import { planGrowth } from '../../src/fs/grow.js'
 import { withMedium } from '../../src/check/with-devices.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { openDevice } from '../../src/pmem/device.js'
+import { statDevice } from '../../src/pmem/device-open.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
+import { lockHolder } from '../../src/pmem/lock-holder.js'
+import { sparseFile } from '../cli/cli.js'
+import { temporaryDirectory } from '../support/temporary.js'
 import { memoryDevice } from './formatted-device.js'
 
 const mebibyte = 2 ** 20
@@ -56,4 +62,21 @@ void test('the room that a further device needs', (t) => {
   ])
   t.same(roomOf(256, true, true), [[0, mebibyte]])
   t.end()
+})
+
+void test('a device that is to join is checked as those of the volume were', async (t) => {
+  const path = memoryDevice(t, 4 * mebibyte)
+  const added = sparseFile(join(await temporaryDirectory(t), 'added'), 2 * mebibyte)
+  const checked: string[] = []
+  const refusal = new Error('it is not mapped directly')
+  const opened = openVolume(path, false, {
+    check: (device) => {
+      checked.push(device.path)
+      if (device.path === added) throw refusal
+    },
+  })
+  t.teardown(() => opened.close())
+  t.throws(() => opened.openFurther([added]), refusal)
+  t.same(checked, [path, added])
+  t.equal(lockHolder(statDevice(added)), null, 'it is unlocked')
 })

@@ -163,14 +163,16 @@ void t.test('they are laid out one after the other, and in no other way', async 
   t.match(await succeed(t, ['dump', a, 'superblock']), / 0 +0 +0 +0 +512 .*\n +1 +1 +0 +262144 +512 /)
 })
 
-void t.test('one whose header is lost is no part of what a UUID finds', async (t) => {
+void t.test('a UUID that finds a device without its header', async (t) => {
   const place = await places(t)
   const paths = [place('a'), place('b')]
   await succeed(t, ['mkfs', ...paths, '--size', '2M', '--quiet'])
   const [a, b] = paths.map((path) => loopOver(t, path)) as [string, string]
   const found = JSON.parse(await succeed(t, ['info', '--json', a])) as { uuid: string }
   writeAt(b, 0, new Uint8Array(4096))
-  const line = `info: UUID=${found.uuid}: ${a} and ${b} hold such a file system, and the header of ${b} is lost; name the device, or all devices of the volume`
+  const line = new RegExp(
+    `^info: UUID=${found.uuid}: (${a} and ${b}|${b} and ${a}) hold such a file system, and the header of ${b} is lost; name the device, or all devices of the volume$`,
+  )
   await refuse(t, ['info', `UUID=${found.uuid}`], 1, line)
   t.match(await succeed(t, ['info', a, '--device', b]), `2: ${b}, `)
 })

@@ -84,15 +84,19 @@ void t.test('a device that is to join', async (t) => {
   t.match(await succeed(t, ['info', volume, '--device', loop]), `3 on ${loop}`)
 })
 
-void t.test('a volume whose own superblock cannot be written, and a device that holds something', async (t) => {
-  const { loop: volume } = await device(t, 'volume')
-  const { file, loop } = await device(t, 'joins')
-  await succeed(t, ['mkfs', volume, '-q'])
-  writeFileSync(file, Buffer.alloc(8 * mebibyte, 7))
-  await listBadBlocks(t, volume, superblock)
-  const line = /block 1, byte 4096 of \S+, is bad, and holds the first superblock; it can only be mounted read-only/
-  await refuseUntouched(t, [volume, loop], ['grow', volume, loop, '--force'], 1, line)
-})
+void t.test(
+  'a volume whose own superblock cannot be written, and a device that holds something',
+  async (t) => {
+    const { loop: volume } = await device(t, 'volume')
+    const { file, loop } = await device(t, 'joins')
+    await succeed(t, ['mkfs', volume, '-q'])
+    writeFileSync(file, Buffer.alloc(8 * mebibyte, 7))
+    await listBadBlocks(t, volume, superblock)
+    const line =
+      /block 1, byte 4096 of \S+, is bad, and holds the first superblock; it can only be mounted read-only/
+    await refuseUntouched(t, [volume, loop], ['grow', volume, loop, '--force'], 1, line)
+  },
+)
 
 void t.test('a device that has grown in place', async (t) => {
   const { file, loop } = await device(t, 'device')

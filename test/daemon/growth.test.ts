@@ -135,7 +135,7 @@ void tap.test('where workers end, no path is looked at, as it may lead through t
   const { mode, give } = stage(t)
   mode.isEnding = true
   const absent = { path: '/nowhere', identity: '1 2', digest: '', overwriting: null }
-  const refused = { refusal: 'it is being unmounted', grown: null }
+  const refused = { refusal: 'its server is ending', grown: null }
   t.match(await give({ ...nothing, devices: [absent] }), refused)
 })
 

@@ -113,7 +113,7 @@ void test('nothing begins once the workers have been told to end', async (t) => 
   t.ok(mode.isEnding)
   await t.rejects(
     mode.whilePaused(() => undefined),
-    { message: 'it is being unmounted' },
+    { message: 'its server is ending' },
   )
   t.same(events, [])
   workers.isEnding = false

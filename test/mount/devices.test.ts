@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mounts of volumes of several devices: named, found, missing, in use, failing, and made writable together. */
-import { copyFile, mkdir, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
+import { mostDevices } from '../../layout/superblock.js'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { fingerprint, writeAt } from '../cli/cli.js'
+import { fingerprint, sparseFile, writeAt } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { installHelper, mount8 } from '../support/mount-helper.js'
@@ -61,6 +62,29 @@ for (const count of [2, 3]) {
     }
   })
 }
+
+void tap.test('as many devices as a volume can have', async (t) => {
+  const mount = await TestMount.makeOn(t, ...Array.from({ length: mostDevices }, () => 2 * mebibyte))
+  const middle = mount.devices[mostDevices / 2]!
+  const added = sparseFile(join(mount.folder, 'added'), 2 * mebibyte)
+  const files = Array.from({ length: mostDevices - 4 }, (_, n) => `${n}`)
+  // A single worker fills one after the other.
+  await succeed(middle, mount.mountpoint, '--channel', 'devfuse')
+  await mount.adopt()
+  for (const name of files) await writeFile(join(mount.mountpoint, name), Buffer.alloc(2 * mebibyte, name))
+  const refused = await pmfs2(['grow', mount.mountpoint, added])
+  t.match(refused, { end: 1, output: /a volume has 16 devices at most/ })
+  await mount.unmount()
+  for (const device of mount.devices.slice(0, -4)) t.ok((await stat(device)).blocks * 512 > mebibyte, device)
+  await succeed(middle, mount.mountpoint)
+  await mount.adopt()
+  for (const name of files) {
+    const found = await readFile(join(mount.mountpoint, name))
+    t.ok(found.equals(Buffer.alloc(2 * mebibyte, name)), name)
+  }
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
 
 void tap.test('a device elsewhere is named by -o device=, also in fstab', async (t) => {
   installHelper(t, 'mount.pmfs2')

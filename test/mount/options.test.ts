@@ -51,7 +51,7 @@ void tap.test('ro', async (t) => {
   t.same(mount.devices.map(fingerprint), before, 'not a byte of the device has changed')
 })
 
-void tap.test('ro does not tell what a change would cost', async (t) => {
+void tap.test('what the device is, is told also with ro', async (t) => {
   const folder = await temporaryDirectory(t)
   const [device, mountpoint] = [`${folder}/device`, `${folder}/mount`]
   await mkdir(mountpoint)

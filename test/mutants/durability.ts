@@ -480,9 +480,10 @@ const growth = mutantsOf(
   renewCopies(medium, current, addedBy(current, next))
   enter()
   write((superblock) => addGains(superblock, gains))`,
-      `  enter()
+      `  const before = new Superblock(current.words.slice())
+  enter()
   write((superblock) => addGains(superblock, gains))
-  prepare(new Superblock(current.words.slice()), next)`,
+  prepare(before, next)`,
     ],
     [
       'what was made ready before keeps its copy of the superblock, however old',

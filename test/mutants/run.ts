@@ -2,7 +2,7 @@
 /**
  * Plants each mutant in a copy of the sources, builds, and runs the tests that hold this code until one fails:
  * `npm run mutants -- [--match TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, or where its text does not
- * stand in the source any more.
+ * stand in the source any more; 2 where none is chosen.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -123,19 +123,23 @@ function sample(mutants: readonly Mutant[], count: number): readonly Mutant[] {
   return [...left]
 }
 
-/** @throws Error where the arguments choose none */
-function choose(): readonly Mutant[] {
+/** @returns a text where the arguments choose none: why */
+function choose(): readonly Mutant[] | string {
   const { values } = parseArgs({ options: { match: { type: 'string' }, sample: { type: 'string' } } })
   const { match = '', sample: count } = values
   const matching = durability.filter(({ name, file }) => `${file}: ${name}`.includes(match))
-  if (matching.length === 0) throw new Error(`no mutant's file and name have "${match}"`)
+  if (matching.length === 0) return `no mutant's file and name have "${match}"`
   if (count === undefined) return matching
-  if (!/^[1-9]\d*$/.test(count)) throw new Error(`--sample ${count}: a number from 1 on is needed`)
+  if (!/^[1-9]\d*$/.test(count)) return `--sample ${count}: a number from 1 on is needed`
   return sample(matching, Number(count))
 }
 
 function main(): number {
   const chosen = choose()
+  if (typeof chosen === 'string') {
+    console.error(`mutants: ${chosen}`)
+    return 2
+  }
   const copy = new Copy()
   let missed = 0
   try {
@@ -161,9 +165,4 @@ function main(): number {
   return missed === 0 ? 0 : 1
 }
 
-try {
-  process.exitCode = main()
-} catch (error) {
-  console.error(`mutants: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 2
-}
+process.exitCode = main()

@@ -23,9 +23,9 @@ export const further: Gain = {
   identifier: new Uint8Array(16).fill(9),
 }
 export const cases: readonly (readonly [name: string, gains: readonly Gain[]])[] = [
+  ['both', [gained, further]],
   ['a device that has grown', [gained]],
   ['a further device', [further]],
-  ['both', [gained, further]],
 ]
 
 /** A volume of one device with a file, and behind it the windows of what it will gain, which hold what they like. */

@@ -188,7 +188,7 @@ const memory = (channel: string): Recipe => {
  * answers.
  */
 export function guard(folder: string, directory: string): () => void {
-  return whenGone('umount -f -l "$2"; rm -f "$1/medium"*; rmdir "$2" "$1"', folder, directory).run
+  return whenGone('umount -f -l "$2"; rm -rf --one-file-system "$1"', folder, directory).run
 }
 
 /** Frees the loop device of an ext4 target, should a lazy unmount have left one. */

@@ -2,14 +2,17 @@
 /** Mounts on block devices: one that has grown in place, and those of which the kernel lists bad blocks. */
 import { execFileSync } from 'node:child_process'
 import { truncateSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
+import { withOrder } from '../../src/daemon/orders.js'
+import { statDevice } from '../../src/pmem/device-open.js'
+import { identityOf } from '../../src/pmem/lock-holder.js'
 import { listBadBlocks } from '../support/listed-bad-blocks.js'
 import { loopOver } from '../support/loop-device.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
+import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 import { sparseFile } from '../cli/cli.js'
 
 tap.setTimeout(300_000)
@@ -31,6 +34,25 @@ async function goesOn(t: Test, { mountpoint }: TestMount, name: string): Promise
   t.equal(await readFile(path, 'utf8'), name)
 }
 
+/** What the server itself says where the command would not have given the order. @param added overwritten; none: gains */
+async function refusalOf(mount: TestMount, ...added: readonly string[]): Promise<string | null | undefined> {
+  const { dev } = await stat(mount.mountpoint)
+  const devices = added.map((path) => {
+    const overwriting = { sizeBytes: null, sparse: false }
+    return { path, identity: identityOf(statDevice(path)), digest: null, overwriting }
+  })
+  const order = { type: 'grow', devices, sizeBytes: null, sparse: false } as const
+  return withOrder(dev, order, async (name) => {
+    let refusal: string | null | undefined
+    await until(async () => {
+      const { growths } = await mount.report()
+      refusal = growths.find(({ order }) => order === name)?.refusal
+      return refusal !== undefined
+    })
+    return refusal
+  })
+}
+
 /** Fills all that is free, which is more than the volume had before. */
 async function fill({ mountpoint }: TestMount, bytes: number): Promise<void> {
   await writeFile(join(mountpoint, 'large'), Buffer.alloc(bytes, 9))
@@ -43,6 +65,7 @@ void tap.test('a device that is to join', async (t) => {
   const refused = await pmfs2(['grow', mount.mountpoint, loop])
   t.equal(refused.end, 1)
   t.match(refused.output, needed(loop, 1))
+  t.match(await refusalOf(mount, loop), needed(loop, 1))
   await goesOn(t, mount, 'after a refusal')
   end()
   await listBadBlocks(t, loop, { first: 200, count: 1 }, { first: 1000, count: 2 })
@@ -67,6 +90,7 @@ void tap.test('a device that grows in place', async (t) => {
   const refused = await pmfs2(['grow', mount.mountpoint])
   t.equal(refused.end, 1)
   t.match(refused.output, needed(loop, first))
+  t.match(await refusalOf(mount), needed(loop, first))
   await goesOn(t, mount, 'after a refusal')
   end()
   await listBadBlocks(t, loop, { first: 3000, count: 2 })

@@ -17,12 +17,19 @@ export function pathsOfServed(names: readonly string[], pid: number | null): str
   const locked = pid === null ? [] : lockedFiles(`/proc/${pid}`)
   const mapped = locked.filter(({ isMapped }) => isMapped)
   const served = mapped.length === names.length ? mapped : locked.slice(-names.length)
+  const named = names.map((name) => fileNamed(name, locked))
+  // One that has joined has the lowest descriptor that was free, so the order of several is not certain.
+  const nameless = served.filter((file) => !named.includes(file))
   return names.map((name, n) => {
-    const named = statOf(name)
-    if (named !== null && locked.some(({ path }) => isSame(named, statOf(path)))) return name
-    const path = served[n]?.path
+    if (named[n] !== undefined) return name
+    const path = nameless.shift()?.path
     return path === undefined || statOf(path) === null ? name : path
   })
+}
+
+function fileNamed(name: string, files: readonly LockedFile[]): LockedFile | undefined {
+  const stats = statOf(name)
+  return stats === null ? undefined : files.find(({ path }) => isSame(stats, statOf(path)))
 }
 
 /**
@@ -33,11 +40,7 @@ export function mountOfDevice(device: string): MountEntry | null {
   const holder = findHolder(device)
   const place = holder?.mountpoints.at(-1)
   if (holder === null || place === undefined) return null
-  const stats = statOf(device)
-  const isLocked = lockedFiles(`/proc/${holder.pid}`).some(
-    ({ path }) => stats !== null && isSame(stats, statOf(path)),
-  )
-  return isLocked ? findMount(place) : null
+  return fileNamed(device, lockedFiles(`/proc/${holder.pid}`)) === undefined ? null : findMount(place)
 }
 
 interface LockedFile {

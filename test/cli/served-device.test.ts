@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { pathsOfServed } from '../../src/cli/served-device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { sparseFile } from './cli.js'
@@ -55,11 +55,8 @@ for (const memory of [true, false])
       },
     )
 
-void t.test('several devices, of which some are synced by pages and others are not', async (t) => {
-  const memory = await temporaryDirectory(t, SHARED_MEMORY)
-  const disk = await temporaryDirectory(t)
-  const folders = [disk, memory, disk, memory]
-  const devices = folders.map((folder, n) => sparseFile(join(folder, `device ${n}`), 2 ** 21))
+/** @param devices in the order in which they are opened @returns its process */
+async function serverOf(t: Test, devices: readonly string[]): Promise<number> {
   const node = ['--input-type=module', '-e', server, pmem, ...devices]
   const child = spawn(process.execPath, node, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(async () => {
@@ -67,10 +64,31 @@ void t.test('several devices, of which some are synced by pages and others are n
     await once(child, 'exit')
   })
   await once(child.stdout, 'data')
+  return child.pid!
+}
+
+void t.test('several devices, of which some are synced by pages and others are not', async (t) => {
+  const memory = await temporaryDirectory(t, SHARED_MEMORY)
+  const disk = await temporaryDirectory(t)
+  const folders = [disk, memory, disk, memory]
+  const devices = folders.map((folder, n) => sparseFile(join(folder, `device ${n}`), 2 ** 21))
+  const pid = await serverOf(t, devices)
   const numbers = devices.map((device) => statSync(device).ino)
   for (const device of devices) renameSync(device, `${device}, moved`)
   t.same(
-    pathsOfServed(devices, child.pid!).map((path) => statSync(path).ino),
+    pathsOfServed(devices, pid).map((path) => statSync(path).ino),
     numbers,
   )
+})
+
+void t.test('one whose name is gone, opened before those whose names are not', async (t) => {
+  const folder = await temporaryDirectory(t, SHARED_MEMORY)
+  const devices = [0, 1, 2].map((n) => sparseFile(join(folder, `device ${n}`), 2 ** 21))
+  const pid = await serverOf(t, devices.toReversed())
+  const [gone] = devices as [string]
+  const { ino } = statSync(gone)
+  renameSync(gone, `${gone}, moved`)
+  const [found, ...others] = pathsOfServed(devices, pid)
+  t.equal(statSync(found!).ino, ino)
+  t.same(others, devices.slice(1))
 })

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * A process that compares two layouts of a volume on two devices: mapped one after the other, and mapped alternately in
- * stripes of 2 MiB. One thread and two copy pieces of 1 MiB past the caches, the layouts in turn. Both devices are files
- * in the same RAM, so neither layout can gain bandwidth, and what stripes cost is seen. Prints GB/s:
+ * A process that compares two layouts of a volume on two devices: mapped one after the other, and mapped alternately
+ * in stripes of 2 MiB. One thread and two copy pieces of 1 MiB past the caches, with the layouts in turn. Both devices
+ * are files in the same RAM, so neither layout can gain bandwidth, and what stripes cost is seen. Prints GB/s:
  *
  *     node dist/bench/layouts.js [ROUNDS]
  */

@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../support/temporary.js'
 
 /** @returns of each mapping that is unmapped from now on, whether it was apart from what is served */
 function spyOnApart(t: Test): boolean[] {
-  const { setApart, unmap } = native
+  const [setApart, unmap] = [native.setApart.bind(native), native.unmap.bind(native)]
   t.teardown(() => Object.assign(native, { setApart, unmap }))
   const apart = new Set<Mapping>()
   const unmapped: boolean[] = []

@@ -171,7 +171,7 @@ void t.test('a UUID that finds a device without its header', async (t) => {
   const found = JSON.parse(await succeed(t, ['info', '--json', a])) as { uuid: string }
   writeAt(b, 0, new Uint8Array(4096))
   const line = new RegExp(
-    `^info: UUID=${found.uuid}: (${a} and ${b}|${b} and ${a}) hold such a file system, and the header of ${b} is lost; name the device, or all devices of the volume$`,
+    `^info: UUID=${found.uuid}: (${a} and ${b}|${b} and ${a}) hold such a file system, and the header of ${b} is lost; name the device, or all devices of the volume\\n$`,
   )
   await refuse(t, ['info', `UUID=${found.uuid}`], 1, line)
   t.match(await succeed(t, ['info', a, '--device', b]), `2: ${b}, `)

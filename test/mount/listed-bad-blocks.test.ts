@@ -34,7 +34,10 @@ async function goesOn(t: Test, { mountpoint }: TestMount, name: string): Promise
   t.equal(await readFile(path, 'utf8'), name)
 }
 
-/** What the server itself says where the command would not have given the order. @param added overwritten; none: gains */
+/**
+ * What the server itself says where the command would not have given the order.
+ * @param added is overwritten; none: what its devices have gained
+ */
 async function refusalOf(mount: TestMount, ...added: readonly string[]): Promise<string | null | undefined> {
   const { dev } = await stat(mount.mountpoint)
   const devices = added.map((path) => {

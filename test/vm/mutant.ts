@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** The program with a change: a defect that only a power failure on real devices shows, or another way of doing things. */
+/** The program with a change: a defect that only a power failure on real devices shows, or another way to do things. */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile } from '../mutants/compile.js'

@@ -2,6 +2,10 @@
 /**
  * What has to be done in the end, in the opposite order of what made it necessary: always, or to undo what has failed.
  */
+import debug from 'debug'
+
+const trace = debug('pmfs2:cli')
+
 export class Ends {
   readonly #actions: { readonly isUndo: boolean; readonly act: () => void }[] = []
 
@@ -23,7 +27,10 @@ export class Ends {
     }
   }
 
-  /** Does all of it, also where a part fails. @throws what the first part that failed has thrown */
+  /**
+   * Does all of it, also where a part fails.
+   * @throws what the first part that failed has thrown, unless that is to follow another failure, which is to be heard
+   */
   run(succeeded: boolean): void {
     const errors: unknown[] = []
     for (const { isUndo, act } of this.#actions.splice(0).toReversed()) {
@@ -34,6 +41,7 @@ export class Ends {
         errors.push(error)
       }
     }
-    if (errors.length > 0) throw errors[0]
+    for (const error of errors) trace('in the end: %o', error)
+    if (succeeded && errors.length > 0) throw errors[0]
   }
 }

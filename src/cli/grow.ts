@@ -102,12 +102,14 @@ async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
   const given = await devicesGiven([volume], device)
   for (const { path } of given) await about(path, () => reachable(path))
-  const named = onceEach(given)
   const places: string[] = []
   for (const path of added) places.push(await about(path, () => reachable(path)))
   const sizeBytes = args.size === undefined ? null : wholeBlocks(args.size)
   const request = { name: volume, added, places, sizeBytes, force, sparse }
-  const mount = findOurMount(volume) ?? mountOfDevice(named[0]!)
+  const shown = findOurMount(volume)
+  // Of a mount point nothing is looked at: its server may hang.
+  const named = shown === null ? onceEach(given) : []
+  const mount = shown ?? mountOfDevice(named[0]!)
   const outcome = await interruptible(async (checkpoint) => {
     const ends = new Ends()
     const steps = { ends, kept: { isKept: false }, checkpoint }

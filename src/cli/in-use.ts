@@ -13,7 +13,8 @@ export function inUseText(named: string, error: unknown, mountpoint: string | nu
   if (!(error instanceof DeviceError) || error.code !== 'EBUSY' || error.outlasts) return null
   const device = error.device ?? named
   const holder = findHolder(device)
-  if (holder === null) return null
+  // Named twice, by a file and by a loop device over it, a device is in use by this process.
+  if (holder === null || holder.pid === process.pid) return null
   const [place] = holder.mountpoints
   const bind =
     mountpoint === null || place === undefined || holder.isStopped

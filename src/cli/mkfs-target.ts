@@ -24,6 +24,7 @@ import type { BlockRun } from '../pmem/bad-blocks.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
+import { mountAround, readMountTable } from '../pmem/mount-info.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import type { Ends } from './ends.js'
@@ -102,14 +103,20 @@ function keyOf(path: string): string {
 
 function createdTarget({ path, sizeBytes }: TargetRequest, ends: Ends): Target {
   const folder = dirname(path)
-  // A file among the device nodes is never what was meant, and would fill the memory.
-  if (realpathOrNull(folder) === '/dev') throw new CommandError(`${path}: there is no such device`)
+  if (isAmongNodes(folder)) throw new CommandError(`${path}: there is no such device`)
   refuseFolder(path, folder)
   refuseDangling(path)
   if (sizeBytes === null) {
     throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
   }
   return newContents(path, sizeBytes, ends, () => unlinkSync(kernelName(path)))
+}
+
+/** A file among the device nodes is never what was meant, and would fill the memory. On /dev/shm there are none. */
+function isAmongNodes(folder: string): boolean {
+  const place = realpathOrNull(folder)
+  if (place === null || /^\/dev\/shm(\/|$)/.test(place)) return false
+  return place === '/dev' || mountAround(place, readMountTable())?.mountpoint === '/dev'
 }
 
 function emptyTarget({ path, sizeBytes }: TargetRequest, ends: Ends): Target {

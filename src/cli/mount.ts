@@ -3,7 +3,13 @@
 import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
 import { absoluteName } from '../native/file-name.js'
-import { leaveStarter, startInBackground, tellIfAlone } from '../daemon/background.js'
+import {
+  endOnDefect,
+  heedStarter,
+  leaveStarter,
+  startInBackground,
+  tellIfAlone,
+} from '../daemon/background.js'
 import { type ChannelName, channelNames } from '../daemon/channel-choice.js'
 import type { MountRequest } from '../daemon/daemon.js'
 import { MountError, exitSystem } from '../daemon/mount-error.js'
@@ -165,6 +171,8 @@ async function mount(args: MountArguments): Promise<void> {
     await background(args, devices, request.mountpoint)
     return
   }
+  heedStarter()
+  endOnDefect()
   for (const notice of options.notices) printNotice('mount', notice)
   try {
     await about(device, () =>

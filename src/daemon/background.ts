@@ -5,9 +5,12 @@
  * one that fails afterwards tells the system log. For one that a signal kills, a shell that waits for its end does so.
  */
 import { spawn } from 'node:child_process'
+import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
 import { startProgram } from './start-program.js'
 import { SystemLog, logCommand, logToSystem } from './system-log.js'
+
+const trace = debug('pmfs2:daemon')
 
 const exitKilled = 32
 
@@ -41,18 +44,42 @@ export async function startInBackground(program: string, args: readonly string[]
 
 let isAlone = false
 
+/** Whoever interrupts the command that starts a mount means the mount. */
+function endLikeStarter(): void {
+  process.kill(process.pid, 'SIGTERM')
+}
+
+/** In the server, first of all: it ends as by a signal where its starter, if there is one, ends before it is live. */
+export function heedStarter(): void {
+  if (process.send === undefined) return
+  process.once('disconnect', endLikeStarter)
+  // A listener is no reason for this process to go on.
+  process.channel?.unref()
+  if (!process.connected) endLikeStarter()
+}
+
 /**
  * In the server: ends the wait of the process that started it in the background, if there is one.
  * @param lastWords for the system log, should a signal kill the server
  */
 export function leaveStarter(lastWords: string): void {
   if (process.send === undefined) return
-  // Nobody reads this process's messages any more.
-  process.stderr.on('error', () => undefined)
-  process.send('live')
+  process.off('disconnect', endLikeStarter)
+  process.send('live', (error: Error | null) => trace('the starter is told: %s', error?.message ?? 'heard'))
   isAlone = true
   process.on('uncaughtExceptionMonitor', (error) => tellIfAlone(`it ended on ${String(error)}`))
   leaveWatcher(lastWords)
+}
+
+/**
+ * In the server: a defect of its main thread ends the process at once. Otherwise Node waits for the workers, and these
+ * for the kernel: a mount would go on that nobody can ask for anything.
+ */
+export function endOnDefect(): void {
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? String(error)}\n`)
+    process.kill(process.pid, 'SIGKILL')
+  })
 }
 
 /** Leaves a shell behind that reads from this process until it is gone, however it ends, unless that was in order. */

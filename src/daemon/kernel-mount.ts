@@ -8,7 +8,7 @@ import { native } from '../native/index.js'
 import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
-import { findMount, mountType, ourSubtype } from './mount-table.js'
+import { type MountEntry, findMount, mountType, ourSubtype } from './mount-table.js'
 import { complaintOf, reach, serverState } from './server-state.js'
 
 const EPERM = 1
@@ -28,14 +28,18 @@ export async function checkMountpoint(path: string): Promise<string> {
         : complaintOf(server)
     if (complaint !== null) throw new MountError(`${path}: ${complaint}`)
   }
-  if (there !== null)
-    throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
+  refuseMounted(path, there)
   try {
     if (statSync(kernelName(mountpoint)).isDirectory()) return mountpoint
   } catch (error) {
     throw new MountError(`${path}: ${mountpointProblem(codeOf(error))}`)
   }
   throw new MountError(`${path}: the mount point is not a directory`)
+}
+
+function refuseMounted(path: string, there: MountEntry | null): void {
+  if (there !== null)
+    throw new MountError(`${path}: ${there.source} is mounted there already (${there.type})`)
 }
 
 function mountpointProblem(code: string): string {
@@ -54,6 +58,8 @@ export function attach(
   options: MountOptions,
   subtype = ourSubtype,
 ): number {
+  // Opening the volume took its time.
+  refuseMounted(mountpoint, findMount(mountpoint))
   return process.geteuid?.() === 0
     ? attachAsRoot(source, mountpoint, options, subtype)
     : attachAsUser(source, mountpoint, options, subtype)

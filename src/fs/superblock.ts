@@ -231,7 +231,7 @@ function copiesOn({ copyBlocks }: Superblock, device: number): number[] {
   return device === 0 ? copyBlocks.slice(0, 2) : copyBlocks.slice(device + 1, device + 2)
 }
 
-/** @returns which copies are damaged, in words for people @throws VolumeError where a device is stale */
+/** @returns which copies are damaged, in words for people @throws VolumeError where a device is of another time */
 function checkCopies(medium: Medium, superblock: Superblock): string[] {
   const copies = superblock.copyBlocks.map((block) => loadSuperblock(medium, block))
   const ofFirst = copies.slice(0, 2)
@@ -247,14 +247,20 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
 }
 
 /**
- * @param copy the newest good one of the device, null where there is none @throws VolumeError where the device is stale
+ * @param copy the newest good one of the device, null where there is none
+ * @throws VolumeError where the device is stale, or is one of a copy of the volume
  */
 function checkAge(medium: Medium, superblock: Superblock, device: number, copy: Superblock | null): void {
+  if (copy === null) return
+  const behind = superblock.getNumber(at.sequence) - copy.getNumber(at.sequence)
   // Copies are written one after the other, so one may be older by one write. A mount and its end take two writes each.
-  if (copy === null || copy.getNumber(at.sequence) + 1 >= superblock.getNumber(at.sequence)) return
+  if (behind === 1 || (behind === 0 && Buffer.compare(copy.bytes, superblock.bytes) === 0)) return
+  const name = deviceName(medium, superblock, device)
   throw new VolumeError(
     'foreign',
-    `${deviceName(medium, superblock, device)} is stale: it was not there when the volume was last mounted`,
+    behind === 0
+      ? `${name} and the others have changed without each other: they are of different copies of the volume`
+      : `${name} is stale: it was not there when the volume was last mounted`,
   )
 }
 

@@ -171,16 +171,28 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   } catch (error) {
     throw deviceError(codeOf(error), `cannot create ${path}`, error)
   }
+  // Until it is locked, somebody else may take it for a file of theirs.
+  let isOurs = false
   try {
     return assembleOrClose(fd, path, 'read-write', () => {
       const claimed = claimDevice(fd, path, 'file')
+      isOurs = isNew
       extend(fd, path, sizeBytes)
       if (isNew) syncFolder(dirname(path))
       return claimed
     })
   } catch (error) {
-    if (isNew) unlinkSync(kernelName(path))
+    if (isOurs) removeFile(path)
     throw error
+  }
+}
+
+/** As far as possible: what has failed before is to be heard of. */
+function removeFile(path: string): void {
+  try {
+    unlinkSync(kernelName(path))
+  } catch {
+    // It is of no use to anybody.
   }
 }
 

@@ -163,6 +163,20 @@ void t.test('they are laid out one after the other, and in no other way', async 
   t.match(await succeed(t, ['dump', a, 'superblock']), / 0 +0 +0 +0 +512 .*\n +1 +1 +0 +262144 +512 /)
 })
 
+void t.test('a file, and a loop device over it', async (t) => {
+  const file = sparseFile((await places(t))('file'), 2 * mebibyte)
+  const loop = loopOver(t, file)
+  for (const names of [
+    [file, loop],
+    [loop, file],
+  ]) {
+    const { end, stderr } = await pmfs2(['mkfs', ...names])
+    t.equal(end, 1)
+    t.match(stderr, /in use/)
+    t.notMatch(stderr, /\bkill\b/, 'the command itself has it')
+  }
+})
+
 void t.test('a UUID that finds a device without its header', async (t) => {
   const place = await places(t)
   const paths = [place('a'), place('b')]

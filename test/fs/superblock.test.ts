@@ -290,6 +290,8 @@ void test('a device without a header needs a superblock of the volume, and only 
   const stale = without(ours, 2)
   const later = ours.clone()
   for (let n = 0; n < 2; n++) TestVolume.open(later).close()
+  const copied = ours.clone()
+  for (let n = 0; n < 2; n++) Volume.open(copied, { readOnly: false, now: epoch + 3_600_000 }).close()
   const bare = without(ours, 1)
   damage(bare, windowBlocks + superblockBlock)
   for (const [medium, line] of [
@@ -304,6 +306,10 @@ void test('a device without a header needs a superblock of the volume, and only 
       /^device number 3 has neither a header nor a superblock that would say/,
     ],
     [assemble([later, 0], [later, 1], [stale, 2]), /^device number 3 is stale/],
+    [
+      assemble([later, 0], [later, 1], [copied, 2]),
+      /^device number 3 and the others have changed without each other: they are of different copies/,
+    ],
     [
       assemble([without(ours, 0), 0], [foreign, 1], [ours, 2]),
       /^device number 2 belongs to another file system$/,

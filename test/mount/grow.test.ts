@@ -149,6 +149,17 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
       t.match(await pmfs2(['grow', mountpoint, path]), { end: 1, output: line })
     }
   })
+  await t.test('a file on a volume that lies in a file of the mount', async (t) => {
+    const inner = await TestMount.make(t, '1M')
+    const image = join(mountpoint, 'volume')
+    await succeed('mkfs', image, '--size', '4M')
+    await succeed(image, inner.mountpoint, '--channel', 'devfuse')
+    await inner.adopt()
+    const line = /it lies on the file system that is to grow/
+    const added = join(inner.mountpoint, 'added')
+    t.match(await pmfs2(['grow', mountpoint, added, '--size', '2M']), { end: 1, output: line })
+    await inner.unmount()
+  })
   t.equal((await system.stat(device)).size, 16 * mebibyte)
   t.equal(await totalBytes(system, mount), before)
   await system.writeFile(join(mountpoint, 'file'), 'contents')

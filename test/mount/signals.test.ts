@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** SIGTERM and SIGINT unmount: the device is clean afterwards, whether the mount was in use or not. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
+import { isHeld } from '../../src/pmem/device.js'
+import { textOf } from '../../src/pmem/probe.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { withOwnMounts } from '../support/own-mounts.js'
 import { finish, run } from '../support/run-command.js'
 import { System, outcome } from '../support/system.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { TestMount, hasEnded, preload, succeed, until } from '../support/test-mount.js'
+import {
+  TestMount,
+  hasEnded,
+  pmfs2,
+  preload,
+  program,
+  programEnvironment,
+  succeed,
+  until,
+} from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
 
@@ -47,6 +59,34 @@ void tap.test('an idle mount', async (t) => {
     await isLeftInOrder(t, mount)
   })
 })
+
+void tap.test('a command that is ended before its mount is live takes that with it', async (t) => {
+  const mount = await TestMount.make(t, '16M')
+  const command = [process.execPath, program, 'mount', mount.device, mount.mountpoint]
+  for (const [n, signal] of ([...signals, 'SIGKILL'] as const).entries()) {
+    const child = spawn('env', [...programEnvironment, ...command], { stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    let server: number | null = null
+    // It is there, or, the last one, about to be mounted.
+    const isFarEnough = (): boolean =>
+      (server ??= serverOf(child.pid!)) !== null && (n < signals.length || isHeld(mount.device))
+    t.ok(await until(() => Promise.resolve(isFarEnough())))
+    child.kill(signal)
+    t.same(await ended, [null, signal])
+    // It may have been live.
+    const isLive = async (): Promise<boolean> => (await pmfs2(['info', mount.mountpoint])).end === 0
+    t.ok(await until(async () => (await hasEnded(server!, 0)) || isLive()), signal)
+    if (mount.isMounted()) await mount.unmount()
+    t.ok(await hasEnded(server!))
+    await isLeftInOrder(t, mount)
+  }
+})
+
+/** The process that a command has started to serve the mount; null where there is none yet. */
+function serverOf(pid: number): number | null {
+  const [child] = (textOf(`/proc/${pid}/task/${pid}/children`) ?? '').trim().split(' ')
+  return child === undefined || child === '' ? null : Number(child)
+}
 
 void tap.test('SIGUSR1, on which Node opens its debugger, does nothing', async (t) => {
   const mount = await TestMount.make(t, '16M')

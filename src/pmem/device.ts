@@ -172,17 +172,17 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
     throw deviceError(codeOf(error), `cannot create ${path}`, error)
   }
   // Until it is locked, somebody else may take it for a file of theirs.
-  let isOurs = false
+  const made = { isOurs: false }
   try {
     return assembleOrClose(fd, path, 'read-write', () => {
       const claimed = claimDevice(fd, path, 'file')
-      isOurs = isNew
+      made.isOurs = isNew
       extend(fd, path, sizeBytes)
       if (isNew) syncFolder(dirname(path))
       return claimed
     })
   } catch (error) {
-    if (isOurs) removeFile(path)
+    if (made.isOurs) removeFile(path)
     throw error
   }
 }

@@ -145,6 +145,7 @@ async function mount(args: MountArguments): Promise<void> {
     await remount(absoluteName(args.mountpoint.at(-1)!), options)
     return
   }
+  if (args.foreground) heedStarter()
   const { server } = options
   const place = args.mountpoint.at(-1)!
   const given = await devicesOf(args, options)
@@ -171,7 +172,6 @@ async function mount(args: MountArguments): Promise<void> {
     await background(args, devices, request.mountpoint)
     return
   }
-  heedStarter()
   endOnDefect()
   for (const notice of options.notices) printNotice('mount', notice)
   try {

@@ -49,7 +49,7 @@ function endLikeStarter(): void {
   process.kill(process.pid, 'SIGTERM')
 }
 
-/** In the server, first of all: it ends as by a signal where its starter, if there is one, ends before it is live. */
+/** In the server, early: it ends as by a signal where its starter, if there is one, ends before it is live. */
 export function heedStarter(): void {
   if (process.send === undefined) return
   process.once('disconnect', endLikeStarter)
@@ -76,9 +76,12 @@ export function leaveStarter(lastWords: string): void {
  * for the kernel: a mount would go on that nobody can ask for anything.
  */
 export function endOnDefect(): void {
-  process.on('uncaughtException', (error) => {
-    process.stderr.write(`${error.stack ?? String(error)}\n`)
-    process.kill(process.pid, 'SIGKILL')
+  process.on('uncaughtException', (error: unknown) => {
+    try {
+      process.stderr.write(`${(error instanceof Error ? error.stack : null) ?? String(error)}\n`)
+    } finally {
+      process.kill(process.pid, 'SIGKILL')
+    }
   })
 }
 

@@ -254,7 +254,9 @@ function checkAge(medium: Medium, superblock: Superblock, device: number, copy: 
   if (copy === null) return
   const behind = superblock.getNumber(at.sequence) - copy.getNumber(at.sequence)
   // Copies are written one after the other, so one may be older by one write. A mount and its end take two writes each.
-  if (behind === 1 || (behind === 0 && Buffer.compare(copy.bytes, superblock.bytes) === 0)) return
+  // One that is newer was written since the superblock was read: a server has the volume in use.
+  if (behind < 0 || behind === 1 || (behind === 0 && Buffer.compare(copy.bytes, superblock.bytes) === 0))
+    return
   const name = deviceName(medium, superblock, device)
   throw new VolumeError(
     'foreign',

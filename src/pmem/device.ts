@@ -171,18 +171,16 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   } catch (error) {
     throw deviceError(codeOf(error), `cannot create ${path}`, error)
   }
-  // Until it is locked, somebody else may take it for a file of theirs.
-  const made = { isOurs: false }
   try {
     return assembleOrClose(fd, path, 'read-write', () => {
       const claimed = claimDevice(fd, path, 'file')
-      made.isOurs = isNew
       extend(fd, path, sizeBytes)
       if (isNew) syncFolder(dirname(path))
       return claimed
     })
   } catch (error) {
-    if (made.isOurs) removeFile(path)
+    // One that somebody else has locked meanwhile is a file of theirs.
+    if (isNew && codeOf(error) !== 'EBUSY') removeFile(path)
     throw error
   }
 }

@@ -94,8 +94,12 @@ export class Underlay {
     // Btrfs gives its files numbers that no device has.
     const source = mount.source.startsWith('/dev/') ? statOf(mount.source) : null
     if (source?.isBlockDevice() === true) yield* this.#belowNumber(source.rdev, levels - 1)
-    // A server in user space has an image open, and says so by its name.
-    else if (mount.type.startsWith('fuse') && mount.source.startsWith('/'))
+    // A server in user space has an image open, and says so by its name. Of /dev that may be a node.
+    else if (
+      mount.type.startsWith('fuse') &&
+      mount.source.startsWith('/') &&
+      (source?.isFile() ?? !mount.source.startsWith('/dev/'))
+    )
       yield* this.#belowFile(mount.source, levels - 1)
   }
 

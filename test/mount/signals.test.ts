@@ -63,23 +63,28 @@ void tap.test('an idle mount', async (t) => {
 void tap.test('a command that is ended before its mount is live takes that with it', async (t) => {
   const mount = await TestMount.make(t, '16M')
   const command = [process.execPath, program, 'mount', mount.device, mount.mountpoint]
-  for (const [n, signal] of ([...signals, 'SIGKILL'] as const).entries()) {
+  /** @returns whether it was ended before its mount was live */
+  const endedEarly = async (signal: NodeJS.Signals, isFarEnough: () => boolean): Promise<boolean> => {
     const child = spawn('env', [...programEnvironment, ...command], { stdio: 'ignore' })
-    const ended = once(child, 'exit')
+    const ended = once(child, 'exit') as Promise<[number | null, string | null]>
     let server: number | null = null
-    // It is there, or, the last one, about to be mounted.
-    const isFarEnough = (): boolean =>
-      (server ??= serverOf(child.pid!)) !== null && (n < signals.length || isHeld(mount.device))
-    t.ok(await until(() => Promise.resolve(isFarEnough())))
+    await until(() => {
+      server ??= serverOf(child.pid!)
+      return Promise.resolve(child.exitCode !== null || (server !== null && isFarEnough()))
+    })
     child.kill(signal)
-    t.same(await ended, [null, signal])
-    // It may have been live.
+    const [, endedBy] = await ended
+    // The mount may have become live meanwhile, or be about to go.
     const isLive = async (): Promise<boolean> => (await pmfs2(['info', mount.mountpoint])).end === 0
-    t.ok(await until(async () => (await hasEnded(server!, 0)) || isLive()), signal)
-    if (mount.isMounted()) await mount.unmount()
-    t.ok(await hasEnded(server!))
+    t.ok(await until(async () => server === null || (await hasEnded(server, 0)) || isLive()), signal)
+    await pmfs2(['umount', mount.mountpoint])
+    t.ok(server === null || (await hasEnded(server)))
     await isLeftInOrder(t, mount)
+    return endedBy === signal
   }
+  for (const signal of signals) await until(() => endedEarly(signal, () => true))
+  // About to be mounted.
+  await until(() => endedEarly('SIGKILL', () => isHeld(mount.device)))
 })
 
 /** The process that a command has started to serve the mount; null where there is none yet. */

@@ -67,11 +67,12 @@ void tap.test('a command that is ended before its mount is live takes that with 
   const endedEarly = async (signal: NodeJS.Signals, isFarEnough: () => boolean): Promise<boolean> => {
     const child = spawn('env', [...programEnvironment, ...command], { stdio: 'ignore' })
     const ended = once(child, 'exit') as Promise<[number | null, string | null]>
-    let server: number | null = null
+    const started: { server: number | null } = { server: null }
     await until(() => {
-      server ??= serverOf(child.pid!)
-      return Promise.resolve(child.exitCode !== null || (server !== null && isFarEnough()))
+      started.server ??= serverOf(child.pid!)
+      return Promise.resolve(child.exitCode !== null || (started.server !== null && isFarEnough()))
     })
+    const { server } = started
     child.kill(signal)
     const [, endedBy] = await ended
     // The mount may have become live meanwhile, or be about to go.

@@ -22,7 +22,7 @@ enum { MOST_BACKINGS = 16 };
 struct persister {
 	const int32_t *steps;
 	int64_t count;
-	const char *due;		/* lines from here on are still to be flushed */
+	const char *due;		/* the lines of these bytes are still to be flushed */
 	const char *due_end;
 	struct backing *unsynced[MOST_BACKINGS];
 	size_t unsynced_count;
@@ -49,11 +49,11 @@ static void flush_due(struct persister *persister)
 /* Flushes the lines of a range with the next one, or widens what is due by it. */
 static void flush_later(struct persister *persister, const char *address, size_t length)
 {
-	const char *start = line_of(address), *end = address + length;
+	const char *end = address + length, *line_behind = line_of(persister->due_end + CACHE_LINE_BYTES - 1);
 
-	if (start < persister->due || start > line_of(persister->due_end + CACHE_LINE_BYTES - 1)) {
+	if (address < line_of(persister->due) || line_of(address) > line_behind) {
 		flush_due(persister);
-		persister->due = start;
+		persister->due = address;
 		persister->due_end = end;
 	} else if (end > persister->due_end) {
 		persister->due_end = end;

@@ -12,8 +12,8 @@ const persist = mutantsOf('src/native/persist.c', [
   ],
   [
     'what was due is dropped for the next range',
-    '		flush_due(persister);\n		persister->due = start;',
-    '		persister->due = start;',
+    '		flush_due(persister);\n		persister->due = address;',
+    '		persister->due = address;',
   ],
   ['a range that is due is not widened', '} else if (end > persister->due_end) {', '} else if (false) {'],
   ['what is due is not flushed at a fence', '	flush_due(persister);\n	fence_stores();', '	fence_stores();'],

@@ -98,7 +98,7 @@ export class GrowthInHand {
     refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
     const growth = new GrowthInHand(of, { set, overwritings }, gains, next)
     try {
-      growth.#store(superblock, next, false)
+      growth.#store(superblock, next, addedSegments(superblock, next), false)
     } catch (error) {
       growth.release()
       throw error
@@ -134,14 +134,19 @@ export class GrowthInHand {
     if (!this.#hasJoined) unmapDevices(this.#description)
   }
 
-  /** What devices need that hold something, or the others. */
-  #store(current: Superblock, next: Superblock, areOverwritten: boolean): void {
+  /** What those segments need whose devices hold something, or the others. */
+  #store(
+    current: Superblock,
+    next: Superblock,
+    added: readonly PlacedSegment[],
+    areOverwritten: boolean,
+  ): void {
     const { overwritings } = this.#further
     const isOverwritten = (n: number): boolean => (overwritings[n] ?? null) !== null
-    const added = addedSegments(current, next).filter((_, n) => isOverwritten(n) === areOverwritten)
-    this.#begun.push(...added)
+    const segments = added.filter((_, n) => isOverwritten(n) === areOverwritten)
+    this.#begun.push(...segments)
     try {
-      prepareSegments(this.#medium, current, next, added, Date.now())
+      prepareSegments(this.#medium, current, next, segments, Date.now())
     } catch (error) {
       throw asRefusal(error)
     }
@@ -155,7 +160,7 @@ export class GrowthInHand {
       if (how === null) continue
       overwrite(this.#medium, set.devices[n]!, added[n]!, how)
     }
-    this.#store(current, next, true)
+    this.#store(current, next, added, true)
     return this.#found.runs
   }
 

@@ -82,7 +82,7 @@ export function findDevices(named: readonly string[], search: Search = placesNea
     members.push(...membersAt(places, key, members, unseen))
   }
   const copies = lost.flatMap((look) => copyBesideHeader(look, key) ?? [])
-  const superblock = newest([...members.flatMap((look) => look.superblock ?? []), ...copies])
+  const superblock = newest([...members.map((look) => look.superblock), ...copies])
   if (superblock === null || !isUnderstood(superblock)) {
     for (const look of lost) checkCopy(look, key)
     // Reading the volume says what is wrong with it.
@@ -124,7 +124,7 @@ export function lookAt(path: string): DeviceLook {
     const stats = statDevice(path)
     const blocks = deviceBlocks(device)
     const found = headerOn(read)
-    const firstCopy = newest(copiesIn(read, [superblockBlock], blocks))
+    const firstCopy = newest([copyIn(read, superblockBlock, blocks)])
     const superblock = superblockOn(read, blocks, found.header, firstCopy)
     return { path, stats, blocks, ...found, firstCopy, superblock }
   })
@@ -148,13 +148,10 @@ function superblockOn(
   header: DeviceHeader | null,
   firstCopy: Superblock | null,
 ): Superblock | null {
-  const further = copiesIn(read, [secondCopyOn(blocks, header, firstCopy)], blocks)
-  const copies = firstCopy === null ? further : [firstCopy, ...further]
-  return newest(
-    copies.filter((copy) =>
-      header === null ? firstCopy === null || isSameVolume(copy, firstCopy) : isOfVolume(header, copy),
-    ),
-  )
+  const isOwn = (copy: Superblock): boolean =>
+    header === null ? firstCopy === null || isSameVolume(copy, firstCopy) : isOfVolume(header, copy)
+  const further = copyIn(read, secondCopyOn(blocks, header, firstCopy), blocks)
+  return newest([firstCopy, further].filter((copy) => copy !== null && isOwn(copy)))
 }
 
 /** @returns 0 for none: where there is no second copy, what looks like one is data */
@@ -164,12 +161,9 @@ function secondCopyOn(blocks: number, header: DeviceHeader | null, firstCopy: Su
   return firstCopy.get(at.deviceCount) === 1 ? firstCopy.secondCopyBlock : 0
 }
 
-function copiesIn(read: ReadBytes, places: readonly number[], blocks: number): Superblock[] {
-  return places.filter((block) => block > 0 && block < blocks).flatMap((block) => copyAt(read, block) ?? [])
-}
-
-/** Null where it cannot be read. Opening the device for use meets that again, and reports it. */
-function copyAt(read: ReadBytes, block: number): Superblock | null {
+/** Null where there is none, or it cannot be read. Opening the device for use meets that again, and reports it. */
+function copyIn(read: ReadBytes, block: number, blocks: number): Superblock | null {
+  if (block <= 0 || block >= blocks) return null
   try {
     return superblockAt(read, block)
   } catch {
@@ -179,11 +173,12 @@ function copyAt(read: ReadBytes, block: number): Superblock | null {
 
 /** The newest superblock on any of the devices. */
 export function newestOn(looks: readonly DeviceLook[]): Superblock | null {
-  return newest(looks.flatMap(({ superblock }) => superblock ?? []))
+  return newest(looks.map(({ superblock }) => superblock))
 }
 
-function newest(copies: readonly Superblock[]): Superblock | null {
+function newest(copies: readonly (Superblock | null)[]): Superblock | null {
   return copies
+    .filter((copy) => copy !== null)
     .filter((copy) => copy.isWhole() && copy.get(at.version) === formatVersion)
     .reduce<Superblock | null>(
       (found, copy) =>

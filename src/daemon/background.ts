@@ -67,7 +67,6 @@ export function leaveStarter(lastWords: string): void {
   process.off('disconnect', endLikeStarter)
   process.send('live', (error: Error | null) => trace('the starter is told: %s', error?.message ?? 'heard'))
   isAlone = true
-  process.on('uncaughtExceptionMonitor', (error) => tellIfAlone(`it ended on ${String(error)}`))
   leaveWatcher(lastWords)
 }
 
@@ -78,6 +77,7 @@ export function leaveStarter(lastWords: string): void {
 export function endOnDefect(): void {
   process.on('uncaughtException', (error: unknown) => {
     try {
+      tellIfAlone(`it ended on ${String(error)}`)
       process.stderr.write(`${(error instanceof Error ? error.stack : null) ?? String(error)}\n`)
     } finally {
       process.kill(process.pid, 'SIGKILL')

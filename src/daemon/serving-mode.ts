@@ -162,7 +162,7 @@ export class ServingMode {
     try {
       await this.#parts.workers.pause()
       // Some have ended or are about to, and so does the mount.
-      if (!this.#parts.workers.arePaused) throw new MountError('it is being unmounted')
+      if (!this.#parts.workers.arePaused) throw new MountError('its server is ending')
       this.#workPaused(work)
     } finally {
       this.#noteChanged()

@@ -237,8 +237,12 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
   const ofFirst = copies.slice(0, 2)
   const ofOthers = copies.slice(2).map((copy) => [copy])
   if (ofOthers.length > 0) {
-    for (const [device, own] of [ofFirst, ...ofOthers].entries())
-      checkAge(medium, superblock, device, newestOf(own))
+    for (const [device, own] of [ofFirst, ...ofOthers].entries()) {
+      const copy = newestOf(own)
+      const problem = copy === null ? null : strangeness(superblock, copy)
+      if (problem !== null)
+        throw new VolumeError('foreign', `${deviceName(medium, superblock, device)} ${problem}`)
+    }
   }
   return copies.flatMap((copy, n) => {
     const isOther = copies.length === 2 ? 'the other one holds' : 'others hold'
@@ -247,23 +251,16 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
 }
 
 /**
- * @param copy the newest good one of the device, null where there is none
- * @throws VolumeError where the device is stale, or is one of a copy of the volume
+ * Why a device is not one of the volume as it is, in words that follow its name; null where it is.
+ * @param copy the newest good one of the device
  */
-function checkAge(medium: Medium, superblock: Superblock, device: number, copy: Superblock | null): void {
-  if (copy === null) return
+function strangeness(superblock: Superblock, copy: Superblock): string | null {
   const behind = superblock.getNumber(at.sequence) - copy.getNumber(at.sequence)
   // Copies are written one after the other, so one may be older by one write. A mount and its end take two writes each.
+  if (behind > 1) return 'is stale: it was not there when the volume was last mounted'
   // One that is newer was written since the superblock was read: a server has the volume in use.
-  if (behind < 0 || behind === 1 || (behind === 0 && Buffer.compare(copy.bytes, superblock.bytes) === 0))
-    return
-  const name = deviceName(medium, superblock, device)
-  throw new VolumeError(
-    'foreign',
-    behind === 0
-      ? `${name} and the others have changed without each other: they are of different copies of the volume`
-      : `${name} is stale: it was not there when the volume was last mounted`,
-  )
+  if (behind !== 0 || Buffer.compare(copy.bytes, superblock.bytes) === 0) return null
+  return 'and the others have changed without each other: they are of different copies of the volume'
 }
 
 /** A copy of {@link Superblock.copyBlocks} for people. */

@@ -5,7 +5,7 @@
  * that is not a device, since a server may hang that it lies behind.
  */
 import { basename, dirname, join } from 'node:path'
-import { deviceNumbers, isOnNvdimmBus } from './device-facts.js'
+import { deviceNumbers, isOnNvdimmBus, isPartition } from './device-facts.js'
 import type { KernelPlaces } from './kernel-use.js'
 import { type MountEntry, mountAround, readMountTable } from './mount-info.js'
 import { namesIn, realPathOf, statOf, textOf } from './probe.js'
@@ -87,20 +87,18 @@ export class Underlay {
       return
     }
     const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
-    if (folder !== null) {
-      yield* this.#belowDevice(folder, levels - 1)
-      return
-    }
-    // Btrfs gives its files numbers that no device has.
-    const source = mount.source.startsWith('/dev/') ? statOf(mount.source) : null
-    if (source?.isBlockDevice() === true) yield* this.#belowNumber(source.rdev, levels - 1)
-    // A server in user space has an image open, and says so by its name. Of /dev that may be a node.
-    else if (
-      mount.type.startsWith('fuse') &&
-      mount.source.startsWith('/') &&
-      (source?.isFile() ?? !mount.source.startsWith('/dev/'))
-    )
-      yield* this.#belowFile(mount.source, levels - 1)
+    yield* folder === null ? this.#belowSource(mount, levels - 1) : this.#belowDevice(folder, levels - 1)
+  }
+
+  /** Of a file system whose number no device has. Only what is below /dev is looked at. */
+  *#belowSource({ type, source }: MountEntry, levels: number): Generator<Layer> {
+    const isBelowDev = source.startsWith('/dev/')
+    const node = isBelowDev ? statOf(source) : null
+    // Btrfs has such numbers.
+    if (node?.isBlockDevice() === true) yield* this.#belowNumber(node.rdev, levels)
+    // A server in user space says by its name which image it has open.
+    const isImage = isBelowDev ? node?.isFile() === true : source.startsWith('/')
+    if (type.startsWith('fuse') && isImage) yield* this.#belowFile(source, levels)
   }
 
   *#belowDevice(folder: string, levels: number): Generator<Layer> {
@@ -108,7 +106,7 @@ export class Underlay {
     if (levels === 0) return
     const backing = textOf(join(folder, 'loop/backing_file'))?.trimEnd()
     if (backing !== undefined) yield* this.#belowFile(backing, levels - 1)
-    else if (textOf(join(folder, 'partition')) !== null) yield* this.#belowDevice(dirname(folder), levels - 1)
+    else if (isPartition(folder)) yield* this.#belowDevice(dirname(folder), levels - 1)
     for (const slave of namesIn(join(folder, 'slaves'))) {
       const below = realPathOf(join(folder, 'slaves', slave))
       if (below !== null) yield* this.#belowDevice(below, levels - 1)

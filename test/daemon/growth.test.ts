@@ -116,7 +116,7 @@ void tap.test(
     const stopped = new Promise<void>((resolve) => (stop = resolve))
     mode.whilePaused = async () => {
       await stopped
-      throw new MountError('it is being unmounted')
+      throw new MountError('its server is ending')
     }
     const given = give({ ...nothing, sizeBytes: 2 ** 23 })
     await until(() => Promise.resolve(statSync(path).size === 2 ** 23))
@@ -127,7 +127,7 @@ void tap.test(
     stop()
     await settled
     t.equal(statSync(path).size, 2 ** 22)
-    t.match(await given, { refusal: 'it is being unmounted', grown: null })
+    t.match(await given, { refusal: 'its server is ending', grown: null })
   },
 )
 
@@ -178,8 +178,8 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
     t.ok(readFileSync(path).equals(contents), refusal)
   }
   const { whilePaused } = mode
-  mode.whilePaused = () => Promise.reject(new MountError('it is being unmounted'))
-  await refused('it is being unmounted')
+  mode.whilePaused = () => Promise.reject(new MountError('its server is ending'))
+  await refused('its server is ending')
   mode.whilePaused = (work) => {
     opened.becomeReadOnly(true)
     return whilePaused(work)
@@ -245,9 +245,9 @@ void tap.test('its own file is made longer by the server, and stays so only if i
   mode.whilePaused = () => {
     t.equal(statSync(path).size, after)
     t.ok(statSync(path).blocks * 512 >= after - before, 'with all of its room')
-    return Promise.reject(new MountError('it is being unmounted'))
+    return Promise.reject(new MountError('its server is ending'))
   }
-  t.match(await give(longer), { refusal: 'it is being unmounted', grown: null })
+  t.match(await give(longer), { refusal: 'its server is ending', grown: null })
   t.equal(statSync(path).size, before)
   mode.whilePaused = async (work) => {
     await whilePaused(work)

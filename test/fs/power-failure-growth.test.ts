@@ -42,48 +42,43 @@ function settle(t: Test, image: RecordingMedium, where: string): boolean {
   return segments > 1
 }
 
-void test('a loss of power leaves it as it was, or larger, and it can grow after either', (t) => {
+/** Explores each case. @param ready makes the medium ready @returns what makes it larger, and then lets go of it */
+function exploreCases(
+  t: Test,
+  ready: (medium: RecordingMedium, gains: readonly Gain[]) => { grow: () => void; drop: () => void },
+): void {
   const random = new Random(seed)
   for (const [name, gains] of casesFor(cases)) {
     const medium = mediumFor(gains)
+    const growing = ready(medium, gains)
     medium.startRecording()
-    grow(medium, gains)
-    explore(t, medium.stopRecording(), name, gains, random)
-  }
-  t.end()
-})
-
-void test('the same while it is in use', (t) => {
-  const random = new Random(seed)
-  for (const [name, gains] of casesFor(cases)) {
-    const medium = mediumFor(gains)
-    const volume = TestVolume.open(medium)
-    medium.startRecording()
-    volume.volume.grow(gains, epoch)
+    growing.grow()
     const recording = medium.stopRecording()
-    volume.drop()
+    growing.drop()
     explore(t, recording, name, gains, random)
   }
   t.end()
-})
+}
 
-void test('the same where what joins was made ready before, and the superblock was written since', (t) => {
-  const random = new Random(seed)
-  for (const [name, gains] of casesFor(cases)) {
-    const medium = mediumFor(gains)
+void test('a loss of power leaves it as it was, or larger, and it can grow after either', (t) =>
+  exploreCases(t, (medium, gains) => ({ grow: () => grow(medium, gains), drop: () => undefined })))
+
+void test('the same while it is in use', (t) =>
+  exploreCases(t, (medium, gains) => {
+    const volume = TestVolume.open(medium)
+    return { grow: () => volume.volume.grow(gains, epoch), drop: () => volume.drop() }
+  }))
+
+void test('the same where what joins was made ready before, and the superblock was written since', (t) =>
+  exploreCases(t, (medium, gains) => {
     const volume = TestVolume.open(medium)
     const { superblock } = volume.volume
     const next = planGrowth(superblock, gains)
     prepareSegments(medium, superblock, next, next.segments.slice(1), epoch)
     for (let n = 0; n < 3; n++) volume.volume.markMounted(epoch)
-    medium.startRecording()
-    volume.volume.grow(gains, epoch, [], { medium, prepare: () => [], enter: () => undefined })
-    const recording = medium.stopRecording()
-    volume.drop()
-    explore(t, recording, name, gains, random)
-  }
-  t.end()
-})
+    const joining = { medium, prepare: () => [], enter: () => undefined }
+    return { grow: () => volume.volume.grow(gains, epoch, [], joining), drop: () => volume.drop() }
+  }))
 
 function explore(
   t: Test,

@@ -3,10 +3,11 @@
  * The devices of a mount, as its server has them open. That holds also where a device's name is gone, or another's by
  * now.
  */
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { findHolder } from '../daemon/holder.js'
-import { type MountEntry, findMount } from '../daemon/mount-table.js'
+import { type MountEntry, findMount, findMountNamed } from '../daemon/mount-table.js'
+import { serverOf } from '../daemon/server-state.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
 
 /**
@@ -14,7 +15,7 @@ import { namesIn, statOf, textOf } from '../pmem/probe.js'
  * @param names of all devices, in their order @param pid the server, where it is known
  */
 export function pathsOfServed(names: readonly string[], pid: number | null): string[] {
-  const locked = pid === null ? [] : lockedFiles(`/proc/${pid}`)
+  const locked = lockedBy(pid)
   const mapped = locked.filter(({ isMapped }) => isMapped)
   const served = mapped.length === names.length ? mapped : locked.slice(-names.length)
   const named = names.map((name) => fileNamed(name, locked))
@@ -33,14 +34,38 @@ function fileNamed(name: string, files: readonly LockedFile[]): LockedFile | und
 }
 
 /**
- * The last mount that one sees of the volume to which a device belongs; null where there is none. Only a device that
- * the server has locked counts, as it may have others open.
+ * The last mount that one sees of the volume to which a device belongs; null where there is none. The mount table has
+ * the name that a device had, which counts unless another file has it by now.
+ * @param device reachable
  */
 export function mountOfDevice(device: string): MountEntry | null {
+  const named = findMountNamed(device)
+  return named === null || isOfAnother(named, device) ? mountHolding(device) : named
+}
+
+/** Opens a device that the server of a mount has locked, whatever its name is. @returns null where one may not see it */
+export function openHeld(mount: MountEntry): number | null {
+  const locked = lockedBy(serverOf(mount))
+  const path = (locked.find(({ isMapped }) => isMapped) ?? locked.at(-1))?.path
+  try {
+    return path === undefined ? null : openSync(path, 'r')
+  } catch {
+    return null
+  }
+}
+
+/** Whether the server of a mount has other files locked than the one that has the device's name. */
+function isOfAnother(mount: MountEntry, device: string): boolean {
+  const locked = lockedBy(serverOf(mount))
+  return locked.length > 0 && statOf(device) !== null && fileNamed(device, locked) === undefined
+}
+
+/** Only a device that the server has locked counts, as it may have others open. */
+function mountHolding(device: string): MountEntry | null {
   const holder = findHolder(device)
   const place = holder?.mountpoints.at(-1)
   if (holder === null || place === undefined) return null
-  return fileNamed(device, lockedFiles(`/proc/${holder.pid}`)) === undefined ? null : findMount(place)
+  return fileNamed(device, lockedBy(holder.pid)) === undefined ? null : findMount(place)
 }
 
 interface LockedFile {
@@ -52,12 +77,14 @@ interface LockedFile {
 }
 
 /**
- * What a process has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
+ * What a server has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
  * starter had locked already and left open. The descriptor that a mapping keeps (src/native/backing.c) shows the lock
  * once more, further on, and is left out. Of what is locked the server maps its devices alone. On overlayfs, older
- * kernels name a file that is mapped by another number than one that is locked.
+ * kernels name a file that is mapped by another number than one that is locked. Nothing of another user's is seen.
  */
-function lockedFiles(process: string): LockedFile[] {
+function lockedBy(pid: number | null): LockedFile[] {
+  if (pid === null) return []
+  const process = `/proc/${pid}`
   const mapped = mappedFiles(process)
   const folder = join(process, 'fdinfo')
   const locked = namesIn(folder)

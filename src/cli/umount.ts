@@ -4,7 +4,7 @@
  * next command of a script finds the device free and the file system clean. It does not wait for a server that has to
  * go on, because the file system is mounted at another place too.
  */
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
@@ -26,7 +26,7 @@ import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 import { devicesNamed, reachable } from './operand.js'
 import { printNotice } from './output.js'
-import { mountOfDevice } from './served-device.js'
+import { mountOfDevice, openHeld } from './served-device.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -65,18 +65,31 @@ export const umountCommand: CommandModule<object, UmountArguments> = {
 
 async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<void> {
   const mount = await mountAt(target)
-  if (!lazy) await refuseStopped(mount)
+  if (lazy) {
+    detach(mount, target, true)
+    return
+  }
+  await refuseStopped(mount)
   const connection = connectionOf(mount)
-  const failure = unmount(mount.mountpoint, lazy)
+  const fd = openHeld(mount)
+  try {
+    detach(mount, target, false)
+    await waitForServer(mount, fd === null ? mount.source : `/proc/self/fd/${fd}`, connection)
+  } finally {
+    if (fd !== null) closeSync(fd)
+  }
+}
+
+/** @throws CommandError */
+function detach({ mountpoint }: MountEntry, target: string, lazy: boolean): void {
+  const failure = unmount(mountpoint, lazy)
   if (failure !== null) throw new CommandError(`${target}: ${failure.message}`, failure.exitCode)
-  if (!lazy) await waitForServer(mount, connection)
 }
 
 async function mountAt(target: string): Promise<MountEntry> {
-  if (target !== '') {
-    const mount = findOurMount(target)
-    if (mount !== null) return mount
-  }
+  // What leads to a mount point is not looked at: another server may hang.
+  const mount = target === '' ? null : findOurMount(target)
+  if (mount !== null) return mount
   const [device] = (await devicesNamed(target)) as [string]
   const place = await reachable(device)
   return mountOfDevice(device) ?? refuse(target, device, place)
@@ -118,8 +131,8 @@ function connectionOf({ device }: MountEntry): string | null {
   return existsSync(place) ? place : null
 }
 
-/** Returns once nobody holds the device, or once it is clear that the server goes on. */
-async function waitForServer(mount: MountEntry, connection: string | null): Promise<void> {
+/** Returns once nobody holds the device, or once it is clear that the server goes on. @param held a path to the device */
+async function waitForServer(mount: MountEntry, held: string, connection: string | null): Promise<void> {
   const { source } = mount
   const elsewhere = readMountTable().find((entry) => isOf(entry, mount))
   if (elsewhere !== undefined) {
@@ -131,17 +144,17 @@ async function waitForServer(mount: MountEntry, connection: string | null): Prom
     if (other.type === mountType && other.source === source && (await isServing(other))) return
   const start = performance.now()
   const waited = (): number => performance.now() - start
-  while (isHeld(source)) {
+  while (isHeld(held)) {
     const mayGoOn = connection === null || existsSync(connection)
     if (waited() > answerMs && mayGoOn && (await isServing(mount))) {
-      const holder = findHolder(source)
+      const holder = findHolder(held)
       const server = holder === null ? 'its server' : `its server, process ${holder.pid},`
       say(`${source} is still mounted for others (in another mount namespace); ${server} goes on`)
       return
     }
     if (waited() > patienceMs) {
       const seconds = `after ${patienceMs / 1000} seconds`
-      const holder = findHolder(source)
+      const holder = findHolder(held)
       const server = holder === null ? 'its server' : holderText(holder)
       throw new CommandError(`${source}: it is unmounted, but ${seconds} ${server} still holds it`)
     }

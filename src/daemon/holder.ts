@@ -10,6 +10,7 @@ import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
 import { statOf, textOf } from '../pmem/probe.js'
 import { isStopped, openFiles } from './processes.js'
 import { traceName } from './real-name.js'
+import { serverOf } from './server-state.js'
 import {
   type MountEntry,
   findMount,
@@ -85,14 +86,19 @@ function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): stri
  */
 function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: string): string[] {
   const ours = readMountTable()
+  const isServing = (entry: MountEntry): boolean => {
+    const server = serverOf(entry)
+    return server === null ? isServed(join(root, entry.source), device, pid, ours) : server === pid
+  }
   const places = table
-    .filter((entry) => entry.type === mountType && isServed(join(root, entry.source), device, pid, ours))
+    .filter((entry) => entry.type === mountType && isServing(entry))
     .map(({ mountpoint }) => mountpoint)
   return [...new Set(places)].filter((place) => findMount(place, table)?.type === mountType)
 }
 
 /**
- * Whether the source of a mount is the device, or is held by the same process, which serves one volume.
+ * Whether the source of a mount is the device, or is held by the same process, which serves one volume: of a server
+ * that is not heard here.
  * @param table nothing below our mounts in it is looked at, as their servers may hang
  */
 function isServed(path: string, device: BigIntStats, pid: number, table: readonly MountEntry[]): boolean {

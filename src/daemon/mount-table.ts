@@ -14,11 +14,15 @@ export function findMount(mountpoint: string, table = readMountTable()): MountEn
   return table.findLast((entry) => entry.mountpoint === mountpoint) ?? null
 }
 
-/** Our mount that one sees at the target, or the last one of that device. @param target mount point or device */
-export function findOurMount(target: string, table = readMountTable()): MountEntry | null {
-  const path = realMountpoint(target, table)
-  const at = findMount(path, table)
-  if (at?.type === mountType) return at
+/** Our mount that one sees at a place. */
+export function findOurMount(place: string, table = readMountTable()): MountEntry | null {
+  const mount = findMount(realMountpoint(place, table), table)
+  return mount?.type === mountType ? mount : null
+}
+
+/** The last one of our mounts that one sees whose device had this name when it was mounted. */
+export function findMountNamed(device: string, table = readMountTable()): MountEntry | null {
+  const path = realMountpoint(device, table)
   return (
     table.findLast(
       (entry) =>

@@ -30,6 +30,12 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
   return isSourceHeld(mount) ? { state: 'silent', pid: null, isStopped: false } : { state: 'dead' }
 }
 
+/** The process that serves a mount; null where it is not known here, or has died. */
+export function serverOf(mount: MountEntry): number | null {
+  const pid = findListener(controlSockets(deviceNumber(mount.device)), ownerOf(mount))
+  return pid === 0 ? null : pid
+}
+
 /** What is wrong with the server of a mount, and what helps, in words that follow its name; null where it answers. */
 export function complaintOf(server: ServerState): string | null {
   if (server.state === 'answers') return null

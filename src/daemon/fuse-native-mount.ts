@@ -24,6 +24,7 @@ import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { identityAt } from './mount-table.js'
 import { noticesOf, openForMount } from './open-volume.js'
+import { workerFailure } from './worker-failure.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -106,6 +107,7 @@ class FuseNativeMount {
     opened.volume.onDamage = (what) => tell(`${shownText(this.#source)}: damage met: ${what}`)
     let isLeft: boolean
     let calls: MountCalls | null = null
+    const told = { isLive: false }
     try {
       await this.#start()
       calls = new MountCalls(identityAt(this.#mountpoint))
@@ -123,13 +125,21 @@ class FuseNativeMount {
         start: () => Promise.resolve(),
         whenServing: (action) => action(),
         begin: () => () => this.#report(mount),
-        live: () => live([...noticesOf(opened), ...(this.#options.readOnly ? [] : [timesNotice])]),
+        live: () => {
+          told.isLive = true
+          live([...noticesOf(opened), ...(this.#options.readOnly ? [] : [timesNotice])])
+        },
       })
     } catch (error) {
       opened.volume.state.markFailed()
       await calls?.end()
-      this.#server.release()
       opened.abandon()
+      // A mount that programs know stays, or they would go on writing into the directory below it.
+      if (told.isLive && !signals.came) {
+        this.#server.leave()
+        throw workerFailure(error, this.#mountpoint, () => false)
+      }
+      this.#server.release()
       calls?.detachLazily()
       throw error
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A mount by the npm package fuse-native: what it serves, and that what it cannot carry is refused. */
 import * as fs from 'node:fs'
-import { cp, readFile, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { cp, readFile, readdir, rename, rm, rmdir, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { ForegroundServer } from '../support/foreground-server.js'
 import { walkThroughReadme } from '../support/readme-walk.js'
 import { finish, run } from '../support/run-command.js'
 import { TestMount, hasEnded, packageRoot, pmfs2, until } from '../support/test-mount.js'
@@ -333,6 +334,23 @@ void tap.test('the end of a mount', async (t) => {
     await run('umount', [mount.mountpoint])
     t.ok(await hasEnded(pid, patienceMs))
     t.match(await mount.check(), /: clean,/)
+  })
+  await t.test('a device that fails', async (t) => {
+    const mount = await TestMount.make(t, '256M')
+    const server = await ForegroundServer.start(mount, '-f', ...channel)
+    await truncate(mount.device, 4096)
+    await t.rejects(writeFile(join(mount.mountpoint, 'f'), Buffer.alloc(2 ** 20)))
+    t.equal(await server.ended(), 32, server.output)
+    const { mountpoint } = mount
+    t.match(
+      server.output,
+      new RegExp(
+        `^mount: the mount has failed: cannot access \\S+ at byte \\d+: .*it was cut short.*; programs get ENOTCONN at ${mountpoint} until it is unmounted`,
+        'm',
+      ),
+    )
+    await t.rejects(stat(mountpoint), { code: 'ENOTCONN' }, 'the mount stays, and is dead')
+    t.ok(mount.isMounted())
   })
   await t.test('a killed server', async (t) => {
     const mount = await mounted(t)

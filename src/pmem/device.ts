@@ -171,18 +171,18 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   } catch (error) {
     throw deviceError(codeOf(error), `cannot create ${path}`, error)
   }
-  try {
-    return assembleOrClose(fd, path, 'read-write', () => {
+  return assembleOrClose(fd, path, 'read-write', () => {
+    try {
       const claimed = claimDevice(fd, path, 'file')
       extend(fd, path, sizeBytes)
       if (isNew) syncFolder(dirname(path))
       return claimed
-    })
-  } catch (error) {
-    // One that somebody else has locked meanwhile is a file of theirs.
-    if (isNew && codeOf(error) !== 'EBUSY') removeFile(path)
-    throw error
-  }
+    } catch (error) {
+      // While it is locked. One that somebody else has locked meanwhile is a file of theirs.
+      if (isNew && codeOf(error) !== 'EBUSY') removeFile(path)
+      throw error
+    }
+  })
 }
 
 /** As far as possible: what has failed before is to be heard of. */

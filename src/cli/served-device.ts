@@ -43,7 +43,7 @@ export function mountOfDevice(device: string): MountEntry | null {
   return named === null || isOfAnother(named, device) ? mountHolding(device) : named
 }
 
-/** Opens a device that the server of a mount has locked, whatever its name is. @returns null where one may not see it */
+/** Opens a device that a mount's server has locked, whatever its name is. @returns null where one may not see it */
 export function openHeld(mount: MountEntry): number | null {
   const locked = lockedBy(serverOf(mount))
   const path = (locked.find(({ isMapped }) => isMapped) ?? locked.at(-1))?.path

@@ -131,7 +131,10 @@ function connectionOf({ device }: MountEntry): string | null {
   return existsSync(place) ? place : null
 }
 
-/** Returns once nobody holds the device, or once it is clear that the server goes on. @param held a path to the device */
+/**
+ * Returns once nobody holds the device, or once it is clear that the server goes on.
+ * @param held a path to the device
+ */
 async function waitForServer(mount: MountEntry, held: string, connection: string | null): Promise<void> {
   const { source } = mount
   const elsewhere = readMountTable().find((entry) => isOf(entry, mount))

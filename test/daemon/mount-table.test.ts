@@ -57,7 +57,8 @@ void t.test('ours is found by its mount point or its device, where one sees it',
     `${id} 26 0:${id} / ${place} rw - ${rest}\n`
   const ours = line(50, '/none/a', 'fuse.pmfs2 /none/pm rw') + line(51, '/none/b', 'fuse.pmfs2 /none/pm rw')
   const place = (target: string, table: string): string | undefined =>
-    (findOurMount(target, parseMountTable(table)) ?? findMountNamed(target, parseMountTable(table)))?.mountpoint
+    (findOurMount(target, parseMountTable(table)) ?? findMountNamed(target, parseMountTable(table)))
+      ?.mountpoint
   t.equal(place('/none/a', ours), '/none/a')
   t.equal(place('/none/pm', ours), '/none/b', 'the last one of a device')
   const covered = ours + line(52, '/none/b', 'tmpfs tmpfs rw')

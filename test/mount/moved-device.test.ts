@@ -11,31 +11,34 @@ tap.setTimeout(300_000)
 
 const mebibyte = 2 ** 20
 
-void tap.test('a device that has been moved is its mount still, and another of its name is not', async (t) => {
-  const mount = await TestMount.makeOn(t, 16 * mebibyte)
-  const { device, mountpoint } = mount
-  await mount.mount()
-  const { uuid } = JSON.parse(await succeed('info', '--json', device)) as { uuid: string }
-  const moved = `${device}.moved`
-  renameSync(device, moved)
-  t.match(await succeed('info', device), uuid, 'a name that leads nowhere is that of the mount')
-  await succeed('mkfs', device, '--size', '8M', '-q')
+void tap.test(
+  'a device that has been moved is its mount still, and another of its name is not',
+  async (t) => {
+    const mount = await TestMount.makeOn(t, 16 * mebibyte)
+    const { device, mountpoint } = mount
+    await mount.mount()
+    const { uuid } = JSON.parse(await succeed('info', '--json', device)) as { uuid: string }
+    const moved = `${device}.moved`
+    renameSync(device, moved)
+    t.match(await succeed('info', device), uuid, 'a name that leads nowhere is that of the mount')
+    await succeed('mkfs', device, '--size', '8M', '-q')
 
-  const other = await succeed('info', device)
-  t.notMatch(other, uuid)
-  t.match(other, /state +clean/)
-  t.match(await succeed('grow', device, '--size', '10M'), /10 MiB/)
-  t.same([statSync(device).size, statSync(moved).size], [10 * mebibyte, 16 * mebibyte])
-  const refusal = await pmfs2(['umount', device])
-  t.match(refusal, { end: 32, output: `umount: ${device}: not mounted` })
+    const other = await succeed('info', device)
+    t.notMatch(other, uuid)
+    t.match(other, /state +clean/)
+    t.match(await succeed('grow', device, '--size', '10M'), /10 MiB/)
+    t.same([statSync(device).size, statSync(moved).size], [10 * mebibyte, 16 * mebibyte])
+    const refusal = await pmfs2(['umount', device])
+    t.match(refusal, { end: 32, output: `umount: ${device}: not mounted` })
 
-  t.match(await succeed('info', moved), uuid)
-  t.same(findHolder(moved)?.mountpoints, [mountpoint])
-  t.equal(findHolder(device), null)
-  await succeed('umount', moved)
-  t.equal(findMount(mountpoint), null)
-  t.match(await succeed('fsck', moved), /clean/)
-})
+    t.match(await succeed('info', moved), uuid)
+    t.same(findHolder(moved)?.mountpoints, [mountpoint])
+    t.equal(findHolder(device), null)
+    await succeed('umount', moved)
+    t.equal(findMount(mountpoint), null)
+    t.match(await succeed('fsck', moved), /clean/)
+  },
+)
 
 void tap.test('a device that its own mount covers', async (t) => {
   const mount = await TestMount.makeOn(t, 16 * mebibyte)

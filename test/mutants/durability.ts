@@ -438,9 +438,10 @@ const decisions = mutantsOf(
     ['devdax of virtio-pmem is durable', "isVirtual && found.kind === 'devdax'", 'false'],
     [
       'virtio-pmem is to be turned into devdax',
-      "found.kind === 'block' ? !isVirtual : isNeverDurable",
-      "found.kind === 'block' || isNeverDurable",
+      "found.kind === 'block' ? isWhole && !isVirtual : isNeverDurable",
+      "found.kind === 'block' ? isWhole : isNeverDurable",
     ],
+    ['a partition is to be turned into devdax', 'isWhole && !isVirtual', '!isVirtual'],
   ],
   ['pmem/persistence-domain'],
 )

@@ -3,12 +3,16 @@
  * The devices of a mount, as its server has them open. That holds also where a device's name is gone, or another's by
  * now.
  */
-import { type BigIntStats, openSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { join } from 'node:path'
 import { findHolder } from '../daemon/holder.js'
-import { type MountEntry, findMount, findMountNamed } from '../daemon/mount-table.js'
-import { serverOf } from '../daemon/server-state.js'
+import { type MountEntry, findMount, findMountBySource } from '../daemon/mount-table.js'
+import { serversOf } from '../daemon/server-state.js'
+import { isSameDevice } from '../pmem/lock-holder.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
+
+/** Of open(2), which Node does not name: no file system is asked, and nothing can be read by it. */
+const O_PATH = 0o10000000
 
 /**
  * A path to each device: its name where that still leads to it.
@@ -30,25 +34,31 @@ export function pathsOfServed(names: readonly string[], pid: number | null): str
 
 function fileNamed(name: string, files: readonly LockedFile[]): LockedFile | undefined {
   const stats = statOf(name)
-  return stats === null ? undefined : files.find(({ path }) => isSame(stats, statOf(path)))
+  const isSame = (path: string): boolean => {
+    const there = statOf(path)
+    return stats !== null && there !== null && isSameDevice(stats, there)
+  }
+  return files.find(({ path }) => isSame(path))
 }
 
 /**
  * The last mount that one sees of the volume to which a device belongs; null where there is none. The mount table has
- * the name that a device had, which counts unless another file has it by now.
+ * the name that a device had, which counts unless another file has it by now, as far as one may see that.
  * @param device reachable
  */
 export function mountOfDevice(device: string): MountEntry | null {
-  const named = findMountNamed(device)
+  const named = findMountBySource(device)
   return named === null || isOfAnother(named, device) ? mountHolding(device) : named
 }
 
-/** Opens a device that a mount's server has locked, whatever its name is. @returns null where one may not see it */
-export function openHeld(mount: MountEntry): number | null {
-  const locked = lockedBy(serverOf(mount))
-  const path = (locked.find(({ isMapped }) => isMapped) ?? locked.at(-1))?.path
+/**
+ * A descriptor that stands for a device of a server (O_PATH), whatever its name is. @returns null where one may not see
+ * what the server has locked
+ */
+export function openServed(pid: number | null): number | null {
+  const served = lockedBy(pid).find(({ isMapped }) => isMapped)
   try {
-    return path === undefined ? null : openSync(path, 'r')
+    return served === undefined ? null : openSync(served.path, O_PATH)
   } catch {
     return null
   }
@@ -56,7 +66,7 @@ export function openHeld(mount: MountEntry): number | null {
 
 /** Whether the server of a mount has other files locked than the one that has the device's name. */
 function isOfAnother(mount: MountEntry, device: string): boolean {
-  const locked = lockedBy(serverOf(mount))
+  const locked = serversOf(mount).flatMap(lockedBy)
   return locked.length > 0 && statOf(device) !== null && fileNamed(device, locked) === undefined
 }
 
@@ -80,7 +90,7 @@ interface LockedFile {
  * What a server has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
  * starter had locked already and left open. The descriptor that a mapping keeps (src/native/backing.c) shows the lock
  * once more, further on, and is left out. Of what is locked the server maps its devices alone. On overlayfs, older
- * kernels name a file that is mapped by another number than one that is locked. Nothing of another user's is seen.
+ * kernels name a file that is mapped by another number than one that is locked. Empty of another user's process.
  */
 function lockedBy(pid: number | null): LockedFile[] {
   if (pid === null) return []
@@ -103,9 +113,4 @@ function lockedBy(pid: number | null): LockedFile[] {
 function mappedFiles(process: string): Set<string> {
   const lines = (textOf(join(process, 'maps')) ?? '').split('\n')
   return new Set(lines.flatMap((line) => /^\S+ \S+ \S+ (\S+ \d+)/.exec(line)?.[1] ?? []))
-}
-
-function isSame(a: BigIntStats, b: BigIntStats | null): boolean {
-  if (b === null || a.isFile() !== b.isFile()) return false
-  return a.isFile() ? a.dev === b.dev && a.ino === b.ino : a.rdev === b.rdev
 }

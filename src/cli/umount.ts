@@ -14,6 +14,7 @@ import {
   type MountEntry,
   deviceNumber,
   findMount,
+  findMountBySource,
   findOurMount,
   isOf,
   mountType,
@@ -26,7 +27,7 @@ import { isHeld } from '../pmem/device.js'
 import { CommandError } from './command-error.js'
 import { devicesNamed, reachable } from './operand.js'
 import { printNotice } from './output.js'
-import { mountOfDevice, openHeld } from './served-device.js'
+import { mountOfDevice, openServed } from './served-device.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -66,47 +67,58 @@ export const umountCommand: CommandModule<object, UmountArguments> = {
 async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<void> {
   const mount = await mountAt(target)
   if (lazy) {
-    detach(mount, target, true)
+    unmountOrRefuse(mount, target, true)
     return
   }
-  await refuseStopped(mount)
+  const server = await refuseStopped(mount)
   const connection = connectionOf(mount)
-  const fd = openHeld(mount)
+  const fd = openServed(server)
   try {
-    detach(mount, target, false)
-    await waitForServer(mount, fd === null ? mount.source : `/proc/self/fd/${fd}`, connection)
+    unmountOrRefuse(mount, target, false)
+    await waitForServer(mount, fd === null ? null : `/proc/self/fd/${fd}`, connection)
   } finally {
     if (fd !== null) closeSync(fd)
   }
 }
 
 /** @throws CommandError */
-function detach({ mountpoint }: MountEntry, target: string, lazy: boolean): void {
+function unmountOrRefuse({ mountpoint }: MountEntry, target: string, lazy: boolean): void {
   const failure = unmount(mountpoint, lazy)
   if (failure !== null) throw new CommandError(`${target}: ${failure.message}`, failure.exitCode)
 }
 
 async function mountAt(target: string): Promise<MountEntry> {
-  // What leads to a mount point is not looked at: another server may hang.
+  // For a mount point no other server is asked, which may hang.
   const mount = target === '' ? null : findOurMount(target)
   if (mount !== null) return mount
   const [device] = (await devicesNamed(target)) as [string]
-  const place = await reachable(device)
+  let place: string
+  try {
+    place = await reachable(device)
+  } catch (error) {
+    // What has that name now cannot be told. What had it is mounted.
+    const named = findMountBySource(device)
+    if (named === null) throw error
+    return named
+  }
   return mountOfDevice(device) ?? refuse(target, device, place)
 }
 
 /**
  * To unmount may mean to write pages, which waits for the server, without an end if that is stopped. One that cannot be
  * heard here (in another network namespace, say) may be well.
+ * @returns the server, as far as it is known
  */
-async function refuseStopped(mount: MountEntry): Promise<void> {
+async function refuseStopped(mount: MountEntry): Promise<number | null> {
   const server = await serverState(mount)
-  if (server.state !== 'silent') return
+  if (server.state === 'answers') return server.report.pid
+  if (server.state === 'dead') return null
   const { mountpoint } = mount
   if (server.isStopped) throw new CommandError(`${mountpoint}: ${complaintOf(server)}`)
   say(
     `${mountpoint}: ${silenceOf(server.pid)}; it is unmounted all the same, which may wait for the server (umount --lazy does not)`,
   )
+  return server.pid
 }
 
 /** @throws CommandError */
@@ -133,18 +145,24 @@ function connectionOf({ device }: MountEntry): string | null {
 
 /**
  * Returns once nobody holds the device, or once it is clear that the server goes on.
- * @param held a path to the device
+ * @param served a path to a device of the server; null where that is not known
  */
-async function waitForServer(mount: MountEntry, held: string, connection: string | null): Promise<void> {
+async function waitForServer(
+  mount: MountEntry,
+  served: string | null,
+  connection: string | null,
+): Promise<void> {
   const { source } = mount
   const elsewhere = readMountTable().find((entry) => isOf(entry, mount))
   if (elsewhere !== undefined) {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
     return
   }
-  // The server of what was unmounted had died, and the device has been mounted again since.
-  for (const other of readMountTable())
-    if (other.type === mountType && other.source === source && (await isServing(other))) return
+  // The server of what was unmounted may have died, and the device been mounted again since.
+  if (served === null)
+    for (const other of readMountTable())
+      if (other.type === mountType && other.source === source && (await isServing(other))) return
+  const held = served ?? source
   const start = performance.now()
   const waited = (): number => performance.now() - start
   while (isHeld(held)) {

@@ -10,7 +10,7 @@ import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
 import { statOf, textOf } from '../pmem/probe.js'
 import { isStopped, openFiles } from './processes.js'
 import { traceName } from './real-name.js'
-import { serverOf } from './server-state.js'
+import { serversOf } from './server-state.js'
 import {
   type MountEntry,
   findMount,
@@ -87,8 +87,8 @@ function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): stri
 function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: string): string[] {
   const ours = readMountTable()
   const isServing = (entry: MountEntry): boolean => {
-    const server = serverOf(entry)
-    return server === null ? isServed(join(root, entry.source), device, pid, ours) : server === pid
+    const servers = serversOf(entry)
+    return servers.length > 0 ? servers.includes(pid) : isServed(join(root, entry.source), device, pid, ours)
   }
   const places = table
     .filter((entry) => entry.type === mountType && isServing(entry))
@@ -97,8 +97,8 @@ function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: s
 }
 
 /**
- * Whether the source of a mount is the device, or is held by the same process, which serves one volume: of a server
- * that is not heard here.
+ * Where the server is not heard: whether the source of a mount is the device, or is held by the same process, which
+ * serves one volume.
  * @param table nothing below our mounts in it is looked at, as their servers may hang
  */
 function isServed(path: string, device: BigIntStats, pid: number, table: readonly MountEntry[]): boolean {

@@ -21,7 +21,7 @@ export function findOurMount(place: string, table = readMountTable()): MountEntr
 }
 
 /** The last one of our mounts that one sees whose device had this name when it was mounted. */
-export function findMountNamed(device: string, table = readMountTable()): MountEntry | null {
+export function findMountBySource(device: string, table = readMountTable()): MountEntry | null {
   const path = realMountpoint(device, table)
   return (
     table.findLast(

@@ -6,7 +6,7 @@ import { DeviceError, deviceLine } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { mapperNamed } from '../pmem/mmap-io.js'
 import type { MountOptions } from './mount-options.js'
-import { readMountTable } from './mount-table.js'
+import { findHolder } from './holder.js'
 import { checkDirect } from './require-dax.js'
 
 /** The server of a mount that was just unmounted needs a moment to let go. */
@@ -59,5 +59,5 @@ function adviceOnProtection(readOnly: boolean): string {
 
 /** @param device null: it is not known which one is busy */
 function isMounted(device: string | null): boolean {
-  return readMountTable().some(({ source }) => source === device)
+  return device !== null && (findHolder(device)?.mountpoints.length ?? 0) > 0
 }

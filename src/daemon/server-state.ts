@@ -5,13 +5,14 @@
  * tells more.
  */
 import { isHeld } from '../pmem/device.js'
+import { realPathOf } from '../pmem/probe.js'
 import { controlSockets, queryDaemonOf } from './control.js'
 import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
 import { isStopped } from './processes.js'
 import { traceName } from './real-name.js'
-import { findListener } from './socket-owner.js'
+import { findListeners } from './socket-owner.js'
 
 export type ServerState =
   | { readonly state: 'answers'; readonly report: HeardReport }
@@ -24,16 +25,20 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
   const owner = ownerOf(mount)
   const report = await queryDaemonOf(number, owner)
   if (report !== null) return { state: 'answers', report }
-  const pid = findListener(controlSockets(number), owner)
-  if (pid !== null) return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid) }
+  const [pid] = findListeners(controlSockets(number), owner)
+  if (pid !== undefined) return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid) }
   // One in another network namespace is not heard here, but holds its device all the same.
   return isSourceHeld(mount) ? { state: 'silent', pid: null, isStopped: false } : { state: 'dead' }
 }
 
-/** The process that serves a mount; null where it is not known here, or has died. */
-export function serverOf(mount: MountEntry): number | null {
-  const pid = findListener(controlSockets(deviceNumber(mount.device)), ownerOf(mount))
-  return pid === 0 ? null : pid
+/**
+ * Processes of which one serves a mount; none where that is not to be seen here, or has died. The kernel gives the
+ * number of a mount that is gone to the next, and a server that is stopped listens for its own still.
+ */
+export function serversOf(mount: MountEntry): number[] {
+  // That of another PID namespace numbers processes otherwise than the kernel does for this one.
+  if (realPathOf('/proc/self') !== `/proc/${process.pid}`) return []
+  return findListeners(controlSockets(deviceNumber(mount.device)), ownerOf(mount)).filter((pid) => pid !== 0)
 }
 
 /** What is wrong with the server of a mount, and what helps, in words that follow its name; null where it answers. */

@@ -89,11 +89,11 @@ export function hear({ fd }: Peer): Promise<string | null> {
   })
 }
 
-/** The process of `uid` (null: anybody) that listens on one of the sockets (0: out of sight); null where none does. */
-export function findListener(names: readonly string[], uid: number | null): number | null {
+/** The processes of `uid` (null: anybody's) that listen on the sockets; 0 for one out of sight. */
+export function findListeners(names: readonly string[], uid: number | null): number[] {
   const peers = connectTo(names, uid)
   for (const { fd } of peers) closeSync(fd)
-  return peers[0]?.pid ?? null
+  return peers.map(({ pid }) => pid)
 }
 
 function isListening(flags: string): boolean {

@@ -32,13 +32,8 @@ const refusals: Readonly<Record<string, string>> = {
  * @param lacksDescriptors whether the workers may have run out of descriptors
  */
 export function workerFailure(cause: unknown, place: string | null, lacksDescriptors: () => boolean): Error {
-  const advice =
-    place === null
-      ? ''
-      : `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
-  const lead = place === null ? '' : 'the mount has failed: '
-  if (cause instanceof DeviceError)
-    return new DeviceError(cause.code, lead + cause.message + advice, { cause })
+  if (cause instanceof DeviceError) return deviceFailure(cause, place)
+  const { lead, advice } = wordsFor(place)
   const refusal = refusalOf(cause, lacksDescriptors)
   if (refusal !== undefined) {
     const what = place === null ? 'a worker cannot be started: ' : `${lead}a worker ended: `
@@ -46,6 +41,19 @@ export function workerFailure(cause: unknown, place: string | null, lacksDescrip
   }
   if (cause instanceof LoadError) return new Error(cause.message + advice, { cause })
   return new Error(`a worker failed, and the mount with it: ${reasonOf(cause)}${advice}`, { cause })
+}
+
+/** The same of the device, whatever serves the mount. */
+export function deviceFailure(cause: DeviceError, place: string | null): DeviceError {
+  const { lead, advice } = wordsFor(place)
+  return new DeviceError(cause.code, lead + cause.message + advice, { cause })
+}
+
+/** What goes before and after the reason. */
+function wordsFor(place: string | null): { lead: string; advice: string } {
+  if (place === null) return { lead: '', advice: '' }
+  const advice = `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
+  return { lead: 'the mount has failed: ', advice }
 }
 
 /** Which limit of the system is the cause, and what helps; undefined where none is. */

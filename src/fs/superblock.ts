@@ -239,7 +239,7 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
   if (ofOthers.length > 0) {
     for (const [device, own] of [ofFirst, ...ofOthers].entries()) {
       const copy = newestOf(own)
-      const problem = copy === null ? null : strangeness(superblock, copy)
+      const problem = copy === null ? null : whyForeign(superblock, copy)
       if (problem !== null)
         throw new VolumeError('foreign', `${deviceName(medium, superblock, device)} ${problem}`)
     }
@@ -254,7 +254,7 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
  * Why a device is not one of the volume as it is, in words that follow its name; null where it is.
  * @param copy the newest good one of the device
  */
-function strangeness(superblock: Superblock, copy: Superblock): string | null {
+function whyForeign(superblock: Superblock, copy: Superblock): string | null {
   const behind = superblock.getNumber(at.sequence) - copy.getNumber(at.sequence)
   // Copies are written one after the other, so one may be older by one write. A mount and its end take two writes each.
   if (behind > 1) return 'is stale: it was not there when the volume was last mounted'

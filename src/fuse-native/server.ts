@@ -87,23 +87,10 @@ export class FuseNativeServer {
     this.#settle.reject(error)
   }
 
-  /** Lets go of what keeps the process alive, once it has ended. The package unmounts before. */
+  /** Lets go of what keeps the process alive, once it has ended. A mount that is still there stays. */
   release(): void {
-    this.#endWatch()
-    this.#fuse.close(() => undefined)
-  }
-
-  /**
-   * Leaves a mount that has failed where it is: programs get ENOTCONN there once this process has ended. What keeps it
-   * alive is not let go of, so it exits as soon as the failure has been told.
-   */
-  leave(): void {
-    this.#endWatch()
-    setImmediate(() => process.exit())
-  }
-
-  #endWatch(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
+    this.#fuse.close(() => undefined)
   }
 }
 

@@ -55,8 +55,11 @@ static void flush_later(struct persister *persister, const char *address, size_t
 		flush_due(persister);
 		persister->due = address;
 		persister->due_end = end;
-	} else if (end > persister->due_end) {
-		persister->due_end = end;
+	} else {
+		if (address < persister->due)
+			persister->due = address;
+		if (end > persister->due_end)
+			persister->due_end = end;
 	}
 }
 

@@ -5,10 +5,9 @@
  *
  * Sources: block/badblocks.c, drivers/nvdimm/region_devs.c and drivers/dax/bus.c of the kernel.
  */
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
-import { deviceFolder, readLine } from './device-facts.js'
+import { deviceFolder, isPartition, readLine } from './device-facts.js'
 import type { DeviceRun } from './map-device.js'
 import type { DeviceKind } from './persistence-domain.js'
 
@@ -38,9 +37,9 @@ interface SectorList {
 }
 
 function ofDisk(folder: string): SectorList | null {
-  const isPartition = existsSync(join(folder, 'partition'))
-  const text = readLine(join(isPartition ? dirname(folder) : folder, 'badblocks'))
-  const start = isPartition ? wholeNumber(readLine(join(folder, 'start'))) : 0
+  const isPart = isPartition(folder)
+  const text = readLine(join(isPart ? dirname(folder) : folder, 'badblocks'))
+  const start = isPart ? wholeNumber(readLine(join(folder, 'start'))) : 0
   return text === null || start === null ? null : { text, startBytes: start * sectorBytes }
 }
 

@@ -140,17 +140,17 @@ function open(path: string, options: OpenOptions): Device {
   if (kind === 'block' && options.access === 'read-write' && isWriteProtected(stats.rdev))
     throw deviceError('EROFS', `cannot write to ${path}`)
   const fd = openDescriptor(path, kind, options)
-  const claim = () => {
-    if (!options.exclusive) return []
-    const claimed = claimDevice(fd, path, kind)
-    // Whoever had locked it before may have removed it.
-    if (!isSameDevice(fstatSync(fd, { bigint: true }), statDevice(path))) {
-      claimed.forEach((descriptor) => closeSync(descriptor))
-      throw deviceError('ENOENT', `cannot open ${path}`)
-    }
-    return claimed
-  }
-  return assembleOrClose(fd, path, options.access, claim, {}, options.mapper)
+  const prepare = (): number[] => (options.exclusive ? claim(fd, path, kind) : [])
+  return assembleOrClose(fd, path, options.access, prepare, { mapper: options.mapper })
+}
+
+/** @returns further descriptors that keep others away @throws DeviceError */
+function claim(fd: number, path: string, kind: DeviceKind): number[] {
+  const claimed = claimDevice(fd, path, kind)
+  // Whoever had locked it before may have removed it.
+  if (isSameDevice(fstatSync(fd, { bigint: true }), statDevice(path))) return claimed
+  claimed.forEach((descriptor) => closeSync(descriptor))
+  throw deviceError('ENOENT', `cannot open ${path}`)
 }
 
 /**
@@ -171,17 +171,17 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   } catch (error) {
     throw deviceError(codeOf(error), `cannot create ${path}`, error)
   }
-  return assembleOrClose(fd, path, 'read-write', () => {
-    try {
-      const claimed = claimDevice(fd, path, 'file')
-      extend(fd, path, sizeBytes)
-      if (isNew) syncFolder(dirname(path))
-      return claimed
-    } catch (error) {
-      // While it is locked. One that somebody else has locked meanwhile is a file of theirs.
+  const prepare = (): number[] => {
+    const claimed = claim(fd, path, 'file')
+    extend(fd, path, sizeBytes)
+    if (isNew) syncFolder(dirname(path))
+    return claimed
+  }
+  return assembleOrClose(fd, path, 'read-write', prepare, {
+    giveUp(error) {
+      // One that somebody else has locked meanwhile is a file of theirs.
       if (isNew && codeOf(error) !== 'EBUSY') removeFile(path)
-      throw error
-    }
+    },
   })
 }
 
@@ -202,7 +202,14 @@ export function createMemoryDevice(sizeBytes: number, domain: Partial<Persistenc
   const fd = native.memoryFile('pmfs2-device', sizeBytes)
   if (fd < 0)
     throw deviceError(getSystemErrorName(fd), `cannot create a device of ${sizeBytes} bytes in memory`)
-  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [], domain)
+  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [], { domain })
+}
+
+interface Assembly {
+  readonly domain?: Partial<PersistenceDomain>
+  readonly mapper?: Mapper | undefined
+  /** Comes before what is claimed is let go of. */
+  readonly giveUp?: (error: unknown) => void
 }
 
 /** Does `prepare`, which may claim further descriptors, then makes a Device; closes all of them if either fails. */
@@ -211,14 +218,14 @@ function assembleOrClose(
   path: string,
   access: Access,
   prepare: () => number[],
-  domain: Partial<PersistenceDomain> = {},
-  mapper: Mapper = nativeMapper,
+  { domain = {}, mapper = nativeMapper, giveUp }: Assembly = {},
 ): Device {
   const descriptors = [fd]
   try {
     descriptors.push(...prepare())
     return assemble(measure(fd, path, access), descriptors, domain, mapper)
   } catch (error) {
+    giveUp?.(error)
     for (const descriptor of descriptors) closeSync(descriptor)
     throw error
   }

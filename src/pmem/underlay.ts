@@ -94,7 +94,7 @@ export class Underlay {
   *#belowSource({ type, source }: MountEntry, levels: number): Generator<Layer> {
     const isBelowDev = source.startsWith('/dev/')
     const node = isBelowDev ? statOf(source) : null
-    // Btrfs has such numbers.
+    // Btrfs gives its files such numbers.
     if (node?.isBlockDevice() === true) yield* this.#belowNumber(node.rdev, levels)
     // A server in user space says by its name which image it has open.
     const isImage = isBelowDev ? node?.isFile() === true : source.startsWith('/')

@@ -7,7 +7,7 @@ import t from 'tap'
 import {
   deviceNumber,
   findMount,
-  findMountNamed,
+  findMountBySource,
   findOurMount,
   parseMountTable,
   placesOf,
@@ -57,14 +57,17 @@ void t.test('ours is found by its mount point or its device, where one sees it',
     `${id} 26 0:${id} / ${place} rw - ${rest}\n`
   const ours = line(50, '/none/a', 'fuse.pmfs2 /none/pm rw') + line(51, '/none/b', 'fuse.pmfs2 /none/pm rw')
   const place = (target: string, table: string): string | undefined =>
-    (findOurMount(target, parseMountTable(table)) ?? findMountNamed(target, parseMountTable(table)))
-      ?.mountpoint
+    findOurMount(target, parseMountTable(table))?.mountpoint
+  const ofDevice = (target: string, table: string): string | undefined =>
+    findMountBySource(target, parseMountTable(table))?.mountpoint
   t.equal(place('/none/a', ours), '/none/a')
-  t.equal(place('/none/pm', ours), '/none/b', 'the last one of a device')
+  t.equal(place('/none/pm', ours), undefined)
+  t.equal(ofDevice('/none/pm', ours), '/none/b', 'the last one of a device')
+  t.equal(ofDevice('/none/a', ours), undefined)
   const covered = ours + line(52, '/none/b', 'tmpfs tmpfs rw')
-  t.equal(place('/none/pm', covered), '/none/a', 'what lies above another is left alone')
+  t.equal(ofDevice('/none/pm', covered), '/none/a', 'what lies above another is left alone')
   t.equal(place('/none/b', covered), undefined)
-  t.equal(place('/none/disk', line(50, '/none/a', 'ext4 /none/disk rw')), undefined)
+  t.equal(ofDevice('/none/disk', line(50, '/none/a', 'ext4 /none/disk rw')), undefined)
   t.end()
 })
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Devices of a mount whose names lead elsewhere by now: moved, or covered by the mount. */
-import { renameSync, statSync } from 'node:fs'
+import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
+import { finish } from '../support/run-command.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -12,7 +13,7 @@ tap.setTimeout(300_000)
 const mebibyte = 2 ** 20
 
 void tap.test(
-  'a device that has been moved is its mount still, and another of its name is not',
+  'a device that was moved means its mount still, and a new one of its name does not',
   async (t) => {
     const mount = await TestMount.makeOn(t, 16 * mebibyte)
     const { device, mountpoint } = mount
@@ -52,4 +53,27 @@ void tap.test('a device that its own mount covers', async (t) => {
   await succeed('umount', other)
   t.equal(findMount(mountpoint), null)
   t.match(await succeed('fsck', other, covered), /clean/)
+})
+
+void tap.test('two mounts whose devices had the same name', async (t) => {
+  const mount = await TestMount.makeOn(t, 64 * mebibyte)
+  const { device, folder, mountpoint } = mount
+  await mount.mount()
+  const moved = `${device}.moved`
+  renameSync(device, moved)
+  await succeed('mkfs', device, '--size', '16M', '-q')
+  const other = join(folder, 'other')
+  mkdirSync(other)
+  await succeed(device, other)
+  t.teardown(() => finish('umount', ['-f', '-l', other]))
+  t.same(
+    [moved, device].map((path) => findHolder(path)?.mountpoints),
+    [[mountpoint], [other]],
+  )
+  for (let n = 0; n < 2000; n++) writeFileSync(join(mountpoint, `${n}`), '')
+  await succeed('umount', mountpoint)
+  t.match(await succeed('fsck', moved), /clean, 2001\//, 'its server has let go of it')
+  await succeed('umount', device)
+  t.equal(findMount(other), null)
+  t.match(await succeed('fsck', device), /clean/)
 })

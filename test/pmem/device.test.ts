@@ -112,6 +112,24 @@ void test('an existing file is extended, never cut', async (t) => {
   t.equal(errorOf(() => createFileDevice(join(path, 'below'), mib)).code, 'ENOTDIR')
 })
 
+void test('a new file that is of no use is removed while it is locked', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const map = native.map.bind(native)
+  t.teardown(() => (native.map = map))
+  const other = join(folder, 'other')
+  const use = (path: string) => {
+    native.map = () => {
+      t.equal(errorOf(() => openDevice(path, exclusively)).code, 'EBUSY')
+      return -12
+    }
+    t.equal(errorOf(() => createFileDevice(path, mib)).code, 'ENOMEM')
+  }
+  use(join(folder, 'new'))
+  writeFileSync(other, 'kept')
+  use(other)
+  t.same(readdirSync(folder), ['other'], 'one that was there is kept')
+})
+
 function createAndClose(path: string, sizeBytes: number): Device {
   const device = createFileDevice(path, sizeBytes)
   device.close()
@@ -295,17 +313,15 @@ void test('what was removed or replaced before it could be locked is not opened'
   const lockFile = native.lockFile.bind(native)
   t.teardown(() => (native.lockFile = lockFile))
   const descriptors = readdirSync('/proc/self/fd').length
-  for (const isReplaced of [false, true]) {
+  const ways = [() => openDevice(path, exclusively), () => createFileDevice(path, 4096)]
+  for (const [open, isReplaced] of ways.flatMap((open) => [[open, false] as const, [open, true] as const])) {
     writeFileSync(path, Buffer.alloc(4096))
     native.lockFile = (fd, exclusive) => {
       renameSync(path, `${path}-before`)
       if (isReplaced) writeFileSync(path, Buffer.alloc(4096))
       return lockFile(fd, exclusive)
     }
-    t.match(
-      errorOf(() => openDevice(path, exclusively)),
-      { code: 'ENOENT' },
-    )
+    t.match(errorOf(open), { code: 'ENOENT' })
     native.lockFile = lockFile
     t.equal(readdirSync('/proc/self/fd').length, descriptors)
   }

@@ -16,7 +16,7 @@ import {
   readMountTable,
   reservedText,
 } from '../daemon/mount-table.js'
-import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
+import { type ServerState, complaintOf, processOf, serverState } from '../daemon/server-state.js'
 import { readSuperblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { DeviceError } from '../pmem/device.js'
@@ -101,7 +101,7 @@ async function volumeOf(
   server: ServerState,
 ): Promise<VolumeInfo | { readonly problem: string }> {
   await reachable(mount.source)
-  const pid = server.state === 'answers' ? server.report.pid : server.state === 'silent' ? server.pid : null
+  const pid = processOf(server)
   const said = server.state === 'answers' ? server.report : { devices: [], badBlocks: [] }
   const names = said.devices.length === 0 ? [mount.source] : said.devices
   const paths = pathsOfServed(names, pid)

@@ -261,7 +261,7 @@ function summarise({ devices }: DeviceSet, superblock: Superblock, badBlocks: re
     ),
     ...devices.flatMap(({ domain: { advice } }) => (advice === null ? [] : [['note', advice] as const])),
     ...devices.flatMap(roomNote),
-    ...badBlockNotices(badBlocks, namesOf(superblock, devices), 'they stay unused').map(
+    ...badBlockNotices(badBlocks, namesOf(superblock, devices), 'not used').map(
       (notice) => ['note', notice] as const,
     ),
   ])

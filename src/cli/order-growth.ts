@@ -63,7 +63,8 @@ async function untilSaid<Said>(
     const server = await serverState(mount)
     const said = server.state === 'answers' ? find(server.report) : undefined
     if (said !== undefined) return said
-    const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
+    const isGone =
+      server.state === 'dead' || (server.state === 'silent' && (server.isStopped || !server.listens))
     if (isGone || performance.now() > deadline) throw new CommandError(`${name}: ${whyUnsaid(mount, server)}`)
     await sleep(stepMs)
     await checkpoint()

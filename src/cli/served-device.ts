@@ -5,9 +5,12 @@
  */
 import { openSync } from 'node:fs'
 import { join } from 'node:path'
+import { lookAt } from '../api/volume-devices.js'
 import { findHolder } from '../daemon/holder.js'
 import { type MountEntry, findMount, findMountBySource } from '../daemon/mount-table.js'
 import { serversOf } from '../daemon/server-state.js'
+import { isClean } from '../fs/superblock.js'
+import { isHeld } from '../pmem/device.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
 
@@ -43,12 +46,14 @@ function fileNamed(name: string, files: readonly LockedFile[]): LockedFile | und
 
 /**
  * The last mount that one sees of the volume to which a device belongs; null where there is none. The mount table has
- * the name that a device had, which counts unless another file has it by now, as far as one may see that.
+ * the name that a device had when it was mounted, and another file may have that by now.
  * @param device reachable
  */
 export function mountOfDevice(device: string): MountEntry | null {
+  const holding = mountHolding(device)
+  if (holding !== null) return holding
   const named = findMountBySource(device)
-  return named === null || isOfAnother(named, device) ? mountHolding(device) : named
+  return named !== null && mayHave(named, device) ? named : null
 }
 
 /**
@@ -64,10 +69,24 @@ export function openServed(pid: number | null): number | null {
   }
 }
 
-/** Whether the server of a mount has other files locked than the one that has the device's name. */
-function isOfAnother(mount: MountEntry, device: string): boolean {
+/** Whether a mount may be of the device that has the name of its own now. */
+function mayHave(mount: MountEntry, device: string): boolean {
+  if (statOf(device) === null) return true
   const locked = serversOf(mount).flatMap(lockedBy)
-  return locked.length > 0 && statOf(device) !== null && fileNamed(device, locked) === undefined
+  if (locked.length > 0) return fileNamed(device, locked) !== undefined
+  // What its server has locked is not to be seen. If nobody has locked this device, the server of it has died.
+  return isHeld(device) || isAbandoned(device, mount)
+}
+
+/** Whether a device may be what the dead server of a mount has left: it had no time to mark it clean. */
+function isAbandoned(device: string, { options }: MountEntry): boolean {
+  if (options.includes('ro')) return true
+  try {
+    const { superblock } = lookAt(device)
+    return superblock !== null && !isClean(superblock)
+  } catch {
+    return true
+  }
 }
 
 /** Only a device that the server has locked counts, as it may have others open. */

@@ -21,9 +21,10 @@ import {
   ownerOf,
   readMountTable,
 } from '../daemon/mount-table.js'
-import { complaintOf, serverState, silenceOf } from '../daemon/server-state.js'
+import { type ServerState, complaintOf, processOf, serverState, silenceOf } from '../daemon/server-state.js'
 import { unmount } from '../daemon/unmount.js'
 import { isHeld } from '../pmem/device.js'
+import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import { devicesNamed, reachable } from './operand.js'
 import { printNotice } from './output.js'
@@ -70,12 +71,14 @@ async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<vo
     unmountOrRefuse(mount, target, true)
     return
   }
-  const server = await refuseStopped(mount)
+  const server = await serverState(mount)
+  refuseStopped(mount, server)
   const connection = connectionOf(mount)
-  const fd = openServed(server)
+  const fd = openServed(processOf(server))
   try {
     unmountOrRefuse(mount, target, false)
-    await waitForServer(mount, fd === null ? null : `/proc/self/fd/${fd}`, connection)
+    if (server.state === 'dead') return
+    await waitForServer(mount, fd === null ? mount.source : `/proc/self/fd/${fd}`, connection)
   } finally {
     if (fd !== null) closeSync(fd)
   }
@@ -107,18 +110,14 @@ async function mountAt(target: string): Promise<MountEntry> {
 /**
  * To unmount may mean to write pages, which waits for the server, without an end if that is stopped. One that cannot be
  * heard here (in another network namespace, say) may be well.
- * @returns the server, as far as it is known
  */
-async function refuseStopped(mount: MountEntry): Promise<number | null> {
-  const server = await serverState(mount)
-  if (server.state === 'answers') return server.report.pid
-  if (server.state === 'dead') return null
+function refuseStopped(mount: MountEntry, server: ServerState): void {
+  if (server.state !== 'silent') return
   const { mountpoint } = mount
   if (server.isStopped) throw new CommandError(`${mountpoint}: ${complaintOf(server)}`)
   say(
     `${mountpoint}: ${silenceOf(server.pid)}; it is unmounted all the same, which may wait for the server (umount --lazy does not)`,
   )
-  return server.pid
 }
 
 /** @throws CommandError */
@@ -126,7 +125,10 @@ function refuse(target: string, device: string, place: string): never {
   const other = findMount(place)
   if (other === null) {
     const holder = findHolder(device)
-    if (holder === null) throw new CommandError(`${target}: not mounted`)
+    if (holder === null) {
+      const where = isHeld(device) ? ' here; it is in use by a process that one does not see here' : ''
+      throw new CommandError(`${target}: not mounted${where}`)
+    }
     throw new CommandError(
       `${target}: not mounted here; it is in use by ${holderText(holder)}: ${releaseAdvice(holder)}`,
     )
@@ -145,24 +147,19 @@ function connectionOf({ device }: MountEntry): string | null {
 
 /**
  * Returns once nobody holds the device, or once it is clear that the server goes on.
- * @param served a path to a device of the server; null where that is not known
+ * @param held a path to it
  */
-async function waitForServer(
-  mount: MountEntry,
-  served: string | null,
-  connection: string | null,
-): Promise<void> {
+async function waitForServer(mount: MountEntry, held: string, connection: string | null): Promise<void> {
   const { source } = mount
   const elsewhere = readMountTable().find((entry) => isOf(entry, mount))
   if (elsewhere !== undefined) {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
     return
   }
-  // The server of what was unmounted may have died, and the device been mounted again since.
-  if (served === null)
-    for (const other of readMountTable())
-      if (other.type === mountType && other.source === source && (await isServing(other))) return
-  const held = served ?? source
+  if (statOf(held) === null) {
+    say(`${source} is not there by this name any more; its server may hold it for a moment`)
+    return
+  }
   const start = performance.now()
   const waited = (): number => performance.now() - start
   while (isHeld(held)) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The facts of a volume, as data and as lines for people. */
 import { blockBytes } from '../../layout/geometry.js'
-import { stateClean, superblock as layout } from '../../layout/superblock.js'
+import { superblock as layout } from '../../layout/superblock.js'
 import { shownText } from '../check/name-text.js'
 import type { MountEntry } from '../daemon/mount-table.js'
 import { damageRecord } from '../fs/damage-record.js'
-import type { Superblock, SuperblockReading } from '../fs/superblock.js'
+import { type Superblock, type SuperblockReading, isClean } from '../fs/superblock.js'
 import { identifierText } from '../fs/device-header.js'
 import { totalBlocks } from '../fs/geometry.js'
 import { blocksOfDevice } from '../fs/segments.js'
@@ -109,7 +109,7 @@ export function describeVolume(
       readOnlyCompat: superblock.get(at.readOnlyCompat),
       incompat: superblock.get(at.incompat),
     },
-    state: superblock.get(at.state) === stateClean ? 'clean' : 'dirty',
+    state: isClean(superblock) ? 'clean' : 'dirty',
     sizeBytes: blocks * blockBytes,
     blockBytes,
     blocks,

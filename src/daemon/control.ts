@@ -30,8 +30,15 @@ export function controlSockets(device: number): string[] {
   return listeningSockets(prefixOf(device))
 }
 
+/** Those of all mounts. */
+export function allControlSockets(): string[] {
+  return listeningSockets(prefix)
+}
+
+const prefix = '\0pmfs2-fuse/'
+
 function prefixOf(device: number): string {
-  return `\0pmfs2-fuse/${device}/`
+  return `${prefix}${device}/`
 }
 
 /** What is left of a mount's control socket: to close it. */

@@ -5,19 +5,25 @@
  * tells more.
  */
 import { isHeld } from '../pmem/device.js'
-import { realPathOf } from '../pmem/probe.js'
-import { controlSockets, queryDaemonOf } from './control.js'
+import { lockHolder } from '../pmem/lock-holder.js'
+import { realPathOf, statOf } from '../pmem/probe.js'
+import { allControlSockets, controlSockets, queryDaemonOf } from './control.js'
 import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
-import { isStopped } from './processes.js'
+import { isStopped, openFiles } from './processes.js'
 import { traceName } from './real-name.js'
 import { findListeners } from './socket-owner.js'
 
 export type ServerState =
   | { readonly state: 'answers'; readonly report: HeardReport }
-  /** It is there, but does not answer in time. */
-  | { readonly state: 'silent'; readonly pid: number | null; readonly isStopped: boolean }
+  /** It is there, but does not answer in time, or where one would hear it (`listens` is false). */
+  | {
+      readonly state: 'silent'
+      readonly pid: number | null
+      readonly isStopped: boolean
+      readonly listens: boolean
+    }
   | { readonly state: 'dead' }
 
 export async function serverState(mount: MountEntry): Promise<ServerState> {
@@ -26,9 +32,18 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
   const report = await queryDaemonOf(number, owner)
   if (report !== null) return { state: 'answers', report }
   const [pid] = findListeners(controlSockets(number), owner)
-  if (pid !== undefined) return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid) }
+  if (pid !== undefined)
+    return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid), listens: true }
   // One in another network namespace is not heard here, but holds its device all the same.
-  return isSourceHeld(mount) ? { state: 'silent', pid: null, isStopped: false } : { state: 'dead' }
+  return mayBeServed(mount)
+    ? { state: 'silent', pid: null, isStopped: false, listens: false }
+    : { state: 'dead' }
+}
+
+/** The process, where it is known. */
+export function processOf(server: ServerState): number | null {
+  if (server.state === 'answers') return server.report.pid
+  return server.state === 'silent' ? server.pid : null
 }
 
 /**
@@ -73,8 +88,16 @@ export async function reach(path: string): Promise<string> {
   }
 }
 
-function isSourceHeld({ source }: MountEntry): boolean {
+/** Whether the source of a mount is held by what may be its server, which does not listen here. */
+function mayBeServed({ source }: MountEntry): boolean {
   const table = readMountTable()
   const { barrier } = traceName(source, (place) => isOurPlace(place, table))
-  return barrier === null && isHeld(source)
+  if (barrier !== null || !isHeld(source)) return false
+  const stats = statOf(source)
+  const pid = stats === null ? null : lockHolder(stats)
+  if (pid === null) return true
+  // What listens here serves another mount, and what has no /dev/fuse open serves none.
+  if (findListeners(allControlSockets(), null).includes(pid)) return false
+  const open = openFiles(pid)
+  return open.length === 0 || open.includes('/dev/fuse')
 }

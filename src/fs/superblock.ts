@@ -22,6 +22,7 @@ import {
   mostDevices,
   mostSegments,
   segmentEntry,
+  stateClean,
   superblock as layout,
 } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
@@ -111,6 +112,11 @@ export class Superblock extends SelfDescribingBlock {
     const hex = Buffer.from(this.bytes.subarray(at.uuid * 4, at.uuid * 4 + 16)).toString('hex')
     return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
   }
+}
+
+/** Whether it was unmounted in order. */
+export function isClean(superblock: Superblock): boolean {
+  return superblock.get(at.state) === stateClean
 }
 
 export interface SuperblockReading {

@@ -61,7 +61,7 @@ void t.test('mkfs leaves the others out, and alone', async (t) => {
   writeFileSync(file, Buffer.alloc(8 * mebibyte, 7))
   await listBadBlocks(t, loop, data, early, late)
   const said = await succeed(t, ['mkfs', loop, '--force'])
-  t.match(said, `3 bad blocks on ${loop} (200, 1000, 1900): they stay unused`)
+  t.match(said, `3 bad blocks on ${loop} (200, 1000, 1900): not used`)
   for (const { first } of [data, early, late]) t.equal(firstByteOf(file, first), 7, `block ${first}`)
   t.equal(firstByteOf(file, early.first + 1), 0, 'what is beside it is wiped')
   t.equal(firstByteOf(file, late.first + 1), 0)

@@ -12,7 +12,16 @@ function wiped(first: number, blocks: number, bad: readonly BlockRun[]): number[
     for (let n = 0; n < lengthBytes / blockBytes; n++) times[block - first + n]! += 1
     if (offset !== 0 || lengthBytes % blockBytes !== 0) throw new RangeError('not whole blocks')
   }
-  wipe({ zero }, first, blocks, bad)
+  const fence = () => {
+    for (const n of [0, 1, blocks - 1])
+      if (times[n] === 0 && !bad.some(({ first, count }) => n >= first && n < first + count))
+        throw new Error(`block ${n} is there when others are gone`)
+    fences++
+    if (times.filter((count) => count > 0).length > 3) throw new Error('others have gone before')
+  }
+  let fences = 0
+  wipe({ zero, fence }, first, blocks, bad)
+  if (fences !== 1) throw new Error(`${fences} fences`)
   return times
 }
 

@@ -9,7 +9,8 @@ import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { forkAgent } from './agent-fork-server.js'
 
-const CALL_LIMIT_MS = 20_000
+/** How long a call may take; longer where the machine is emulated. */
+export const callLimit = { ms: 20_000 }
 
 /** The kernel refused a call; `code` is the errno's name. */
 export class SystemError extends Error {
@@ -94,9 +95,9 @@ export class AgentChannel {
     }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new Error(`${call}: no answer within ${CALL_LIMIT_MS} ms`))
+        reject(new Error(`${call}: no answer within ${callLimit.ms} ms`))
         this.#kill()
-      }, CALL_LIMIT_MS)
+      }, callLimit.ms)
       this.#waiting.push({ call, timer, resolve, reject })
       this.#send(`${JSON.stringify({ call, args: args.map(encode) })}\n`)
     })

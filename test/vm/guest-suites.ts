@@ -6,11 +6,13 @@
  */
 import { readdir } from 'node:fs/promises'
 import tap from 'tap'
+import { callLimit } from '../support/agent-channel.js'
 import { mountPmfs2On, mountedPmfs2 } from '../support/target.js'
 import { allSuites, runSuites } from '../posix/run-suites.js'
 
 /** The guest is emulated, where its host has no KVM. */
 const limitMs = 3_600_000
+callLimit.ms = 300_000
 
 const suitesAt = (places: readonly string[]) => places.map((place) => allSuites[Number(place)]!)
 

@@ -25,6 +25,8 @@ export class Claims {
   readonly shared = new Set<number>()
   /** Blocks that files, directories and the inode table claimed. */
   taken = 0
+  /** Blocks that are bad and would have to be looked into: what lies below them is not known. */
+  unread = 0
   readonly #bits = new PagedWords()
   readonly #owners = new Map<number, string[]>()
   readonly #view: VolumeView
@@ -66,6 +68,7 @@ export class Claims {
       'bad-block',
       `${ownerName(owner)}: ${badBlockName(this.#view.geometry, block, this.#view.medium)}, and holds its ${role}${where}`,
     )
+    if (isLoaded) this.unread++
     return !isLoaded
   }
 

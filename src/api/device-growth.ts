@@ -195,7 +195,7 @@ export function overwrite(
   { sizeBytes, sparse }: Overwriting,
 ): void {
   if (sizeBytes !== null && device.sizeBytes > sizeBytes) device.resize(sizeBytes)
-  wipe(medium, first, blocks, device.badBlocks)
+  wipe(medium, [{ first, blocks, bad: device.badBlocks }])
   const wiped = wipedBlocks(blocks)
   const head = Math.max(dataStart - first, wiped)
   const between = blocks - wiped - head

@@ -200,8 +200,11 @@ function formatDevices(
   const all = { ...options, deviceBlocks: devices.devices.map(deviceBlocks) }
   const superblock = withMedium(devices, 'read-write', (medium) => {
     if (force && !options.zeroed) {
-      for (const [n, { first, blocks }] of plan(all).segments.entries())
-        wipe(medium, first, blocks, devices.devices[n]!.badBlocks)
+      const { segments } = plan(all)
+      wipe(
+        medium,
+        segments.map(({ first, blocks }, n) => ({ first, blocks, bad: devices.devices[n]!.badBlocks })),
+      )
       medium.fence()
     }
     return format(medium, all)

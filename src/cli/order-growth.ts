@@ -12,6 +12,8 @@ import type { Checkpoint } from './interruption.js'
 
 /** A long call, another order, or the bitmap of a large gain on a slow disk may hold the server up. */
 const patienceMs = 120_000
+/** A server that has just mounted listens in a moment; one in another network namespace never does here. */
+const startMs = 3000
 const stepMs = 20
 
 /** Whom to ask. */
@@ -52,20 +54,21 @@ export async function orderGrowth(asked: AskedMount, order: GrowOrder): Promise<
 
 /**
  * Asks the server until it says what is looked for. One that maps and formats a large gain answers nobody meanwhile.
- * @throws CommandError where it is dead or stopped, or that takes too long
+ * @throws CommandError where it is dead or stopped, cannot be heard here, or that takes too long
  */
 async function untilSaid<Said>(
   { mount, name, checkpoint }: AskedMount,
   find: (report: HeardReport) => Said | undefined,
 ): Promise<Said> {
-  const deadline = performance.now() + patienceMs
+  const start = performance.now()
   for (;;) {
     const server = await serverState(mount)
     const said = server.state === 'answers' ? find(server.report) : undefined
     if (said !== undefined) return said
-    const isGone =
-      server.state === 'dead' || (server.state === 'silent' && (server.isStopped || !server.listens))
-    if (isGone || performance.now() > deadline) throw new CommandError(`${name}: ${whyUnsaid(mount, server)}`)
+    const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
+    const limitMs = server.state === 'silent' && !server.listens ? startMs : patienceMs
+    if (isGone || performance.now() > start + limitMs)
+      throw new CommandError(`${name}: ${whyUnsaid(mount, server)}`)
     await sleep(stepMs)
     await checkpoint()
   }

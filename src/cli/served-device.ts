@@ -11,10 +11,10 @@ import { type MountEntry, findMount, findMountBySource } from '../daemon/mount-t
 import { serversOf } from '../daemon/server-state.js'
 import { isClean } from '../fs/superblock.js'
 import { isHeld } from '../pmem/device.js'
-import { isSameDevice } from '../pmem/lock-holder.js'
+import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
 
-/** Of open(2), which Node does not name: no file system is asked, and nothing can be read by it. */
+/** Of open(2), which Node does not name: the file system is not asked, and nothing can be read by it. */
 const O_PATH = 0o10000000
 
 /**
@@ -57,24 +57,32 @@ export function mountOfDevice(device: string): MountEntry | null {
 }
 
 /**
- * A descriptor that stands for a device of a server (O_PATH), whatever its name is. @returns null where one may not see
- * what the server has locked
+ * Descriptors that stand for the devices of a server (O_PATH), whatever their names are; none where one may not see
+ * what the server has locked.
  */
-export function openServed(pid: number | null): number | null {
-  const served = lockedBy(pid).find(({ isMapped }) => isMapped)
-  try {
-    return served === undefined ? null : openSync(served.path, O_PATH)
-  } catch {
-    return null
-  }
+export function openLocked(pid: number | null): number[] {
+  return lockedBy(pid)
+    .filter(({ isMapped }) => isMapped)
+    .flatMap(({ path }) => {
+      try {
+        return [openSync(path, O_PATH)]
+      } catch {
+        return []
+      }
+    })
 }
 
-/** Whether a mount may be of the device that has the name of its own now. */
+/** Whether a mount may be of the device that now has the name of the mount's own. */
 function mayHave(mount: MountEntry, device: string): boolean {
-  if (statOf(device) === null) return true
-  const locked = serversOf(mount).flatMap(lockedBy)
+  const stats = statOf(device)
+  if (stats === null) return true
+  const servers = serversOf(mount)
+  const locked = servers.flatMap(lockedBy)
   if (locked.length > 0) return fileNamed(device, locked) !== undefined
-  // What its server has locked is not to be seen. If nobody has locked this device, the server of it has died.
+  // The locks of its server are not visible.
+  const holder = lockHolder(stats)
+  if (holder !== null && servers.length > 0) return servers.includes(holder)
+  // If nobody has locked this device, its server has died.
   return isHeld(device) || isAbandoned(device, mount)
 }
 
@@ -109,7 +117,7 @@ interface LockedFile {
  * What a server has locked (flock(2)), in the order of its descriptors: its devices in their order, after what its
  * starter had locked already and left open. The descriptor that a mapping keeps (src/native/backing.c) shows the lock
  * once more, further on, and is left out. Of what is locked the server maps its devices alone. On overlayfs, older
- * kernels name a file that is mapped by another number than one that is locked. Empty of another user's process.
+ * kernels name a file that is mapped by another number than one that is locked. Empty for a process of another user.
  */
 function lockedBy(pid: number | null): LockedFile[] {
   if (pid === null) return []

@@ -28,7 +28,7 @@ import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import { devicesNamed, reachable } from './operand.js'
 import { printNotice } from './output.js'
-import { mountOfDevice, openServed } from './served-device.js'
+import { mountOfDevice, openLocked } from './served-device.js'
 
 const debug = createDebug('pmfs2:cli')
 
@@ -74,13 +74,14 @@ async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<vo
   const server = await serverState(mount)
   refuseStopped(mount, server)
   const connection = connectionOf(mount)
-  const fd = openServed(processOf(server))
+  const locked = openLocked(processOf(server))
   try {
     unmountOrRefuse(mount, target, false)
     if (server.state === 'dead') return
-    await waitForServer(mount, fd === null ? mount.source : `/proc/self/fd/${fd}`, connection)
+    const paths = locked.map((fd) => `/proc/self/fd/${fd}`)
+    for (const path of paths.length > 0 ? paths : [mount.source]) await waitForServer(mount, path, connection)
   } finally {
-    if (fd !== null) closeSync(fd)
+    locked.forEach((fd) => closeSync(fd))
   }
 }
 
@@ -99,7 +100,7 @@ async function mountAt(target: string): Promise<MountEntry> {
   try {
     place = await reachable(device)
   } catch (error) {
-    // What has that name now cannot be told. What had it is mounted.
+    // The path cannot be followed. A mount whose device had this name is meant.
     const named = findMountBySource(device)
     if (named === null) throw error
     return named
@@ -126,8 +127,10 @@ function refuse(target: string, device: string, place: string): never {
   if (other === null) {
     const holder = findHolder(device)
     if (holder === null) {
-      const where = isHeld(device) ? ' here; it is in use by a process that one does not see here' : ''
-      throw new CommandError(`${target}: not mounted${where}`)
+      const where = isHeld(device) ? ' here; it is in use by a process that is not visible here' : ''
+      const named = findMountBySource(device)
+      const other = named === null ? '' : `; what is mounted at ${named.mountpoint} had this name`
+      throw new CommandError(`${target}: not mounted${where}${other}`)
     }
     throw new CommandError(
       `${target}: not mounted here; it is in use by ${holderText(holder)}: ${releaseAdvice(holder)}`,
@@ -147,7 +150,7 @@ function connectionOf({ device }: MountEntry): string | null {
 
 /**
  * Returns once nobody holds the device, or once it is clear that the server goes on.
- * @param held a path to it
+ * @param held a path to the device
  */
 async function waitForServer(mount: MountEntry, held: string, connection: string | null): Promise<void> {
   const { source } = mount
@@ -157,7 +160,7 @@ async function waitForServer(mount: MountEntry, held: string, connection: string
     return
   }
   if (statOf(held) === null) {
-    say(`${source} is not there by this name any more; its server may hold it for a moment`)
+    say(`${source} no longer has this name; its server may still hold it`)
     return
   }
   const start = performance.now()

@@ -45,14 +45,23 @@ function prefixOf(device: number): string {
 export interface Control {
   /** Resolves when it listens, or when it cannot. */
   readonly settled: Promise<void>
-  /** Ends open connections, too: a client that stays connected does not keep the server alive. */
+  /**
+   * Answers nobody from now on, and listens still: whoever looks for the server sees that it has not ended. Open
+   * connections end, too: a client that stays connected does not keep the server alive.
+   */
+  fallSilent(): void
   close(): void
 }
 
-/** Answers until it is closed. @param device number of the mount (st_dev) */
+/** Answers until it falls silent. @param device number of the mount (st_dev) */
 export function openControl(device: number, report: () => DaemonReport): Control {
   const connected = new Set<Socket>()
+  let isSilent = false
   const server = createServer((socket) => {
+    if (isSilent) {
+      socket.destroy()
+      return
+    }
     connected.add(socket)
     socket.on('close', () => connected.delete(socket))
     socket.on('error', () => socket.destroy())
@@ -69,11 +78,16 @@ export function openControl(device: number, report: () => DaemonReport): Control
   })
   server.listen(socketName(device))
   server.unref()
+  const fallSilent = (): void => {
+    isSilent = true
+    for (const socket of connected) socket.destroy()
+  }
   return {
     settled,
+    fallSilent,
     close() {
       server.close()
-      for (const socket of connected) socket.destroy()
+      fallSilent()
     },
   }
 }

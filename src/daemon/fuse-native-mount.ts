@@ -11,7 +11,6 @@ import { type FuseLibrary, LibraryError, loadFuseLibrary } from '../fuse-native/
 import { PathFiles } from '../fuse-native/path-files.js'
 import { FuseNativeServer } from '../fuse-native/server.js'
 import { Statistics } from '../fuse/statistics.js'
-import { DeviceError } from '../pmem/device-error.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { tell } from './background.js'
 import type { DaemonReport } from './daemon-report.js'
@@ -25,7 +24,7 @@ import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { identityAt } from './mount-table.js'
 import { noticesOf, openForMount } from './open-volume.js'
-import { deviceFailure } from './worker-failure.js'
+import { mountFailure } from './worker-failure.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -138,7 +137,8 @@ class FuseNativeMount {
       opened.abandon()
       // A mount that programs know stays, or they would go on writing into the directory below it.
       if (!told.isLive || signals.came) calls?.detachLazily()
-      throw error instanceof DeviceError ? deviceFailure(error, calls?.places[0] ?? null) : error
+      const place = calls?.places[0]
+      throw place === undefined ? error : mountFailure(error, place)
     }
     try {
       await this.#session.close()

@@ -8,7 +8,7 @@ import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
 import { statOf, textOf } from '../pmem/probe.js'
-import { isStopped, openFiles } from './processes.js'
+import { isStopped, mayServe, openFiles } from './processes.js'
 import { traceName } from './real-name.js'
 import { serversOf } from './server-state.js'
 import {
@@ -81,19 +81,24 @@ function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): stri
 }
 
 /**
- * Where the process serves the device, or a volume to which the device belongs.
+ * Where the process serves the device, or a volume to which the device belongs: what it listens for, or else what bears
+ * the device's name and has no server that one hears.
  * @param root where the paths of the table begin
  */
 function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: string): string[] {
   const ours = readMountTable()
-  const isServing = (entry: MountEntry): boolean => {
-    const servers = serversOf(entry)
-    return servers.length > 0 ? servers.includes(pid) : isServed(join(root, entry.source), device, pid, ours)
-  }
-  const places = table
-    .filter((entry) => entry.type === mountType && isServing(entry))
-    .map(({ mountpoint }) => mountpoint)
-  return [...new Set(places)].filter((place) => findMount(place, table)?.type === mountType)
+  const mounts = table.filter((entry) => entry.type === mountType)
+  const served = mounts.map((entry) => ({ entry, servers: serversOf(entry) }))
+  const heard = served.filter(({ servers }) => servers.includes(pid))
+  const found =
+    heard.length > 0 || !mayServe(pid)
+      ? heard
+      : served.filter(
+          ({ entry, servers }) =>
+            servers.length === 0 && isServed(join(root, entry.source), device, pid, ours),
+        )
+  const places = new Set(found.map(({ entry }) => entry.mountpoint))
+  return [...places].filter((place) => findMount(place, table)?.type === mountType)
 }
 
 /**

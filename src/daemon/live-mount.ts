@@ -46,14 +46,14 @@ export async function untilEnded(
 ): Promise<boolean> {
   const ending = new Ending({ calls, workers: server, statistics, whenServing })
   signals.action = () => ending.ask()
-  let close = (): void => undefined
+  let fallSilent = (): void => undefined
   try {
     await start()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => server.ended), server.ended])
     if (root !== undefined) {
       const control = openControl(root.dev, begin(root.dev))
-      close = () => control.close()
+      fallSilent = () => control.fallSilent()
     }
     const lines = opened.devices.map(deviceLine)
     live()
@@ -62,7 +62,7 @@ export async function untilEnded(
     await server.ended
     return ending.hasStopped
   } finally {
-    close()
+    fallSilent()
     signals.action = null
     ending.release()
   }

@@ -33,6 +33,7 @@ export async function openForMount(request: OpeningRequest): Promise<OpenedVolum
   const mapper = mapperNamed(request.mapper)
   const check = requireDax ? checkDirect : () => undefined
   const deadline = Date.now() + busyPatienceMs
+  let isFirst = true
   for (;;) {
     try {
       return openVolume(devices, readOnly, { unmarked: true, mapper, check })
@@ -40,7 +41,8 @@ export async function openForMount(request: OpeningRequest): Promise<OpenedVolum
       if (error instanceof DeviceError && error.code === 'EROFS')
         throw new DeviceError('EROFS', `${error.message}: ${adviceOnProtection(readOnly)}`)
       const isBusy = error instanceof DeviceError && error.code === 'EBUSY' && !error.outlasts
-      if (!isBusy || Date.now() > deadline || isMounted(error.device)) throw error
+      if (!isBusy || Date.now() > deadline || (isFirst && isMounted(error.device))) throw error
+      isFirst = false
       await sleep(busyRetryMs)
     }
   }

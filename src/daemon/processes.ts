@@ -22,3 +22,9 @@ export function openFiles(pid: number): string[] {
     }
   })
 }
+
+/** Whether a process may serve a mount: it has /dev/fuse open, or one may not know. */
+export function mayServe(pid: number): boolean {
+  const open = openFiles(pid)
+  return open.length === 0 || open.includes('/dev/fuse')
+}

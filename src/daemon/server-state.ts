@@ -6,14 +6,14 @@
  */
 import { isHeld } from '../pmem/device.js'
 import { lockHolder } from '../pmem/lock-holder.js'
-import { realPathOf, statOf } from '../pmem/probe.js'
+import { statOf } from '../pmem/probe.js'
 import { allControlSockets, controlSockets, queryDaemonOf } from './control.js'
 import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
-import { isStopped, openFiles } from './processes.js'
+import { isStopped, mayServe } from './processes.js'
 import { traceName } from './real-name.js'
-import { findListeners } from './socket-owner.js'
+import { findListeners, isListener } from './socket-owner.js'
 
 export type ServerState =
   | { readonly state: 'answers'; readonly report: HeardReport }
@@ -31,7 +31,9 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
   const owner = ownerOf(mount)
   const report = await queryDaemonOf(number, owner)
   if (report !== null) return { state: 'answers', report }
-  const [pid] = findListeners(controlSockets(number), owner)
+  const listeners = findListeners(controlSockets(number), owner)
+  // A server that is stopped may listen for the number still that it had.
+  const pid = listeners.find((pid) => !isStopped(pid)) ?? listeners[0]
   if (pid !== undefined)
     return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid), listens: true }
   // One in another network namespace is not heard here, but holds its device all the same.
@@ -51,8 +53,6 @@ export function processOf(server: ServerState): number | null {
  * number of a mount that is gone to the next, and a server that is stopped listens for its own still.
  */
 export function serversOf(mount: MountEntry): number[] {
-  // That of another PID namespace numbers processes otherwise than the kernel does for this one.
-  if (realPathOf('/proc/self') !== `/proc/${process.pid}`) return []
   return findListeners(controlSockets(deviceNumber(mount.device)), ownerOf(mount)).filter((pid) => pid !== 0)
 }
 
@@ -61,7 +61,8 @@ export function complaintOf(server: ServerState): string | null {
   if (server.state === 'answers') return null
   if (server.state === 'dead')
     return 'its server has died; umount it, check its device (fsck), and mount it again'
-  const { pid, isStopped } = server
+  const { pid, isStopped, listens } = server
+  if (!listens) return 'its server cannot be heard here: it may be in another network namespace'
   const why = isStopped ? `: it is stopped, and kill -CONT ${pid} continues it` : ''
   return `${silenceOf(pid)}${why}; umount --lazy takes the mount out of sight`
 }
@@ -89,15 +90,14 @@ export async function reach(path: string): Promise<string> {
 }
 
 /** Whether the source of a mount is held by what may be its server, which does not listen here. */
-function mayBeServed({ source }: MountEntry): boolean {
+function mayBeServed({ source, device }: MountEntry): boolean {
   const table = readMountTable()
   const { barrier } = traceName(source, (place) => isOurPlace(place, table))
   if (barrier !== null || !isHeld(source)) return false
   const stats = statOf(source)
   const pid = stats === null ? null : lockHolder(stats)
   if (pid === null) return true
-  // What listens here serves another mount, and what has no /dev/fuse open serves none.
-  if (findListeners(allControlSockets(), null).includes(pid)) return false
-  const open = openFiles(pid)
-  return open.length === 0 || open.includes('/dev/fuse')
+  // Another user's, as one mounts in a user namespace.
+  if (isListener(pid, controlSockets(deviceNumber(device)))) return true
+  return !isListener(pid, allControlSockets()) && mayServe(pid)
 }

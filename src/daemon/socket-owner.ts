@@ -6,6 +6,7 @@
 import { closeSync, readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { native } from '../native/index.js'
+import { realPathOf } from '../pmem/probe.js'
 
 /**
  * Length of a name that is looked for, with the NUL that it begins with. /proc/net/unix shows names as they are, even
@@ -52,13 +53,18 @@ export interface Peer {
   readonly uid: number
 }
 
+/** The kernel numbers processes for the PID namespace of whoever asks, and /proc may be that of another one. */
+function isProcOurs(): boolean {
+  return realPathOf('/proc/self') === `/proc/${process.pid}`
+}
+
 /** Connects to those of the sockets on which a process of `uid` (null: anybody's) listens. */
 export function connectTo(names: readonly string[], uid: number | null): Peer[] {
   const peers: Peer[] = []
   for (const name of names) {
     const fd = native.connectAbstract(Buffer.from(name, 'latin1'))
     if (fd < 0) continue
-    const pid = native.peerProcess(fd)
+    const pid = isProcOurs() ? native.peerProcess(fd) : 0
     const user = native.peerUser(fd)
     if (pid >= 0 && (uid === null || user === uid) && peers.length < mostPeers)
       peers.push({ fd, pid, uid: user })
@@ -87,6 +93,11 @@ export function hear({ fd }: Peer): Promise<string | null> {
       resolve(isWhole ? text : null)
     })
   })
+}
+
+/** Whether a process listens on any of the sockets. */
+export function isListener(pid: number, names: readonly string[]): boolean {
+  return names.some((name) => findListeners([name], null).includes(pid))
 }
 
 /** The processes of `uid` (null: anybody's) that listen on the sockets; 0 for one out of sight. */

@@ -43,8 +43,14 @@ export function workerFailure(cause: unknown, place: string | null, lacksDescrip
   return new Error(`a worker failed, and the mount with it: ${reasonOf(cause)}${advice}`, { cause })
 }
 
-/** The same of the device, whatever serves the mount. */
-export function deviceFailure(cause: DeviceError, place: string | null): DeviceError {
+/** The same where no workers serve it. @param place where the dead mount is seen */
+export function mountFailure(cause: unknown, place: string): Error {
+  if (cause instanceof DeviceError) return deviceFailure(cause, place)
+  const { lead, advice } = wordsFor(place)
+  return new Error(lead + reasonOf(cause) + advice, { cause })
+}
+
+function deviceFailure(cause: DeviceError, place: string | null): DeviceError {
   const { lead, advice } = wordsFor(place)
   return new DeviceError(cause.code, lead + cause.message + advice, { cause })
 }

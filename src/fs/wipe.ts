@@ -11,31 +11,38 @@ export function wipedBlocks(blocks: number): number {
   return Math.min(mostWipedBlocks, blocks)
 }
 
+/** A device to be wiped. */
+export interface Wiped {
+  /** Its first block on the medium. */
+  readonly first: number
+  readonly blocks: number
+  /** Its bad blocks, in rising order: these are left alone, as nothing can be stored there. */
+  readonly bad: readonly BlockRun[]
+}
+
 /**
- * What a volume is found by goes first, and is gone before the rest goes: nothing must look like a file system of which
- * parts are missing. The caller fences.
- * @param first block of the device on the medium
- * @param bad blocks of the device, in rising order: these are left alone, as nothing can be stored there
+ * What a volume is found by goes first, on all devices, and is gone before the rest goes: nothing must look like a file
+ * system of which parts are missing. The caller fences.
  */
-export function wipe(
-  medium: Pick<Medium, 'zero' | 'fence'>,
-  first: number,
-  blocks: number,
-  bad: readonly BlockRun[],
-): void {
-  const count = wipedBlocks(blocks)
-  const zero = (start: number, end: number): void => {
-    let next = start
-    for (const run of [...bad, { first: blocks, count: 0 }]) {
-      const until = Math.min(run.first, end)
-      if (until > next) medium.zero(first + next, 0, (until - next) * blockBytes)
-      next = Math.max(next, run.first + run.count)
-    }
+export function wipe(medium: Pick<Medium, 'zero' | 'fence'>, devices: readonly Wiped[]): void {
+  for (const device of devices) {
+    zero(medium, device, headerBlock, superblockBlock + 1)
+    // The second copy of the superblock.
+    zero(medium, device, device.blocks - 1, device.blocks)
   }
-  zero(headerBlock, superblockBlock + 1)
-  // The second copy of the superblock.
-  zero(blocks - 1, blocks)
   medium.fence()
-  zero(superblockBlock + 1, count)
-  zero(blocks - count, blocks - 1)
+  for (const device of devices) {
+    const count = wipedBlocks(device.blocks)
+    zero(medium, device, superblockBlock + 1, count)
+    zero(medium, device, device.blocks - count, device.blocks - 1)
+  }
+}
+
+function zero(medium: Pick<Medium, 'zero'>, { first, blocks, bad }: Wiped, start: number, end: number): void {
+  let next = start
+  for (const run of [...bad, { first: blocks, count: 0 }]) {
+    const until = Math.min(run.first, end)
+    if (until > next) medium.zero(first + next, 0, (until - next) * blockBytes)
+    next = Math.max(next, run.first + run.count)
+  }
 }

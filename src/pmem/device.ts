@@ -40,6 +40,7 @@ import {
   decideDomain,
   hugetlbfsMagic,
 } from './persistence-domain.js'
+import { statOf } from './probe.js'
 
 export { DeviceError } from './device-error.js'
 export { isHeld } from './device-open.js'
@@ -148,9 +149,15 @@ function open(path: string, options: OpenOptions): Device {
 function claim(fd: number, path: string, kind: DeviceKind): number[] {
   const claimed = claimDevice(fd, path, kind)
   // Whoever had locked it before may have removed it.
-  if (isSameDevice(fstatSync(fd, { bigint: true }), statDevice(path))) return claimed
+  if (isNamed(fd, path)) return claimed
   claimed.forEach((descriptor) => closeSync(descriptor))
   throw deviceError('ENOENT', `cannot open ${path}`)
+}
+
+/** Whether a path leads to what is open. */
+function isNamed(fd: number, path: string): boolean {
+  const there = statOf(path)
+  return there !== null && isSameDevice(fstatSync(fd, { bigint: true }), there)
 }
 
 /**
@@ -179,8 +186,8 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   }
   return assembleOrClose(fd, path, 'read-write', prepare, {
     giveUp(error) {
-      // One that somebody else has locked meanwhile is a file of theirs.
-      if (isNew && codeOf(error) !== 'EBUSY') removeFile(path)
+      // One that somebody else has locked meanwhile is a file of theirs, as is another one of its name.
+      if (isNew && codeOf(error) !== 'EBUSY' && isNamed(fd, path)) removeFile(path)
     },
   })
 }

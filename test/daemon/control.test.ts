@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import tap, { type Test } from 'tap'
 import {
   type Control,
+  allControlSockets,
   controlSockets,
   openControl,
   queryDaemonOf,
@@ -16,7 +17,7 @@ import {
 } from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
 import { badListRuns } from '../../src/fs/shared-state.js'
-import { connectTo, findListeners, listeningSockets } from '../../src/daemon/socket-owner.js'
+import { connectTo, findListeners, isListener, listeningSockets } from '../../src/daemon/socket-owner.js'
 
 const report: DaemonReport = {
   devices: ['/dev/pmem0', '/dev/pmem1'],
@@ -293,6 +294,18 @@ void tap.test('names that a stranger took first change nothing', async (t) => {
   )
   for (const { fd } of peers) closeSync(fd)
   t.same(findListeners(controlSockets(device), 0), [process.pid])
+})
+
+void tap.test('one that has fallen silent is there still', async (t) => {
+  const device = free + 12
+  const control = openControl(device, () => report)
+  await listens(t, control)
+  t.match(await queryDaemonOf(device, 0), report)
+  control.fallSilent()
+  t.equal(await queryDaemonOf(device, 0), null)
+  t.same(findListeners(controlSockets(device), 0), [process.pid])
+  t.ok(isListener(process.pid, allControlSockets()))
+  t.notOk(isListener(process.pid, controlSockets(device + 1)))
 })
 
 void tap.test('a stranger who answers is not believed', async (t) => {

@@ -17,8 +17,6 @@ import type { DataMode } from '../../src/fs/overwriting.js'
 import { INODE_LOCKS, METADATA_LOCK, badListRuns, inodeLockCount } from '../../src/fs/shared-state.js'
 import { readSuperblock } from '../../src/fs/superblock.js'
 import { EngineCaller } from '../support/engine-caller.js'
-import { checkVolume } from '../../src/check/check-volume.js'
-import { Report } from '../../src/check/report.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { BadBlockError } from '../../src/pmem/bad-block-error.js'
@@ -597,23 +595,5 @@ void test('a volume that grows keeps its bad blocks out of use, and those that i
   for (const block of [first, badGain, badGain + 1]) t.notOk(taken.has(block), `block ${block}`)
   opened.close()
   larger.release()
-  t.end()
-})
-
-void test('fsck tells of a bad block once, and not of what would follow from it', (t) => {
-  const patient = new Patient(sample)
-  const medium = FaultyMedium.of(patient.medium)
-  const block = patient.field(sample.inodes.long, field.root)
-  t.not(block, 0)
-  medium.spoil(block)
-  const bad = new BadBlocks()
-  medium.onBadBlock = (found) => bad.add(found) !== 'full'
-  const report = new Report()
-  checkVolume(medium, readSuperblock(medium).superblock, report, () => undefined, bad)
-  t.match(
-    report.problems.map(({ message }) => message),
-    [new RegExp(`^inode ${sample.inodes.long}: .* is bad, and holds its target$`)],
-  )
-  t.equal(report.problems.length, 1)
   t.end()
 })

@@ -20,7 +20,7 @@ function wiped(first: number, blocks: number, bad: readonly BlockRun[]): number[
     if (times.filter((count) => count > 0).length > 3) throw new Error('others have gone before')
   }
   let fences = 0
-  wipe({ zero, fence }, first, blocks, bad)
+  wipe({ zero, fence }, [{ first, blocks, bad }])
   if (fences !== 1) throw new Error(`${fences} fences`)
   return times
 }

@@ -54,21 +54,32 @@ void tap.test('a program has its device locked', async (t) => {
   await once(holder, 'exit')
 })
 
-void tap.test('another volume has its name, which is mounted', async (t) => {
-  const { mount, other } = await deadMount(t)
-  const { device, mountpoint, folder } = mount
-  const live = join(folder, 'live')
-  await succeed('mkfs', live, '--size', '8M', '--label', 'live', '-q')
-  await succeed(live, other)
-  renameSync(device, `${device}.old`)
-  renameSync(live, device)
-  t.match(await succeed('info', device), /label +live/)
-  t.match(await succeed('grow', device, '--size', '12M'), /12 MiB/)
-  await succeed('umount', device)
-  t.equal(findMount(other), null)
-  t.ok(findMount(mountpoint), 'the dead one is left')
-  t.match(await succeed('info', device), /state +clean/, 'one that is clean has been left by no dead server')
-})
+for (const isFirst of [false, true])
+  void tap.test(`another volume has its name, mounted ${isFirst ? 'before' : 'after'} it`, async (t) => {
+    const mount = await TestMount.makeOn(t, 16 * mebibyte)
+    const { device, mountpoint, folder } = mount
+    const other = join(folder, 'other')
+    mkdirSync(other)
+    t.teardown(() => finish('umount', ['-f', '-l', other]))
+    const live = join(folder, 'live')
+    await succeed('mkfs', live, '--size', '8M', '--label', 'live', '-q')
+    if (isFirst) await succeed(live, other)
+    await mount.mount()
+    if (!isFirst) await succeed(live, other)
+    await mount.killServer()
+    renameSync(device, `${device}.old`)
+    renameSync(live, device)
+    t.match(await succeed('info', device), /label +live/)
+    t.match(await succeed('grow', device, '--size', '12M'), /12 MiB/)
+    await succeed('umount', device)
+    t.equal(findMount(other), null)
+    t.ok(findMount(mountpoint), 'the dead one is left')
+    t.match(
+      await succeed('info', device),
+      /state +clean/,
+      'one that is clean has been left by no dead server',
+    )
+  })
 
 void tap.test('another volume has the name of a live one, seen from a container', async (t) => {
   const mount = await TestMount.mountedOn(t, [16 * mebibyte])

@@ -12,6 +12,7 @@ import {
   readSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -313,15 +314,25 @@ void test('what was removed or replaced before it could be locked is not opened'
   const lockFile = native.lockFile.bind(native)
   t.teardown(() => (native.lockFile = lockFile))
   const descriptors = readdirSync('/proc/self/fd').length
-  const ways = [() => openDevice(path, exclusively), () => createFileDevice(path, 4096)]
-  for (const [open, isReplaced] of ways.flatMap((open) => [[open, false] as const, [open, true] as const])) {
-    writeFileSync(path, Buffer.alloc(4096))
+  const create = (): Device => createFileDevice(path, 4096)
+  const ways = [
+    { open: () => openDevice(path, exclusively), isNew: false },
+    { open: create, isNew: false },
+    { open: create, isNew: true },
+  ]
+  for (const { open, isNew, isReplaced } of ways.flatMap((way) => [
+    { ...way, isReplaced: false },
+    { ...way, isReplaced: true },
+  ])) {
+    if (isNew) rmSync(path, { force: true })
+    else writeFileSync(path, Buffer.alloc(4096))
     native.lockFile = (fd, exclusive) => {
       renameSync(path, `${path}-before`)
       if (isReplaced) writeFileSync(path, Buffer.alloc(4096))
       return lockFile(fd, exclusive)
     }
     t.match(errorOf(open), { code: 'ENOENT' })
+    t.equal(existsSync(path), isReplaced, "what is another's by now is kept")
     native.lockFile = lockFile
     t.equal(readdirSync('/proc/self/fd').length, descriptors)
   }

@@ -27,7 +27,7 @@ function makeFile(path: string): string {
 async function files(t: Test): Promise<{ path: string; copy: string }> {
   const folder = await temporaryDirectory(t)
   const [path, copy] = [makeFile(join(folder, 'file')), makeFile(join(folder, 'durable'))]
-  putOnDax(path, copy)
+  t.teardown(putOnDax(path, copy))
   return { path, copy }
 }
 

@@ -6,16 +6,26 @@
  * yet where the blocks of the file lie (mmap(2)).
  */
 import { MAP_SYNC, PERSIST_CACHE_LINES, PERSIST_PAGES, carryWindows } from './carried-windows.js'
-import { fstatSync, openSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
 
 /** Descriptors of the files that get what is durable, by device and inode of the ones on DAX. */
 const copies = new Map<string, number>()
 
 const keyOf = ({ dev, ino }: { readonly dev: number; readonly ino: number }): string => `${dev} ${ino}`
 
-/** From now on, `path` is a file on DAX. @param copy a file of the same size and contents */
-export function putOnDax(path: string, copy: string): void {
-  copies.set(keyOf(statSync(path)), openSync(copy, 'r+'))
+/**
+ * From now on, `path` is a file on DAX.
+ * @param copy a file of the same size and contents
+ * @returns ends that: once it is removed, another file may get its number
+ */
+export function putOnDax(path: string, copy: string): () => void {
+  const key = keyOf(statSync(path))
+  const fd = openSync(copy, 'r+')
+  copies.set(key, fd)
+  return () => {
+    copies.delete(key)
+    closeSync(fd)
+  }
 }
 
 function copyOf(fd: number): number | undefined {

@@ -79,7 +79,7 @@ async function umount({ mountpoint: target, lazy }: UmountArguments): Promise<vo
     unmountOrRefuse(mount, target, false)
     if (server.state === 'dead') return
     const paths = locked.map((fd) => `/proc/self/fd/${fd}`)
-    for (const path of paths.length > 0 ? paths : [mount.source]) await waitForServer(mount, path, connection)
+    await waitForServer(mount, paths.length > 0 ? paths : [mount.source], connection)
   } finally {
     locked.forEach((fd) => closeSync(fd))
   }
@@ -149,23 +149,27 @@ function connectionOf({ device }: MountEntry): string | null {
 }
 
 /**
- * Returns once nobody holds the device, or once it is clear that the server goes on.
- * @param held a path to the device
+ * Returns once nobody holds the devices, or once it is clear that the server goes on.
+ * @param paths lead to devices of the server
  */
-async function waitForServer(mount: MountEntry, held: string, connection: string | null): Promise<void> {
+async function waitForServer(
+  mount: MountEntry,
+  paths: readonly string[],
+  connection: string | null,
+): Promise<void> {
   const { source } = mount
   const elsewhere = readMountTable().find((entry) => isOf(entry, mount))
   if (elsewhere !== undefined) {
     say(`${source} is still mounted at ${elsewhere.mountpoint}; its server goes on`)
     return
   }
-  if (statOf(held) === null) {
+  if (paths.every((path) => statOf(path) === null)) {
     say(`${source} no longer has this name; its server may still hold it`)
     return
   }
   const start = performance.now()
   const waited = (): number => performance.now() - start
-  while (isHeld(held)) {
+  for (let held = paths.find(isHeld); held !== undefined; held = paths.find(isHeld)) {
     const mayGoOn = connection === null || existsSync(connection)
     if (waited() > answerMs && mayGoOn && (await isServing(mount))) {
       const holder = findHolder(held)

@@ -55,20 +55,20 @@ export class ContentChange {
   }
 
   /** Ends what {@link begin} began: `bytes` from the start of block `index` on belong to the file. */
-  end(inode: Inode, index: number, bytes: number): void {
+  end(inode: Inode, index: number, bytes: number, keepsTimes = false): void {
     if (endsBeyond(inode, index, bytes)) {
       const endBlock = index + (bytes >>> blockShift)
       const endWithin = bytes & (blockBytes - 1)
       // Signed, as the clock's words are: a number beyond 2³¹ would be boxed on its way to the medium.
       inode.putSize(this.#tx, (endBlock << blockShift) | endWithin, endBlock >>> (32 - blockShift))
     }
-    inode.putModified(this.#tx, this.#clock)
+    if (!keepsTimes) inode.putModified(this.#tx, this.#clock)
     this.#tx.end()
   }
 
-  /** Notes without a transaction that contents have changed; durable on return, with the contents. */
-  storeModified(inode: Inode): void {
-    inode.storeModified(this.#clock)
+  /** Ends a change of contents alone, which needs no transaction: it is durable on return. */
+  store(inode: Inode, keepsTimes = false): void {
+    if (!keepsTimes) inode.storeModified(this.#clock)
     this.#medium.fence()
   }
 

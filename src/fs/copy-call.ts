@@ -148,7 +148,7 @@ export class CopyCall extends FileCall {
   #writePart(length: number): number {
     const { toIndex, toWithin, killPrivileges } = this.#request
     const at = toWithin + this.#done
-    this.#write.set(toIndex + (at >>> blockShift), at & (blockBytes - 1), length, killPrivileges, false)
+    this.#write.set(toIndex + (at >>> blockShift), at & (blockBytes - 1), length, killPrivileges)
     return this.parts.file.write(this.#target, this.#write)
   }
 }

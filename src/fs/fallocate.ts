@@ -137,7 +137,7 @@ class FallocateCall extends FileCall {
     } else {
       if (!this.#measurePart(inode)) return partLeft
       if (!this.#changesAny(inode)) {
-        change.storeModified(inode)
+        change.store(inode)
         return 0
       }
       if (!this.parts.allocator.promise(this.#lacking)) return -ENOSPC

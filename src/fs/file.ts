@@ -134,7 +134,7 @@ export class File {
     }
     write.copy(this.#medium, this.#map, inode)
     if (write.added > 0) inode.put(tx, inodeField.blocks, inode.blocks + write.added)
-    this.#change.end(inode, index, within + length)
+    this.#change.end(inode, index, within + length, write.keepsTimes)
     return true
   }
 

@@ -29,7 +29,7 @@ export class InPlace implements Overwriting {
     if (run === blocks) from.put(this.#medium, this.#map.runStart, within, 0, length)
     else if (this.#isMapped(inode, index + run, blocks - run)) write.copy(this.#medium, this.#map, inode)
     else return false
-    this.#change.storeModified(inode)
+    this.#change.store(inode, write.keepsTimes)
     return true
   }
 

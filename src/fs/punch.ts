@@ -37,7 +37,7 @@ export class Punch {
     const to = wholeBlocksUntil(inode, endIndex, endWithin)
     if (from >= to && !endsBeyond(inode, endIndex, endWithin) && !takesPrivileges(inode, killPrivileges)) {
       change.zeroEdges(inode, index, within, endIndex, endWithin)
-      change.storeModified(inode)
+      change.store(inode)
       return true
     }
     const held = inode.blocks

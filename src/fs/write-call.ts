@@ -63,9 +63,11 @@ export class WriteCall extends FileCall {
     const request = this.#request
     const refusal = checkWrite(this.#inode, request)
     if (refusal !== 0) return refusal
-    const { index, within, length, killPrivileges, isWriteBack } = request
+    const write = this.#write
     this.#source.set(request.from, request.start)
-    this.#write.set(index, within, length, killPrivileges, isWriteBack)
-    return this.parts.file.write(this.#inode, this.#write)
+    write.set(request.index, request.within, request.length, request.killPrivileges)
+    write.isWriteBack = request.isWriteBack
+    write.keepsTimes = request.keepsTimes
+    return this.parts.file.write(this.#inode, write)
   }
 }

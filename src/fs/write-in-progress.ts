@@ -22,6 +22,8 @@ export class WriteInProgress {
   killPrivileges = false
   /** A mapping or a cache has stored it: security.capability stays. */
   isWriteBack = false
+  /** Leaves the times as they are. */
+  keepsTimes = false
   /** Blocks that it has added to the file, its map's included. */
   added = 0
   /** Where it failed for want of space: so many of its blocks might do. */
@@ -33,12 +35,14 @@ export class WriteInProgress {
     this.from = from
   }
 
-  set(index: number, within: number, length: number, killPrivileges: boolean, isWriteBack: boolean): void {
+  /** A write as write(2) makes it. */
+  set(index: number, within: number, length: number, killPrivileges: boolean): void {
     this.index = index
     this.within = within
     this.length = length
     this.killPrivileges = killPrivileges
-    this.isWriteBack = isWriteBack
+    this.isWriteBack = false
+    this.keepsTimes = false
     this.failures = 0
   }
 

@@ -19,6 +19,8 @@ export class WriteRequest {
   isAppend = false
   /** The kernel writes back pages, of a mapping or of its writeback cache: security.capability stays. */
   isWriteBack = false
+  /** Leaves the times alone: the kernel's writeback cache keeps them, and sends them by SETATTR, before it or after. */
+  keepsTimes = false
 
   constructor(from: TransferBuffer) {
     this.from = from

@@ -130,7 +130,8 @@ export class DataCalls {
     request.length = size
     request.start = message.payloadStart
     request.killPrivileges = (message.argument(at.write_flags) & fuse.FUSE_WRITE_KILL_SUIDGID) !== 0
-    request.isAppend = (this.#gathers && isWriteBack) || (message.argument(at.flags) & fuse.O_APPEND) !== 0
+    request.keepsTimes = this.#gathers && isWriteBack
+    request.isAppend = request.keepsTimes || (message.argument(at.flags) & fuse.O_APPEND) !== 0
     request.isWriteBack = isWriteBack
     const written = this.#files.write(request)
     if (written < 0) return written

@@ -41,7 +41,8 @@ export class RequestDriver {
   /** Inodes of which the kernel was told that their attributes have changed. */
   readonly noticed: number[] = []
 
-  constructor(volume: MemoryVolume, layout: MessageLayout) {
+  /** @param writebackCache the kernel gathers writes */
+  constructor(volume: MemoryVolume, layout: MessageLayout, writebackCache = false) {
     this.#volume = volume
     this.#layout = layout
     this.#buffer = createTransferBuffer('test requests', payloadStart + entries * (dataBytes + pageBytes))
@@ -49,7 +50,7 @@ export class RequestDriver {
     this.message = new Message(volume.medium, { buffer: this.#buffer, pieceWord: 0, zeros: this.#zeros })
     const options = {
       directIo: false,
-      writebackCache: false,
+      writebackCache,
       xattrs: true,
       accessTimes: true,
       directoryAccessTimes: true,
@@ -201,13 +202,18 @@ export class RequestDriver {
     return this.#server.handle()
   }
 
-  /** Writes whatever the payload holds. @param offset below 2³¹ @returns the bytes written, or a negative errno */
-  write(inode: number, offset: number, length: number): number {
+  /**
+   * Writes whatever the payload holds.
+   * @param offset below 2³¹
+   * @param writeFlags FUSE_WRITE_*
+   * @returns the bytes written, or a negative errno
+   */
+  write(inode: number, offset: number, length: number, writeFlags = 0): number {
     this.#begin(fuse.FUSE_WRITE, inode)
     this.#put(writeIn.offset, offset)
     this.#put(writeIn.offset + 1, 0)
     this.#put(writeIn.size, length)
-    this.#put(writeIn.write_flags, 0)
+    this.#put(writeIn.write_flags, writeFlags)
     this.message.payloadBytes = length
     const result = this.#server.handle()
     return result < 0 ? result : this.reply(fuse.fuse_write_out.word.size)

@@ -21,7 +21,7 @@ import {
   nth,
 } from '../fs/device-header.js'
 import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
-import { type Superblock, isSameVolume, isUnderstood } from '../fs/superblock.js'
+import { type Superblock, isSameVolume, isUnderstood, newestOf } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
@@ -176,15 +176,10 @@ export function newestOn(looks: readonly DeviceLook[]): Superblock | null {
   return newest(looks.map(({ superblock }) => superblock))
 }
 
+/** Of those in a format that is understood. */
 function newest(copies: readonly (Superblock | null)[]): Superblock | null {
-  return copies
-    .filter((copy) => copy !== null)
-    .filter((copy) => copy.isWhole() && copy.get(at.version) === formatVersion)
-    .reduce<Superblock | null>(
-      (found, copy) =>
-        found === null || copy.getNumber(at.sequence) > found.getNumber(at.sequence) ? copy : found,
-      null,
-    )
+  const there = copies.filter((copy) => copy !== null)
+  return newestOf(there.filter((copy) => copy.get(at.version) === formatVersion))
 }
 
 /** A header that names the volume, where the device's own is damaged. */

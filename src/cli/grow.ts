@@ -109,7 +109,7 @@ async function grow(args: GrowArguments): Promise<void> {
   const shown = findOurMount(volume)
   // Of a mount point nothing is looked at: its server may hang.
   const named = shown === null ? onceEach(given) : []
-  const mount = shown ?? mountOfDevice(named[0]!)
+  const mount = shown ?? (await mountOfDevice(named[0]!))
   const outcome = await interruptible(async (checkpoint) => {
     const ends = new Ends()
     const steps = { ends, kept: { isKept: false }, checkpoint }

@@ -55,7 +55,7 @@ async function info(target: string, others: readonly string[], json: boolean): P
   const [{ path: first }] = given as [GivenDevice]
   const place = await reachable(first)
   for (const { path } of given.slice(1)) await reachable(path)
-  const mount = findOurMount(target) ?? mountOfDevice(first)
+  const mount = findOurMount(target) ?? (await mountOfDevice(first))
   if (mount !== null) {
     await infoOfMount(mount, json)
     return

@@ -5,7 +5,6 @@
  */
 import { openSync } from 'node:fs'
 import { join } from 'node:path'
-import { lookAt } from '../api/volume-devices.js'
 import { findHolder } from '../daemon/holder.js'
 import { type MountEntry, findMount, findMountBySource } from '../daemon/mount-table.js'
 import { serversOf } from '../daemon/server-state.js'
@@ -49,11 +48,11 @@ function fileNamed(name: string, files: readonly LockedFile[]): LockedFile | und
  * the name that a device had when it was mounted, and another file may have that by now.
  * @param device reachable
  */
-export function mountOfDevice(device: string): MountEntry | null {
+export async function mountOfDevice(device: string): Promise<MountEntry | null> {
   const holding = mountHolding(device)
   if (holding !== null) return holding
   const named = findMountBySource(device)
-  return named !== null && mayHave(named, device) ? named : null
+  return named !== null && (await mayHave(named, device)) ? named : null
 }
 
 /**
@@ -73,7 +72,7 @@ export function openLocked(pid: number | null): number[] {
 }
 
 /** Whether a mount may be of the device that now has the name of the mount's own. */
-function mayHave(mount: MountEntry, device: string): boolean {
+async function mayHave(mount: MountEntry, device: string): Promise<boolean> {
   const stats = statOf(device)
   if (stats === null) return true
   const servers = serversOf(mount)
@@ -87,8 +86,9 @@ function mayHave(mount: MountEntry, device: string): boolean {
 }
 
 /** Whether a device may be what the dead server of a mount has left: it had no time to mark it clean. */
-function isAbandoned(device: string, { options }: MountEntry): boolean {
+async function isAbandoned(device: string, { options }: MountEntry): Promise<boolean> {
   if (options.includes('ro')) return true
+  const { lookAt } = await import('../api/volume-devices.js')
   try {
     const { superblock } = lookAt(device)
     return superblock !== null && !isClean(superblock)

@@ -105,7 +105,7 @@ async function mountAt(target: string): Promise<MountEntry> {
     if (named === null) throw error
     return named
   }
-  return mountOfDevice(device) ?? refuse(target, device, place)
+  return (await mountOfDevice(device)) ?? refuse(target, device, place)
 }
 
 /**

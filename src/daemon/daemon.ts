@@ -15,7 +15,7 @@ import { engineFiles } from './engine-files.js'
 import { lackedDescriptors } from './descriptors.js'
 import { Growth } from './growth.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
-import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
+import { type LiveMount, placeOfFailed, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
 import { type MountIdentity, identityAt } from './mount-table.js'
@@ -27,7 +27,7 @@ import { allowedCpus, possibleCpuCount } from './processors.js'
 import { ServingMode } from './serving-mode.js'
 import { localSegmentsOf, nodesOfCpus } from './worker-nodes.js'
 import { type WorkersPlan, planWorkers } from './worker-plan.js'
-import { workerFailure } from './worker-failure.js'
+import { workerFailure } from './mount-failure.js'
 import { Workers } from './workers.js'
 
 const trace = debug('pmfs2:daemon')
@@ -91,7 +91,7 @@ async function serveAndClose(
   mounted: Mounted,
   live: (notices: readonly string[]) => void,
 ): Promise<void> {
-  const { source, identity, calls, opened, fd, plan, localSegments, signals } = mounted
+  const { source, identity, calls, opened, fd, plan, localSegments } = mounted
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
@@ -129,10 +129,8 @@ async function serveAndClose(
     await calls.end()
     await orders.growth?.settled()
     opened.abandon()
-    // A mount that programs know stays, or they would go on writing into the directory below it.
-    const isTakenAway = !told.isLive || signals.came
-    if (isTakenAway && calls.detach().length > 0) calls.detachLazily()
-    throw workerFailure(error, calls.places[0] ?? null, () => lackedDescriptors(plan.servers.length + 1))
+    const place = placeOfFailed(mounted, told.isLive)
+    throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)
   await calls.end()

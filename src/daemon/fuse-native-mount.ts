@@ -18,13 +18,13 @@ import { EndingSignals } from './ending-signals.js'
 import { engineSetting } from './engine-setting.js'
 import { type FuseNativeWishes, checkFuseNativeOptions, libfuseOptions } from './fuse-native-options.js'
 import { checkMountpoint } from './kernel-mount.js'
-import { type LiveMount, untilEnded, volumeReport } from './live-mount.js'
+import { type LiveMount, placeOfFailed, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
 import { identityAt } from './mount-table.js'
 import { noticesOf, openForMount } from './open-volume.js'
-import { mountFailure } from './worker-failure.js'
+import { mountFailure } from './mount-failure.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -135,10 +135,8 @@ class FuseNativeMount {
       await calls?.end()
       this.#server.release()
       opened.abandon()
-      // A mount that programs know stays, or they would go on writing into the directory below it.
-      if (!told.isLive || signals.came) calls?.detachLazily()
-      const place = calls?.places[0]
-      throw place === undefined ? error : mountFailure(error, place)
+      const place = calls === null ? null : placeOfFailed({ calls, signals }, told.isLive)
+      throw place === null ? error : mountFailure(error, place)
     }
     try {
       await this.#session.close()

@@ -8,7 +8,7 @@ import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
 import { statOf, textOf } from '../pmem/probe.js'
-import { isStopped, mayServe, openFiles } from './processes.js'
+import { isStopped, servesMount } from './processes.js'
 import { traceName } from './real-name.js'
 import { serversOf } from './server-state.js'
 import {
@@ -39,14 +39,17 @@ export function findHolder(device: string): Holder | null {
   const stats = statOf(device)
   const pid = stats === null ? null : lockHolder(stats)
   if (stats === null || pid === null) return null
-  const mountpoints = placesIn(readMountTable(), stats, pid, '/')
+  const table = readMountTable()
+  const serves = servesMount(pid)
+  const search = { device: stats, pid, mayServe: serves !== false, ours: table }
+  const mountpoints = placesIn(table, search, '/')
   const theirs = mountpoints.length > 0 ? '' : (textOf(`/proc/${pid}/mountinfo`) ?? '')
   return {
     pid,
     name: nameOfProcess(pid),
     mountpoints,
-    elsewhere: placesIn(parseMountTable(theirs), stats, pid, `/proc/${pid}/root`),
-    isServer: mountpoints.length > 0 || openFiles(pid).includes('/dev/fuse'),
+    elsewhere: placesIn(parseMountTable(theirs), search, `/proc/${pid}/root`),
+    isServer: mountpoints.length > 0 || serves === true,
     isStopped: isStopped(pid),
   }
 }
@@ -80,22 +83,31 @@ function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): stri
   return `kill ${pid}`
 }
 
+/** Which mounts are looked for. */
+interface Search {
+  readonly device: BigIntStats
+  /** The process that has locked it. */
+  readonly pid: number
+  /** Whether it may serve a mount. */
+  readonly mayServe: boolean
+  /** The mount table of this process. */
+  readonly ours: readonly MountEntry[]
+}
+
 /**
  * Where the process serves the device, or a volume to which the device belongs: what it listens for, or else what bears
  * the device's name and has no server that one hears.
  * @param root where the paths of the table begin
  */
-function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: string): string[] {
-  const ours = readMountTable()
+function placesIn(table: MountEntry[], search: Search, root: string): string[] {
   const mounts = table.filter((entry) => entry.type === mountType)
   const served = mounts.map((entry) => ({ entry, servers: serversOf(entry) }))
-  const heard = served.filter(({ servers }) => servers.includes(pid))
+  const heard = served.filter(({ servers }) => servers.includes(search.pid))
   const found =
-    heard.length > 0 || !mayServe(pid)
+    heard.length > 0 || !search.mayServe
       ? heard
       : served.filter(
-          ({ entry, servers }) =>
-            servers.length === 0 && isServed(join(root, entry.source), device, pid, ours),
+          ({ entry, servers }) => servers.length === 0 && isServed(join(root, entry.source), search),
         )
   const places = new Set(found.map(({ entry }) => entry.mountpoint))
   return [...places].filter((place) => findMount(place, table)?.type === mountType)
@@ -103,11 +115,10 @@ function placesIn(table: MountEntry[], device: BigIntStats, pid: number, root: s
 
 /**
  * Where the server is not heard: whether the source of a mount is the device, or is held by the same process, which
- * serves one volume.
- * @param table nothing below our mounts in it is looked at, as their servers may hang
+ * serves one volume. Nothing below mounts of ours is looked at, as their servers may hang.
  */
-function isServed(path: string, device: BigIntStats, pid: number, table: readonly MountEntry[]): boolean {
-  if (traceName(path, (place) => isOurPlace(place, table)).barrier !== null) return false
+function isServed(path: string, { device, pid, ours }: Search): boolean {
+  if (traceName(path, (place) => isOurPlace(place, ours)).barrier !== null) return false
   const there = statOf(path)
   return there !== null && (isSameDevice(there, device) || lockHolder(there) === pid)
 }

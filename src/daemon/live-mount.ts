@@ -68,6 +68,21 @@ export async function untilEnded(
   }
 }
 
+/**
+ * What becomes of a mount that has failed, once /dev/fuse is closed: one that programs know stays, or they would go on
+ * writing into the directory below it. Others are taken away.
+ * @param isLive programs know it
+ * @returns where it stays; null where it does not
+ */
+export function placeOfFailed(
+  { calls, signals }: Pick<LiveMount, 'calls' | 'signals'>,
+  isLive: boolean,
+): string | null {
+  const isTakenAway = !isLive || signals.came
+  if (isTakenAway && calls.detach().length > 0) calls.detachLazily()
+  return calls.places[0] ?? null
+}
+
 const startedAt = new Date().toISOString()
 
 /** What the report of any mount says of its volume. */

@@ -12,7 +12,7 @@ export function isStopped(pid: number): boolean {
 }
 
 /** What its descriptors lead to, as the links of /proc/PID/fd name it. None where one may not know. */
-export function openFiles(pid: number): string[] {
+function openFiles(pid: number): string[] {
   const folder = `/proc/${pid}/fd`
   return namesIn(folder).flatMap((name) => {
     try {
@@ -23,8 +23,8 @@ export function openFiles(pid: number): string[] {
   })
 }
 
-/** Whether a process may serve a mount: it has /dev/fuse open, or one may not know. */
-export function mayServe(pid: number): boolean {
+/** Whether a process serves a mount: it has /dev/fuse open. Null where one may not know. */
+export function servesMount(pid: number): boolean | null {
   const open = openFiles(pid)
-  return open.length === 0 || open.includes('/dev/fuse')
+  return open.length === 0 ? null : open.includes('/dev/fuse')
 }

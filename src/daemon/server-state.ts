@@ -11,7 +11,7 @@ import { allControlSockets, controlSockets, queryDaemonOf } from './control.js'
 import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
-import { isStopped, mayServe } from './processes.js'
+import { isStopped, servesMount } from './processes.js'
 import { traceName } from './real-name.js'
 import { findListeners, isListener } from './socket-owner.js'
 
@@ -99,5 +99,5 @@ function mayBeServed({ source, device }: MountEntry): boolean {
   if (pid === null) return true
   // Another user's, as one mounts in a user namespace.
   if (isListener(pid, controlSockets(deviceNumber(device)))) return true
-  return !isListener(pid, allControlSockets()) && mayServe(pid)
+  return !isListener(pid, allControlSockets()) && servesMount(pid) !== false
 }

@@ -61,10 +61,11 @@ function isProcOurs(): boolean {
 /** Connects to those of the sockets on which a process of `uid` (null: anybody's) listens. */
 export function connectTo(names: readonly string[], uid: number | null): Peer[] {
   const peers: Peer[] = []
+  const isVisible = isProcOurs()
   for (const name of names) {
     const fd = native.connectAbstract(Buffer.from(name, 'latin1'))
     if (fd < 0) continue
-    const pid = isProcOurs() ? native.peerProcess(fd) : 0
+    const pid = isVisible ? native.peerProcess(fd) : 0
     const user = native.peerUser(fd)
     if (pid >= 0 && (uid === null || user === uid) && peers.length < mostPeers)
       peers.push({ fd, pid, uid: user })

@@ -5,7 +5,7 @@ import type { DamageListener } from '../fs/damage.js'
 import { type Mapping, PAUSE, STOP, native } from '../native/index.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { viewTransferBuffer } from '../pmem/transfer-buffer.js'
-import { LoadError } from './worker-failure.js'
+import { LoadError } from './mount-failure.js'
 import type { NewMode, Order, WorkerMessage, WorkerSetting } from './worker-messages.js'
 
 /** A signal may come just before the thread blocks, so it is sent again until the thread has answered. */

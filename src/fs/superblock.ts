@@ -176,7 +176,8 @@ function findNewest(medium: Medium): Superblock {
   return newestOf([found, ...all])!
 }
 
-function newestOf(copies: readonly Superblock[]): Superblock | null {
+/** The newest whole copy; null where none is. */
+export function newestOf(copies: readonly Superblock[]): Superblock | null {
   return copies
     .filter((copy) => copy.isWhole())
     .reduce<Superblock | null>(

@@ -2,7 +2,7 @@
 /** A mount whose server has died, while its device or the device's name is in use otherwise by now. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { linkSync, mkdirSync, renameSync } from 'node:fs'
+import { linkSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { findMount } from '../../src/daemon/mount-table.js'
@@ -17,9 +17,7 @@ const mebibyte = 2 ** 20
 /** One whose server has been killed, and a place for another mount. */
 async function deadMount(t: Test): Promise<{ mount: TestMount; other: string }> {
   const mount = await TestMount.mountedOn(t, [16 * mebibyte])
-  const other = join(mount.folder, 'other')
-  mkdirSync(other)
-  t.teardown(() => finish('umount', ['-f', '-l', other]))
+  const other = await mount.secondPlace(t)
   await mount.killServer()
   return { mount, other }
 }
@@ -58,9 +56,7 @@ for (const isFirst of [false, true])
   void tap.test(`another volume has its name, mounted ${isFirst ? 'before' : 'after'} it`, async (t) => {
     const mount = await TestMount.makeOn(t, 16 * mebibyte)
     const { device, mountpoint, folder } = mount
-    const other = join(folder, 'other')
-    mkdirSync(other)
-    t.teardown(() => finish('umount', ['-f', '-l', other]))
+    const other = await mount.secondPlace(t)
     const live = join(folder, 'live')
     await succeed('mkfs', live, '--size', '8M', '--label', 'live', '-q')
     if (isFirst) await succeed(live, other)

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Mounts of volumes of several devices: named, found, missing, in use, failing, and made writable together. */
+import { writeFileSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
 import { mostDevices } from '../../layout/superblock.js'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
+import { isHeld } from '../../src/pmem/device.js'
 import { fingerprint, sparseFile, writeAt } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
 import { installHelper, mount8 } from '../support/mount-helper.js'
 import { joinHalf } from '../support/join-half.js'
 import { loopOver } from '../support/loop-device.js'
+import { run } from '../support/run-command.js'
 import { outcome } from '../support/system.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 
@@ -240,6 +243,23 @@ void tap.test('there and back between read-only and writable', async (t) => {
   await mount.unmount()
   t.match(await mount.check(), /clean/)
 })
+
+void tap.test(
+  'mounted at two places: umount says so once, and waits for all devices at the last',
+  async (t) => {
+    const mount = await TestMount.makeOn(t, ...sizes)
+    const { device, mountpoint } = mount
+    await mount.mount()
+    const second = await mount.secondPlace(t)
+    await run('mount', ['--bind', mountpoint, second])
+    const goesOn = `umount: ${device} is still mounted at ${second}; its server goes on`
+    t.same(await pmfs2(['umount', mountpoint]), { end: 0, output: goesOn })
+    for (let n = 0; n < 500; n++) writeFileSync(join(second, `${n}`), '')
+    t.same(await pmfs2(['umount', second]), { end: 0, output: '' })
+    t.same(mount.devices.filter(isHeld), [], 'the server has let go of each')
+    t.match(await succeed('fsck', ...mount.devices), /clean, 501\//)
+  },
+)
 
 void tap.test('a killed server leaves all devices, which the next mount recovers', async (t) => {
   const mount = await TestMount.makeOn(t, ...sizes)

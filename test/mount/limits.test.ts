@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { LoadError, workerFailure } from '../../src/daemon/worker-failure.js'
+import { LoadError, workerFailure } from '../../src/daemon/mount-failure.js'
 import { MountError } from '../../src/daemon/mount-error.js'
 import { DeviceError } from '../../src/pmem/device-error.js'
 import { finish, withoutRunner } from '../support/run-command.js'

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Devices of a mount whose names lead elsewhere by now: moved, or covered by the mount. */
-import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
-import { finish } from '../support/run-command.js'
 import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -57,15 +56,13 @@ void tap.test('a device that its own mount covers', async (t) => {
 
 void tap.test('two mounts whose devices had the same name', async (t) => {
   const mount = await TestMount.makeOn(t, 64 * mebibyte)
-  const { device, folder, mountpoint } = mount
+  const { device, mountpoint } = mount
   await mount.mount()
   const moved = `${device}.moved`
   renameSync(device, moved)
   await succeed('mkfs', device, '--size', '16M', '-q')
-  const other = join(folder, 'other')
-  mkdirSync(other)
+  const other = await mount.secondPlace(t)
   await succeed(device, other)
-  t.teardown(() => finish('umount', ['-f', '-l', other]))
   t.same(
     [moved, device].map((path) => findHolder(path)?.mountpoints),
     [[mountpoint], [other]],

@@ -215,6 +215,14 @@ export class TestMount {
     return { ...report, pid }
   }
 
+  /** A directory for another mount, whatever is mounted there is taken away at the end of `t`. */
+  async secondPlace(t: TearsDown): Promise<string> {
+    const place = join(this.folder, 'second')
+    await mkdir(place)
+    t.teardown(() => finish('umount', ['-f', '-l', place]))
+    return place
+  }
+
   isMounted(): boolean {
     return findMount(this.mountpoint) !== null
   }

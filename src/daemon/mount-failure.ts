@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Why a mount ended that workers served, in words for people: the device, a limit of the system, or a defect. */
+/** Why a mount ended that was being served, in words for people: the device, a limit of the system, or a defect. */
 import { adviceOn, codeOf, DeviceError } from '../pmem/device-error.js'
 import { MountError, exitSystem } from './mount-error.js'
 

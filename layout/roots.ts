@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * The roots: what changes while the volume lives and hangs from no inode. One cache line, changed under the
- * undo log only. The inode table is a radix tree like a file's: it grows and shrinks, and no number of inodes is fixed.
+ * The roots: what changes while the volume lives and hangs from no inode, and whose they are. One cache line, changed
+ * under the undo log only. The inode table is a radix tree like a file's: it grows and shrinks, and no number of inodes
+ * is fixed.
  */
 import { bytes, structure, u32 } from './structure.js'
 
@@ -23,5 +24,6 @@ export const roots = structure('roots', 64, 'Where the inode table and the lists
   isListed: u32('1 = the free list is whole; else it is rebuilt when the volume is opened'),
   badRoot: u32('reserved for a block map of the blocks that are bad: block n at index n'),
   badHeight: u32('height of that map'),
-  reserved: bytes(20, 'zeros'),
+  identity: bytes(16, "the volume's `identity`; zeros if it was formatted before this field had a meaning"),
+  reserved: bytes(4, 'zeros'),
 })

@@ -9,7 +9,8 @@
 import type { BigIntStats } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { deviceHeader } from '../../layout/device-header.js'
-import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock, rootsBlock, superblockBlock } from '../../layout/geometry.js'
+import { roots } from '../../layout/roots.js'
 import { formatVersion, superblock as layout } from '../../layout/superblock.js'
 import {
   type DeviceHeader,
@@ -17,11 +18,10 @@ import {
   headerFor,
   identifierText,
   isDevice,
-  isOfVolume,
   nth,
 } from '../fs/device-header.js'
 import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
-import { type Superblock, isSameVolume, isUnderstood, newestOf } from '../fs/superblock.js'
+import { type Superblock, isCopyOn, isUnderstood, newestOf, secondCopyOf } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
@@ -141,24 +141,33 @@ function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread' | 'isHe
   }
 }
 
-/** Of the volume that the header names, or else the copy next to it, where there is one. */
+/** The newest copy on the device. */
 function superblockOn(
   read: ReadBytes,
   blocks: number,
   header: DeviceHeader | null,
   firstCopy: Superblock | null,
 ): Superblock | null {
-  const isOwn = (copy: Superblock): boolean =>
-    header === null ? firstCopy === null || isSameVolume(copy, firstCopy) : isOfVolume(header, copy)
-  const further = copyIn(read, secondCopyOn(blocks, header, firstCopy), blocks)
-  return newest([firstCopy, further].filter((copy) => copy !== null && isOwn(copy)))
+  const copies = [firstCopy, copyIn(read, secondCopyOn(blocks, header, firstCopy), blocks)]
+  return newest(
+    copies.filter((copy) => copy !== null && isCopyOn(copy, header, firstCopy, () => rootsOn(read))),
+  )
+}
+
+/** Zeros where they cannot be read. */
+function rootsOn(read: ReadBytes): Uint32Array {
+  try {
+    return new Uint32Array(read(rootsBlock * blockBytes, roots.lengthBytes).slice().buffer)
+  } catch {
+    return new Uint32Array(roots.lengthWords)
+  }
 }
 
 /** @returns 0 for none: where there is no second copy, what looks like one is data */
 function secondCopyOn(blocks: number, header: DeviceHeader | null, firstCopy: Superblock | null): number {
-  if (header !== null) return header.get(deviceHeader.word.secondCopy)
-  if (firstCopy === null) return blocks - 1
-  return firstCopy.get(at.deviceCount) === 1 ? firstCopy.secondCopyBlock : 0
+  // Which device of several it is on, the first copy does not say.
+  if (header === null && firstCopy !== null && firstCopy.get(at.deviceCount) > 1) return 0
+  return secondCopyOf(blocks, header, firstCopy)
 }
 
 /** Null where there is none, or it cannot be read. Opening the device for use meets that again, and reports it. */

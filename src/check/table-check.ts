@@ -3,6 +3,7 @@
 import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode, mostFreshGeneration } from '../../layout/inode.js'
 import { roots, tableHeight } from '../../layout/roots.js'
+import { identifierBytes, superblock } from '../../layout/superblock.js'
 import { totalBlocks } from '../fs/geometry.js'
 import type { BlockTree } from './block-tree.js'
 import { tableOwner } from './claims.js'
@@ -36,6 +37,7 @@ export function checkTable(view: VolumeView, tree: BlockTree, facts: InodeFacts,
   })
   checkGeneration(view, report)
   checkReserved(view, report)
+  checkIdentity(view, report)
   const held = view.word(rootsBlock, roots.word.heldBlocks)
   const isListed = view.word(rootsBlock, roots.word.isListed)
   if (isListed > 1) report.problem('roots', `roots: isListed is ${isListed}, should be 0 or 1`)
@@ -51,9 +53,16 @@ function checkGeneration(view: VolumeView, report: Report): void {
 }
 
 function checkReserved(view: VolumeView, report: Report): void {
-  for (let word = roots.word.badRoot; word < roots.lengthBytes / 4; word++) {
-    if (view.word(rootsBlock, word) === 0) continue
-    report.problem('roots', 'roots: reserved words are not 0')
-    return
-  }
+  const { badRoot, badHeight, reserved } = roots.word
+  if ([badRoot, badHeight, reserved].every((word) => view.word(rootsBlock, word) === 0)) return
+  report.problem('roots', 'roots: reserved words are not 0')
+}
+
+function checkIdentity(view: VolumeView, report: Report): void {
+  const words = Array.from({ length: identifierBytes / 4 }, (_, n) =>
+    view.word(rootsBlock, roots.word.identity + n),
+  )
+  if (words.every((word) => word === 0)) return
+  if (words.some((word, n) => word !== view.superblock.get(superblock.word.identity + n)))
+    report.problem('roots', 'roots: identity is not that of the volume')
 }

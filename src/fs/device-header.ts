@@ -116,10 +116,7 @@ function checkIdentity(header: DeviceHeader, superblock: Superblock, device: num
     throw new VolumeError('foreign', `${name} belongs to another file system`)
   const index = header.get(at.index)
   if (index !== device) {
-    throw new VolumeError(
-      'foreign',
-      `${name} is number ${index + 1} of the volume; name them in their order, each once`,
-    )
+    throw new VolumeError('foreign', `${name} is number ${index + 1} of the volume`)
   }
   if (!isDevice(header, superblock, device)) {
     throw new VolumeError('foreign', `${name} is another one than the volume was made on`)

@@ -33,7 +33,7 @@ import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { inodeField } from './inode.js'
 import { S_IFDIR } from './mode.js'
 import { deviceSegments } from './segments.js'
-import { Superblock, setDevice, setSegment, writeSuperblock } from './superblock.js'
+import { Superblock, mayBeBitmap, setDevice, setSegment, writeSuperblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
 /** Blocks of a new inode table: a node per level and one block of inodes. */
@@ -133,7 +133,9 @@ function planSegments(deviceBlocks: readonly number[], laneCount: number): Place
   return deviceBlocks.map((blocks, index) => {
     const first = starts[index]!
     const bitmapStart = index === 0 ? firstLaneBlock + laneCount * laneBlocks : first + superblockBlock + 1
-    const dataStart = bitmapStart + bitmapBlocksFor(blocks)
+    const end = bitmapStart + bitmapBlocksFor(blocks)
+    // The roots begin with the block of the first device where its data does.
+    const dataStart = index === 0 && mayBeBitmap(end) ? end + 1 : end
     if (dataStart + (index === 0 ? tableBlocks : 0) >= first + blocks) {
       throw new VolumeError('size', `its device number ${index + 1} is too small`)
     }
@@ -200,6 +202,9 @@ function makeInodeTable(medium: Medium, first: number, options: FormatOptions): 
   medium.store32(rootsBlock, roots.word.usedInodes, 1)
   medium.store32(rootsBlock, roots.word.heldBlocks, 1)
   medium.store32(rootsBlock, roots.word.isListed, 1)
+  new Uint32Array(Uint8Array.from(options.identity).buffer).forEach((word, n) =>
+    medium.store32(rootsBlock, roots.word.identity + n, word),
+  )
   medium.flush(rootsBlock, 0, roots.lengthBytes)
 }
 

@@ -73,6 +73,10 @@ export class ReadOnlyMedium extends Medium {
     refuse()
   }
 
+  override beginsDevice(block: number): boolean {
+    return this.#medium.beginsDevice(block)
+  }
+
   override pathAt(block: number): string | null {
     return this.#medium.pathAt(block)
   }

@@ -7,10 +7,12 @@ import {
   headerBlock,
   largestVolumeBlocks,
   laneBlocks,
+  rootsBlock,
   smallestVolumeBlocks,
   superblockBlock,
   windowBlocks,
 } from '../../layout/geometry.js'
+import { roots } from '../../layout/roots.js'
 import {
   formatVersion,
   identifierBytes,
@@ -26,7 +28,7 @@ import {
   superblock as layout,
 } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
-import { type DeviceHeader, checkHeaders, deviceName, loadHeader, nth } from './device-header.js'
+import { type DeviceHeader, checkHeaders, deviceName, isOfVolume, loadHeader, nth } from './device-header.js'
 import { type Geometry, type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { beginsDevice, misplacedSegment } from './segments.js'
 import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
@@ -162,18 +164,67 @@ function checkLengths(medium: Medium, superblock: Superblock): void {
 /** The newest whole copy of the superblock. @throws VolumeError where there is none */
 function findNewest(medium: Medium): Superblock {
   const header = loadHeader(medium, headerBlock)
+  const ours = header.isWhole() && header.get(headerAt.version) === formatVersion ? header : null
   const first = loadSuperblock(medium, superblockBlock)
-  const second = secondCopyPlace(medium, header, first)
-  const near = [first, loadSuperblock(medium, second)]
-  // Without a header, what looks like a second copy may be a file's.
-  const own = header.isWhole() || !first.isWhole() ? near : near.filter((copy) => isSameVolume(copy, first))
-  const found = newestOf(own) ?? newestOf(copiesElsewhere(medium))
-  if (found === null) refuse(medium, [header, loadHeader(medium, second)], near)
+  const whole = first.isWhole() ? first : null
+  const second = secondCopyOf(medium.firstDeviceBlocks, ours, whole)
+  const near = second === 0 ? [first] : [first, loadSuperblock(medium, second)]
+  const own = near.filter((copy) => isCopyOn(copy, ours, whole, () => wordsOfBlock(medium, rootsBlock)))
+  const found = newestOf(own) ?? newestOf(copiesElsewhere(medium, ours))
+  if (found === null) refuse(medium, header, near)
   const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
   const all = elsewhere
     .map((block) => loadSuperblock(medium, block))
     .filter((copy) => isSameVolume(copy, found))
   return newestOf([found, ...all])!
+}
+
+/**
+ * Where the second copy on a device is looked for: where its header says, or else its first copy, or else in its last
+ * block.
+ * @param header null where it is damaged @param first null where it is @returns 0 for nowhere
+ */
+export function secondCopyOf(
+  deviceBlocks: number,
+  header: DeviceHeader | null,
+  first: Superblock | null,
+): number {
+  const said = header?.get(headerAt.secondCopy) ?? first?.secondCopyBlock ?? deviceBlocks - 1
+  return said < deviceBlocks ? said : 0
+}
+
+/**
+ * Whether what looks like a copy of the superblock on a device is one. A file may have the block where the second copy
+ * is looked for. The header tells, or else the first copy, or else the roots.
+ * @param header null where it is damaged @param first null where it is
+ * @param loadRoots loads what lies in block 2 of the device
+ */
+export function isCopyOn(
+  copy: Superblock,
+  header: DeviceHeader | null,
+  first: Superblock | null,
+  loadRoots: () => Uint32Array,
+): boolean {
+  if (header !== null) return isOfVolume(header, copy)
+  return first === null ? isNamedBy(loadRoots(), copy) : isSameVolume(copy, first)
+}
+
+/** Whether these are roots, and those of a superblock's volume. */
+function isNamedBy(words: Uint32Array, superblock: Superblock): boolean {
+  const named = words.subarray(roots.word.identity, roots.word.identity + identifierBytes / 4)
+  return (
+    !mayBeBitmap(words[roots.word.tableRoot]!) &&
+    named.some((word) => word !== 0) &&
+    named.every((word, n) => word === superblock.get(at.identity + n))
+  )
+}
+
+/**
+ * Whether a bitmap may begin with the word. In the place of the roots, further devices have one, which users can shape,
+ * but for its first three bits: these blocks are always in use.
+ */
+export function mayBeBitmap(word: number): boolean {
+  return (word & 7) === 7
 }
 
 /** The newest whole copy; null where none is. */
@@ -198,22 +249,32 @@ export function isSameVolume(copy: Superblock, other: Superblock): boolean {
   return true
 }
 
-/** Where further devices may begin, if both copies of the first one are damaged. */
-function copiesElsewhere(medium: Medium): Superblock[] {
+/** Where further devices begin, if both copies of the first one are damaged. */
+function copiesElsewhere(medium: Medium, header: DeviceHeader | null): Superblock[] {
   const copies: Superblock[] = []
   for (let first = windowBlocks; first < medium.blockCount; first += windowBlocks) {
-    if (medium.has(first + superblockBlock)) copies.push(loadSuperblock(medium, first + superblockBlock))
+    // Elsewhere, the block is a file's.
+    if (!medium.beginsDevice(first) || !medium.has(first + superblockBlock)) continue
+    copies.push(loadSuperblock(medium, first + superblockBlock))
   }
-  return copies
+  return header === null ? copies : copies.filter((copy) => isOfVolume(header, copy))
 }
 
 /**
  * Says what there is in place of a superblock. Version 1 had its superblocks where headers and second copies are now.
  */
-function refuse(medium: Medium, headers: readonly DeviceHeader[], copies: readonly Superblock[]): never {
+function refuse(medium: Medium, header: DeviceHeader, copies: readonly Superblock[]): never {
+  const headers = [header, loadHeader(medium, medium.firstDeviceBlocks - 1)]
   const old = headers.find((header) => header.isWhole() && header.get(headerAt.version) !== formatVersion)
   if (old !== undefined) refuseVersion(old.get(headerAt.version))
-  if (headers[0]!.hasMagic() || copies.some((copy) => copy.hasMagic())) {
+  if (copies[1]?.isWhole() === true && !header.isWhole()) {
+    const start = 'the header and the first superblock are damaged'
+    throw new VolumeError(
+      'damaged',
+      `${start}, and nothing tells whether the second one belongs to the volume`,
+    )
+  }
+  if (header.hasMagic() || copies.some((copy) => copy.hasMagic())) {
     throw new VolumeError(
       'damaged',
       `${medium.blockCount > windowBlocks ? 'all' : 'both'} superblocks are damaged`,
@@ -306,14 +367,6 @@ export function levelCopies(medium: Medium, superblock: Superblock): void {
     if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) continue
     superblock.storeDurably(medium, block)
   }
-}
-
-/** Where the second copy is looked for: where a whole header or first copy says, else at the first device's end. */
-function secondCopyPlace(medium: Medium, header: DeviceHeader, first: Superblock): number {
-  const isOurs = header.isWhole() && header.get(headerAt.version) === formatVersion
-  const isFirstOurs = first.isWhole() && first.get(at.version) === formatVersion
-  const said = isOurs ? header.get(headerAt.secondCopy) : isFirstOurs ? first.secondCopyBlock : 0
-  return said > 0 && said < medium.firstDeviceBlocks ? said : medium.firstDeviceBlocks - 1
 }
 
 /** What lies in a block, which the medium must have, as a superblock. */

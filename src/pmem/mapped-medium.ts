@@ -222,6 +222,11 @@ export class MappedMedium extends Medium {
     }
   }
 
+  beginsDevice(block: number): boolean {
+    const window = block >>> windowShift
+    return this.#devices.some(({ firstWindow, offsetBytes }) => firstWindow === window && offsetBytes === 0)
+  }
+
   override pathAt(block: number): string | null {
     return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }

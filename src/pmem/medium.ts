@@ -15,7 +15,7 @@ import type { TransferBuffer } from './transfer-buffer.js'
 export abstract class Medium {
   /** Blocks that may be addressed. */
   abstract readonly blockCount: number
-  /** Blocks of the first device, which carries both superblocks. */
+  /** Blocks of the first device, which has two copies of the superblock. */
   abstract readonly firstDeviceBlocks: number
   /** Stores one word. */
   abstract store32(block: number, word: number, value: number): void
@@ -64,6 +64,9 @@ export abstract class Medium {
   dropPages(_block: number, _count: number): void {
     // Only what is mapped has pages that can be dropped.
   }
+
+  /** Whether a device begins with this block, the first one of a window. */
+  abstract beginsDevice(block: number): boolean
 
   /** The device that a block lies on, for messages; null where it has no name. */
   pathAt(_block: number): string | null {

@@ -416,6 +416,40 @@ void test('a second copy of the superblock is looked for where the header says, 
   t.not(lookAt(paths[0]).superblock, null, 'without a header, at the end of the device')
 })
 
+void test('without header and first copy, the last block is looked at as the roots say whose it is', async (t) => {
+  const folder = await folderOf(t)
+  const [a] = formattedFiles(folder, 3 * mebibyte) as [string]
+  const copy = readAt(a, superblockBlock * blockBytes, blockBytes)
+  const last = statSync(a).size - blockBytes
+  writeAt(a, 0, new Uint8Array(2 * blockBytes))
+  t.not(lookAt(a).superblock, null)
+  await (await openFiles(a)).close()
+  t.same(problemsOn(a), [])
+
+  const [b] = formattedFiles(await folderOf(t), 3 * mebibyte) as [string]
+  writeAt(b, 0, new Uint8Array(2 * blockBytes))
+  writeAt(b, last, copy)
+  t.equal(lookAt(b).superblock, null, 'that of another volume')
+  await t.rejects(openFiles(b), { message: /nothing tells whether the second one belongs to the volume/ })
+})
+
+void test('a copy of a superblock in a file, where a further device might begin', async (t) => {
+  const paths = formattedFiles(await folderOf(t), windowBytes + 4 * mebibyte, 2 * mebibyte) as [
+    string,
+    string,
+  ]
+  const [a] = paths
+  const [other] = formattedFiles(await folderOf(t), windowBytes + 4 * mebibyte, 2 * mebibyte) as [
+    string,
+    string,
+  ]
+  for (let n = 0; n < 4; n++) await (await openFiles(other)).close()
+  writeAt(a, windowBytes + blockBytes, readAt(other, superblockBlock * blockBytes, blockBytes))
+  for (const at of [blockBytes, statSync(a).size - blockBytes]) writeAt(a, at + 100, 'damage')
+  await (await openFiles(paths)).close()
+  t.same(problemsOn(a), [])
+})
+
 void test('a device that has grown, and one that was cut short', async (t) => {
   const folder = await folderOf(t)
   const paths = formattedFiles(folder, windowBytes - mebibyte, 2 * mebibyte)

@@ -503,6 +503,11 @@ void test('the inode table', (t) => {
       lines: ['roots: reserved words are not 0'],
     },
     {
+      what: 'the identity of another volume',
+      do: (patient) => patient.set(rootsBlock, roots.word.identity + 3, 600),
+      lines: ['roots: identity is not that of the volume'],
+    },
+    {
       what: 'whether its list is in use',
       do: (patient) => patient.set(rootsBlock, roots.word.isListed, 7),
       lines: ['roots: isListed is 7, should be 0 or 1'],

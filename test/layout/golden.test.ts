@@ -93,7 +93,8 @@ const golden: Readonly<Record<string, Golden>> = {
       ['isListed', 32, 4],
       ['badRoot', 36, 4],
       ['badHeight', 40, 4],
-      ['reserved', 44, 20],
+      ['identity', 44, 16],
+      ['reserved', 60, 4],
     ],
   },
   'lane header': {

@@ -54,6 +54,11 @@ export class RecordingMedium extends Medium {
     this.blockCount = (windows.length - 1) * windowBlocks + lastBlocks
   }
 
+  beginsDevice(block: number): boolean {
+    const before = this.bytes[(block >>> windowShift) - 1]
+    return before === undefined || before.byteLength < windowBlocks * blockBytes
+  }
+
   wordsOf(block: number): Uint32Array {
     return this.words[block >>> windowShift]!
   }

@@ -5,21 +5,31 @@
 import debug from 'debug'
 
 const trace = debug('pmfs2:cli')
+const nothing = (): void => undefined
+
+interface Action {
+  readonly isUndo: boolean
+  readonly act: () => void
+  readonly release: () => void
+}
 
 export class Ends {
-  readonly #actions: { readonly isUndo: boolean; readonly act: () => void }[] = []
+  readonly #actions: Action[] = []
 
   always(act: () => void): void {
-    this.#actions.push({ isUndo: false, act })
+    this.#actions.push({ isUndo: false, act, release: nothing })
   }
 
-  onFailure(act: () => void): void {
-    this.#actions.push({ isUndo: true, act })
+  /** @param release of what `act` needs, afterwards or where it is not needed */
+  onFailure(act: () => void, release = nothing): void {
+    this.#actions.push({ isUndo: true, act, release })
   }
 
   /** Does now what is to be done always, and keeps what would undo. */
   finish(): void {
-    const undoing = this.#actions.filter(({ isUndo }) => isUndo)
+    const all = this.#actions.splice(0)
+    const undoing = all.filter(({ isUndo }) => isUndo)
+    this.#actions.push(...all.filter(({ isUndo }) => !isUndo))
     try {
       this.run(true)
     } finally {
@@ -33,12 +43,13 @@ export class Ends {
    */
   run(succeeded: boolean): void {
     const errors: unknown[] = []
-    for (const { isUndo, act } of this.#actions.splice(0).toReversed()) {
-      if (isUndo && succeeded) continue
-      try {
-        act()
-      } catch (error) {
-        errors.push(error)
+    for (const { isUndo, act, release } of this.#actions.splice(0).toReversed()) {
+      for (const step of isUndo && succeeded ? [release] : [act, release]) {
+        try {
+          step()
+        } catch (error) {
+          errors.push(error)
+        }
       }
     }
     for (const error of errors) trace('in the end: %o', error)

@@ -5,13 +5,14 @@
  */
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   lstatSync,
   openSync,
   readlinkSync,
   realpathSync,
   statSync,
-  truncateSync,
   unlinkSync,
   type Stats,
 } from 'node:fs'
@@ -22,7 +23,7 @@ import { kernelName, nameOf } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
-import { type Device, createFileDevice, openDevice } from '../pmem/device.js'
+import { type Device, createFileDevice, isNamed, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { mountAround, readMountTable } from '../pmem/mount-info.js'
 import { statOf } from '../pmem/probe.js'
@@ -109,7 +110,10 @@ function createdTarget({ path, sizeBytes }: TargetRequest, ends: Ends): Target {
   if (sizeBytes === null) {
     throw new CommandError(`${path}: there is no such file or device; --size makes a file of that size`)
   }
-  return newContents(path, sizeBytes, ends, () => unlinkSync(kernelName(path)))
+  return newContents(path, sizeBytes, ends, (fd) => {
+    // Another file may have its name by now.
+    if (isNamed(fd, path)) unlinkSync(kernelName(path))
+  })
 }
 
 /** A file among the device nodes is never what was meant, and would fill the memory. On /dev/shm there are none. */
@@ -121,11 +125,11 @@ function isAmongNodes(folder: string): boolean {
 
 function emptyTarget({ path, sizeBytes }: TargetRequest, ends: Ends): Target {
   if (sizeBytes === null) throw new CommandError(`${path}: it is empty; --size makes it that long`)
-  return newContents(path, sizeBytes, ends, () => truncateSync(kernelName(path), 0))
+  return newContents(path, sizeBytes, ends, (fd) => ftruncateSync(fd, 0))
 }
 
-/** A file that holds nothing yet. */
-function newContents(path: string, sizeBytes: number, ends: Ends, undo: () => void): Target {
+/** A file that holds nothing yet. @param undo of a file that has been made ready */
+function newContents(path: string, sizeBytes: number, ends: Ends, undo: (fd: number) => void): Target {
   let made: ReadyTarget | null = null
   return {
     path,
@@ -137,7 +141,7 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: () => vo
     prepare(takeRoom) {
       const device = createFileDevice(path, sizeBytes)
       ends.always(() => device.close())
-      ends.onFailure(undo)
+      undoOnFailure(device, ends, undo)
       takeRoom(device)
       // Had somebody made it longer meanwhile, it would not have been cut.
       made = { device, zeroed: device.sizeBytes === sizeBytes }
@@ -169,9 +173,9 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
       if (!force) refuseContents(holder)
     },
     prepare(takeRoom) {
-      ends.onFailure(() => {
+      undoOnFailure(holder, ends, (fd) => {
         // Also at the old length: a file system may leave blocks beyond the end of a file.
-        if (statSync(kernelName(path)).size >= oldBytes) truncateSync(kernelName(path), oldBytes)
+        if (fstatSync(fd).size >= oldBytes) ftruncateSync(fd, oldBytes)
       })
       takeRoom(holder)
       if (newBytes > oldBytes) holder.resize(newBytes)
@@ -179,11 +183,9 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     },
     overwrite(takeRoom) {
       if (newBytes < oldBytes) holder.resize(newBytes)
-      const device = openDevice(path, { access: 'read-write', exclusive: false })
-      ends.always(() => device.close())
-      const zeroed = force && dropContents(path, newBytes)
+      const zeroed = force && dropContents(holder)
       if (zeroed) takeRoom(holder)
-      return { device, zeroed }
+      return { device: holder, zeroed }
     },
   }
 }
@@ -209,26 +211,27 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
  * Has a file read as zeros. Its length stays: to make it longer again could fail, and all would be lost by then.
  * @returns false where its file system offers no such thing, and nothing is changed
  */
-function dropContents(path: string, lengthBytes: number): boolean {
-  return withFile(path, (fd) => {
-    const error = native.punchHole(fd, 0, lengthBytes)
-    if (error < 0) {
-      const code = getSystemErrorName(error)
-      if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
-      throw deviceError(code, `cannot empty ${path}`)
-    }
-    fsyncSync(fd)
-    return true
-  })
+function dropContents({ path, punchFd, sizeBytes }: Device): boolean {
+  const error = native.punchHole(punchFd, 0, sizeBytes)
+  if (error < 0) {
+    const code = getSystemErrorName(error)
+    if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
+    throw deviceError(code, `cannot empty ${path}`)
+  }
+  fsyncSync(punchFd)
+  return true
 }
 
-function withFile<T>(path: string, body: (fd: number) => T): T {
-  const fd = openSync(kernelName(path), 'r+')
-  try {
-    return body(fd)
-  } finally {
-    closeSync(fd)
-  }
+/**
+ * Undoes what is done to a file, should all of it fail, whatever its name is by then. The device may be closed then, so
+ * this has a descriptor of its own.
+ */
+function undoOnFailure({ punchFd }: Device, ends: Ends, undo: (fd: number) => void): void {
+  const fd = openSync(`/proc/self/fd/${punchFd}`, 'r+')
+  ends.onFailure(
+    () => undo(fd),
+    () => closeSync(fd),
+  )
 }
 
 /** @throws CommandError where the device holds something that is known */

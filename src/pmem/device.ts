@@ -155,7 +155,7 @@ function claim(fd: number, path: string, kind: DeviceKind): number[] {
 }
 
 /** Whether a path leads to what is open. */
-function isNamed(fd: number, path: string): boolean {
+export function isNamed(fd: number, path: string): boolean {
   const there = statOf(path)
   return there !== null && isSameDevice(fstatSync(fd, { bigint: true }), there)
 }

@@ -13,15 +13,18 @@ import { type VolumeDevices, openFound } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
 import type { OrderedDevice } from '../daemon/orders.js'
-import { refuseBadMetadata } from '../fs/bad-metadata.js'
+import { namesOf, refuseBadMetadata } from '../fs/bad-metadata.js'
 import { growVolume } from '../fs/grow.js'
-import { type SuperblockReading, readSuperblock } from '../fs/superblock.js'
+import { type Superblock, type SuperblockReading, readSuperblock } from '../fs/superblock.js'
+import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
+import type { Device } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { Underlay } from '../pmem/underlay.js'
 import { CommandError, about } from './command-error.js'
+import { type Row, deviceRows } from './device-rows.js'
 import { Ends } from './ends.js'
 import { type Checkpoint, interruptible } from './interruption.js'
 import { wholeBlocks } from './mkfs.js'
@@ -29,7 +32,14 @@ import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { growingServer, orderGrowth } from './order-growth.js'
-import { type GrowRequest, lookAtGrowth, readyFurther, readyOwn } from './prepare-growth.js'
+import {
+  type FurtherDevice,
+  type GrowRequest,
+  type Growth,
+  lookAtGrowth,
+  readyFurther,
+  readyOwn,
+} from './prepare-growth.js'
 import { mountOfDevice } from './served-device.js'
 import { currentSuperblock, lookAtServed } from './served-volume.js'
 import { formatSize } from './size.js'
@@ -96,7 +106,13 @@ interface Steps {
 }
 
 /** What came of it; or why there was nothing to do. */
-type Outcome = string | { readonly grown: Grown; readonly paths: readonly string[] }
+type Outcome =
+  | string
+  | {
+      readonly grown: Grown
+      readonly paths: readonly string[]
+      readonly joined: Row[]
+    }
 
 async function grow(args: GrowArguments): Promise<void> {
   const { volume, added = [], device = [], force, sparse, quiet } = args
@@ -135,7 +151,22 @@ function tell(name: string, outcome: Outcome): void {
     ['size', size],
     ['before', `${formatSize(before * blockBytes)}, ${before} blocks`],
     ...(unused === 0 ? [] : [['unused', left] as const]),
+    ...outcome.joined,
   ])
+}
+
+/** What is said of devices that join. */
+function rowsOf(
+  further: readonly FurtherDevice[],
+  own: readonly Device[],
+  superblock: Superblock,
+  { next }: Growth,
+): Row[] {
+  const added = further.map(({ device }) => device)
+  const devices = [...own, ...added]
+  const first = addedSegments(superblock, next)[0]!.first
+  const bad = badBlocksOfVolume(devices, next.segments).filter((run) => run.first >= first)
+  return deviceRows(added, true, added.length === 0 ? [] : bad, namesOf(next, devices))
 }
 
 async function growDevices(
@@ -153,6 +184,7 @@ async function growDevices(
   const further = await readyFurther(growth, request, checkpoint)
   if (further.length === 0) readyOwn(own.devices, superblock, growth, request, ends)
   await checkpoint()
+  const joined = rowsOf(further, own.devices, superblock, growth)
   const devices = [...own.devices, ...further.map(({ device }) => device)]
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   withMedium(all, 'read-write', (medium) => {
@@ -165,7 +197,7 @@ async function growDevices(
       kept.isKept = true
     })
   })
-  return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path) }
+  return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path), joined }
 }
 
 function openOwn({ paths, runs }: VolumeDevices): { own: DeviceSet; reading: SuperblockReading } {
@@ -203,6 +235,7 @@ async function growMount(
     const digest = overwriting === null ? digestOf(device) : null
     return { path, identity: identityOf(statDevice(path)), digest, overwriting }
   })
+  const joined = rowsOf(further, served.own.devices, served.superblock, growth)
   // The server locks what it takes.
   ends.finish()
   kept.isKept = true
@@ -213,7 +246,7 @@ async function growMount(
       return ownSize === null
         ? 'its server has found nothing that its devices have gained'
         : `it has ${formatSize(ownSize)} already`
-    return { grown, paths: [...served.names, ...request.added] }
+    return { grown, paths: [...served.names, ...request.added], joined }
   } catch (error) {
     undoUnlessNamed(served.found, devices, ends)
     throw error

@@ -6,7 +6,7 @@ import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
-import { badBlockNotices, namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
+import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { type FormatOptions, format, leadingBlocks, plan, tableBlocks, tooLarge } from '../fs/format.js'
 import { totalBlocks } from '../fs/geometry.js'
 import type { Superblock } from '../fs/superblock.js'
@@ -15,7 +15,8 @@ import { DeviceSet } from '../pmem/device-set.js'
 import { type BlockRun, badBlocksOfVolume } from '../pmem/bad-blocks.js'
 import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { CommandError, UsageError, about } from './command-error.js'
-import { type RoomNeed, checkRoom, missingRoom, takeRoom } from './mkfs-room.js'
+import { type RoomNeed, checkRoom, takeRoom } from './mkfs-room.js'
+import { deviceRows } from './device-rows.js'
 import { Ends } from './ends.js'
 import { type Checkpoint, interruptible } from './interruption.js'
 import { type ReadyTarget, type Target, openTarget, refuseRepetition } from './mkfs-target.js'
@@ -259,25 +260,6 @@ function summarise({ devices }: DeviceSet, superblock: Superblock, badBlocks: re
     ['label', labelText(superblock.label)],
     ['UUID', superblock.uuid],
     ['lanes', `${laneCount}`],
-    ...devices.map(
-      ({ path, domain }, n) => [n === 0 ? 'device' : '', deviceText(devices, path, domain.summary)] as const,
-    ),
-    ...devices.flatMap(({ domain: { advice } }) => (advice === null ? [] : [['note', advice] as const])),
-    ...devices.flatMap(roomNote),
-    ...badBlockNotices(badBlocks, namesOf(superblock, devices), 'not used').map(
-      (notice) => ['note', notice] as const,
-    ),
+    ...deviceRows(devices, devices.length > 1, badBlocks, namesOf(superblock, devices)),
   ])
-}
-
-/** Of several devices, each by its path. */
-function deviceText(devices: readonly Device[], path: string, summary: string): string {
-  return devices.length === 1 ? summary : `${path}: ${summary}`
-}
-
-function roomNote(device: Device): (readonly [string, string])[] {
-  const missing = missingRoom(device)
-  if (missing === 0) return []
-  const room = `the disk under ${device.path} lacks ${formatSize(missing)} of its size`
-  return [['note', `${room}: when that disk is full, the mount fails.`]]
 }

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Makes the volume of a mount larger while it is in use, when it is ordered to, one order after the other. */
 import debug from 'debug'
+import { blockBytes } from '../../layout/geometry.js'
 import { type Grown, type Overwriting, checkSize, grownSince, readyGains } from '../api/device-growth.js'
 import { digestOf } from '../api/device-contents.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
+import { formatSize } from '../api/size-text.js'
 import { shownLine } from '../check/name-text.js'
+import { deviceSegments } from '../fs/segments.js'
 import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
+import { deviceLine } from '../pmem/device.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { statOf } from '../pmem/probe.js'
-import { tell } from './background.js'
+import { logIfAlone, tell } from './background.js'
 import { MountError } from './mount-error.js'
 import { type GrowOrder, type OrderedDevice, Orders } from './orders.js'
 import type { ServingMode } from './serving-mode.js'
@@ -80,7 +84,17 @@ export class Growth {
       refusal = isRefusal(error) ? error.message : 'its server could not grow it; the system log says why'
       if (!isRefusal(error)) tell(shownLine(`${opened.devices[0]!.path}: growing failed: ${String(error)}`))
     }
-    this.#reports.set(name, { order: name, refusal, grown: grownSince(before, volume.superblock) })
+    const grown = grownSince(before, volume.superblock)
+    if (grown !== null) this.#log(grown, deviceSegments(before).length)
+    this.#reports.set(name, { order: name, refusal, grown })
+  }
+
+  /** @param count of the devices that the volume had before */
+  #log({ before, after }: Grown, count: number): void {
+    const { devices } = this.#parts.opened
+    const sizes = [before, after].map((blocks) => formatSize(blocks * blockBytes)).join(' to ')
+    const news = [`grew from ${sizes}`, ...devices.slice(count).map(deviceLine)]
+    logIfAlone(shownLine(`${devices[0]!.path}: ${news.join('; ')}`))
   }
 
   /**

@@ -259,6 +259,12 @@ void t.test('adds devices', async (t) => {
   const [a, b, c] = [place('a'), sparseFile(place('b'), 4 * mebibyte), place('c')]
   const said = await succeed(t, ['grow', volume, a, b, '--size', '6M'])
   t.match(said, `Grew the PMFS2 file system on ${volume} and ${a} and ${b}\n  size    20 MiB, 5120 blocks`)
+  for (const path of [a, b])
+    t.match(
+      said,
+      new RegExp(`^ {2}(device)? +${path}: a file that lies in RAM`, 'm'),
+      'what joins is described',
+    )
   t.same(
     (await infoOf(t, b)).devices.map(({ path }) => path),
     [volume, a, b],

@@ -4,7 +4,7 @@
  * statfs(2) tells at once.
  */
 import { constants } from 'node:fs'
-import { readFile, rename, rm, stat, truncate } from 'node:fs/promises'
+import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { actor } from '../posix/fixture.js'
@@ -12,7 +12,7 @@ import { loopOver } from '../support/loop-device.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { finish, withoutRunner } from '../support/run-command.js'
 import type { System } from '../support/system.js'
-import { TestMount, pmfs2, succeed } from '../support/test-mount.js'
+import { TestMount, pmfs2, programEnvironment, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(240_000)
 
@@ -181,6 +181,24 @@ void tap.test('what a file holds is overwritten with --force alone', async (t) =
   t.equal((await stat(added)).size, 4 * mebibyte)
   await mount.unmount()
   t.match(await succeed('fsck', mount.device, added), /clean/)
+})
+
+void tap.test('what joins is described to whoever adds it, and to the system log', async (t) => {
+  const mount = await TestMount.makeOn(t, 16 * mebibyte)
+  const [log, added] = [join(mount.folder, 'log'), `${mount.device}-added`]
+  await writeFile(join(mount.folder, 'logger'), `#!/bin/sh\nexec cat >>'${log}'\n`, { mode: 0o755 })
+  const path = `PATH=${mount.folder}:${process.env['PATH']}`
+  programEnvironment.push(path)
+  t.teardown(() => programEnvironment.splice(programEnvironment.indexOf(path), 1))
+  await mount.mount('--channel', 'devfuse')
+  const said = await succeed('grow', mount.mountpoint, added, '--size', '8M', '--sparse')
+  t.match(said, new RegExp(`\n +device +${added}: a file that lies in RAM`), said)
+  const line = new RegExp(
+    `^${mount.device}: grew from 16 MiB to 24 MiB; ${added} is a file that lies in RAM .*$`,
+    'm',
+  )
+  t.ok(await until(async () => line.test(await readFile(log, 'utf8'))), await readFile(log, 'utf8'))
+  await mount.unmount()
 })
 
 void tap.test('a volume that grew and was then killed', async (t) => {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What the summaries of mkfs and grow say of the devices that a volume has got. */
+import { badBlockNotices } from '../fs/bad-metadata.js'
+import type { BlockRun } from '../pmem/bad-blocks.js'
+import type { Device } from '../pmem/device.js'
+import type { Medium } from '../pmem/medium.js'
+import { missingRoom } from './mkfs-room.js'
+import { formatSize } from './size.js'
+
+export type Row = readonly [title: string, text: string]
+
+/**
+ * What each is and what a loss of power takes away, and what its user should know.
+ * @param areNamed whether each is shown by its path
+ * @param badBlocks of the volume, all on these devices @param names of its devices
+ */
+export function deviceRows(
+  devices: readonly Device[],
+  areNamed: boolean,
+  badBlocks: readonly BlockRun[],
+  names: Pick<Medium, 'pathAt'>,
+): Row[] {
+  const notes = [
+    ...devices.flatMap(({ domain: { advice } }) => advice ?? []),
+    ...devices.flatMap((device) => roomNote(device) ?? []),
+    ...badBlockNotices(badBlocks, names, 'not used'),
+  ]
+  return [
+    ...devices.map(({ path, domain: { summary } }, n): Row => {
+      return [n === 0 ? 'device' : '', areNamed ? `${path}: ${summary}` : summary]
+    }),
+    ...notes.map((note): Row => ['note', note]),
+  ]
+}
+
+/** Null where its disk has all that the device may come to need. */
+function roomNote(device: Device): string | null {
+  const missing = missingRoom(device)
+  if (missing === 0) return null
+  const room = `the disk under ${device.path} lacks ${formatSize(missing)} of its size`
+  return `${room}: when that disk is full, the mount fails.`
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Which mount options the channel fuse-native can have, and how libfuse is told of them. */
+/** Which mount options the channel fuse-native can have, and what they are called for libfuse. */
 import { longestArgumentBytes } from '../fuse-native/server.js'
 import { MountError, exitPermission } from './mount-error.js'
 import { MS_NODIRATIME, MS_NOSYMFOLLOW, type MountOptions } from './mount-options.js'

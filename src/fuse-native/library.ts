@@ -4,11 +4,7 @@
  * for, and what is missing then is named. The types are those of its version 2.2.6, as far as they are used here;
  * package.json names that version exactly, because some of what is used is not documented.
  */
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { findPackageRoot } from '../native/package-root.js'
 
 /** @param result negative errno, or what the call is to return */
 export type Reply = (result: number, ...values: readonly unknown[]) => void
@@ -64,20 +60,11 @@ export function loadFuseLibrary(
   return library
 }
 
-/** What package.json names. */
-function wantedVersion(): string {
-  const root = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
-  const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    optionalDependencies: Readonly<Record<string, string>>
-  }
-  return optionalDependencies[packageName]!
-}
-
 function problemOf(error: unknown): string {
   const text = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error)
   const isMissing = error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND'
   if (isMissing && text.includes(`'${packageName}'`))
-    return `needs the npm package ${packageName}, which is not installed: npm install ${packageName}@${wantedVersion()}`
+    return `needs the npm package ${packageName}, which is not installed: install pmfs2 again without --omit=optional (in a clone: npm install)`
   if (text.includes('libfuse.so.2'))
     return `needs libfuse 2, which is not installed: on Debian, apt-get install libfuse2 (${text})`
   return `cannot be used, as the npm package ${packageName} does not load here: ${text}`

@@ -176,10 +176,9 @@ export class PathOperations {
   get #contents(): Operations {
     const { files, statistics } = this.#parts
     return {
+      // `create` would not say whether a new file is opened with O_APPEND: the kernel sends MKNOD and OPEN instead.
       open: (path: string, flags: number, reply: Reply) =>
         this.#answerWith('open', fuse.FUSE_OPEN, path, reply, () => this.#hold(files.open(path, flags))),
-      create: (path: string, mode: number, reply: Reply) =>
-        this.#answerWith('create', fuse.FUSE_CREATE, path, reply, () => this.#hold(files.create(path, mode))),
       release: (path: string, handle: number, reply: Reply) =>
         this.#change('release', fuse.FUSE_RELEASE, path, reply, () => this.#letGo(handle)),
       read: (path: string, handle: number, into: Buffer, _length: number, position: number, reply: Reply) =>

@@ -4,7 +4,7 @@
  * program that uses them directly needs. The kernel has resolved symbolic links, checked permissions and taken the
  * caller's umask off. Calls throw errors with an errno.
  */
-import { S_IFLNK, S_IFMT, S_IFREG } from '../fs/mode.js'
+import { S_IFLNK, S_IFMT } from '../fs/mode.js'
 import { AttributeChange, SET_ATIME, SET_MODE, SET_MTIME } from '../fs/attributes.js'
 import { Clock } from '../fs/clock.js'
 import { EILSEQ, EOVERFLOW } from '../fs/errno.js'
@@ -16,7 +16,7 @@ import { removeDirectory, removeFile } from '../api/directory-calls.js'
 import { resize } from '../api/file-contents.js'
 import { moveTo, newName } from '../api/names.js'
 import { OpenFile } from '../api/open-file.js'
-import { O_APPEND, O_NOATIME, O_RDWR, accessModes } from '../api/open-flags.js'
+import { O_APPEND, O_NOATIME, accessModes } from '../api/open-flags.js'
 import { openFile } from '../api/opening.js'
 import { changeOfOwner } from '../api/owner-and-times.js'
 import type { Session } from '../api/session.js'
@@ -89,12 +89,6 @@ export class PathFiles {
   open(path: string, flags: number): OpenFile {
     const at = pathOf(path, 'open')
     return openFile(this.#session, at, this.#openFlags(flags & (accessModes | O_APPEND)), 0)
-  }
-
-  /** The package does not say how it is opened; the kernel sees to that. */
-  create(path: string, mode: number): OpenFile {
-    const made = this.#make('open', path, S_IFREG | (mode & ~S_IFMT), 0)
-    return new OpenFile(this.#session, made, this.#openFlags(O_RDWR))
   }
 
   /** Files of all types but symbolic links. @param mode with its type */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Windows that the package mmap-io maps: `--mapper mmap-io`. It is an optional dependency, and loaded only when it is
- * asked for. Its numbers have 32 bits and a sign: an offset from 2 GiB on becomes another one, which it maps without an
- * error, so such a window is refused here. Flags reach mmap(2) as they are, MAP_SYNC among them. package.json names
- * its version exactly, because the errno of a failure is read from its message.
+ * asked for. Its numbers have 32 bits and a sign: an offset from 2 GiB on becomes negative, and one from 4 GiB on wraps
+ * around, which it maps without an error. So such a window is refused here. Flags reach mmap(2) as they are, MAP_SYNC
+ * among them. package.json names its version exactly, because the errno of a failure is read from its message.
  */
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
@@ -56,7 +56,7 @@ function load(): MmapIo {
   } catch (error) {
     throw new DeviceError(
       'ENOPKG',
-      `mapper=mmap-io: the package mmap-io is not installed (CXXFLAGS=-std=gnu++20 npm install --include=optional, with a C++ compiler, make and python3); ${instead}`,
+      `mapper=mmap-io: the package mmap-io is not installed: install pmfs2 again without --omit=optional (in a clone: npm install), with CXXFLAGS=-std=gnu++20, a C++ compiler, make and python3; ${instead}`,
       { cause: error },
     )
   }

@@ -160,14 +160,14 @@ void tap.test('an installation without the packages, and one where mmap-io is no
   t.equal(missing.end, exitFailure)
   t.match(
     missing.output,
-    /mapper=mmap-io: the package mmap-io is not installed \(.*npm install .*without --mapper/,
+    /mapper=mmap-io: the package mmap-io is not installed: install pmfs2 again without --omit=optional .*without --mapper/,
   )
 
   const noFuse = await start('--channel', 'fuse-native')
   t.equal(noFuse.end, exitSystem)
   t.match(
     noFuse.output,
-    /^mount: the channel fuse-native needs the npm package fuse-native, which is not installed: npm install .*$/,
+    /^mount: the channel fuse-native needs the npm package fuse-native, which is not installed: install pmfs2 again without --omit=optional \(in a clone: npm install\)$/,
     'in one line',
   )
   t.notMatch(noFuse.output, '\n')

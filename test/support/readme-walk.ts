@@ -29,6 +29,7 @@ export async function walkThroughReadme(
       .replaceAll('/mnt/pmfs2', mount.mountpoint)
     const { end, output } = await finish('env', [...withoutRunner, 'sh', '-c', line], limitMs)
     t.equal(end, 0, `${line}: ${output}`)
+    if (line.startsWith('cat ')) t.equal(output, 'hello, world', 'the file has what was written')
     if (shownLine.endsWith(mountCommand)) await mounted(output)
   }
 }

@@ -89,7 +89,7 @@ export async function lookFromHost(
   for (const round of judged) {
     const settings = [String(round), String(plan.seed), String(workers), join(guest.shared, `told-${round}`)]
     const { output: text } = await finish('python3', [script, 'judge', ...settings, ...mountpoints], limitMs)
-    t.same(problemsOf({ name: '', text }), [], `what was told of before power cut ${round + 1} is there`)
+    t.same(problemsOf({ name: '', text }), [], `what was acknowledged before power cut ${round + 1} is there`)
   }
   for (const [volume, device] of devices) {
     await passes(t, `${volume} is unmounted`, 'umount', join(folder, volume))

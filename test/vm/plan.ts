@@ -45,9 +45,8 @@ export function problemsOf({ text }: TapFile): string[] {
   const flaw = flawOf(text)
   const { total, fail } = tally(text)
   if (flaw === null && fail === 0 && total > 0) return []
-  const lines = text.split('\n')
-  const failures = lines.flatMap((line, n) => (/^ *not ok/.test(line) ? lines.slice(n, n + 12) : []))
-  return [...(flaw === null ? [] : [flaw]), ...(total === 0 ? ['it has no test point'] : []), ...failures]
+  const noPoint = total === 0 ? ['it has no test point'] : []
+  return [...(flaw === null ? [] : [flaw]), ...noPoint, ...failuresIn(text)]
 }
 
 /** Each phase has written at least one TAP file, and all of those are whole and pass. */
@@ -61,6 +60,18 @@ export function checkTap(t: Test, guest: Guest, phases: readonly string[]): void
     for (const [, figures] of file.text.matchAll(/^# figures: (.*)$/gm)) t.comment(`${file.name}: ${figures}`)
   }
   if (!passed) for (const line of guest.console.split('\n').slice(-40)) t.comment(line)
+}
+
+/** The same of a phase that the power was cut in: its files have no plan, and nothing has failed by then. */
+export function checkCutOff(t: Test, guest: Guest, phase: string): void {
+  const files = guest.tapFiles().filter(({ name }) => phaseOf(name) === phase)
+  t.not(files.length, 0, `${phase} has begun`)
+  for (const { name, text } of files) t.same(failuresIn(text), [], `${name}: nothing has failed`)
+}
+
+function failuresIn(text: string): string[] {
+  const lines = text.split('\n')
+  return lines.flatMap((line, n) => (/^ *not ok/.test(line) ? lines.slice(n, n + 12) : []))
 }
 
 /** Names are as `02-walk-pmem`. */

@@ -14,7 +14,7 @@ import { Random } from '../support/random.js'
 import type { Guest } from './guest.js'
 import { checkFromHost, lookFromHost } from './host-look.js'
 import { Watch } from './places.js'
-import { type Plan, bootLimitMs, checkTap, guestSettings, kinds, workers } from './plan.js'
+import { type Plan, bootLimitMs, checkCutOff, checkTap, guestSettings, kinds, workers } from './plan.js'
 
 const longestLoadMs = { short: 8000, usual: 20_000 }
 /** How long to wait at most, from the first store of a recovery on. Emulated, it takes some hundredths of a second. */
@@ -34,7 +34,7 @@ const sharedFrom = 2 * 4096
 const sharedBytes = 2 ** 25
 const wordBytes = 8
 
-/** Numbers of operations that the host was told of, by process. */
+/** Numbers of operations that each process has acknowledged to the host. */
 export function toldOf(guest: Guest, round: number): number[] {
   const bytes = readFileSync(join(guest.shared, `told-${round}`))
   return Array.from({ length: bytes.length / wordBytes }, (_, n) =>
@@ -101,8 +101,8 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<O
   const moment = momentOf[isUnmounted ? outcome : 'load']
   t.not(outcome, 'failed', `the power is cut ${moment}, ${seconds} s after it came, and ${counts} operations`)
   if (!guest.hasStarted) t.comment('the guest has not started')
-  // What was cut off has no plan.
-  checkTap(t, guest, isLate ? [...phases, 'unmount'] : phases)
+  checkTap(t, guest, [...phases, ...(isUnmounted ? ['load'] : []), ...(isLate ? ['unmount'] : [])])
+  if (!isUnmounted) checkCutOff(t, guest, 'load')
   return outcome
 }
 

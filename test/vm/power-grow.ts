@@ -11,7 +11,7 @@ import { Random } from '../support/random.js'
 import type { Guest } from './guest.js'
 import { lookFromHost } from './host-look.js'
 import { Watch } from './places.js'
-import { type Plan, bootLimitMs, checkTap, guestSettings } from './plan.js'
+import { type Plan, bootLimitMs, checkCutOff, checkTap, guestSettings } from './plan.js'
 import { makeTold, toldOf } from './power-cuts.js'
 
 /**
@@ -61,8 +61,8 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
   )
   await guest.kill()
   t.comment(`${last} ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
-  // What was under way has no plan.
   checkTap(t, guest, phases.slice(0, -1))
+  if (last === 'grow_in_use') checkCutOff(t, guest, 'load')
   await lookFromHost(t, guest, plan, [round])
 }
 

@@ -77,6 +77,7 @@ phase_walk() {
       while read -r line; do
         case $line in
         'npx pmfs2-fuse /dev/'*) check "$kind: $line" tells "$kind" "$(on_device "$kind" "$line")" ;;
+        'cat '*) check "$kind: $line" greets "$(on_device "$kind" "$line")" ;;
         *) check "$kind: $line" eval "$(on_device "$kind" "$line")" ;;
         esac
       done </vm/walk-through
@@ -107,7 +108,17 @@ phase_offline() {
 
 on_device() { # kind, command of the README
   local line=${2//\/dev\/pmem0/$(device_of "$1")}
+  # The others are mounted as well.
+  line=${line/grep pmfs2/grep "/mnt/$1"}
   echo "${line//\/mnt\/pmfs2//mnt/$1}"
+}
+
+# The file has what the command before has written.
+greets() { # command
+  local said
+  said=$(eval "$1")
+  echo "$said"
+  [ "$said" = 'hello, world' ]
 }
 
 # A mount says what the device is, and what a power failure takes away.
@@ -141,8 +152,10 @@ takes_as_dax() { # kind
 
 serves_by_package() { # kind
   local device=$(device_of "$1") file=/mnt/$1/by-mmap-io
-  pmfs2 "$device" "/mnt/$1" --mapper mmap-io && cp /bin/bash "$file" && cmp /bin/bash "$file" &&
-    pmfs2 umount "/mnt/$1" && pmfs2 fsck "$device"
+  pmfs2 "$device" "/mnt/$1" --mapper mmap-io && cp /bin/bash "$file" &&
+    pmfs2 info "/mnt/$1" | grep -F 'by mmap-io' && pmfs2 umount "/mnt/$1" && pmfs2 fsck "$device" || return
+  # Read by the native mapper, after the page cache has gone with the mount.
+  pmfs2 "$device" "/mnt/$1" && cmp /bin/bash "$file" && rm "$file" && pmfs2 umount "/mnt/$1"
 }
 
 # Empty volumes, without the README's commands.

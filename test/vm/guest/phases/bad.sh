@@ -45,9 +45,9 @@ go_bad_on() { # kind
   check "$kind: and read" bad_blocks judge "$folder/new" $file_blocks
   check "$kind: the damaged file is removed" rm "$folder/early"
   check "$kind: nothing else has changed" bad_blocks judge "$folder/good" $file_blocks
-  check "$kind: info tells of bad blocks" tells_of_bad_blocks info "$folder"
+  check "$kind: info reports bad blocks" reports_bad_blocks info "$folder"
   check "$kind: umount" pmfs2 umount "$folder"
-  [ "$kind" = devdax ] || check "$kind: fsck tells of them" tells_of_bad_blocks fsck "$device"
+  [ "$kind" = devdax ] || check "$kind: fsck reports them" reports_bad_blocks fsck "$device"
   end
 }
 
@@ -59,7 +59,7 @@ write_files() { # folder
 
 bad_blocks() { python3 "$sources/test/vm/guest/bad-blocks.py" "$@"; }
 
-tells_of_bad_blocks() { # command, target
+reports_bad_blocks() { # command, target
   local told
   told=$(pmfs2 "$@")
   echo "$? $told"

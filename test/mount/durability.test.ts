@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * A reply is sent when everything that it acknowledges is durable. The server carries what its flushes, fences and
- * msyncs make durable to a second file; what lies there when it is killed is recovered, and held to what was
+ * syncs make durable to a second file; what lies there when it is killed is recovered, and held to what was
  * acknowledged.
  */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'

@@ -5,9 +5,10 @@
  * that cut the power everywhere), or carried: a second mapping gets what is durable, and outlives the process.
  *
  * A line counts with its bytes at the moment of its flush, and arrives at the next fence of the thread that flushed it.
- * A non-temporal store arrives at that fence, too. All pages of a file arrive when fdatasync(2) has returned, without
- * the non-temporal stores that no fence has followed. Plain stores pass no primitive: the next one sees them as a
- * difference from the bytes seen last, all of a line at once, as their order within it is not known.
+ * A non-temporal store arrives at that fence, too. All pages of a file arrive when fdatasync(2) has returned, as they
+ * were when it was called, and without the non-temporal stores that no fence has followed. Plain stores pass no
+ * primitive: the next one sees them as a difference from the bytes seen last, all of a line at once, as their order
+ * within it is not known.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -60,6 +61,20 @@ static struct region regions[MOST_REGIONS];
 static uint64_t last_version;
 static char *events;
 static size_t events_length, events_room;
+/* A page that is being synced. */
+struct page {
+	struct region *region;
+	int64_t mapping;	/* the region may be another one's by now */
+	size_t offset;
+	uint64_t version;
+	char bytes[PAGE_BYTES];
+};
+
+struct pages {
+	struct page *pages;
+	size_t count, room;
+};
+
 /* Of this thread, until its next fence. */
 static __thread struct {
 	struct capture *captures;
@@ -167,17 +182,46 @@ static bool is_streaming(const struct region *r, size_t offset)
 	return false;
 }
 
-static void carry_pages(struct region *r)
+static bool is_of_file(const struct region *r, int fd)
+{
+	return r->base && r->backing && r->backing->fd == fd;
+}
+
+static bool is_recorded_of(const struct region *r, int fd)
+{
+	return is_of_file(r, fd) && r->seen;
+}
+
+static bool is_carried_by(const struct region *r, int fd)
+{
+	return is_of_file(r, fd) && !r->seen && r->how == PERSIST_PAGES;
+}
+
+/* Takes what the second mapping of a file lacks. */
+static void take_pages(struct region *r, struct pages *taken)
 {
 	uint64_t version = ++last_version;
 
-	for (size_t page = 0; page < r->length; page += PAGE_BYTES) {
-		if (!memcmp(r->base + page, r->durable + page, PAGE_BYTES))
+	for (size_t at = 0; at < r->length; at += PAGE_BYTES) {
+		struct page *page;
+
+		if (!memcmp(r->base + at, r->durable + at, PAGE_BYTES))
 			continue;
-		for (size_t at = page; at < page + PAGE_BYTES; at += WORD_BYTES)
-			if (!is_streaming(r, at))
-				carry(r, at, r->base + at, WORD_BYTES, version);
+		taken->pages = grown(taken->pages, &taken->room, taken->count + 1, sizeof(*page));
+		page = &taken->pages[taken->count++];
+		page->region = r;
+		page->mapping = r->mapping;
+		page->offset = at;
+		page->version = version;
+		memcpy(page->bytes, r->base + at, PAGE_BYTES);
 	}
+}
+
+static void carry_page(const struct page *page)
+{
+	for (size_t done = 0; done < PAGE_BYTES; done += WORD_BYTES)
+		if (!is_streaming(page->region, page->offset + done))
+			carry(page->region, page->offset + done, page->bytes + done, WORD_BYTES, page->version);
 }
 
 /* --- the primitives --- */
@@ -251,25 +295,31 @@ void shadow_fence(void)
 
 int shadow_sync_file(int fd)
 {
-	int result = fdatasync(fd);
+	struct pages taken = { NULL, 0, 0 };
+	int result;
 
-	if (result)
-		return result;
+	/* What is stored from here on may come too late for the call. Several mappings may be of one file. */
 	pthread_mutex_lock(&mutex);
-	/* Several mappings may be of one file. */
 	for (int i = 0; i < MOST_REGIONS; i++) {
-		struct region *r = &regions[i];
-
-		if (!r->base || !r->backing || r->backing->fd != fd)
-			continue;
-		if (r->seen) {
-			look_at_all(r);
-			note(SYNCED, r, 0, r->length);
-		} else if (r->how == PERSIST_PAGES) {
-			carry_pages(r);
-		}
+		if (is_recorded_of(&regions[i], fd))
+			look_at_all(&regions[i]);
+		else if (is_carried_by(&regions[i], fd))
+			take_pages(&regions[i], &taken);
 	}
 	pthread_mutex_unlock(&mutex);
+	result = fdatasync(fd);
+	pthread_mutex_lock(&mutex);
+	for (int i = 0; !result && i < MOST_REGIONS; i++)
+		if (is_recorded_of(&regions[i], fd))
+			note(SYNCED, &regions[i], 0, regions[i].length);
+	for (size_t i = 0; !result && i < taken.count; i++) {
+		const struct page *page = &taken.pages[i];
+
+		if (is_carried_by(page->region, fd) && page->region->mapping == page->mapping)
+			carry_page(page);
+	}
+	pthread_mutex_unlock(&mutex);
+	free(taken.pages);
 	return result;
 }
 

@@ -48,10 +48,11 @@ struct plain_bytes {
  *
  * So what counts is the use, not the size. Whole lines go past the caches at any length: those are data, entries of the
  * undo log, which nobody reads but after a crash, and fresh blocks. Of anything else, the lines at the ends are stored
- * plainly and flushed in any case. The threshold is where the gain on what is left in between begins to be worth that a
- * reader has to fetch it; below it are names, values of attributes and other small metadata, which are used again.
+ * plainly and flushed in any case. Up to 400 bytes, storing what is left in between past the caches gains less than
+ * the measurement is accurate to, and a reader who has to fetch it loses more than that. Such are names, values of
+ * attributes and other small metadata, which are used again. Of the sizes above, 500 is the first that gains.
  */
-enum { NONTEMPORAL_THRESHOLD_BYTES = 256 };
+enum { NONTEMPORAL_THRESHOLD_BYTES = 512 };
 struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);
 struct plain_bytes nontemporal_zero(char *to, size_t length);
 

@@ -260,13 +260,13 @@ export interface Native {
   /**
    * Carries out the steps of a list (LIST_HEADER_WORDS, then STEP_WORDS each) one after the other, and fences: what
    * they copied, stored or named is durable at return, each in the way of its mapping. Copies may overlap; those from
-   * 256 bytes on, and those of whole lines, go past the caches (not with PERSIST_PAGES). A fence syncs each file that
+   * 512 bytes on, and those of whole lines, go past the caches (not with PERSIST_PAGES). A fence syncs each file that
    * it has to once. -EIO: a mapping that the list names has failed, now or before, and what stands behind the next
    * STEP_FENCE was not done; or a step has met a bad page, and what stands behind that was not done.
    */
   persist(listMapping: Mapping, listOffset: number): number
   /**
-   * Fills with zeros: durable after the next fence, where flushes are. From 256 bytes on, and of whole lines, they go
+   * Fills with zeros: durable after the next fence, where flushes are. From 512 bytes on, and of whole lines, they go
    * past the caches.
    * @returns 1 where they have to be named by a STEP_FLUSH before that (PERSIST_PAGES), else 0; or a negative errno
    * (-EIO: as persist)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Copies and zeroes that bypass the caches. Only whole, aligned cache lines are stored
- * non-temporally; what is left at the head and at the tail is stored plainly. Invariant: the caller is told of each
+ * non-temporally; what is left at the head and at the tail is stored plainly. Invariant: the caller learns of each
  * byte that was stored plainly, so once it has flushed these, all of the destination is durable after the next fence.
  */
 #include <stdbool.h>

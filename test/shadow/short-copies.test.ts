@@ -38,6 +38,8 @@ function listsOf(to: number, from: number): Record<string, [lines: number, ...st
   const copy = (at: number, length: number): Step => copied(to, at, from, 0, length)
   return {
     'a short copy': [3, copy(60, 100)],
+    'the longest copies that go through the caches': [9, copy(5, 511)],
+    'the ends of the shortest other ones': [2, copy(5, 512)],
     'a short copy of whole lines': [0, copy(64, 128)],
     'the ends of a long copy': [2, copy(5, 3000)],
     'a long copy of whole lines': [0, copy(0, page)],

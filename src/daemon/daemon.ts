@@ -15,7 +15,7 @@ import { engineFiles } from './engine-files.js'
 import { lackedDescriptors } from './descriptors.js'
 import { Growth } from './growth.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
-import { type LiveMount, placeOfFailed, untilEnded, volumeReport } from './live-mount.js'
+import { type LiveMount, takeAwayFailed, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
 import { type MountIdentity, identityAt } from './mount-table.js'
@@ -129,7 +129,7 @@ async function serveAndClose(
     await calls.end()
     await orders.growth?.settled()
     opened.abandon()
-    const place = placeOfFailed(mounted, told.isLive)
+    const place = takeAwayFailed(mounted, told.isLive)
     throw workerFailure(error, place, () => lackedDescriptors(plan.servers.length + 1))
   }
   closeSync(fd)

@@ -18,7 +18,7 @@ import { EndingSignals } from './ending-signals.js'
 import { engineSetting } from './engine-setting.js'
 import { type FuseNativeWishes, checkFuseNativeOptions, libfuseOptions } from './fuse-native-options.js'
 import { checkMountpoint } from './kernel-mount.js'
-import { type LiveMount, placeOfFailed, untilEnded, volumeReport } from './live-mount.js'
+import { type LiveMount, takeAwayFailed, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import { MountError, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
@@ -135,7 +135,7 @@ class FuseNativeMount {
       await calls?.end()
       this.#server.release()
       opened.abandon()
-      const place = calls === null ? null : placeOfFailed({ calls, signals }, told.isLive)
+      const place = calls === null ? null : takeAwayFailed({ calls, signals }, told.isLive)
       throw place === null ? error : mountFailure(error, place)
     }
     try {

@@ -74,7 +74,7 @@ export async function untilEnded(
  * @param isLive programs know it
  * @returns where it stays; null where it does not
  */
-export function placeOfFailed(
+export function takeAwayFailed(
   { calls, signals }: Pick<LiveMount, 'calls' | 'signals'>,
   isLive: boolean,
 ): string | null {

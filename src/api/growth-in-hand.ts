@@ -75,7 +75,7 @@ export class GrowthInHand {
 
   /**
    * Maps what is to join, and stores what it needs, but for devices that hold something. Engines may be in use.
-   * @param further none: what its devices have gained
+   * @param set without further devices: what the volume's own have gained
    * @returns null where there is nothing to grow by
    * @throws DeviceError, VolumeError, PmemError with the volume as it was
    */

@@ -89,7 +89,7 @@ export class InodeCheck {
     }
     const { unread } = this.#claims
     const held = this.#checkContents(inode) + this.#xattrs.check(inode)
-    // What a bad block held is told of by itself.
+    // A bad block is reported by itself.
     if (held !== inode.blocks && this.#claims.unread === unread)
       this.#tell('block-count', `block count is ${inode.blocks}, should be ${held}`)
   }

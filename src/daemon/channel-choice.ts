@@ -55,7 +55,7 @@ function readSwitch(file: string): 'on' | 'off' | 'missing' {
   }
 }
 
-/** The switch is there once the module is; opening the device loads it. A failure is told of when it is mounted. */
+/** The switch is there once the module is; opening the device loads it. A failure is reported when it is mounted. */
 function loadModule(): void {
   try {
     closeSync(openSync('/dev/fuse', 'r+'))

@@ -49,7 +49,7 @@ export class Message implements ReadSink {
   #argumentWord = 0
   #replyWord = 0
 
-  /** @param files where the blocks lie that {@link data} is told of */
+  /** @param files has the blocks that {@link data} names */
   constructor(files: FileMemory, memory: MessageMemory) {
     this.#files = files
     this.#words = memory.buffer.words

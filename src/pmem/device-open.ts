@@ -14,7 +14,7 @@ export type Access = 'read-write' | 'read-only'
 
 export interface OpenOptions {
   readonly access: Access
-  /** Whether to lock out every other user, who must not have it open so either. */
+  /** Whether to lock out all other users. It fails if any of them has the device locked. */
   readonly exclusive: boolean
   /** What maps its windows: the native helper, unless said. */
   readonly mapper?: Mapper

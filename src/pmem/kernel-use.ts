@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * Uses of a file that no lock tells of: the kernel holds a file behind a loop device, or one that it swaps to, without
+ * Uses of a file that no lock shows: the kernel holds a file behind a loop device, or one that it swaps to, without
  * locking it. (A block device in use refuses O_EXCL, and our own servers lock what they serve.) Files are compared by
  * device and inode, as a file has more than one path.
  */
@@ -11,7 +11,7 @@ import { deviceFolder } from './device-facts.js'
 import { isSameDevice } from './lock-holder.js'
 import { namesIn, statOf, textOf } from './probe.js'
 
-/** Where the kernel tells of its uses; a test lays out its own. */
+/** Where the kernel lists its uses; a test lays out its own. */
 export interface KernelPlaces {
   readonly sys: string
   readonly proc: string

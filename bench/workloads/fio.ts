@@ -111,7 +111,7 @@ async function layOut(
 
 /**
  * Exported for its test. @returns MiB/s of reads and writes together, and microseconds of the percentiles
- * @throws BenchError where the text holds no figures or tells of an error.
+ * @throws BenchError where the text holds no figures or reports an error.
  */
 export function parseFio(stdout: string): Record<string, number> {
   // fio prints its remarks on the same stream, ahead of the JSON.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Copies what the engine tells of a file into a caller's memory. */
+/** Copies what the engine gives of a file into a caller's memory. */
 import type { ExtentSink } from '../fs/extent.js'
 import type { MappedMedium } from '../pmem/mapped-medium.js'
 

@@ -136,7 +136,7 @@ async function makeVolume(
     await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks }))
     const { devices, zeroed } = await readyDevices(targets, volume, sparse, checkpoint)
     const superblock = await about(first, () => formatDevices(devices, force, { ...wanted, zeroed }))
-    // What is made stays, also where nothing more can be learned or told of it.
+    // What is made stays, also where nothing more can be learned or printed about it.
     succeeded = true
     if (!quiet) await about(first, () => summarise(devices, superblock, badBlocks))
   } finally {

@@ -33,7 +33,7 @@ export interface LiveParts extends Pick<EndingParts, 'whenServing'> {
   readonly server: EndingParts['workers'] & { readonly ended: Promise<void> }
   /** Makes it serve. */
   readonly start: () => Promise<void>
-  /** @param device number of the mount (st_dev) @returns what tells of it each time that somebody asks */
+  /** @param device number of the mount (st_dev) @returns what reports on it each time that somebody asks */
   readonly begin: (device: number) => () => DaemonReport
   /** Programs can use the mount. */
   readonly live: () => void

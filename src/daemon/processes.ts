@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What /proc tells of a process (proc(5)), as far as one may know it. */
+/** What /proc shows of a process (proc(5)), as far as one may know it. */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { namesIn, textOf } from '../pmem/probe.js'

@@ -109,7 +109,7 @@ function serve(worker: Serving, work: () => ChannelEnd): void {
   tell({ type: 'ended', end })
 }
 
-/** Does `work`, and tells of a failure that is no defect; a defect ends the thread. */
+/** Does `work`, and reports a failure that is no defect; a defect ends the thread. */
 function telling(work: () => void): void {
   try {
     work()

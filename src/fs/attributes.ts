@@ -29,7 +29,7 @@ const touchAlone = SET_ATIME | SET_MTIME | TOUCH
 const changesPrivileges = SET_UID | SET_GID | SET_SIZE | KILL_PRIVILEGES
 
 /**
- * What the kernel tells of gathered writes, with its writeback cache; calls that set the time of modification alone
+ * What the kernel sends for gathered writes, with its writeback cache; calls that set the time of modification alone
  * look the same there.
  */
 const writtenTimes = SET_MTIME | SET_CTIME

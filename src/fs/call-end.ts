@@ -64,7 +64,7 @@ export class CallEnd {
   }
 
   /**
-   * Loads of this thread may have met a bad block: tells of it.
+   * Loads of this thread may have met a bad block: reports it.
    * @returns Medium.badBlocksMet @throws DeviceError where the device has failed
    */
   attend(): number {

@@ -122,7 +122,7 @@ export class Reclaim {
 
   /**
    * The same where inodes may be in use: those without names that are stay on the list.
-   * @param isUsed tells of an inode by its number
+   * @param isUsed whether an inode is in use, by its number
    */
   finishUnused(inode: Inode, isUsed: (number: number) => boolean): void {
     for (const number of this.#orphans.listed(inode)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The runs of blocks that growing files have ahead of them. They are marked in the working bitmap alone: a crash loses
- * nothing, and nothing on the medium tells of them. They count as free. There are as many as the table has places; the
+ * nothing, and nothing on the medium shows them. They count as free. There are as many as the table has places; the
  * oldest of a set makes way for a new one. All runs under the allocator's lock; {@link Reservations.find}
  * may be asked without it, if it is asked again under the lock.
  */

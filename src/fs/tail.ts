@@ -2,7 +2,8 @@
 /**
  * The end of a regular file: freeing what lies beyond its size. A file has something there while it is being cut, or
  * where a crash has cut that short; then it has the orphan flag, and must be trimmed before it grows. Blocks that were
- * allocated ahead of writes stay: they are unwritten, and a flag tells of them. The caller holds the inode's lock.
+ * allocated ahead of writes stay: they are unwritten, and a flag says that there are some. The caller holds the inode's
+ * lock.
  */
 import { flagPreallocated } from '../../layout/inode.js'
 import type { BlockMap } from './block-map.js'

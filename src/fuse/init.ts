@@ -60,7 +60,7 @@ const offered = fuse_init_in.word
 const answer = fuse_init_out.word
 
 export interface InitOptions {
-  /** The kernel is to tell of each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR. */
+  /** The kernel is to report each open, and what O_TRUNC cuts is cut by that; otherwise by a SETATTR. */
   readonly directIo: boolean
   /** The kernel is to ask each time that a symbolic link is read. */
   readonly strictAccessTimes: boolean

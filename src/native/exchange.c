@@ -211,7 +211,7 @@ static int send_reply(int64_t mapping, int64_t offset, int32_t *block)
 
 /*
  * Threads that wait for a request for a limited time. While there are some, the descriptor is non-blocking: another
- * thread may take the request that poll(2) has told of, and a read(2) would then block for ever.
+ * thread may take the request that poll(2) has reported, and a read(2) would then block for ever.
  */
 static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
 static int waiting;

@@ -245,7 +245,7 @@ export interface Native {
   /**
    * How a mapping first failed: errno * 2**32 + the offset. EFAULT stands for SIGBUS. Any other errno is
    * fdatasync(2)'s, for all that is mapped of the file, or that of {@link Native.remap}, which lost what was mapped; it
-   * tells of no place, and the offset is 0.
+   * names no place, and the offset is 0.
    * @returns 0 where it has not
    */
   failureOf(mapping: Mapping): number

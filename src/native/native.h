@@ -152,7 +152,7 @@ void survive_faults(void);
  */
 int under_guard(int (*work)(void *context), void *context);
 /*
- * Around a system call that reads mapped memory. The kernel may tell of a machine check that it has met itself when the
+ * Around a system call that reads mapped memory. The kernel may report a machine check that it has met itself when the
  * call returns: the page is noted, and left as it is.
  */
 void begin_system_call(void);

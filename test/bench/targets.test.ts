@@ -41,7 +41,7 @@ void t.test('the best of seconds is the least', (t) => {
   t.end()
 })
 
-void t.test('what bounds it is told of a miss only', (t) => {
+void t.test('what bounds it is said for a miss only', (t) => {
   const figures = figuresOf('MiB/s', { ours: [10], fast: [10] })
   t.equal(judge(target({ atLeast: 2 }, 'the kernel'), figures).bound, 'the kernel')
   t.equal(judge(target({ atLeast: 1 }, 'the kernel'), figures).bound, undefined)

@@ -11,7 +11,7 @@ import { Patient, makeSample } from '../support/sample.js'
 
 const sample = makeSample()
 
-void test('fsck tells of a bad block once, and not of what would follow from it', (t) => {
+void test('fsck reports a bad block once, and not of what would follow from it', (t) => {
   const patient = new Patient(sample)
   const medium = FaultyMedium.of(patient.medium)
   const block = patient.field(sample.inodes.long, field.root)

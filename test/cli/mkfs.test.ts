@@ -140,7 +140,7 @@ void t.test('what is stored already is formatted over, dirt and all', async (t) 
   t.match(await succeed(t, ['fsck', device]), /clean/)
 })
 
-void t.test('what is made stays where one cannot be told of it', async (t) => {
+void t.test('what is made stays where nothing can be printed', async (t) => {
   const [a, b] = [sparseFile(place('untold-old'), 2 * mebibyte), place('untold-new')]
   const { log } = console
   t.teardown(() => (console.log = log))

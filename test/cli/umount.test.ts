@@ -32,7 +32,7 @@ async function mount(t: Parameters<typeof succeed>[0]): Promise<void> {
   t.equal(end, 0, `mounted: ${stderr}`)
 }
 
-void t.test('a mount, told of and ended', async (t) => {
+void t.test('a mount, described and ended', async (t) => {
   await succeed(t, ['mkfs', device, '--size', '8M', '--label', 'told', '--quiet'])
   await mount(t)
   writeFileSync(join(mountpoint, 'file'), 'x'.repeat(5000))
@@ -153,7 +153,7 @@ void t.test('a server that was killed', async (t) => {
       stderr,
       `info: ${mountpoint}: its server has died; umount it, check its device (fsck), and mount it again\n`,
     )
-    t.match(stdout, /label +told\n[^]*server +has died\n/, 'the device is told of all the same')
+    t.match(stdout, /label +told\n[^]*server +has died\n/, 'the device is described all the same')
   }
   const dead = await pmfs2(['info', mountpoint, '--json'])
   t.match(JSON.parse(dead.stdout), { label: 'told', mountpoint, server: null, serverState: 'dead' })

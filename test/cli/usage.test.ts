@@ -12,7 +12,7 @@ t.setTimeout(fileLimitMs)
 
 const folder = await temporaryDirectory(t)
 
-void t.test('help tells of every command, with examples', async (t) => {
+void t.test('help has every command, with examples', async (t) => {
   const overview = await succeed(t, ['--help'])
   for (const { name, describe } of commands) {
     t.match(overview, new RegExp(`pmfs2-fuse ${name}\\b`))

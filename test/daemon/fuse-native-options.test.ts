@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Which mount options the channel fuse-native refuses, and what libfuse is told of the others. */
+/** Which mount options the channel fuse-native refuses, and what the others are called for libfuse. */
 import { test } from 'tap'
 import { type FuseNativeWishes, libfuseOptions, refusedOption } from '../../src/daemon/fuse-native-options.js'
 import { parseMountOptions } from '../../src/daemon/mount-options.js'

@@ -33,7 +33,7 @@ void test('queues of processors that are not there, or not ours, are served all 
   t.end()
 })
 
-void test('what is asked for is done, or told of', (t) => {
+void test('what is asked for is done, or refused with the reason', (t) => {
   t.same(cpusOf({ ...ring, count: 2 }, four), [null, null], 'too few to stay anywhere')
   t.same(queuesOf({ ...ring, count: 2 }, four), [
     [0, 2],

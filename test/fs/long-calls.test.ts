@@ -23,7 +23,7 @@ function must(result: number): number {
   return result
 }
 
-/** Takes so many parts, and tells of each. */
+/** Takes so many parts, and counts each. */
 class Counted extends LongCall {
   left = 0
   wasAbandoned = false
@@ -161,7 +161,7 @@ for (const [name, first, call] of partedCalls) {
   })
 }
 
-void test('space that a removal gives back is told of until it is over', (t) => {
+void test('space that a removal gives back is announced until it is over', (t) => {
   const volume = TestVolume.of(t, 16384)
   const { caller } = volume
   const { space, turns } = caller.engine

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What the kernel is told of an inode besides its attributes: which use of its number it is, and how long all that
+ * What the kernel learns of an inode besides its attributes: which use of its number it is, and how long all that
  * holds.
  */
 import { test } from 'tap'

@@ -46,7 +46,7 @@ async function serve(t: Test, mount: TestMount, channel: 'uring' | 'devfuse'): P
     const later = told(server)
       .slice(start + requests / probedRequests / 2)
       .filter((bytes) => bytes >= 0)
-    t.ok(later.length > 0, 'the server told of its heap')
+    t.ok(later.length > 0, 'the server reported on its heap')
     const bytes = Math.min(...later)
     t.ok(bytes < allowedBytesPerCall, `${kind}: ${bytes.toFixed(3)} bytes per request`)
   }

@@ -74,7 +74,7 @@ async function isSet(t: Test, channel: string, ...args: readonly string[]): Prom
   const alice = await actor(t, ALICE)
   const last = labels.at(-1)!
   t.equal(await set(alice, mountpoint, 'hers'), 'EPERM', 'for administrators')
-  t.equal(await set(alice, mountpoint, 'x'.repeat(65)), 'EPERM', 'who are told of nothing else')
+  t.equal(await set(alice, mountpoint, 'x'.repeat(65)), 'EPERM', 'who learn nothing else')
   t.equal(await get(alice, mountpoint), last, 'all may see it')
   t.equal(await set(system, mountpoint, 'x'.repeat(65)), 'EINVAL', 'too long')
   t.equal(await set(system, mountpoint, 'x'.repeat(argumentBytes)), 'EINVAL', 'without an end')

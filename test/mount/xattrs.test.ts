@@ -13,7 +13,7 @@ tap.setTimeout(300_000)
 const large = 'x'.repeat(5000)
 const longest = Buffer.alloc(65536, 'v')
 
-/** Everything that getfattr(1) tells of a tree, without its place. */
+/** Everything that getfattr(1) prints of a tree, without its place. */
 async function attributesOf(top: string): Promise<string> {
   return run('getfattr', ['-R', '-h', '-d', '-m', '-', '-e', 'hex', '--absolute-names', top]).then((text) =>
     text.replaceAll(top, ''),

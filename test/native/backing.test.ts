@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Threads that sync one file: who waits for what, and who is told of an error. */
+/** Threads that sync one file: who waits for what, and who gets an error. */
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { test } from 'tap'
 import { packageRoot } from '../support/test-mount.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
-void test('threads that wait share the next sync, and every one is told of an error', async (t) => {
+void test('threads that wait share the next sync, and every one gets an error', async (t) => {
   const folder = await temporaryDirectory(t)
   const program = join(folder, 'backing')
   const sources = ['test/native/backing.c', 'src/native/backing.c'].map((path) => join(packageRoot, path))

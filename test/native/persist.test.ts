@@ -200,7 +200,7 @@ void test('an error of the medium is given back, and holds for all of the file',
     'what could be written was',
   )
   for (const { mapping } of [disk, window]) t.equal(native.failureOf(mapping), errno.EIO * 2 ** 32)
-  // The kernel tells of it once; but what stands on those pages is lost, whatever is written later.
+  // The kernel reports it once; but what stands on those pages is lost, whatever is written later.
   t.equal(persist(list, flushed(disk.mapping, last, page)), -errno.EIO)
   t.equal(persist(list, stored64(window.mapping, 0, 1, 2)), -errno.EIO)
   t.equal(disk.words[0], 0, 'nothing is stored any more')

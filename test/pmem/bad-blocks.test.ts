@@ -207,7 +207,7 @@ void tap.test('one that a native call meets is a matter of that call alone', asy
   t.equal(medium.badBlocksMet, 1)
 })
 
-void tap.test('further windows are no reason to tell of it again', async (t) => {
+void tap.test('further windows are no reason to report it again', async (t) => {
   const { bad, medium, description } = await twoDevices(t)
   medium.onBadBlock = () => true
   bad.spoil(5, 7)

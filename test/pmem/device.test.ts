@@ -178,7 +178,7 @@ void test('a block device is held by one, and by no mount', async (t) => {
   openDevice(disk, exclusively).close()
 })
 
-void test('what may not be written to is told of so', async (t) => {
+void test('a device that may not be written to is refused, with the reason', async (t) => {
   const backing = join(await temporaryDirectory(t), 'disk')
   writeFileSync(backing, '')
   truncateSync(backing, 3 * mib)

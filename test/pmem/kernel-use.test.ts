@@ -29,7 +29,7 @@ function use(path: string, places?: KernelPlaces): string | null {
   }
 }
 
-void t.test('as the kernel tells of it', async (t) => {
+void t.test('as the kernel lists it', async (t) => {
   const folder = await temporaryDirectory(t)
   const places = { sys: join(folder, 'sys'), proc: join(folder, 'proc'), dev: join(folder, 'dev') }
   const place = (name: string): string => {

@@ -20,7 +20,7 @@ async function newFile(t: Test): Promise<{ folder: string; path: string }> {
 const look = (path: string, proc?: string): number | null =>
   lockHolder(statSync(path, { bigint: true }), proc)
 
-void t.test('as the kernel tells of it', async (t) => {
+void t.test('as the kernel lists it', async (t) => {
   const { path } = await newFile(t)
   t.equal(look(path), null, 'nobody holds it')
   const shared = openDevice(path, { access: 'read-only', exclusive: false })

@@ -108,7 +108,7 @@ async function isConsistent(t: Test, cluster: Cluster): Promise<void> {
   await cluster.run('pg_amcheck', '--install-missing', '--heapallindexed', 'postgres')
 }
 
-/** Transactions that pgbench was told of as committed until everything dies, as rows of the history. */
+/** Transactions that pgbench got committed until everything dies, as rows of the history. */
 async function killUnderLoad(cluster: Cluster, kill: () => Promise<void>): Promise<void> {
   const bench = cluster.finish('pgbench', '--client', '4', '--time', '60', '--no-vacuum', 'postgres')
   await sleep(5000)
@@ -144,7 +144,7 @@ for (const channel of new Set([turnRingOn(tap), 'devfuse'])) {
       await cluster.kill()
     })
     await teller
-    t.ok(told > 0, `${told} rows were told of as committed`)
+    t.ok(told > 0, `${told} rows were reported as committed`)
     t.match(await mount.check(), /in use|clean|unfinished/)
     await mount.mount(...args)
     await cluster.start()

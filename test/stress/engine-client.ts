@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * An engine, called as the kernel calls it and as fast as can be: names from a table, data from and to one buffer. It
- * reads what the engine tells of only when all of it has been told, as a channel does, and lets go of the lock then.
+ * reads what the engine names only when all of it has been named, as a channel does, and lets go of the lock then.
  */
 import { inode as layout } from '../../layout/inode.js'
 import { AttributeChange, SET_SIZE, attributeWords } from '../../src/fs/attributes.js'
@@ -83,8 +83,7 @@ export class EngineClient implements ExtentSink {
     this.#extents = 0
     const [index, within] = [Math.floor(offset / blockBytes), offset % blockBytes]
     const result = this.engine.beginRead(number, index, within, length, this, true)
-    if (result > 0 && this.#gather() !== result)
-      throw new Error('the engine told of other bytes than it said')
+    if (result > 0 && this.#gather() !== result) throw new Error('the engine named other bytes than it said')
     this.engine.endRead(number)
     return result
   }

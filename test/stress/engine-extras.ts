@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Random calls on files that all threads share, beyond names, reads and writes: ranges, copies, extended attributes,
- * ACLs and flags. A value that is read is whole, and belongs to its file and name. What a hole tells of is no data.
+ * ACLs and flags. A value that is read is whole, and belongs to its file and name. A hole that is found has no data.
  */
 import { flagAppend, flagImmutable, flagSync, userFlags } from '../../layout/inode.js'
 import { AllocationRequest } from '../../src/fs/allocation-request.js'

@@ -6,7 +6,7 @@ Random calls on one file, held against a model in memory: what fsx is for.
 
 Reads, writes, mappings, truncation, fallocate, copies within the file and into another, appending, direct calls, fsync,
 dropping of the page cache, and opening anew, at any offset and of any length. Each read is compared with the model, and
-now and then the whole file, its size, and that no hole that SEEK_HOLE tells of has data. It ends after so many
+now and then the whole file, its size, and that no hole that SEEK_HOLE finds has data. It ends after so many
 operations or seconds. What is wrong is printed with the last operations, and shrunk: the operations that touched the
 wrong byte are marked. Exit code 0: nothing was wrong, and the number of operations is printed; 1 otherwise.
 """

@@ -298,7 +298,7 @@ export class MountStress {
     for (const [client, n] of last.entries()) {
       const told = board.appended(client)
       if (n < told || n > told + 1)
-        throw new Error(`client ${client} has ${n} records, and was told of ${told}`)
+        throw new Error(`client ${client} has ${n} records, and ${told} were acknowledged to it`)
     }
   }
 

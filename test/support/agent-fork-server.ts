@@ -61,7 +61,7 @@ class AgentForkServer {
     child.unref()
   }
 
-  /** The interpreter connects first, to be told of each agent that is asked for. */
+  /** The interpreter connects first, to hear of each agent that is asked for. */
   #accept(connection: Socket): void {
     if (this.#control !== null) {
       this.#waiting.shift()?.resolve(connection)

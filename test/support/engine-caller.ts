@@ -87,7 +87,7 @@ export class EngineCaller {
   }
 
   /**
-   * What the channel of a worker would send: loads of the call, or of what it tells of, may have met a bad block.
+   * What the channel of a worker would send: loads of the call, or of what it names, may have met a bad block.
    */
   #answer<Result>(call: () => Result): Result | number {
     const before = this.engine.attend()

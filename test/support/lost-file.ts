@@ -44,7 +44,7 @@ export async function loseBlocks(devices: readonly string[]): Promise<void> {
 export interface LostFile {
   readonly mount: TestMount
   readonly path: string
-  /** What is told of it. */
+  /** What is reported of it. */
   readonly what: string
 }
 

@@ -27,7 +27,7 @@ const allowedTicks = 5
 /** As much as a server can be told. */
 const longest = '100000'
 
-/** What the kernel tells of each of a process's workers in a file of proc(5). */
+/** What the kernel shows of each of a process's workers in a file of proc(5). */
 function ofWorkers(pid: number, file: 'stat' | 'status'): string[] {
   const tasks = `/proc/${pid}/task`
   return readdirSync(tasks)

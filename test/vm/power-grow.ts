@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Cuts the power while a volume grows by a second device of another kind, under load or unmounted. Afterwards the
- * volume has one device or both; in either case fsck finds nothing, and what the host was told of is there.
+ * volume has one device or both; in either case fsck finds nothing, and what was acknowledged to the host is there.
  */
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

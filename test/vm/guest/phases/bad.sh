@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Blocks that go bad. The kernel is told of a machine check by its own injector (mce-inject); it then lists the place in the
+# Blocks that go bad. The kernel gets a machine check from its own injector (mce-inject); it then lists the place in the
 # region's badblocks, and refuses to read it or to map it. QEMU's NVDIMMs know no `ndctl inject-error`. Sourced by main.sh.
-# Devdax has no driver in between, and emulated memory does not fail: there the list alone tells of a bad block.
+# Devdax has no driver in between, and emulated memory does not fail: there the list alone shows a bad block.
 
 injector=/sys/kernel/debug/mce-inject
 # Blocks of each file, and the bad one in it.

@@ -37,11 +37,13 @@ def user_namespace(first, count):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        checked(libc.unshare(CLONE_NEWUSER))
-        os.write(writer, b"1")
+        failed = libc.unshare(CLONE_NEWUSER) < 0
+        os.write(writer, bytes([ctypes.get_errno() if failed else 0]))
         signal.pause()
-    os.read(reader, 1)
     try:
+        [error] = os.read(reader, 1)
+        if error:
+            raise OSError(error, f"no user namespace: {os.strerror(error)}")
         for kind in "uid", "gid":
             with open(f"/proc/{child}/{kind}_map", "w") as file:
                 file.write(f"0 {first} {count}")

@@ -9,12 +9,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, rm, rmdir, truncate, writeFile } from 'node:fs/promises'
-import { release as kernelRelease } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackageRoot } from '../../src/native/package-root.js'
 import { isHeld } from '../../src/pmem/device.js'
 import { type DeviceCount, deviceSizesFor, usualDevices } from './device-count.js'
+import { isKernelFrom } from './kernel.js'
 import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
 import { makeTemporary, SHARED_MEMORY } from './temporary.js'
@@ -75,8 +75,7 @@ const umount = async (directory: string): Promise<void> => {
 }
 
 /** Since Linux 6.13, its own file systems have them (FS_MGTIME). */
-const [major = 0, minor = 0] = kernelRelease().split('.').map(Number)
-const kernelTimes: Lacks = major > 6 || (major === 6 && minor >= 13) ? {} : { fineTimes: true }
+const kernelTimes: Lacks = isKernelFrom('6.13') ? {} : { fineTimes: true }
 
 const tmpfs: Recipe = {
   name: 'tmpfs',

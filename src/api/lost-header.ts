@@ -5,7 +5,8 @@
  * headers of the others leave one place, and it has a copy of this volume's superblock where only such a copy can be.
  */
 import { type DeviceHeader, isOfVolume, refuseDamaged, refuseUnknown } from '../fs/device-header.js'
-import { type Superblock, isSameVolume } from '../fs/superblock.js'
+import type { Superblock } from '../fs/superblock.js'
+import { isSameVolume } from '../fs/superblock-copies.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { codeOf, deviceError } from '../pmem/device-error.js'
 import { superblockAt, withReader } from './device-reader.js'

@@ -8,7 +8,6 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { deviceHeader } from '../../layout/device-header.js'
 import { blockBytes, headerBlock, rootsBlock, superblockBlock } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
 import { formatVersion, superblock as layout } from '../../layout/superblock.js'
@@ -21,7 +20,8 @@ import {
   nth,
 } from '../fs/device-header.js'
 import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
-import { type Superblock, isCopyOn, isUnderstood, newestOf, secondCopyOf } from '../fs/superblock.js'
+import { type Superblock, isUnderstood } from '../fs/superblock.js'
+import { isCopyOn, newestOf, secondCopyOf } from '../fs/superblock-copies.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
@@ -133,9 +133,8 @@ export function lookAt(path: string): DeviceLook {
 function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread' | 'isHeaderLost'> {
   try {
     const header = headerAt(read, headerBlock)
-    const isWhole = header.isWhole()
-    const isOurs = isWhole && header.get(deviceHeader.word.version) === formatVersion
-    return { header: isOurs ? header : null, unread: null, isHeaderLost: !isWhole }
+    if (header.isOurs()) return { header, unread: null, isHeaderLost: false }
+    return { header: null, unread: null, isHeaderLost: !header.isWhole() }
   } catch (error) {
     return { header: null, unread: error, isHeaderLost: true }
   }

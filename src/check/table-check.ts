@@ -3,8 +3,10 @@
 import { rootsBlock } from '../../layout/geometry.js'
 import { inodesPerBlock, largestInode, mostFreshGeneration } from '../../layout/inode.js'
 import { roots, tableHeight } from '../../layout/roots.js'
-import { identifierBytes, superblock } from '../../layout/superblock.js'
+import { superblock } from '../../layout/superblock.js'
 import { totalBlocks } from '../fs/geometry.js'
+import { hasIdentifier, isSameIdentifier } from '../fs/identifier.js'
+import { wordsOfBlock } from '../fs/self-describing-block.js'
 import type { BlockTree } from './block-tree.js'
 import { tableOwner } from './claims.js'
 import type { InodeFacts } from './inode-facts.js'
@@ -59,10 +61,9 @@ function checkReserved(view: VolumeView, report: Report): void {
 }
 
 function checkIdentity(view: VolumeView, report: Report): void {
-  const words = Array.from({ length: identifierBytes / 4 }, (_, n) =>
-    view.word(rootsBlock, roots.word.identity + n),
-  )
-  if (words.every((word) => word === 0)) return
-  if (words.some((word, n) => word !== view.superblock.get(superblock.word.identity + n)))
+  const words = wordsOfBlock(view.medium, rootsBlock)
+  const { identity } = roots.word
+  if (!hasIdentifier(words, identity)) return
+  if (!isSameIdentifier(words, identity, view.superblock.words, superblock.word.identity))
     report.problem('roots', 'roots: identity is not that of the volume')
 }

@@ -8,7 +8,8 @@ import { UnseenDevices } from '../api/unseen-devices.js'
 import { type DeviceLook, lookPast, newestOn } from '../api/volume-devices.js'
 import { areOfSameVolume, identifierOf, isDevice } from '../fs/device-header.js'
 import { deviceSegments } from '../fs/segments.js'
-import { type Superblock, isSameVolume, isUnderstood } from '../fs/superblock.js'
+import { type Superblock, isUnderstood } from '../fs/superblock.js'
+import { isSameVolume } from '../fs/superblock-copies.js'
 import { CommandError } from './command-error.js'
 
 /** What can be asked for: a volume has a superblock, or one says nothing of its name. */

@@ -17,7 +17,7 @@ import {
   reservedText,
 } from '../daemon/mount-table.js'
 import { type ServerState, complaintOf, processOf, serverState } from '../daemon/server-state.js'
-import { readSuperblock } from '../fs/superblock.js'
+import { readSuperblock } from '../fs/superblock-copies.js'
 import { kernelName } from '../native/file-name.js'
 import { DeviceError } from '../pmem/device.js'
 import { CommandError, about, failureOf } from './command-error.js'

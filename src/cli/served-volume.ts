@@ -3,7 +3,8 @@
 import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import type { HeardReport } from '../daemon/daemon-report.js'
-import { type Superblock, readSuperblock } from '../fs/superblock.js'
+import type { Superblock } from '../fs/superblock.js'
+import { readSuperblock } from '../fs/superblock-copies.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { pathsOfServed } from './served-device.js'
 

@@ -13,7 +13,8 @@ import { counted } from './counted.js'
 import { DataArea } from './data-area.js'
 import { type Geometry, bitmapBlocksFor, byteOfBlock } from './geometry.js'
 import { deviceSegments } from './segments.js'
-import { type Superblock, copyName } from './superblock.js'
+import type { Superblock } from './superblock.js'
+import { copyName } from './superblock-copies.js'
 import { VolumeError } from './volume-error.js'
 
 /** Runs that a volume is opened with, at the most: a device with more is to be replaced. */

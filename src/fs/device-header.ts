@@ -5,9 +5,10 @@
  */
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
 import { blockBytes, headerBlock } from '../../layout/geometry.js'
-import { formatVersion, identifierBytes, superblock as superblockLayout } from '../../layout/superblock.js'
+import { formatVersion, superblock as superblockLayout } from '../../layout/superblock.js'
 import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
+import { copyIdentifier, identifierHex, isSameIdentifier, wordOfDevice } from './identifier.js'
 import { deviceSegments } from './segments.js'
 import { SelfDescribingBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
@@ -19,6 +20,11 @@ const of = superblockLayout.word
 export class DeviceHeader extends SelfDescribingBlock {
   hasMagic(): boolean {
     return this.hasMagicOf(headerMagicLow, headerMagicHigh)
+  }
+
+  /** Whether it is whole, and in the format of this program. */
+  isOurs(): boolean {
+    return this.isWhole() && this.get(at.version) === formatVersion
   }
 }
 
@@ -51,8 +57,8 @@ export function headerFor(
   words[at.magicLow] = headerMagicLow
   words[at.magicHigh] = headerMagicHigh
   words[at.version] = formatVersion
-  header.bytes.set(identifier(superblock, of.identity), at.volume * 4)
-  header.bytes.set(identifier(superblock, of.devices + device * (identifierBytes / 4)), at.device * 4)
+  copyIdentifier(superblock.words, of.identity, words, at.volume)
+  copyIdentifier(superblock.words, wordOfDevice(device), words, at.device)
   words[at.index] = device
   words[at.blocks] = deviceSegments(superblock)[device]!.blocks
   words[at.joinedSeconds] = joinedSeconds >>> 0
@@ -125,27 +131,27 @@ function checkIdentity(header: DeviceHeader, superblock: Superblock, device: num
 
 /** Whether a device says that it belongs to the volume. */
 export function isOfVolume(header: DeviceHeader, superblock: Superblock): boolean {
-  return areEqual(header.bytes, at.volume, superblock.bytes, of.identity)
+  return isSameIdentifier(header.words, at.volume, superblock.words, of.identity)
 }
 
 /** Whether a device is this one of the volume. */
 export function isDevice(header: DeviceHeader, superblock: Superblock, device: number): boolean {
-  return areEqual(header.bytes, at.device, superblock.bytes, of.devices + device * (identifierBytes / 4))
+  return isSameIdentifier(header.words, at.device, superblock.words, wordOfDevice(device))
 }
 
 /** Whether two devices say that they belong to the same volume. */
 export function areOfSameVolume(header: DeviceHeader, other: DeviceHeader): boolean {
-  return areEqual(header.bytes, at.volume, other.bytes, at.volume)
+  return isSameIdentifier(header.words, at.volume, other.words, at.volume)
 }
 
 /** What a device says that it is. */
 export function identifierOf({ bytes }: DeviceHeader): string {
-  return Buffer.from(bytes.subarray(at.device * 4, at.device * 4 + identifierBytes)).toString('hex')
+  return identifierHex(bytes, at.device)
 }
 
 /** The identifier of a device, as the superblock has it, for people. */
 export function identifierText(superblock: Superblock, device: number): string {
-  return Buffer.from(identifier(superblock, of.devices + device * (identifierBytes / 4))).toString('hex')
+  return identifierHex(superblock.bytes, wordOfDevice(device))
 }
 
 /** A device for people, who count from 1. */
@@ -158,14 +164,4 @@ export function deviceName(medium: Medium, superblock: Superblock, device: numbe
   const segments = deviceSegments(superblock)
   const path = segments.length === 1 ? null : medium.pathAt(segments[device]!.first)
   return path === null ? nth(device) : `${nth(device)}, ${path},`
-}
-
-function identifier(superblock: Superblock, word: number): Uint8Array {
-  return superblock.bytes.subarray(word * 4, word * 4 + identifierBytes)
-}
-
-function areEqual(bytes: Uint8Array, word: number, others: Uint8Array, otherWord: number): boolean {
-  for (let n = 0; n < identifierBytes; n++)
-    if (bytes[word * 4 + n] !== others[otherWord * 4 + n]) return false
-  return true
 }

@@ -33,7 +33,8 @@ import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { inodeField } from './inode.js'
 import { S_IFDIR } from './mode.js'
 import { deviceSegments } from './segments.js'
-import { Superblock, mayBeBitmap, setDevice, setSegment, writeSuperblock } from './superblock.js'
+import { Superblock, setDevice, setSegment } from './superblock.js'
+import { mayBeBitmap, writeSuperblock } from './superblock-copies.js'
 import { VolumeError } from './volume-error.js'
 
 /** Blocks of a new inode table: a node per level and one block of inodes. */

@@ -20,15 +20,8 @@ import { headerFor, writeHeaders } from './device-header.js'
 import { tooLarge } from './format.js'
 import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { beginsDevice } from './segments.js'
-import {
-  Superblock,
-  headBlocks,
-  levelCopies,
-  loadSuperblock,
-  setDevice,
-  setSegment,
-  writeSuperblock,
-} from './superblock.js'
+import { Superblock, headBlocks, loadSuperblock, setDevice, setSegment } from './superblock.js'
+import { levelCopies, writeSuperblock } from './superblock-copies.js'
 import { VolumeError } from './volume-error.js'
 
 const at = layout.word

@@ -8,7 +8,8 @@ import { blockWords } from '../../layout/geometry.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Locks } from './locks.js'
 import { SUPERBLOCK, type SharedState } from './shared-state.js'
-import { Superblock, writeSuperblock } from './superblock.js'
+import { Superblock } from './superblock.js'
+import { writeSuperblock } from './superblock-copies.js'
 
 export class OpenSuperblock {
   /** The superblock as it was last read or written. */

@@ -7,7 +7,7 @@ import { gainsOfFurther, lengthen, roomsOf } from '../../src/api/device-growth.j
 import { openVolume } from '../../src/api/opened-volume.js'
 import { planGrowth } from '../../src/fs/grow.js'
 import { withMedium } from '../../src/check/with-devices.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'

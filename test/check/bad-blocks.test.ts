@@ -5,7 +5,7 @@ import { checkVolume } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
 import { BadBlocks } from '../../src/fs/bad-blocks.js'
 import { inodeField as field } from '../../src/fs/inode.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { FaultyMedium } from '../support/faulty-medium.js'
 import { Patient, makeSample } from '../support/sample.js'
 

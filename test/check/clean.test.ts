@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { checkVolume, type CheckResult } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import type { Medium } from '../../src/pmem/medium.js'
 import type { EngineCaller } from '../support/engine-caller.js'
 import { Random, seed } from '../support/random.js'

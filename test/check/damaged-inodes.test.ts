@@ -14,7 +14,7 @@ import {
 } from '../../layout/inode.js'
 import { mapEntryWords } from '../../layout/map-node.js'
 import { roots } from '../../layout/roots.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { Patient, type SampleInodes, judge, makeSample } from '../support/sample.js'
 
 const at = layout.word

@@ -9,7 +9,7 @@ import { superblock as layout } from '../../layout/superblock.js'
 import { checkDevices } from '../../src/check/check-device.js'
 import { dumpDevices } from '../../src/check/dump/dump-device.js'
 import { recordDamage, recordDamageCount } from '../../src/fs/damage-record.js'
-import { readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock, writeSuperblock } from '../../src/fs/superblock-copies.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { fingerprint } from '../cli/cli.js'
 import { temporaryDirectory, type TearsDown } from '../support/temporary.js'
@@ -169,6 +169,19 @@ void test('both superblocks damaged: nothing to check, but something to dump', a
       'superblock, first copy (block 1)',
       'superblock, second copy (block 1023)',
     ],
+  )
+})
+
+void test('the second superblock is dumped from where the header says, not from where a damaged first one does', async (t) => {
+  const path = await fileWith(t)
+  poke(path, 4096 + layout.word.secondCopy * 4, [9, 0, 0, 0])
+  poke(path, 1023 * 4096 + label, [1])
+  truncateSync(path, statSync(path).size + 8192)
+  const { sections } = dumpDevices([path], { what: 'overview' })
+  t.equal(sections[2]?.title, 'superblock, second copy (block 1023)')
+  t.same(
+    sections.map(({ damage }) => damage.length),
+    [0, 1, 1],
   )
 })
 

@@ -10,7 +10,7 @@ import { modeText, typeText } from '../../src/check/dump/mode-text.js'
 import { type DumpRequest, dumpVolume } from '../../src/check/dump/dump-volume.js'
 import { type DumpSection, dumpJson, dumpText } from '../../src/check/dump/section.js'
 import { timeText } from '../../src/check/dump/time-text.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { Patient, makeSample } from '../support/sample.js'
 
 /** On one device, as its superblock is dumped. */

@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { withMedium } from '../../src/check/with-devices.js'
 import { type VolumeInfo, describeVolume, volumeRows } from '../../src/cli/volume-info.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 import { formattedFiles } from '../api/formatted-device.js'
 import { temporaryDirectory } from '../support/temporary.js'

@@ -15,7 +15,7 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from 
 import { bitmapBlocksFor } from '../../src/fs/geometry.js'
 import { dataModes } from '../../src/fs/overwriting.js'
 import { INODE_LOCKS, METADATA_LOCK, inodeLockCount } from '../../src/fs/shared-state.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { devicesBySeed } from '../support/device-count.js'

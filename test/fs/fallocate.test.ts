@@ -12,7 +12,7 @@ import {
   FALLOC_FL_ZERO_RANGE as ZERO_RANGE,
 } from '../../src/fs/fallocate.js'
 import { Locks } from '../../src/fs/locks.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'
 import { Random } from '../support/random.js'

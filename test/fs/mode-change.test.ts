@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { EROFS } from '../../src/fs/errno.js'
 import { stateClean, stateDirty, superblock as layout } from '../../layout/superblock.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { exploreCall } from '../support/crash-explorer.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { problemsOf } from '../support/invariants.js'

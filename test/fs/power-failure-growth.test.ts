@@ -3,7 +3,8 @@
 import tap, { type Test, test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
 import { type Gain, planGrowth, prepareSegments } from '../../src/fs/grow.js'
-import { loadSuperblock, readSuperblock, writeSuperblock } from '../../src/fs/superblock.js'
+import { loadSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock, writeSuperblock } from '../../src/fs/superblock-copies.js'
 import { variants } from '../support/crash-explorer.js'
 import {
   cases,

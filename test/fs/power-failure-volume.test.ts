@@ -10,7 +10,7 @@ import {
   windowBlocks,
 } from '../../layout/geometry.js'
 import { stateClean, superblock as layout } from '../../layout/superblock.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { Volume } from '../../src/fs/volume.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { exploreRecording, settle, variants } from '../support/crash-explorer.js'

@@ -2,7 +2,7 @@
 import { gainsOfFurther } from '../../src/api/device-growth.js'
 import { withMedium } from '../../src/check/with-devices.js'
 import { planGrowth, prepareSegments } from '../../src/fs/grow.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 
 /** The power fails in `grow`, before the superblock of the volume names the further device, of 4 MiB. */

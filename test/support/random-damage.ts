@@ -2,7 +2,7 @@
 /** Damages copies of the sample at random: with numbers that mean something somewhere, and with some that never do. */
 import { blockBytes, blockWords } from '../../layout/geometry.js'
 import { type Segment, bitmapBlockOf } from '../../src/fs/geometry.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import type { Random } from './random.js'
 import type { Patient, Sample } from './sample.js'
 

@@ -10,7 +10,7 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from 
 import { bitmapBlockOf } from '../../src/fs/geometry.js'
 import { inodeField } from '../../src/fs/inode.js'
 import { NameHash } from '../../src/fs/name-hash.js'
-import { readSuperblock } from '../../src/fs/superblock.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { aclBytes } from './acl-text.js'
 import type { DataMode } from '../../src/fs/overwriting.js'
 import { type DeviceCount, deviceBlocksFor, usualDevices } from './device-count.js'

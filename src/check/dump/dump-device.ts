@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The dump of devices, as the command line wants it. It locks nobody out: a mounted volume is told as it is now. */
 import type { BadBlocks } from '../../fs/bad-blocks.js'
-import { readSuperblock } from '../../fs/superblock.js'
+import { readSuperblock } from '../../fs/superblock-copies.js'
 import { VolumeError } from '../../fs/volume-error.js'
 import type { MappedMedium } from '../../pmem/mapped-medium.js'
 import { messageOf, withDevices, withMedium } from '../with-devices.js'

@@ -4,20 +4,20 @@ import { deviceHeader } from '../../../layout/device-header.js'
 import { headerBlock, superblockBlock } from '../../../layout/geometry.js'
 import {
   damageTextBytes,
-  identifierBytes,
   labelBytes,
   mostDevices,
   stateClean,
   stateDirty,
   superblock as layout,
 } from '../../../layout/superblock.js'
-import { loadHeader } from '../../fs/device-header.js'
+import { identifierText, loadHeader } from '../../fs/device-header.js'
 import { beginsDevice } from '../../fs/segments.js'
 import { type Superblock, loadSuperblock } from '../../fs/superblock.js'
+import { secondCopyOf } from '../../fs/superblock-copies.js'
 import type { Medium } from '../../pmem/medium.js'
 import { nameText } from '../name-text.js'
 import { type DumpField, type DumpRow, type DumpSection, field, section } from './section.js'
-import { type FieldTeller, bytesAt, hexOf, hexWord, structureFields } from './structure-fields.js'
+import { type FieldTeller, bytesAt, hexWord, structureFields } from './structure-fields.js'
 import { secondsText } from './time-text.js'
 
 const at = layout.word
@@ -25,8 +25,7 @@ const at = layout.word
 /** The headers of devices and all copies of the superblock, whole or not, of a medium of at least two blocks. */
 export function dumpSuperblocks(medium: Medium): DumpSection[] {
   const first = loadSuperblock(medium, superblockBlock)
-  const said = first.secondCopyBlock
-  const second = said > 0 && medium.has(said) ? said : medium.firstDeviceBlocks - 1
+  const second = placeOfSecond(medium, first)
   const sections = [
     dumpHeader(medium, headerBlock, 0),
     dumpCopy(first, `superblock, first copy (block ${superblockBlock})`),
@@ -40,6 +39,15 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
     sections.push(dumpHeader(medium, segment.first, device), dumpCopy(loadSuperblock(medium, copy), title))
   }
   return sections
+}
+
+/** Where opening looks for the second copy; the last block of the device where that is nowhere. */
+function placeOfSecond(medium: Medium, first: Superblock): number {
+  const { firstDeviceBlocks } = medium
+  const header = loadHeader(medium, headerBlock)
+  const ours = header.isOurs() ? header : null
+  const place = secondCopyOf(firstDeviceBlocks, ours, first.isWhole() ? first : null)
+  return place === 0 ? firstDeviceBlocks - 1 : place
 }
 
 function dumpHeader(medium: Medium, block: number, device: number): DumpSection {
@@ -107,8 +115,8 @@ function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller
 function segmentRows(superblock: Superblock): DumpRow[] {
   return superblock.segments.map((entry, index) => {
     const { first, blocks, device, deviceBlock, bitmapStart, dataStart } = entry
-    const word = at.devices + Math.min(device, mostDevices - 1) * (identifierBytes / 4)
-    const identifier = hexOf(superblock.words, word, identifierBytes)
+    // Of a damaged copy, the number may be any.
+    const identifier = identifierText(superblock, Math.min(device, mostDevices - 1))
     const place = { device, deviceBlock, firstBlock: first, blocks }
     return { segment: index, ...place, bitmapStart, dataStart, identifier }
   })

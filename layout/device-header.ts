@@ -4,6 +4,7 @@
  * of which volume this is, so that devices are found in any order, and one that is foreign or doubled can be named.
  */
 import { headFields } from './block-head.js'
+import { identifierBytes } from './superblock.js'
 import { bytes, structure, u32, u64 } from './structure.js'
 
 /** "PMFS2\0\r\n", little-endian: text that a transfer in text mode would damage, which shows. */
@@ -14,8 +15,8 @@ export const headerMagicHigh = 0x0a0d0032
 export const deviceHeader = structure('device header', 4096, 'Block 0 of each device: which one it is.', {
   ...headFields,
   magicHigh: u32('"2\\0\\r\\n": the second half of the magic'),
-  volume: bytes(16, "the volume's `identity`"),
-  device: bytes(16, "the device's identifier, random"),
+  volume: bytes(identifierBytes, "the volume's `identity`"),
+  device: bytes(identifierBytes, "the device's identifier, random"),
   index: u32('its place among the devices of the volume, from 0'),
   blocks: u32('blocks of the device when it joined the volume'),
   joinedSeconds: u64('when it joined, seconds since 1970'),

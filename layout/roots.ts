@@ -4,6 +4,7 @@
  * under the undo log only. The inode table is a radix tree like a file's: it grows and shrinks, and no number of inodes
  * is fixed.
  */
+import { identifierBytes } from './superblock.js'
 import { bytes, structure, u32 } from './structure.js'
 
 /**
@@ -24,6 +25,9 @@ export const roots = structure('roots', 64, 'Where the inode table and the lists
   isListed: u32('1 = the free list is whole; else it is rebuilt when the volume is opened'),
   badRoot: u32('reserved for a block map of the blocks that are bad: block n at index n'),
   badHeight: u32('height of that map'),
-  identity: bytes(16, "the volume's `identity`; zeros if it was formatted before this field had a meaning"),
+  identity: bytes(
+    identifierBytes,
+    "the volume's `identity`; zeros if it was formatted before this field had a meaning",
+  ),
   reserved: bytes(4, 'zeros'),
 })

@@ -3,12 +3,12 @@
  * What a volume can grow by: what its devices have gained, or further devices; and what is done to these devices before
  * they can be used, whether the volume is mounted or not.
  */
-import { randomBytes } from 'node:crypto'
 import { blockBytes, headerBlock, smallestVolumeBlocks, superblockBlock } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { isDevice, isOfVolume } from '../fs/device-header.js'
 import { totalBlocks, type PlacedSegment } from '../fs/geometry.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
+import { newIdentifier } from '../fs/identifier.js'
 import { beginsDevice, deviceSegments, nextDeviceBlock, usedDeviceBlocks } from '../fs/segments.js'
 import type { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
@@ -93,7 +93,7 @@ export function gainsOfFurther(superblock: Superblock, blocks: readonly number[]
     device: count + n,
     deviceBlock: 0,
     blocks,
-    identifier: randomBytes(16),
+    identifier: newIdentifier(),
   }))
 }
 

@@ -3,7 +3,7 @@
  * Which devices make up a volume, and in which order. One names any of them, or all in any order; what was not named is
  * looked for (device-search.ts). Each device says by its header to which volume it belongs and which one it is, and the
  * newest superblock says which ones there are. A device that is missing, foreign, doubled or too short is named here,
- * by its path; one that is stale shows when the superblocks are read (src/fs/superblock.ts). One whose header is lost
+ * by its path; one that is stale shows when the superblocks are read (src/fs/superblock-copies.ts). One whose header is lost
  * may still be recognized (lost-header.ts).
  */
 import type { BigIntStats } from 'node:fs'
@@ -133,7 +133,7 @@ export function lookAt(path: string): DeviceLook {
 function headerOn(read: ReadBytes): Pick<DeviceLook, 'header' | 'unread' | 'isHeaderLost'> {
   try {
     const header = headerAt(read, headerBlock)
-    if (header.isOurs()) return { header, unread: null, isHeaderLost: false }
+    if (header.isUnderstood()) return { header, unread: null, isHeaderLost: false }
     return { header: null, unread: null, isHeaderLost: !header.isWhole() }
   } catch (error) {
     return { header: null, unread: error, isHeaderLost: true }

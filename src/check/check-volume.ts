@@ -73,7 +73,7 @@ const nothing: CheckResult = {
 
 /**
  * Checks a volume.
- * @param superblock as readSuperblock (src/fs/superblock.ts) gives it @param bad as for {@link VolumeView}
+ * @param superblock as readSuperblock (src/fs/superblock-copies.ts) gives it @param bad as for {@link VolumeView}
  */
 export function checkVolume(
   medium: Medium,

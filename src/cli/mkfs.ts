@@ -9,6 +9,7 @@ import { withMedium } from '../check/with-devices.js'
 import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
 import { type FormatOptions, format, leadingBlocks, plan, tableBlocks, tooLarge } from '../fs/format.js'
 import { totalBlocks } from '../fs/geometry.js'
+import { newIdentifier } from '../fs/identifier.js'
 import type { Superblock } from '../fs/superblock.js'
 import type { Device } from '../pmem/device.js'
 import { DeviceSet } from '../pmem/device-set.js'
@@ -102,8 +103,8 @@ async function mkfs(args: MkfsArguments): Promise<void> {
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
     label: parseLabel(args.label),
-    identity: randomBytes(16),
-    identifiers: paths.map(() => randomBytes(16)),
+    identity: newIdentifier(),
+    identifiers: paths.map(newIdentifier),
     hashKey: randomBytes(16),
     now: Date.now(),
     uid: process.getuid!(),

@@ -8,7 +8,7 @@ import { blockBytes, headerBlock } from '../../layout/geometry.js'
 import { formatVersion, superblock as superblockLayout } from '../../layout/superblock.js'
 import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
-import { copyIdentifier, identifierHex, isSameIdentifier, wordOfDevice } from './identifier.js'
+import { copyIdentifier, identifierHex, isSameIdentifier, deviceIdentifierWord } from './identifier.js'
 import { deviceSegments } from './segments.js'
 import { SelfDescribingBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
@@ -23,7 +23,7 @@ export class DeviceHeader extends SelfDescribingBlock {
   }
 
   /** Whether it is whole, and in the format of this program. */
-  isOurs(): boolean {
+  isUnderstood(): boolean {
     return this.isWhole() && this.get(at.version) === formatVersion
   }
 }
@@ -58,7 +58,7 @@ export function headerFor(
   words[at.magicHigh] = headerMagicHigh
   words[at.version] = formatVersion
   copyIdentifier(superblock.words, of.identity, words, at.volume)
-  copyIdentifier(superblock.words, wordOfDevice(device), words, at.device)
+  copyIdentifier(superblock.words, deviceIdentifierWord(device), words, at.device)
   words[at.index] = device
   words[at.blocks] = deviceSegments(superblock)[device]!.blocks
   words[at.joinedSeconds] = joinedSeconds >>> 0
@@ -136,7 +136,7 @@ export function isOfVolume(header: DeviceHeader, superblock: Superblock): boolea
 
 /** Whether a device is this one of the volume. */
 export function isDevice(header: DeviceHeader, superblock: Superblock, device: number): boolean {
-  return isSameIdentifier(header.words, at.device, superblock.words, wordOfDevice(device))
+  return isSameIdentifier(header.words, at.device, superblock.words, deviceIdentifierWord(device))
 }
 
 /** Whether two devices say that they belong to the same volume. */
@@ -145,13 +145,13 @@ export function areOfSameVolume(header: DeviceHeader, other: DeviceHeader): bool
 }
 
 /** What a device says that it is. */
-export function identifierOf({ bytes }: DeviceHeader): string {
-  return identifierHex(bytes, at.device)
+export function identifierOf({ words }: DeviceHeader): string {
+  return identifierHex(words, at.device)
 }
 
 /** The identifier of a device, as the superblock has it, for people. */
 export function identifierText(superblock: Superblock, device: number): string {
-  return identifierHex(superblock.bytes, wordOfDevice(device))
+  return identifierHex(superblock.words, deviceIdentifierWord(device))
 }
 
 /** A device for people, who count from 1. */

@@ -3,12 +3,18 @@
  * Identifiers: 128 random bits each, of a volume and of each of its devices. Unlike the UUID, which people choose and
  * change, they stay. Superblock, headers of devices and roots have them.
  */
+import { randomBytes } from 'node:crypto'
 import { identifierBytes, superblock } from '../../layout/superblock.js'
 
 const identifierWords = identifierBytes / 4
 
+/** One that nothing else has. */
+export function newIdentifier(): Uint8Array {
+  return randomBytes(identifierBytes)
+}
+
 /** The word of the superblock where the identifier of a device begins. */
-export function wordOfDevice(device: number): number {
+export function deviceIdentifierWord(device: number): number {
   return superblock.word.devices + device * identifierWords
 }
 
@@ -28,6 +34,7 @@ export function hasIdentifier(words: Uint32Array, word: number): boolean {
   return words.subarray(word, word + identifierWords).some((part) => part !== 0)
 }
 
+/** From one block's words to another's. */
 export function copyIdentifier(
   words: Uint32Array,
   word: number,
@@ -37,7 +44,7 @@ export function copyIdentifier(
   target.set(words.subarray(word, word + identifierWords), targetWord)
 }
 
-/** For people. @param bytes of a block @param word where the identifier begins in it */
-export function identifierHex(bytes: Uint8Array, word: number): string {
-  return Buffer.from(bytes.subarray(word * 4, word * 4 + identifierBytes)).toString('hex')
+/** For people, in the order of its bytes. */
+export function identifierHex(words: Uint32Array, word: number): string {
+  return Buffer.from(words.slice(word, word + identifierWords).buffer).toString('hex')
 }

@@ -10,7 +10,7 @@ import {
   windowBlocks,
 } from '../../layout/geometry.js'
 import { roots } from '../../layout/roots.js'
-import { superblock as layout } from '../../layout/superblock.js'
+import { formatVersion, superblock as layout } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { type DeviceHeader, checkHeaders, deviceName, isOfVolume, loadHeader, nth } from './device-header.js'
 import { hasIdentifier, isSameIdentifier } from './identifier.js'
@@ -23,7 +23,7 @@ const headerAt = deviceHeader.word
 
 export interface SuperblockReading {
   readonly superblock: Superblock
-  /** Which copies are damaged, in words for people; empty where both are good. */
+  /** Which copies are damaged, in words for people; empty where all are good. */
   readonly damage: readonly string[]
   /** Whether the header of a device is damaged. */
   readonly isHeaderDamaged: boolean
@@ -64,10 +64,10 @@ function checkLengths(medium: Medium, superblock: Superblock): void {
 /** The newest whole copy of the superblock. @throws VolumeError where there is none */
 function findNewest(medium: Medium): Superblock {
   const header = loadHeader(medium, headerBlock)
-  const ours = header.isOurs() ? header : null
+  const ours = header.isUnderstood() ? header : null
   const first = loadSuperblock(medium, superblockBlock)
   const whole = first.isWhole() ? first : null
-  const second = secondCopyOf(medium.firstDeviceBlocks, ours, whole)
+  const second = secondCopyIn(medium, header, first)
   const near = second === 0 ? [first] : [first, loadSuperblock(medium, second)]
   const own = near.filter((copy) => isCopyOn(copy, ours, whole, () => wordsOfBlock(medium, rootsBlock)))
   const found = newestOf(own) ?? newestOf(copiesElsewhere(medium, ours))
@@ -79,10 +79,17 @@ function findNewest(medium: Medium): Superblock {
   return newestOf([found, ...all])!
 }
 
+/** As {@link secondCopyOf}, of the first device. @param header whole or not @param first whole or not */
+export function secondCopyIn(medium: Medium, header: DeviceHeader, first: Superblock): number {
+  const understood = header.isUnderstood() ? header : null
+  return secondCopyOf(medium.firstDeviceBlocks, understood, first.isWhole() ? first : null)
+}
+
 /**
  * Where the second copy on a device is looked for: where its header says, or else its first copy, or else in its last
  * block.
- * @param header null where it is damaged @param first null where it is @returns 0 for nowhere
+ * @param header null unless it is whole and in this format @param first null unless it is whole
+ * @returns 0 for nowhere
  */
 export function secondCopyOf(
   deviceBlocks: number,
@@ -96,7 +103,7 @@ export function secondCopyOf(
 /**
  * Whether what looks like a copy of the superblock on a device is one. A file may have the block where the second copy
  * is looked for. The header tells, or else the first copy, or else the roots.
- * @param header null where it is damaged @param first null where it is
+ * @param header null unless it is whole and in this format @param first null unless it is whole
  * @param loadRoots loads what lies in block 2 of the device
  */
 export function isCopyOn(
@@ -162,7 +169,7 @@ function copiesElsewhere(medium: Medium, header: DeviceHeader | null): Superbloc
  */
 function refuse(medium: Medium, header: DeviceHeader, copies: readonly Superblock[]): never {
   const headers = [header, loadHeader(medium, medium.firstDeviceBlocks - 1)]
-  const old = headers.find((header) => header.isWhole() && !header.isOurs())
+  const old = headers.find((header) => header.isWhole() && header.get(headerAt.version) !== formatVersion)
   if (old !== undefined) refuseVersion(old.get(headerAt.version))
   if (copies[1]?.isWhole() === true && !header.isWhole()) {
     const start = 'the header and the first superblock are damaged'

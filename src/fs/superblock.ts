@@ -24,7 +24,7 @@ import {
 } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { type Geometry, type PlacedSegment, bitmapBlocksFor } from './geometry.js'
-import { wordOfDevice } from './identifier.js'
+import { deviceIdentifierWord } from './identifier.js'
 import { beginsDevice, misplacedSegment } from './segments.js'
 import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import { VolumeError } from './volume-error.js'
@@ -115,7 +115,7 @@ export function isClean(superblock: Superblock): boolean {
   return superblock.get(at.state) === stateClean
 }
 
-/** @throws VolumeError */
+/** @throws VolumeError about a format that this program does not serve */
 export function refuseVersion(version: number): never {
   const advice =
     version < formatVersion
@@ -213,7 +213,7 @@ export function setSegment(superblock: Superblock, index: number, segment: Place
 
 /** Names a device. */
 export function setDevice(superblock: Superblock, device: number, identifier: Uint8Array): void {
-  superblock.bytes.set(identifier, wordOfDevice(device) * 4)
+  superblock.bytes.set(identifier, deviceIdentifierWord(device) * 4)
 }
 
 function hex(word: number): string {

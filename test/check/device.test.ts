@@ -185,6 +185,18 @@ void test('the second superblock is dumped from where the header says, not from 
   )
 })
 
+void test('a damaged first superblock may still say where the second one is', async (t) => {
+  const path = await fileWith(t)
+  poke(path, 0, [0])
+  poke(path, 4096 + label, [1])
+  truncateSync(path, statSync(path).size + 8192)
+  const { sections } = dumpDevices([path], { what: 'overview' })
+  t.match(sections[2], { title: 'superblock, second copy (block 1023)', damage: [] })
+  poke(path, 4096 + layout.word.secondCopy * 4, [0, 0, 0, 1])
+  const without = dumpDevices([path], { what: 'overview' }).sections
+  t.equal(without[2]?.title, 'superblock, second copy (block 1025)', 'the last block where nothing says so')
+})
+
 void test('an inode by way of a device', async (t) => {
   const path = await fileWith(t)
   const { sections, problem } = dumpDevices([path], { what: 'inode', inode: 1 })

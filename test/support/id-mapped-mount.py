@@ -3,10 +3,12 @@
 
     id-mapped-mount.py DIRECTORY MOUNTPOINT FIRST COUNT
 
-Ids from 0 on, as the file system has them, are ids from FIRST on through the mount.
+Ids from 0 on, as the file system has them, are ids from FIRST on through the mount. The line of a failure begins with
+its errno.
 """
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -40,6 +42,7 @@ def user_namespace(first, count):
         failed = libc.unshare(CLONE_NEWUSER) < 0
         os.write(writer, bytes([ctypes.get_errno() if failed else 0]))
         signal.pause()
+    os.close(writer)
     try:
         [error] = os.read(reader, 1)
         if error:
@@ -53,9 +56,15 @@ def user_namespace(first, count):
         os.waitpid(child, 0)
 
 
-directory, mountpoint, first, count = sys.argv[1:]
-tree = checked(libc.syscall(SYS_open_tree, AT_FDCWD, os.fsencode(directory), OPEN_TREE_CLONE))
-attributes = MountAttributes(set=MOUNT_ATTR_IDMAP, user_namespace=user_namespace(int(first), int(count)))
-size = ctypes.c_size_t(ctypes.sizeof(attributes))
-checked(libc.syscall(SYS_mount_setattr, tree, b"", AT_EMPTY_PATH, ctypes.byref(attributes), size))
-checked(libc.syscall(SYS_move_mount, tree, b"", AT_FDCWD, os.fsencode(mountpoint), MOVE_MOUNT_F_EMPTY_PATH))
+def main(directory, mountpoint, first, count):
+    tree = checked(libc.syscall(SYS_open_tree, AT_FDCWD, os.fsencode(directory), OPEN_TREE_CLONE))
+    attributes = MountAttributes(set=MOUNT_ATTR_IDMAP, user_namespace=user_namespace(int(first), int(count)))
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    checked(libc.syscall(SYS_mount_setattr, tree, b"", AT_EMPTY_PATH, ctypes.byref(attributes), size))
+    checked(libc.syscall(SYS_move_mount, tree, b"", AT_FDCWD, os.fsencode(mountpoint), MOVE_MOUNT_F_EMPTY_PATH))
+
+
+try:
+    main(*sys.argv[1:])
+except OSError as error:
+    sys.exit(f"{errno.errorcode[error.errno]}: {error.strerror}")

@@ -39,6 +39,10 @@ export interface Lacks {
   readonly writeToGuarded?: string
   /** The kernel gathers writes: until the file is closed, no block is counted for them, and reads are not noted. */
   readonly writeThrough?: true
+  /** Id-mapped mounts: the errno of mount_setattr(2). */
+  readonly idMappedMounts?: string
+  /** The time of birth: what takes the place of statx(2)'s answer. */
+  readonly birthTime?: string
   /** Times finer than the kernel's tick: two changes within a tick have the same one. */
   readonly fineTimes?: true
 }
@@ -75,7 +79,12 @@ const umount = async (directory: string): Promise<void> => {
 }
 
 /** Since Linux 6.13, its own file systems have them (FS_MGTIME). */
-const kernelTimes: Lacks = isKernelFrom('6.13') ? {} : { fineTimes: true }
+const kernelTimes: Lacks = isKernelFrom(6, 13) ? {} : { fineTimes: true }
+/** FUSE has them from these versions on: FUSE_STATX, FUSE_ALLOW_IDMAP. */
+const kernelOfFuse: Lacks = {
+  ...(isKernelFrom(6, 6) ? {} : { birthTime: 'EOPNOTSUPP' }),
+  ...(isKernelFrom(6, 12) ? {} : { idMappedMounts: 'EINVAL' }),
+}
 
 const tmpfs: Recipe = {
   name: 'tmpfs',
@@ -85,6 +94,7 @@ const tmpfs: Recipe = {
     projects: 'EOPNOTSUPP',
     generations: 'ENOTTY',
     writeToGuarded: 'OK',
+    ...(isKernelFrom(6, 3) ? {} : { idMappedMounts: 'EINVAL' }),
     ...kernelTimes,
   },
   async mount(_medium, directory) {
@@ -117,6 +127,7 @@ const pmfs2 = (count: DeviceCount, ...options: readonly string[]): Recipe => ({
     // The kernel opens files by itself (no_open of FUSE), and does not know the flags.
     guardedOpen: options.some((option) => option.includes('direct_io')) ? 'EPERM' : 'OK',
     ...(options.includes('writeback_cache') ? { writeThrough: true, fineTimes: true } : {}),
+    ...kernelOfFuse,
   },
   async mount(medium, directory) {
     const sizesBytes = deviceSizesFor(volumeBytes, count)

@@ -59,6 +59,14 @@ async function devicesOf(
   return devices
 }
 
+/** How many devices a volume has. */
+export async function deviceCount(t: Test, guest: Guest, volume: Volume): Promise<number> {
+  const device = await deviceOf(t, guest, volume, guest.image('look'))
+  const { end, output } = await pmfs2('info', device, '--json')
+  t.equal(end, 0, `${volume}: info`, { output })
+  return (JSON.parse(output) as { readonly devices: readonly unknown[] }).devices.length
+}
+
 /** Checks the volumes, which stay as they are: transactions that were cut off are not undone, but for the check. */
 export async function checkFromHost(t: Test, guest: Guest, plan: Plan): Promise<void> {
   for (const [volume, device] of await devicesOf(t, guest, plan, guest.image('look')))

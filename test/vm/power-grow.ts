@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Cuts the power while a volume grows by a second device of another kind, under load or unmounted. Afterwards the
- * volume has one device or both; in either case fsck finds nothing, and what was acknowledged to the host is there.
+ * volume has one device or both, and both if `grow` had ended; in either case fsck finds nothing, and what was
+ * acknowledged to the host is there.
  */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Random } from '../support/random.js'
 import type { Guest } from './guest.js'
-import { lookFromHost } from './host-look.js'
+import { deviceCount, lookFromHost } from './host-look.js'
 import { Watch } from './places.js'
 import { type Plan, bootLimitMs, checkCutOff, checkTap, guestSettings } from './plan.js'
 import { makeTold, toldOf } from './power-cuts.js'
@@ -32,13 +33,20 @@ const ways = [
 /** Numbers of rounds that no other part has. */
 const firstRound = 10_000
 
-async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<void> {
+/** What a cut has met. */
+interface Cut {
+  readonly isUnderWay: boolean
+  readonly devices: number
+}
+
+async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<Cut> {
   const round = firstRound + cut
   const { place, lengthBytes, longestMs } = moments[cut % moments.length]!
   const { phases, operations } = ways[Math.floor(cut / moments.length) % ways.length]!
   const last = phases.at(-1)!
-  const [order, end] = ['grow', 'grown'].map((name) => join(guest.shared, name)) as [string, string]
-  for (const path of [order, end]) rmSync(path, { force: true })
+  const inGuest = (name: string): string => join(guest.shared, name)
+  const [order, end, log] = [inGuest('grow'), inGuest('grown'), inGuest('grow.log')]
+  for (const path of [order, end, log]) rmSync(path, { force: true })
   makeTold(guest, plan, round)
   guest.boot({ ...guestSettings(plan), phases: phases.join(' '), round, operations })
   const isLoaded = await guest.reaches(
@@ -63,13 +71,31 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
   t.comment(`${last} ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
   checkTap(t, guest, phases.slice(0, -1))
   if (last === 'grow_in_use') checkCutOff(t, guest, 'load')
+  if (isOver) t.equal(readFileSync(end, 'utf8').trim(), '0', `grow: ${readFileSync(log, 'utf8').trim()}`)
+  let devices = 0
+  await t.test('devices', async (t) => {
+    devices = await deviceCount(t, guest, 'two')
+    if (isOver) t.equal(devices, 2, 'grow had ended, so the volume has both')
+  })
   await lookFromHost(t, guest, plan, [round])
+  return { isUnderWay: !isOver, devices }
 }
 
 /** The devices are there already. */
 export async function cutGrowth(t: Test, guest: Guest, whole: Plan): Promise<void> {
   const plan: Plan = { ...whole, volumes: ['two'] }
   const cuts = Math.max(moments.length * ways.length, Math.floor(plan.kills / share))
+  const met: Cut[] = []
   for (let cut = 0; cut < cuts; cut++)
-    await t.test(`power cut ${cut + 1} while a volume grows`, (t) => cutOnce(t, guest, plan, cut))
+    await t.test(`power cut ${cut + 1} while a volume grows`, async (t) => {
+      met.push(await cutOnce(t, guest, plan, cut))
+    })
+  t.ok(
+    met.some(({ isUnderWay }) => isUnderWay),
+    'a cut came before the end of a growth',
+  )
+  t.ok(
+    met.some(({ devices }) => devices === 2),
+    'a volume had grown',
+  )
 }

@@ -13,7 +13,7 @@ import {
 import { identifierText, loadHeader } from '../../fs/device-header.js'
 import { beginsDevice } from '../../fs/segments.js'
 import { type Superblock, loadSuperblock } from '../../fs/superblock.js'
-import { secondCopyOf } from '../../fs/superblock-copies.js'
+import { secondCopyIn } from '../../fs/superblock-copies.js'
 import type { Medium } from '../../pmem/medium.js'
 import { nameText } from '../name-text.js'
 import { type DumpField, type DumpRow, type DumpSection, field, section } from './section.js'
@@ -41,13 +41,16 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
   return sections
 }
 
-/** Where opening looks for the second copy; the last block of the device where that is nowhere. */
+/**
+ * The block where opening looks for the second copy. It looks nowhere, or in the wrong place, where what would say so is
+ * damaged; a damaged first copy may still say where the second one is.
+ */
 function placeOfSecond(medium: Medium, first: Superblock): number {
   const { firstDeviceBlocks } = medium
   const header = loadHeader(medium, headerBlock)
-  const ours = header.isOurs() ? header : null
-  const place = secondCopyOf(firstDeviceBlocks, ours, first.isWhole() ? first : null)
-  return place === 0 ? firstDeviceBlocks - 1 : place
+  const isSaid = header.isUnderstood() || first.isWhole()
+  const places = [isSaid ? secondCopyIn(medium, header, first) : first.secondCopyBlock, firstDeviceBlocks - 1]
+  return places.find((block) => block > 0 && block < firstDeviceBlocks)!
 }
 
 function dumpHeader(medium: Medium, block: number, device: number): DumpSection {
@@ -115,7 +118,7 @@ function tellersFor(superblock: Superblock): Readonly<Record<string, FieldTeller
 function segmentRows(superblock: Superblock): DumpRow[] {
   return superblock.segments.map((entry, index) => {
     const { first, blocks, device, deviceBlock, bitmapStart, dataStart } = entry
-    // Of a damaged copy, the number may be any.
+    // A damaged copy may name any device.
     const identifier = identifierText(superblock, Math.min(device, mostDevices - 1))
     const place = { device, deviceBlock, firstBlock: first, blocks }
     return { segment: index, ...place, bitmapStart, dataStart, identifier }

@@ -18,7 +18,7 @@ export type DumpRequest =
   | { readonly what: 'superblock' }
   | { readonly what: 'inode' | 'dir' | 'blocks'; readonly inode: number }
 
-/** @param superblock as readSuperblock (src/fs/superblock.ts) gives it @throws NotThereError */
+/** @param superblock as readSuperblock (src/fs/superblock-copies.ts) gives it @throws NotThereError */
 export function dumpVolume(
   medium: Medium,
   superblock: Superblock,

@@ -9,9 +9,8 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { aclBytes, aclText } from '../../support/acl-text.js'
 import { fl, getFlags, setFlags } from '../../support/inode-flags.js'
-import { needsKernel } from '../../support/kernel.js'
 import { packageRoot } from '../../support/program.js'
-import { run } from '../../support/run-command.js'
+import { finish, run } from '../../support/run-command.js'
 import {
   AT_SYMLINK_FOLLOW,
   FALLOC_FL_KEEP_SIZE,
@@ -28,10 +27,15 @@ import { ACCESS, DEFAULT } from './acl.js'
 const { O_RDONLY, O_RDWR, O_WRONLY, O_APPEND, O_CREAT, O_TRUNC, S_IFCHR, S_IFREG } = constants
 
 const mounter = join(packageRoot, 'test', 'support', 'id-mapped-mount.py')
-/** Older kernels have them of tmpfs and ext4 alone. */
-const onlyMapped = needsKernel('6.12', 'id-mapped mounts of FUSE')
 const first = 100_000
 const count = 65_536
+const mounting = (plain: string, through: string): string[] => [
+  mounter,
+  plain,
+  through,
+  String(first),
+  String(count),
+]
 /** Who nobody is, to whom an owner is shown that the mapping leaves out. */
 const overflowId = 65_534
 /** Of Alice and Bob, whom the mapping leaves out as they are. */
@@ -59,7 +63,7 @@ async function copyByte(who: System, fd: number, path: string): Promise<void> {
 }
 
 export function idMappedSuite(target: Target): void {
-  const { system: sys } = target
+  const { system: sys, lacks } = target
 
   /** A directory where everybody may make files, and the mount of it. */
   async function mountMapped(t: Test): Promise<{ plain: string; through: string }> {
@@ -67,9 +71,19 @@ export function idMappedSuite(target: Target): void {
     const [plain, through] = [`${d}/plain`, `${d}/through`]
     for (const path of [plain, through]) await sys.mkdir(path)
     await sys.chmod(plain, 0o777)
-    await run('/usr/bin/python3', [mounter, plain, through, String(first), String(count)])
+    await run('/usr/bin/python3', mounting(plain, through))
     t.teardown(() => run('umount', ['-l', through]))
     return { plain, through }
+  }
+
+  if (lacks.idMappedMounts !== undefined) {
+    void test('an id-mapped mount is refused', async (t) => {
+      const d = await scratch(t, target)
+      for (const name of ['plain', 'through']) await sys.mkdir(`${d}/${name}`)
+      const { output } = await finish('/usr/bin/python3', mounting(`${d}/plain`, `${d}/through`))
+      t.equal(output.split(':')[0], lacks.idMappedMounts, output)
+    })
+    return
   }
 
   async function ownerOf(path: string): Promise<readonly [number, number]> {
@@ -83,68 +97,60 @@ export function idMappedSuite(target: Target): void {
     return system
   }
 
-  void test(
-    'what is made through an id-mapped mount has the owner that its maker is mapped to',
-    onlyMapped,
-    async (t) => {
-      const { plain, through } = await mountMapped(t)
-      const alice = await actor(t, mapped(ALICE))
-      const makers: Record<string, (path: string) => Promise<unknown>> = {
-        created: async (path) => alice.close(await alice.open(path, O_WRONLY | O_CREAT)),
-        made: (path) => alice.mknod(path, S_IFREG | 0o644),
-        fifo: (path) => alice.mkfifo(path),
-        directory: (path) => alice.mkdir(path),
-        link: (path) => alice.symlink('target', path),
-        nameless: async (path) => {
-          const fd = await alice.open(through, O_TMPFILE | O_RDWR)
-          await alice.link(`/proc/self/fd/${fd}`, path, AT_SYMLINK_FOLLOW)
-          await alice.close(fd)
-        },
-        whiteout: async (path) => {
-          await alice.writeFile(path, 'content')
-          await alice.rename(path, `${path}-moved`, RENAME_WHITEOUT)
-        },
-      }
-      for (const [name, make] of Object.entries(makers)) {
-        await make(`${through}/${name}`)
-        t.same(await ownerOf(`${plain}/${name}`), [ALICE.uid, ALICE.gid], name)
-        t.same(await ownerOf(`${through}/${name}`), [first + ALICE.uid, first + ALICE.gid], `${name}, mapped`)
-      }
-      t.equal((await sys.lstat(`${plain}/whiteout`)).mode & constants.S_IFMT, S_IFCHR)
-      const root = await contained(t)
-      await root.writeFile(`${through}/of-root`, '')
-      t.same(await ownerOf(`${plain}/of-root`), [0, 0])
-      t.equal((await root.stat(`${through}/of-root`)).uid, 0, 'as root of the user namespace sees it')
-      await sys.chown(plain, ALICE.uid, ALICE.groups[0]!)
-      await sys.chmod(plain, 0o2777)
-      await root.writeFile(`${through}/inheriting`, '')
-      t.same(
-        await ownerOf(`${plain}/inheriting`),
-        [0, ALICE.groups[0]!],
-        'the group of a set-group-ID directory',
-      )
-    },
-  )
+  void test('what is made through an id-mapped mount has the owner that its maker is mapped to', async (t) => {
+    const { plain, through } = await mountMapped(t)
+    const alice = await actor(t, mapped(ALICE))
+    const makers: Record<string, (path: string) => Promise<unknown>> = {
+      created: async (path) => alice.close(await alice.open(path, O_WRONLY | O_CREAT)),
+      made: (path) => alice.mknod(path, S_IFREG | 0o644),
+      fifo: (path) => alice.mkfifo(path),
+      directory: (path) => alice.mkdir(path),
+      link: (path) => alice.symlink('target', path),
+      nameless: async (path) => {
+        const fd = await alice.open(through, O_TMPFILE | O_RDWR)
+        await alice.link(`/proc/self/fd/${fd}`, path, AT_SYMLINK_FOLLOW)
+        await alice.close(fd)
+      },
+      whiteout: async (path) => {
+        await alice.writeFile(path, 'content')
+        await alice.rename(path, `${path}-moved`, RENAME_WHITEOUT)
+      },
+    }
+    for (const [name, make] of Object.entries(makers)) {
+      await make(`${through}/${name}`)
+      t.same(await ownerOf(`${plain}/${name}`), [ALICE.uid, ALICE.gid], name)
+      t.same(await ownerOf(`${through}/${name}`), [first + ALICE.uid, first + ALICE.gid], `${name}, mapped`)
+    }
+    t.equal((await sys.lstat(`${plain}/whiteout`)).mode & constants.S_IFMT, S_IFCHR)
+    const root = await contained(t)
+    await root.writeFile(`${through}/of-root`, '')
+    t.same(await ownerOf(`${plain}/of-root`), [0, 0])
+    t.equal((await root.stat(`${through}/of-root`)).uid, 0, 'as root of the user namespace sees it')
+    await sys.chown(plain, ALICE.uid, ALICE.groups[0]!)
+    await sys.chmod(plain, 0o2777)
+    await root.writeFile(`${through}/inheriting`, '')
+    t.same(
+      await ownerOf(`${plain}/inheriting`),
+      [0, ALICE.groups[0]!],
+      'the group of a set-group-ID directory',
+    )
+  })
 
-  void test(
-    'who is not mapped makes nothing, and who is not mapped owns as nobody',
-    onlyMapped,
-    async (t) => {
-      const { plain, through } = await mountMapped(t)
-      const alice = await actor(t, ALICE)
-      t.equal(await outcome(alice.mkdir(`${through}/directory`)), 'EOVERFLOW')
-      t.equal(await outcome(alice.open(`${through}/file`, O_WRONLY | O_CREAT)), 'EOVERFLOW')
-      t.equal(await outcome(alice.open(through, O_TMPFILE | O_RDWR)), 'EOVERFLOW')
-      t.same(await sys.names(plain), [])
-      await sys.writeFile(`${plain}/far`, 'content')
-      await sys.chown(`${plain}/far`, count + 1, count + 1)
-      t.same(await ownerOf(`${through}/far`), [overflowId, overflowId])
-      const root = await contained(t)
-      t.equal(await outcome(root.chmod(`${through}/far`, 0o600)), 'EOVERFLOW')
-    },
-  )
+  void test('who is not mapped makes nothing, and who is not mapped owns as nobody', async (t) => {
+    const { plain, through } = await mountMapped(t)
+    const alice = await actor(t, ALICE)
+    t.equal(await outcome(alice.mkdir(`${through}/directory`)), 'EOVERFLOW')
+    t.equal(await outcome(alice.open(`${through}/file`, O_WRONLY | O_CREAT)), 'EOVERFLOW')
+    t.equal(await outcome(alice.open(through, O_TMPFILE | O_RDWR)), 'EOVERFLOW')
+    t.same(await sys.names(plain), [])
+    await sys.writeFile(`${plain}/far`, 'content')
+    await sys.chown(`${plain}/far`, count + 1, count + 1)
+    t.same(await ownerOf(`${through}/far`), [overflowId, overflowId])
+    const root = await contained(t)
+    t.equal(await outcome(root.chmod(`${through}/far`, 0o600)), 'EOVERFLOW')
+  })
 
-  void test('chown through an id-mapped mount', onlyMapped, async (t) => {
+  void test('chown through an id-mapped mount', async (t) => {
     const { plain, through } = await mountMapped(t)
     const [alice, root] = [await actor(t, mapped(ALICE)), await contained(t)]
     await alice.writeFile(`${through}/file`, 'content')
@@ -162,7 +168,7 @@ export function idMappedSuite(target: Target): void {
   })
 
   for (const [title, change] of changes) {
-    void test(`${title}: who keeps set-ID bits, and who does not`, onlyMapped, async (t) => {
+    void test(`${title}: who keeps set-ID bits, and who does not`, async (t) => {
       const { plain, through } = await mountMapped(t)
       const callers: readonly (readonly [string, System, string, boolean])[] = [
         ['root', sys, plain, true],
@@ -190,7 +196,7 @@ export function idMappedSuite(target: Target): void {
     })
   }
 
-  void test('a program with set-user-ID runs as its mapped owner', onlyMapped, async (t) => {
+  void test('a program with set-user-ID runs as its mapped owner', async (t) => {
     const { plain, through } = await mountMapped(t)
     await sys.writeFile(`${plain}/id`, await readFile('/usr/bin/id'))
     await sys.chown(`${plain}/id`, ALICE.uid, ALICE.gid)
@@ -200,7 +206,7 @@ export function idMappedSuite(target: Target): void {
     t.equal(await bob.run(`${plain}/id`, '-u'), `${ALICE.uid}\n`)
   })
 
-  void test('a stranger may not take set-ID bits away through an id-mapped mount', onlyMapped, async (t) => {
+  void test('a stranger may not take set-ID bits away through an id-mapped mount', async (t) => {
     const { plain, through } = await mountMapped(t)
     const bob = await actor(t, mapped(BOB))
     await sys.writeFile(`${plain}/file`, 'content')
@@ -210,7 +216,7 @@ export function idMappedSuite(target: Target): void {
     t.equal(permissions(await sys.modeAlone(`${plain}/file`)), 0o6777)
   })
 
-  void test('permissions, modes and sticky directories go by mapped ids', onlyMapped, async (t) => {
+  void test('permissions, modes and sticky directories go by mapped ids', async (t) => {
     const { plain, through } = await mountMapped(t)
     const [alice, bob, root] = [
       await actor(t, mapped(ALICE)),
@@ -231,7 +237,7 @@ export function idMappedSuite(target: Target): void {
     t.equal(await outcome(root.unlink(`${through}/other`)), 'OK')
   })
 
-  void test('ACLs through an id-mapped mount name mapped ids', onlyMapped, async (t) => {
+  void test('ACLs through an id-mapped mount name mapped ids', async (t) => {
     const { plain, through } = await mountMapped(t)
     const [alice, bob] = [await actor(t, mapped(ALICE)), await actor(t, mapped(BOB))]
     await alice.writeFile(`${through}/file`, 'content', 0o600)
@@ -248,7 +254,7 @@ export function idMappedSuite(target: Target): void {
     t.equal(await outcome(bob.setxattr(`${through}/file`, ACCESS, aclBytes(acl(first)))), 'EPERM')
   })
 
-  void test('extended attributes and flags through an id-mapped mount', onlyMapped, async (t) => {
+  void test('extended attributes and flags through an id-mapped mount', async (t) => {
     const { plain, through } = await mountMapped(t)
     const [alice, bob, root] = [
       await actor(t, mapped(ALICE)),

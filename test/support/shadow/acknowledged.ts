@@ -15,11 +15,13 @@ type State = ReadonlyMap<string, Contents>
 interface Step {
   readonly act: () => Promise<unknown>
   readonly after: State
-  /** A file that may hold any mixture, while this is not acknowledged: contents change in place. */
-  readonly torn?: string
+  /** Contents of a file before and after, which may be mixed while this is not acknowledged: they change in place. */
+  readonly torn?: { readonly before: Buffer; readonly after: Buffer }
 }
 
 const mostBytes = 20_000
+/** What memory stores at once. */
+const atomBytes = 8
 /** What calls end with whose server is gone: before they were sent, and after; and over io_uring. */
 const endsOfServers: ReadonlySet<string | undefined> = new Set(['ENOTCONN', 'ECONNABORTED', 'ECANCELED'])
 
@@ -137,7 +139,7 @@ export class Client {
         await file.close().catch(() => undefined)
       }
     }
-    return { act, after: this.#written(name, contents), torn: name }
+    return { act, after: this.#written(name, contents), torn: { before: old, after: contents } }
   }
 
   /** The contents of a file, under each of its names. */
@@ -162,17 +164,35 @@ export class Client {
 
 const kinds = ['create', 'mkdir', 'rmdir', 'link', 'rename', 'unlink', 'truncate', 'write', 'write'] as const
 
-function difference(found: State, wanted: State, torn: string | undefined): string | null {
+function difference(found: State, wanted: State, torn: Step['torn']): string | null {
   for (const name of found.keys()) if (!wanted.has(name)) return `${name} is there`
-  const mixed = torn === undefined ? undefined : wanted.get(torn)
   for (const [name, contents] of wanted) {
     const other = found.get(name)
     if (other === undefined) return `${name} is missing`
     if ((contents === null) !== (other === null)) return `${name} is of another type`
+    if (contents === null) continue
     // The same Buffer stands for all names of a file.
-    if (contents === null || contents === mixed) continue
+    if (contents === torn?.before || contents === torn?.after) {
+      if (isMixed(other!, torn)) continue
+      return `${name} is no mixture of before and after`
+    }
     if (Buffer.compare(contents, other!) !== 0)
       return `${name} has other contents: ${other!.length} bytes, not ${contents.length}`
   }
   return null
+}
+
+/**
+ * Whether each eight bytes are old or new up to the old size, and what lies behind it is new: a size is stored once the
+ * data that it takes in is durable. The size is old, new, or that of one request of several.
+ */
+function isMixed(found: Buffer, { before, after }: NonNullable<Step['torn']>): boolean {
+  if (found.length < before.length || found.length > after.length) return false
+  if (!found.subarray(before.length).equals(after.subarray(before.length, found.length))) return false
+  for (let at = 0; at < before.length; at += atomBytes) {
+    const end = Math.min(at + atomBytes, before.length)
+    const part = found.subarray(at, end)
+    if (!part.equals(before.subarray(at, end)) && !part.equals(after.subarray(at, end))) return false
+  }
+  return true
 }

@@ -30,7 +30,10 @@ while read -r path; do
 done < /run/exposed
 $box mount --bind /run $root/vm
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
-$box chroot $root /bin/bash /vm/command < $root/dev/null
-echo $? > $root/vm/status
+# As the root of the mount namespace: a process that chroot(2) alone has moved may make no user namespace.
+cd $root
+$box mount --move . /
+$box chroot . /bin/bash /vm/command < dev/null
+echo $? > /run/status
 $box sync
 $box poweroff -f

@@ -417,7 +417,10 @@ def difference(found, model):
 
 
 def is_part_of(found, before, after, operation):
-    """Whether an operation on data was cut off: each eight bytes are old or new, and so is the size or in between."""
+    """
+    Whether an operation on data was cut off. The size is old, new or in between. Up to the old one, each eight bytes are
+    old or new; what lies behind it is new, as a size is stored once the data that it takes in is durable.
+    """
     if operation[0] not in ("append", "write", "fallocate") or {*found} != {*before}:
         return False
     for path, there in found.items():
@@ -426,13 +429,12 @@ def is_part_of(found, before, after, operation):
             continue
         if there[:4] != old[:4] or there[5] != old[5]:
             return False
-        data, was, will = there[4], bytearray(old[4]), new[4]
-        if not len(was) <= len(data) <= len(will):
+        data, was, will = there[4], old[4], new[4]
+        if not len(was) <= len(data) <= len(will) or data[len(was) :] != will[len(was) : len(data)]:
             return False
-        grow(was, len(data))
-        for at in range(0, len(data), ATOM):
-            atom = data[at : at + ATOM]
-            if atom not in (was[at : at + ATOM], will[at : at + len(atom)]):
+        for at in range(0, len(was), ATOM):
+            end = min(at + ATOM, len(was))
+            if data[at:end] not in (was[at:end], will[at:end]):
                 return False
     return True
 
@@ -486,4 +488,5 @@ def main(what, round_number, seed, workers, told, *directories):
     return load(*arguments, operations) if what == "load" else judge(*arguments)
 
 
-sys.exit(1 if main(*sys.argv[1:]) else 0)
+if __name__ == "__main__":
+    sys.exit(1 if main(*sys.argv[1:]) else 0)

@@ -7,8 +7,9 @@ import {
   type Stage,
   type Warmth,
   appendStages,
+  comparedWarmths,
   overwriteStages,
-  readings,
+  shortWarmths,
   shortWrites,
   stages,
   warmths,
@@ -69,10 +70,10 @@ export function durableWriteSection(figures: Figures): string[] {
       'not count; the small print shows the range over the runs of the programs.',
     ...warmths.map((warmth) => stageTable(warmth, figures)),
     'Two ways to make a store durable, both with a fence, in µs: plain stores and a flush of each line, and non-temporal ' +
-      'stores. *Cold* is as above; *reread* is the same place over and over, read back after each write, as metadata is. Data and ' +
+      'stores. *Cold* and *hot* are as above; *reread* is hot, and read back after each write, as metadata is. Data and ' +
       'the undo log, whole lines, are stored past the caches; metadata, which is used again and again, is stored plainly ' +
       '(`src/native/flush.h`).',
-    wayTable(writeSizes, figures),
+    wayTable(writeSizes, comparedWarmths, figures),
     ...shortSection(
       'copy',
       'Copies that are no whole lines, to 4 bytes behind the start of a line. Even with non-temporal stores, the first line and ' +
@@ -112,16 +113,21 @@ function stageTable(warmth: Warmth, figures: Figures): string {
 function shortSection(what: ShortWrite, lead: string, figures: Figures): string[] {
   const sizes = shortWrites[what]
   if (value(figures, 'cold', sizes[0], `${what}-flush`) === undefined) return []
-  return [lead, wayTable(sizes, figures, `${what}-`)]
+  return [lead, wayTable(sizes, shortWarmths, figures, `${what}-`)]
 }
 
 /** @param prefix of the metrics */
-function wayTable(sizes: readonly number[], figures: Figures, prefix = ''): string {
+function wayTable(
+  sizes: readonly number[],
+  compared: readonly string[],
+  figures: Figures,
+  prefix = '',
+): string {
   return table(
-    ['', ...readings.flatMap((reading) => ways.map((way) => `${reading}, ${way}`))],
+    ['', ...compared.flatMap((warmth) => ways.map((way) => `${warmth}, ${way}`))],
     sizes.map((bytes) => [
       sizeText(bytes),
-      ...readings.flatMap((reading) => ways.map((way) => cell(figures, reading, bytes, `${prefix}${way}`))),
+      ...compared.flatMap((warmth) => ways.map((way) => cell(figures, warmth, bytes, `${prefix}${way}`))),
     ]),
   )
 }

@@ -16,10 +16,13 @@ export const appendStages = ['stored', 'flushed', 'fenced', 'engine', 'append', 
 export const stages = [...overwriteStages, 'append', 'append-call'] as const
 export type Stage = (typeof stages)[number]
 
-/** Two ways to make it durable. In place of `hot`: the same place over and over, and read back after each write. */
+/** Two ways to make it durable. */
 export const ways = ['flush', 'non-temporal'] as const
 export type Way = (typeof ways)[number]
-export const readings = ['cold', 'reread'] as const
+/** Where both are compared. The last one is the same place over and over, read back after each write. */
+export const comparedWarmths = [...warmths, 'reread'] as const
+/** The same of short writes. */
+export const shortWarmths = ['cold', 'reread'] as const
 
 /** Where a threshold decides between both, with their lengths in bytes; durable-write.c has the same. */
 export const shortWrites = {

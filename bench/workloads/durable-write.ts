@@ -9,7 +9,16 @@ import { join } from 'node:path'
 import { BenchError, run } from '../command.js'
 import { compile, compiled } from '../compile.js'
 import type { Metric } from '../results.js'
-import { readings, shortWriteNames, shortWrites, stages, warmths, ways, writeSizes } from './durable-sizes.js'
+import {
+  comparedWarmths,
+  shortWarmths,
+  shortWriteNames,
+  shortWrites,
+  stages,
+  warmths,
+  ways,
+  writeSizes,
+} from './durable-sizes.js'
 import type { Workload } from './workload.js'
 
 const cpu = '0'
@@ -28,12 +37,12 @@ export const durableWrite: Workload = {
   metrics: writeSizes
     .flatMap((bytes) => [
       ...warmths.flatMap((warmth) => stages.map((stage) => metric(warmth, bytes, stage))),
-      ...readings.flatMap((reading) => ways.map((way) => metric(reading, bytes, way))),
+      ...comparedWarmths.flatMap((warmth) => ways.map((way) => metric(warmth, bytes, way))),
     ])
     .concat(
       shortWriteNames.flatMap((what) =>
         shortWrites[what].flatMap((bytes) =>
-          readings.flatMap((reading) => ways.map((way) => metric(reading, bytes, `${what}-${way}`))),
+          shortWarmths.flatMap((warmth) => ways.map((way) => metric(warmth, bytes, `${what}-${way}`))),
         ),
       ),
     ),
@@ -86,16 +95,16 @@ export function stagesOf(text: string): Record<string, number> {
       for (const stage of ['engine', 'call', 'append', 'append-call'] as const)
         printed.note(warmth, bytes, stage, stage)
     }
-    for (const reading of readings) {
-      printed.note(reading, bytes, 'flush', 'stores-fenced')
-      if (line !== 'stores') printed.note(reading, bytes, 'non-temporal', `${line}-fenced`)
+    for (const warmth of comparedWarmths) {
+      printed.note(warmth, bytes, 'flush', 'stores-fenced')
+      if (line !== 'stores') printed.note(warmth, bytes, 'non-temporal', `${line}-fenced`)
     }
   }
   if (kernel !== undefined)
     for (const what of shortWriteNames)
       for (const bytes of shortWrites[what])
-        for (const reading of readings)
-          for (const way of ways) printed.note(reading, bytes, `${what}-${way}`, `${what}-${way}`)
+        for (const warmth of shortWarmths)
+          for (const way of ways) printed.note(warmth, bytes, `${what}-${way}`, `${what}-${way}`)
   for (const warmth of warmths) requireRise(warmth, printed.values)
   return printed.values
 }

@@ -9,6 +9,7 @@ import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { blockBytes, firstLaneBlock } from '../../layout/geometry.js'
 import { flawOf } from '../../scripts/tap-tally.js'
 import { Random } from '../support/random.js'
 import type { Guest } from './guest.js'
@@ -25,8 +26,11 @@ const longestUnmountMs = [50, 5000] as const
 const unmountShare = 8
 /** Operations of each process before that. */
 const unmountAfter = 50
-/** With the superblock and the undo log of a volume of half a GiB. */
-const watchedBytes = 2 ** 21
+/** The superblock, and the undo log of a volume of half a GiB behind it. */
+const superblockBytes = firstLaneBlock * blockBytes
+const logBytes = 2 ** 21 - superblockBytes
+/** Of so many recoveries, one at least undoes a transaction. */
+const enoughRecoveries = 8
 /** Kinds whose device lies in an image as it is. */
 const watched = ['pmem', 'devdax', 'memmap'] as const
 /** Of a device that joins others: behind its header and its copy of the superblock. */
@@ -111,24 +115,45 @@ function hasUnmounted(guest: Guest): boolean {
   return guest.tapFiles().some(({ name, text }) => name.endsWith('-unmount') && flawOf(text) === null)
 }
 
-/** Boots, and cuts the power soon after the first store of a recovery. */
-async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): Promise<void> {
+/**
+ * Boots, and cuts the power soon after the first store of a recovery.
+ *
+ * @returns whether that was to the undo log: a mount that has nothing to undo stores to the superblock alone
+ */
+async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): Promise<boolean> {
   const kind = random.of(watched)
   guest.boot({ ...guestSettings(plan), phases: 'mount' })
   const isMounting = await guest.reaches(() => !guest.isRunning || guest.isIn('mount'), bootLimitMs(plan))
-  const watch = new Watch(guest, kind, 0, watchedBytes)
-  const isStored = await guest.reaches(() => !guest.isRunning || watch.hasChanged(), bootLimitMs(plan), 5)
-  watch.close()
+  const superblock = new Watch(guest, kind, 0, superblockBytes)
+  const log = new Watch(guest, kind, superblockBytes, logBytes)
+  const isStored = await guest.reaches(
+    () => !guest.isRunning || superblock.hasChanged() || log.hasChanged(),
+    bootLimitMs(plan),
+    5,
+  )
+  const isUndoing = log.hasChanged()
+  for (const watch of [superblock, log]) watch.close()
   await sleep(random.below(longestRecoveryMs))
-  t.ok(isMounting && isStored && guest.isRunning, `the power is cut when ${kind} is recovered`)
+  const what = isUndoing ? 'the undo log' : 'the superblock'
+  t.ok(
+    isMounting && isStored && guest.isRunning,
+    `the power is cut when ${kind} is recovered, after a store to ${what}`,
+  )
   await guest.kill()
+  return isUndoing
 }
 
-/** In the full form, every fourth cut is followed by one in the recovery from it. */
-async function recoverInTurn(t: Test, guest: Guest, plan: Plan, round: number): Promise<void> {
+/** In the full form, every fourth cut is followed by one in the recovery from it. @param undoing gets what that has met */
+async function recoverInTurn(
+  t: Test,
+  guest: Guest,
+  plan: Plan,
+  round: number,
+  undoing: boolean[],
+): Promise<void> {
   if (plan.isShort || round % 4 !== 1) return
   await t.test(`power cut in the recovery from power cut ${round + 1}`, async (t) => {
-    await cutRecovery(t, guest, plan, new Random(plan.seed + 1000 + round))
+    undoing.push(await cutRecovery(t, guest, plan, new Random(plan.seed + 1000 + round)))
     await checkFromHost(t, guest, plan)
   })
 }
@@ -162,6 +187,7 @@ export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonl
   let second: Watch | null = null
   const cuts = cutsOf(plan)
   let cutInUnmounting = 0
+  const undoing: boolean[] = []
   for (const [round, unmountingMs] of cuts.entries()) {
     const before = round === 0 ? first : ['mount']
     const boot = { round, before, judged: roundsBefore(round), unmountingMs }
@@ -169,7 +195,7 @@ export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonl
     if (outcome === 'failed') return
     if (unmountingMs !== null && outcome === 'cut') cutInUnmounting++
     if (plan.volumes.includes('two')) second ??= new Watch(guest, 'second', sharedFrom, sharedBytes)
-    await recoverInTurn(t, guest, plan, round)
+    await recoverInTurn(t, guest, plan, round, undoing)
   }
   if (plan.kills > 1 && second !== null)
     t.ok(second.hasChanged(), 'files of the volume on two devices lie on both')
@@ -177,6 +203,8 @@ export async function cutPower(t: Test, guest: Guest, plan: Plan, first: readonl
   const unmountings = cuts.length - plan.kills
   if (unmountings > 0)
     t.not(cutInUnmounting, 0, `of ${unmountings} cuts in unmounting, ${cutInUnmounting} came before its end`)
+  if (undoing.length >= enoughRecoveries)
+    t.ok(undoing.includes(true), `${undoing.length} cuts in a recovery: one while it undoes a transaction`)
   const judged = roundsBefore(cuts.length)
   await t.test('after the last power cut', async (t) => {
     if (plan.isShort) {

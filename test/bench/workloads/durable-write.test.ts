@@ -4,10 +4,10 @@ import t from 'tap'
 import { durableWritePlot, durableWriteSection } from '../../../bench/report/durable-write.js'
 import { Figures } from '../../../bench/results.js'
 import {
-  readings,
+  comparedWarmths,
+  shortWarmths,
   shortWriteNames,
   shortWrites,
-  warmths,
   ways,
   writeSizes,
 } from '../../../bench/workloads/durable-sizes.js'
@@ -16,7 +16,7 @@ import { sampleResults } from '../sample-results.js'
 
 /** What the programs print where a stage takes so many nanoseconds, for each of the sizes. */
 function printed(times: Readonly<Record<string, number>>): string {
-  return [...new Set([...warmths, ...readings])]
+  return comparedWarmths
     .flatMap((warmth) =>
       writeSizes.flatMap((bytes) =>
         Object.entries(times).map(([what, nanoseconds]) => `${warmth} ${bytes} ${what} ${nanoseconds}`),
@@ -27,11 +27,11 @@ function printed(times: Readonly<Record<string, number>>): string {
 
 /** The same of what a threshold decides about. */
 function printedShort(nanoseconds: number): string {
-  return readings
-    .flatMap((reading) =>
+  return shortWarmths
+    .flatMap((warmth) =>
       shortWriteNames.flatMap((what) =>
         shortWrites[what].flatMap((bytes) =>
-          ways.map((way) => `\n${reading} ${bytes} ${what}-${way} ${nanoseconds}`),
+          ways.map((way) => `\n${warmth} ${bytes} ${what}-${way} ${nanoseconds}`),
         ),
       ),
     )
@@ -64,9 +64,11 @@ void t.test('stages of each size, in microseconds', (t) => {
   t.equal(values['cold-4096-zero-flush'], 0.7)
   t.equal(values['reread-64-non-temporal'], 0.5)
   t.equal(values['reread-64-flush'], 0.6)
+  t.equal(values['hot-64-non-temporal'], 0.5)
+  t.equal(values['hot-64-flush'], 0.6)
   t.same(
     Object.keys(values).length,
-    durableWrite.metrics.length - readings.length,
+    durableWrite.metrics.length - comparedWarmths.length,
     'all but those of 8 bytes',
   )
   t.ok(durableWrite.metrics.every(({ name }) => name in values || /-8-non-temporal$/.test(name)))

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The instructions of the released helper, as objdump(1) reads them: the tests of the shadow replace these, and only
- * these (src/native/primitives.h).
+ * these (src/native/primitives.h). PMFS2_ARCH=arm64 has one read that was cross-compiled for AArch64.
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { packageRoot } from '../support/program.js'
+
+const arch = process.env['PMFS2_ARCH'] ?? process.arch
+const isCrossCompiled = arch !== process.arch
 
 interface Instruction {
   readonly mnemonic: string
@@ -15,15 +18,19 @@ interface Instruction {
 
 /** Functions by name; what the compiler has split off (`name.part.0`) stands for itself. */
 function disassemble(path: string): Map<string, Instruction[]> {
-  const text = execFileSync('objdump', ['-d', '--no-show-raw-insn', path], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  })
+  const text = execFileSync(
+    isCrossCompiled ? 'aarch64-linux-gnu-objdump' : 'objdump',
+    ['-d', '--no-show-raw-insn', path],
+    {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 26,
+    },
+  )
   const functions = new Map<string, Instruction[]>()
   for (const part of text.split('\n\n')) {
     const name = /^[0-9a-f]+ <(.+)>:$/m.exec(part)?.[1]
     if (name === undefined) continue
-    const instructions = [...part.matchAll(/^ *[0-9a-f]+:\t(\S+) *([^\n]*)$/gm)]
+    const instructions = [...part.matchAll(/^ *[0-9a-f]+:\t(\S+)[ \t]*([^\n]*)$/gm)]
     functions.set(
       name,
       instructions.map(([, mnemonic, operands]) => ({ mnemonic: mnemonic!, operands: operands! })),
@@ -34,7 +41,7 @@ function disassemble(path: string): Map<string, Instruction[]> {
 
 /** By function, what it has of the primitives. */
 const expected =
-  process.arch === 'x64'
+  arch === 'x64'
     ? {
         flush_clwb: ['clwb'],
         flush_clflushopt: ['clflushopt'],
@@ -64,7 +71,7 @@ void test('each flush and the fence is the instruction that its name says, once'
 })
 
 void test('copies past the caches store whole lines, and by non-temporal stores alone', (t) => {
-  t.equal(kernels.length, process.arch === 'x64' ? 6 : 0)
+  t.equal(kernels.length, arch === 'x64' ? 6 : 0)
   for (const [name, instructions] of kernels) {
     // In AT&T syntax the destination is the last operand.
     const stores = instructions.filter(

@@ -7,6 +7,7 @@ import {
   type Stage,
   type Warmth,
   appendStages,
+  nontemporalThresholdBytes,
   overwriteStages,
   readings,
   shortWrites,
@@ -77,7 +78,8 @@ export function durableWriteSection(figures: Figures): string[] {
       'copy',
       'Copies that are no whole lines, to 4 bytes behind the start of a line. Even with non-temporal stores, the first line and ' +
         'the last are stored plainly and flushed. So the gain is small where the copy is short, and ' +
-        '`NONTEMPORAL_THRESHOLD_BYTES` decides: those of 512 bytes and more are stored past the caches.',
+        `\`NONTEMPORAL_THRESHOLD_BYTES\` decides: those of ${nontemporalThresholdBytes} bytes and more are stored past ` +
+        'the caches.',
       figures,
     ),
     ...shortSection(

@@ -8,6 +8,7 @@ import {
   type Warmth,
   appendStages,
   comparedWarmths,
+  nontemporalThresholdBytes,
   overwriteStages,
   shortWarmths,
   shortWrites,
@@ -78,7 +79,8 @@ export function durableWriteSection(figures: Figures): string[] {
       'copy',
       'Copies that are no whole lines, to 4 bytes behind the start of a line. Even with non-temporal stores, the first line and ' +
         'the last are stored plainly and flushed. So the gain is small where the copy is short, and ' +
-        '`NONTEMPORAL_THRESHOLD_BYTES` decides: those of 512 bytes and more are stored past the caches.',
+        `\`NONTEMPORAL_THRESHOLD_BYTES\` decides: those of ${nontemporalThresholdBytes} bytes and more are stored past ` +
+        'the caches.',
       figures,
     ),
     ...shortSection(

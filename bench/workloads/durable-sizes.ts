@@ -24,6 +24,9 @@ export const comparedWarmths = [...warmths, 'reread'] as const
 /** The same of short writes. */
 export const shortWarmths = ['cold', 'reread'] as const
 
+/** Of copies that are no whole lines, the shortest that go past the caches; src/native/flush.h has the same. */
+export const nontemporalThresholdBytes = 512
+
 /** Where a threshold decides between both, with their lengths in bytes; durable-write.c has the same. */
 export const shortWrites = {
   copy: [100, 150, 200, 300, 400, 500, 1000],

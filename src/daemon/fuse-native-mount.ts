@@ -35,7 +35,9 @@ export interface FuseNativeRequest extends FuseNativeWishes {
   readonly mapper: MapperName
 }
 
-const timesNotice =
+const lossNotice =
+  'fuse-native: times are cut to whole milliseconds; ACLs are neither served nor inherited nor checked'
+const changeNotice =
   "fuse-native: a change of only one of a file's two times (touch -a, touch -m, tar) has no effect and is reported as done"
 
 /** Mounts, calls `live` when programs can use the mount, and resolves when it is over. @throws MountError and others */
@@ -127,7 +129,8 @@ class FuseNativeMount {
         begin: () => () => this.#report(mount),
         live: () => {
           told.isLive = true
-          live([...noticesOf(opened), ...(this.#options.readOnly ? [] : [timesNotice])])
+          const lost = this.#options.readOnly ? [lossNotice] : [lossNotice, changeNotice]
+          live([...noticesOf(opened), ...lost])
         },
       })
     } catch (error) {

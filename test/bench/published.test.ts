@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Figures in docs/benchmarks.json that can be seen to be wrong. */
+/** What docs/benchmarks.json and docs/benchmarks.md say that can be seen to be wrong. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { Figures, type Results } from '../../bench/results.js'
-import { warmths, writeSizes } from '../../bench/workloads/durable-sizes.js'
+import { nontemporalThresholdBytes, warmths, writeSizes } from '../../bench/workloads/durable-sizes.js'
 import { durableWrite, metricName, requireRise } from '../../bench/workloads/durable-write.js'
+import { nativeConstant } from '../support/native-constant.js'
 import { packageRoot } from '../support/program.js'
 
 void t.test('the published figures of appends rise with size', async (t) => {
@@ -21,4 +22,12 @@ void t.test('the published figures of appends rise with size', async (t) => {
     }
     t.doesNotThrow(() => requireRise(warmth, values), warmth)
   }
+})
+
+void t.test('the published threshold is that of the native helper', async (t) => {
+  const threshold = nativeConstant('NONTEMPORAL_THRESHOLD_BYTES')
+  t.equal(nontemporalThresholdBytes, threshold, 'in what writes the page')
+  const page = await readFile(join(packageRoot, 'docs/benchmarks.md'), 'utf8')
+  const said = /`NONTEMPORAL_THRESHOLD_BYTES` decides: those of (\d+) bytes and more /.exec(page)?.[1]
+  t.equal(Number(said), threshold, 'on the page')
 })

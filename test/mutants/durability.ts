@@ -496,6 +496,19 @@ const growth = mutantsOf(
   ['fs/power-failure-growth'],
 )
 
+/** Devices that join a mounted volume are held to what its own were held to. */
+const joining = mutantsOf(
+  'src/api/opened-volume.ts',
+  [
+    [
+      'a device that joins need not be mapped directly',
+      'exclusive: true, ...parts })',
+      'exclusive: true, mapper: parts.mapper })',
+    ],
+  ],
+  ['mount/grow-direct'],
+)
+
 export const durability: readonly Mutant[] = [
   ...persist,
   ...nontemporal,
@@ -510,4 +523,5 @@ export const durability: readonly Mutant[] = [
   ...decisions,
   ...facts,
   ...growth,
+  ...joining,
 ]

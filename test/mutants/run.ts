@@ -31,7 +31,7 @@ class Copy {
   #stale = new Set<string>()
 
   constructor() {
-    for (const part of ['dist', 'build', 'src', 'scripts', 'package.json'])
+    for (const part of ['bin', 'dist', 'build', 'src', 'scripts', 'package.json'])
       cpSync(join(packageRoot, part), join(this.folder, part), { recursive: true })
     mkdirSync(join(this.folder, 'test'))
     cpSync(join(packageRoot, 'test/native'), join(this.folder, 'test/native'), { recursive: true })

@@ -7,6 +7,7 @@ import { ShadowMedium } from '../support/shadow/shadow-medium.js'
 import tap from 'tap'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { createTransferBuffer, releaseTransferBuffer } from '../../src/pmem/transfer-buffer.js'
+import { nativeConstant } from '../support/native-constant.js'
 import { Replay } from '../support/power-failure.js'
 import { Random } from '../support/random.js'
 import type { Recording, RecordingMedium } from '../support/recording-medium.js'
@@ -15,9 +16,13 @@ import type { MemoryKind } from '../support/shadow/recording.js'
 const kinds: readonly MemoryKind[] = ['cache-lines', 'fence-only', 'pages']
 const wordsPerBlock = blockBytes / 4
 
+/** From here on, copies that are no whole lines go past the caches. */
+const threshold = nativeConstant('NONTEMPORAL_THRESHOLD_BYTES')
 /** Around the ends of lines, pages, and what goes past the caches. */
 const lengths = [
-  1, 7, 8, 63, 64, 65, 127, 128, 200, 255, 256, 257, 319, 320, 383, 1000, 4095, 4096, 4097, 9000,
+  ...[1, 7, 8, 63, 64, 65, 127, 128, 200, 256, 320],
+  ...[-1, 0, 1, 63, 64].map((more) => threshold + more),
+  ...[1000, 4095, 4096, 4097, 9000],
 ]
 const offsets = [0, 1, 8, 60, 63, 64, 100, 4032, 4090, 4095]
 

@@ -9,6 +9,11 @@ const gibibyte = 2 ** 30
 const neededGibibytes = 8
 
 export async function machineFacts(fioVersion: string): Promise<Record<string, string>> {
+  return { ...(await systemFacts()), fio: fioVersion }
+}
+
+/** The same where fio is not used. */
+export async function systemFacts(): Promise<Record<string, string>> {
   const processors = cpus()
   const virtual = /^flags\s*:.*\bhypervisor\b/m.test(await readFile('/proc/cpuinfo', 'utf8'))
   return {
@@ -18,8 +23,12 @@ export async function machineFacts(fioVersion: string): Promise<Record<string, s
     kernel: `Linux ${release()}`,
     system: /^PRETTY_NAME="?([^"\n]*)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
     node: process.version,
-    fio: fioVersion,
   }
+}
+
+/** @param program for the message @throws BenchError for other users */
+export function requireRoot(program: string): void {
+  if (process.getuid?.() !== 0) throw new BenchError(`mounting takes root: sudo ${program}`)
 }
 
 /** @throws BenchError where a full run would have no room */

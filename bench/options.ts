@@ -70,8 +70,7 @@ export async function readOptions(
     .check(({ rounds, merge, quick, redraw }) => {
       if (merge !== undefined && (quick || redraw !== undefined))
         throw new Error('--merge goes with neither --quick nor --redraw')
-      if (rounds === undefined || (Number.isInteger(rounds) && rounds >= 1)) return true
-      throw new Error('--rounds is a whole number from 1')
+      return rounds === undefined || checkRounds(rounds)
     })
     .strict()
     .help()
@@ -88,6 +87,12 @@ export async function readOptions(
     merge: argv.merge,
     isFull: !argv.quick && only.length === 0 && (argv.rounds ?? full.rounds) >= full.rounds,
   }
+}
+
+/** For yargs. @throws Error with what to do about it */
+export function checkRounds(rounds: number): true {
+  if (Number.isInteger(rounds) && rounds >= 1) return true
+  throw new Error('--rounds is a whole number from 1')
 }
 
 /** All of them where none is named. */

@@ -6,11 +6,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { hideBin } from 'yargs/helpers'
 import { findPackageRoot } from '../src/native/package-root.js'
-import { BenchError } from './command.js'
 import type { Contender } from './contenders/contender.js'
 import { allContenders } from './contenders/index.js'
 import { turnRingOn } from './contenders/ring-switch.js'
-import { machineFacts, requireMemory } from './machine.js'
+import { runInterruptibly } from './interruption.js'
+import { machineFacts, requireMemory, requireRoot } from './machine.js'
 import { type Outcome, measure } from './measure.js'
 import { merge } from './merge.js'
 import { type Options, readOptions } from './options.js'
@@ -21,24 +21,14 @@ import { Session } from './session.js'
 import { requireFio } from './workloads/fio.js'
 import { workloads } from './workloads/index.js'
 
-const interruptedExitCode = 130
 const packageRoot = findPackageRoot(import.meta.dirname)
 
 function say(text: string): void {
   process.stderr.write(text)
 }
 
-/** The first signal ends the run in order: what is mounted goes in bench()'s `finally`. */
-function abortOnSignals(): AbortSignal {
-  const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => controller.abort(new BenchError(`interrupted by ${name}`)))
-  }
-  return controller.signal
-}
-
 async function bench(options: Options, signal: AbortSignal): Promise<Results> {
-  if (process.getuid?.() !== 0) throw new BenchError('mounting takes root: sudo npm run bench')
+  requireRoot('npm run bench')
   const fioVersion = await requireFio()
   if (!options.settings.quick) requireMemory()
   const startedAt = new Date()
@@ -118,14 +108,7 @@ async function main(): Promise<number> {
     contenders: allContenders(packageRoot),
     workloads,
   })
-  const signal = abortOnSignals()
-  try {
-    return await run(options, signal)
-  } catch (error) {
-    if (!(error instanceof BenchError)) throw error
-    console.error(`bench: ${error.message}`)
-    return signal.aborted ? interruptedExitCode : 1
-  }
+  return runInterruptibly('bench', (signal) => run(options, signal))
 }
 
 process.exitCode = await main()

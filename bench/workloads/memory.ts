@@ -6,7 +6,7 @@ import { residentMebibytes } from '../contenders/processes.js'
 import { type Workload, commonFiles } from './workload.js'
 
 /** For a server to end what it does at its start. */
-const settleMs = 500
+export const settleMs = 500
 
 export const memory: Workload = {
   name: 'memory',

@@ -3,8 +3,8 @@
  * Which devices make up a volume, and in which order. One names any of them, or all in any order; what was not named is
  * looked for (device-search.ts). Each device says by its header to which volume it belongs and which one it is, and the
  * newest superblock says which ones there are. A device that is missing, foreign, doubled or too short is named here,
- * by its path; one that is stale shows when the superblocks are read (src/fs/superblock-copies.ts). One whose header is lost
- * may still be recognized (lost-header.ts).
+ * by its path; one that is stale shows when the superblocks are read (src/fs/superblock-copies.ts). One whose header is
+ * lost may still be recognized (lost-header.ts).
  */
 import type { BigIntStats } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'

@@ -143,7 +143,7 @@ async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): P
   return isUndoing
 }
 
-/** In the full form, every fourth cut is followed by one in the recovery from it. @param undoing gets what that has met */
+/** In the full form, every fourth cut is followed by one in the recovery from it. @param undoing what these have met */
 async function recoverInTurn(
   t: Test,
   guest: Guest,

@@ -42,8 +42,8 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
 }
 
 /**
- * The block where opening looks for the second copy. It looks nowhere, or in the wrong place, where what would say so is
- * damaged; a damaged first copy may still say where the second one is.
+ * The block where opening looks for the second copy. Where nothing whole says where that is, a damaged first copy may
+ * still do so.
  */
 function placeOfSecond(medium: Medium, first: Superblock): number {
   const { firstDeviceBlocks } = medium

@@ -49,9 +49,9 @@ async function withOpen(
 }
 
 /**
- * The outcome of a stranger's setxattr(2) of security.*. Before Linux 6.11 (commit 61df7b828204), the kernel asks for no
- * capability where the BPF security module is on. It decides before it asks the file system, so the outcome must then
- * be that on tmpfs.
+ * The outcome of a stranger's setxattr(2) of security.*. Before Linux 6.11 (commit 61df7b828204), the kernel asks for
+ * no capability where the BPF security module is on. It decides before it asks the file system, so the outcome must
+ * then be that on tmpfs.
  */
 async function outcomeOfSecurity(t: Test, stranger: System): Promise<string> {
   if (isKernelFrom(6, 11)) return 'EPERM'

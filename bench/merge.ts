@@ -13,7 +13,9 @@ export function merge(earlier: Results, fresh: Results): Results {
   const versions = fresh.contenders
     .filter(({ name }) => fresh.measurements.some(({ contender }) => contender === name))
     .map(({ title, version }) => `${title} ${version ?? ''}`.trim())
-  const renewal: Renewal = { command, startedAt, workloads: [...renewed], versions }
+  const { processor } = fresh.machine
+  const elsewhere = processor === undefined || processor === earlier.machine['processor'] ? {} : { processor }
+  const renewal: Renewal = { command, startedAt, workloads: [...renewed], versions, ...elsewhere }
   const earlierRenewals = (earlier.renewals ?? []).filter(({ workloads }) =>
     workloads.some((name) => !renewed.has(name)),
   )

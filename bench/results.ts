@@ -72,6 +72,8 @@ export interface Renewal {
   readonly workloads: readonly string[]
   /** Of what was measured. */
   readonly versions: readonly string[]
+  /** Where it was another one than that of the full run. */
+  readonly processor?: string
 }
 
 export interface Results {

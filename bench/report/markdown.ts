@@ -38,9 +38,12 @@ kernel.
 workload on each contender${remark}. [benchmarks.json](benchmarks.json) has every single figure.${renewals.map(renewalText).join('')}`
 }
 
-function renewalText({ command, startedAt, workloads, versions }: Renewal): string {
+function renewalText({ command, startedAt, workloads, versions, processor }: Renewal): string {
   const names = workloads.map((name) => `\`${name}\``).join(', ')
-  return `\n\nThe figures of ${names} are newer: \`${command}\` on ${startedAt.slice(0, 10)} (${versions.join('; ')}).`
+  const where =
+    processor === undefined ? '' : `, on another machine (${processor}): compare them with each other alone`
+  const when = `\`${command}\` on ${startedAt.slice(0, 10)} (${versions.join('; ')})`
+  return `\n\nThe figures of ${names} are newer: ${when}${where}.`
 }
 
 function howToRead(): string {

@@ -27,6 +27,9 @@ void t.test('new figures in the results of an earlier run', (t) => {
     'The figures of `work` are newer: `npm run bench -- --only ours` on 2026-05-06',
   )
   t.notMatch(page(earlier, new Set()), 'newer')
+  t.notMatch(page(merged, new Set()), 'another machine')
   t.equal(merge(merged, fresh).renewals?.length, 1, 'the last time counts')
+  const elsewhere = { ...fresh, machine: { processor: 'another one, 2 processors' } }
+  t.match(page(merge(earlier, elsewhere), new Set()), 'on another machine (another one, 2 processors)')
   t.end()
 })

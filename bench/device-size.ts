@@ -27,16 +27,8 @@ import { turnRingOn } from './contenders/ring-switch.js'
 import { runInterruptibly } from './interruption.js'
 import { requireRoot, systemFacts } from './machine.js'
 import { checkRounds } from './options.js'
-import {
-  type Channel,
-  type Cost,
-  type Turn,
-  figures,
-  quantitiesOf,
-  sizeTitles,
-  sizes,
-  verdicts,
-} from './report/device-size.js'
+import { figures, quantitiesOf, verdicts } from './report/device-size.js'
+import { type Channel, type Cost, type Turn, sizeTitles, sizes } from './workloads/device-sizes.js'
 import { settleMs } from './workloads/memory.js'
 
 const usualRounds = 5

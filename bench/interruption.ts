@@ -5,7 +5,7 @@ import { BenchError } from './command.js'
 const interruptedExitCode = 130
 
 /**
- * Runs a program, which has to tidy up whatever its task throws. @param name for the message
+ * Runs a task, which must tidy up even where it throws. @param name of the program, for the message
  * @returns the exit code: the task's, or that of a failure or a signal
  */
 export async function runInterruptibly(

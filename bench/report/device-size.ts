@@ -5,43 +5,17 @@
  * subtracted from times: the median of all turns, as a single start differs by much of what mkfs takes.
  */
 import { type Comparison, type Summary, compare, median, summarise } from '../statistics.js'
+import {
+  type Channel,
+  type Size,
+  type Turn,
+  mostMegabytes,
+  mostSeconds,
+  mostTimes,
+  sizeTitles,
+  sizes,
+} from '../workloads/device-sizes.js'
 import { table } from './markdown-table.js'
-
-export const sizes = ['64G', '1T'] as const
-export type Size = (typeof sizes)[number]
-export const sizeTitles: Readonly<Record<Size, string>> = { '64G': '64 GiB', '1T': '1 TiB' }
-
-const mostSeconds = 1
-const mostMegabytes = 150
-/** 1 TiB over 64 GiB. */
-const mostTimes = 1.5
-
-export interface Channel {
-  /** As the server names it. */
-  readonly name: string
-  readonly title: string
-  readonly options: readonly string[]
-}
-
-export interface Cost {
-  readonly seconds: number
-  /** Resident at most. */
-  readonly megabytes: number
-}
-
-/** What one turn measured. */
-export interface Turn {
-  readonly size: Size
-  readonly channel: Channel
-  /** The same for the sizes that are compared. */
-  readonly number: number
-  /** Of `node -e 0`. */
-  readonly nodeSeconds: number
-  readonly mkfs: Cost
-  readonly mountSeconds: number
-  /** Resident at most. */
-  readonly serverMegabytes: number
-}
 
 type Unit = 's' | 'MB'
 

@@ -41,7 +41,7 @@ workload on each contender${remark}. [benchmarks.json](benchmarks.json) has ever
 function renewalText({ command, startedAt, workloads, versions, processor }: Renewal): string {
   const names = workloads.map((name) => `\`${name}\``).join(', ')
   const where =
-    processor === undefined ? '' : `, on another machine (${processor}): compare them with each other alone`
+    processor === undefined ? '' : `, on another machine (${processor}): compare them only with each other`
   const when = `\`${command}\` on ${startedAt.slice(0, 10)} (${versions.join('; ')})`
   return `\n\nThe figures of ${names} are newer: ${when}${where}.`
 }

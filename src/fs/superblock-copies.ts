@@ -64,25 +64,19 @@ function checkLengths(medium: Medium, superblock: Superblock): void {
 /** The newest whole copy of the superblock. @throws VolumeError where there is none */
 function findNewest(medium: Medium): Superblock {
   const header = loadHeader(medium, headerBlock)
-  const ours = header.isUnderstood() ? header : null
+  const understood = header.isUnderstood() ? header : null
   const first = loadSuperblock(medium, superblockBlock)
   const whole = first.isWhole() ? first : null
-  const second = secondCopyIn(medium, header, first)
+  const second = secondCopyOf(medium.firstDeviceBlocks, understood, whole)
   const near = second === 0 ? [first] : [first, loadSuperblock(medium, second)]
-  const own = near.filter((copy) => isCopyOn(copy, ours, whole, () => wordsOfBlock(medium, rootsBlock)))
-  const found = newestOf(own) ?? newestOf(copiesElsewhere(medium, ours))
+  const own = near.filter((copy) => isCopyOn(copy, understood, whole, () => wordsOfBlock(medium, rootsBlock)))
+  const found = newestOf(own) ?? newestOf(copiesElsewhere(medium, understood))
   if (found === null) refuse(medium, header, near)
   const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
   const all = elsewhere
     .map((block) => loadSuperblock(medium, block))
     .filter((copy) => isSameVolume(copy, found))
   return newestOf([found, ...all])!
-}
-
-/** As {@link secondCopyOf}, of the first device. @param header whole or not @param first whole or not */
-export function secondCopyIn(medium: Medium, header: DeviceHeader, first: Superblock): number {
-  const understood = header.isUnderstood() ? header : null
-  return secondCopyOf(medium.firstDeviceBlocks, understood, first.isWhole() ? first : null)
 }
 
 /**

@@ -30,7 +30,7 @@ struct plain_bytes {
  * Copies and zeroes past the caches; what is given back was stored plainly, and is for the caller to flush where lines
  * need that. Overlapping copies are all plain. What a durable store took, in µs, by stores and a flush and by
  * non-temporal stores, to memory that is not cached and to a place that is read again after each store, which brings
- * the lines back (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM; 2026-11-28; see docs/benchmarks.md):
+ * the lines back (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM; 2026-11-28):
  *
  *                                      not cached         read again
  *                                   flush  non-t.     flush  non-t.
@@ -50,7 +50,9 @@ struct plain_bytes {
  * undo log, which nobody reads but after a crash, and fresh blocks. Of anything else, the lines at the ends are stored
  * plainly and flushed in any case. Up to 400 bytes, storing what is left in between past the caches gains less than
  * the measurement is accurate to, and a reader who has to fetch it loses more than that. Such are names, values of
- * attributes and other small metadata, which are used again. Of the sizes above, 500 is the first that gains.
+ * attributes and other small metadata, which are used again. Of the sizes above, 500 is the first that gains, as it
+ * is on an Intel Xeon. There, whole lines gain from 256 bytes on, and lose up to 0.02 µs below that
+ * (docs/benchmarks.md, 2026-11-29).
  */
 enum { NONTEMPORAL_THRESHOLD_BYTES = 512 };
 struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);

@@ -191,7 +191,8 @@ void test('a damaged first superblock may still say where the second one is', as
   poke(path, 4096 + label, [1])
   truncateSync(path, statSync(path).size + 8192)
   const { sections } = dumpDevices([path], { what: 'overview' })
-  t.match(sections[2], { title: 'superblock, second copy (block 1023)', damage: [] })
+  t.equal(sections[2]?.title, 'superblock, second copy (block 1023)')
+  t.same(sections[2]?.damage, [])
   poke(path, 4096 + layout.word.secondCopy * 4, [0, 0, 0, 1])
   const without = dumpDevices([path], { what: 'overview' }).sections
   t.equal(without[2]?.title, 'superblock, second copy (block 1025)', 'the last block where nothing says so')

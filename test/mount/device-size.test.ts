@@ -8,6 +8,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { mostMegabytes, mostTimes } from '../../bench/workloads/device-sizes.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { finish, withoutRunner } from '../support/run-command.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
@@ -23,9 +24,7 @@ const laneBytes = 256 * 32 * kibibyte
 const bitmapBytesPerGibibyte = 32 * kibibyte
 /** For the superblock, the roots and the first inodes. */
 const otherBytes = mebibyte
-const mostResidentBytes = 150e6
-/** What 1 TiB may cost more than 64 GiB. */
-const mostTimes = 1.5
+const mostResidentBytes = mostMegabytes * 1e6
 const pageBytes = 4096
 /** Each further one takes memory of its own, whatever the size of the device. */
 const twoWorkers = ['--workers', '2']

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The instructions of the released helper, as objdump(1) reads them: the tests of the shadow replace these, and only
- * these (src/native/primitives.h). PMFS2_ARCH=arm64 has one read that was cross-compiled for AArch64.
+ * these (src/native/primitives.h). PMFS2_ARCH, arm64 or x64, has one read that was cross-compiled.
  */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { packageRoot } from '../support/program.js'
 
 const arch = process.env['PMFS2_ARCH'] ?? process.arch
 const isCrossCompiled = arch !== process.arch
+const machine = arch === 'arm64' ? 'aarch64' : 'x86-64'
 
 interface Instruction {
   readonly mnemonic: string
@@ -19,7 +20,7 @@ interface Instruction {
 /** Functions by name; what the compiler has split off (`name.part.0`) stands for itself. */
 function disassemble(path: string): Map<string, Instruction[]> {
   const text = execFileSync(
-    isCrossCompiled ? 'aarch64-linux-gnu-objdump' : 'objdump',
+    isCrossCompiled ? `${machine}-linux-gnu-objdump` : 'objdump',
     ['-d', '--no-show-raw-insn', path],
     {
       encoding: 'utf8',

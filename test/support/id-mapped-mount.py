@@ -3,8 +3,8 @@
 
     id-mapped-mount.py DIRECTORY MOUNTPOINT FIRST COUNT
 
-Ids from 0 on, as the file system has them, are ids from FIRST on through the mount. The line of a failure begins with
-its errno.
+Ids from 0 on, as the file system has them, are ids from FIRST on through the mount. On failure it prints one line: the
+call that failed, and the name of the errno.
 """
 
 import ctypes
@@ -28,9 +28,9 @@ class MountAttributes(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "user_namespace")]
 
 
-def checked(result):
+def checked(call, result):
     if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        raise OSError(ctypes.get_errno(), call)
     return result
 
 
@@ -46,7 +46,7 @@ def user_namespace(first, count):
     try:
         [error] = os.read(reader, 1)
         if error:
-            raise OSError(error, f"no user namespace: {os.strerror(error)}")
+            raise OSError(error, "unshare")
         for kind in "uid", "gid":
             with open(f"/proc/{child}/{kind}_map", "w") as file:
                 file.write(f"0 {first} {count}")
@@ -57,14 +57,17 @@ def user_namespace(first, count):
 
 
 def main(directory, mountpoint, first, count):
-    tree = checked(libc.syscall(SYS_open_tree, AT_FDCWD, os.fsencode(directory), OPEN_TREE_CLONE))
+    tree = checked("open_tree", libc.syscall(SYS_open_tree, AT_FDCWD, os.fsencode(directory), OPEN_TREE_CLONE))
     attributes = MountAttributes(set=MOUNT_ATTR_IDMAP, user_namespace=user_namespace(int(first), int(count)))
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    checked(libc.syscall(SYS_mount_setattr, tree, b"", AT_EMPTY_PATH, ctypes.byref(attributes), size))
-    checked(libc.syscall(SYS_move_mount, tree, b"", AT_FDCWD, os.fsencode(mountpoint), MOVE_MOUNT_F_EMPTY_PATH))
+    idmap = libc.syscall(SYS_mount_setattr, tree, b"", AT_EMPTY_PATH, ctypes.byref(attributes), size)
+    checked("mount_setattr", idmap)
+    target = os.fsencode(mountpoint)
+    moved = libc.syscall(SYS_move_mount, tree, b"", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)
+    checked("move_mount", moved)
 
 
 try:
     main(*sys.argv[1:])
 except OSError as error:
-    sys.exit(f"{errno.errorcode[error.errno]}: {error.strerror}")
+    sys.exit(f"{error.strerror}: {errno.errorcode[error.errno]}")

@@ -41,7 +41,7 @@ export interface Lacks {
   readonly writeThrough?: true
   /** Id-mapped mounts: the errno of mount_setattr(2). */
   readonly idMappedMounts?: string
-  /** The time of birth: what takes the place of statx(2)'s answer. */
+  /** The time of birth: the errno in its place where statx(2) gives none. */
   readonly birthTime?: string
   /** Times finer than the kernel's tick: two changes within a tick have the same one. */
   readonly fineTimes?: true

@@ -114,8 +114,8 @@ function hasUnmounted(guest: Guest): boolean {
 }
 
 /**
- * Boots, and cuts the power soon after the first store of a recovery. A mount that has nothing to undo stores to the
- * superblock alone, so the point says where the store was. Cuts at each store of an undo are test/fs's.
+ * Boots, and cuts the power soon after the first store of a recovery. The log changes when a transaction is undone, and
+ * when opening frees orphans or mends its lists. (test/fs cuts the power at each store of a recovery.)
  */
 async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): Promise<void> {
   const kind = random.of(watched)
@@ -128,10 +128,10 @@ async function cutRecovery(t: Test, guest: Guest, plan: Plan, random: Random): P
     bootLimitMs(plan),
     5,
   )
-  const isUndoing = log.hasChanged()
+  const isLogChanged = log.hasChanged()
   for (const watch of [superblock, log]) watch.close()
   await sleep(random.below(longestRecoveryMs))
-  const what = isUndoing ? 'the undo log' : 'the superblock'
+  const what = isLogChanged ? 'the undo log' : 'the superblock'
   t.ok(
     isMounting && isStored && guest.isRunning,
     `the power is cut when ${kind} is recovered, after a store to ${what}`,

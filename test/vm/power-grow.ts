@@ -22,6 +22,8 @@ import { makeTold, toldOf } from './power-cuts.js'
 const moments = [
   { place: 'second', lengthBytes: 2 ** 21, longestMs: 3000 },
   { place: 'first', lengthBytes: 2 * 4096, longestMs: 100 },
+  // Before the end of the growth, however fast the guest is.
+  { place: 'second', lengthBytes: 2 ** 21, longestMs: 1 },
 ] as const
 /** So many cuts under load, one cut while the volume grows. */
 const share = 10

@@ -55,8 +55,8 @@ void tap.test('power-load.py', async (t) => {
   t.match(await judge(), /^ok 1 .*\nnot ok 2 /m, 'a directory is missing')
 })
 
-/** Says of each contents whether a power cut may leave them of an append to a file. */
-const judgeAppend = `
+/** Says of each contents whether a power cut may leave them of a write to a file. */
+const judgeWrite = `
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location("load", sys.argv[1])
 load = importlib.util.module_from_spec(spec)
@@ -65,22 +65,23 @@ state = lambda data: {"file": ("file", 0o644, 1, None, data, {})}
 before, after = sys.argv[2].encode(), sys.argv[3].encode()
 for found in sys.argv[4:]:
     data = bytes.fromhex(found)
-    print(load.is_part_of(state(data), state(before), state(after), ("append",)))
+    print(load.is_part_of(state(data), state(before), state(after), ("write",)))
 `
 
-void tap.test('what a power cut may leave of an append', async (t) => {
-  const [before, after] = ['old contents', 'old contents and new ones']
+void tap.test('what a power cut may leave of a write over the end of a file', async (t) => {
+  const [before, after] = ['aaaaaaaabbbbbbbbcccc', 'AAAAAAAABBBBBBBBCCCCdddd']
   const expected: readonly (readonly [string, boolean, string])[] = [
     [before, true, 'nothing'],
     [after, true, 'all'],
-    ['old contents and', true, 'as much as one request of several'],
-    ['old contents\0\0\0\0', false, 'a size without its data'],
-    ['old contents and new ones!', false, 'more than all'],
-    ['old content', false, 'less than before'],
-    ['old cOntents', false, 'bytes that are neither old nor new'],
+    [`${before}dd`, true, 'a size of one request of several, whose data is there'],
+    ['AAAAAAAAbbbbbbbbCCCC', true, 'eight bytes each, old or new'],
+    ['AAAAaaaabbbbbbbbcccc', false, 'a part of eight bytes'],
+    [`${before}\0\0`, false, 'a size without its data'],
+    [`${after}d`, false, 'more than all'],
+    [before.slice(1), false, 'less than before'],
   ]
   const found = expected.map(([text]) => Buffer.from(text).toString('hex'))
-  const { output } = await finish('python3', ['-c', judgeAppend, script, before, after, ...found])
+  const { output } = await finish('python3', ['-B', '-c', judgeWrite, script, before, after, ...found])
   t.same(
     output.split('\n').map((line, n) => [line, expected[n]?.[2]]),
     expected.map(([, isPart, title]) => [isPart ? 'True' : 'False', title]),

@@ -13,7 +13,7 @@ import {
 import { identifierText, loadHeader } from '../../fs/device-header.js'
 import { beginsDevice } from '../../fs/segments.js'
 import { type Superblock, loadSuperblock } from '../../fs/superblock.js'
-import { secondCopyIn } from '../../fs/superblock-copies.js'
+import { secondCopyOf } from '../../fs/superblock-copies.js'
 import type { Medium } from '../../pmem/medium.js'
 import { nameText } from '../name-text.js'
 import { type DumpField, type DumpRow, type DumpSection, field, section } from './section.js'
@@ -42,15 +42,18 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
 }
 
 /**
- * The block where opening looks for the second copy. Where nothing whole says where that is, a damaged first copy may
- * still do so.
+ * Where opening looks for the second copy, where the first one says that it is, even if damaged, or the last block: the
+ * first place with a whole copy, or else the first place.
  */
 function placeOfSecond(medium: Medium, first: Superblock): number {
   const { firstDeviceBlocks } = medium
   const header = loadHeader(medium, headerBlock)
-  const isSaid = header.isUnderstood() || first.isWhole()
-  const places = [isSaid ? secondCopyIn(medium, header, first) : first.secondCopyBlock, firstDeviceBlocks - 1]
-  return places.find((block) => block > 0 && block < firstDeviceBlocks)!
+  const understood = header.isUnderstood() ? header : null
+  const sought = secondCopyOf(firstDeviceBlocks, understood, first.isWhole() ? first : null)
+  const places = [sought, first.secondCopyBlock, firstDeviceBlocks - 1].filter(
+    (block) => block > 0 && block < firstDeviceBlocks,
+  )
+  return places.find((block) => loadSuperblock(medium, block).isWhole()) ?? places[0]!
 }
 
 function dumpHeader(medium: Medium, block: number, device: number): DumpSection {

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What must hold of large devices is judged by what was measured. */
 import tap, { type Test } from 'tap'
-import {
-  type Channel,
-  type Size,
-  type Turn,
-  figures,
-  quantitiesOf,
-  verdicts,
-} from '../../../bench/report/device-size.js'
+import { figures, quantitiesOf, verdicts } from '../../../bench/report/device-size.js'
+import type { Channel, Size, Turn } from '../../../bench/workloads/device-sizes.js'
 
 const channel: Channel = { name: 'uring', title: 'io_uring', options: [] }
 const other: Channel = { name: 'devfuse', title: '/dev/fuse', options: [] }

@@ -80,8 +80,9 @@ export function idMappedSuite(target: Target): void {
     void test('an id-mapped mount is refused', async (t) => {
       const d = await scratch(t, target)
       for (const name of ['plain', 'through']) await sys.mkdir(`${d}/${name}`)
+      t.teardown(() => finish('umount', ['-l', `${d}/through`]))
       const { output } = await finish('/usr/bin/python3', mounting(`${d}/plain`, `${d}/through`))
-      t.equal(output.split(':')[0], lacks.idMappedMounts, output)
+      t.match(output, `mount_setattr: ${lacks.idMappedMounts}`)
     })
     return
   }

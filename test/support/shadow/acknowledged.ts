@@ -186,7 +186,7 @@ function difference(found: State, wanted: State, torn: Step['torn']): string | n
  * Whether each eight bytes are old or new up to the old size, and what lies behind it is new: a size is stored once the
  * data that it takes in is durable. The size is old, new, or that of one request of several.
  */
-function isMixed(found: Buffer, { before, after }: NonNullable<Step['torn']>): boolean {
+export function isMixed(found: Buffer, { before, after }: NonNullable<Step['torn']>): boolean {
   if (found.length < before.length || found.length > after.length) return false
   if (!found.subarray(before.length).equals(after.subarray(before.length, found.length))) return false
   for (let at = 0; at < before.length; at += atomBytes) {

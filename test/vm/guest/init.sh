@@ -30,7 +30,7 @@ while read -r path; do
 done < /run/exposed
 $box mount --bind /run $root/vm
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
-# As the root of the mount namespace: a process that chroot(2) alone has moved may make no user namespace.
+# Makes the overlay the root of the mount namespace: a process that has only called chroot(2) may make no user namespace.
 cd $root
 $box mount --move . /
 $box chroot . /bin/bash /vm/command < dev/null

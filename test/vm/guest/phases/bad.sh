@@ -49,7 +49,7 @@ go_bad_on() { # kind
   check "$kind: umount" pmfs2 umount "$folder"
   case $kind in
   pmem) check "$kind: fsck reports them, with exit code 4" reports_bad_blocks 4 fsck "$device" ;;
-  # On devdax, the file that had the bad block is gone. Of a file's bad blocks, PMFS2 asks for no list.
+  # On devdax, the file that had the bad block is gone. PMFS2 does not ask for the bad blocks of a file.
   *) check "$kind: fsck finds nothing" pmfs2 fsck "$device" ;;
   esac
   end

@@ -33,5 +33,6 @@ phase_grow() {
 grow_when_told() { # volume
   until [ -e /vm/grow ]; do sleep 0.5; done
   pmfs2 grow "$1" "$(second_of_two)" --force >/vm/grow.log 2>&1
-  echo $? >/vm/grown
+  echo $? >/vm/grown.new
+  mv /vm/grown.new /vm/grown
 }

@@ -11,7 +11,7 @@
  * start of Node differs from machine to machine, each turn begins with one, and their median is subtracted.
  * Memory is the most that was resident at any time, with the pages of the device that were touched.
  */
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import yargs from 'yargs'
@@ -22,7 +22,7 @@ import { findPackageRoot } from '../src/native/package-root.js'
 import { BenchError, run } from './command.js'
 import { removeMountpoint } from './contenders/mountpoint.js'
 import { ringObstacle } from './contenders/pmfs2.js'
-import { endProcesses } from './contenders/processes.js'
+import { endProcesses, peakResidentBytes } from './contenders/processes.js'
 import { turnRingOn } from './contenders/ring-switch.js'
 import { runInterruptibly } from './interruption.js'
 import { requireRoot, systemFacts } from './machine.js'
@@ -60,9 +60,7 @@ async function serverPeak(mountpoint: string, channel: Channel): Promise<number>
   if (report === null || pid === null) throw new BenchError(`the server of ${mountpoint} does not answer`)
   if (report.channel !== channel.name)
     throw new BenchError(`the mount is served over ${report.channel} in place of ${channel.name}`)
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kibibytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1])
-  return (kibibytes * 1024) / 1e6
+  return (await peakResidentBytes(pid)) / 1e6
 }
 
 /** In a folder of its own, of which nothing is left. */

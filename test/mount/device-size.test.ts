@@ -8,6 +8,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
+import { peakResidentBytes } from '../../bench/contenders/processes.js'
 import { mostMegabytes, mostTimes } from '../../bench/workloads/device-sizes.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { finish, withoutRunner } from '../support/run-command.js'
@@ -70,8 +71,7 @@ async function costsOf(t: Test, sizeBytes: number, channel: string): Promise<Cos
   await mount.mount(...twoWorkers)
   const { pid, channel: served } = await mount.report()
   t.equal(served, channel)
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const peakBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * kibibyte
+  const peakBytes = await peakResidentBytes(pid)
   const firstFaults = await faultsOf(pid)
   const grownBytes = (await allocatedBytes(mount.device)) - deviceBytes
   await mount.remount(...twoWorkers)

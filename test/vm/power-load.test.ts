@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { finish } from '../support/run-command.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
+import { after, before, tornWrites } from '../support/torn-writes.js'
 
 const script = join(packageRoot, 'test/vm/guest/power-load.py')
 const seed = '7'
@@ -69,21 +70,10 @@ for found in sys.argv[4:]:
 `
 
 void tap.test('what a power cut may leave of a write over the end of a file', async (t) => {
-  const [before, after] = ['aaaaaaaabbbbbbbbcccc', 'AAAAAAAABBBBBBBBCCCCdddd']
-  const expected: readonly (readonly [string, boolean, string])[] = [
-    [before, true, 'nothing'],
-    [after, true, 'all'],
-    [`${before}dd`, true, 'a size of one request of several, whose data is there'],
-    ['AAAAAAAAbbbbbbbbCCCC', true, 'eight bytes each, old or new'],
-    ['AAAAaaaabbbbbbbbcccc', false, 'a part of eight bytes'],
-    [`${before}\0\0`, false, 'a size without its data'],
-    [`${after}d`, false, 'more than all'],
-    [before.slice(1), false, 'less than before'],
-  ]
-  const found = expected.map(([text]) => Buffer.from(text).toString('hex'))
+  const found = tornWrites.map(([text]) => Buffer.from(text).toString('hex'))
   const { output } = await finish('python3', ['-B', '-c', judgeWrite, script, before, after, ...found])
   t.same(
-    output.split('\n').map((line, n) => [line, expected[n]?.[2]]),
-    expected.map(([, isPart, title]) => [isPart ? 'True' : 'False', title]),
+    output.split('\n').map((line, n) => [line, tornWrites[n]?.[2]]),
+    tornWrites.map(([, isPart, title]) => [isPart ? 'True' : 'False', title]),
   )
 })

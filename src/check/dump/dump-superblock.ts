@@ -10,7 +10,7 @@ import {
   stateDirty,
   superblock as layout,
 } from '../../../layout/superblock.js'
-import { identifierText, loadHeader } from '../../fs/device-header.js'
+import { type DeviceHeader, identifierText, loadHeader } from '../../fs/device-header.js'
 import { beginsDevice } from '../../fs/segments.js'
 import { type Superblock, loadSuperblock } from '../../fs/superblock.js'
 import { secondCopyOf } from '../../fs/superblock-copies.js'
@@ -25,9 +25,10 @@ const at = layout.word
 /** The headers of devices and all copies of the superblock, whole or not, of a medium of at least two blocks. */
 export function dumpSuperblocks(medium: Medium): DumpSection[] {
   const first = loadSuperblock(medium, superblockBlock)
-  const second = placeOfSecond(medium, first)
+  const header = loadHeader(medium, headerBlock)
+  const second = placeOfSecond(medium, header, first)
   const sections = [
-    dumpHeader(medium, headerBlock, 0),
+    dumpHeader(header, headerBlock, 0),
     dumpCopy(first, `superblock, first copy (block ${superblockBlock})`),
     dumpCopy(loadSuperblock(medium, second), `superblock, second copy (block ${second})`),
   ]
@@ -36,7 +37,10 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
     if (!medium.has(segment.first) || !medium.has(copy)) continue
     const { device } = segment
     const title = `superblock, copy of device ${device} (block ${copy})`
-    sections.push(dumpHeader(medium, segment.first, device), dumpCopy(loadSuperblock(medium, copy), title))
+    sections.push(
+      dumpHeader(loadHeader(medium, segment.first), segment.first, device),
+      dumpCopy(loadSuperblock(medium, copy), title),
+    )
   }
   return sections
 }
@@ -45,9 +49,8 @@ export function dumpSuperblocks(medium: Medium): DumpSection[] {
  * Where opening looks for the second copy, where the first one says that it is, even if damaged, or the last block: the
  * first place with a whole copy, or else the first place.
  */
-function placeOfSecond(medium: Medium, first: Superblock): number {
+function placeOfSecond(medium: Medium, header: DeviceHeader, first: Superblock): number {
   const { firstDeviceBlocks } = medium
-  const header = loadHeader(medium, headerBlock)
   const understood = header.isUnderstood() ? header : null
   const sought = secondCopyOf(firstDeviceBlocks, understood, first.isWhole() ? first : null)
   const places = [sought, first.secondCopyBlock, firstDeviceBlocks - 1].filter(
@@ -56,8 +59,7 @@ function placeOfSecond(medium: Medium, first: Superblock): number {
   return places.find((block) => loadSuperblock(medium, block).isWhole()) ?? places[0]!
 }
 
-function dumpHeader(medium: Medium, block: number, device: number): DumpSection {
-  const header = loadHeader(medium, block)
+function dumpHeader(header: DeviceHeader, block: number, device: number): DumpSection {
   const fields = structureFields(deviceHeader, header.words, 0, {
     magicLow: magic('magicLow'),
     magicHigh: magic('magicHigh'),

@@ -65,11 +65,17 @@ async function copyByte(who: System, fd: number, path: string): Promise<void> {
 export function idMappedSuite(target: Target): void {
   const { system: sys, lacks } = target
 
-  /** A directory where everybody may make files, and the mount of it. */
-  async function mountMapped(t: Test): Promise<{ plain: string; through: string }> {
+  /** Directories: one to be mounted, and its mountpoint. */
+  async function twoDirectories(t: Test): Promise<{ plain: string; through: string }> {
     const d = await scratch(t, target)
     const [plain, through] = [`${d}/plain`, `${d}/through`]
     for (const path of [plain, through]) await sys.mkdir(path)
+    return { plain, through }
+  }
+
+  /** A directory where everybody may make files, and the mount of it. */
+  async function mountMapped(t: Test): Promise<{ plain: string; through: string }> {
+    const { plain, through } = await twoDirectories(t)
     await sys.chmod(plain, 0o777)
     await run('/usr/bin/python3', mounting(plain, through))
     t.teardown(() => run('umount', ['-l', through]))
@@ -78,10 +84,9 @@ export function idMappedSuite(target: Target): void {
 
   if (lacks.idMappedMounts !== undefined) {
     void test('an id-mapped mount is refused', async (t) => {
-      const d = await scratch(t, target)
-      for (const name of ['plain', 'through']) await sys.mkdir(`${d}/${name}`)
-      t.teardown(() => finish('umount', ['-l', `${d}/through`]))
-      const { output } = await finish('/usr/bin/python3', mounting(`${d}/plain`, `${d}/through`))
+      const { plain, through } = await twoDirectories(t)
+      t.teardown(() => finish('umount', ['-l', through]))
+      const { output } = await finish('/usr/bin/python3', mounting(plain, through))
       t.match(output, `mount_setattr: ${lacks.idMappedMounts}`)
     })
     return

@@ -45,7 +45,7 @@ export async function residentMebibytes(pid: number, mediumFolder: string): Prom
   return residentWithout(await readFile(`/proc/${pid}/smaps`, 'utf8'), mediumFolder)
 }
 
-/** @returns bytes that a process has had resident at most, with what it maps of a medium: VmHWM of proc_pid_status(5) */
+/** Bytes that a process has had in memory at most, with what it maps of a medium: VmHWM of proc_pid_status(5). */
 export async function peakResidentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024

@@ -33,7 +33,7 @@ export function recover(
       for (let worker = 0; worker < geometry.laneCount; worker++) {
         const lane = geometry.laneStart + worker * laneBlocks
         if (rollBack(medium, geometry, lane, bad)) undone++
-        else if (!readOnly && hasStrays(medium, lane)) disown(medium, lane)
+        else if (!readOnly) settle(medium, lane)
       }
       medium.fence()
     },
@@ -53,6 +53,15 @@ function hasStrays(medium: Medium, lane: number): boolean {
   const { low, high } = nextGeneration(medium, lane)
   for (let n = 1; n < entriesPerLane; n++) if (entryHolds(medium, lane, n, low, high)) return true
   return false
+}
+
+/**
+ * No entry of the lane counts, after the next fence. A server that was killed may have stored the end of its last
+ * transaction, and not made it durable: nobody else does.
+ */
+function settle(medium: Medium, lane: number): void {
+  if (hasStrays(medium, lane)) disown(medium, lane)
+  else medium.flush(lane, laneHeader.word.generation * 4, 8)
 }
 
 /** Increments the lane's generation, so that no entry in it counts any more. */

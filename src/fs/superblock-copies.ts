@@ -12,6 +12,7 @@ import {
 import { roots } from '../../layout/roots.js'
 import { formatVersion, superblock as layout } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
+import { despiteBadBlocks } from './bad-blocks.js'
 import { type DeviceHeader, checkHeaders, deviceName, isOfVolume, loadHeader, nth } from './device-header.js'
 import { hasIdentifier, isSameIdentifier } from './identifier.js'
 import { wordsOfBlock } from './self-describing-block.js'
@@ -251,7 +252,9 @@ export function levelCopies(medium: Medium, superblock: Superblock): void {
   const sequence = superblock.getNumber(at.sequence)
   for (const block of superblock.copyBlocks) {
     const copy = loadSuperblock(medium, block)
-    if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) continue
-    superblock.storeDurably(medium, block)
+    // A server that was killed may have stored one, and not made it durable.
+    if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) medium.flush(block, 0, blockBytes)
+    else superblock.storeDurably(medium, block)
   }
+  despiteBadBlocks(medium, () => medium.fence())
 }

@@ -72,6 +72,7 @@ class FuseNativeMount {
   readonly #opened: OpenedVolume
   readonly #statistics = Statistics.create(1)
   readonly #session: Session
+  readonly #files: PathFiles
   readonly #server: FuseNativeServer
 
   /** @param opened closed again where this throws */
@@ -84,11 +85,12 @@ class FuseNativeMount {
     try {
       const list = libfuseOptions(this.#source, mountpoint, options)
       this.#session = new Session(opened, engineSetting(opened.volume, { ...options, acls: false }, []))
+      this.#files = new PathFiles(this.#session, options)
       this.#server = new FuseNativeServer(library, {
         mountpoint,
         options: list,
         session: this.#session,
-        files: new PathFiles(this.#session, options),
+        files: this.#files,
         statistics: this.#statistics,
         xattrs: options.xattrs,
         // A mount that does not come about leaves no mark of one.
@@ -142,6 +144,7 @@ class FuseNativeMount {
       throw place === null ? error : mountFailure(error, place)
     }
     try {
+      await this.#removeHidden()
       await this.#session.close()
     } finally {
       await calls.end()
@@ -149,6 +152,14 @@ class FuseNativeMount {
       if (isLeft) calls.detachLazily()
     }
     trace('closed %s', this.#source)
+  }
+
+  /** Files that were removed or replaced, and that programs still have open. */
+  async #removeHidden(): Promise<void> {
+    for (const path of this.#files.hidden) {
+      const removed = this.#session.run('unlink', () => this.#files.unlink(path))
+      await removed.catch((error: unknown) => trace('%s stays: %o', path, error))
+    }
   }
 
   async #start(): Promise<void> {

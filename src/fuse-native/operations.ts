@@ -13,10 +13,12 @@ import { S_IFDIR } from '../fs/mode.js'
 import { longestNameBytes } from '../../layout/directory.js'
 import { blockBytes } from '../../layout/geometry.js'
 import { apiError } from '../api/api-error.js'
+import { shownText } from '../check/name-text.js'
 import type { OpenFile } from '../api/open-file.js'
 import type { Session } from '../api/session.js'
 import * as fuse from '../fuse/protocol.js'
 import type { Statistics } from '../fuse/statistics.js'
+import { errnoName } from '../fuse/trace-text.js'
 import type { Operations, Reply, RequestRecord } from './library.js'
 import type { PathFiles } from './path-files.js'
 import { timesOf } from './request-times.js'
@@ -254,20 +256,29 @@ export class PathOperations {
     succeed: (result: Result) => void,
     reply: Reply,
   ): void {
-    const { session, statistics } = this.#parts
+    const { session, files, statistics } = this.#parts
+    const began = trace.enabled ? performance.now() : 0
+    const tell = (result: string): void => {
+      if (trace.enabled)
+        trace(
+          '%s',
+          `${name} ${shownText(path)} = ${result} <${((performance.now() - began) * 1000).toFixed(1)} µs>`,
+        )
+    }
     statistics.count(opcode)
+    files.noteRequest(path)
     if (this.#isOver) {
       reply(-EIO)
       return
     }
     session.run(name, call).then(
       (result) => {
-        trace('%s %s', name, path)
+        tell(typeof result === 'number' ? String(result) : 'done')
         succeed(result)
       },
       (error: unknown) => {
         const errno = errnoOf(error)
-        trace('%s %s: %d', name, path, errno)
+        tell(errno === null ? String(error) : errnoName(-errno))
         if (errno === null) this.#parts.fail(error)
         reply(errno ?? -EIO)
       },

@@ -23,6 +23,7 @@ import type { Session } from '../api/session.js'
 import type { VolumeStats } from '../api/volume-stats.js'
 import { namesOf, removeValue, setValue, valueOf } from '../api/xattr-calls.js'
 import { XATTR_CREATE, XATTR_REPLACE } from '../fs/xattr-store.js'
+import { HiddenNames } from './hidden-names.js'
 import type { RequestTimes } from './request-times.js'
 
 /** What stands for bytes that are not UTF-8 in the strings of the package. */
@@ -43,6 +44,7 @@ export interface AccessTimes {
 export class PathFiles {
   readonly #session: Session
   readonly #times: AccessTimes
+  readonly #hidden = new HiddenNames()
 
   constructor(session: Session, times: AccessTimes) {
     this.#session = session
@@ -88,7 +90,8 @@ export class PathFiles {
 
   open(path: string, flags: number): OpenFile {
     const at = pathOf(path, 'open')
-    return openFile(this.#session, at, this.#openFlags(flags & (accessModes | O_APPEND)), 0)
+    const known = flags & (accessModes | O_APPEND | O_NOATIME)
+    return openFile(this.#session, at, this.#times.accessTimes ? known : known | O_NOATIME, 0)
   }
 
   /** Files of all types but symbolic links. @param mode with its type */
@@ -118,14 +121,40 @@ export class PathFiles {
 
   unlink(path: string): void {
     removeFile(this.#session, pathOf(path, 'unlink'))
+    this.#hidden.remove(path)
   }
 
   rmdir(path: string): void {
     removeDirectory(this.#session, pathOf(path, 'rmdir'))
   }
 
+  /** Onto an open file, libfuse has renamed that before: it gets its name back where nothing takes its place. */
   rename(from: string, to: string): void {
-    moveTo(this.#session, pathOf(from, 'rename'), pathOf(to, 'rename'))
+    const source = pathOf(from, 'rename')
+    const target = pathOf(to, 'rename')
+    const hidden = this.#hidden.take(to)
+    try {
+      // rename(2) leaves two names of one file as they are.
+      const isSame =
+        hidden !== undefined && this.#inode('rename', source) === this.#inode('rename', bytePathOf(hidden))
+      if (isSame) return this.link(hidden, to)
+      moveTo(this.#session, source, target)
+    } catch (error) {
+      if (hidden !== undefined) this.link(hidden, to)
+      throw error
+    }
+    this.#hidden.move(from, to)
+    if (HiddenNames.isHidden(to)) this.#hidden.add(from, to)
+  }
+
+  /** To be called with the path of each request. */
+  noteRequest(path: string): void {
+    this.#hidden.take(path)
+  }
+
+  /** Paths of files that were removed or replaced, and that are still open. */
+  get hidden(): readonly string[] {
+    return this.#hidden.all
   }
 
   truncate(path: string, length: number): void {
@@ -204,10 +233,6 @@ export class PathFiles {
     check(made, syscall, at)
     return made
   }
-
-  #openFlags(flags: number): number {
-    return this.#times.accessTimes ? flags : flags | O_NOATIME
-  }
 }
 
 /** @throws EILSEQ for what is not UTF-8: the package does not pass its bytes */
@@ -221,7 +246,7 @@ function checkText(text: string, syscall: string, at: BytePath): void {
   if (text.includes(undecoded)) throw apiError(-EILSEQ, syscall, at)
 }
 
-/** Owned by the server's user. Nobody else may use the mount, so this is the caller. */
+/** Owned by the server's user, as nobody else may use the mount. (Who has only another fsuid may: setfsuid(2).) */
 function newInode(mode: number, device: number): NewInode {
   const made = new NewInode()
   made.mode = mode

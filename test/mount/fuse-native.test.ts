@@ -154,6 +154,30 @@ void tap.test('files', async (t) => {
     fs.truncateSync(at('g'), 5)
     t.equal(fs.readFileSync(at('g'), 'utf8'), 'onetw')
   })
+  await t.test('replacing open files', async (t) => {
+    const only = (name: string, ...others: readonly string[]): Promise<boolean> =>
+      until(
+        () => Promise.resolve(fs.readdirSync(at('replaced')).sort().join() === [name, ...others].join()),
+        patienceMs,
+      )
+    fs.mkdirSync(at('replaced'))
+    for (const name of ['a', 'b']) fs.writeFileSync(at(`replaced/${name}`), name)
+    const old = fs.openSync(at('replaced/b'), 'r')
+    fs.renameSync(at('replaced/a'), at('replaced/b'))
+    t.equal(fs.readFileSync(at('replaced/b'), 'utf8'), 'a')
+    t.equal(fs.readFileSync(old, 'utf8'), 'b', 'who has it open reads on')
+    fs.closeSync(old)
+    t.ok(await only('b'))
+    fs.linkSync(at('replaced/b'), at('replaced/c'))
+    const open = fs.openSync(at('replaced/c'), 'r')
+    fs.renameSync(at('replaced/b'), at('replaced/c'))
+    t.equal(fs.readFileSync(at('replaced/b'), 'utf8'), 'a', 'two names of one file stay')
+    t.equal(fs.readFileSync(at('replaced/c'), 'utf8'), 'a')
+    fs.closeSync(open)
+    t.ok(await only('b', 'c'), 'and no third one')
+    t.equal(fs.statSync(at('replaced/b')).nlink, 2)
+    t.ok(await isRemoved(at('replaced')))
+  })
   await t.test('attributes', async (t) => {
     const umask = process.umask(0o027)
     fs.writeFileSync(at('h'), '', { mode: 0o666 })
@@ -240,6 +264,21 @@ void tap.test('what it cannot carry', async (t) => {
 
   await mount.remount('--channel', 'devfuse')
   await python(mountpoint, ['os.mknod(b"caf\\xe9")', 'os.utime("f", (-5, -5))'])
+  await writeFile(join(mountpoint, 'immutable'), 'new')
+  await run('chattr', ['+i', join(mountpoint, 'immutable')])
+  await mount.remount(...channel)
+  const open = fs.openSync(join(mountpoint, 'other'), 'r')
+  await pythonSays(t, mountpoint, {
+    'os.rename("immutable", "other")': 'EPERM',
+    'open("other").read()': 'text',
+  })
+  t.equal(fs.readFileSync(open, 'utf8'), 'text', 'what is not replaced stays, also where it is open')
+  fs.closeSync(open)
+  await run('rm', [join(mountpoint, 'other')])
+  await writeFile(join(mountpoint, 'other'), 'text')
+  await mount.remount('--channel', 'devfuse')
+  await run('chattr', ['-i', join(mountpoint, 'immutable')])
+  await run('rm', [join(mountpoint, 'immutable')])
   await mount.remount(...channel)
   await pythonSays(t, mountpoint, {
     // It is listed, and nothing else is done by it.
@@ -271,7 +310,12 @@ void tap.test('options', async (t) => {
   await pythonSays(t, mount.mountpoint, { 'os.setxattr("f", "user.a", b"")': 'ENOTSUP' })
   await mount.remount(...channel, '--mapper', 'mmap-io')
   t.match(await mount.report(), { channel: 'fuse-native', mapper: 'mmap-io' })
+  await pythonSays(t, mount.mountpoint, {
+    'os.read(os.open("f", os.O_RDONLY | os.O_NOATIME), 9)': "b'text'",
+    [`os.stat("f").st_atime_ns == ${Math.round(atimeMs)} * 10**6`]: 'True',
+  })
   t.equal(await readFile(file, 'utf8'), 'text')
+  t.ok((await stat(file)).atimeMs > atimeMs, 'relatime')
 })
 
 void tap.test('programs', async (t) => {
@@ -330,18 +374,28 @@ void tap.test('the end of a mount', async (t) => {
   })
   await t.test('also where it is in use', async (t) => {
     const mount = await mounted(t)
-    const fd = fs.openSync(join(mount.mountpoint, 'f'), 'w')
+    const at = (name: string): string => join(mount.mountpoint, name)
+    const fd = fs.openSync(at('f'), 'w')
+    fs.mkdirSync(at('folder'))
+    const others = ['removed', 'folder/removed'].map((name) => fs.openSync(at(name), 'w'))
+    fs.unlinkSync(at('removed'))
+    fs.unlinkSync(at('folder/removed'))
+    fs.renameSync(at('folder'), at('renamed'))
     const { pid } = await mount.report()
     process.kill(pid, 'SIGTERM')
     t.ok(await hasEnded(pid, patienceMs))
     t.notOk(mount.isMounted())
     t.throws(() => fs.writeSync(fd, 'text'), { code: /^(ENOTCONN|ECONNABORTED)$/ })
-    try {
-      fs.closeSync(fd)
-    } catch (error) {
-      t.comment(String(error))
-    }
+    for (const open of [fd, ...others])
+      try {
+        fs.closeSync(open)
+      } catch (error) {
+        t.comment(String(error))
+      }
     t.match(await mount.check(), /: clean,/)
+    await mount.mount(...channel)
+    t.same(fs.readdirSync(mount.mountpoint).sort(), ['f', 'renamed'], 'what was removed is gone')
+    t.same(fs.readdirSync(at('renamed')), [])
   })
   await t.test('umount(8) as well', async (t) => {
     const mount = await mounted(t)

@@ -30,9 +30,24 @@ const random = new Random(seed)
  * most, or not at all.
  */
 const kinds = [
-  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200, mapper: 'native' },
-  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40, mapper: 'native' },
-  { name: 'mapped by mmap-io', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 0, mapper: 'mmap-io' },
+  { name: 'cache lines', parent: SHARED_MEMORY, how: PERSIST_CACHE_LINES, most: 200, args: [], grows: true },
+  { name: 'pages', parent: tmpdir(), how: PERSIST_PAGES, most: 40, args: [], grows: true },
+  {
+    name: 'mapped by mmap-io',
+    parent: SHARED_MEMORY,
+    how: PERSIST_CACHE_LINES,
+    most: 0,
+    args: ['--mapper', 'mmap-io'],
+    grows: true,
+  },
+  {
+    name: 'served by fuse-native',
+    parent: SHARED_MEMORY,
+    how: PERSIST_CACHE_LINES,
+    most: 0,
+    args: ['--channel', 'fuse-native'],
+    grows: false,
+  },
 ]
 
 interface Shadowed {
@@ -93,14 +108,14 @@ function differing(one: Buffer, other: Buffer): number[] {
   return lines
 }
 
-for (const { name, parent, how, most, mapper } of kinds) {
+for (const { name, parent, how, most, args, grows } of kinds) {
   void tap.test(`${name}: what a call has changed is durable when it returns`, async (t) => {
     const shadow = await shadowed(t, parent, how)
     const { mount, further } = shadow
     const devices = [...mount.devices, further.device]
     const shadows = [...shadow.shadows, further.shadow]
     const nothing = shadows.map(() => [])
-    await mount.mount('--mapper', mapper)
+    await mount.mount(...args)
     const path = (file: string): string => join(mount.mountpoint, file)
     await writeFile(path('file'), '')
     const file = await open(path('file'), 'r+')
@@ -119,8 +134,10 @@ for (const { name, parent, how, most, mapper } of kinds) {
       chmod: () => chmod(path('renamed'), 0o600),
       unlink: () => unlink(path('folder/again')),
       sync: () => file.sync(),
-      grow: () => succeed('grow', mount.mountpoint, further.device),
-      'filling what it has gained': () => fill(path('large')),
+    }
+    if (grows) {
+      calls['grow'] = () => succeed('grow', mount.mountpoint, further.device)
+      calls['filling what it has gained'] = () => fill(path('large'))
     }
     for (const [what, call] of Object.entries(calls)) {
       await call()

@@ -64,7 +64,7 @@ function problemOf(error: unknown): string {
   const text = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error)
   const isMissing = error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND'
   if (isMissing && text.includes(`'${packageName}'`))
-    return `needs the npm package ${packageName}, which is not installed: install pmfs2 again without --omit=optional (in a clone: npm install)`
+    return `needs the npm package ${packageName}, which is not installed: install pmfs2 again without --omit=optional (in a clone: npm install); npm leaves it out where it cannot be built, and it has a binary for x86-64 alone`
   if (text.includes('libfuse.so.2'))
     return `needs libfuse 2, which is not installed: on Debian, apt-get install libfuse2 (${text})`
   return `cannot be used, as the npm package ${packageName} does not load here: ${text}`

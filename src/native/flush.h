@@ -51,8 +51,9 @@ struct plain_bytes {
  * plainly and flushed in any case. Up to 400 bytes, storing what is left in between past the caches gains less than
  * the measurement is accurate to, and a reader who has to fetch it loses more than that. Such are names, values of
  * attributes and other small metadata, which are used again. Of the sizes above, 500 is the first that gains, as it
- * is on an Intel Xeon. There, whole lines gain from 256 bytes on, and lose up to 0.02 µs below that
- * (docs/benchmarks.md, 2026-11-29).
+ * is on an Intel Xeon, whose figures docs/benchmarks.md has (2026-11-29). There, whole lines gain from 256 bytes on if
+ * they are not cached, and lose up to 0.04 µs below that. A line is copied in one way everywhere, as the undo log gains
+ * 0.08 µs for each on AMD.
  */
 enum { NONTEMPORAL_THRESHOLD_BYTES = 512 };
 struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);

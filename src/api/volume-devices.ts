@@ -21,7 +21,7 @@ import {
 } from '../fs/device-header.js'
 import { deviceSegments, usedDeviceBlocks } from '../fs/segments.js'
 import { type Superblock, isUnderstood } from '../fs/superblock.js'
-import { isCopyOn, newestOf, secondCopyOf } from '../fs/superblock-copies.js'
+import { changedApart, isCopyOn, newestOf, secondCopyOf } from '../fs/superblock-copies.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { statDevice } from '../pmem/device-open.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
@@ -237,9 +237,12 @@ function checkMember({ path, header }: DeviceLook, key: DeviceHeader): void {
 }
 
 /** @throws VolumeError where the device was named, and is none that the volume has */
-function checkPlace({ path, header }: DeviceLook, superblock: Superblock): void {
-  const isPlaced = deviceSegments(superblock).some((_, device) => isDevice(header!, superblock, device))
-  if (!isPlaced) throw new VolumeError('foreign', `${path} is none of the devices that its volume has`)
+function checkPlace(look: DeviceLook, superblock: Superblock): void {
+  if (isPlacedIn(look, superblock)) return
+  // A volume loses no device: it was there before the others were put back, or it joined a copy of them.
+  const isOfCopy = look.superblock !== null && isPlacedIn(look, look.superblock)
+  const problem = isOfCopy ? changedApart : 'is none of the devices that its volume has'
+  throw new VolumeError('foreign', `${look.path} ${problem}`)
 }
 
 /** Whether there is a device for each place of the volume. */
@@ -249,6 +252,11 @@ function isComplete(members: readonly DeviceLook[]): boolean {
   return deviceSegments(superblock).every((_, device) =>
     members.some((look) => isPlacedAt(look, superblock, device)),
   )
+}
+
+/** Whether the device has a place in the volume. */
+function isPlacedIn(look: DeviceLook, superblock: Superblock): boolean {
+  return deviceSegments(superblock).some((_, device) => isPlacedAt(look, superblock, device))
 }
 
 function isPlacedAt({ header }: DeviceLook, superblock: Superblock, device: number): boolean {

@@ -15,7 +15,7 @@ import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-tab
 import type { OrderedDevice } from '../daemon/orders.js'
 import { namesOf, refuseBadMetadata } from '../fs/bad-metadata.js'
 import { growVolume } from '../fs/grow.js'
-import type { Superblock } from '../fs/superblock.js'
+import { Superblock } from '../fs/superblock.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock-copies.js'
 import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
@@ -188,8 +188,9 @@ async function growDevices(
   const joined = rowsOf(further, own.devices, superblock, growth)
   const devices = [...own.devices, ...further.map(({ device }) => device)]
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
+  // It is not read again: what is to join may hold another superblock of the volume, of which nothing counts.
+  const current = new Superblock(superblock.words.slice())
   withMedium(all, 'read-write', (medium) => {
-    const { superblock: current } = readSuperblock(medium)
     const added = addedSegments(superblock, next)
     growVolume(medium, current, gains, Date.now(), () => {
       for (const [n, { device, overwriting }] of further.entries())

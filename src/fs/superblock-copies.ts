@@ -62,7 +62,11 @@ function checkLengths(medium: Medium, superblock: Superblock): void {
   })
 }
 
-/** The newest whole copy of the superblock. @throws VolumeError where there is none */
+/**
+ * The newest whole copy of the superblock. All devices are looked at, whichever copy names them: the first one may be
+ * from before the volume grew.
+ * @throws VolumeError where there is none
+ */
 function findNewest(medium: Medium): Superblock {
   const header = loadHeader(medium, headerBlock)
   const understood = header.isUnderstood() ? header : null
@@ -71,13 +75,10 @@ function findNewest(medium: Medium): Superblock {
   const second = secondCopyOf(medium.firstDeviceBlocks, understood, whole)
   const near = second === 0 ? [first] : [first, loadSuperblock(medium, second)]
   const own = near.filter((copy) => isCopyOn(copy, understood, whole, () => wordsOfBlock(medium, rootsBlock)))
-  const found = newestOf(own) ?? newestOf(copiesElsewhere(medium, understood))
+  const ofFirst = newestOf(own)
+  const found = newestOf([...own, ...copiesElsewhere(medium, understood, ofFirst)])
   if (found === null) refuse(medium, header, near)
-  const elsewhere = found.copyBlocks.slice(2).filter((block) => medium.has(block))
-  const all = elsewhere
-    .map((block) => loadSuperblock(medium, block))
-    .filter((copy) => isSameVolume(copy, found))
-  return newestOf([found, ...all])!
+  return found
 }
 
 /**
@@ -139,8 +140,10 @@ export function newestOf(copies: readonly Superblock[]): Superblock | null {
     )
 }
 
+/** Of two that are as new, of different copies of the volume, the one that names more devices: so none is ignored. */
 function isNewer(copy: Superblock, than: Superblock): boolean {
-  return copy.getNumber(at.sequence) > than.getNumber(at.sequence)
+  const ahead = copy.getNumber(at.sequence) - than.getNumber(at.sequence)
+  return ahead > 0 || (ahead === 0 && copy.get(at.deviceCount) > than.get(at.deviceCount))
 }
 
 /** Whether two copies say that they are of the same volume. */
@@ -148,14 +151,22 @@ export function isSameVolume(copy: Superblock, other: Superblock): boolean {
   return isSameIdentifier(copy.words, at.identity, other.words, at.identity)
 }
 
-/** Where further devices begin, if both copies of the first one are damaged. */
-function copiesElsewhere(medium: Medium, header: DeviceHeader | null): Superblock[] {
+/**
+ * The copies where further devices begin, as far as they are of the volume of the first one, if that says so.
+ * @param header of the first device, null unless it is understood @param ofFirst its newest copy
+ */
+function copiesElsewhere(
+  medium: Medium,
+  header: DeviceHeader | null,
+  ofFirst: Superblock | null,
+): Superblock[] {
   const copies: Superblock[] = []
   for (let first = windowBlocks; first < medium.blockCount; first += windowBlocks) {
     // Elsewhere, the block is a file's.
     if (!medium.beginsDevice(first) || !medium.has(first + superblockBlock)) continue
     copies.push(loadSuperblock(medium, first + superblockBlock))
   }
+  if (ofFirst !== null) return copies.filter((copy) => isSameVolume(copy, ofFirst))
   return header === null ? copies : copies.filter((copy) => isOfVolume(header, copy))
 }
 
@@ -213,10 +224,27 @@ function checkCopies(medium: Medium, superblock: Superblock): string[] {
 function whyForeign(superblock: Superblock, copy: Superblock): string | null {
   const behind = superblock.getNumber(at.sequence) - copy.getNumber(at.sequence)
   // Copies are written one after the other, so one may be older by one write. A mount and its end take two writes each.
-  if (behind > 1) return 'is stale: it was not there when the volume was last mounted'
+  const isSmaller = copy.get(at.segmentCount) < superblock.get(at.segmentCount)
+  if (behind > 1) {
+    const when = isSmaller
+      ? 'it is from before the volume grew'
+      : 'it was not there when the volume was last mounted'
+    return `is stale: ${when}`
+  }
+  if (behind === 1) return isSmaller && !isOfSameMount(copy, superblock) ? changedApart : null
   // One that is newer was written since the superblock was read: a server has the volume in use.
-  if (behind !== 0 || Buffer.compare(copy.bytes, superblock.bytes) === 0) return null
-  return 'and the others have changed without each other: they are of different copies of the volume'
+  if (behind < 0 || Buffer.compare(copy.bytes, superblock.bytes) === 0) return null
+  return changedApart
+}
+
+/** What is said of a device, after its name. */
+export const changedApart =
+  'and the others have changed without each other: they are of different copies of the volume'
+
+/** Whether the volume was not mounted between two copies: the write that makes it larger changes nothing else. */
+function isOfSameMount(copy: Superblock, other: Superblock): boolean {
+  const isSame = (field: number): boolean => copy.getNumber(field) === other.getNumber(field)
+  return isSame(at.mountedSeconds) && copy.get(at.mountCount) === other.get(at.mountCount)
 }
 
 /** A copy of {@link Superblock.copyBlocks} for people. */

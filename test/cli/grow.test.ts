@@ -377,6 +377,57 @@ void t.test('until then the volume has its UUID and label for itself', async (t)
   }
 })
 
+void t.test('a device that was put back from before the volume grew is refused by all', async (t) => {
+  const { place, volume } = await volumeOf(t)
+  const [added, folder] = [place('added'), place('folder')]
+  mkdirSync(place('aside'))
+  mkdirSync(folder)
+  copyFileSync(volume, place('aside/volume'))
+  await succeed(t, ['grow', volume, added, '--size', '4M', '-q'])
+  const { uuid } = JSON.parse(await succeed(t, ['info', '--json', added])) as { uuid: string }
+  const files = await openFiles(volume)
+  await files.writeFile('/after', contents)
+  await files.close()
+  copyFileSync(volume, place('aside/grown'))
+  copyFileSync(place('aside/volume'), volume)
+  copyFileSync(added, place('aside/added'))
+  const all = [volume, added]
+  const stale = (path: string) => `device number 1, ${path}, is stale: it is from before the volume grew`
+  const line = (path: string) => new RegExp(`^\\w+: \\S+(?:, \\S+)?: ${stale(path)}$`, 'm')
+  const refused = async (named: readonly string[], path = volume): Promise<void> => {
+    const [first, ...others] = named as [string, ...string[]]
+    const further = others.flatMap((other) => ['--device', other])
+    await refuseUntouched(t, all, ['mount', ...named, folder], 32, line(path))
+    await refuseUntouched(t, all, ['mount', ...named, folder, '-o', 'ro'], 32, line(path))
+    await refuseUntouched(t, all, ['fsck', ...named], 8, line(path))
+    await refuseUntouched(t, all, ['info', first, ...further], 1, line(path))
+    await refuseUntouched(t, all, ['info', first, ...further, '--json'], 1, line(path))
+    await refuseUntouched(t, all, ['dump', first, ...further], 1, line(path))
+    await refuseUntouched(t, all, ['grow', first, place('new'), ...further, '--size', '4M'], 1, line(path))
+  }
+  await refused([volume, added])
+  await refused([added])
+  await t.rejects(openFiles([added, volume]), { name: 'VolumeError', message: stale(volume) })
+  await t.test('by UUID', async (t) => {
+    const [loop] = [loopOver(t, volume), loopOver(t, added)]
+    await refused([`UUID=${uuid}`], loop)
+  })
+
+  // By itself, nothing tells, and the volume goes on without the other one.
+  for (let n = 0; n < 4; n++) await (await openFiles(volume)).close()
+  const apart =
+    /: \S+added and the others have changed without each other: they are of different copies of the volume$/m
+  await refuseUntouched(t, all, ['fsck', volume, added], 8, apart)
+  await refuseUntouched(t, all, ['info', added], 1, apart)
+  await refuse(t, ['grow', volume, added, '-q'], 1, /holds a PMFS2 file system; --force overwrites it/)
+  copyFileSync(place('aside/grown'), volume)
+  copyFileSync(place('aside/added'), added)
+  t.match(await succeed(t, ['fsck', volume, added]), /: clean, /, 'as they were')
+  copyFileSync(place('aside/volume'), volume)
+  await succeed(t, ['grow', volume, added, '--force', '-q'])
+  await use(t, volume, 8 * mebibyte)
+})
+
 void t.test('a device of a copy of the volume is not taken for one that was to join', async (t) => {
   const { place, volume } = await volumeOf(t)
   const copy = place('copy')

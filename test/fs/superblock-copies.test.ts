@@ -3,6 +3,7 @@
 import { type Test, test } from 'tap'
 import { headerBlock, superblockBlock, windowBlocks } from '../../layout/geometry.js'
 import { segmentEntry, stateClean, superblock as layout } from '../../layout/superblock.js'
+import { growVolume } from '../../src/fs/grow.js'
 import { Superblock, loadSuperblock } from '../../src/fs/superblock.js'
 import { readSuperblock, writeSuperblock } from '../../src/fs/superblock-copies.js'
 import { Volume } from '../../src/fs/volume.js'
@@ -126,6 +127,87 @@ void test('a device that does not belong in its place is named, and nothing is c
     [assemble([ours, 0], [ours, 1]), /^device number 3 is missing$/],
     [assemble([bare, 0], [bare, 1], [bare, 2]), /^device number 2 has neither a header nor a superblock/],
   ])
+  t.end()
+})
+
+/** The volume, with a further device. */
+function withFurther(medium: RecordingMedium): RecordingMedium {
+  const device = medium.bytes.length
+  const larger = new RecordingMedium([...medium.clone().bytes, new Uint8Array(300 * 4096)])
+  const identifier = new Uint8Array(16).fill(device + 100)
+  const gain = { device, deviceBlock: 0, blocks: 300, identifier }
+  growVolume(larger, readSuperblock(larger).superblock, [gain], epoch)
+  return larger
+}
+
+/** The same after so many mounts. */
+function mounted(medium: RecordingMedium, times: number): RecordingMedium {
+  const later = medium.clone()
+  for (let n = 0; n < times; n++) TestVolume.open(later).close()
+  return later
+}
+
+void test('a device from before the volume grew is named', (t) => {
+  const one = formatted(512)
+  const grown = withFurther(one)
+  for (const two of [grown, mounted(grown, 2)]) {
+    const line = (device: number): RegExp =>
+      new RegExp(`^device number ${device} is stale: it is from before the volume grew$`)
+    checkRefusals(t, [[assemble([one, 0], [two, 1]), line(1)]])
+    const more = withFurther(two)
+    for (const three of [more, mounted(more, 2)])
+      checkRefusals(t, [
+        [assemble([two, 0], [three, 1], [three, 2]), line(1)],
+        [assemble([three, 0], [two, 1], [three, 2]), line(2)],
+        [assemble([two, 0], [two, 1], [three, 2]), line(1)],
+        [assemble([one, 0], [two, 1], [three, 2]), line(1)],
+      ])
+  }
+  t.end()
+})
+
+void test('nor does it pass where it has been mounted alone since, however often', (t) => {
+  const one = formatted(512)
+  const two = mounted(withFurther(one), 2)
+  const newest = readSuperblock(two).superblock.getNumber(at.sequence)
+  const lines: string[] = []
+  const alone = one.clone()
+  for (let mounts = 1; ; mounts++) {
+    const volume = TestVolume.open(alone, epoch + mounts * 1000)
+    const during = assemble([alone, 0], [two, 1])
+    volume.close()
+    for (const medium of [during, assemble([alone, 0], [two, 1])]) {
+      const { superblock } = readSuperblock(assemble([medium, 0]))
+      if (superblock.getNumber(at.sequence) > newest) {
+        const apart =
+          'device number 1 and the others have changed without each other: they are of different copies'
+        t.same(
+          [...new Set(lines)],
+          ['device number 1 is stale: it is from before the volume grew', `${apart} of the volume`],
+        )
+        t.equal(lines.filter((line) => line.startsWith(apart)).length, 2, 'a write behind, and as new')
+        t.end()
+        return
+      }
+      lines.push(messageOf(() => readSuperblock(medium)))
+    }
+  }
+})
+
+void test('the growth holds where the copy that told of it first is lost', (t) => {
+  const medium = formatted(512)
+  const before = loadSuperblock(medium, superblockBlock)
+  const grown = withFurther(medium)
+  const sequence = readSuperblock(grown).superblock.getNumber(at.sequence)
+  before.setNumber(at.sequence, sequence - 1)
+  before.store(grown, superblockBlock)
+  damage(grown, 511)
+  const { superblock, damage: found } = readSuperblock(grown)
+  t.equal(superblock.get(at.deviceCount), 2)
+  t.equal(found.length, 1)
+  TestVolume.open(grown).close()
+  t.same(readSuperblock(grown).damage, [])
+  t.equal(loadSuperblock(grown, superblockBlock).get(at.deviceCount), 2)
   t.end()
 })
 

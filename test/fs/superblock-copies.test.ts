@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Two superblocks: one good copy is enough, wherever it lies; nothing that is wrong gets through. */
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { headerBlock, superblockBlock, windowBlocks } from '../../layout/geometry.js'
 import { segmentEntry, stateClean, superblock as layout } from '../../layout/superblock.js'
 import { growVolume } from '../../src/fs/grow.js'
@@ -13,6 +13,8 @@ import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import { RecordingMedium } from '../support/recording-medium.js'
 import { TestVolume, epoch, formatSmall } from '../support/test-volume.js'
+
+tap.setTimeout(300_000)
 
 const at = layout.word
 

@@ -234,5 +234,5 @@ function noticesOf(path: string, volume: Volume): string[] {
 function warningsOf({ devices }: DeviceSet, { isReadOnly }: Volume): string[] {
   return devices
     .filter(({ domain }) => domain.volatile || (domain.name === 'pages' && !isReadOnly))
-    .map(deviceLine)
+    .map((device) => deviceLine(device))
 }

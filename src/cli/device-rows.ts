@@ -4,6 +4,7 @@ import { badBlockNotices } from '../fs/bad-metadata.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
 import type { Medium } from '../pmem/medium.js'
+import { summaryOf } from '../pmem/persistence-domain.js'
 import { missingRoom } from './mkfs-room.js'
 import { formatSize } from './size.js'
 
@@ -13,12 +14,14 @@ export type Row = readonly [title: string, text: string]
  * What each is and what a loss of power takes away, and what its user should know.
  * @param areNamed whether each is shown by its path
  * @param badBlocks of the volume, all on these devices @param names of its devices
+ * @param gathers of its mount, if there is one
  */
 export function deviceRows(
   devices: readonly Device[],
   areNamed: boolean,
   badBlocks: readonly BlockRun[],
   names: Pick<Medium, 'pathAt'>,
+  gathers = false,
 ): Row[] {
   const notes = [
     ...devices.flatMap(({ domain: { advice } }) => advice ?? []),
@@ -26,7 +29,8 @@ export function deviceRows(
     ...badBlockNotices(badBlocks, names, 'not used'),
   ]
   return [
-    ...devices.map(({ path, domain: { summary } }, n): Row => {
+    ...devices.map(({ path, domain }, n): Row => {
+      const summary = summaryOf(domain, gathers)
       return [n === 0 ? 'device' : '', areNamed ? `${path}: ${summary}` : summary]
     }),
     ...notes.map((note): Row => ['note', note]),

@@ -11,6 +11,7 @@ import { type Grown, addedSegments, grownSince, isNamed, overwrite } from '../ap
 import { digestOf } from '../api/device-contents.js'
 import { type VolumeDevices, openFound } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
+import type { HeardReport } from '../daemon/daemon-report.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
 import type { OrderedDevice } from '../daemon/orders.js'
 import { namesOf, refuseBadMetadata } from '../fs/bad-metadata.js'
@@ -162,12 +163,13 @@ function rowsOf(
   own: readonly Device[],
   superblock: Superblock,
   { next }: Growth,
+  gathers = false,
 ): Row[] {
   const added = further.map(({ device }) => device)
   const devices = [...own, ...added]
   const first = addedSegments(superblock, next)[0]!.first
   const bad = badBlocksOfVolume(devices, next.segments).filter((run) => run.first >= first)
-  return deviceRows(added, true, added.length === 0 ? [] : bad, namesOf(next, devices))
+  return deviceRows(added, true, added.length === 0 ? [] : bad, namesOf(next, devices), gathers)
 }
 
 async function growDevices(
@@ -226,7 +228,13 @@ async function growMount(
 ): Promise<Outcome> {
   const { name, sizeBytes, sparse } = request
   const asked = { mount, name, checkpoint }
-  const served = await lookAtServed(() => growingServer(asked), mount.source)
+  let gathers = false
+  const ask = async (): Promise<HeardReport> => {
+    const report = await growingServer(asked)
+    gathers = report.mode.writebackCache
+    return report
+  }
+  const served = await lookAtServed(ask, mount.source)
   ends.always(() => served.own.close())
   for (const path of request.places) refuseOnItself(path, mount)
   const growth = await lookAtGrowth(served.own.devices, served.superblock, request, ends)
@@ -237,7 +245,7 @@ async function growMount(
     const digest = overwriting === null ? digestOf(device) : null
     return { path, identity: identityOf(statDevice(path)), digest, overwriting }
   })
-  const joined = rowsOf(further, served.own.devices, served.superblock, growth)
+  const joined = rowsOf(further, served.own.devices, served.superblock, growth, gathers)
   // The server locks what it takes.
   ends.finish()
   kept.isKept = true

@@ -6,7 +6,6 @@
 import { statSync } from 'node:fs'
 import type { CommandModule } from 'yargs'
 import { withDevices, withMedium } from '../check/with-devices.js'
-import type { HeardReport } from '../daemon/daemon-report.js'
 import { findHolder, holderText } from '../daemon/holder.js'
 import {
   type MountEntry,
@@ -25,7 +24,7 @@ import { liveRows } from './live-info.js'
 import { type GivenDevice, deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
 import { mountOfDevice, pathsOfServed } from './served-device.js'
-import { type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
+import { type InUse, type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
 interface InfoArguments {
   readonly target: string
@@ -61,15 +60,16 @@ async function info(target: string, others: readonly string[], json: boolean): P
     return
   }
   if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
-  const volume = readVolume(onceEach(given), null)
   const holder = findHolder(first)
+  const use = holder === null ? null : { mount: null, gathers: null, names: [], badBlocks: [] }
+  const volume = readVolume(onceEach(given), use)
   if (json) {
     printJson({ ...volume, usage: null, server: null, serverState: null, holder })
     return
   }
   printLine(volume.device)
-  const use = holder === null ? [] : [['in use', `by ${holderText(holder)}`] as const]
-  printTable([...volumeRows(volume), ...use, ...remarkRows(volume)])
+  const user = holder === null ? [] : [['in use', `by ${holderText(holder)}`] as const]
+  printTable([...volumeRows(volume), ...user, ...remarkRows(volume)])
 }
 
 async function infoOfMount(mount: MountEntry, json: boolean): Promise<void> {
@@ -102,11 +102,12 @@ async function volumeOf(
 ): Promise<VolumeInfo | { readonly problem: string }> {
   await reachable(mount.source)
   const pid = processOf(server)
-  const said = server.state === 'answers' ? server.report : { devices: [], badBlocks: [] }
-  const names = said.devices.length === 0 ? [mount.source] : said.devices
+  const report = server.state === 'answers' ? server.report : null
+  const { devices, badBlocks } = report ?? { devices: [], badBlocks: [] }
+  const names = devices.length === 0 ? [mount.source] : devices
   const paths = pathsOfServed(names, pid)
   try {
-    return readVolume(paths, mount, names, said.badBlocks)
+    return readVolume(paths, { mount, gathers: report?.mode.writebackCache ?? null, names, badBlocks })
   } catch (error) {
     if (error instanceof DeviceError && error.code === 'EACCES') throw refusal(mount, error)
     const problem = failureOf(paths[0]!, error)
@@ -121,21 +122,11 @@ function refusal(mount: MountEntry, error: DeviceError): CommandError {
   return new CommandError(reserved === null ? error.message : `${mount.mountpoint}: ${reserved}`)
 }
 
-/**
- * @param names of all devices, where they are known by others than their paths
- * @param met bad blocks that a server knows of, by device
- */
-function readVolume(
-  paths: readonly string[],
-  mount: MountEntry | null,
-  names: readonly string[] = [],
-  met: HeardReport['badBlocks'] = [],
-): VolumeInfo {
-  return withDevices(paths, { access: 'read-only', exclusive: false }, (devices) => {
-    const reading = withMedium(devices, 'read-only', readSuperblock)
-    const isKnown = names.length === devices.devices.length
-    return describeVolume(devices, reading, mount, isKnown ? names : undefined, isKnown ? met : [])
-  })
+/** @param use null where nobody is known to use it */
+function readVolume(paths: readonly string[], use: InUse | null): VolumeInfo {
+  return withDevices(paths, { access: 'read-only', exclusive: false }, (devices) =>
+    describeVolume(devices, withMedium(devices, 'read-only', readSuperblock), use),
+  )
 }
 
 function isDirectory(path: string): boolean {

@@ -53,7 +53,7 @@ function serverRows({
       'server',
       `${process}, ${counted(workers, 'worker')}, ${shownText(channel)}, since ${shownText(startedAt)}`,
     ],
-    ['writes', data === 'cow' ? 'copy-on-write (data=cow)' : `in place (data=${shownText(data)})`],
+    ['writes', writesText(data, mode.writebackCache)],
     ...(mapper === 'native'
       ? []
       : [['mapped', `by ${shownText(mapper)} (mapper=${shownText(mapper)})`] as const]),
@@ -62,6 +62,11 @@ function serverRows({
     ['data', `${formatSize(bytesRead)} read, ${formatSize(bytesWritten)} written`],
     ...damageRows(damageMet, damagedPlaces),
   ]
+}
+
+function writesText(data: string, gathers: boolean): string {
+  const how = data === 'cow' ? 'copy-on-write (data=cow)' : `in place (data=${shownText(data)})`
+  return gathers ? `${how}; the kernel gathers buffered ones until fsync or close (writeback_cache)` : how
 }
 
 /** Nothing where it may be written. */

@@ -13,6 +13,7 @@ import { blocksOfDevice } from '../fs/segments.js'
 import { type BlockRun, mergeRuns } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
 import type { DeviceSet } from '../pmem/device-set.js'
+import { type Gathering, summaryOf } from '../pmem/persistence-domain.js'
 import { formatSize } from './size.js'
 import type { Row } from './output.js'
 
@@ -82,26 +83,37 @@ export interface VolumeInfo {
   } | null
 }
 
-/**
- * @param names of the devices, where they are not known by their paths
- * @param met bad blocks of each device that the server of a mount knows of; the kernel does not list all
- */
+/** What is known of whoever uses a volume. */
+export interface InUse {
+  /** Null where it is none of which the mount table tells. */
+  readonly mount: MountEntry | null
+  readonly gathers: Gathering
+  /** Of the devices, which may be reached by other paths. */
+  readonly names: readonly string[]
+  /** Bad blocks of each device; the kernel does not list all. */
+  readonly badBlocks: readonly (readonly BlockRun[])[]
+}
+
+/** @param use null where nobody is known to use it */
 export function describeVolume(
   { devices: opened }: DeviceSet,
   { superblock, damage }: SuperblockReading,
-  mount: MountEntry | null,
-  names: readonly string[] = opened.map(({ path }) => path),
-  met: readonly (readonly BlockRun[])[] = [],
+  use: InUse | null,
 ): VolumeInfo {
+  const isKnown = use?.names.length === opened.length
+  const gathers = use === null ? false : use.gathers
   const { laneCount } = superblock.geometry
   const blocks = totalBlocks(superblock)
-  const devices = opened.map((device, n) => describeDevice(device, superblock, n, names[n]!, met[n] ?? []))
+  const devices = opened.map((device, n) => {
+    const [name, met] = isKnown ? [use.names[n]!, use.badBlocks[n] ?? []] : [device.path, []]
+    return describeDevice(device, superblock, n, name, met, gathers)
+  })
   const [{ path, kind, persistence }] = devices as [DeviceInfo]
   const mountedSeconds = superblock.getNumber(at.mountedSeconds)
   return {
     device: path,
     deviceKind: kind,
-    mountpoint: mount?.mountpoint ?? null,
+    mountpoint: use?.mount?.mountpoint ?? null,
     label: superblock.label,
     uuid: superblock.uuid,
     version: superblock.get(at.version),
@@ -147,6 +159,7 @@ function describeDevice(
   n: number,
   name: string,
   met: readonly BlockRun[],
+  gathers: Gathering,
 ): DeviceInfo {
   const segments = superblock.segments
     .filter(({ device }) => device === n)
@@ -164,7 +177,7 @@ function describeDevice(
       domain: domain.name,
       volatile: domain.volatile,
       direct: domain.isDirect,
-      summary: domain.summary,
+      summary: summaryOf(domain, gathers),
       advice: domain.advice,
     },
   }

@@ -230,7 +230,7 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
       start: () => workers.serve(),
       whenServing: (action) => mode.whenServing(action),
       begin(number) {
-        const growth = new Growth(number, { opened, mode })
+        const growth = new Growth(number, { opened, mode, gathers: options.writebackCache })
         orders.growth = growth
         mode.watch()
         return () => {
@@ -243,8 +243,10 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
         }
       },
       live() {
-        const lossy = options.writebackCache ? [writebackNotice] : []
-        live([...noticesOf(opened), ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
+        const { writebackCache } = options
+        const lossy = writebackCache ? [writebackNotice] : []
+        const news = noticesOf(opened, writebackCache)
+        live([...news, ...(choice.notice === null ? [] : [choice.notice]), ...lossy])
       },
     })
   } finally {
@@ -253,4 +255,4 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
 }
 
 const writebackNotice =
-  'writeback_cache: buffered writes are durable only after fsync(2), close(2) or unmounting; a power failure or a killed server loses later ones'
+  'writeback_cache: buffered writes are durable only after fsync(2), close(2) or unmounting; a killed server loses the others, as a power failure does'

@@ -132,7 +132,7 @@ class FuseNativeMount {
         live: () => {
           told.isLive = true
           const lost = this.#options.readOnly ? [lossNotice] : [lossNotice, changeNotice]
-          live([...noticesOf(opened), ...lost])
+          live([...noticesOf(opened, this.#options.writebackCache), ...lost])
         },
       })
     } catch (error) {

@@ -35,6 +35,8 @@ export interface GrowthReport {
 
 export interface GrowthParts {
   readonly opened: OpenedVolume
+  /** The kernel gathers writes of the mount (-o writeback_cache). */
+  readonly gathers: boolean
   readonly mode: Pick<ServingMode, 'whilePaused' | 'isEnding'>
 }
 
@@ -91,9 +93,10 @@ export class Growth {
 
   /** @param count of the devices that the volume had before */
   #log({ before, after }: Grown, count: number): void {
-    const { devices } = this.#parts.opened
+    const { opened, gathers } = this.#parts
+    const { devices } = opened
     const sizes = [before, after].map((blocks) => formatSize(blocks * blockBytes)).join(' to ')
-    const news = [`grew from ${sizes}`, ...devices.slice(count).map(deviceLine)]
+    const news = [`grew from ${sizes}`, ...devices.slice(count).map((device) => deviceLine(device, gathers))]
     logIfAlone(shownLine(`${devices[0]!.path}: ${news.join('; ')}`))
   }
 

@@ -41,7 +41,7 @@ export interface LiveParts extends Pick<EndingParts, 'whenServing'> {
 
 /** Resolves when the mount has ended in order. @returns whether it may still be seen */
 export async function untilEnded(
-  { mountpoint, opened, calls, signals, statistics }: LiveMount,
+  { mountpoint, options, opened, calls, signals, statistics }: LiveMount,
   { server, start, whenServing, begin, live }: LiveParts,
 ): Promise<boolean> {
   const ending = new Ending({ calls, workers: server, statistics, whenServing })
@@ -55,7 +55,7 @@ export async function untilEnded(
       const control = openControl(root.dev, begin(root.dev))
       fallSilent = () => control.fallSilent()
     }
-    const lines = opened.devices.map(deviceLine)
+    const lines = opened.devices.map((device) => deviceLine(device, options.writebackCache))
     live()
     for (const line of lines) trace('%s', line)
     logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))

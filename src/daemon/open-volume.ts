@@ -48,9 +48,9 @@ export async function openForMount(request: OpeningRequest): Promise<OpenedVolum
   }
 }
 
-/** What a mount reports on starting. */
-export function noticesOf({ notices, devices }: OpenedVolume): string[] {
-  return [...notices, ...devices.map(deviceLine)]
+/** What a mount reports on starting. @param gathers the kernel gathers its writes */
+export function noticesOf({ notices, devices }: OpenedVolume, gathers: boolean): string[] {
+  return [...notices, ...devices.map((device) => deviceLine(device, gathers))]
 }
 
 /** What helps where a device is write-protected. A read-only mount meets that on a volume with devdax alone. */

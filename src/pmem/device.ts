@@ -36,9 +36,11 @@ import { type Mapper, nativeMapper } from './mapper.js'
 import { nodeOfDevice } from './numa.js'
 import {
   type DeviceKind,
+  type Gathering,
   type PersistenceDomain,
   decideDomain,
   hugetlbfsMagic,
+  summaryOf,
 } from './persistence-domain.js'
 import { statOf } from './probe.js'
 
@@ -99,9 +101,13 @@ export interface Device {
   close(): void
 }
 
-/** What the device is and what a loss of power takes away, in one line for people. */
-export function deviceLine({ path, domain: { summary, advice } }: Device): string {
-  return `${path} is ${summary}${advice === null ? '' : `; ${advice}`}`
+/**
+ * What the device is and what a loss of power takes away, in one line for people.
+ * @param gathers of the mount, if there is one
+ */
+export function deviceLine({ path, domain }: Device, gathers?: Gathering): string {
+  const { advice } = domain
+  return `${path} is ${summaryOf(domain, gathers)}${advice === null ? '' : `; ${advice}`}`
 }
 
 /** Windows are 1 GiB at most: a typed array of Node 20 has no more than 4 GiB, and offsets are 32-bit numbers. */

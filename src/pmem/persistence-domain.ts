@@ -39,11 +39,17 @@ export interface PersistenceDomain {
   readonly isDirect: boolean
   /** What the device is, and whether it is mapped directly; it goes on from "X is". */
   readonly what: string
-  /** The same, how a change becomes durable, and what a loss of power takes away. */
-  readonly summary: string
+  /** What a loss of power takes away of what was acknowledged. */
+  readonly loss: Loss
   /** A better way to use the device, or null. */
   readonly advice: string | null
 }
+
+/** `host`: a loss of power of the host may take away some of it, or all. */
+export type Loss = 'nothing' | 'host' | 'everything'
+
+/** Whether the kernel gathers writes before a server hears of them (-o writeback_cache); null: nobody knows. */
+export type Gathering = boolean | null
 
 /** What is known of an opened device. */
 export interface Found {
@@ -82,16 +88,30 @@ export function decideDomain(
   // What is done to a namespace is done to all of its partitions.
   const isWhole = folder !== null && !isPartition(folder)
   const isBettered = found.kind === 'block' ? isWhole && !isVirtual : isNeverDurable
-  const loss = isNeverDurable ? losesHost : ram === null ? null : losesAll
+  const loss = isNeverDurable ? 'host' : ram === null ? 'nothing' : 'everything'
   return {
     name,
-    volatile: loss !== null,
+    volatile: loss !== 'nothing',
     how: howOf[name],
     isDirect,
     what,
-    summary: `${what}: ${loss ?? `a change is durable once ${durableOnce[name]}; ${keepsAll}`}`,
+    loss,
     advice: namespace === null || !isBettered ? null : adviceFor(found.kind, namespace),
   }
+}
+
+/**
+ * What the device is, how a change becomes durable, and what a loss of power takes away.
+ * @param gathers of the mount, if there is one
+ */
+export function summaryOf(
+  { name, what, loss }: Pick<PersistenceDomain, 'name' | 'what' | 'loss'>,
+  gathers: Gathering = false,
+): string {
+  if (loss === 'everything') return `${what}: ${losesAll}`
+  if (loss === 'host') return `${what}: ${losesHost}${gathers === true ? `; ${losesGathered}` : ''}`
+  const kept = gathers === null ? `${keepsAll}, ${unlessGathered}` : gathers ? losesGathered : keepsAll
+  return `${what}: a change is durable once ${durableOnce[name]}; ${kept}`
 }
 
 const howOf = {
@@ -146,6 +166,9 @@ const durableOnce = {
 } as const
 
 const keepsAll = 'a power failure loses nothing that was acknowledged'
+const unlessGathered = 'unless it is mounted with writeback_cache'
+const losesGathered =
+  'a power failure loses what was written and neither fsynced nor closed since (writeback_cache)'
 const losesAll = 'a power failure loses everything'
 const losesHost = 'a power failure of the host may lose what was acknowledged'
 

@@ -8,6 +8,26 @@ import { DeviceSet } from '../../src/pmem/device-set.js'
 import { formattedFiles } from '../api/formatted-device.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
+void test('whether the kernel gathers writes of the mount', async (t) => {
+  const paths = formattedFiles(await temporaryDirectory(t), 2 ** 20)
+  const opened = DeviceSet.open(paths, { access: 'read-only', exclusive: false })
+  t.teardown(() => opened.close())
+  const reading = withMedium(opened, 'read-only', readSuperblock)
+  for (const [gathers, expected] of [
+    [true, /; a power failure loses what was written and neither fsynced nor closed since/],
+    [false, /; a power failure loses nothing that was acknowledged$/],
+    [
+      null,
+      /; a power failure loses nothing that was acknowledged, unless it is mounted with writeback_cache$/,
+    ],
+  ] as const) {
+    const volume = describeVolume(opened, reading, { mount: null, gathers, names: [], badBlocks: [] })
+    t.match(volume.persistence.summary, expected)
+    t.match(volume.devices[0]!.persistence.summary, expected)
+    t.match(volumeRows(volume).at(-1)![1], expected)
+  }
+})
+
 void test('the NUMA nodes of devices, where they are known', async (t) => {
   const paths = formattedFiles(await temporaryDirectory(t), 2 ** 20, 2 ** 20, 2 ** 20)
   const opened = DeviceSet.open(paths, { access: 'read-only', exclusive: false })

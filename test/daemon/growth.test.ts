@@ -44,7 +44,7 @@ function stage(t: Test) {
       work()
     },
   }
-  const growth = new Growth(device, { opened, mode })
+  const growth = new Growth(device, { opened, mode, gathers: false })
   /** What the server says in the end of an order that is held out. */
   const answerTo = async (name: string): Promise<GrowthReport | undefined> => {
     const find = () => growth.reports.find(({ order }) => order === name)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** -o writeback_cache: what is gathered, what is durable when, and that errors of late writes are heard of. */
 import { constants } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
@@ -9,7 +11,7 @@ import { fl, setFlags } from '../support/inode-flags.js'
 import { requestCost } from '../support/request-cost.js'
 import { run } from '../support/run-command.js'
 import { SEEK_END, SEEK_SET, System, outcome } from '../support/system.js'
-import { TestMount, hasEnded } from '../support/test-mount.js'
+import { TestMount, hasEnded, pmfs2, programEnvironment, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
 
@@ -107,6 +109,45 @@ void tap.test('durable after', async (t) => {
     t.ok(found.subarray(100).equals(data), name)
   }
   t.ok((await system.readFile(path('msync'))).subarray(4000, 5000).equals(data.subarray(0, 1000)), 'msync')
+})
+
+void tap.test('whoever is told what a power failure loses is told of gathered writes', async (t) => {
+  const mount = await TestMount.make(t, '16M', tmpdir())
+  const [log, added] = [join(mount.folder, 'log'), join(mount.folder, 'added')]
+  await writeFile(join(mount.folder, 'logger'), `#!/bin/sh\nexec cat >>'${log}'\n`, { mode: 0o755 })
+  const path = `PATH=${mount.folder}:${process.env['PATH']}`
+  programEnvironment.push(path)
+  t.teardown(() => programEnvironment.splice(programEnvironment.indexOf(path), 1))
+  const truth = /; a power failure loses what was written and neither fsynced nor closed since/
+  const isTold = (text: string, times: number, where: string): void => {
+    t.equal(text.split(truth).length - 1, times, where)
+    t.notMatch(text, /loses nothing/, where)
+  }
+  const count = mount.devices.length
+  isTold(await mount.mount(...writeback), count, 'by mount')
+  isTold(await succeed('grow', mount.mountpoint, added, '--size', '2M'), 1, 'by grow')
+  isTold(await succeed('info', mount.mountpoint), count + 1, 'by info')
+  t.match(await succeed('info', mount.mountpoint), /writes .* in place .*\(writeback_cache\)$/m)
+  const { devices } = JSON.parse(await succeed('info', mount.mountpoint, '--json')) as {
+    devices: { persistence: { summary: string } }[]
+  }
+  t.ok(devices.every(({ persistence }) => truth.test(persistence.summary)))
+  const logged = () => readFile(log, 'utf8').catch(() => '')
+  t.ok(await until(async () => (await logged()).split(truth).length > count + 1), await logged())
+  isTold(await logged(), count + 1, 'by the system log')
+
+  const { pid } = await mount.report()
+  process.kill(pid, 'SIGSTOP')
+  const unknown = await pmfs2(['info', mount.mountpoint])
+  process.kill(pid, 'SIGCONT')
+  t.match(unknown.output, /loses nothing that was acknowledged, unless it is mounted with writeback_cache$/m)
+  await mount.unmount()
+  const again = [...mount.devices, added, mount.mountpoint]
+  t.match(await succeed(...again, '-o', `ro,${writeback[1]}`, '--channel', 'devfuse'), truth)
+  await mount.adopt()
+  await succeed(mount.device, mount.mountpoint, '-o', 'remount,rw')
+  isTold(await succeed('info', mount.mountpoint), count + 1, 'after a remount')
+  await mount.unmount()
 })
 
 void tap.test('a late ENOSPC reaches fsync, and close', async (t) => {

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import debug from 'debug'
 import { rawCommand } from '../native/raw-command.js'
 import { startProgram } from './start-program.js'
-import { SystemLog, logCommand, logToSystem } from './system-log.js'
+import { SystemLog, logCommand, logToSystem, messagesOf } from './system-log.js'
 
 const trace = debug('pmfs2:daemon')
 
@@ -89,7 +89,7 @@ export function endOnDefect(): void {
 function leaveWatcher(lastWords: string): void {
   const watcher = startProgram(
     'sh',
-    ['-c', `read -r line; ${logCommand}`, 'pmfs2-watch', String(process.pid), lastWords],
+    ['-c', `read -r line; ${logCommand}`, 'pmfs2-watch', String(process.pid), ...messagesOf(lastWords)],
     {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -110,9 +110,9 @@ export function tellIfAlone(line: string): void {
 const systemLog = new SystemLog('err')
 const systemNews = new SystemLog('info')
 
-/** In the server: what is no fault, for the system log, if there is nobody else to tell. */
-export function logIfAlone(line: string): void {
-  if (isAlone) systemNews.log(line)
+/** In the server: what is no fault, in lines for the system log, if there is nobody else to tell. */
+export function logIfAlone(...lines: readonly string[]): void {
+  if (isAlone) systemNews.log(...lines)
 }
 
 /**

@@ -96,8 +96,11 @@ export class Growth {
     const { opened, gathers } = this.#parts
     const { devices } = opened
     const sizes = [before, after].map((blocks) => formatSize(blocks * blockBytes)).join(' to ')
-    const news = [`grew from ${sizes}`, ...devices.slice(count).map((device) => deviceLine(device, gathers))]
-    logIfAlone(shownLine(`${devices[0]!.path}: ${news.join('; ')}`))
+    const news = [
+      `${devices[0]!.path}: grew from ${sizes}`,
+      ...devices.slice(count).map((device) => deviceLine(device, gathers)),
+    ]
+    logIfAlone(...news.map(shownLine))
   }
 
   /**

@@ -58,7 +58,7 @@ export async function untilEnded(
     const lines = opened.devices.map((device) => deviceLine(device, options.writebackCache))
     live()
     for (const line of lines) trace('%s', line)
-    logIfAlone(shownLine(`mounted on ${mountpoint}; ${lines.join('; ')}`))
+    logIfAlone(...[`mounted on ${mountpoint}`, ...lines].map(shownLine))
     await server.ended
     return ending.hasStopped
   } finally {

@@ -125,8 +125,13 @@ function recorded(channel: (t: Test) => string): (t: Test) => Promise<void> {
     const isNews = async () => (await readFile(news, 'utf8').catch(() => '')).endsWith('\n')
     t.ok(await until(isNews), 'the system log hears of the mount')
     const mounted = await readFile(news, 'utf8')
-    t.ok(mounted.startsWith(`mounted on ${mount.mountpoint}; ${device} is a file`), mounted)
-    t.match(mounted, /; a power failure loses |: a power failure loses /)
+    const [first, ...lines] = mounted.trimEnd().split('\n')
+    t.equal(first, `mounted on ${mount.mountpoint}`)
+    t.equal(lines.length, mount.devices.length, 'with a line for each device, in order')
+    for (const [n, line] of lines.entries()) {
+      t.ok(line.startsWith(`${mount.devices[n]} is a file`), line)
+      t.match(line, /[;:] a power failure loses /)
+    }
     t.notMatch(await succeed('info', device), /damage/)
 
     for (let n = 0; n < 3; n++) t.match(await readLost(path), /Structure needs cleaning/)

@@ -194,7 +194,7 @@ void tap.test('what joins is described to whoever adds it, and to the system log
   const said = await succeed('grow', mount.mountpoint, added, '--size', '8M', '--sparse')
   t.match(said, new RegExp(`\n +device +${added}: a file that lies in RAM`), said)
   const line = new RegExp(
-    `^${mount.device}: grew from 16 MiB to 24 MiB; ${added} is a file that lies in RAM .*$`,
+    `^${mount.device}: grew from 16 MiB to 24 MiB\n${added} is a file that lies in RAM .*$`,
     'm',
   )
   t.ok(await until(async () => line.test(await readFile(log, 'utf8'))), await readFile(log, 'utf8'))

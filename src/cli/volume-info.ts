@@ -23,6 +23,8 @@ interface Persistence {
   readonly domain: string
   readonly volatile: boolean
   readonly direct: boolean
+  /** What below the device drops flushes, so that a power failure may lose what was acknowledged; null for nothing. */
+  readonly flushesDropped: string | null
   /** What the device is, and what a loss of power takes away. */
   readonly summary: string
   readonly advice: string | null
@@ -177,6 +179,7 @@ function describeDevice(
       domain: domain.name,
       volatile: domain.volatile,
       direct: domain.isDirect,
+      flushesDropped: domain.flushesDropped,
       summary: summaryOf(domain, gathers),
       advice: domain.advice,
     },

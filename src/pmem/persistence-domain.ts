@@ -6,7 +6,8 @@
  * in RAM, where nothing is durable and cache lines are flushed all the same, so that an emulation costs what the real
  * thing does. Devdax is always mapped directly: it has no page cache, and no metadata that a fault could have to
  * write. Its driver ignores MAP_SYNC, and an old one refuses it because it does not know the flag. Devdax of
- * virtio-pmem is the exception: nothing makes a store to it durable.
+ * virtio-pmem is the exception: nothing makes a store to it durable. And fdatasync(2) promises too much where a file
+ * system below drops flushes.
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -41,12 +42,17 @@ export interface PersistenceDomain {
   readonly what: string
   /** What a loss of power takes away of what was acknowledged. */
   readonly loss: Loss
+  /** Of `unflushed`: why, such as `ext4 on /home is mounted with nobarrier`; else null. */
+  readonly flushesDropped: string | null
   /** A better way to use the device, or null. */
   readonly advice: string | null
 }
 
-/** `host`: a loss of power of the host may take away some of it, or all. */
-export type Loss = 'nothing' | 'host' | 'everything'
+/**
+ * `host`: a loss of power of the host may take away some of it, or all. `unflushed`: a loss of power may take away some
+ * of it, as a layer below drops flushes; a machine that is shut down in order keeps all.
+ */
+export type Loss = 'nothing' | 'unflushed' | 'host' | 'everything'
 
 /** Whether the kernel gathers writes before a server hears of them (-o writeback_cache); null: nobody knows. */
 export type Gathering = boolean | null
@@ -88,14 +94,17 @@ export function decideDomain(
   // What is done to a namespace is done to all of its partitions.
   const isWhole = folder !== null && !isPartition(folder)
   const isBettered = found.kind === 'block' ? isWhole && !isVirtual : isNeverDurable
-  const loss = isNeverDurable ? 'host' : ram === null ? 'nothing' : 'everything'
+  // A store to memory itself needs no flush of the file system.
+  const flushesDropped = ram !== null || name !== 'pages' ? null : droppingBelow(found, folder, underlay)
+  const loss = isNeverDurable ? 'host' : lossOf(ram, flushesDropped)
   return {
     name,
-    volatile: loss !== 'nothing',
+    volatile: loss === 'host' || loss === 'everything',
     how: howOf[name],
     isDirect,
     what,
     loss,
+    flushesDropped,
     advice: namespace === null || !isBettered ? null : adviceFor(found.kind, namespace),
   }
 }
@@ -105,10 +114,11 @@ export function decideDomain(
  * @param gathers of the mount, if there is one
  */
 export function summaryOf(
-  { name, what, loss }: Pick<PersistenceDomain, 'name' | 'what' | 'loss'>,
+  { name, what, loss, flushesDropped }: Pick<PersistenceDomain, 'name' | 'what' | 'loss' | 'flushesDropped'>,
   gathers: Gathering = false,
 ): string {
   if (loss === 'everything') return `${what}: ${losesAll}`
+  if (loss === 'unflushed') return `${what}: ${losesUnflushed}, since ${flushesDropped}`
   if (loss === 'host') return `${what}: ${losesHost}${gathers === true ? `; ${losesGathered}` : ''}`
   const kept = gathers === null ? `${keepsAll}, ${unlessGathered}` : gathers ? losesGathered : keepsAll
   return `${what}: a change is durable once ${durableOnce[name]}; ${kept}`
@@ -128,6 +138,17 @@ function ramBelow(found: Found, folder: string | null, underlay: Underlay): stri
   if (ram !== null || kind === 'block') return ram
   // dax_hmem and CXL give devdax as well.
   return folder !== null && isOnNvdimmBus(folder) ? null : 'no NVDIMM'
+}
+
+/** What drops flushes below the device; null where nothing is known to. */
+function droppingBelow({ kind, path }: Found, folder: string | null, underlay: Underlay): string | null {
+  if (kind === 'file') return underlay.droppingBelowFile(openName(path))
+  return folder === null ? null : underlay.droppingBelowDevice(folder)
+}
+
+function lossOf(ram: string | null, flushesDropped: string | null): Loss {
+  if (ram !== null) return 'everything'
+  return flushesDropped === null ? 'nothing' : 'unflushed'
 }
 
 /** The file system of the open file itself counts: a memfd and a removed file have no name that leads to it. */
@@ -170,6 +191,7 @@ const unlessGathered = 'unless it is mounted with writeback_cache'
 const losesGathered =
   'a power failure loses what was written and neither fsynced nor closed since (writeback_cache)'
 const losesAll = 'a power failure loses everything'
+const losesUnflushed = 'a power failure may lose what was acknowledged'
 const losesHost = 'a power failure of the host may lose what was acknowledged'
 
 /** For a block device on an NVDIMM, and for devdax where that is not durable. */

@@ -6,7 +6,7 @@
  */
 import { basename, dirname, join } from 'node:path'
 import { deviceNumbers, isOnNvdimmBus, isPartition } from './device-facts.js'
-import type { KernelPlaces } from './kernel-use.js'
+import { type KernelPlaces, unescapeField } from './kernel-use.js'
 import { type MountEntry, mountAround, readMountTable } from './mount-info.js'
 import { namesIn, realPathOf, statOf, textOf } from './probe.js'
 
@@ -14,6 +14,16 @@ export type Places = Pick<KernelPlaces, 'sys' | 'proc'>
 
 /** File systems whose files are pages of RAM. */
 const inRam: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'rootfs', 'devtmpfs', 'hugetlbfs'])
+/** Options with which an overlay writes nothing on fsync(2), as older kernels and newer ones show them. */
+const overlayDropping: readonly string[] = ['volatile', 'fsync=volatile']
+/** Those with which other file systems write, and leave the disk's cache alone; the last one is of bcachefs. */
+const dropping: readonly string[] = [
+  'nobarrier',
+  'barrier=0',
+  'barrier=none',
+  'fsync_mode=nobarrier',
+  'journal_flush_disabled',
+]
 const upperPrefix = 'upperdir='
 /** How deep devices may be stacked on each other before we stop to look. */
 const mostLevels = 8
@@ -50,6 +60,19 @@ export class Underlay {
     return this.#ramAmong(this.#belowDevice(folder, mostLevels))
   }
 
+  /**
+   * What drops flushes below a file, such as `ext4 on /home is mounted with nobarrier`; null where nothing is known to.
+   * @param path without links
+   */
+  droppingBelowFile(path: string): string | null {
+    return droppingAmong(this.#belowFile(path, mostLevels))
+  }
+
+  /** The same of a device. @param folder its own, below /sys/devices */
+  droppingBelowDevice(folder: string): string | null {
+    return droppingAmong(this.#belowDevice(folder, mostLevels))
+  }
+
   /** Whether a file lies on a mount, at any depth. @param path without links */
   isFileOn(path: string, mount: MountEntry): boolean {
     return isAmong(mount, this.#belowFile(path, mostLevels))
@@ -83,7 +106,10 @@ export class Underlay {
     yield { mount }
     if (mount.type === 'overlay') {
       const upper = mount.superOptions.find((option) => option.startsWith(upperPrefix))
-      if (upper !== undefined) yield* this.#belowFile(upper.slice(upperPrefix.length), levels - 1)
+      if (upper !== undefined) {
+        const folder = unescapeField(upper.slice(upperPrefix.length))
+        yield* this.#belowFile(folder, levels - 1)
+      }
       return
     }
     const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
@@ -126,6 +152,17 @@ export class Underlay {
 function isAmong(mount: MountEntry, layers: Iterable<Layer>): boolean {
   for (const layer of layers) if (layer.mount?.device === mount.device) return true
   return false
+}
+
+function droppingAmong(layers: Iterable<Layer>): string | null {
+  for (const { mount } of layers) {
+    if (mount === undefined) continue
+    const { type, mountpoint, superOptions } = mount
+    const known = type === 'overlay' ? overlayDropping : dropping
+    const option = superOptions.find((option) => known.includes(option))
+    if (option !== undefined) return `${type} on ${mountpoint} is mounted with ${option}`
+  }
+  return null
 }
 
 function tableOf({ proc }: Places): readonly MountEntry[] {

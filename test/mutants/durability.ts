@@ -426,6 +426,11 @@ const decisions = mutantsOf(
       'return ramOfFile(found)',
     ],
     [
+      'what lies above dropped flushes is taken for durable',
+      "flushesDropped === null ? 'nothing' : 'unflushed'",
+      "flushesDropped === null ? 'nothing' : 'nothing'",
+    ],
+    [
       'MAP_SYNC counts as granted for every file',
       "(found.kind === 'devdax' || found.syncs)",
       "(found.kind !== 'block' || found.syncs)",

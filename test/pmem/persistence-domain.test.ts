@@ -23,12 +23,14 @@ import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 
 const mib = 2 ** 20
 const MNT_DETACH = 2
+const MS_REMOUNT = 32
 
 const byPages = 'a change is durable once fdatasync(2) has written its pages'
 const byLines = 'a change is durable once its cache lines are flushed'
 const byFence = 'a change is durable once it is fenced, as the caches of the processor are durable (eADR)'
 const keeps = 'a power failure loses nothing that was acknowledged'
 const loses = 'a power failure loses everything'
+const mayLose = 'a power failure may lose what was acknowledged'
 
 type Expected = Pick<PersistenceDomain, 'name' | 'volatile' | 'isDirect'> & { readonly summary: string }
 
@@ -43,6 +45,10 @@ const inRam = (name: Expected['name'], what: string): Expected => ({
   volatile: true,
   isDirect: false,
   summary: `${what}: ${loses}`,
+})
+const unflushed = (what: string, why: string): Expected => ({
+  ...cached(what),
+  summary: `${what}, mapped through the page cache: ${mayLose}, since ${why}`,
 })
 const direct = (what: string, isFree = false): Expected => ({
   name: isFree ? 'fence-only' : 'cache-lines',
@@ -113,6 +119,8 @@ const diskSystems = [
   ['xfs', 320],
   ['btrfs', 128],
 ] as const
+/** Those of them that can be mounted without barriers. */
+const barrierless: ReadonlySet<string> = new Set(['ext4', 'btrfs'])
 
 void test('files in RAM', async (t) => {
   const folder = await temporaryDirectory(t, SHARED_MEMORY)
@@ -173,6 +181,12 @@ for (const [type, sizeMib] of diskSystems) {
         name === null ? cached('a loop device') : inRam('pages', name),
         `a loop device on it, in ${parent}`,
       )
+      if (!barrierless.has(type)) continue
+      t.equal(native.mount(loop, folder, type, MS_REMOUNT, 'nobarrier'), 0, `${type} drops flushes`)
+      const why = `${type} on ${folder} is mounted with nobarrier`
+      const is = (what: string) => (expected.volatile ? null : unflushed(what, why))
+      fileIs(t, join(folder, 'file'), is(`a file on ${type}`) ?? expected, 'without barriers')
+      deviceIs(t, inner, is('a loop device') ?? inRam('pages', name!), 'a loop device on it')
     }
   })
 }
@@ -192,6 +206,15 @@ void test('files on overlays', async (t) => {
     const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`
     const overlay = await mounted(t, 'pmfs2-test', 'overlay', options)
     fileIs(t, join(overlay, 'file'), expected, parent)
+    if (expected.volatile) continue
+    for (const place of [upper, work]) mkdirSync(`${place}-2`)
+    const others = `lowerdir=${lower},upperdir=${upper}-2,workdir=${work}-2,volatile`
+    const hasty = await mounted(t, 'pmfs2-test', 'overlay', others)
+    const [option] = mountAround(hasty, readMountTable())!.superOptions.filter((option) =>
+      option.endsWith('volatile'),
+    )
+    const why = `overlay on ${hasty} is mounted with ${option}`
+    fileIs(t, join(hasty, 'file'), unflushed('a file on overlay', why), 'volatile')
   }
 })
 
@@ -267,10 +290,22 @@ async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet
     '253:1 / /mixed ext4 /dev/dm-1',
     '259:3 / /virtual ext4 /dev/pmem3',
     '0:44 / /nfs nfs4 server:/',
+    '8:2 / /fast ext4 /dev/sda2 rw,nobarrier',
+    '8:3 / /old ext3 /dev/sda3 rw,barrier=0',
+    '8:4 / /flash f2fs /dev/sda4 rw,fsync_mode=nobarrier',
+    '259:0 / /quick xfs /dev/pmem0 rw,nobarrier',
+    '1:0 / /ram ext4 /dev/ram0 rw,nobarrier',
+    '0:51 / /hasty overlay overlay rw,lowerdir=/l,upperdir=/home/u,workdir=/w,volatile',
+    '0:52 / /newer overlay overlay rw,lowerdir=/l,upperdir=/home/u,workdir=/w,fsync=volatile',
+    '0:53 / /above overlay overlay rw,lowerdir=/l,upperdir=/fast/u,workdir=/w',
+    '0:54 / /a\\040b tmpfs tmpfs rw',
+    '0:55 / /blank overlay overlay rw,lowerdir=/l,upperdir=/a\\040b/u,workdir=/w',
   )
+  sys.link('dev/block/7:0', 'devices/virtual/block/loop0')
+  sys.write('devices/virtual/block/loop0/loop/backing_file', '/fast/image')
   const line = (mount: string, n: number): string => {
-    const [device, root, place, type, source] = mount.split(' ')
-    return `${n + 20} 1 ${device} ${root} ${place} rw,relatime - ${type} ${source} rw`
+    const [device, root, place, type, source, options = 'rw'] = mount.split(' ')
+    return `${n + 20} 1 ${device} ${root} ${place} rw,relatime - ${type} ${source} ${options}`
   }
   sys.write('proc/self/mountinfo', mounts.map(line).join('\n'))
   return sys
@@ -336,6 +371,61 @@ void test('hardware that this machine lacks', async (t) => {
       file('/mixed/file', 1, false, 253),
       inRam('pages', 'a file that lies in RAM (ram0)'),
     ],
+    [
+      'one without barriers',
+      file('/fast/file', 2, false, 8),
+      unflushed('a file on ext4', 'ext4 on /fast is mounted with nobarrier'),
+    ],
+    [
+      'one on ext3 without barriers',
+      file('/old/file', 3, false, 8),
+      unflushed('a file on ext3', 'ext3 on /old is mounted with barrier=0'),
+    ],
+    [
+      'one on f2fs without barriers',
+      file('/flash/file', 4, false, 8),
+      unflushed('a file on f2fs', 'f2fs on /flash is mounted with fsync_mode=nobarrier'),
+    ],
+    [
+      'a loop device over one without barriers',
+      block(7, 0),
+      unflushed('a loop device', 'ext4 on /fast is mounted with nobarrier'),
+    ],
+    [
+      'one on a volatile overlay',
+      file('/hasty/file', 51, false, 0),
+      unflushed('a file on overlay', 'overlay on /hasty is mounted with volatile'),
+    ],
+    [
+      'one on a volatile overlay, as newer kernels show it',
+      file('/newer/file', 52, false, 0),
+      unflushed('a file on overlay', 'overlay on /newer is mounted with fsync=volatile'),
+    ],
+    [
+      'one on an overlay above what has no barriers',
+      file('/above/file', 53, false, 0),
+      unflushed('a file on overlay', 'ext4 on /fast is mounted with nobarrier'),
+    ],
+    [
+      'one on an overlay above a name with a blank',
+      file('/blank/file', 55, false, 0),
+      inRam('pages', 'a file that lies in RAM (tmpfs)'),
+    ],
+    [
+      'one without barriers in RAM',
+      file('/ram/file', 0, false, 1),
+      inRam('pages', 'a file that lies in RAM (ram0)'),
+    ],
+    [
+      'one without barriers and without DAX',
+      file('/quick/file', 0, false),
+      unflushed('a file on xfs', 'xfs on /quick is mounted with nobarrier'),
+    ],
+    [
+      'one with DAX, which needs no barriers',
+      file('/quick/file', 0, true),
+      direct('a file on xfs on persistent memory'),
+    ],
     ['pmem', block(259, 0), pmem],
     ['pmem with eADR, by pages', block(259, 1), pmem],
     ['pmem of reserved RAM', block(259, 2), inRam('pages', 'a block device that lies in RAM (memmap=)')],
@@ -389,8 +479,10 @@ void test('what is lost where the kernel gathers writes', (t) => {
     ['host', null, `a thing: ${host}`],
     ['everything', true, `a thing: ${loses}`],
     ['everything', null, `a thing: ${loses}`],
+    ['unflushed', true, `a thing: ${mayLose}, since it is so`],
+    ['unflushed', null, `a thing: ${mayLose}, since it is so`],
   ] as const)
-    t.equal(summaryOf({ what: 'a thing', name, loss }, gathers), text)
+    t.equal(summaryOf({ what: 'a thing', name, loss, flushesDropped: 'it is so' }, gathers), text)
   t.end()
 })
 

@@ -47,6 +47,15 @@ void t.test('descriptions are in one style, and README.md has every option', asy
   }
 })
 
+void t.test('what an option of -o is said to mean below is said there', (t) => {
+  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8')
+  const [row = ''] = /^\| .*\| as the options below/m.exec(readme) ?? []
+  const names = [...row.matchAll(/`([a-z_]+)=?`/g)].map(([, name]) => name!.replace('_', '-'))
+  t.ok(names.length > 4, names.join())
+  for (const name of names) t.match(readme, new RegExp(`^\\| .--${name}[ \`]`, 'm'))
+  t.end()
+})
+
 void t.test('version', async (t) => {
   const version = await succeed(t, ['--version'])
   t.match(version, /^pmfs2-fuse \d+\.\d+\.\d+\n$/)

@@ -93,7 +93,8 @@ export const groups: readonly Group[] = [
     lead: ({ mountedFiles }) =>
       `Time to mount an empty volume, and one with ${mountedFiles.toLocaleString('en')} files; and resident memory of the server. Less is better. ` +
       'Mounting PMFS2 includes the start of two Node processes, the command and the server, and of a JavaScript heap for ' +
-      'each worker; the share of each step is not measured. Resident memory counts the `node` executable in full, though ' +
+      'each worker; these take most of the time. [design.md](design.md#recovery) has the times of the steps in which the ' +
+      'server opens a volume. Resident memory counts the `node` executable in full, though ' +
       'all Node processes share it; [design.md](design.md#memory) has the proportional set size per worker. File systems ' +
       'in the kernel have no server whose memory could be measured.',
     columns: [...figuresOf('mount', 'empty', 'filled'), ...figuresOf('memory', 'idle', 'after')],

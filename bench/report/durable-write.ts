@@ -63,9 +63,8 @@ export function durableWriteSection(figures: Figures): string[] {
       'stage: the stores alone, with the flush of the cache lines, with the fence, the whole call of the engine, and the system ' +
       'call. The picture shows what each stage adds; a stage that took no longer than the one before it adds nothing. ' +
       'Non-temporal stores need no flush. The first three stages are a loop in C; 4 MiB are four requests.',
-    'A write over what a file has already takes no transaction. A write at the end of a file takes one, for the blocks, the map ' +
-      'and the size. *Transaction* is what the engine took longer for it than for an overwrite, zeroing the rest of the last ' +
-      'block included.',
+    'Overwriting existing bytes takes no transaction; an append takes one, for the blocks, the map and the size. ' +
+      '*Transaction* is the extra engine time of an append over an overwrite. It includes zeroing the rest of the last block.',
     `![${title}](img/bench-${plotName}.svg)`,
     'The time up to each stage in µs. Each program takes the least of many short rounds, so that other load on the machine does ' +
       'not count; the small print shows the range over the runs of the programs.',
@@ -77,7 +76,7 @@ export function durableWriteSection(figures: Figures): string[] {
     wayTable(writeSizes, comparedWarmths, figures),
     ...shortSection(
       'copy',
-      'Copies that are no whole lines, to 4 bytes behind the start of a line. Even with non-temporal stores, the first line and ' +
+      'Copies that begin 4 bytes into a cache line. Even with non-temporal stores, the first line and ' +
         'the last are stored plainly and flushed. So the gain is small where the copy is short, and ' +
         `\`NONTEMPORAL_THRESHOLD_BYTES\` decides: those of ${nontemporalThresholdBytes} bytes and more are stored past ` +
         'the caches.',

@@ -27,10 +27,10 @@ struct plain_bytes {
 };
 
 /*
- * Copies and zeroes past the caches; what is given back was stored plainly, and is for the caller to flush where lines
- * need that. Overlapping copies are all plain. What a durable store took, in µs, by stores and a flush and by
- * non-temporal stores, to memory that is not cached and to a place that is read again after each store, which brings
- * the lines back (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM; 2026-11-28):
+ * Copies and zeroes past the caches. The result says how many bytes at each end were stored plainly. The caller flushes
+ * them where the domain needs it. Overlapping copies are all plain. What a durable store took, in µs, by stores and a
+ * flush and by non-temporal stores, to memory that is not cached and to a place that is read again after each store,
+ * which brings the lines back (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM; 2026-11-28):
  *
  *                                      not cached         read again
  *                                   flush  non-t.     flush  non-t.

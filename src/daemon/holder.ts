@@ -102,23 +102,25 @@ interface Search {
 function placesIn(table: MountEntry[], search: Search, root: string): string[] {
   const mounts = table.filter((entry) => entry.type === mountType)
   const served = mounts.map((entry) => ({ entry, servers: serversOf(entry) }))
-  const heard = served.filter(({ servers }) => servers.includes(search.pid))
+  const isServed = ({ entry }: { entry: MountEntry }): boolean | null =>
+    isHeld(join(root, entry.source), search)
+  // It may also listen for the number of a mount that is gone, which the kernel has given to another one.
+  const heard = served.filter((mount) => mount.servers.includes(search.pid) && isServed(mount) !== false)
   const found =
     heard.length > 0 || !search.mayServe
       ? heard
-      : served.filter(
-          ({ entry, servers }) => servers.length === 0 && isServed(join(root, entry.source), search),
-        )
+      : served.filter((mount) => mount.servers.length === 0 && isServed(mount) === true)
   const places = new Set(found.map(({ entry }) => entry.mountpoint))
   return [...places].filter((place) => findMount(place, table)?.type === mountType)
 }
 
 /**
- * Where the server is not heard: whether the source of a mount is the device, or is held by the same process, which
- * serves one volume. Nothing below mounts of ours is looked at, as their servers may hang.
+ * Whether the source of a mount is the device, or is held by the same process, which serves one volume. Nothing below
+ * mounts of ours is looked at, as their servers may hang.
+ * @returns null where that cannot be told
  */
-function isServed(path: string, { device, pid, ours }: Search): boolean {
-  if (traceName(path, (place) => isOurPlace(place, ours)).barrier !== null) return false
+function isHeld(path: string, { device, pid, ours }: Search): boolean | null {
+  if (traceName(path, (place) => isOurPlace(place, ours)).barrier !== null) return null
   const there = statOf(path)
-  return there !== null && (isSameDevice(there, device) || lockHolder(there) === pid)
+  return there === null ? null : isSameDevice(there, device) || lockHolder(there) === pid
 }

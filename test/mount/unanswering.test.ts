@@ -71,6 +71,9 @@ void tap.test('a server that is stopped', async (t) => {
   // The kernel gives its number to the next mount, unless another test was faster.
   const next = await TestMount.mounted(t, '16M')
   t.same(findHolder(next.device)?.mountpoints, [next.mountpoint])
+  t.same(findHolder(device)?.mountpoints, [], 'which is not served by the one that had it before')
+  t.match(await pmfs2(['umount', device]), { end: 32, output: /: not mounted here; it is in use by / })
+  t.ok(next.isMounted())
   t.same(await pmfs2(['umount', next.device]), { end: 0, output: '' })
   t.match(await next.check(), /: clean,/)
   process.kill(pid, 'SIGCONT')

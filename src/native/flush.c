@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flush and fence. The instruction is chosen once, at run time, so that one build runs on any
+ * Flush, fence and the 8-byte store. The instruction is chosen once, at run time, so that one build runs on any
  * processor of the architecture. Invariant: every line that a range touches is flushed, also the
  * first and the last when the range is not aligned to lines.
  */
@@ -106,6 +106,12 @@ void choose_flush(void)
 }
 
 #endif
+
+/* A function of its own, which a test can find and read (test/native/primitives.test.ts). */
+void store64(char *to, uint64_t value)
+{
+	store_eight_bytes(to, value);
+}
 
 void fence_stores(void)
 {

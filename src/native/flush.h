@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Cache lines and the fence, with nothing of Node in it, so that a benchmark can be built of it alone.
+ * Cache lines, the fence and the 8-byte store, with nothing of Node in it, so that a benchmark can be built of it alone.
  * Invariant: what flush_lines() was given, or nontemporal_*() but for what they have stored plainly, is durable after
  * the next fence_stores(), where a cache line that has left the caches is durable.
  */
@@ -8,6 +8,7 @@
 #define PMFS2_FLUSH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { CACHE_LINE_BYTES = 64 };
 
@@ -20,6 +21,8 @@ const char *flush_name(void);
 /* Writes back the cache lines that the bytes touch. */
 void flush_lines(const char *start, size_t length);
 void fence_stores(void);
+/* One store of eight bytes to a multiple of eight: a power failure leaves the old bytes or the new ones. */
+void store64(char *to, uint64_t value);
 
 /* Of a destination: so many bytes at its start and at its end. */
 struct plain_bytes {

@@ -4,7 +4,7 @@
  * out in order, in one crossing. Invariant: when persist() returns 0, every byte that a step stored or named
  * is durable, each in the way of its own mapping. An error of the medium is given back (EIO), and nothing that stands
  * behind the next fence was done; it is noted, so that no later list that names the mapping succeeds. A step that meets
- * a bad page ends the list there and then, with the same error. An 8-byte store is one store, never two.
+ * a bad page ends the list there and then, with the same error. An 8-byte store is one store, never two (store64()).
  */
 #include <string.h>
 
@@ -145,7 +145,7 @@ static int store64_step(struct persister *persister, const int32_t *step, int64_
 
 	if (error)
 		return error;
-	__atomic_store_n((uint64_t *)to.address, value, __ATOMIC_RELEASE);
+	store64(to.address, value);
 	make_durable(persister, &to, sizeof(value));
 	return 0;
 }

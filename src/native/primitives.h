@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The instructions, and the one system call, that make stores durable: each by itself, with nothing around it. All code
- * that decides what is flushed and when stands above them, and uses no other way. So a test can build the helper with
- * primitives of its own (test/native/shadow/primitives.h, which has the same guard), which note what would be durable.
+ * The instructions, and the one system call, that make stores durable, and the store that is whole or not at all: each
+ * by itself, with nothing around it. All code that decides what is flushed and when stands above them, and uses no
+ * other way. So a test can build the helper with primitives of its own (test/native/shadow/primitives.h, which has the
+ * same guard), which note what would be durable.
  */
 #ifndef PMFS2_PRIMITIVES_H
 #define PMFS2_PRIMITIVES_H
@@ -81,6 +82,15 @@ PRIMITIVE void store_fence(void)
 #else
 #error "No cache-line flush is known for this processor: add one to src/native/primitives.h."
 #endif
+
+/*
+ * One instruction, after all stores that stand before it. By a power failure, eight aligned bytes are durable whole or
+ * not at all: what commits a transaction, or makes a header or a copy of the superblock valid, rests on that.
+ */
+PRIMITIVE void store_eight_bytes(char *to, uint64_t value)
+{
+	__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);
+}
 
 /* fdatasync(2): all that has changed of a file or block device. */
 PRIMITIVE int sync_file(int fd)

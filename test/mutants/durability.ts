@@ -108,6 +108,12 @@ const persist = mutantsOf('src/native/persist.c', [
     'to + length - plain.tail, plain.tail',
     'to + length - CACHE_LINE_BYTES - plain.tail, plain.tail',
   ],
+  [
+    'a word is stored in halves',
+    '	store64(to.address, value);',
+    `	__atomic_store_n((uint32_t *)to.address, (uint32_t)value, __ATOMIC_RELEASE);
+	__atomic_store_n((uint32_t *)to.address + 1, (uint32_t)(value >> 32), __ATOMIC_RELEASE);`,
+  ],
   ['a stored word is not made durable', '	make_durable(persister, &to, sizeof(value));\n', ''],
   [
     'another line than that of a stored word is made durable',
@@ -350,6 +356,17 @@ const primitives = mutantsOf(
     ['sse2 stores go through the caches', '_mm_stream_si128(', '_mm_store_si128('],
     ['avx2 stores go through the caches', '_mm256_stream_si256(', '_mm256_store_si256('],
     ['avx512 stores go through the caches', '_mm512_stream_si512(', '_mm512_store_si512('],
+    [
+      'an 8-byte store is two',
+      '	__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);',
+      `	__atomic_store_n((uint32_t *)to, (uint32_t)value, __ATOMIC_RELEASE);
+	__atomic_store_n((uint32_t *)to + 1, (uint32_t)(value >> 32), __ATOMIC_RELEASE);`,
+    ],
+    [
+      'an 8-byte store is copied by bytes',
+      '	__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);',
+      '	for (int n = 0; n < 8; n++)\n		((volatile char *)to)[n] = (char)(value >> 8 * n);',
+    ],
     ['fdatasync is left out', '	return fdatasync(fd);', '	return (void)fd, 0;', 'native/persist'],
     [
       'pages are written, and the disk is not told to write its cache',

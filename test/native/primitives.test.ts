@@ -96,6 +96,20 @@ void test('copies past the caches store whole lines, and by non-temporal stores 
   t.end()
 })
 
+/** What touches memory, or goes elsewhere to do so. */
+function reaching(instructions: readonly Instruction[]): string[] {
+  return instructions
+    .map(({ mnemonic, operands }) => `${mnemonic} ${operands}`)
+    .filter((text) => /[([<]/.test(text) && !/\bnop/.test(text))
+}
+
+void test('an 8-byte store is one instruction', (t) => {
+  const [store, ...more] = reaching(functions.get('store64') ?? [])
+  t.match(store, arch === 'x64' ? /^mov %rsi,\(%rdi\)\s*$/ : /^stl?r x1, \[x0\]\s*$/)
+  t.same(more, [])
+  t.end()
+})
+
 void test('nothing else uses them', (t) => {
   const known = new Set([...Object.keys(expected), ...kernels.map(([name]) => name)])
   for (const [name, instructions] of functions)

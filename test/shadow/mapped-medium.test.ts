@@ -24,6 +24,12 @@ const lengths = [
   ...[-1, 0, 1, 63, 64].map((more) => threshold + more),
   ...[1000, 4095, 4096, 4097, 9000],
 ]
+const words = [
+  [1, 2],
+  [0x01020304, 0xffffffff],
+  [7, 0],
+  [0, 0x100],
+] as const
 const offsets = [0, 1, 8, 60, 63, 64, 100, 4032, 4090, 4095]
 
 const from = createTransferBuffer('test data', 4 * blockBytes)
@@ -134,6 +140,22 @@ for (const memory of kinds) {
       }
       t.pass(name)
     }
+    t.end()
+  })
+
+  void tap.test(`${memory}: an 8-byte store is one store`, (t) => {
+    const medium = mediumOf(1, memory)
+    medium.zero(0, 0, blockBytes)
+    medium.fence()
+    medium.startRecording()
+    // Side by side in one line; of some only one half, or one byte, is another one than before.
+    for (const [n, [low, high]] of words.entries()) medium.store64(0, 16 + 2 * n, low, high)
+    medium.fence()
+    const stores = medium.stopRecording().events.filter(({ kind }) => kind === 'ordered')
+    t.same(
+      stores.map(({ at, bytes }) => ({ at, bytes: [...bytes!] })),
+      words.map((word, n) => ({ at: 64 + 8 * n, bytes: [...new Uint8Array(Uint32Array.from(word).buffer)] })),
+    )
     t.end()
   })
 

@@ -16,6 +16,7 @@
 void shadow_write_back(uintptr_t line);
 void shadow_fence(void);
 void shadow_stream(char *to, const void *value, size_t length);
+void shadow_store_eight_bytes(char *to, uint64_t value);
 int shadow_sync_file(int fd);
 void *shadow_map_pages(void *address, size_t length, int protection, int flags, int fd, long offset);
 
@@ -50,6 +51,7 @@ __attribute__((target("avx512f"))) static inline void stream_512(char *to, __m51
 #endif
 
 #define store_fence shadow_fence
+#define store_eight_bytes shadow_store_eight_bytes
 #define sync_file shadow_sync_file
 #define map_pages shadow_map_pages
 

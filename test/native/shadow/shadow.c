@@ -6,9 +6,9 @@
  *
  * A line counts with its bytes at the moment of its flush, and arrives at the next fence of the thread that flushed it.
  * A non-temporal store arrives at that fence, too. All pages of a file arrive when fdatasync(2) has returned, as they
- * were when it was called, and without the non-temporal stores that no fence has followed. Plain stores pass no
- * primitive: the next one sees them as a difference from the bytes seen last, all of a line at once, as their order
- * within it is not known.
+ * were when it was called, and without the non-temporal stores that no fence has followed. An 8-byte store is an event
+ * of its own. All other plain stores pass no primitive: the next one sees them as a difference from the bytes seen last,
+ * all of a line at once, as their order within it is not known.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -265,6 +265,27 @@ void shadow_stream(char *to, const void *value, size_t length)
 	} else {
 		capture(r, offset, length, true);
 	}
+	pthread_mutex_unlock(&mutex);
+}
+
+void shadow_store_eight_bytes(char *to, uint64_t value)
+{
+	struct region *r;
+	size_t offset;
+
+	pthread_mutex_lock(&mutex);
+	r = region_at((uintptr_t)to);
+	/* Of carried memory, its flush or sync takes what was stored. A bad page may end the call here. */
+	if (!r || !r->seen) {
+		pthread_mutex_unlock(&mutex);
+		__atomic_store_n((uint64_t *)to, value, __ATOMIC_RELEASE);
+		return;
+	}
+	offset = to - r->base;
+	look_at_line(r, offset & ~(size_t)(CACHE_LINE_BYTES - 1));
+	*(uint64_t *)to = value;
+	note(ORDERED, r, offset, sizeof(value));
+	memcpy(r->seen + offset, &value, sizeof(value));
 	pthread_mutex_unlock(&mutex);
 }
 

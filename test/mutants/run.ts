@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Plants each mutant in a copy of the sources, builds, and runs the tests that hold this code until one fails:
- * `npm run mutants -- [--match TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, or where its text does not
- * stand in the source any more; 2 where none is chosen.
+ * `npm run mutants -- [--match TEXT] [--sample N]`. Exit code 1 where a mutant stays alive, where nothing can be said
+ * of it (verdict.ts), or where its text does not stand in the source any more; 2 where none is chosen.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -14,9 +14,12 @@ import { Random, seed } from '../support/random.js'
 import { compile } from './compile.js'
 import { durability } from './durability.js'
 import type { Mutant } from './mutant.js'
+import { failureIn } from './verdict.js'
 
-/** A mutant may hang a test, which counts as noticed. */
-const limitMs = 180_000
+/** Of a test file, on a machine that does other things as well. None of the mutants is to hang a test. */
+const limitMs = 600_000
+/** Where a test sets no limit of its own, tap's would be half a minute. */
+const tapSettings = { TAP: '1', TAP_TIMEOUT: String(limitMs / 1000) }
 
 interface Failure {
   readonly test: string
@@ -52,14 +55,14 @@ class Copy {
     } else writeFileSync(join(this.folder, 'dist', file.replace(/\.ts$/, '.js')), compile(text))
   }
 
-  /** @returns why the test fails, or null */
+  /** @returns why the test fails, or null @throws where that cannot be said */
   run(test: string): Failure | null {
     const problem = this.#build(test.startsWith('shadow/') ? 'shadow' : '')
     if (problem !== null) throw new Error(`it does not compile: ${problem}`)
     const args = [join('dist/test', `${test}.test.js`)]
-    const own = { PMFS2_SEED: '1', PMFS2_EXHAUSTIVE: '0', PMFS2_MODULES: '1', TAP: '1' }
+    const own = { PMFS2_SEED: '1', PMFS2_EXHAUSTIVE: '0', PMFS2_MODULES: '1', ...tapSettings }
     const env = { ...process.env, ...own }
-    const { status, signal, stdout } = spawnSync(process.execPath, args, {
+    const end = spawnSync(process.execPath, args, {
       cwd: this.folder,
       env,
       encoding: 'utf8',
@@ -67,9 +70,12 @@ class Copy {
       killSignal: 'SIGKILL',
       maxBuffer: 2 ** 28,
     })
-    if (status === 0) return null
-    const what = /^ *not ok (?:\d+ - )?(.*)$/m.exec(stdout)?.[1] ?? `it ended with ${signal ?? status}`
-    return { test, what }
+    try {
+      const what = failureIn(end)
+      return what === null ? null : { test, what }
+    } catch (error) {
+      throw new Error(`${test}: ${(error as Error).message}`, { cause: error })
+    }
   }
 
   #build(kind: string): string | null {
@@ -100,11 +106,11 @@ function canBePlanted(mutants: readonly Mutant[]): boolean {
 /** @returns how the mutant was noticed, or null */
 function tryMutant(copy: Copy, { file, text, by, tests }: Mutant): Failure | null {
   const source = readFileSync(join(packageRoot, file), 'utf8')
-  copy.write(
-    file,
-    source.replace(text, () => by),
-  )
   try {
+    copy.write(
+      file,
+      source.replace(text, () => by),
+    )
     for (const test of tests) {
       const failure = copy.run(test)
       if (failure !== null) return failure
@@ -118,9 +124,22 @@ function tryMutant(copy: Copy, { file, text, by, tests }: Mutant): Failure | nul
 /** Runs all tests of these without a mutant. @returns whether all is well */
 function tryNone(copy: Copy, mutants: readonly Mutant[]): boolean {
   const tests = new Set(mutants.flatMap(({ tests }) => tests))
-  const failures = [...tests].map((test) => copy.run(test)).filter((failure) => failure !== null)
-  for (const { test, what } of failures) console.log(`without a mutant, ${test} fails: ${what}`)
-  return failures.length === 0
+  let failed = 0
+  for (const test of tests) {
+    const what = problemOf(copy, test)
+    if (what === null) continue
+    failed++
+    console.log(`without a mutant, ${test} fails: ${what}`)
+  }
+  return failed === 0
+}
+
+function problemOf(copy: Copy, test: string): string | null {
+  try {
+    return copy.run(test)?.what ?? null
+  } catch (error) {
+    return String(error)
+  }
 }
 
 /** So many of them, in their order. */
@@ -139,6 +158,7 @@ function choose(): readonly Mutant[] | string {
   if (matching.length === 0) return `no mutant's file and name have "${match}"`
   if (count === undefined) return matching
   if (!/^[1-9]\d*$/.test(count)) return `--sample ${count}: a number from 1 on is needed`
+  console.log(`a sample by PMFS2_SEED=${seed}`)
   return sample(matching, Number(count))
 }
 
@@ -150,7 +170,8 @@ function main(): number {
   }
   if (!canBePlanted(durability)) return 1
   const copy = new Copy()
-  let missed = 0
+  let alive = 0
+  let unknown = 0
   try {
     if (!tryNone(copy, chosen)) return 1
     for (const mutant of chosen) {
@@ -158,10 +179,10 @@ function main(): number {
       let outcome: string
       try {
         const failure = tryMutant(copy, mutant)
-        if (failure === null) missed++
+        if (failure === null) alive++
         outcome = failure === null ? 'ALIVE' : `killed by ${failure.test}: ${failure.what}`
       } catch (error) {
-        missed++
+        unknown++
         outcome = `ERROR ${String(error)}`
       }
       const seconds = ((performance.now() - start) / 1000).toFixed(1)
@@ -170,8 +191,9 @@ function main(): number {
   } finally {
     copy.remove()
   }
-  console.log(`${chosen.length - missed} of ${chosen.length} mutants killed`)
-  return missed === 0 ? 0 : 1
+  const killed = chosen.length - alive - unknown
+  console.log(`${killed} of ${chosen.length} mutants killed, ${alive} alive, ${unknown} with an error`)
+  return killed === chosen.length ? 0 : 1
 }
 
 process.exitCode = main()

@@ -2,10 +2,11 @@
 /**
  * Cuts the power: a guest whose processes change files on all kinds of devices (guest/power-load.py) is killed at a
  * random moment and booted again. fsck must find nothing, and each operation that a process has told the host of must
- * be there. It tells by a store to a file of the host, before it begins the next one. In the full form there are
- * further cuts beside those under load: while the volumes are unmounted, and while they are recovered.
+ * be there. It tells by a store to a file of the host, before it begins the next one; until the power is cut, each has
+ * to go on. In the full form there are further cuts beside those under load: while the volumes are unmounted, and while
+ * they are recovered.
  */
-import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs'
+import { closeSync, openSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -16,6 +17,7 @@ import type { Guest } from './guest.js'
 import { checkFromHost, lookFromHost } from './host-look.js'
 import { Watch } from './places.js'
 import { type Plan, bootLimitMs, checkCutOff, checkTap, guestSettings, kinds, workers } from './plan.js'
+import { letGoOn, toldOf, wordBytes } from './progress.js'
 
 const longestLoadMs = { short: 8000, usual: 20_000 }
 /** How long to wait at most, from the first store of a recovery on. Emulated, it takes some hundredths of a second. */
@@ -34,15 +36,6 @@ const watched = ['pmem', 'devdax', 'memmap'] as const
 /** Of a device that joins others: behind its header and its copy of the superblock. */
 const sharedFrom = 2 * 4096
 const sharedBytes = 2 ** 25
-const wordBytes = 8
-
-/** Numbers of operations that each process has acknowledged to the host. */
-export function toldOf(guest: Guest, round: number): number[] {
-  const bytes = readFileSync(join(guest.shared, `told-${round}`))
-  return Array.from({ length: bytes.length / wordBytes }, (_, n) =>
-    Number(bytes.readBigUInt64LE(n * wordBytes)),
-  )
-}
 
 export function makeTold(guest: Guest, plan: Plan, round: number): void {
   const path = join(guest.shared, `told-${round}`)
@@ -94,7 +87,10 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<O
     isUnmounted ? 5 : undefined,
   )
   const seconds = Math.round((performance.now() - start) / 1000)
-  await sleep(random.below(unmountingMs ?? longestLoadMs[plan.isShort ? 'short' : 'usual']))
+  const waitMs = random.below(unmountingMs ?? longestLoadMs[plan.isShort ? 'short' : 'usual'])
+  const isLoaded = isReached && !isUnmounted
+  if (isLoaded) t.ok(await letGoOn(guest, round, waitMs), 'each process goes on until then')
+  else await sleep(waitMs)
   const wasRunning = guest.isRunning
   await guest.kill()
   const counts = toldOf(guest, round).join(' ')

@@ -13,7 +13,8 @@ import type { Guest } from './guest.js'
 import { deviceCount, lookFromHost } from './host-look.js'
 import { Watch } from './places.js'
 import { type Plan, bootLimitMs, checkCutOff, checkTap, guestSettings } from './plan.js'
-import { makeTold, toldOf } from './power-cuts.js'
+import { makeTold } from './power-cuts.js'
+import { goesOn, toldOf } from './progress.js'
 
 /**
  * Where growing first stores, and how long to wait at most from then on: the second device is prepared long before the
@@ -65,6 +66,9 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
   watch.close()
   await sleep(new Random(plan.seed + round).below(longestMs))
   const isOver = existsSync(end)
+  const isInUse = last === 'grow_in_use'
+  if (isOver && isInUse)
+    t.ok(await goesOn(guest, round, toldOf(guest, round)), 'each process goes on after the growth')
   t.ok(
     isLoaded && isReached && guest.isRunning,
     `the power is cut, ${toldOf(guest, round).join(' ')} operations`,
@@ -72,7 +76,7 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, cut: number): Promise<
   await guest.kill()
   t.comment(`${last} ${isOver ? 'had ended' : 'was under way'}, at a store to the ${place} device`)
   checkTap(t, guest, phases.slice(0, -1))
-  if (last === 'grow_in_use') checkCutOff(t, guest, 'load')
+  if (isInUse) checkCutOff(t, guest, 'load')
   if (isOver) t.equal(readFileSync(end, 'utf8').trim(), '0', `grow: ${readFileSync(log, 'utf8').trim()}`)
   let devices = 0
   await t.test('devices', async (t) => {

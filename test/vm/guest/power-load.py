@@ -8,8 +8,9 @@ Load for cutting the power, and the judgement of what is left.
 In each directory, so many processes change files: each under names of its own, in directories of its own and in one that
 all share. What a process does follows from the seed alone. After each operation, and before the next one, it stores the
 number of those that are done in its word of the file TOLD, which lies on the host. `judge` works out from this number what
-has to be there. The operation after the last one may be there or not; one that changes data may have changed some of its
-bytes, eight at a time. Both print TAP. Another process removes what earlier rounds left, except for the first one.
+has to be there, and nothing else. The operation after the last one may be there or not; one that changes data may have
+changed some of its bytes, eight at a time. Both print TAP. Another process removes what earlier rounds left, except for
+the first one.
 """
 import copy
 import ctypes
@@ -21,6 +22,7 @@ import stat
 import struct
 import sys
 import traceback
+import typing
 
 libc = ctypes.CDLL("libc.so.6", use_errno=True)
 libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
@@ -30,6 +32,12 @@ MOST_NAMES = 8
 MOST_FOLDERS = 4
 # What a store to persistent memory changes whole or not at all.
 ATOM = 8
+BLOCK = 4096
+# More than so many bytes of attributes do not fit into an inode, and of one value into the block of all attributes.
+IN_INODE, IN_BLOCK = 128, 2048
+OURS = os.geteuid(), os.getegid()
+# Only root can give a file away.
+OWNERS = (OURS, (1000, 100), (65534, 7)) if OURS[0] == 0 else (OURS,)
 
 
 class Item:
@@ -39,8 +47,34 @@ class Item:
         self.kind = kind
         self.mode = mode
         self.target = target
+        self.owner = OURS
         self.data = bytearray()
         self.xattrs = {}
+        # In ns; None: by the clock.
+        self.mtime = None
+        # Numbers of the blocks that the file has to have, whatever is in them.
+        self.blocks = set()
+
+    def held(self):
+        """Blocks that it holds at least: its own, a node above any but the first, and those of its attributes."""
+        lengths = [len(value) for value in self.xattrs.values()]
+        has_node = max(self.blocks, default=0) > 0
+        return len(self.blocks) + has_node + (sum(lengths) > IN_INODE) + sum(length > IN_BLOCK for length in lengths)
+
+
+class State(typing.NamedTuple):
+    """What a path is: as it was found, or as it has to be."""
+    kind: str
+    mode: int
+    links: int
+    target: str
+    data: bytes
+    xattrs: dict
+    owner: tuple = OURS
+    # As it has to be, None: any.
+    mtime: typing.Optional[int] = None
+    # Blocks that it holds; as it has to be, so many at least.
+    blocks: int = 0
 
 
 def contents(length, seed):
@@ -73,6 +107,8 @@ class Worker:
                 (self.rmdir, 1),
                 (self.rename_directory, 1),
                 (self.chmod, 2),
+                (self.chown, 2),
+                (self.utime, 2),
             )
             for _ in range(weight)
         ]
@@ -160,6 +196,14 @@ class Worker:
         path = self.any_file()
         return path and ("chmod", path, self.random.choice((0o600, 0o640, 0o711, 0o4755)))
 
+    def chown(self):
+        path = self.any_file()
+        return path and ("chown", path, *self.random.choice(OWNERS))
+
+    def utime(self):
+        path = self.any_file()
+        return path and ("utime", path, self.random.randrange(1 << 60))
+
     def link(self):
         path, to = self.any_file(), self.free_path()
         return ("link", path, to) if path and to else None
@@ -197,19 +241,29 @@ class Worker:
     def apply(self, operation):
         name, path, *rest = operation
         item = self.items.get(path)
+        if name in ("append", "write", "truncate", "fallocate"):
+            item.mtime = None
         if name == "create":
             self.items[path] = Item("file", rest[0])
         elif name == "append":
-            item.data += contents(*rest)
+            length, seed = rest
+            item.blocks |= blocks_of(len(item.data), length)
+            item.data += contents(length, seed)
         elif name == "write":
             offset, length, seed = rest
+            item.blocks |= blocks_of(offset, length)
             grow(item.data, offset + length)
             item.data[offset : offset + length] = contents(length, seed)
         elif name == "truncate":
+            item.blocks &= blocks_of(0, rest[0])
             grow(item.data, rest[0])
             del item.data[rest[0] :]
         elif name == "fallocate":
             mode, offset, length = rest
+            if mode & PUNCH_HOLE:
+                item.blocks -= punched(offset, length, len(item.data))
+            else:
+                item.blocks |= blocks_of(offset, length)
             if not mode & KEEP_SIZE:
                 grow(item.data, offset + length)
             if mode & (PUNCH_HOLE | ZERO_RANGE):
@@ -222,6 +276,11 @@ class Worker:
             del item.xattrs[rest[0]]
         elif name == "chmod":
             item.mode = rest[0]
+        elif name == "chown":
+            item.owner = tuple(rest)
+            item.mode &= ~stat.S_ISUID
+        elif name == "utime":
+            item.mtime = rest[0]
         elif name == "link":
             self.items[rest[0]] = item
         elif name == "symlink":
@@ -238,6 +297,17 @@ class Worker:
 
 def grow(data, length):
     data.extend(bytes(max(0, length - len(data))))
+
+
+def blocks_of(offset, length):
+    """The numbers of those that a range touches."""
+    return set(range(offset // BLOCK, -(-(offset + length) // BLOCK)))
+
+
+def punched(offset, length, size):
+    """The numbers of blocks that a hole takes: whole ones, and the last one of the file, but none behind it."""
+    end = min(offset + length, size)
+    return set(range(-(-offset // BLOCK), -(-end // BLOCK) if end == size else end // BLOCK))
 
 
 def perform(base, operation):
@@ -261,6 +331,10 @@ def perform(base, operation):
         os.removexattr(path, rest[0])
     elif name == "chmod":
         os.chmod(path, rest[0])
+    elif name == "chown":
+        os.chown(path, *rest)
+    elif name == "utime":
+        os.utime(path, ns=(rest[0], rest[0]))
     elif name == "link":
         os.link(path, f"{base}/{rest[0]}")
     elif name == "symlink":
@@ -369,15 +443,17 @@ def found_below(base, worker):
 def look_at(path):
     found = os.lstat(path)
     mode = stat.S_IMODE(found.st_mode)
+    rest = (found.st_uid, found.st_gid), found.st_mtime_ns, found.st_blocks * 512 // BLOCK
     if stat.S_ISDIR(found.st_mode):
-        return "directory", mode, 0, "", b"", {}
+        return State("directory", mode, 0, "", b"", {}, *rest)
     if stat.S_ISLNK(found.st_mode):
-        return "link", mode, found.st_nlink, os.readlink(path), b"", {}
+        return State("link", mode, found.st_nlink, os.readlink(path), b"", {}, *rest)
     with open(path, "rb") as file:
         data = file.read()
     if len(data) != found.st_size:
         raise RuntimeError(f"{path} has {found.st_size} bytes, and reading gave {len(data)}")
-    return "file", mode, found.st_nlink, "", data, {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    xattrs = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    return State("file", mode, found.st_nlink, "", data, xattrs, *rest)
 
 
 def wanted(worker):
@@ -385,13 +461,16 @@ def wanted(worker):
     for item in worker.items.values():
         names[id(item)] = names.get(id(item), 0) + 1
     return {
-        path: (
+        path: State(
             item.kind,
             item.mode,
             0 if item.kind == "directory" else names[id(item)],
             item.target,
             bytes(item.data),
             item.xattrs,
+            item.owner,
+            item.mtime,
+            item.held(),
         )
         for path, item in worker.items.items()
     }
@@ -400,20 +479,33 @@ def wanted(worker):
 def difference(found, model):
     for path in sorted({*found, *model}):
         there, due = found.get(path), model.get(path)
-        if there == due:
-            continue
         if there is None or due is None:
             return f"{path} {'is missing' if there is None else 'should not be'}"
-        for name, one, other in zip(("kind", "mode", "links", "target"), there, due):
-            if one != other:
-                return f"{path}: {name} {one}, not {other}"
-        if there[5] != due[5]:
-            return f"{path}: attributes {sorted(there[5])}, not {sorted(due[5])}, or of other values"
-        if len(there[4]) != len(due[4]):
-            return f"{path}: {len(there[4])} bytes, not {len(due[4])}"
-        first = next(n for n in range(len(due[4])) if there[4][n] != due[4][n])
-        return f"{path}: byte {first} of {len(due[4])} is {there[4][first]}, not {due[4][first]}"
+        if not agrees(there, due):
+            return f"{path}: {disagreement(there, due)}"
     return None
+
+
+def agrees(there, due):
+    # What stands before the time has to be the same.
+    return there[:7] == due[:7] and due.mtime in (None, there.mtime) and there.blocks >= due.blocks
+
+
+def disagreement(there, due):
+    for name in ("kind", "mode", "links", "target", "owner"):
+        if getattr(there, name) != getattr(due, name):
+            return f"{name} {getattr(there, name)}, not {getattr(due, name)}"
+    if there.xattrs != due.xattrs:
+        return f"attributes {sorted(there.xattrs)}, not {sorted(due.xattrs)}, or of other values"
+    data, other = there.data, due.data
+    if len(data) != len(other):
+        return f"{len(data)} bytes, not {len(other)}"
+    if data != other:
+        first = next(n for n in range(len(other)) if data[n] != other[n])
+        return f"byte {first} of {len(other)} is {data[first]}, not {other[first]}"
+    if due.mtime not in (None, there.mtime):
+        return f"mtime {there.mtime}, not {due.mtime}"
+    return f"{there.blocks} blocks, not {due.blocks} or more"
 
 
 def is_part_of(found, before, after, operation):
@@ -425,11 +517,14 @@ def is_part_of(found, before, after, operation):
         return False
     for path, there in found.items():
         old, new = before[path], after[path]
-        if there in (old, new):
+        if agrees(there, old) or agrees(there, new):
             continue
-        if there[:4] != old[:4] or there[5] != old[5]:
+        # Of other paths than that of the operation, the old and the new are the same, and so rule out any change.
+        if not ({None, there.mtime} & {old.mtime, new.mtime}) or there.blocks < min(old.blocks, new.blocks):
             return False
-        data, was, will = there[4], old[4], new[4]
+        if there._replace(data=b"", mtime=None, blocks=0) != old._replace(data=b"", mtime=None, blocks=0):
+            return False
+        data, was, will = there.data, old.data, new.data
         if not len(was) <= len(data) <= len(will) or data[len(was) :] != will[len(was) : len(data)]:
             return False
         for at in range(0, len(was), ATOM):
@@ -437,6 +532,15 @@ def is_part_of(found, before, after, operation):
             if data[at:end] not in (was[at:end], will[at:end]):
                 return False
     return True
+
+
+def stray(base, workers):
+    """@returns a name that no process has given, as a problem; or None"""
+    own = {"shared", *(f"worker-{number}" for number in range(workers))}
+    prefixes = {str(number) for number in range(workers)}
+    strays = [name for name in os.listdir(base) if name not in own]
+    strays += [f"shared/{name}" for name in os.listdir(f"{base}/shared") if name.split("-")[0] not in prefixes]
+    return f"{min(strays)} is of no process" if strays else None
 
 
 def judge_worker(worker, told, base):
@@ -467,6 +571,9 @@ def judge(seed, round_number, workers, told, directories):
             point += 1
             try:
                 problem = judge_worker(Worker(seed, round_number, place, number), count, base)
+                # Of no process: told with the first one.
+                if problem is None and number == 0:
+                    problem = stray(base, workers)
             except OSError as error:
                 problem = str(error)
             failed += problem is not None

@@ -2,16 +2,20 @@
 /** Power lost while a volume grows: it is as it was, or larger. */
 import tap, { type Test, test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
-import { type Gain, planGrowth, prepareSegments } from '../../src/fs/grow.js'
+import { type PlacedSegment } from '../../src/fs/geometry.js'
+import { type Gain, growVolume, planGrowth, prepareSegments } from '../../src/fs/grow.js'
 import { loadSuperblock } from '../../src/fs/superblock.js'
 import { readSuperblock, writeSuperblock } from '../../src/fs/superblock-copies.js'
+import { wipe } from '../../src/fs/wipe.js'
 import { variants } from '../support/crash-explorer.js'
+import { sampleOf } from '../support/extent.js'
 import {
-  cases,
+  type Growth,
   contents,
   further,
   gainedBlocks,
   grow,
+  growths,
   mediumFor,
   oldBlocks,
   problems,
@@ -31,8 +35,8 @@ function mapped(medium: RecordingMedium, segments: number): RecordingMedium {
   return new RecordingMedium(medium.bytes.slice(0, segments))
 }
 
-/** Opens an image of either moment, and closes it. @returns whether it has grown */
-function settle(t: Test, image: RecordingMedium, where: string): boolean {
+/** Opens an image of either moment, and closes it. @returns whether it has more segments than `own` */
+function settle(t: Test, image: RecordingMedium, own: number, where: string): boolean {
   const segments = segmentsOf(image)
   const medium = mapped(image, segments)
   const again = TestVolume.open(medium)
@@ -40,7 +44,16 @@ function settle(t: Test, image: RecordingMedium, where: string): boolean {
   again.close()
   const found = problems(medium)
   if (found.length > 0) t.same(found, [], where)
-  return segments > 1
+  return segments > own
+}
+
+/** A usual run tries one in so many, another part in each test. */
+const shareOfGrowths = 4
+let tests = 0
+
+function growthsToExplore(): readonly Growth[] {
+  const at = tests++
+  return casesFor(sampleOf([...growths.slice(at), ...growths.slice(0, at)], shareOfGrowths))
 }
 
 /** Explores each case. @param ready makes the medium ready @returns what makes it larger, and then lets go of it */
@@ -49,14 +62,15 @@ function exploreCases(
   ready: (medium: RecordingMedium, gains: readonly Gain[]) => { grow: () => void; drop: () => void },
 ): void {
   const random = new Random(seed)
-  for (const [name, gains] of casesFor(cases)) {
-    const medium = mediumFor(gains)
+  for (const growth of growthsToExplore()) {
+    const { own, gains } = growth
+    const medium = mediumFor(gains, own)
     const growing = ready(medium, gains)
     medium.startRecording()
     growing.grow()
     const recording = medium.stopRecording()
     growing.drop()
-    explore(t, recording, name, gains, random)
+    explore(t, recording, growth, random)
   }
   t.end()
 }
@@ -75,17 +89,57 @@ void test('the same where what joins was made ready before, and the superblock w
     const volume = TestVolume.open(medium)
     const { superblock } = volume.volume
     const next = planGrowth(superblock, gains)
-    prepareSegments(medium, superblock, next, next.segments.slice(1), epoch)
+    prepareSegments(medium, superblock, next, next.segments.slice(superblock.segments.length), epoch)
     for (let n = 0; n < 3; n++) volume.volume.markMounted(epoch)
     const joining = { medium, prepare: () => [], enter: () => undefined }
     return { grow: () => volume.volume.grow(gains, epoch, [], joining), drop: () => volume.drop() }
   }))
 
+/** Drops what further devices hold. */
+function overwrite(medium: RecordingMedium, segments: readonly PlacedSegment[]): void {
+  wipe(
+    medium,
+    segments.map(({ first, blocks }) => ({ first, blocks, bad: [] })),
+  )
+}
+
+void test('the same where further devices are overwritten', (t) =>
+  exploreCases(t, (medium, gains) => {
+    const { superblock } = readSuperblock(medium)
+    const own = superblock.segments.length
+    const added = planGrowth(superblock, gains).segments.slice(own)
+    const others = added.filter((_, n) => gains[n]!.identifier !== null)
+    const growing = (): void => growVolume(medium, superblock, gains, epoch, () => overwrite(medium, others))
+    return { grow: growing, drop: () => undefined }
+  }))
+
+/** As GrowthInHand does it. While the volume is in use, all is made ready but a last device, which is overwritten. */
+void test('the same where what joins is mapped apart until the volume may name it', (t) =>
+  exploreCases(t, (medium, gains) => {
+    const volume = TestVolume.open(medium)
+    const { superblock } = volume.volume
+    const own = superblock.segments.length
+    const apart = medium.beside(own)
+    const growing = (): void => {
+      const next = planGrowth(superblock, gains)
+      const added = next.segments.slice(own)
+      const last = gains.at(-1)!.identifier === null ? [] : added.slice(-1)
+      prepareSegments(apart, superblock, next, added.slice(0, added.length - last.length), epoch)
+      for (let n = 0; n < 3; n++) volume.volume.markMounted(epoch)
+      const prepare = (current: typeof superblock, next: typeof superblock): readonly [] => {
+        overwrite(apart, last)
+        prepareSegments(apart, current, next, last, epoch)
+        return []
+      }
+      volume.volume.grow(gains, epoch, [], { medium: apart, prepare, enter: () => medium.takeAll() })
+    }
+    return { grow: growing, drop: () => volume.drop() }
+  }))
+
 function explore(
   t: Test,
   recording: ReturnType<RecordingMedium['stopRecording']>,
-  name: string,
-  gains: readonly Gain[],
+  { name, own: { length: own }, gains }: Growth,
   random: Random,
 ): void {
   const replay = new Replay(recording)
@@ -100,13 +154,13 @@ function explore(
       const image = replay.image(survivors)
       const where = `${name}: fence ${replay.fence} of ${recording.fences}, ${survivors.kind}`
       const before = segmentsOf(image)
-      t.ok(before === 1 || before === 1 + gains.length, `${where}: all gains or none`)
-      const hasGrown = settle(t, image, where)
+      t.ok(before === own || before === own + gains.length, `${where}: all gains or none`)
+      const hasGrown = settle(t, image, own, where)
       seen.add(hasGrown)
       if (returned) t.ok(hasGrown, where)
       if (hasGrown) continue
       grow(image, gains)
-      t.ok(settle(t, image, `${where}, and then it grows`))
+      t.ok(settle(t, image, own, `${where}, and then it grows`))
     }
   }
   t.equal(seen.size, 2, `${name}: PMFS2_SEED=${seed}`)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Volumes of one device that are to grow, by what that has gained, or by a further device, or by both. */
+/** Volumes that are to grow, by what a device of theirs has gained, or by further devices, or by both. */
 import { superblock as layout } from '../../layout/superblock.js'
 import { checkVolume } from '../../src/check/check-volume.js'
 import { Report } from '../../src/check/report.js'
@@ -28,12 +28,34 @@ export const cases: readonly (readonly [name: string, gains: readonly Gain[]])[]
   ['a further device', [further]],
 ]
 
-/** A volume of one device with a file, and behind it the windows of what it will gain, which hold what they like. */
-export function mediumFor(gains: readonly Gain[]): RecordingMedium {
-  const { bytes } = RecordingMedium.ofDevices([oldBlocks, ...gains.map(({ blocks }) => blocks)])
-  for (const window of bytes.slice(1)) window.fill(0xa5)
+export interface Growth {
+  readonly name: string
+  /** Blocks of the devices that the volume has. */
+  readonly own: readonly number[]
+  readonly gains: readonly Gain[]
+}
+
+/** The same and others, of volumes of one device and of two. */
+export const growths: readonly Growth[] = [1, 2].flatMap((count) => {
+  const own = Array.from({ length: count }, () => oldBlocks)
+  const more = { ...gained, device: count - 1 }
+  const next = { ...further, device: count }
+  const last = { ...further, device: count + 1, identifier: new Uint8Array(16).fill(10) }
+  const all: Record<string, readonly Gain[]> = {
+    both: [more, next],
+    'a device that has grown': [more],
+    'a further device': [next],
+    'two further devices': [next, last],
+  }
+  return Object.entries(all).map(([name, gains]) => ({ name: `${name}, beside ${count}`, own, gains }))
+})
+
+/** A volume with a file, and behind it the windows of what it will gain, which hold what they like. */
+export function mediumFor(gains: readonly Gain[], own: readonly number[] = [oldBlocks]): RecordingMedium {
+  const { bytes } = RecordingMedium.ofDevices([...own, ...gains.map(({ blocks }) => blocks)])
+  for (const window of bytes.slice(own.length)) window.fill(0xa5)
   const medium = mediumHolding(bytes)
-  formatSmall(medium, [oldBlocks])
+  formatSmall(medium, own)
   const volume = TestVolume.open(medium)
   const file = volume.caller.file(root, 'file')
   volume.caller.write(file, 0, contents)

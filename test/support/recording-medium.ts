@@ -38,7 +38,11 @@ export class RecordingMedium extends Medium {
   /** How many of them were asked for by {@link order}: these come to the helper together with the next one. */
   orders = 0
   #base: readonly Uint8Array[] = []
-  #events: RecordedEvent[] | null = null
+  /** Shared with those that are {@link beside} it. */
+  #log: { events: RecordedEvent[] | null } = { events: null }
+  /** The windows that are its own: it stores to no others, and its fences are of these. */
+  #firstWindow = 0
+  #endWindow: number
   /** What the next fence has to carry out first: copies and 8-byte stores. */
   protected steps: (() => void)[] = []
 
@@ -46,6 +50,7 @@ export class RecordingMedium extends Medium {
   constructor(windows: readonly Uint8Array[]) {
     super()
     this.bytes = windows
+    this.#endWindow = windows.length
     this.words = windows.map(
       (bytes) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2),
     )
@@ -77,15 +82,32 @@ export class RecordingMedium extends Medium {
     return new RecordingMedium(this.bytes.map((bytes) => bytes.slice()))
   }
 
+  /**
+   * Another medium, which has the windows from this one on as its own until {@link takeAll}, as a server maps apart what
+   * is to join. What both do is one recording, in its order; each has its own steps for its own next fence.
+   */
+  beside(window: number): RecordingMedium {
+    const other = new RecordingMedium(this.bytes)
+    other.#log = this.#log
+    other.#firstWindow = window
+    this.#endWindow = window
+    return other
+  }
+
+  /** All windows are its own. */
+  takeAll(): void {
+    this.#endWindow = this.bytes.length
+  }
+
   startRecording(): void {
     this.#base = this.bytes.map((bytes) => bytes.slice())
-    this.#events = []
+    this.#log.events = []
   }
 
   stopRecording(): Recording {
-    const events = this.#events
+    const { events } = this.#log
     if (events === null) throw new Error('nothing is being recorded')
-    this.#events = null
+    this.#log.events = null
     return { base: this.#base, events, fences: events.filter((event) => event.kind === 'fence').length }
   }
 
@@ -157,7 +179,7 @@ export class RecordingMedium extends Medium {
 
   flush(block: number, offset: number, length: number): void {
     this.#check(block, offset, length)
-    this.#events?.push({ kind: 'flush', at: position(block, offset), length, bytes: null })
+    this.#log.events?.push({ kind: 'flush', at: position(block, offset), length, bytes: null })
   }
 
   order(): void {
@@ -169,7 +191,8 @@ export class RecordingMedium extends Medium {
     for (const step of this.steps) step()
     this.steps = []
     this.fences++
-    this.#events?.push({ kind: 'fence', at: 0, length: this.bytes.length * windowBytes, bytes: null })
+    const at = this.#firstWindow * windowBytes
+    this.#log.events?.push({ kind: 'fence', at, length: this.#endWindow * windowBytes - at, bytes: null })
   }
 
   #stream(
@@ -192,10 +215,13 @@ export class RecordingMedium extends Medium {
   }
 
   #record(kind: RecordedKind, block: number, offset: number, length: number): void {
-    if (this.#events === null) return
+    const window = block >>> windowShift
+    if (window < this.#firstWindow || window >= this.#endWindow)
+      throw new Error(`a store to window ${window}, which is another medium's`)
+    if (this.#log.events === null) return
     const at = this.byteOf(block) + offset
     const bytes = this.bytesOf(block).slice(at, at + length)
-    this.#events.push({ kind, at: position(block, offset), length, bytes })
+    this.#log.events.push({ kind, at: position(block, offset), length, bytes })
   }
 
   #check(block: number, offset: number, length: number): void {

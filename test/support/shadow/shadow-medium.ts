@@ -8,7 +8,7 @@ import { blockBytes, windowBlockMask, windowBytes, windowShift } from '../../../
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../../src/native/index.js'
 import { createMemoryDevice } from '../../../src/pmem/device.js'
 import { mapDevices } from '../../../src/pmem/map-device.js'
-import { MappedMedium } from '../../../src/pmem/mapped-medium.js'
+import { MappedMedium, type MediumDescription } from '../../../src/pmem/mapped-medium.js'
 import type { TransferBuffer } from '../../../src/pmem/transfer-buffer.js'
 import { type Recording, RecordingMedium } from '../recording-medium.js'
 import { type MemoryKind, readEvents } from './recording.js'
@@ -20,14 +20,16 @@ const howTo = {
 }
 
 export class ShadowMedium extends RecordingMedium {
+  readonly #description: MediumDescription
   readonly #mapped: MappedMedium
   readonly #memories: readonly MemoryKind[]
   #base: readonly Uint8Array[] = []
   #numbers: readonly number[] = []
 
-  private constructor(mapped: MappedMedium, memories: readonly MemoryKind[]) {
-    super(mapped.windows.map((window) => new Uint8Array(native.view(window))))
-    this.#mapped = mapped
+  private constructor(description: MediumDescription, memories: readonly MemoryKind[]) {
+    super(description.windows.map((window) => new Uint8Array(native.view(window))))
+    this.#description = description
+    this.#mapped = new MappedMedium(description)
     this.#memories = memories
   }
 
@@ -41,9 +43,14 @@ export class ShadowMedium extends RecordingMedium {
       const name = memories[window]!
       return createMemoryDevice(length, { name, volatile: false, how: howTo[name] })
     })
-    const medium = new ShadowMedium(new MappedMedium(mapDevices(devices, 'read-write')), memories)
+    const medium = new ShadowMedium(mapDevices(devices, 'read-write'), memories)
     windows.forEach((bytes, window) => medium.bytes[window]!.set(bytes))
     return medium
+  }
+
+  /** All windows are its own as well: the primitives are noted, whoever uses them. */
+  override beside(): ShadowMedium {
+    return new ShadowMedium(this.#description, this.#memories)
   }
 
   override startRecording(): void {

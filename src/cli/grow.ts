@@ -13,7 +13,7 @@ import { type VolumeDevices, openFound } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import { type MountEntry, deviceNumber, findOurMount } from '../daemon/mount-table.js'
-import type { OrderedDevice } from '../daemon/orders.js'
+import { type OrderedDevice, orderedVolume } from '../daemon/orders.js'
 import { namesOf, refuseBadMetadata } from '../fs/bad-metadata.js'
 import { growVolume } from '../fs/grow.js'
 import { Superblock } from '../fs/superblock.js'
@@ -246,12 +246,13 @@ async function growMount(
     return { path, identity: identityOf(statDevice(path)), digest, overwriting }
   })
   const joined = rowsOf(further, served.own.devices, served.superblock, growth, gathers)
+  const volume = orderedVolume(served.superblock, served.own.devices)
   // The server locks what it takes.
   ends.finish()
   kept.isKept = true
   try {
     const ownSize = devices.length === 0 ? sizeBytes : null
-    const grown = await orderGrowth(asked, { type: 'grow', devices, sizeBytes: ownSize, sparse })
+    const grown = await orderGrowth(asked, { type: 'grow', volume, devices, sizeBytes: ownSize, sparse })
     if (grown === null)
       return ownSize === null
         ? 'its server has found nothing that its devices have gained'

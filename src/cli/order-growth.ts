@@ -63,6 +63,9 @@ async function untilSaid<Said>(
   const start = performance.now()
   for (;;) {
     const server = await serverState(mount)
+    // The kernel gives the number of a mount that is gone to the next.
+    if (server.state === 'answers' && server.report.device !== mount.source)
+      throw new CommandError(`${name}: ${unmountedText(mount)}`)
     const said = server.state === 'answers' ? find(server.report) : undefined
     if (said !== undefined) return said
     const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
@@ -76,7 +79,10 @@ async function untilSaid<Said>(
 
 /** Why nothing was said, and what to do. */
 function whyUnsaid(mount: MountEntry, server: ServerState): string {
-  if (placesOf(mount).length === 0)
-    return `it has been unmounted meanwhile; pmfs2-fuse info ${mount.source} shows whether it has grown`
+  if (placesOf(mount).length === 0) return unmountedText(mount)
   return complaintOf(server) ?? 'its server has not finished growing it; pmfs2-fuse info shows its size'
+}
+
+function unmountedText({ source }: MountEntry): string {
+  return `it has been unmounted meanwhile; pmfs2-fuse info ${source} shows whether it has grown`
 }

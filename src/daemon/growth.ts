@@ -18,7 +18,7 @@ import { PmemError } from '../pmem/pmem-error.js'
 import { statOf } from '../pmem/probe.js'
 import { logIfAlone, tell } from './background.js'
 import { MountError } from './mount-error.js'
-import { type GrowOrder, type OrderedDevice, Orders } from './orders.js'
+import { type GrowOrder, type OrderedDevice, Orders, orderedVolume } from './orders.js'
 import type { ServingMode } from './serving-mode.js'
 
 const trace = debug('pmfs2:daemon')
@@ -114,8 +114,10 @@ export class Growth {
   }
 
   /** @param check is called before anything changes, and again when nothing else is waited for any more */
-  async #grow({ devices, sizeBytes, sparse }: GrowOrder, check: () => void): Promise<void> {
+  async #grow({ volume, devices, sizeBytes, sparse }: GrowOrder, check: () => void): Promise<void> {
     const { opened } = this.#parts
+    if (volume !== orderedVolume(opened.volume.superblock, opened.devices))
+      throw new MountError('the order was for another file system, which has been unmounted meanwhile')
     check()
     if (opened.volume.isReadOnly) throw new MountError('it is mounted read-only')
     if (devices.length === 0) return this.#takeGains(sizeBytes, sparse, check)

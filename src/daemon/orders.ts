@@ -10,7 +10,11 @@ import { closeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import debug from 'debug'
 import { blockBytes } from '../../layout/geometry.js'
+import { superblock as layout } from '../../layout/superblock.js'
 import type { Overwriting } from '../api/device-growth.js'
+import { identifierHex } from '../fs/identifier.js'
+import type { Superblock } from '../fs/superblock.js'
+import type { Device } from '../pmem/device.js'
 import { type Peer, connectTo, hear, listeningSockets, nameLength } from './socket-owner.js'
 
 const trace = debug('pmfs2:daemon')
@@ -30,12 +34,19 @@ export interface OrderedDevice {
 /** To have the volume take what its devices have gained, or these devices. */
 export interface GrowOrder {
   readonly type: 'grow'
+  /** Which volume is to grow ({@link orderedVolume}): the number of its mount may be another's by now. */
+  readonly volume: string
   /** None: what its devices have gained. */
   readonly devices: readonly OrderedDevice[]
   /** Of what its devices have gained: so long is its file to be made first; null: it stays as long as it is. */
   readonly sizeBytes: number | null
   /** Of the same: whether it gets its blocks on the disk as it is used. */
   readonly sparse: boolean
+}
+
+/** Tells a volume from all others. Copies of one have its identity, too, but lie on other devices. */
+export function orderedVolume(superblock: Superblock, [first]: readonly Device[]): string {
+  return `${identifierHex(superblock.words, layout.word.identity)} on ${first!.identity}`
 }
 
 function prefixOf(device: number): string {
@@ -123,10 +134,11 @@ function isObeyed({ uid }: Peer): boolean {
 function parse(text: string): GrowOrder | null {
   try {
     const said = JSON.parse(text) as Partial<Record<keyof GrowOrder, unknown>> | null
-    const { type, devices, sizeBytes, sparse } = said ?? {}
-    if (type !== 'grow' || !isSize(sizeBytes) || typeof sparse !== 'boolean') return null
+    const { type, volume, devices, sizeBytes, sparse } = said ?? {}
+    if (type !== 'grow' || typeof volume !== 'string' || !isSize(sizeBytes) || typeof sparse !== 'boolean')
+      return null
     if (!Array.isArray(devices) || !devices.every(isOrdered)) return null
-    return { type, devices, sizeBytes, sparse }
+    return { type, volume, devices, sizeBytes, sparse }
   } catch {
     return null
   }

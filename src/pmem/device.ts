@@ -31,7 +31,7 @@ import {
   openDescriptor,
   statDevice,
 } from './device-open.js'
-import { isSameDevice } from './lock-holder.js'
+import { identityOf, isSameDevice } from './lock-holder.js'
 import { type Mapper, nativeMapper } from './mapper.js'
 import { nodeOfDevice } from './numa.js'
 import {
@@ -54,6 +54,8 @@ export type WindowMode = Access | 'copy-on-write'
 
 export interface Device {
   readonly path: string
+  /** The same for all names and nodes of the device (identityOf). */
+  readonly identity: string
   readonly kind: DeviceKind
   /** What it was opened for; {@link makeWritable} changes that. */
   readonly access: Access
@@ -122,6 +124,7 @@ const trialBytes = 2 ** 21
 interface Opened {
   readonly fd: number
   readonly path: string
+  readonly identity: string
   readonly kind: DeviceKind
   readonly access: Access
   readonly number: bigint
@@ -277,7 +280,7 @@ function measure(fd: number, path: string, access: Access): Opened {
   const { sizeBytes, alignBytes } = geometry(fd, path, kind, stats, hugePageBytes)
   if (sizeBytes === 0) throw new DeviceError('EINVAL', `cannot use ${path}: it is empty`)
   const number = kind === 'file' ? stats.dev : stats.rdev
-  return { fd, path, kind, access, number, sizeBytes, alignBytes, fileSystem }
+  return { fd, path, identity: identityOf(stats), kind, access, number, sizeBytes, alignBytes, fileSystem }
 }
 
 function geometry(
@@ -326,7 +329,7 @@ function assemble(
   given: Partial<PersistenceDomain>,
   mapper: Mapper,
 ): Device {
-  const { fd, path, kind, number, alignBytes, fileSystem } = opened
+  const { fd, path, identity, kind, number, alignBytes, fileSystem } = opened
   let { access, sizeBytes } = opened
   /** What windows are mapped from. */
   let source = fd
@@ -340,6 +343,7 @@ function assemble(
   let isOpen = true
   return {
     path,
+    identity,
     kind,
     get access() {
       return access

@@ -1,84 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Orders to grow: whose are obeyed, and what becomes of them, with a volume that no kernel serves. */
-import { spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+/** What becomes of orders to grow, with a volume that no kernel serves. */
+import { createHash } from 'node:crypto'
 import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { type Socket, createServer } from 'node:net'
-import { join } from 'node:path'
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { headerBlock, superblockBlock } from '../../layout/geometry.js'
-import { openVolume } from '../../src/api/opened-volume.js'
-import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
 import { MountError } from '../../src/daemon/mount-error.js'
-import { type GrowOrder, type OrderedDevice, withOrder } from '../../src/daemon/orders.js'
-import { mostLetters, nameLength } from '../../src/daemon/socket-owner.js'
+import type { OrderedDevice } from '../../src/daemon/orders.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
-import type { Device } from '../../src/pmem/device.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { identityOf, lockHolder } from '../../src/pmem/lock-holder.js'
-import { memoryDevice } from '../api/formatted-device.js'
 import { sparseFile } from '../cli/cli.js'
 import { BadDevice } from '../support/bad-device.js'
-import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
+import { temporaryDirectory } from '../support/temporary.js'
 import { until } from '../support/until.js'
+import { nothing, orderToAdd, stage } from './growth-stage.js'
 
 tap.setTimeout(120_000)
-
-/** Numbers that no file system has. */
-let free = 0xffe0_0000 + (process.pid & 0xffff)
-const nothing: GrowOrder = { type: 'grow', devices: [], sizeBytes: null, sparse: false }
-
-type Mode = { -readonly [Key in keyof GrowthParts['mode']]: GrowthParts['mode'][Key] }
-
-function stage(t: Test) {
-  const device = ++free
-  const opened = openVolume(memoryDevice(t, 2 ** 22), false)
-  t.teardown(() => opened.close())
-  const mode: Mode = {
-    isEnding: false,
-    whilePaused: async (work) => {
-      await Promise.resolve()
-      work()
-    },
-  }
-  const growth = new Growth(device, { opened, mode, gathers: false })
-  /** What the server says in the end of an order that is held out. */
-  const answerTo = async (name: string): Promise<GrowthReport | undefined> => {
-    const find = () => growth.reports.find(({ order }) => order === name)
-    await until(() => {
-      growth.follow()
-      return Promise.resolve(find() !== undefined)
-    })
-    return find()
-  }
-  const give = (order: GrowOrder) => withOrder(device, order, answerTo)
-  return { device, opened, mode, growth, answerTo, give }
-}
-
-/** An order to add a new file. */
-async function orderToAdd(t: Test, identity?: string): Promise<GrowOrder> {
-  const path = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'added'), 2 ** 21)
-  const digest = createHash('sha256').digest('hex')
-  const added = { path, identity: identity ?? identityOf(statDevice(path)), digest, overwriting: null }
-  return { ...nothing, devices: [added] }
-}
-
-/** Who holds an order out by other means. @returns its name */
-async function holdOut(t: Test, device: number, answer: (socket: Socket) => void): Promise<string> {
-  const prefix = `\0pmfs2-order/${device}/`
-  const path = (prefix + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
-  const server = createServer((socket) => {
-    socket.on('error', () => socket.destroy())
-    answer(socket)
-  })
-  t.teardown(() => server.close())
-  server.listen(path)
-  await once(server, 'listening')
-  return path.slice(prefix.length)
-}
 
 void tap.test('only the device that the command has seen is taken', async (t) => {
   const { opened, give } = stage(t)
@@ -137,20 +76,6 @@ void tap.test('where workers end, no path is looked at, as it may lead through t
   const absent = { path: '/nowhere', identity: '1 2', digest: '', overwriting: null }
   const refused = { refusal: 'its server is ending', grown: null }
   t.match(await give({ ...nothing, devices: [absent] }), refused)
-})
-
-void tap.test('an order that comes after the end is left alone', async (t) => {
-  const { device, growth } = stage(t)
-  await growth.settled()
-  let isAsked = false
-  await holdOut(t, device, (socket) => {
-    socket.end(JSON.stringify(nothing))
-    isAsked = true
-  })
-  growth.follow()
-  t.ok(await until(() => Promise.resolve(isAsked)))
-  await sleep(50)
-  t.same(growth.reports, [])
 })
 
 void tap.test('the answer tells whether it has grown', async (t) => {
@@ -283,185 +208,6 @@ void tap.test('a volume that has failed keeps what it may have', async (t) => {
   }
   t.match(await give({ ...nothing, sizeBytes: 2 ** 23, sparse: true }), { refusal: 'it cannot grow' })
   t.equal(statSync(opened.devices[0]!.path).size, 2 ** 23)
-})
-
-void tap.test('orders that come together each get their answer', async (t) => {
-  const { device, growth } = stage(t)
-  const wrong = await orderToAdd(t, 'another')
-  await withOrder(device, nothing, (first) =>
-    withOrder(device, wrong, async (second) => {
-      t.ok(
-        await until(() => {
-          growth.follow()
-          return Promise.resolve(growth.reports.length === 2)
-        }),
-      )
-      const refusalOf = (name: string) => growth.reports.find(({ order }) => order === name)?.refusal
-      t.equal(refusalOf(first), null)
-      t.match(refusalOf(second), /another device/)
-    }),
-  )
-  t.ok(
-    await until(() => {
-      growth.follow()
-      return Promise.resolve(growth.reports.length === 0)
-    }),
-    'until they have heard it',
-  )
-})
-
-/** Has the next pause of the workers wait. @returns what is done as soon as it waits, and what ends it */
-function holdPause(mode: Mode): { begun: Promise<void>; end: () => void } {
-  const { whilePaused } = mode
-  let end = (): void => undefined
-  const ended = new Promise<void>((resolve) => (end = resolve))
-  const begun = new Promise<void>((resolve) => {
-    mode.whilePaused = async (work) => {
-      mode.whilePaused = whilePaused
-      resolve()
-      await ended
-      return whilePaused(work)
-    }
-  })
-  return { begun, end }
-}
-
-void tap.test('an order ends with whoever gave it', async (t) => {
-  const { device, opened, mode, growth, give } = stage(t)
-  const own = opened.devices[0]!.path
-  const refusals = async (count: number): Promise<unknown> => {
-    await until(() => Promise.resolve(growth.reports.length >= count))
-    return growth.reports.map(({ refusal }) => refusal)
-  }
-  const gone = 'the command that ordered it has ended'
-  const order = await orderToAdd(t)
-  const [added] = order.devices as [OrderedDevice]
-  const contents = Buffer.alloc(2 ** 21, 'what was there before')
-  writeFileSync(added.path, contents)
-  const forced = {
-    ...order,
-    devices: [{ ...added, digest: null, overwriting: { sizeBytes: null, sparse: false } }],
-  }
-  const longer = { ...nothing, sizeBytes: 2 ** 23 }
-  for (const given of [forced, longer]) {
-    const pause = holdPause(mode)
-    await withOrder(device, given, async () => {
-      growth.follow()
-      await pause.begun
-    })
-    pause.end()
-    t.same(await refusals(1), [gone], 'while the workers pause')
-    growth.follow()
-  }
-  const pause = holdPause(mode)
-  await withOrder(device, { ...nothing, sizeBytes: 2 ** 22 + 2 ** 21 }, async () => {
-    growth.follow()
-    await pause.begun
-    await withOrder(device, longer, async () => {
-      growth.follow()
-      await sleep(50)
-    })
-    const [itself] = opened.devices as [Device]
-    const resize = itself.resize.bind(itself)
-    itself.resize = (bytes) => {
-      t.fail(`the file gets ${bytes} bytes`)
-      resize(bytes)
-    }
-    pause.end()
-    t.same(await refusals(2), [null, gone], 'while it waits for another order')
-    itself.resize = resize
-  })
-  t.ok(readFileSync(added.path).equals(contents))
-  t.equal(opened.devices.length, 1)
-  t.equal(statSync(own).size, 2 ** 22 + 2 ** 21)
-  t.match(await give(forced), { refusal: null, grown: { before: 1536, after: 2048 } })
-})
-
-void tap.test('an order that could not be fetched is fetched later', async (t) => {
-  const { device, answerTo, give } = stage(t)
-  const connectAbstract = native.connectAbstract.bind(native)
-  let refused = 0
-  native.connectAbstract = () => {
-    refused++
-    native.connectAbstract = connectAbstract
-    return -24
-  }
-  t.teardown(() => (native.connectAbstract = connectAbstract))
-  t.match(await give(nothing), { refusal: null })
-  t.equal(refused, 1, 'there was no descriptor at first')
-
-  let asked = 0
-  const name = await holdOut(t, device, (socket) => {
-    const isFirst = asked++ === 0
-    socket.end(isFirst ? 'x'.repeat(mostLetters + 1) : JSON.stringify(nothing))
-  })
-  t.match(await answerTo(name), { refusal: null })
-  t.equal(asked, 2, 'what came first was not all')
-})
-
-void tap.test('an order that is not understood is refused', async (t) => {
-  const device = { path: '/dev/pmem1', identity: '1 2', digest: '', overwriting: null }
-  const wrong = [
-    { type: 'shrink' },
-    { devices: ['/dev/pmem1'] },
-    { devices: [{ ...device, digest: null }] },
-    { devices: [{ ...device, overwriting: { sizeBytes: null, sparse: true } }] },
-    { devices: [{ ...device, digest: null, overwriting: {} }] },
-    { devices: [{ ...device, digest: null, overwriting: { sizeBytes: -4096, sparse: true } }] },
-    { devices: [{ ...device, digest: null, overwriting: { sizeBytes: null } }] },
-    { sizeBytes: 2 ** 23 + 1 },
-    { sizeBytes: '8M' },
-    { sparse: 1 },
-  ].map((part) => JSON.stringify({ ...nothing, ...part }))
-  for (const text of ['', 'grow', 'null', ...wrong]) {
-    const { device, answerTo } = stage(t)
-    const name = await holdOut(t, device, (socket) => socket.end(text))
-    t.match(await answerTo(name), { refusal: 'its server does not understand this order' }, text)
-  }
-})
-
-/** Holds an order out as a user who is not root, and tells when it was asked for. */
-const stranger = `
-import os, socket, sys
-name, order = sys.argv[1:]
-os.setgroups([])
-os.setresuid(65534, 65534, 65534)
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(b'\\0' + name.encode())
-listener.listen(5)
-print('taken', flush=True)
-connection, _ = listener.accept()
-try:
-    connection.sendall(order.encode())
-except OSError:
-    pass
-connection.close()
-print('asked', flush=True)
-sys.stdin.read()
-`
-
-void tap.test('a stranger is not obeyed', async (t) => {
-  const { device, opened, growth, give } = stage(t)
-  let grown = 0
-  const beginGrowth = opened.beginGrowth.bind(opened)
-  opened.beginGrowth = (further) => {
-    grown++
-    return beginGrowth(further)
-  }
-  const name = `pmfs2-order/${device}/`.padEnd(nameLength - 1, 'f')
-  const child = spawn('python3', ['-c', stranger, name, JSON.stringify(nothing)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  t.teardown(() => child.kill('SIGKILL'))
-  let said = ''
-  child.stdout.on('data', (part: Buffer) => (said += part.toString()))
-  t.ok(await until(() => Promise.resolve(said.includes('taken'))))
-  growth.follow()
-  t.ok(await until(() => Promise.resolve(said.includes('asked'))))
-  for (const turn of [1, 2]) {
-    t.match(await give(nothing), { refusal: null })
-    t.equal(grown, turn, 'only the order of root is carried out')
-  }
 })
 
 /** Nothing of a device is held any more, and the volume can be used. */

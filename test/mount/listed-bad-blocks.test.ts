@@ -6,8 +6,11 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
-import { withOrder } from '../../src/daemon/orders.js'
+import { withMedium } from '../../src/check/with-devices.js'
+import { orderedVolume, withOrder } from '../../src/daemon/orders.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { statDevice } from '../../src/pmem/device-open.js'
+import { DeviceSet } from '../../src/pmem/device-set.js'
 import { identityOf } from '../../src/pmem/lock-holder.js'
 import { listBadBlocks } from '../support/listed-bad-blocks.js'
 import { loopOver } from '../support/loop-device.js'
@@ -44,7 +47,10 @@ async function refusalOf(mount: TestMount, ...added: readonly string[]): Promise
     const overwriting = { sizeBytes: null, sparse: false }
     return { path, identity: identityOf(statDevice(path)), digest: null, overwriting }
   })
-  const order = { type: 'grow', devices, sizeBytes: null, sparse: false } as const
+  const own = DeviceSet.open((await mount.report()).devices, { access: 'read-only', exclusive: false })
+  const volume = orderedVolume(withMedium(own, 'read-only', readSuperblock).superblock, own.devices)
+  own.close()
+  const order = { type: 'grow', volume, devices, sizeBytes: null, sparse: false } as const
   return withOrder(dev, order, async (name) => {
     let refusal: string | null | undefined
     await until(async () => {

@@ -25,7 +25,7 @@ import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { Underlay } from '../pmem/underlay.js'
-import { CommandError, about } from './command-error.js'
+import { CommandError, about, failureOf } from './command-error.js'
 import { type Row, deviceRows } from './device-rows.js'
 import { Ends } from './ends.js'
 import { type Checkpoint, interruptible } from './interruption.js'
@@ -33,7 +33,7 @@ import { wholeBlocks } from './mkfs.js'
 import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printLine, printTable } from './output.js'
 import { lastOf } from './repeated.js'
-import { growingServer, orderGrowth } from './order-growth.js'
+import { UncertainGrowth, growingServer, orderGrowth } from './order-growth.js'
 import {
   type FurtherDevice,
   type GrowRequest,
@@ -192,15 +192,20 @@ async function growDevices(
   const all = new DeviceSet(devices, [...superblock.segments, ...gains])
   // It is not read again: what is to join may hold another superblock of the volume, of which nothing counts.
   const current = new Superblock(superblock.words.slice())
-  withMedium(all, 'read-write', (medium) => {
-    const added = addedSegments(superblock, next)
-    growVolume(medium, current, gains, Date.now(), () => {
-      for (const [n, { device, overwriting }] of further.entries())
-        if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
-      // From here on the volume may be the larger one, whatever fails.
-      kept.isKept = true
+  try {
+    withMedium(all, 'read-write', (medium) => {
+      const added = addedSegments(superblock, next)
+      growVolume(medium, current, gains, Date.now(), () => {
+        for (const [n, { device, overwriting }] of further.entries())
+          if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
+        // From here on the volume may be the larger one, whatever fails.
+        kept.isKept = true
+      })
     })
-  })
+  } catch (error) {
+    const message = kept.isKept ? failureOf(request.name, error) : null
+    throw message === null ? error : uncertainty(error, message, request, request.name)
+  }
   return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path), joined }
 }
 
@@ -259,30 +264,48 @@ async function growMount(
         : `it has ${formatSize(ownSize)} already`
     return { grown, paths: [...served.names, ...request.added], joined }
   } catch (error) {
-    undoUnlessNamed(served.found, devices, ends)
-    throw error
+    const isUndone = undoUnlessNamed(served.found, devices, ends)
+    if (!(error instanceof UncertainGrowth) || isUndone) throw error
+    throw uncertainty(error, error.message, request, mount.source)
   }
+}
+
+/** @param message of the failure, after which the volume may be the larger one @param volume by which one finds it */
+function uncertainty(
+  cause: unknown,
+  message: string,
+  { added }: GrowRequest,
+  volume: string,
+): UncertainGrowth {
+  const keeping = added.length === 0 ? '' : `: keep ${added.join(' and ')}`
+  const line = `${message}; the file system may have grown${keeping}; pmfs2-fuse info ${volume} tells`
+  return new UncertainGrowth(line, null, { cause })
 }
 
 /**
  * Undoes what was made ready, unless the volume has it or may come to have it, by this order or that of another
  * command: whoever adds a device locks it first, and keeps it locked as long as the volume is in use. All is kept where
  * one of the devices cannot be locked, or where nobody can tell.
+ * @returns whether the volume is known to be without these devices
  */
-function undoUnlessNamed(found: VolumeDevices, ordered: readonly OrderedDevice[], ends: Ends): void {
+function undoUnlessNamed(found: VolumeDevices, ordered: readonly OrderedDevice[], ends: Ends): boolean {
+  if (ordered.length === 0) return false
   const paths = ordered.map(({ path }) => path)
   let locked: DeviceSet
   try {
     locked = DeviceSet.open(paths, { access: 'read-write', exclusive: true })
   } catch {
-    return
+    return false
   }
   try {
     const isSame = ordered.every(({ path, identity }) => identityOf(statDevice(path)) === identity)
     const superblock = currentSuperblock(found)
-    if (isSame && !locked.devices.some((device) => isNamed(device, superblock))) ends.run(false)
+    if (!isSame || locked.devices.some((device) => isNamed(device, superblock))) return false
+    ends.run(false)
+    return true
   } catch (error) {
     debug('what was made is kept: %o', error)
+    return false
   } finally {
     locked.close()
   }

@@ -16,6 +16,8 @@ const patienceMs = 120_000
 const startMs = 3000
 const stepMs = 20
 
+const unmounted = 'it has been unmounted meanwhile'
+
 /** Whom to ask. */
 export interface AskedMount {
   readonly mount: MountEntry
@@ -24,6 +26,9 @@ export interface AskedMount {
   /** Ends the waiting by throwing. */
   readonly checkpoint: Checkpoint
 }
+
+/** After this, the volume may be the larger one. */
+export class UncertainGrowth extends CommandError {}
 
 /** What the server says, where it can grow its volume. @throws CommandError */
 export async function growingServer(asked: AskedMount): Promise<HeardReport> {
@@ -42,14 +47,25 @@ export async function growingServer(asked: AskedMount): Promise<HeardReport> {
   return report
 }
 
-/** @returns by how much it has grown; null where there was nothing to grow by @throws CommandError */
+/**
+ * @returns by how much it has grown; null where there was nothing to grow by
+ * @throws UncertainGrowth; another CommandError where it is as it was
+ */
 export async function orderGrowth(asked: AskedMount, order: GrowOrder): Promise<Grown | null> {
   const { mount, name } = asked
-  const { refusal, grown } = await withOrder(deviceNumber(mount.device), order, (given) =>
-    untilSaid(asked, ({ growths }) => growths.find((growth) => growth.order === given)),
+  const { refusal, isUncertain, grown } = await withOrder(deviceNumber(mount.device), order, (given) =>
+    uncertain(() => untilSaid(asked, ({ growths }) => growths.find((growth) => growth.order === given))),
   )
-  if (refusal !== null) throw new CommandError(`${name}: ${refusal}`)
-  return grown
+  if (refusal === null) return grown
+  throw new (isUncertain ? UncertainGrowth : CommandError)(`${name}: ${refusal}`)
+}
+
+async function uncertain<Said>(wait: () => Promise<Said>): Promise<Said> {
+  try {
+    return await wait()
+  } catch (error) {
+    throw error instanceof CommandError ? new UncertainGrowth(error.message) : error
+  }
 }
 
 /**
@@ -65,7 +81,7 @@ async function untilSaid<Said>(
     const server = await serverState(mount)
     // The kernel gives the number of a mount that is gone to the next.
     if (server.state === 'answers' && server.report.device !== mount.source)
-      throw new CommandError(`${name}: ${unmountedText(mount)}`)
+      throw new CommandError(`${name}: ${unmounted}`)
     const said = server.state === 'answers' ? find(server.report) : undefined
     if (said !== undefined) return said
     const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
@@ -79,10 +95,6 @@ async function untilSaid<Said>(
 
 /** Why nothing was said, and what to do. */
 function whyUnsaid(mount: MountEntry, server: ServerState): string {
-  if (placesOf(mount).length === 0) return unmountedText(mount)
-  return complaintOf(server) ?? 'its server has not finished growing it; pmfs2-fuse info shows its size'
-}
-
-function unmountedText({ source }: MountEntry): string {
-  return `it has been unmounted meanwhile; pmfs2-fuse info ${source} shows whether it has grown`
+  if (placesOf(mount).length === 0) return unmounted
+  return complaintOf(server) ?? 'its server has not finished growing it'
 }

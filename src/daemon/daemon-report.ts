@@ -91,6 +91,7 @@ const unsaid = {
   mode: unsaidMode,
   growths: [],
 } as const
+const unsaidGrowth = { isUncertain: false } as const
 
 /** @returns null where the text is no report */
 export function parseReport(text: string): DaemonReport | null {
@@ -111,7 +112,7 @@ export function parseReport(text: string): DaemonReport | null {
     badBlocks.every(areRuns) &&
     Array.isArray(growths) &&
     growths.every(isGrowth)
-  return isReport ? (value as unknown as DaemonReport) : null
+  return isReport ? ({ ...value, growths: growths.map(wholeGrowth) } as unknown as DaemonReport) : null
 }
 
 function isMode(value: unknown): boolean {
@@ -123,9 +124,14 @@ function isMode(value: unknown): boolean {
 
 function isGrowth(value: unknown): boolean {
   if (!isObject(value)) return false
-  const { order, refusal, grown } = value
+  const { order, refusal, isUncertain, grown } = wholeGrowth(value)
   const isGrown = grown === null || (isObject(grown) && grownCounts.every((name) => isCount(grown[name])))
-  return typeof order === 'string' && typeof (refusal ?? '') === 'string' && isGrown
+  const isRefusal = typeof (refusal ?? '') === 'string' && typeof isUncertain === 'boolean'
+  return typeof order === 'string' && isRefusal && isGrown
+}
+
+function wholeGrowth(said: object): Record<string, unknown> {
+  return { ...unsaidGrowth, ...said }
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

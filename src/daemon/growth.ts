@@ -29,6 +29,8 @@ export interface GrowthReport {
   readonly order: string
   /** Why the volume stays as it was, or has failed; null where neither is so. */
   readonly refusal: string | null
+  /** After a refusal: whether the volume may be the larger one all the same. */
+  readonly isUncertain: boolean
   /** Null where it has not grown, as there was nothing to grow by. */
   readonly grown: Grown | null
 }
@@ -88,7 +90,8 @@ export class Growth {
     }
     const grown = grownSince(before, volume.superblock)
     if (grown !== null) this.#log(grown, deviceSegments(before).length)
-    this.#reports.set(name, { order: name, refusal, grown })
+    const isUncertain = refusal !== null && (grown !== null || volume.state.isFailed)
+    this.#reports.set(name, { order: name, refusal, isUncertain, grown })
   }
 
   /** @param count of the devices that the volume had before */

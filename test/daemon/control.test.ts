@@ -30,8 +30,8 @@ const report: DaemonReport = {
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
   growths: [
-    { order: 'abc', refusal: 'why not', grown: null },
-    { order: 'def', refusal: null, grown: { before: 1, after: 3, unused: 1 } },
+    { order: 'abc', refusal: 'why not', isUncertain: true, grown: null },
+    { order: 'def', refusal: null, isUncertain: false, grown: { before: 1, after: 3, unused: 1 } },
   ],
   mode: {
     readOnly: true,
@@ -224,6 +224,7 @@ void tap.test('what is no report', (t) => {
     { growths: {} },
     { growths: [{ order: 'abc', refusal: 1, grown: null }] },
     { growths: [{ order: 'abc', refusal: null }] },
+    { growths: [{ order: 'abc', refusal: 'why not', isUncertain: 1, grown: null }] },
     { growths: [{ order: 'abc', refusal: null, grown: { before: 1, after: 2 } }] },
     { mode: null },
     { mode: { ...mode, readOnly: 1 } },

@@ -5,12 +5,13 @@ import type { Grown } from '../api/device-growth.js'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import { exitPermission } from '../daemon/mount-error.js'
 import { type MountEntry, deviceNumber, ownerOf, placesOf } from '../daemon/mount-table.js'
+import type { GrowthReport } from '../daemon/growth.js'
 import { type GrowOrder, withOrder } from '../daemon/orders.js'
 import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError } from './command-error.js'
 import type { Checkpoint } from './interruption.js'
 
-/** A long call, another order, or the bitmap of a large gain on a slow disk may hold the server up. */
+/** A long call, or the bitmap that another order needs on a slow disk, may hold the server up. */
 const patienceMs = 120_000
 /** A server that has just mounted listens in a moment; one in another network namespace never does here. */
 const startMs = 3000
@@ -48,25 +49,44 @@ export async function growingServer(asked: AskedMount): Promise<HeardReport> {
 }
 
 /**
+ * @param limitMs how long the server may take before it has the order in hand; what it does then takes its time
  * @returns by how much it has grown; null where there was nothing to grow by
  * @throws UncertainGrowth; another CommandError where it is as it was
  */
-export async function orderGrowth(asked: AskedMount, order: GrowOrder): Promise<Grown | null> {
+export async function orderGrowth(
+  asked: AskedMount,
+  order: GrowOrder,
+  limitMs = patienceMs,
+): Promise<Grown | null> {
   const { mount, name } = asked
-  const { refusal, isUncertain, grown } = await withOrder(deviceNumber(mount.device), order, (given) =>
-    uncertain(() => untilSaid(asked, ({ growths }) => growths.find((growth) => growth.order === given))),
-  )
+  let isFetched = (): boolean => false
+  const wait = (given: string, hasBeenFetched: () => boolean): Promise<GrowthReport> => {
+    isFetched = hasBeenFetched
+    const find = ({ growths }: HeardReport) => growths.find(({ order }) => order === given)
+    return untilSaid(asked, find, { limitMs, isInHand: ({ inHand }) => inHand.includes(given) })
+  }
+  const answer = withOrder(deviceNumber(mount.device), order, wait)
+  const { refusal, isUncertain, grown } = await answer.catch((error: unknown) => {
+    throw withoutAnswer(error, isFetched())
+  })
   if (refusal === null) return grown
   throw new (isUncertain ? UncertainGrowth : CommandError)(`${name}: ${refusal}`)
 }
 
-async function uncertain<Said>(wait: () => Promise<Said>): Promise<Said> {
-  try {
-    return await wait()
-  } catch (error) {
-    throw error instanceof CommandError ? new UncertainGrowth(error.message) : error
-  }
+/** @param isFetched whether anybody has the order, which is not to be had any more */
+function withoutAnswer(error: unknown, isFetched: boolean): unknown {
+  if (!(error instanceof CommandError)) return error
+  const { message } = error
+  return isFetched ? new UncertainGrowth(message) : new CommandError(`${message}; nothing has changed`)
 }
+
+interface Patience {
+  readonly limitMs: number
+  /** Whether the server works on what is waited for: while it lives, there is no limit then. */
+  readonly isInHand: (report: HeardReport) => boolean
+}
+
+const usualPatience: Patience = { limitMs: patienceMs, isInHand: () => false }
 
 /**
  * Asks the server until it says what is looked for. One that maps and formats a large gain answers nobody meanwhile.
@@ -75,19 +95,27 @@ async function uncertain<Said>(wait: () => Promise<Said>): Promise<Said> {
 async function untilSaid<Said>(
   { mount, name, checkpoint }: AskedMount,
   find: (report: HeardReport) => Said | undefined,
+  patience = usualPatience,
 ): Promise<Said> {
-  const start = performance.now()
+  let start = performance.now()
+  let isInHand = false
   for (;;) {
     const server = await serverState(mount)
-    // The kernel gives the number of a mount that is gone to the next.
-    if (server.state === 'answers' && server.report.device !== mount.source)
-      throw new CommandError(`${name}: ${unmounted}`)
-    const said = server.state === 'answers' ? find(server.report) : undefined
-    if (said !== undefined) return said
+    if (server.state === 'answers') {
+      const { report } = server
+      // The kernel gives the number of a mount that is gone to the next.
+      if (report.device !== mount.source) throw new CommandError(`${name}: ${unmounted}`)
+      const said = find(report)
+      if (said !== undefined) return said
+      isInHand = patience.isInHand(report)
+    }
+    const listens = server.state !== 'silent' || server.listens
+    const isPatient = isInHand && listens
+    if (isPatient) start = performance.now()
     const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
-    const limitMs = server.state === 'silent' && !server.listens ? startMs : patienceMs
-    if (isGone || performance.now() > start + limitMs)
-      throw new CommandError(`${name}: ${whyUnsaid(mount, server)}`)
+    const limitMs = listens ? patience.limitMs : startMs
+    const isOver = !isPatient && performance.now() > start + limitMs
+    if (isGone || isOver) throw new CommandError(`${name}: ${whyUnsaid(mount, server)}`)
     await sleep(stepMs)
     await checkpoint()
   }
@@ -96,5 +124,5 @@ async function untilSaid<Said>(
 /** Why nothing was said, and what to do. */
 function whyUnsaid(mount: MountEntry, server: ServerState): string {
   if (placesOf(mount).length === 0) return unmounted
-  return complaintOf(server) ?? 'its server has not finished growing it'
+  return complaintOf(server) ?? 'its server has not begun to grow it'
 }

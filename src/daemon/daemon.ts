@@ -238,7 +238,8 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
           mode.follow()
           growth.follow()
           const { channel } = choice
-          const own = { channel, workers: workers.count, mode: mode.report, growths: growth.reports }
+          const { inHand, reports } = growth
+          const own = { channel, workers: workers.count, mode: mode.report, inHand, growths: reports }
           return { ...volumeReport(served), ...own }
         }
       },

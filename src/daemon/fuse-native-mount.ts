@@ -189,6 +189,7 @@ class FuseNativeMount {
         acls: false,
         onErrors: 'continue',
       },
+      inHand: [],
       growths: [],
     }
   }

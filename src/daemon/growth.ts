@@ -35,6 +35,14 @@ export interface GrowthReport {
   readonly grown: Grown | null
 }
 
+/** An order that has come, and is not over. */
+interface OrderInHand {
+  /** Null: it is not understood. */
+  readonly order: GrowOrder | null
+  /** Whether a report has named it, and whether it has its turn since. */
+  progress: 'come' | 'told' | 'begun'
+}
+
 export interface GrowthParts {
   readonly opened: OpenedVolume
   /** The kernel gathers writes of the mount (-o writeback_cache). */
@@ -45,6 +53,8 @@ export interface GrowthParts {
 export class Growth {
   /** Of orders that are carried out, by their names, as long as they are held out. */
   readonly #reports = new Map<string, GrowthReport>()
+  /** By their names. */
+  readonly #inHand = new Map<string, OrderInHand>()
   readonly #parts: GrowthParts
   readonly #orders: Orders
   #last: Promise<void> = Promise.resolve()
@@ -54,8 +64,13 @@ export class Growth {
   constructor(device: number, parts: GrowthParts) {
     this.#parts = parts
     this.#orders = new Orders(device, (name, order) => {
-      this.#last = this.#last.then(() => (this.#isOver ? undefined : this.#carryOut(name, order)))
+      this.#inHand.set(name, { order, progress: 'come' })
     })
+  }
+
+  /** Names of the orders that are carried out, or are to be. */
+  get inHand(): readonly string[] {
+    return [...this.#inHand.keys()]
   }
 
   /** What became of each order, until whoever holds it out has heard of it. */
@@ -63,10 +78,22 @@ export class Growth {
     return [...this.#reports.values()]
   }
 
-  /** Looks for orders. */
+  /**
+   * Looks for orders, before each report. One is begun when a second report is asked for that names it: whoever gave it
+   * has heard the first one by then, as growing may keep this thread from answering for long.
+   */
   follow(): void {
     const names = this.#orders.look()
     for (const name of this.#reports.keys()) if (!names.includes(name)) this.#reports.delete(name)
+    for (const [name, inHand] of this.#inHand) {
+      if (inHand.progress === 'told') this.#begin(name, inHand)
+      else if (inHand.progress === 'come') inHand.progress = 'told'
+    }
+  }
+
+  #begin(name: string, inHand: OrderInHand): void {
+    inHand.progress = 'begun'
+    this.#last = this.#last.then(() => (this.#isOver ? undefined : this.#carryOut(name, inHand.order)))
   }
 
   /** From now on, orders are left alone. @returns a promise that resolves once none is carried out any more */
@@ -91,6 +118,7 @@ export class Growth {
     const grown = grownSince(before, volume.superblock)
     if (grown !== null) this.#log(grown, deviceSegments(before).length)
     const isUncertain = refusal !== null && (grown !== null || volume.state.isFailed)
+    this.#inHand.delete(name)
     this.#reports.set(name, { order: name, refusal, isUncertain, grown })
   }
 

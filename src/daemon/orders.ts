@@ -55,16 +55,19 @@ function prefixOf(device: number): string {
 
 /**
  * Holds an order out to the server of a mount while `work` runs.
- * @param device number of the mount (st_dev) @param work is told by what name the server reports of the order
+ * @param device number of the mount (st_dev)
+ * @param work is told by what name the server reports of the order, and may ask whether anybody has fetched it
  */
 export async function withOrder<Result>(
   device: number,
   order: GrowOrder,
-  work: (name: string) => Promise<Result>,
+  work: (name: string, isFetched: () => boolean) => Promise<Result>,
 ): Promise<Result> {
   const prefix = prefixOf(device)
   const path = (prefix + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
+  let isFetched = false
   const server = createServer((socket) => {
+    isFetched = true
     socket.on('error', () => socket.destroy())
     socket.end(JSON.stringify(order))
   })
@@ -73,7 +76,7 @@ export async function withOrder<Result>(
     server.listen(path, resolve)
   })
   try {
-    return await work(path.slice(prefix.length))
+    return await work(path.slice(prefix.length), () => isFetched)
   } finally {
     server.close()
   }

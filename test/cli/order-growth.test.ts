@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Growing a mount whose server says nothing. */
-import t from 'tap'
-import { growingServer, orderGrowth } from '../../src/cli/order-growth.js'
+import t, { type Test } from 'tap'
+import { UncertainGrowth, growingServer, orderGrowth } from '../../src/cli/order-growth.js'
 import { openControl } from '../../src/daemon/control.js'
 import type { DaemonReport } from '../../src/daemon/daemon-report.js'
 import { deviceNumber, findMount } from '../../src/daemon/mount-table.js'
 import type { GrowOrder } from '../../src/daemon/orders.js'
+import { connectTo, hear, listeningSockets, nameLength } from '../../src/daemon/socket-owner.js'
 
 const settled = (): Promise<void> => Promise.resolve()
 
@@ -24,15 +25,14 @@ void t.test('it is unmounted while its server grows it', async (t) => {
   const asked = { mount: gone, name: '/mnt', checkpoint: settled }
   const said = '/mnt: it has been unmounted meanwhile'
   await t.rejects(growingServer(asked), { message: said })
-  await t.rejects(orderGrowth(asked, order), {
-    message: said,
-  })
+  await t.rejects(orderGrowth(asked, order), { message: `${said}; nothing has changed` })
 })
 
-void t.test('another mount has its number by now', async (t) => {
+/** A server of the mount, which says of orders what the test has it say. */
+async function serve(t: Test, said: (report: Partial<DaemonReport>) => Partial<DaemonReport>): Promise<void> {
   const report: Partial<DaemonReport> = {
-    device: '/dev/pmem8',
-    mountpoint: '/mnt/other',
+    device: mount.source,
+    mountpoint: '/proc',
     channel: 'devfuse',
     workers: 1,
     startedAt: '2026-01-01T00:00:00.000Z',
@@ -40,11 +40,56 @@ void t.test('another mount has its number by now', async (t) => {
     bytesRead: 0,
     bytesWritten: 0,
   }
-  const control = openControl(deviceNumber(mount.device), () => report as DaemonReport)
+  const control = openControl(deviceNumber(mount.device), () => said(report) as DaemonReport)
   t.teardown(() => control.close())
   await control.settled
+}
+
+/** Names of the orders that are held out to it, and their sockets. */
+function heldOut(): { readonly sockets: readonly string[]; readonly names: readonly string[] } {
+  const prefix = `\0pmfs2-order/${deviceNumber(mount.device)}/`
+  const sockets = listeningSockets(prefix)
+  return { sockets, names: sockets.map((socket) => socket.slice(prefix.length, nameLength)) }
+}
+
+void t.test('another mount has its number by now', async (t) => {
+  await serve(t, (report) => ({ ...report, device: '/dev/pmem8' }))
   const asked = { mount: { ...mount, source: '/dev/pmem7' }, name: '/mnt', checkpoint: settled }
   const said = '/mnt: it has been unmounted meanwhile'
   await t.rejects(growingServer(asked), { message: said })
-  await t.rejects(orderGrowth(asked, order), { message: said })
+  await t.rejects(orderGrowth(asked, order), { message: `${said}; nothing has changed` })
+})
+
+void t.test('what a server has in hand is waited for without a limit', async (t) => {
+  const grown = { before: 1, after: 3, unused: 0 }
+  let asked = 0
+  await serve(t, (report) => {
+    const { names } = heldOut()
+    const growths = names.map((order) => ({ order, refusal: null, isUncertain: false, grown }))
+    return asked++ < 5 ? { ...report, inHand: names } : { ...report, growths }
+  })
+  t.same(await orderGrowth({ mount, name: '/proc', checkpoint: settled }, order, -1), grown)
+  t.equal(asked, 6)
+})
+
+void t.test('a server that does not begin is waited for with a limit', async (t) => {
+  await serve(t, (report) => report)
+  const failure = await orderGrowth({ mount, name: '/proc', checkpoint: settled }, order, -1).catch(
+    (error: unknown) => error,
+  )
+  t.match(failure, { message: '/proc: its server has not begun to grow it; nothing has changed' })
+  t.notOk(failure instanceof UncertainGrowth)
+})
+
+void t.test('what has become of an order that was fetched is not known', async (t) => {
+  let isHeard = false
+  await serve(t, (report) => {
+    for (const peer of connectTo(heldOut().sockets, null)) void hear(peer).then(() => (isHeard = true))
+    return isHeard ? { ...report, device: '/dev/pmem8' } : report
+  })
+  const failure = await orderGrowth({ mount, name: '/proc', checkpoint: settled }, order).catch(
+    (error: unknown) => error,
+  )
+  t.match(failure, { message: '/proc: it has been unmounted meanwhile' })
+  t.ok(failure instanceof UncertainGrowth)
 })

@@ -2,7 +2,7 @@
 /** Orders to grow: whose are obeyed, for which volume, and how long. */
 import { spawn } from 'node:child_process'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import tap from 'tap'
 import { type OrderedDevice, withOrder } from '../../src/daemon/orders.js'
 import { mostLetters, nameLength } from '../../src/daemon/socket-owner.js'
@@ -69,21 +69,51 @@ void tap.test('orders that come together each get their answer', async (t) => {
   )
 })
 
-/** Has the next pause of the workers wait. @returns what is done as soon as it waits, and what ends it */
-function holdPause(mode: Mode): { begun: Promise<void>; end: () => void } {
+/** Has the next pause of the workers wait. @returns whether it waits, and what ends that */
+function holdPause(mode: Mode): { readonly hasBegun: boolean; readonly end: () => void } {
   const { whilePaused } = mode
+  let hasBegun = false
   let end = (): void => undefined
   const ended = new Promise<void>((resolve) => (end = resolve))
-  const begun = new Promise<void>((resolve) => {
-    mode.whilePaused = async (work) => {
-      mode.whilePaused = whilePaused
-      resolve()
-      await ended
-      return whilePaused(work)
-    }
-  })
-  return { begun, end }
+  mode.whilePaused = async (work) => {
+    mode.whilePaused = whilePaused
+    hasBegun = true
+    await ended
+    return whilePaused(work)
+  }
+  return {
+    get hasBegun() {
+      return hasBegun
+    },
+    end,
+  }
 }
+
+void tap.test('an order is begun once whoever gave it can know', async (t) => {
+  const { device, volume, opened, growth } = stage(t)
+  let hasBegun = false
+  const beginGrowth = opened.beginGrowth.bind(opened)
+  opened.beginGrowth = (...args) => {
+    hasBegun = true
+    return beginGrowth(...args)
+  }
+  await withOrder(device, { ...nothing, volume }, async (name, isFetched) => {
+    t.notOk(isFetched())
+    growth.follow()
+    t.same(growth.inHand, [])
+    // No report is asked for meanwhile.
+    t.ok(await until(() => Promise.resolve(growth.inHand.includes(name))))
+    t.ok(isFetched())
+    growth.follow()
+    await setImmediate()
+    t.notOk(hasBegun, 'this report is the first that names it')
+    growth.follow()
+    t.same(growth.inHand, [name])
+    t.ok(await until(() => Promise.resolve(hasBegun)))
+    t.ok(await until(() => Promise.resolve(growth.inHand.length === 0)))
+    t.match(growth.reports, [{ order: name, refusal: null }])
+  })
+})
 
 void tap.test('an order ends with whoever gave it', async (t) => {
   const { device, volume, opened, mode, growth, give } = stage(t)
@@ -92,6 +122,11 @@ void tap.test('an order ends with whoever gave it', async (t) => {
     await until(() => Promise.resolve(growth.reports.length >= count))
     return growth.reports.map(({ refusal }) => refusal)
   }
+  const begins = (pause: { readonly hasBegun: boolean }): Promise<boolean> =>
+    until(() => {
+      growth.follow()
+      return Promise.resolve(pause.hasBegun)
+    })
   const gone = 'the command that ordered it has ended'
   const order = await orderToAdd(t)
   const [added] = order.devices as [OrderedDevice]
@@ -105,8 +140,7 @@ void tap.test('an order ends with whoever gave it', async (t) => {
   for (const given of [forced, longer]) {
     const pause = holdPause(mode)
     await withOrder(device, { ...given, volume }, async () => {
-      growth.follow()
-      await pause.begun
+      t.ok(await begins(pause))
     })
     pause.end()
     t.same(await refusals(1), [gone], 'while the workers pause')
@@ -114,11 +148,15 @@ void tap.test('an order ends with whoever gave it', async (t) => {
   }
   const pause = holdPause(mode)
   await withOrder(device, { ...nothing, volume, sizeBytes: 2 ** 22 + 2 ** 21 }, async () => {
-    growth.follow()
-    await pause.begun
+    t.ok(await begins(pause))
     await withOrder(device, { ...longer, volume }, async () => {
+      t.ok(
+        await until(() => {
+          growth.follow()
+          return Promise.resolve(growth.inHand.length === 2)
+        }),
+      )
       growth.follow()
-      await sleep(50)
     })
     const [itself] = opened.devices as [Device]
     const resize = itself.resize.bind(itself)

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
+import { checkDeviceSize } from '../api/device-growth.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
 import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
@@ -130,9 +131,11 @@ async function makeVolume(
     for (const path of paths)
       targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
     if (sizeBytes !== null) refuseSize(targets)
-    const volume = await about(first, () =>
-      plan({ ...wanted, deviceBlocks: targets.map(({ blocks }) => blocks), zeroed: false }),
-    )
+    const deviceBlocks = targets.map(({ blocks }) => blocks)
+    const volume = await about(first, () => {
+      for (const [n, blocks] of deviceBlocks.entries()) if (n > 0) checkDeviceSize(n, blocks)
+      return plan({ ...wanted, deviceBlocks, zeroed: false })
+    })
     const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
     await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks }))
     const { devices, zeroed } = await readyDevices(targets, volume, sparse, checkpoint)

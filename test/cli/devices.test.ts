@@ -268,8 +268,14 @@ void t.test('all become the file system, or none is changed', async (t) => {
   )
   const many = Array.from({ length: 17 }, (_, n) => sparseFile(place(`many-${n}`), mebibyte))
   await refuseUntouched(t, many, ['mkfs', ...many], 1, /a volume has 16 devices at most/)
-  const tiny = sparseFile(place('tiny'), 8192)
-  await refuseUntouched(t, [a, tiny], ['mkfs', a, tiny], 1, /device number 2 is too small/)
+  for (const [name, size] of [
+    ['8 KiB', 8192],
+    ['1020 KiB', mebibyte - 4096],
+  ] as const) {
+    const small = sparseFile(place(name), size)
+    const line = `mkfs: ${a}: device number 2 has ${name}; each device of a volume needs 1 MiB at least`
+    await refuseUntouched(t, [a, small], ['mkfs', a, small], 1, line)
+  }
 
   const held = place('held')
   await succeed(t, ['mkfs', held, '--size', '2M', '--quiet'])

@@ -311,7 +311,11 @@ void t.test('what a device holds is not overwritten unawares', async (t) => {
     [[volume, '--force'], /volume: it is a device of this file system already/],
     [[fresh, fresh, '--size', '4M'], /fresh: it is named twice/],
     [[fresh, ext, '--size', '4M'], /ext holds an? ext/],
-    [[sparseFile(place('tiny'), 2 * blockBytes)], /what device number 2 adds is too small/],
+    [
+      [sparseFile(place('tiny'), 4 * blockBytes)],
+      /volume: device number 2 has 16 KiB; each .* needs 1 MiB at least$/m,
+    ],
+    [[fresh, '--size', '1020K'], /volume: device number 2 has 1020 KiB; each .* needs 1 MiB at least$/m],
   ] as const) {
     const held = [ext, other].map(fingerprint)
     await refuse(t, ['grow', volume, ...args], 1, line)

@@ -48,5 +48,8 @@ export function deviceBlocksFor(blocks: number, count: DeviceCount): number[] {
 
 /** The same in bytes. */
 export function deviceSizesFor(sizeBytes: number, count: DeviceCount): number[] {
-  return deviceBlocksFor(Math.floor(sizeBytes / blockBytes), count).map((blocks) => blocks * blockBytes)
+  // What mkfs asks of each.
+  return deviceBlocksFor(Math.floor(sizeBytes / blockBytes), count).map(
+    (blocks) => Math.max(blocks, smallestVolumeBlocks) * blockBytes,
+  )
 }

@@ -43,7 +43,7 @@ import {
   readyOwn,
 } from './prepare-growth.js'
 import { mountOfDevice } from './served-device.js'
-import { currentSuperblock, lookAtServed } from './served-volume.js'
+import { lookAtServed, superblocksOn } from './served-volume.js'
 import { formatSize } from './size.js'
 
 const debug = createDebug('pmfs2:cli')
@@ -299,8 +299,9 @@ function undoUnlessNamed(found: VolumeDevices, ordered: readonly OrderedDevice[]
   }
   try {
     const isSame = ordered.every(({ path, identity }) => identityOf(statDevice(path)) === identity)
-    const superblock = currentSuperblock(found)
-    if (!isSame || locked.devices.some((device) => isNamed(device, superblock))) return false
+    const superblocks = superblocksOn(found.paths)
+    const isAnyNamed = locked.devices.some((device) => superblocks.some((of) => isNamed(device, of)))
+    if (!isSame || isAnyNamed) return false
     ends.run(false)
     return true
   } catch (error) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** The volume of a mount, opened beside its server, which alone may change it. */
-import { type VolumeDevices, findDevices } from '../api/volume-devices.js'
+import { type VolumeDevices, findDevices, lookAt } from '../api/volume-devices.js'
 import { withMedium } from '../check/with-devices.js'
 import type { HeardReport } from '../daemon/daemon-report.js'
 import type { Superblock } from '../fs/superblock.js'
 import { readSuperblock } from '../fs/superblock-copies.js'
+import { VolumeError } from '../fs/volume-error.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { pathsOfServed } from './served-device.js'
 
@@ -50,14 +51,16 @@ function openServed(names: readonly string[], pid: number | null): ServedVolume 
   }
 }
 
-/** The superblock as it is by now. @throws DeviceError, VolumeError */
-export function currentSuperblock({ paths, runs }: VolumeDevices): Superblock {
-  const devices = DeviceSet.open(paths, { access: 'read-only', exclusive: false }, runs)
-  try {
-    return superblockOf(devices)
-  } finally {
-    devices.close()
-  }
+/**
+ * The newest superblock of each of these devices, as they are by now, whether or not all devices of the volume are
+ * among them. @throws DeviceError, and VolumeError where one has none
+ */
+export function superblocksOn(paths: readonly string[]): Superblock[] {
+  return paths.map((path) => {
+    const { superblock } = lookAt(path)
+    if (superblock === null) throw new VolumeError('damaged', `${path} has no whole superblock`)
+    return superblock
+  })
 }
 
 function superblockOf(devices: DeviceSet): Superblock {

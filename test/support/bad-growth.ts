@@ -6,6 +6,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { GrowthInHand } from '../../src/api/growth-in-hand.js'
 import { Ends } from '../../src/cli/ends.js'
 import { Workers } from '../../src/daemon/workers.js'
 import { readSuperblock } from '../../src/fs/superblock-copies.js'
@@ -15,7 +16,7 @@ import { DeviceError } from '../../src/pmem/device-error.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 
-const [kind = '', held = ''] = (process.env['PMFS2_TEST_GROWTH'] ?? '').split(' ')
+const [kind = '', held = '', count = ''] = (process.env['PMFS2_TEST_GROWTH'] ?? '').split(' ')
 const stepMs = 10
 
 type Fence = (this: MappedMedium) => void
@@ -27,6 +28,7 @@ type Run = (this: Ends, succeeded: boolean) => void
 const fence: Fence = Reflect.get(MappedMedium.prototype, 'fence')
 const grow = Reflect.get(Volume.prototype, 'grow') as Grow
 const fail: Fail = Reflect.get(Workers.prototype, 'fail')
+const begin = GrowthInHand.begin.bind(GrowthInHand)
 const finish: Finish = Reflect.get(Ends.prototype, 'finish')
 const run: Run = Reflect.get(Ends.prototype, 'run')
 
@@ -61,6 +63,29 @@ const growSlowly: Grow = function (...rest) {
 const growAndDie: Grow = function (...rest) {
   grow.call(this, ...rest)
   if (existsSync(held)) process.kill(process.pid, 'SIGKILL')
+}
+
+/**
+ * The server dies before a fence has done anything: the one of this number from the beginning of a growth on. It leaves
+ * a file with the number of those that it has come to.
+ */
+let fences: number | null = null
+const beginCounting: typeof begin = (...args) => {
+  if (existsSync(held)) fences = 0
+  return begin(...args)
+}
+const fenceOrDie: Fence = function () {
+  if (fences !== null) {
+    fences++
+    writeFileSync(`${held}-fences`, String(fences))
+    if (fences === Number(count)) process.kill(process.pid, 'SIGKILL')
+  }
+  fence.call(this)
+}
+/** What comes after it has grown does not count. */
+const growAndCount: Grow = function (...rest) {
+  grow.call(this, ...rest)
+  fences = null
 }
 
 /** The command has made ready what is to be added, and gives its order later. */
@@ -102,6 +127,11 @@ const undoLater: Run = function (succeeded) {
 if (kind === 'undo' && process.argv.includes('grow')) Reflect.set(Ends.prototype, 'run', undoLater)
 else if (kind === 'undo') Reflect.set(DeviceSet, 'open', refuseOnce)
 if (kind === 'early' && process.argv.includes('grow')) Reflect.set(DeviceSet, 'open', openLater)
+if (kind === 'dies') {
+  Reflect.set(GrowthInHand, 'begin', beginCounting)
+  Reflect.set(MappedMedium.prototype, 'fence', fenceOrDie)
+  Reflect.set(Volume.prototype, 'grow', growAndCount)
+}
 if (kind === 'last') Reflect.set(Volume.prototype, 'grow', growAndDie)
 if (kind === 'late') Reflect.set(Ends.prototype, 'finish', orderLater)
 if (kind === 'slow') Reflect.set(Volume.prototype, 'grow', growSlowly)

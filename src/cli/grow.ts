@@ -37,7 +37,7 @@ import { UncertainGrowth, growingServer, orderGrowth } from './order-growth.js'
 import {
   type FurtherDevice,
   type GrowRequest,
-  type Growth,
+  type PlannedGrowth,
   lookAtGrowth,
   readyFurther,
   readyOwn,
@@ -137,10 +137,10 @@ async function grow(args: GrowArguments): Promise<void> {
       ends.run(steps.kept.isKept)
     }
   })
-  if (!quiet) tell(volume, outcome)
+  if (!quiet) printOutcome(volume, outcome)
 }
 
-function tell(name: string, outcome: Outcome): void {
+function printOutcome(name: string, outcome: Outcome): void {
   if (typeof outcome === 'string') {
     printLine(`${name}: nothing to do, as ${outcome}`)
     return
@@ -162,7 +162,7 @@ function rowsOf(
   further: readonly FurtherDevice[],
   own: readonly Device[],
   superblock: Superblock,
-  { next }: Growth,
+  { next }: PlannedGrowth,
   gathers = false,
 ): Row[] {
   const added = further.map(({ device }) => device)

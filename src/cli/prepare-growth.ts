@@ -44,7 +44,7 @@ export interface GrowRequest {
 }
 
 /** What a volume can grow by. */
-export interface Growth {
+export interface PlannedGrowth {
   readonly gains: readonly Gain[]
   readonly next: Superblock
   /** Devices to add; none: it takes what its devices have gained. */
@@ -69,7 +69,7 @@ export async function lookAtGrowth(
   superblock: Superblock,
   request: GrowRequest,
   ends: Ends,
-): Promise<Growth | string> {
+): Promise<PlannedGrowth | string> {
   const { sizeBytes, sparse } = request
   refuseMembers(own, request.added)
   const targets = await openFurther(request, ends)
@@ -115,7 +115,7 @@ function refuseBadGains(
 
 /** Makes devices to add as long as they are to be, with room on their disks, which can be undone. */
 export async function readyFurther(
-  { targets, needs }: Growth,
+  { targets, needs }: PlannedGrowth,
   { sizeBytes, sparse }: GrowRequest,
   checkpoint: Checkpoint,
 ): Promise<FurtherDevice[]> {
@@ -135,7 +135,7 @@ export async function readyFurther(
 export function readyOwn(
   own: readonly Device[],
   superblock: Superblock,
-  { needs }: Growth,
+  { needs }: PlannedGrowth,
   { sizeBytes, sparse }: GrowRequest,
   ends: Ends,
 ): void {

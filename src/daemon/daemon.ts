@@ -13,7 +13,7 @@ import { engineSetting } from './engine-setting.js'
 import { EndingSignals } from './ending-signals.js'
 import { engineFiles } from './engine-files.js'
 import { lackedDescriptors } from './descriptors.js'
-import { Growth } from './growth.js'
+import { GrowthOrders } from './growth.js'
 import { attach, checkMountpoint } from './kernel-mount.js'
 import { type LiveMount, takeAwayFailed, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
@@ -95,7 +95,7 @@ async function serveAndClose(
   let workers: Workers | null = null
   let isLeft: boolean
   const told = { isLive: false }
-  const orders: { growth?: Growth } = {}
+  const orders: { growth?: GrowthOrders } = {}
   try {
     workers = startWorkers(request, mounted)
     const say = (line: string): void => tell(`${shownText(source)}: ${line}`)
@@ -218,7 +218,7 @@ interface Served extends Mounted {
   readonly workers: Workers
   readonly mode: ServingMode
   /** What carries out orders to grow, once the mount is live. */
-  readonly orders: { growth?: Growth }
+  readonly orders: { growth?: GrowthOrders }
 }
 
 /** Resolves when the mount has ended in order. @returns whether it may still be seen */
@@ -230,7 +230,7 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
       start: () => workers.serve(),
       whenServing: (action) => mode.whenServing(action),
       begin(number) {
-        const growth = new Growth(number, { opened, mode, gathers: options.writebackCache })
+        const growth = new GrowthOrders(number, { opened, mode, gathers: options.writebackCache })
         orders.growth = growth
         mode.watch()
         return () => {

@@ -50,7 +50,7 @@ export interface GrowthParts {
   readonly mode: Pick<ServingMode, 'whilePaused' | 'isEnding'>
 }
 
-export class Growth {
+export class GrowthOrders {
   /** Of orders that are carried out, by their names, as long as they are held out. */
   readonly #reports = new Map<string, GrowthReport>()
   /** By their names. */

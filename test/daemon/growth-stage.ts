@@ -6,7 +6,7 @@ import { type Socket, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { openVolume } from '../../src/api/opened-volume.js'
-import { Growth, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
+import { GrowthOrders, type GrowthParts, type GrowthReport } from '../../src/daemon/growth.js'
 import { type GrowOrder, orderedVolume, withOrder } from '../../src/daemon/orders.js'
 import { nameLength } from '../../src/daemon/socket-owner.js'
 import { statDevice } from '../../src/pmem/device-open.js'
@@ -35,7 +35,7 @@ export function stage(t: Test) {
       work()
     },
   }
-  const growth = new Growth(device, { opened, mode, gathers: false })
+  const growth = new GrowthOrders(device, { opened, mode, gathers: false })
   /** What the server says in the end of an order that is held out. */
   const answerTo = async (name: string): Promise<GrowthReport | undefined> => {
     const find = () => growth.reports.find(({ order }) => order === name)

@@ -11,6 +11,7 @@ import { listeningSockets } from '../../src/daemon/socket-owner.js'
 import { statDevice } from '../../src/pmem/device-open.js'
 import { lockHolder } from '../../src/pmem/lock-holder.js'
 import { BadDevice } from '../support/bad-device.js'
+import type { BadGrowth } from '../support/bad-growth.js'
 import { finish, withoutRunner } from '../support/run-command.js'
 import { SmallDisk } from '../support/small-disk.js'
 import {
@@ -37,7 +38,7 @@ function uncertain(name: string, why: string, added: string, volume: string): st
 const failure = 'cannot write: a failure made for a test'
 
 /** @returns a volume on one device of 16 MiB, and the file that makes its growth go wrong as long as it is there */
-async function stage(t: Test, kind: 'half' | 'refused' | 'slow' | 'late' | 'early' | 'undo' | 'last') {
+async function stage(t: Test, kind: BadGrowth) {
   const mount = await TestMount.makeOn(t, 16 * mebibyte)
   const held = join(mount.folder, 'held')
   preload(t, 'bad-growth', `PMFS2_TEST_GROWTH=${kind} ${held}`)

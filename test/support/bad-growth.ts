@@ -16,7 +16,11 @@ import { DeviceError } from '../../src/pmem/device-error.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
 
+/** What goes wrong: a name of {@link kinds}. */
+export type BadGrowth = keyof typeof kinds
+
 const [kind = '', held = '', count = ''] = (process.env['PMFS2_TEST_GROWTH'] ?? '').split(' ')
+const isCommand = process.argv.includes('grow')
 const stepMs = 10
 
 type Fence = (this: MappedMedium) => void
@@ -28,23 +32,10 @@ type Run = (this: Ends, succeeded: boolean) => void
 const fence: Fence = Reflect.get(MappedMedium.prototype, 'fence')
 const grow = Reflect.get(Volume.prototype, 'grow') as Grow
 const fail: Fail = Reflect.get(Workers.prototype, 'fail')
-const begin = GrowthInHand.begin.bind(GrowthInHand)
 const finish: Finish = Reflect.get(Ends.prototype, 'finish')
 const run: Run = Reflect.get(Ends.prototype, 'run')
-
-/** The device fails once a copy of the superblock names more than one segment. */
-const fenceHalfWay: Fence = function () {
-  fence.call(this)
-  // What joins is stored to by a medium of its own, without the first window.
-  if (existsSync(held) && this.windows[0] !== 0 && readSuperblock(this).superblock.segments.length > 1)
-    throw new DeviceError('EIO', 'cannot write: a failure made for a test')
-}
-
-/** What has passed every check is refused once its windows are mapped. */
-const refuse: Grow = function (...rest) {
-  if (existsSync(held)) throw new VolumeError('size', 'a refusal made for a test')
-  grow.call(this, ...rest)
-}
+const begin = GrowthInHand.begin.bind(GrowthInHand)
+const open = DeviceSet.open.bind(DeviceSet)
 
 /** Does nothing until the test goes on, which is told that this has begun. */
 function hold(): void {
@@ -53,27 +44,36 @@ function hold(): void {
   while (existsSync(held)) Atomics.wait(clock, 0, 0, stepMs)
 }
 
-/** It takes its time, and the server answers nobody meanwhile. */
+const fenceHalfWay: Fence = function () {
+  fence.call(this)
+  // What joins is stored to by a medium of its own, without the first window.
+  if (existsSync(held) && this.windows[0] !== 0 && readSuperblock(this).superblock.segments.length > 1)
+    throw new DeviceError('EIO', 'cannot write: a failure made for a test')
+}
+
+const refuse: Grow = function (...rest) {
+  if (existsSync(held)) throw new VolumeError('size', 'a refusal made for a test')
+  grow.call(this, ...rest)
+}
+
 const growSlowly: Grow = function (...rest) {
   hold()
   grow.call(this, ...rest)
 }
 
-/** The server dies before it can answer. */
 const growAndDie: Grow = function (...rest) {
   grow.call(this, ...rest)
   if (existsSync(held)) process.kill(process.pid, 'SIGKILL')
 }
 
-/**
- * The server dies before a fence has done anything: the one of this number from the beginning of a growth on. It leaves
- * a file with the number of those that it has come to.
- */
+/** Null unless it grows. */
 let fences: number | null = null
+
 const beginCounting: typeof begin = (...args) => {
   if (existsSync(held)) fences = 0
   return begin(...args)
 }
+
 const fenceOrDie: Fence = function () {
   if (fences !== null) {
     fences++
@@ -82,34 +82,22 @@ const fenceOrDie: Fence = function () {
   }
   fence.call(this)
 }
-/** What comes after it has grown does not count. */
+
 const growAndCount: Grow = function (...rest) {
   grow.call(this, ...rest)
   fences = null
 }
 
-/** The command has made ready what is to be added, and gives its order later. */
 const orderLater: Finish = function () {
   finish.call(this)
   hold()
 }
 
-/** The command is to hear what the server says of it. */
-const failLater = async (workers: Workers, error: unknown): Promise<void> => {
-  while (existsSync(held)) await sleep(stepMs, undefined, { ref: false })
-  fail.call(workers, error)
-}
-
-if (kind === 'half') Reflect.set(MappedMedium.prototype, 'fence', fenceHalfWay)
-if (kind === 'refused') Reflect.set(Volume.prototype, 'grow', refuse)
-/** The command has heard which devices there are, and opens them later. */
-const open = DeviceSet.open.bind(DeviceSet)
 const openLater: typeof open = (...args) => {
   hold()
   return open(...args)
 }
 
-/** The server refuses to take the first device that it is told to. */
 let hasRefused = false
 const refuseOnce: typeof open = (...args) => {
   const [[path = '']] = args
@@ -118,24 +106,52 @@ const refuseOnce: typeof open = (...args) => {
   throw new DeviceError('EIO', 'a refusal made for a test')
 }
 
-/** The command has decided to undo what it has made ready, and does so later. */
 const undoLater: Run = function (succeeded) {
   if (!succeeded) hold()
   run.call(this, succeeded)
 }
 
-if (kind === 'undo' && process.argv.includes('grow')) Reflect.set(Ends.prototype, 'run', undoLater)
-else if (kind === 'undo') Reflect.set(DeviceSet, 'open', refuseOnce)
-if (kind === 'early' && process.argv.includes('grow')) Reflect.set(DeviceSet, 'open', openLater)
-if (kind === 'dies') {
-  Reflect.set(GrowthInHand, 'begin', beginCounting)
-  Reflect.set(MappedMedium.prototype, 'fence', fenceOrDie)
-  Reflect.set(Volume.prototype, 'grow', growAndCount)
+/** The command is to hear what the server says of its failure. */
+const failLater: Fail = function (error) {
+  const fails = async (): Promise<void> => {
+    while (existsSync(held)) await sleep(stepMs, undefined, { ref: false })
+    fail.call(this, error)
+  }
+  void fails()
 }
-if (kind === 'last') Reflect.set(Volume.prototype, 'grow', growAndDie)
-if (kind === 'late') Reflect.set(Ends.prototype, 'finish', orderLater)
-if (kind === 'slow') Reflect.set(Volume.prototype, 'grow', growSlowly)
-const failing: Fail = function (error) {
-  void failLater(this, error)
-}
-Reflect.set(Workers.prototype, 'fail', failing)
+
+/** A method that another one takes the place of. */
+type Patch = readonly [owner: object, method: string, replacement: unknown]
+
+const kinds = {
+  /** The device fails once a copy of the superblock names more than one segment. */
+  half: [[MappedMedium.prototype, 'fence', fenceHalfWay]],
+  /** What has passed every check is refused once its windows are mapped. */
+  refused: [[Volume.prototype, 'grow', refuse]],
+  /** It takes its time, and the server answers nobody meanwhile. */
+  slow: [[Volume.prototype, 'grow', growSlowly]],
+  /** The server dies before it can answer. */
+  last: [[Volume.prototype, 'grow', growAndDie]],
+  /**
+   * The server dies before a fence has done anything: the one of a number, counted from the beginning of the growth to
+   * its end. It leaves a file with the number of those that it has come to.
+   */
+  dies: [
+    [GrowthInHand, 'begin', beginCounting],
+    [MappedMedium.prototype, 'fence', fenceOrDie],
+    [Volume.prototype, 'grow', growAndCount],
+  ],
+  /** The command has made ready what is to be added, and gives its order later. */
+  late: [[Ends.prototype, 'finish', orderLater]],
+  /** The command has heard which devices there are, and opens them later. */
+  early: isCommand ? [[DeviceSet, 'open', openLater]] : [],
+  /**
+   * The server refuses to take the first device that it is told to, and the command has decided to undo what it has
+   * made ready, and does so later.
+   */
+  undo: isCommand ? [[Ends.prototype, 'run', undoLater]] : [[DeviceSet, 'open', refuseOnce]],
+} satisfies Record<string, readonly Patch[]>
+
+const patches: readonly Patch[] = Object.hasOwn(kinds, kind) ? kinds[kind as BadGrowth] : []
+for (const [owner, method, replacement] of patches) Reflect.set(owner, method, replacement)
+Reflect.set(Workers.prototype, 'fail', failLater)

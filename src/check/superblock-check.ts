@@ -17,7 +17,8 @@ export function checkSuperblocks(view: VolumeView, report: Report): boolean {
   const problems = view.geometryProblems()
   for (const problem of problems) report.problem('superblock', `superblock: ${problem}`)
   view.superblock.copyBlocks.forEach((block, n) => {
-    if (view.isReadable(block)) checkCopy(view, block, copyName(n), report)
+    // That it is bad has been reported.
+    if (view.isReadable(block) && !view.bad.has(block)) checkCopy(view, block, copyName(n), report)
   })
   if (problems.length === 0) checkDeviceHeaders(view, report)
   const state = view.superblock.get(at.state)
@@ -35,7 +36,6 @@ function copyName(n: number): string {
 
 function checkDeviceHeaders(view: VolumeView, report: Report): void {
   for (const [device, { first }] of deviceSegments(view.superblock).entries()) {
-    // That it is bad has been reported.
     if (view.bad.has(first + headerBlock)) continue
     const header = loadHeader(view.medium, first + headerBlock)
     const name = `header of device ${device} (block ${first + headerBlock})`

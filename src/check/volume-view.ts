@@ -3,16 +3,23 @@
  * A volume as data. Invariant: no number of the volume's becomes an address before it was held against the bounds
  * here. What cannot be read (beyond the medium, or in a gap between devices) is told apart, never touched.
  */
-import { blockShift, blockWords, firstLaneBlock, laneBlocks, windowBlocks } from '../../layout/geometry.js'
+import {
+  blockBytes,
+  blockShift,
+  blockWords,
+  firstLaneBlock,
+  laneBlocks,
+  windowBlocks,
+} from '../../layout/geometry.js'
 import { incompatSegments, mostDevices, mostSegments, superblock as layout } from '../../layout/superblock.js'
-import { BadBlocks, hearOfBadBlocks } from '../fs/bad-blocks.js'
+import { BadBlocks } from '../fs/bad-blocks.js'
 import { type Geometry, type PlacedSegment, type Segment, bitmapBlocksFor } from '../fs/geometry.js'
 import { beginsDevice, deviceSegments, misplacedSegment } from '../fs/segments.js'
 import { type Superblock, headBlocks } from '../fs/superblock.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
 
 const at = layout.word
-const wordsPerLine = 16
 
 export class VolumeView {
   readonly medium: Medium
@@ -20,8 +27,7 @@ export class VolumeView {
   readonly geometry: Geometry
   readonly segments: readonly PlacedSegment[]
   readonly bad: BadBlocks
-  /** What the words were that {@link canRead} has loaded, so that they are. */
-  loaded = 0
+  readonly #copy = new Uint8Array(blockBytes)
 
   /** @param bad blocks of the medium; those that loads meet are added */
   constructor(medium: Medium, superblock: Superblock, bad = new BadBlocks()) {
@@ -37,11 +43,18 @@ export class VolumeView {
     return block >= 0 && block < this.geometry.blockCount && this.medium.has(block)
   }
 
-  /** Loads from every cache line of a block that is there. @returns whether it could be loaded, and is not bad */
+  /**
+   * Copies a block that is there: loads of a bad one could cost devdax as a whole. @returns whether it is not bad
+   */
   canRead(block: number): boolean {
     if (this.bad.has(block)) return false
-    for (let word = 0; word < blockWords; word += wordsPerLine) this.loaded ^= this.medium.load32(block, word)
-    return hearOfBadBlocks(this.medium) === null || !this.bad.has(block)
+    try {
+      this.medium.copyOut(block, 0, blockBytes, this.#copy, 0)
+      return true
+    } catch (error) {
+      if (!(error instanceof BadBlockError)) throw error
+      return false
+    }
   }
 
   isRunReadable(first: number, count: number): boolean {

@@ -4,13 +4,12 @@
  * here.
  */
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
-import { blockBytes, headerBlock } from '../../layout/geometry.js'
+import { headerBlock } from '../../layout/geometry.js'
 import { formatVersion, superblock as superblockLayout } from '../../layout/superblock.js'
-import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
 import { copyIdentifier, identifierHex, isSameIdentifier, deviceIdentifierWord } from './identifier.js'
 import { deviceSegments } from './segments.js'
-import { SelfDescribingBlock } from './self-describing-block.js'
+import { SelfDescribingBlock, wordsOfBlock } from './self-describing-block.js'
 import type { Superblock } from './superblock.js'
 import { VolumeError } from './volume-error.js'
 
@@ -28,19 +27,9 @@ export class DeviceHeader extends SelfDescribingBlock {
   }
 }
 
-/**
- * What lies in a block, as a header; zeros where the block is bad. Of a bad block nothing is put in its place: devdax
- * would have to be replaced as a whole.
- */
+/** What lies in a block, as a header; zeros where the block is bad. */
 export function loadHeader(medium: Medium, block: number): DeviceHeader {
-  const header = new DeviceHeader()
-  try {
-    medium.copyOut(block, 0, blockBytes, header.bytes, 0)
-    return header
-  } catch (error) {
-    if (!(error instanceof BadBlockError)) throw error
-    return new DeviceHeader()
-  }
+  return new DeviceHeader(wordsOfBlock(medium, block))
 }
 
 /**

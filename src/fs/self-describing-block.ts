@@ -3,6 +3,7 @@
 import { blockHead } from '../../layout/block-head.js'
 import { crc32c } from '../../layout/checksum.js'
 import { blockBytes, blockWords } from '../../layout/geometry.js'
+import { BadBlockError } from '../pmem/bad-block-error.js'
 import type { Medium } from '../pmem/medium.js'
 import { despiteBadBlocks } from './bad-blocks.js'
 
@@ -73,8 +74,17 @@ export abstract class SelfDescribingBlock {
   }
 }
 
-/** A copy of the words of a block. */
+/**
+ * A copy of the words of a block; zeros where it is bad. Of a bad block nothing is put in its place: devdax would have
+ * to be replaced as a whole.
+ */
 export function wordsOfBlock(medium: Medium, block: number): Uint32Array {
-  const start = medium.wordOf(block)
-  return medium.wordsOf(block).slice(start, start + blockWords)
+  const words = new Uint32Array(blockWords)
+  try {
+    medium.copyOut(block, 0, blockBytes, new Uint8Array(words.buffer), 0)
+    return words
+  } catch (error) {
+    if (!(error instanceof BadBlockError)) throw error
+    return new Uint32Array(blockWords)
+  }
 }

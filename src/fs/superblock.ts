@@ -127,7 +127,7 @@ export function refuseVersion(version: number): never {
   )
 }
 
-/** What lies in a block, which the medium must have, as a superblock. */
+/** What lies in a block, which the medium must have, as a superblock; zeros where the block is bad. */
 export function loadSuperblock(medium: Medium, block: number): Superblock {
   return new Superblock(wordsOfBlock(medium, block))
 }

@@ -5,10 +5,15 @@ import tap from 'tap'
 import { openFiles } from '../../src/api/index.js'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { checkDevices } from '../../src/check/check-device.js'
+import { checkVolume } from '../../src/check/check-volume.js'
+import { dumpVolume } from '../../src/check/dump/dump-volume.js'
+import { Report } from '../../src/check/report.js'
+import { withDevices, withMedium } from '../../src/check/with-devices.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { badPage, native } from '../../src/native/index.js'
 import { BadDevice } from '../support/bad-device.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
-import { succeed } from '../support/test-mount.js'
+import { pmfs2, succeed } from '../support/test-mount.js'
 import { sparseFile, writeAt } from '../cli/cli.js'
 
 const page = 4096
@@ -90,5 +95,71 @@ void tap.test('the header of a device', async (t) => {
     writeAt(device.path, 0, new Uint8Array(page))
     await (await openFiles(paths)).close()
     t.match(checkDevices(paths), { problems: [], exitCode: 0 }, name)
+  }
+})
+
+/** Reads the volume as fsck, info and dump do. */
+function lookAtAll(paths: readonly string[], judge: () => void): void {
+  withDevices(paths, { access: 'read-only', exclusive: true }, (devices) =>
+    withMedium(devices, 'read-only', (medium, bad) => {
+      const { superblock } = readSuperblock(medium)
+      for (const what of ['overview', 'superblock'] as const) dumpVolume(medium, superblock, { what }, bad)
+      for (const what of ['inode', 'dir', 'blocks'] as const)
+        dumpVolume(medium, superblock, { what, inode: 1 }, bad)
+      checkVolume(medium, superblock, new Report(), () => undefined, bad)
+      judge()
+    }),
+  )
+}
+
+void tap.test('a copy of the superblock', async (t) => {
+  const device = await BadDevice.make(t, 2 ** 23)
+  const other = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'other'), 2 ** 23)
+  const second = 2 ** 23 / page - 1
+  for (const [paths, block, what] of [
+    [[device.path], 1, 'first superblock'],
+    [[device.path], second, 'second superblock, at the end of the first device'],
+    [[device.path, other], 1, 'first superblock'],
+    [[device.path, other], second, 'second superblock, at the end of the first device'],
+    [[other, device.path], 1, 'superblock of device number 2'],
+  ] as const) {
+    const name = `${paths.length} devices, ${what}`
+    await succeed('mkfs', '--force', ...paths)
+    const before = await openFiles(paths)
+    await before.writeFile('/file', 'written')
+    await before.close()
+    device.spoil(block)
+    const bad = `byte ${block * page} of ${device.path}, is bad, and holds the ${what}`
+    const volume = await openFiles(paths, { readOnly: true })
+    t.equal(await volume.readFile('/file', 'utf8'), 'written', name)
+    t.notOk(isAnyReplaced(), `${name}: devdax could not be read any more`)
+    t.match(volume.notices, [/superblock.* is damaged/, /^\S+: 1 bad block on /], name)
+    await volume.close()
+    lookAtAll(paths, () => t.notOk(isAnyReplaced(), `${name}: nor by fsck, info and dump`))
+    t.match(checkDevices(paths).problems, [bad], name)
+    await t.rejects(openFiles(paths), { name: 'VolumeError', message: bad }, name)
+    device.mend(block)
+    await (await openFiles(paths)).close()
+    t.match(checkDevices(paths), { problems: [], exitCode: 0 }, name)
+  }
+})
+
+void tap.test('what every mount needs', async (t) => {
+  const device = await BadDevice.make(t, 2 ** 23)
+  const paths = [device.path]
+  await succeed('mkfs', device.path)
+  for (const [block, what] of [
+    [2, 'the roots of the file system'],
+    [3, 'the undo log'],
+  ] as const) {
+    device.spoil(block)
+    const bad = `block ${block}, byte ${block * page} of ${device.path}, is bad, and holds ${what}`
+    for (const readOnly of [false, true])
+      await t.rejects(openFiles(paths, { readOnly }), { name: 'VolumeError', message: bad })
+    lookAtAll(paths, () => t.notOk(isAnyReplaced(), `${what}: devdax could not be read any more`))
+    t.same(checkDevices(paths).problems, [bad])
+    t.match(await succeed('info', device.path), /UUID/)
+    t.match((await pmfs2(['dump', device.path])).output, `block ${block} is bad`)
+    device.mend(block)
   }
 })

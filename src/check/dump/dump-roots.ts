@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Dumps the roots, and the lanes of the undo log that have a transaction in flight. */
-import { rootsBlock } from '../../../layout/geometry.js'
+import { laneBlocks, rootsBlock } from '../../../layout/geometry.js'
 import {
   laneHeader,
   undoAllocate,
@@ -12,6 +12,7 @@ import {
   undoWords,
 } from '../../../layout/lane.js'
 import { roots } from '../../../layout/roots.js'
+import { wordsOfBlock } from '../../fs/self-describing-block.js'
 import { entryBlock, entryWord, namesWords } from '../../fs/undo.js'
 import { type LaneInUse, laneBlock, lanesInUse } from '../lane-check.js'
 import type { VolumeView } from '../volume-view.js'
@@ -28,17 +29,24 @@ const kinds = new Map([
 ])
 
 export function dumpRoots(view: VolumeView): DumpSection {
-  const { medium } = view
-  return section('roots', structureFields(roots, medium.wordsOf(rootsBlock), medium.wordOf(rootsBlock)))
+  const fields = structureFields(roots, wordsOfBlock(view.medium, rootsBlock), 0)
+  return section('roots', fields, [], badAmong(view, rootsBlock, 1))
 }
 
-/** A section for each lane in use; one that says so where none is. */
+/** A section for each lane in use; one that says so where none is, or where one cannot be read. */
 export function dumpLanes(view: VolumeView): DumpSection[] {
-  const lanes = lanesInUse(view)
-  if (lanes.length === 0) {
-    return [section('undo log', [field('lanes', view.geometry.laneCount), field('lanesInUse', 0)])]
-  }
-  return lanes.map((lane) => dumpLane(view, lane))
+  const { laneStart, laneCount } = view.geometry
+  const bad = badAmong(view, laneStart, laneCount * laneBlocks)
+  const lanes = bad.length === 0 ? lanesInUse(view) : []
+  if (lanes.length > 0) return lanes.map((lane) => dumpLane(view, lane))
+  const known = bad.length === 0 ? [field('lanesInUse', 0)] : []
+  return [section('undo log', [field('lanes', laneCount), ...known], [], bad)]
+}
+
+/** In words for people. */
+function badAmong(view: VolumeView, first: number, count: number): string[] {
+  const blocks = Array.from({ length: count }, (_, n) => first + n)
+  return blocks.filter((block) => !view.canRead(block)).map((block) => `block ${block} is bad`)
 }
 
 function dumpLane(view: VolumeView, { lane, entries }: LaneInUse): DumpSection {

@@ -19,6 +19,7 @@ export function findInode(view: VolumeView, number: number): Inode | string {
   if (!Number.isInteger(number) || number < 1 || number > largestInode) {
     throw new NotThereError(`there is no inode ${number}: they are numbered from 1 to ${largestInode}`)
   }
+  if (!view.canRead(rootsBlock)) return `the roots are damaged: block ${rootsBlock} is bad`
   const index = Math.floor(number / inodesPerBlock)
   const blocks = view.word(rootsBlock, roots.word.tableBlocks)
   if (index >= blocks) {

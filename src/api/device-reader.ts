@@ -9,10 +9,11 @@ import { DeviceHeader } from '../fs/device-header.js'
 import { Superblock } from '../fs/superblock.js'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
-import { type Device, openDevice, windowLimitBytes } from '../pmem/device.js'
+import { codeOf, deviceError } from '../pmem/device-error.js'
+import { type Device, DeviceError, openDevice, windowLimitBytes } from '../pmem/device.js'
 import { checkMapping } from '../pmem/medium-failure.js'
 
-/** Reads bytes of a device. */
+/** Reads bytes of a device; fewer where the rest cannot be read. @throws DeviceError EIO where none can */
 export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
 
 export interface DeviceReader {
@@ -25,8 +26,11 @@ export function readerOf(device: Device): DeviceReader {
   const fd = openSync(kernelName(device.path), 'r')
   const read: ReadBytes = (offsetBytes, lengthBytes) => {
     const bytes = new Uint8Array(lengthBytes)
-    const count = readSync(fd, bytes, 0, lengthBytes, offsetBytes)
-    return bytes.subarray(0, count)
+    try {
+      return bytes.subarray(0, readSync(fd, bytes, 0, lengthBytes, offsetBytes))
+    } catch (error) {
+      throw deviceError(codeOf(error), `cannot read ${device.path} at byte ${offsetBytes}`, error)
+    }
   }
   return { read, close: () => closeSync(fd) }
 }
@@ -67,6 +71,17 @@ export function mappedReader(device: Device): ReadBytes {
     } finally {
       native.unmap(mapping, view)
     }
+  }
+}
+
+/** Bytes of a device; null where any of them cannot be read. @throws DeviceError other than EIO */
+export function readable(read: ReadBytes, offsetBytes: number, lengthBytes: number): Uint8Array | null {
+  try {
+    const bytes = read(offsetBytes, lengthBytes)
+    return bytes.length < lengthBytes ? null : bytes
+  } catch (error) {
+    if (error instanceof DeviceError && error.code === 'EIO') return null
+    throw error
   }
 }
 

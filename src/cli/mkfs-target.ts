@@ -29,7 +29,7 @@ import { mountAround, readMountTable } from '../pmem/mount-info.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import type { Ends } from './ends.js'
-import { type ReadBytes, headerAt, readerOf, superblockAt } from '../api/device-reader.js'
+import { type ReadBytes, headerAt, readable, readerOf, superblockAt } from '../api/device-reader.js'
 import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
 
@@ -246,12 +246,14 @@ function refuseContents(device: Device): void {
   if (found !== null) throw new CommandError(`${device.path} holds ${found}; --force overwrites it`)
 }
 
-/** Whether there is a superblock of ours, be it of another version or damaged. */
+/** Whether there is a superblock of ours, be it of another version or damaged. What cannot be read is none. */
 function holdsVolume(device: Device, read: ReadBytes): boolean {
   const blocks = deviceBlocks(device)
   if (blocks === 0) return false
   const places = [headerBlock, Math.min(superblockBlock, blocks - 1), blocks - 1]
-  return places.some((block) => superblockAt(read, block).hasMagic() || headerAt(read, block).hasMagic())
+  return places
+    .filter((block) => readable(read, block * blockBytes, blockBytes) !== null)
+    .some((block) => superblockAt(read, block).hasMagic() || headerAt(read, block).hasMagic())
 }
 
 /** Null where there is nothing of this name. @throws CommandError where one cannot tell */

@@ -6,7 +6,7 @@
  * that was taken.
  */
 import { BadBlocks } from '../fs/bad-blocks.js'
-import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
+import { namesOf, refuseBadPlaces, refuseCutLists } from '../fs/bad-metadata.js'
 import { DataArea } from '../fs/data-area.js'
 import type { PlacedSegment } from '../fs/geometry.js'
 import { type Gain, type Joining, clearSegments, planGrowth, prepareSegments } from '../fs/grow.js'
@@ -94,7 +94,9 @@ export class GrowthInHand {
     // Before anything is mapped.
     const badBlocks = of.devices.badBlocksWith(set, gains)
     const next = planGrowth(superblock, gains)
-    const names = namesOf(next, [...of.devices.devices, ...set.devices])
+    const all = [...of.devices.devices, ...set.devices]
+    refuseCutLists(all)
+    const names = namesOf(next, all)
     refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
     const growth = new GrowthInHand(of, { set, overwritings }, gains, next)
     try {

@@ -2,6 +2,7 @@
 /** A volume on its devices: mapped, recovered, and to be closed again. */
 import { counted } from '../fs/counted.js'
 import type { DataMode } from '../fs/overwriting.js'
+import { cutListNotices, refuseCutLists } from '../fs/bad-metadata.js'
 import { Volume } from '../fs/volume.js'
 import { type Device, deviceLine } from '../pmem/device.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
@@ -99,6 +100,7 @@ function openOn(
   let description: MediumDescription | null = null
   let medium: MappedMedium | null = null
   try {
+    if (!readOnly) refuseCutLists(devices.devices)
     description = devices.map(isCopied ? 'copy-on-write' : 'read-write')
     medium = new MappedMedium(description)
     const volume = Volume.open(medium, {
@@ -176,7 +178,7 @@ function assemble(
       return description
     },
     volume,
-    notices: noticesOf(path, volume),
+    notices: [...noticesOf(path, volume), ...cutListNotices(devices.devices)],
     warnings: warningsOf(devices, volume),
     markMounted() {
       volume.markMounted(Date.now())
@@ -185,6 +187,7 @@ function assemble(
       volume.becomeReadOnly(settles)
     },
     becomeWritable() {
+      refuseCutLists(devices.devices)
       volume.checkWritable()
       if (isCopied) reachDevices()
       volume.becomeWritable(Date.now(), isCopied)

@@ -3,6 +3,7 @@
  * fsck of devices, as the command line wants it. Nothing is written: where transactions are in flight, they are undone
  * on a private copy-on-write view, and that is what is checked, since it is what the next mount will see.
  */
+import { cutListNotices } from '../fs/bad-metadata.js'
 import type { BadBlocks } from '../fs/bad-blocks.js'
 import { counted } from '../fs/counted.js'
 import type { Geometry } from '../fs/geometry.js'
@@ -54,12 +55,14 @@ export function checkDevices(named: readonly string[], options: DeviceCheckOptio
 
 function checkOpened(devices: DeviceSet, options: DeviceCheckOptions): DeviceCheck {
   const { path } = devices.first
+  const cut = cutListNotices(devices.devices)
   const inFlight = withMedium(devices, 'read-only', (medium, bad) => lookIntoLanes(medium, bad))
   if (inFlight === 0)
-    return withMedium(devices, 'read-only', (medium, bad) => check(medium, bad, path, options, []))
+    return withMedium(devices, 'read-only', (medium, bad) => check(medium, bad, path, options, cut))
   if (inFlight < 0) {
     return withMedium(devices, 'read-only', (medium, bad) =>
       check(medium, bad, path, options, [
+        ...cut,
         'the undo log is damaged, so nothing of it was undone before this check',
       ]),
     )
@@ -74,7 +77,7 @@ function checkOpened(devices: DeviceSet, options: DeviceCheckOptions): DeviceChe
   return withMedium(devices, 'copy-on-write', (medium, bad) => {
     recover(medium, geometryOf(medium), false, bad)
     const note = `${transactions(inFlight)} in flight: checked is what is left when the next mount has undone ${inFlight === 1 ? 'it' : 'them'}`
-    return check(medium, bad, path, options, [note])
+    return check(medium, bad, path, options, [...cut, note])
   })
 }
 

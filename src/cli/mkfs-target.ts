@@ -55,6 +55,8 @@ export interface Target {
   readonly blocks: number
   /** Those of them that are known to be bad. */
   readonly badBlocks: readonly BlockRun[]
+  /** Whether the kernel knows of more ({@link Device.isBadListCut}). */
+  readonly isBadListCut: boolean
   /** @throws CommandError where it holds something that is not to be overwritten */
   refuseContents(): void
   /** Whether it may hold something that {@link overwrite} drops. */
@@ -136,6 +138,7 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: (fd: num
     isFile: true,
     blocks: sizeBytes / blockBytes,
     badBlocks: [],
+    isBadListCut: false,
     isOverwritten: false,
     refuseContents: () => undefined,
     prepare(takeRoom) {
@@ -168,6 +171,7 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     isFile: true,
     blocks: Math.floor(newBytes / blockBytes),
     badBlocks: holder.badBlocks,
+    isBadListCut: holder.isBadListCut,
     isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(holder)
@@ -198,6 +202,7 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
     isFile: false,
     blocks: deviceBlocks(device),
     badBlocks: device.badBlocks,
+    isBadListCut: device.isBadListCut,
     isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(device)

@@ -7,7 +7,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { checkDeviceSize } from '../api/device-growth.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
-import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
+import { namesOf, refuseBadPlaces, refuseCutLists } from '../fs/bad-metadata.js'
 import { type FormatOptions, format, leadingBlocks, plan, tableBlocks, tooLarge } from '../fs/format.js'
 import { totalBlocks } from '../fs/geometry.js'
 import { newIdentifier } from '../fs/identifier.js'
@@ -137,7 +137,10 @@ async function makeVolume(
       return plan({ ...wanted, deviceBlocks, zeroed: false })
     })
     const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
-    await about(first, () => refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks }))
+    await about(first, () => {
+      refuseCutLists(targets)
+      refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks })
+    })
     const { devices, zeroed } = await readyDevices(targets, volume, sparse, checkpoint)
     const superblock = await about(first, () => formatDevices(devices, force, { ...wanted, zeroed }))
     // What is made stays, also where nothing more can be learned or printed about it.

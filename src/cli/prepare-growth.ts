@@ -16,7 +16,7 @@ import {
   roomsOf,
   wasToJoin,
 } from '../api/device-growth.js'
-import { namesOf, refuseBadPlaces } from '../fs/bad-metadata.js'
+import { namesOf, refuseBadPlaces, refuseCutLists } from '../fs/bad-metadata.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
 import type { Superblock } from '../fs/superblock.js'
 import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
@@ -104,11 +104,12 @@ export async function lookAtGrowth(
 
 /** @throws VolumeError where the volume would need bad blocks of what it is to gain */
 function refuseBadGains(
-  devices: readonly Pick<Device, 'path' | 'badBlocks'>[],
+  devices: readonly Pick<Device, 'path' | 'badBlocks' | 'isBadListCut'>[],
   superblock: Superblock,
   next: Superblock,
 ): void {
   const badBlocks = badBlocksOfVolume(devices, next.segments)
+  refuseCutLists(devices)
   const names = namesOf(next, devices)
   refuseBadPlaces(next, badBlocks, names, { added: superblock.segments.length })
 }

@@ -4,6 +4,7 @@ import { blockBytes } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
 import { shownText } from '../check/name-text.js'
 import type { MountEntry } from '../daemon/mount-table.js'
+import { cutListNotices } from '../fs/bad-metadata.js'
 import { damageRecord } from '../fs/damage-record.js'
 import { type Superblock, isClean } from '../fs/superblock.js'
 import type { SuperblockReading } from '../fs/superblock-copies.js'
@@ -50,6 +51,8 @@ export interface DeviceInfo {
   readonly numaNode: number | null
   /** Blocks of the device that the kernel or the server knows to be bad. */
   readonly badBlocks: number
+  /** Whether the kernel may know of more than it lists. */
+  readonly isBadListCut: boolean
   readonly persistence: Persistence
 }
 
@@ -156,7 +159,7 @@ function isoTime(seconds: number): string {
 }
 
 function describeDevice(
-  { badBlocks, kind, domain, numaNode }: Device,
+  { badBlocks, isBadListCut, kind, domain, numaNode }: Device,
   superblock: Superblock,
   n: number,
   name: string,
@@ -175,6 +178,7 @@ function describeDevice(
     segments,
     numaNode,
     badBlocks: mergeRuns([...badBlocks, ...met]).reduce((sum, { count }) => sum + count, 0),
+    isBadListCut,
     persistence: {
       domain: domain.name,
       volatile: domain.volatile,
@@ -227,6 +231,7 @@ export function remarkRows({ devices, damage, damageRecord }: VolumeInfo): Row[]
   }
   for (const { path, badBlocks } of devices)
     if (badBlocks > 0) rows.push(['bad blocks', `${badBlocks} on ${path}; fsck tells which files have them`])
+  for (const text of cutListNotices(devices)) rows.push(['bad blocks', text])
   for (const { persistence } of devices)
     if (persistence.advice !== null) rows.push(['note', persistence.advice])
   return rows

@@ -86,6 +86,30 @@ export function tooManyBadRuns(): VolumeError {
   )
 }
 
+/** A device, and whether the kernel lists only a part of its bad blocks. */
+interface ListedDevice {
+  readonly path: string
+  readonly isBadListCut: boolean
+}
+
+function cutListText({ path }: ListedDevice): string {
+  return `${path} has bad blocks in more places than the kernel lists: replace the device`
+}
+
+/**
+ * Refuses devices with more bad blocks than can be known: nothing is to be stored on them.
+ * @throws VolumeError
+ */
+export function refuseCutLists(devices: readonly ListedDevice[]): void {
+  for (const device of devices)
+    if (device.isBadListCut) throw new VolumeError('bad-block', cutListText(device))
+}
+
+/** The same as lines for people, where nothing is stored. */
+export function cutListNotices(devices: readonly ListedDevice[]): string[] {
+  return devices.filter(({ isBadListCut }) => isBadListCut).map(cutListText)
+}
+
 /** @throws VolumeError where a volume with these bad blocks cannot be served so */
 export function refuseBadMetadata(
   superblock: Superblock,

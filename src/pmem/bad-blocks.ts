@@ -2,9 +2,12 @@
 /**
  * Blocks of a device that the kernel knows to be bad, as /sys lists them: in sectors of 512 bytes, whatever the device
  * says of its own. What becomes bad later, and what lies below loop and device-mapper devices, is found by a load.
+ * A list that does not fit into a page is cut off there, even within a number.
  *
- * Sources: block/badblocks.c, drivers/nvdimm/region_devs.c and drivers/dax/bus.c of the kernel.
+ * Sources: block/badblocks.c (badblocks_show), fs/sysfs/file.c (sysfs_kf_seq_show), drivers/nvdimm/region_devs.c and
+ * drivers/dax/bus.c of the kernel.
  */
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { deviceFolder, isPartition, readLine } from './device-facts.js'
@@ -18,16 +21,26 @@ export interface BlockRun {
 }
 
 const sectorBytes = 512
+const smallestPageBytes = 4096
+
+export interface BadBlockList {
+  /** In rising order, no block twice. */
+  readonly runs: readonly BlockRun[]
+  /** Whether the kernel may know of more. */
+  readonly isCut: boolean
+}
+
+const none: BadBlockList = { runs: [], isCut: false }
 
 /**
- * The bad blocks of a device, in rising order, none of them twice. None where /sys does not tell.
+ * The bad blocks of a device. None where /sys does not tell.
  * @param device its number as stat(2) gives it @param sizeBytes of the device: others may share what is listed
  */
-export function badBlocksOf(kind: DeviceKind, device: bigint, sizeBytes: number, sys = '/sys'): BlockRun[] {
-  if (kind === 'file') return []
+export function badBlocksOf(kind: DeviceKind, device: bigint, sizeBytes: number, sys = '/sys'): BadBlockList {
+  if (kind === 'file') return none
   const folder = deviceFolder(kind === 'block' ? 'block' : 'char', device, sys)
   const list = folder === null ? null : kind === 'block' ? ofDisk(folder) : ofRegion(folder)
-  return list === null ? [] : blockRuns(list, sizeBytes)
+  return list === null ? none : badBlocksAmong(list, sizeBytes)
 }
 
 /** Lines of sectors and numbers of sectors, and where the device begins among them. */
@@ -38,7 +51,7 @@ interface SectorList {
 
 function ofDisk(folder: string): SectorList | null {
   const isPart = isPartition(folder)
-  const text = readLine(join(isPart ? dirname(folder) : folder, 'badblocks'))
+  const text = readList(isPart ? dirname(folder) : folder)
   const start = isPart ? wholeNumber(readLine(join(folder, 'start'))) : 0
   return text === null || start === null ? null : { text, startBytes: start * sectorBytes }
 }
@@ -47,12 +60,21 @@ function ofDisk(folder: string): SectorList | null {
 function ofRegion(folder: string): SectorList | null {
   const start = wholeNumber(readLine(join(folder, 'resource')) ?? readLine(join(folder, '../resource')))
   for (let at = dirname(folder); at !== dirname(at); at = dirname(at)) {
-    const text = readLine(join(at, 'badblocks'))
+    const text = readList(at)
     if (text === null) continue
     const regionStart = wholeNumber(readLine(join(at, 'resource')))
     return start === null || regionStart === null ? null : { text, startBytes: start - regionStart }
   }
   return null
+}
+
+/** As it is, since its last byte tells whether it was cut off; null where there is none. */
+function readList(folder: string): string | null {
+  try {
+    return readFileSync(join(folder, 'badblocks'), 'utf8')
+  } catch {
+    return null
+  }
 }
 
 /** A number of a file of /sys, decimal or hexadecimal; null where it is none. */
@@ -62,18 +84,32 @@ function wholeNumber(text: string | null): number | null {
   return Number.isSafeInteger(value) ? value : null
 }
 
-function blockRuns({ text, startBytes }: SectorList, sizeBytes: number): BlockRun[] {
+function badBlocksAmong({ text, startBytes }: SectorList, sizeBytes: number): BadBlockList {
   const runs: BlockRun[] = []
-  for (const line of text.split('\n')) {
+  const lines = text.split('\n')
+  const isFull = isCutOff(text)
+  // Behind the last end of a line.
+  if (isFull) lines.pop()
+  let listedBytes = 0
+  for (const line of lines) {
     const [, sector, sectors] = /^\s*(\d+)\s+(\d+)\s*$/.exec(line) ?? []
     if (sector === undefined || sectors === undefined) continue
     const start = Number(sector) * sectorBytes - startBytes
-    const end = Math.min(start + Number(sectors) * sectorBytes, sizeBytes)
+    listedBytes = start + Number(sectors) * sectorBytes
+    const end = Math.min(listedBytes, sizeBytes)
     const first = Math.floor(Math.max(start, 0) / blockBytes)
     const count = Math.ceil(end / blockBytes) - first
     if (count > 0) runs.push({ first, count })
   }
-  return mergeRuns(runs)
+  // They are listed in rising order, so what lies beyond the end of the device concerns others.
+  return { runs: mergeRuns(runs), isCut: isFull && listedBytes < sizeBytes }
+}
+
+/** Whether a text is all that the kernel gives of a longer one: a page without its last byte. */
+function isCutOff(text: string): boolean {
+  const { length } = text
+  if (length < smallestPageBytes - 1) return false
+  return !text.endsWith('\n') || (length + 1) % smallestPageBytes === 0
 }
 
 /** The same blocks in rising order, each once, in as few runs as there can be. */

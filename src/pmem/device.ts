@@ -92,6 +92,8 @@ export interface Device {
   takeRoom(offsetBytes: number, lengthBytes: number): boolean
   /** Its blocks that the kernel knew to be bad when it was opened, or {@link measure} was called last. */
   readonly badBlocks: readonly BlockRun[]
+  /** Whether it may have known more of them, but does not list them. */
+  readonly isBadListCut: boolean
   /** Sets the length of a file, durably. @throws DeviceError */
   resize(lengthBytes: number): void
   /**
@@ -339,7 +341,7 @@ function assemble(
   const decided = decideDomain({ kind, path: `/proc/self/fd/${fd}`, device: number, fileSystem, syncs })
   const domain = { ...decided, ...given }
   const storing = (syncs ? MAP_SYNC : 0) | domain.how
-  let badBlocks = badBlocksOf(kind, number, sizeBytes)
+  let badList = badBlocksOf(kind, number, sizeBytes)
   let isOpen = true
   return {
     path,
@@ -357,7 +359,10 @@ function assemble(
       return nodeOfDevice(kind, number)
     },
     get badBlocks() {
-      return badBlocks
+      return badList.runs
+    },
+    get isBadListCut() {
+      return badList.isCut
     },
     get punchFd() {
       return kind === 'devdax' || access === 'read-only' ? -1 : source
@@ -385,7 +390,7 @@ function assemble(
     },
     measure() {
       sizeBytes = measure(fd, path, access).sizeBytes
-      badBlocks = badBlocksOf(kind, number, sizeBytes)
+      badList = badBlocksOf(kind, number, sizeBytes)
     },
     makeWritable() {
       if (access === 'read-write') return

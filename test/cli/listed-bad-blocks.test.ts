@@ -5,6 +5,7 @@ import { closeSync, openSync, readSync, truncateSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
+import { openVolume } from '../../src/api/opened-volume.js'
 import { listBadBlocks } from '../support/listed-bad-blocks.js'
 import { loopOver } from '../support/loop-device.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -114,4 +115,24 @@ void t.test('a device that has grown in place', async (t) => {
   t.match(await succeed(t, ['grow', loop]), /size +16 MiB.*\n +before +8 MiB/)
   t.match(await succeed(t, ['fsck', loop]), /: clean, /)
   t.match(await succeed(t, ['info', loop]), `2 on ${loop}`)
+})
+
+void t.test('a device of which the kernel does not list all bad blocks', async (t) => {
+  const { loop } = await device(t, 'device', 64 * mebibyte)
+  const { loop: other } = await device(t, 'other')
+  await succeed(t, ['mkfs', loop, '-q'])
+  await succeed(t, ['mkfs', other, '-q'])
+  const runs = Array.from({ length: 500 }, (_, n) => ({ first: 12_500 + 3 * n, count: 1 }))
+  await listBadBlocks(t, loop, ...runs)
+  const told = `${loop} has bad blocks in more places than the kernel lists: replace the device`
+  const line = new RegExp(told)
+  await refuseUntouched(t, loop, ['mkfs', loop, '--force'], 1, line)
+  await refuseUntouched(t, [other, loop], ['grow', other, loop, '--force'], 1, line)
+  t.match(await succeed(t, ['fsck', loop]), told)
+  t.match(await succeed(t, ['info', loop]), told)
+  t.throws(() => openVolume(loop, false), { name: 'VolumeError', message: told })
+  const volume = openVolume(loop, true)
+  t.ok(volume.notices.includes(told), 'it can be read')
+  t.throws(() => volume.becomeWritable(), { name: 'VolumeError', message: told })
+  volume.close()
 })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Bad blocks: those that /sys lists, and what the medium makes of those that are met. */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { BadBlockError } from '../../src/pmem/bad-block-error.js'
@@ -20,7 +21,7 @@ const sizeBytes = 2 ** 24
 
 void tap.test('of a block device, in sectors', async (t) => {
   const sys = await FakeSys.make(t)
-  const of = (size = sizeBytes) => badBlocksOf('block', number(259, 0), size, sys.root)
+  const of = (size = sizeBytes) => badBlocksOf('block', number(259, 0), size, sys.root).runs
   sys.link('dev/block/259:0', `${region}/namespace0.0/block/pmem0`)
   sys.write(`${region}/namespace0.0/block/pmem0/size`, '32768')
   t.same(of(), [], 'an old kernel has no list')
@@ -36,14 +37,47 @@ void tap.test('of a block device, in sectors', async (t) => {
   t.same(of(13 * blockBytes).at(-1), { first: 12, count: 1 }, 'not beyond the end')
   sys.write(`${region}/namespace0.0/block/pmem0/badblocks`, 'x\n8\n-8 1\n8 x\n 16 8 \n24 8 1\n8 0\n0x10 8\n')
   t.same(of(), [{ first: 2, count: 1 }], 'what makes no sense is left out')
-  t.same(badBlocksOf('block', number(259, 9), sizeBytes, sys.root), [])
-  t.same(badBlocksOf('file', number(259, 0), sizeBytes, sys.root), [])
+  t.same(badBlocksOf('block', number(259, 9), sizeBytes, sys.root).runs, [])
+  t.same(badBlocksOf('file', number(259, 0), sizeBytes, sys.root).runs, [])
+})
+
+void tap.test('a list that does not fit into a page', async (t) => {
+  const sys = await FakeSys.make(t)
+  const list = `${region}/namespace0.0/block/pmem0/badblocks`
+  // FakeSys ends each file with the end of a line.
+  const write = (text: string) => writeFileSync(join(sys.root, list), text)
+  const of = (size = 2 ** 40) => badBlocksOf('block', number(259, 0), size, sys.root)
+  sys.link('dev/block/259:0', `${region}/namespace0.0/block/pmem0`)
+  sys.write(list, '')
+  // Each line has 11 letters.
+  const lines = Array.from({ length: 400 }, (_, n) => `${100_000 + 16 * n} 800\n`)
+  const whole = lines.slice(0, 372).join('')
+  t.equal(whole.length, 4092)
+  write(whole)
+  t.match(of(), { isCut: false })
+  const { runs } = of()
+  const first = Math.floor((100_000 * 512) / blockBytes)
+  const end = (n: number) => Math.ceil(((100_000 + 16 * n + 800) * 512) / blockBytes)
+  t.same(runs, [{ first, count: end(371) - first }])
+  // The kernel gives one byte less than a page. A part of a number is none.
+  const long = lines.join('').slice(0, 4095)
+  t.match(long, /\n105$/)
+  write(long)
+  t.same(of(), { runs, isCut: true })
+  write(`${whole.slice(0, -11)}200000 80000 1`.slice(0, 4095))
+  t.match(of(), { isCut: true, runs: [{ first, count: end(370) - first }] }, 'nor is a part of a length')
+  write(`${whole}1 \n`)
+  t.match(of(), { isCut: true }, 'there may be more also behind a whole line')
+  t.match(of(105_000 * 512), { isCut: false }, 'what others share of the list may be missing')
+  write(lines.join(''))
+  t.match(of(), { isCut: false }, 'larger pages hold more')
+  t.equal(lines.join('').length, 4400)
 })
 
 void tap.test('of a partition, which has those of its disk', async (t) => {
   const sys = await FakeSys.make(t)
   const disk = `${region}/namespace0.0/block/pmem0`
-  const of = () => badBlocksOf('block', number(259, 1), 4 * blockBytes, sys.root)
+  const of = () => badBlocksOf('block', number(259, 1), 4 * blockBytes, sys.root).runs
   sys.link('dev/block/259:1', `${disk}/pmem0p1`)
   sys.write(`${disk}/badblocks`, '0 8\n2040 16\n2063 1\n2080 100\n')
   sys.write(`${disk}/pmem0p1/partition`, '1')
@@ -55,7 +89,7 @@ void tap.test('of a partition, which has those of its disk', async (t) => {
 void tap.test('of devdax, which has a part of its region', async (t) => {
   const sys = await FakeSys.make(t)
   const dax = `${region}/dax0.1/dax0.0`
-  const of = () => badBlocksOf('devdax', number(252, 0), sizeBytes, sys.root)
+  const of = () => badBlocksOf('devdax', number(252, 0), sizeBytes, sys.root).runs
   sys.link('dev/char/252:0', dax)
   sys.write(`${dax}/size`, String(sizeBytes))
   t.same(of(), [], 'no list')

@@ -66,7 +66,7 @@ export function mappedReader(device: Device): ReadBytes {
     const view = native.view(mapping)
     try {
       const bytes = new Uint8Array(view).slice(offsetBytes - start, offsetBytes - start + lengthBytes)
-      checkMapping(mapping, device.path, start)
+      checkMapping(mapping, device, start)
       return bytes
     } finally {
       native.unmap(mapping, view)

@@ -55,6 +55,8 @@ export interface Target {
   readonly blocks: number
   /** Those of them that are known to be bad. */
   readonly badBlocks: readonly BlockRun[]
+  /** Whether it is persistent memory. */
+  readonly isPmem: boolean
   /** Whether the kernel knows of more ({@link Device.isBadListCut}). */
   readonly isBadListCut: boolean
   /** @throws CommandError where it holds something that is not to be overwritten */
@@ -139,6 +141,8 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: (fd: num
     blocks: sizeBytes / blockBytes,
     badBlocks: [],
     isBadListCut: false,
+    // Nothing is bad that is not there.
+    isPmem: false,
     isOverwritten: false,
     refuseContents: () => undefined,
     prepare(takeRoom) {
@@ -172,6 +176,7 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     blocks: Math.floor(newBytes / blockBytes),
     badBlocks: holder.badBlocks,
     isBadListCut: holder.isBadListCut,
+    isPmem: holder.isPmem,
     isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(holder)
@@ -203,6 +208,7 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
     blocks: deviceBlocks(device),
     badBlocks: device.badBlocks,
     isBadListCut: device.isBadListCut,
+    isPmem: device.isPmem,
     isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(device)

@@ -104,7 +104,7 @@ export async function lookAtGrowth(
 
 /** @throws VolumeError where the volume would need bad blocks of what it is to gain */
 function refuseBadGains(
-  devices: readonly Pick<Device, 'path' | 'badBlocks' | 'isBadListCut'>[],
+  devices: readonly Pick<Device, 'path' | 'badBlocks' | 'isBadListCut' | 'isPmem'>[],
   superblock: Superblock,
   next: Superblock,
 ): void {

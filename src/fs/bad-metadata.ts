@@ -50,6 +50,9 @@ export function areasOf(superblock: Superblock): Area[] {
   ]
 }
 
+/** What devices are called, and what they are. */
+export type DeviceNames = Pick<Medium, 'pathAt' | 'isPmemAt'>
+
 interface BadArea {
   readonly block: number
   readonly area: Area
@@ -114,7 +117,7 @@ export function cutListNotices(devices: readonly ListedDevice[]): string[] {
 export function refuseBadMetadata(
   superblock: Superblock,
   runs: readonly BlockRun[],
-  medium: Pick<Medium, 'pathAt'>,
+  medium: DeviceNames,
   readOnly: boolean,
 ): void {
   if (runs.length > mostBadRuns) throw tooManyBadRuns()
@@ -122,15 +125,23 @@ export function refuseBadMetadata(
   if (bad === null) return
   const { area, block } = bad
   const name = badBlockName(superblock.geometry, block, medium)
-  throw new VolumeError('bad-block', `${name}, and holds ${area.what}; ${adviceOn(area)}`)
+  throw new VolumeError(
+    'bad-block',
+    `${name}, and holds ${area.what}; ${adviceOn(area, howToClear(medium, block))}`,
+  )
 }
 
-function adviceOn({ isVital, isRenewed }: Area): string {
+function adviceOn({ isVital, isRenewed }: Area, how: string): string {
   if (isVital)
-    return 'it cannot be mounted before the error is cleared (ndctl clear-errors); check it with fsck then, and restore what is damaged from a backup'
+    return `it cannot be mounted before the error is cleared (${how}); check it with fsck then, and restore what is damaged from a backup`
   if (isRenewed === true)
-    return 'it can only be mounted read-only (-o ro) before the error is cleared (ndctl clear-errors); the next mount for writing then makes it anew'
+    return `it can only be mounted read-only (-o ro) before the error is cleared (${how}); the next mount for writing then makes it anew`
   return 'it can only be mounted read-only (-o ro): copy its files elsewhere'
+}
+
+/** The kernel clears what it lists of persistent memory; a disk takes another sector for a bad one. */
+function howToClear(medium: DeviceNames, block: number): string {
+  return medium.isPmemAt(block) ? 'ndctl clear-errors' : 'most disks do that when the block is overwritten'
 }
 
 /**
@@ -143,7 +154,7 @@ function adviceOn({ isVital, isRenewed }: Area): string {
 export function refuseBadPlaces(
   superblock: Superblock,
   runs: readonly BlockRun[],
-  medium: Pick<Medium, 'pathAt'>,
+  medium: DeviceNames,
   { added = 0, tableBlocks = 0 }: { readonly added?: number; readonly tableBlocks?: number },
 ): void {
   if (runs.length > mostBadRuns) throw tooManyBadRuns()
@@ -159,19 +170,18 @@ export function refuseBadPlaces(
     const name = badBlockName(geometry, block, medium)
     throw new VolumeError(
       'bad-block',
-      `${name}, and the file system would need it: clear the error first (ndctl clear-errors), or leave the device out`,
+      `${name}, and the file system would need it: clear the error first (${howToClear(medium, block)}), or leave the device out`,
     )
   }
 }
 
-/** The devices of a volume by the names that they have before it is mapped. */
+/** The devices of a volume before they are mapped. */
 export function namesOf(
   { segments }: Superblock,
-  devices: readonly { readonly path: string }[],
-): Pick<Medium, 'pathAt'> {
-  return {
-    pathAt: (block) => devices[segments.findLast(({ first }) => first <= block)?.device ?? 0]?.path ?? null,
-  }
+  devices: readonly { readonly path: string; readonly isPmem: boolean }[],
+): DeviceNames {
+  const at = (block: number) => devices[segments.findLast(({ first }) => first <= block)?.device ?? 0]
+  return { pathAt: (block) => at(block)?.path ?? null, isPmemAt: (block) => at(block)?.isPmem ?? false }
 }
 
 /** Has the medium note bad blocks that are found from now on, as long as the rest can be served without them. */

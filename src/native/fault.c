@@ -212,7 +212,8 @@ enum cause { BAD, READABLE, LOST };
 
 /*
  * Why an access ended in SIGBUS. Of a file that was cut short read(2) gives no bytes. Of a hole that the disk has no
- * room for it gives zeros, as it does of a page that can be read again: only another try tells them apart.
+ * room for it gives zeros, as it does of a page that can be read again: only another try tells them apart. Devdax has no
+ * read(2) (EINVAL): what is no machine check there is a device that is gone.
  */
 static enum cause cause_of(const struct mapped_file *file, size_t page_start, bool is_machine_check)
 {

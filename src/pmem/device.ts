@@ -64,6 +64,8 @@ export interface Device {
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
   readonly alignBytes: number
   readonly domain: PersistenceDomain
+  /** PersistenceDomain.isPmem */
+  readonly isPmem: boolean
   /** The NUMA node on which it lies; null where it is not known, or the machine has one node only. */
   readonly numaNode: number | null
   /**
@@ -355,6 +357,7 @@ function assemble(
     },
     alignBytes,
     domain,
+    isPmem: domain.isPmem,
     get numaNode() {
       return nodeOfDevice(kind, number)
     },

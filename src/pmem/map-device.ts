@@ -124,8 +124,12 @@ export function remapDevices(
   return { ...description, devices: places }
 }
 
-function placeOf({ path, punchFd }: Device, firstWindow: number, deviceBlock: number): DevicePlace {
-  return { path, firstWindow, offsetBytes: deviceBlock * blockBytes, punchFd }
+function placeOf(
+  { path, kind, isPmem, punchFd }: Device,
+  firstWindow: number,
+  deviceBlock: number,
+): DevicePlace {
+  return { path, kind, isPmem, firstWindow, offsetBytes: deviceBlock * blockBytes, punchFd }
 }
 
 /** No thread may touch the medium afterwards. */

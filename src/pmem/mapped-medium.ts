@@ -231,6 +231,10 @@ export class MappedMedium extends Medium {
     return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }
 
+  override isPmemAt(block: number): boolean {
+    return deviceAt(this.#devices, block >>> windowShift)?.isPmem ?? false
+  }
+
   /**
    * Its devices have been opened for writing, so their parts can be freed by other descriptors; or further windows have
    * been mapped behind those that it has.

@@ -8,10 +8,14 @@
 import { blockBytes, windowBytes } from '../../layout/geometry.js'
 import { EHWPOISON, type Mapping, badPage, failureWord, native } from '../native/index.js'
 import { DeviceError, deviceError } from './device-error.js'
+import type { DeviceKind } from './persistence-domain.js'
 
 /** A run of blocks of a device among the windows of a medium. */
 export interface DevicePlace {
   readonly path: string
+  readonly kind: DeviceKind
+  /** PersistenceDomain.isPmem */
+  readonly isPmem: boolean
   readonly firstWindow: number
   /** Where on the device the first window begins. */
   readonly offsetBytes: number
@@ -66,9 +70,13 @@ export function placeOf({ firstWindow, offsetBytes }: DevicePlace, window: numbe
  * @param offsetBytes where on the device the mapping begins
  * @throws DeviceError where it has failed, or a bad page was met
  */
-export function checkMapping(mapping: Mapping, path: string, offsetBytes: number): void {
+export function checkMapping(
+  mapping: Mapping,
+  { path, kind }: Pick<DevicePlace, 'path' | 'kind'>,
+  offsetBytes: number,
+): void {
   const failure = native.failureOf(mapping)
-  if (failure > 0) throw describe(failure, path, offsetBytes)
+  if (failure > 0) throw describe(failure, path, kind, offsetBytes)
   for (const bad of knownBadPages())
     if (bad.mapping === mapping) throw badAt(path, offsetBytes + bad.page * blockBytes)
 }
@@ -85,20 +93,24 @@ export function failureOf(windows: readonly Mapping[], devices: readonly DeviceP
     const failure = native.failureOf(mapping)
     if (failure <= 0) continue
     const device = deviceAt(devices, window)
-    if (device === undefined) return describe(failure, 'memory', window * windowBytes)
-    return describe(failure, device.path, placeOf(device, window))
+    if (device === undefined) return describe(failure, 'memory', 'file', window * windowBytes)
+    return describe(failure, device.path, device.kind, placeOf(device, window))
   }
   return null
 }
 
 /** @param offsetBytes where on the device the mapping begins */
-function describe(failure: number, path: string, offsetBytes: number): DeviceError {
+function describe(failure: number, path: string, kind: DeviceKind, offsetBytes: number): DeviceError {
   const errno = Math.floor(failure / 2 ** 32)
   if (errno === EHWPOISON) return badAt(path, offsetBytes + (failure % 2 ** 32))
   if (errno !== EFAULT) return deviceError(errno, `cannot write ${path}`)
   const at = offsetBytes + (failure % 2 ** 32)
-  return new DeviceError(
-    'EIO',
-    `cannot access ${path} at byte ${at}: its disk is full, or it was cut short (SIGBUS)`,
-  )
+  return new DeviceError('EIO', `cannot access ${path} at byte ${at}: ${causes[kind]} (SIGBUS)`)
+}
+
+/** What ends in SIGBUS where no page is bad. */
+const causes: Readonly<Record<DeviceKind, string>> = {
+  file: 'its disk is full, or it was cut short',
+  block: 'its disk is full, or it was cut short',
+  devdax: 'its namespace was disabled, or its driver has let go of it',
 }

@@ -73,6 +73,11 @@ export abstract class Medium {
     return null
   }
 
+  /** Whether it is persistent memory that a block lies on. */
+  isPmemAt(_block: number): boolean {
+    return false
+  }
+
   /**
    * Asked about each bad block that is found, by the thread that hears of it and maybe more than once. It notes the
    * block, and says whether the rest can be used without. null: it cannot, whichever block it is.

@@ -38,6 +38,8 @@ export interface PersistenceDomain {
   readonly how: number
   /** Loads and stores reach the memory itself (DAX), and no other machine has to write it. */
   readonly isDirect: boolean
+  /** Whether it is a namespace of persistent memory, or a file mapped directly on one: ndctl(1) clears its errors. */
+  readonly isPmem: boolean
   /** What the device is, and whether it is mapped directly; it goes on from "X is". */
   readonly what: string
   /** What a loss of power takes away of what was acknowledged. */
@@ -102,6 +104,7 @@ export function decideDomain(
     volatile: loss === 'host' || loss === 'everything',
     how: howOf[name],
     isDirect,
+    isPmem: !isVirtual && (found.kind === 'file' ? found.syncs : namespace !== null),
     what,
     loss,
     flushesDropped,

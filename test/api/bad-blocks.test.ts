@@ -85,7 +85,7 @@ void tap.test('the header of a device', async (t) => {
     t.match(await succeed('info', ...given), /damage +the header of .* is damaged/, name)
     t.match(await succeed('dump', ...given), /superblock/, name)
     const advice =
-      'it can only be mounted read-only (-o ro) before the error is cleared (ndctl clear-errors); the next mount for writing then makes it anew'
+      'it can only be mounted read-only (-o ro) before the error is cleared (most disks do that when the block is overwritten); the next mount for writing then makes it anew'
     await t.rejects(openFiles(paths), { name: 'VolumeError', message: `${bad}; ${advice}` }, name)
     const opened = openVolume(paths, true)
     t.throws(() => opened.becomeWritable(), { message: `${bad}; ${advice}` }, name)

@@ -39,7 +39,12 @@ void test('what cannot be loaded is an error of the look, and of no mount', asyn
     code: 'EIO',
     message: `cannot access ${path} at byte 20000: its disk is full, or it was cut short (SIGBUS)`,
   })
+  const devdax = mappedReader(Object.create(device, { kind: { value: 'devdax' } }) as typeof device)
+  t.throws(() => devdax(20_000, 100), {
+    code: 'EIO',
+    message: `cannot access ${path} at byte 20000: its namespace was disabled, or its driver has let go of it (SIGBUS)`,
+  })
   t.notOk(hasAnythingFailed(), 'others go on')
-  t.same(apart, [true], 'nor did a reply wait for that')
+  t.same(apart, [true, true], 'nor did a reply wait for that')
   t.same(read(8000, 3), Uint8Array.of(7, 7, 7), 'what is there can be read')
 })

@@ -62,7 +62,7 @@ void test('where the kernel does not divide the mapping, its device fails, and i
   shadow.machineCheck(mapping, 3 * page + 8, met, undivided)
   t.equal(shadow.failureOf(mapping), EHWPOISON * 2 ** 32 + 3 * page)
   t.same([bytes[0], bytes[3 * page]], [0, 0])
-  t.throws(() => checkMapping(mapping, '/dev/dax0.0', 2 ** 30), {
+  t.throws(() => checkMapping(mapping, { path: '/dev/dax0.0', kind: 'devdax' }, 2 ** 30), {
     code: 'EIO',
     message: `cannot access /dev/dax0.0 at byte ${2 ** 30 + 3 * page}: its medium is bad there (SIGBUS)`,
   })

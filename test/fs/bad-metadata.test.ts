@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/** What helps against a bad block depends on the device that it is on. */
+import { test } from 'tap'
+import { windowBlocks } from '../../layout/geometry.js'
+import { namesOf, refuseBadMetadata, refuseBadPlaces } from '../../src/fs/bad-metadata.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
+import { TestVolume } from '../support/test-volume.js'
+
+void test('how an error is cleared', (t) => {
+  const volume = TestVolume.makeOn([1024, 1024])
+  t.teardown(() => volume.close())
+  const { superblock } = readSuperblock(volume.medium)
+  const names = namesOf(superblock, [
+    { path: '/dev/pmem0', isPmem: true },
+    { path: '/dev/sda', isPmem: false },
+  ])
+  const ofDisk = 'most disks do that when the block is overwritten'
+  for (const [first, place, how] of [
+    [1, 'byte 4096 of /dev/pmem0', 'ndctl clear-errors'],
+    [2, 'byte 8192 of /dev/pmem0', 'ndctl clear-errors'],
+    [windowBlocks + 1, 'byte 4096 of /dev/sda', ofDisk],
+  ] as const) {
+    const runs = [{ first, count: 1 }]
+    for (const refuse of [
+      () => refuseBadMetadata(superblock, runs, names, false),
+      () => refuseBadPlaces(superblock, runs, names, {}),
+    ]) {
+      t.throws(refuse, { name: 'VolumeError', message: place })
+      t.throws(refuse, { message: `(${how})` })
+    }
+  }
+  t.end()
+})

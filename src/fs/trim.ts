@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * FITRIM: gives free blocks back to the devices, in parts. While a device frees a part, the allocator does not hand its
- * blocks out, and counts them as free. A claim that finds no others waits for them. No lock is held meanwhile.
+ * blocks out, and counts them as free. A claim that finds no others waits for them. No lock is held meanwhile. Segments
+ * whose device cannot free blocks, as devdax cannot, are passed over.
  */
 import { windowBlocks } from '../../layout/geometry.js'
 import type { EngineParts } from './engine-parts.js'
-import { EROFS, EUCLEAN } from './errno.js'
+import { EOPNOTSUPP, EROFS, EUCLEAN } from './errno.js'
 
 /** 16 MiB */
 const mostBlocksPerStep = 4096
@@ -24,6 +25,8 @@ export class TrimRange {
   readonly fewest: number
   /** Whether the last step ended within a run that is long enough. */
   isWithinRun = false
+  /** Whether a device could not free blocks. */
+  isRefused = false
 
   constructor(start: number, end: number, fewest: number) {
     this.next = start
@@ -45,7 +48,7 @@ export class Trim {
 
   /**
    * Gives back the next part of a range, if there is one.
-   * @returns 1 where more may be left, 0 at the end; -EOPNOTSUPP where the device cannot free blocks, or its error;
+   * @returns 1 where more may be left, 0 at the end; -EOPNOTSUPP where no device could free blocks, or its error;
    * -EUCLEAN where damage was ever met, since blocks that seem free may be in use; -EROFS
    */
   step(range: TrimRange): number {
@@ -53,7 +56,7 @@ export class Trim {
     if (setting.isReadOnly) return -EROFS
     if (damage.isAny) return -EUCLEAN
     const end = Math.min(range.end, this.blockCount)
-    if (range.next >= end) return 0
+    if (range.next >= end) return range.isRefused && range.trimmed === 0 ? -EOPNOTSUPP : 0
     const stop = Math.min(end, range.next + blocksPerSearch)
     const held = allocator.hold(range.next, stop, range.fewest, mostBlocksPerStep, range.isWithinRun)
     range.isWithinRun = held > 0
@@ -69,8 +72,18 @@ export class Trim {
     } finally {
       allocator.letGo(first, count)
     }
+    if (error === -EOPNOTSUPP) return this.#passOver(range, first)
     if (error !== 0) return error
     range.trimmed += count
+    return 1
+  }
+
+  /** What its device cannot free: all that the segment with the block has. */
+  #passOver(range: TrimRange, block: number): number {
+    for (const { first, blocks } of this.#parts.setting.geometry.segments)
+      if (block >= first && block < first + blocks) range.next = first + blocks
+    range.isWithinRun = false
+    range.isRefused = true
     return 1
   }
 }

@@ -3,7 +3,8 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { test } from 'tap'
-import { EUCLEAN } from '../../src/fs/errno.js'
+import { EIO, EOPNOTSUPP, EUCLEAN } from '../../src/fs/errno.js'
+import { windowBlocks } from '../../layout/geometry.js'
 import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { Random } from '../support/random.js'
@@ -60,6 +61,32 @@ void test('of a range, and runs that are long enough', (t) => {
   const whole = volume.freeBlocks
   t.ok(whole > 2 * 4096, 'longer than a part')
   t.equal(caller.trim(0, Infinity, 15_000), whole, 'a long run goes back whole, in parts')
+  t.end()
+})
+
+void test('a device that cannot free blocks is passed over', (t) => {
+  for (const cannot of [[0], [1], [0, 2], [0, 1, 2]]) {
+    const volume = TestVolume.makeOn([20_000, 10_000, 15_000])
+    const { caller, medium } = volume
+    const free = [0, 1, 2].map((device) => {
+      const { first, blocks } = readSuperblock(medium).superblock.segments[device]!
+      return caller.trim(first, first + blocks)
+    })
+    const punch = medium.punch.bind(medium)
+    const asked: number[] = []
+    medium.punch = (block, count) => {
+      const device = Math.floor(block / windowBlocks)
+      if (!cannot.includes(device)) return punch(block, count)
+      asked.push(device)
+      return -EOPNOTSUPP
+    }
+    const trimmed = free.reduce((sum, count, n) => (cannot.includes(n) ? sum : sum + count), 0)
+    t.equal(caller.trim(), trimmed === 0 ? -EOPNOTSUPP : trimmed, `not ${cannot.join(', ')}`)
+    t.same(asked, cannot, 'each is asked once')
+    medium.punch = () => -EIO
+    t.equal(caller.trim(), -EIO, 'another error ends it')
+    volume.close()
+  }
   t.end()
 })
 

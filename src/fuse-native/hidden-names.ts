@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The names that libfuse gives to files that are removed or replaced while they are open: `.fuse_hidden` and sixteen
- * hexadecimal digits, in the same directory (hide_node() of libfuse's fuse.c). It removes them once the files are closed.
+ * hexadecimal digits, in the same directory (hide_node() of its fuse.c). It removes them once the files are closed.
  *
  * A rename onto an open file is two renames thus, of which the second one may fail. libfuse lets no request for the
  * path in between: so long as none has come, the hidden name may be what the second rename is about to replace.

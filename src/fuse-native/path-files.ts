@@ -130,21 +130,15 @@ export class PathFiles {
 
   /** Onto an open file, libfuse has renamed that before: it gets its name back where nothing takes its place. */
   rename(from: string, to: string): void {
-    const source = pathOf(from, 'rename')
-    const target = pathOf(to, 'rename')
     const hidden = this.#hidden.take(to)
     try {
       // rename(2) leaves two names of one file as they are.
-      const isSame =
-        hidden !== undefined && this.#inode('rename', source) === this.#inode('rename', bytePathOf(hidden))
-      if (isSame) return this.link(hidden, to)
-      moveTo(this.#session, source, target)
+      if (hidden !== undefined && this.#inodeOf(from) === this.#inodeOf(hidden)) this.link(hidden, to)
+      else this.#move(from, to)
     } catch (error) {
       if (hidden !== undefined) this.link(hidden, to)
       throw error
     }
-    this.#hidden.move(from, to)
-    if (HiddenNames.isHidden(to)) this.#hidden.add(from, to)
   }
 
   /** To be called with the path of each request. */
@@ -208,6 +202,17 @@ export class PathFiles {
     const at = pathOf(path, 'listxattr')
     const names = namesOf(this.#session, this.#inode('listxattr', at), at)
     return Buffer.concat(names.map((name) => Buffer.concat([bytesOf(name), Buffer.of(0)])))
+  }
+
+  #move(from: string, to: string): void {
+    moveTo(this.#session, pathOf(from, 'rename'), pathOf(to, 'rename'))
+    this.#hidden.move(from, to)
+    if (HiddenNames.isHidden(to)) this.#hidden.add(from, to)
+  }
+
+  /** Of a file that is to be renamed, or was. */
+  #inodeOf(path: string): number {
+    return this.#inode('rename', pathOf(path, 'rename'))
   }
 
   #inode(syscall: string, at: BytePath): number {

@@ -6,6 +6,7 @@ import { isMixed } from './acknowledged.js'
 
 void test('what may be left of a write over the end of a file', (t) => {
   const torn = { before: Buffer.from(before), after: Buffer.from(after) }
-  for (const [found, expected, title] of tornWrites) t.equal(isMixed(Buffer.from(found), torn), expected, title)
+  for (const [found, expected, title] of tornWrites)
+    t.equal(isMixed(Buffer.from(found), torn), expected, title)
   t.end()
 })

@@ -52,6 +52,11 @@ export function mediumOf(deviceBlocks: readonly number[]): RecordingMedium {
   return make(deviceBlocks.map((blocks) => new Uint8Array(blocks * blockBytes)))
 }
 
+/** Whether test volumes lie in plain memory, where cases take the least time. */
+export function isPlainMemory(): boolean {
+  return tried === 1
+}
+
 /** Of the cases of a test, those to be tried on the medium in use. */
 export function casesFor<T>(cases: readonly T[]): readonly T[] {
   return tried === 1 ? cases : sampleOf(cases, tried)

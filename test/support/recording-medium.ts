@@ -83,7 +83,7 @@ export class RecordingMedium extends Medium {
   }
 
   /**
-   * Another medium, which has the windows from this one on as its own until {@link takeAll}, as a server maps apart what
+   * Another medium. It has the windows from this one on as its own until {@link takeAll}, as a server maps apart what
    * is to join. What both do is one recording, in its order; each has its own steps for its own next fence.
    */
   beside(window: number): RecordingMedium {

@@ -103,6 +103,11 @@ export class Session {
     this.#references.set(inode, (this.#references.get(inode) ?? 0) + 1)
   }
 
+  /** Whether an open file refers to an inode. */
+  isKept(inode: number): boolean {
+    return this.#references.has(inode)
+  }
+
   /** Gives back the reference that goes with {@link keep}. */
   forget(inode: number): void {
     // What closing the volume, or its failure, has ended by itself.

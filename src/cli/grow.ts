@@ -195,11 +195,14 @@ async function growDevices(
   try {
     withMedium(all, 'read-write', (medium) => {
       const added = addedSegments(superblock, next)
-      growVolume(medium, current, gains, Date.now(), () => {
-        for (const [n, { device, overwriting }] of further.entries())
-          if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
-        // From here on the volume may be the larger one, whatever fails.
-        kept.isKept = true
+      growVolume(medium, current, gains, Date.now(), {
+        overwrite: () => {
+          for (const [n, { device, overwriting }] of further.entries())
+            if (overwriting !== null) overwrite(medium, device, added[n]!, overwriting)
+        },
+        enter: () => {
+          kept.isKept = true
+        },
       })
     })
   } catch (error) {

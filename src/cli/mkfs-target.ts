@@ -245,19 +245,25 @@ function undoOnFailure({ punchFd }: Device, ends: Ends, undo: (fd: number) => vo
   )
 }
 
-/** @throws CommandError where the device holds something that is known */
+/** @throws CommandError where the device holds something that is known, or may, as its first blocks cannot be read */
 function refuseContents(device: Device): void {
-  const reader = readerOf(device)
-  let found: string | null
+  const { path } = device
+  const { read, close } = readerOf(device)
   try {
-    found = holdsVolume(device, reader.read) ? ours : findSignature(reader.read, device.sizeBytes)
+    const found = holdsVolume(device, read) ? ours : findSignature(read, device.sizeBytes)
+    if (found !== null) throw new CommandError(`${path} holds ${found}; --force overwrites it`)
+    const block = [headerBlock, superblockBlock]
+      .filter((block) => block < deviceBlocks(device))
+      .find((block) => readable(read, block * blockBytes, blockBytes) === null)
+    if (block === undefined) return
+    const unknown = `block ${block} cannot be read, so nothing tells what the device holds`
+    throw new CommandError(`${path}: ${unknown}; --force overwrites it`)
   } finally {
-    reader.close()
+    close()
   }
-  if (found !== null) throw new CommandError(`${device.path} holds ${found}; --force overwrites it`)
 }
 
-/** Whether there is a superblock of ours, be it of another version or damaged. What cannot be read is none. */
+/** Whether there is a superblock of ours, be it of another version or damaged. */
 function holdsVolume(device: Device, read: ReadBytes): boolean {
   const blocks = deviceBlocks(device)
   if (blocks === 0) return false

@@ -79,8 +79,8 @@ export class GrowthOrders {
   }
 
   /**
-   * Looks for orders, before each report. One is begun when a second report is asked for that names it: whoever gave it
-   * has heard the first one by then, as growing may keep this thread from answering for long.
+   * Looks for orders, before each report. One is begun when a second report is asked for that names it: somebody has
+   * heard the first one by then, mostly whoever gave it, and growing may keep this thread from answering for long.
    */
   follow(): void {
     const names = this.#orders.look()
@@ -116,7 +116,7 @@ export class GrowthOrders {
       if (!isRefusal(error)) tell(shownLine(`${opened.devices[0]!.path}: growing failed: ${String(error)}`))
     }
     const grown = grownSince(before, volume.superblock)
-    if (grown !== null) this.#log(grown, deviceSegments(before).length)
+    if (grown !== null && refusal === null) this.#log(grown, deviceSegments(before).length)
     const isUncertain = refusal !== null && (grown !== null || volume.state.isFailed)
     this.#inHand.delete(name)
     this.#reports.set(name, { order: name, refusal, isUncertain, grown })

@@ -103,9 +103,12 @@ function placesIn(table: MountEntry[], search: Search, root: string): string[] {
   const mounts = table.filter((entry) => entry.type === mountType)
   const served = mounts.map((entry) => ({ entry, servers: serversOf(entry) }))
   const isServed = ({ entry }: { entry: MountEntry }): boolean | null =>
-    isHeld(join(root, entry.source), search)
-  // It may also listen for the number of a mount that is gone, which the kernel has given to another one.
-  const heard = served.filter((mount) => mount.servers.includes(search.pid) && isServed(mount) !== false)
+    servesSource(join(root, entry.source), search)
+  const heard = served.filter((mount) => {
+    if (!mount.servers.includes(search.pid)) return false
+    // One of several listens for the number of a mount that is gone, which the kernel has given to this one.
+    return mount.servers.length === 1 || isServed(mount) !== false
+  })
   const found =
     heard.length > 0 || !search.mayServe
       ? heard
@@ -119,7 +122,7 @@ function placesIn(table: MountEntry[], search: Search, root: string): string[] {
  * mounts of ours is looked at, as their servers may hang.
  * @returns null where that cannot be told
  */
-function isHeld(path: string, { device, pid, ours }: Search): boolean | null {
+function servesSource(path: string, { device, pid, ours }: Search): boolean | null {
   if (traceName(path, (place) => isOurPlace(place, ours)).barrier !== null) return null
   const there = statOf(path)
   return there === null ? null : isSameDevice(there, device) || lockHolder(there) === pid

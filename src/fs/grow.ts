@@ -146,6 +146,14 @@ function levelVolume(medium: Medium, superblock: Superblock): void {
   medium.fence()
 }
 
+/** What is done in the midst of {@link growVolume}. */
+export interface GrowthHooks {
+  /** Before anything is stored on what joins. */
+  readonly overwrite?: () => void
+  /** Once that is ready: from then on the volume may be the larger one, whatever fails. */
+  readonly enter?: () => void
+}
+
 /**
  * Makes a volume larger that nobody uses. After a loss of power it is as it was, or as it is to be.
  * @param medium has the further blocks already
@@ -159,13 +167,15 @@ export function growVolume(
   superblock: Superblock,
   gains: readonly Gain[],
   now: number,
-  overwrite: () => void = () => undefined,
+  { overwrite, enter }: GrowthHooks = {},
 ): void {
   // Before anything is stored.
   planGrowth(superblock, gains)
   levelVolume(medium, superblock)
-  overwrite()
-  storeGrowth(joiningInPlace(medium, now), superblock, gains, (change) => {
+  overwrite?.()
+  const inPlace = joiningInPlace(medium, now)
+  const joining = enter === undefined ? inPlace : { ...inPlace, enter }
+  storeGrowth(joining, superblock, gains, (change) => {
     change(superblock)
     writeSuperblock(medium, superblock)
   })

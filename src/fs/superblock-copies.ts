@@ -278,11 +278,16 @@ export function writeSuperblock(medium: Medium, superblock: Superblock): void {
  */
 export function levelCopies(medium: Medium, superblock: Superblock): void {
   const sequence = superblock.getNumber(at.sequence)
-  for (const block of superblock.copyBlocks) {
+  const isNewest = (block: number): boolean => {
     const copy = loadSuperblock(medium, block)
-    // A server that was killed may have stored one, and not made it durable.
-    if (copy.isWhole() && copy.getNumber(at.sequence) === sequence) medium.flush(block, 0, blockBytes)
-    else superblock.storeDurably(medium, block)
+    return copy.isWhole() && copy.getNumber(at.sequence) === sequence
   }
-  despiteBadBlocks(medium, () => medium.fence())
+  const newest = superblock.copyBlocks.filter(isNewest)
+  // A server that was killed may have stored them, and not made them durable: until they are, an older one is needed.
+  despiteBadBlocks(medium, () => {
+    for (const block of newest) medium.flush(block, 0, blockBytes)
+    medium.fence()
+  })
+  for (const block of superblock.copyBlocks)
+    if (!newest.includes(block)) superblock.storeDurably(medium, block)
 }

@@ -3,8 +3,9 @@
  * The names that libfuse gives to files that are removed or replaced while they are open: `.fuse_hidden` and sixteen
  * hexadecimal digits, in the same directory (hide_node() of its fuse.c). It removes them once the files are closed.
  *
- * A rename onto an open file is two renames thus, of which the second one may fail. libfuse lets no request for the
- * path in between: so long as none has come, the hidden name may be what the second rename is about to replace.
+ * A rename onto an open file is two renames thus, of which the second one may fail. Between them, libfuse sends no
+ * request for the path but those by which other programs look it up: so long as none has come, the hidden name may be
+ * what the second rename is about to replace.
  */
 import { posix } from 'node:path'
 
@@ -15,13 +16,24 @@ export class HiddenNames {
   readonly #hidden = new Map<string, string>()
   /** The other way round, of paths for which no request has come since. */
   readonly #takenFrom = new Map<string, string>()
+  readonly #kept = new Set<string>()
 
-  static isHidden(path: string): boolean {
-    return pattern.test(posix.basename(path))
+  /** Whether libfuse may have renamed a file so. */
+  static isHiding(from: string, to: string): boolean {
+    return pattern.test(posix.basename(to)) && posix.dirname(from) === posix.dirname(to)
   }
 
   get all(): readonly string[] {
     return [...this.#hidden.keys()]
+  }
+
+  /** The next removal of this name is libfuse's, and is not to happen: the file has no other. */
+  keep(hidden: string): void {
+    this.#kept.add(hidden)
+  }
+
+  isKept(hidden: string): boolean {
+    return this.#kept.has(hidden)
   }
 
   /** A file has got a hidden name. */
@@ -34,6 +46,7 @@ export class HiddenNames {
   remove(hidden: string): void {
     const path = this.#hidden.get(hidden)
     this.#hidden.delete(hidden)
+    this.#kept.delete(hidden)
     if (path !== undefined && this.#takenFrom.get(path) === hidden) this.#takenFrom.delete(path)
   }
 

@@ -120,8 +120,9 @@ export class PathFiles {
   }
 
   unlink(path: string): void {
-    removeFile(this.#session, pathOf(path, 'unlink'))
+    const isKept = this.#hidden.isKept(path)
     this.#hidden.remove(path)
+    if (!isKept) removeFile(this.#session, pathOf(path, 'unlink'))
   }
 
   rmdir(path: string): void {
@@ -136,7 +137,7 @@ export class PathFiles {
       if (hidden !== undefined && this.#inodeOf(from) === this.#inodeOf(hidden)) this.link(hidden, to)
       else this.#move(from, to)
     } catch (error) {
-      if (hidden !== undefined) this.link(hidden, to)
+      if (hidden !== undefined) this.#giveBack(hidden, to)
       throw error
     }
   }
@@ -207,7 +208,16 @@ export class PathFiles {
   #move(from: string, to: string): void {
     moveTo(this.#session, pathOf(from, 'rename'), pathOf(to, 'rename'))
     this.#hidden.move(from, to)
-    if (HiddenNames.isHidden(to)) this.#hidden.add(from, to)
+    if (HiddenNames.isHiding(from, to) && this.#session.isKept(this.#inodeOf(to))) this.#hidden.add(from, to)
+  }
+
+  /** A file that was to be replaced gets its name back. Where there is no room for it, it keeps the hidden one. */
+  #giveBack(hidden: string, path: string): void {
+    try {
+      this.link(hidden, path)
+    } catch {
+      this.#hidden.keep(hidden)
+    }
   }
 
   /** Of a file that is to be renamed, or was. */

@@ -52,6 +52,16 @@ void tap.test('a signature beside a bad block', async (t) => {
   }
   bad.spoil(8)
   t.same(foundOn(bad.path), [null, null], 'a bad block holds none')
+  for (const block of [0, 1]) {
+    bad.spoil(block)
+    const { end, output } = await pmfs2(['mkfs', bad.path])
+    t.equal(end, 1)
+    t.match(
+      output,
+      `${bad.path}: block ${block} cannot be read, so nothing tells what the device holds; --force`,
+    )
+    bad.mend(block)
+  }
   bad.mend(8)
 })
 

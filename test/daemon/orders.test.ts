@@ -38,9 +38,13 @@ void tap.test('an order that comes after the end is left alone', async (t) => {
     socket.end(JSON.stringify({ ...nothing, volume }))
     isAsked = true
   })
+  // The first time it is fetched, and the second time it would be begun.
   growth.follow()
   t.ok(await until(() => Promise.resolve(isAsked)))
-  await sleep(50)
+  for (let n = 0; n < 5; n++) {
+    await sleep(10)
+    growth.follow()
+  }
   t.same(growth.reports, [])
 })
 

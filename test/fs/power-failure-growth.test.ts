@@ -112,7 +112,8 @@ void test('the same where further devices are overwritten', (t) =>
     const own = superblock.segments.length
     const added = planGrowth(superblock, gains).segments.slice(own)
     const others = added.filter((_, n) => gains[n]!.identifier !== null)
-    const growing = (): void => growVolume(medium, superblock, gains, epoch, () => overwrite(medium, others))
+    const growing = (): void =>
+      growVolume(medium, superblock, gains, epoch, { overwrite: () => overwrite(medium, others) })
     return { grow: growing, drop: () => undefined }
   }))
 

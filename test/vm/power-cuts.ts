@@ -140,7 +140,7 @@ async function recoverInTurn(t: Test, guest: Guest, plan: Plan, round: number): 
   if (plan.isShort || round % 4 !== 1) return
   await t.test(`power cut in the recovery from power cut ${round + 1}`, async (t) => {
     await cutRecovery(t, guest, plan, new Random(plan.seed + 1000 + round))
-    await checkFromHost(t, guest, plan)
+    await checkFromHost(t, guest, plan, true)
   })
 }
 

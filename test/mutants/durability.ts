@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Defects of what makes stores durable: the mapped medium, and below it the native helper. */
-import { type Mutant, mutantsOf } from './mutant.js'
+import { type Mutant, mutantsOf, withHanging } from './mutant.js'
 
 const persist = mutantsOf('src/native/persist.c', [
   ['what is due is never flushed', '	flush_lines(due, end - due);', '	(void)due, (void)end;'],
@@ -535,7 +535,8 @@ export const durability: readonly Mutant[] = [
   ...persist,
   ...nontemporal,
   ...flush,
-  ...backing,
+  // A thread returns without a sync, and the test waits for one.
+  ...withHanging(backing, 'a sync counts as ended when it begins'),
   ...mapping,
   ...primitives,
   ...kernels,

@@ -8,6 +8,8 @@ export interface Mutant {
   readonly by: string
   /** Test files, the likeliest to notice it first. */
   readonly tests: readonly string[]
+  /** It is noticed by a test that does not end, which is an error of any other one. */
+  readonly hangs: boolean
 }
 
 export const calls = 'shadow/mapped-medium'
@@ -26,5 +28,11 @@ export function mutantsOf(
     text,
     by,
     tests: own.length > 0 ? own : tests,
+    hangs: false,
   }))
+}
+
+/** The same mutants, of which the named one hangs. */
+export function withHanging(mutants: readonly Mutant[], hanging: string): Mutant[] {
+  return mutants.map((mutant) => ({ ...mutant, hangs: mutant.name === hanging }))
 }

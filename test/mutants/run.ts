@@ -14,9 +14,9 @@ import { Random, seed } from '../support/random.js'
 import { compile } from './compile.js'
 import { durability } from './durability.js'
 import type { Mutant } from './mutant.js'
-import { failureIn } from './verdict.js'
+import { OutOfTime, failureIn } from './verdict.js'
 
-/** Of a test file, on a machine that does other things as well. None of the mutants is to hang a test. */
+/** Of a test file, on a machine that does other things as well. */
 const limitMs = 600_000
 /** Where a test sets no limit of its own, tap's would be half a minute. The first point that fails says enough. */
 const tapSettings = { TAP: '1', TAP_TIMEOUT: String(limitMs / 1000), TAP_BAIL: '1' }
@@ -55,8 +55,11 @@ class Copy {
     } else writeFileSync(join(this.folder, 'dist', file.replace(/\.ts$/, '.js')), compile(text))
   }
 
-  /** @returns why the test fails, or null @throws where that cannot be said */
-  run(test: string): Failure | null {
+  /**
+   * @param hangs whether not to end in time is a failure
+   * @returns why the test fails, or null @throws where that cannot be said
+   */
+  run(test: string, hangs = false): Failure | null {
     const problem = this.#build(test.startsWith('shadow/') ? 'shadow' : '')
     if (problem !== null) throw new Error(`it does not compile: ${problem}`)
     const args = [join('dist/test', `${test}.test.js`)]
@@ -74,6 +77,7 @@ class Copy {
       const what = failureIn(end)
       return what === null ? null : { test, what }
     } catch (error) {
+      if (hangs && error instanceof OutOfTime) return { test, what: error.message }
       throw new Error(`${test}: ${(error as Error).message}`, { cause: error })
     }
   }
@@ -104,7 +108,7 @@ function canBePlanted(mutants: readonly Mutant[]): boolean {
 }
 
 /** @returns how the mutant was noticed, or null */
-function tryMutant(copy: Copy, { file, text, by, tests }: Mutant): Failure | null {
+function tryMutant(copy: Copy, { file, text, by, tests, hangs }: Mutant): Failure | null {
   const source = readFileSync(join(packageRoot, file), 'utf8')
   try {
     copy.write(
@@ -112,7 +116,7 @@ function tryMutant(copy: Copy, { file, text, by, tests }: Mutant): Failure | nul
       source.replace(text, () => by),
     )
     for (const test of tests) {
-      const failure = copy.run(test)
+      const failure = copy.run(test, hangs)
       if (failure !== null) return failure
     }
     return null

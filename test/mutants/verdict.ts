@@ -4,6 +4,9 @@ import type { SpawnSyncReturns } from 'node:child_process'
 
 export type End = Pick<SpawnSyncReturns<string>, 'status' | 'signal' | 'stdout' | 'error'>
 
+/** It took too long: because of the mutant, or of what else the machine does. */
+export class OutOfTime extends Error {}
+
 /** By which a process ends that has gone wrong by itself. */
 const fatalSignals: readonly (NodeJS.Signals | null)[] = [
   'SIGABRT',
@@ -23,7 +26,7 @@ export function failureIn({ status, signal, stdout, error }: End): string | null
   const what = /^ *not ok (?:\d+ - )?(.*)$/m.exec(stdout)?.[1]
   if (what !== undefined && !/^timeout!|ETIMEDOUT/.test(what)) return what
   const hasTimedOut = what !== undefined || isTimeout(error)
-  if (hasTimedOut) throw new Error('it has not ended in time')
+  if (hasTimedOut) throw new OutOfTime('it has not ended in time')
   if (fatalSignals.includes(signal)) return `it ended with ${signal}`
   throw new Error(`it ended with ${signal ?? status}, and no point of it fails`)
 }

@@ -20,7 +20,7 @@ export const losers: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** What a change is: a text of a source, and what takes its place. */
-export type Change = Omit<Mutant, 'tests'>
+export type Change = Omit<Mutant, 'tests' | 'hangs'>
 
 /** @param name of one of test/mutants/durability.ts */
 export function defectNamed(name: string): Change {

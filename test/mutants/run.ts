@@ -18,8 +18,8 @@ import { OutOfTime, failureIn } from './verdict.js'
 
 /** Of a test file, on a machine that does other things as well. */
 const limitMs = 600_000
-/** Where a test sets no limit of its own, tap's would be half a minute. The first point that fails says enough. */
-const tapSettings = { TAP: '1', TAP_TIMEOUT: String(limitMs / 1000), TAP_BAIL: '1' }
+/** Where a test sets no limit of its own, tap's would be half a minute. */
+const tapSettings = { TAP: '1', TAP_TIMEOUT: String(limitMs / 1000) }
 
 interface Failure {
   readonly test: string

@@ -17,7 +17,7 @@ import { type Device, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Medium } from '../pmem/medium.js'
 import { native } from '../native/index.js'
-import { headerAt, readable, readerOf, superblockAt } from './device-reader.js'
+import { headerAt, headerOf, readableBlock, readerOf, superblockOf } from './device-reader.js'
 import { formatSize } from './size-text.js'
 
 /** A device that has gained less is left alone, since each gain takes one of a few entries of the superblock. */
@@ -262,10 +262,10 @@ export function wasToJoin(path: string, superblock: Superblock): boolean {
     const { read, close } = readerOf(device)
     try {
       if (deviceBlocks(device) <= superblockBlock) return false
-      const isReadable = (block: number): boolean => readable(read, block * blockBytes, blockBytes) !== null
-      if (!isReadable(headerBlock) || !isReadable(superblockBlock)) return false
-      const header = headerAt(read, headerBlock)
-      const copy = superblockAt(read, superblockBlock)
+      const [first, second] = [headerBlock, superblockBlock].map((block) => readableBlock(read, block))
+      if (!first || !second) return false
+      const header = headerOf(first)
+      const copy = superblockOf(second)
       const isNamedBy = (named: Superblock): boolean =>
         deviceSegments(named).some((_, n) => isDevice(header, named, n))
       if (!header.isWhole() || !isOfVolume(header, superblock) || isNamedBy(superblock)) return false

@@ -85,16 +85,29 @@ export function readable(read: ReadBytes, offsetBytes: number, lengthBytes: numb
   }
 }
 
+/** A block of a device; null where it cannot be read. @throws DeviceError other than EIO */
+export function readableBlock(read: ReadBytes, block: number): Uint8Array | null {
+  return readable(read, block * blockBytes, blockBytes)
+}
+
 /** What lies in the place of a superblock. */
 export function superblockAt(read: ReadBytes, block: number): Superblock {
-  const superblock = new Superblock()
-  superblock.bytes.set(read(block * blockBytes, blockBytes))
-  return superblock
+  return superblockOf(read(block * blockBytes, blockBytes))
 }
 
 /** What lies in the place of a device's header, or of a superblock of version 1. */
 export function headerAt(read: ReadBytes, block: number): DeviceHeader {
+  return headerOf(read(block * blockBytes, blockBytes))
+}
+
+export function superblockOf(bytes: Uint8Array): Superblock {
+  const superblock = new Superblock()
+  superblock.bytes.set(bytes)
+  return superblock
+}
+
+export function headerOf(bytes: Uint8Array): DeviceHeader {
   const header = new DeviceHeader()
-  header.bytes.set(read(block * blockBytes, blockBytes))
+  header.bytes.set(bytes)
   return header
 }

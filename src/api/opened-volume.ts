@@ -4,7 +4,7 @@ import { counted } from '../fs/counted.js'
 import type { DataMode } from '../fs/overwriting.js'
 import { cutListNotices, refuseCutLists } from '../fs/bad-metadata.js'
 import { Volume } from '../fs/volume.js'
-import { type Device, deviceLine } from '../pmem/device.js'
+import { type Device, deviceLines } from '../pmem/device.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { unmapDevices } from '../pmem/map-device.js'
@@ -235,7 +235,7 @@ function noticesOf(path: string, volume: Volume): string[] {
 
 /** What a write costs matters only where the volume can be written; that a device lies in RAM matters always. */
 function warningsOf({ devices }: DeviceSet, { isReadOnly }: Volume): string[] {
-  return devices
-    .filter(({ domain }) => domain.volatile || (domain.name === 'pages' && !isReadOnly))
-    .map((device) => deviceLine(device))
+  return deviceLines(
+    devices.filter(({ domain }) => domain.volatile || (domain.name === 'pages' && !isReadOnly)),
+  )
 }

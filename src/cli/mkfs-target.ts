@@ -29,7 +29,7 @@ import { mountAround, readMountTable } from '../pmem/mount-info.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import type { Ends } from './ends.js'
-import { type ReadBytes, headerAt, readable, readerOf, superblockAt } from '../api/device-reader.js'
+import { type ReadBytes, headerOf, readableBlock, readerOf, superblockOf } from '../api/device-reader.js'
 import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
 
@@ -254,7 +254,7 @@ function refuseContents(device: Device): void {
     if (found !== null) throw new CommandError(`${path} holds ${found}; --force overwrites it`)
     const block = [headerBlock, superblockBlock]
       .filter((block) => block < deviceBlocks(device))
-      .find((block) => readable(read, block * blockBytes, blockBytes) === null)
+      .find((block) => readableBlock(read, block) === null)
     if (block === undefined) return
     const unknown = `block ${block} cannot be read, so nothing tells what the device holds`
     throw new CommandError(`${path}: ${unknown}; --force overwrites it`)
@@ -269,8 +269,8 @@ function holdsVolume(device: Device, read: ReadBytes): boolean {
   if (blocks === 0) return false
   const places = [headerBlock, Math.min(superblockBlock, blocks - 1), blocks - 1]
   return places
-    .filter((block) => readable(read, block * blockBytes, blockBytes) !== null)
-    .some((block) => superblockAt(read, block).hasMagic() || headerAt(read, block).hasMagic())
+    .map((block) => readableBlock(read, block))
+    .some((bytes) => bytes !== null && (superblockOf(bytes).hasMagic() || headerOf(bytes).hasMagic()))
 }
 
 /** Null where there is nothing of this name. @throws CommandError where one cannot tell */

@@ -10,7 +10,7 @@ import { shownLine } from '../check/name-text.js'
 import { deviceSegments } from '../fs/segments.js'
 import { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
-import { deviceLine } from '../pmem/device.js'
+import { deviceLines } from '../pmem/device.js'
 import { DeviceError } from '../pmem/device-error.js'
 import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
@@ -127,10 +127,7 @@ export class GrowthOrders {
     const { opened, gathers } = this.#parts
     const { devices } = opened
     const sizes = [before, after].map((blocks) => formatSize(blocks * blockBytes)).join(' to ')
-    const news = [
-      `${devices[0]!.path}: grew from ${sizes}`,
-      ...devices.slice(count).map((device) => deviceLine(device, gathers)),
-    ]
+    const news = [`${devices[0]!.path}: grew from ${sizes}`, ...deviceLines(devices.slice(count), gathers)]
     logIfAlone(...news.map(shownLine))
   }
 

@@ -8,7 +8,7 @@ import debug from 'debug'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import { shownLine } from '../check/name-text.js'
 import { kernelName } from '../native/file-name.js'
-import { deviceLine } from '../pmem/device.js'
+import { deviceLines } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { logIfAlone } from './background.js'
 import { openControl } from './control.js'
@@ -55,7 +55,7 @@ export async function untilEnded(
       const control = openControl(root.dev, begin(root.dev))
       fallSilent = () => control.fallSilent()
     }
-    const lines = opened.devices.map((device) => deviceLine(device, options.writebackCache))
+    const lines = deviceLines(opened.devices, options.writebackCache)
     live()
     for (const line of lines) trace('%s', line)
     logIfAlone(...[`mounted on ${mountpoint}`, ...lines].map(shownLine))

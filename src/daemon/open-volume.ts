@@ -2,7 +2,7 @@
 /** Opening the devices for a mount: with patience for the server of the mount before. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenedVolume, openVolume } from '../api/opened-volume.js'
-import { DeviceError, deviceLine } from '../pmem/device.js'
+import { DeviceError, deviceLines } from '../pmem/device.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { mapperNamed } from '../pmem/mmap-io.js'
 import type { MountOptions } from './mount-options.js'
@@ -50,7 +50,7 @@ export async function openForMount(request: OpeningRequest): Promise<OpenedVolum
 
 /** What a mount reports on starting. @param gathers the kernel gathers its writes */
 export function noticesOf({ notices, devices }: OpenedVolume, gathers: boolean): string[] {
-  return [...notices, ...devices.map((device) => deviceLine(device, gathers))]
+  return [...notices, ...deviceLines(devices, gathers)]
 }
 
 /** What helps where a device is write-protected. A read-only mount meets that on a volume with devdax alone. */

@@ -16,6 +16,7 @@ export class HiddenNames {
   readonly #hidden = new Map<string, string>()
   /** The other way round, of paths for which no request has come since. */
   readonly #takenFrom = new Map<string, string>()
+  /** Whose next removal is not to happen. */
   readonly #kept = new Set<string>()
 
   /** Whether libfuse may have renamed a file so. */

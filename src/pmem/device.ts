@@ -108,10 +108,14 @@ export interface Device {
 }
 
 /**
- * What the device is and what a loss of power takes away, in one line for people.
+ * What the devices are and what a loss of power takes away, in a line for people of each.
  * @param gathers of the mount, if there is one
  */
-export function deviceLine({ path, domain }: Device, gathers?: Gathering): string {
+export function deviceLines(devices: readonly Device[], gathers?: Gathering): string[] {
+  return devices.map((device) => deviceLine(device, gathers))
+}
+
+function deviceLine({ path, domain }: Device, gathers?: Gathering): string {
   const { advice } = domain
   return `${path} is ${summaryOf(domain, gathers)}${advice === null ? '' : `; ${advice}`}`
 }

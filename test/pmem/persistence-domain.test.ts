@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES, native } from '../../src/native/index.js'
 import { checkDirect } from '../../src/daemon/require-dax.js'
-import { createFileDevice, createMemoryDevice, deviceLine, openDevice } from '../../src/pmem/device.js'
+import { createFileDevice, createMemoryDevice, deviceLines, openDevice } from '../../src/pmem/device.js'
 import { mountAround, readMountTable } from '../../src/pmem/mount-info.js'
 import {
   type Found,
@@ -68,7 +68,7 @@ function isTold(t: Test, domain: PersistenceDomain, expected: Expected, what: st
 function deviceIs(t: Test, path: string, expected: Expected, what: string): void {
   const device = openDevice(path, { access: 'read-write', exclusive: true })
   isTold(t, device.domain, expected, what)
-  t.equal(deviceLine(device), `${path} is ${expected.summary}`, `${what}, in one line`)
+  t.same(deviceLines([device]), [`${path} is ${expected.summary}`], `${what}, in one line`)
   device.close()
 }
 

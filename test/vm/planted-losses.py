@@ -97,19 +97,19 @@ def blocks():
 
 
 @contextlib.contextmanager
+def mode_of(kind):
+    path, item = any_of(kind)
+    os.chmod(path, item.mode ^ stat.S_IRGRP)
+    yield
+    os.chmod(path, item.mode)
+
+
 def the_mode():
-    path, item = any_of("file")
-    os.chmod(path, item.mode ^ stat.S_IRGRP)
-    yield
-    os.chmod(path, item.mode)
+    return mode_of("file")
 
 
-@contextlib.contextmanager
 def the_mode_of_a_directory():
-    path, item = any_of("directory")
-    os.chmod(path, item.mode ^ stat.S_IRGRP)
-    yield
-    os.chmod(path, item.mode)
+    return mode_of("directory")
 
 
 @contextlib.contextmanager

@@ -8,8 +8,10 @@ import { mountPmfs2 } from '../support/target.js'
 tap.setTimeout(300_000)
 
 const channels = turnRingOn(tap) === 'uring' ? ['devfuse', 'uring'] : ['devfuse']
+const targets = []
 for (const channel of channels) {
   const target = await mountPmfs2('--channel', channel, '-o', 'direct_io')
   tap.teardown(() => target.release())
-  cachedAttributesSuite(target)
+  targets.push(target)
 }
+for (const target of targets) cachedAttributesSuite(target)

@@ -72,12 +72,16 @@ async function askForModes(t: Test, channel: string): Promise<void> {
 }
 
 const channels = turnRingOn(tap) === 'uring' ? ['devfuse', 'uring'] : ['devfuse']
+const targets = []
+for (const channel of channels) {
+  const target = await mountPmfs2('--channel', channel, '-o', 'direct_io')
+  tap.teardown(() => target.release())
+  targets.push(target)
+}
+for (const target of targets) privilegesSuite(target)
 for (const channel of channels) {
   const options = ['--channel', channel]
   void tap.test(`the medium, ${channel}`, (t) => keepOnMedium(t, ...options))
   void tap.test(`the medium, ${channel}, direct_io`, (t) => keepOnMedium(t, ...options, '-o', 'direct_io'))
   void tap.test(`requests, ${channel}`, (t) => askForModes(t, channel))
-  const target = await mountPmfs2(...options, '-o', 'direct_io')
-  tap.teardown(() => target.release())
-  privilegesSuite(target)
 }

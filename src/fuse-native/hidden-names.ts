@@ -16,7 +16,7 @@ export class HiddenNames {
   readonly #hidden = new Map<string, string>()
   /** The other way round, of paths for which no request has come since. */
   readonly #takenFrom = new Map<string, string>()
-  /** Whose next removal is not to happen. */
+  /** Paths whose next removal is libfuse's, and is not to happen. */
   readonly #kept = new Set<string>()
 
   /** Whether libfuse may have renamed a file so. */
@@ -25,16 +25,16 @@ export class HiddenNames {
   }
 
   get all(): readonly string[] {
-    return [...this.#hidden.keys()]
+    return [...this.#hidden.keys()].filter((hidden) => !this.#kept.has(hidden))
   }
 
-  /** The next removal of this name is libfuse's, and is not to happen: the file has no other. */
-  keep(hidden: string): void {
-    this.#kept.add(hidden)
+  /** The file has no other name, so libfuse is not to remove this one. */
+  keep(path: string): void {
+    this.#kept.add(path)
   }
 
-  isKept(hidden: string): boolean {
-    return this.#kept.has(hidden)
+  isKept(path: string): boolean {
+    return this.#kept.has(path)
   }
 
   /** A file has got a hidden name. */
@@ -51,12 +51,20 @@ export class HiddenNames {
     if (path !== undefined && this.#takenFrom.get(path) === hidden) this.#takenFrom.delete(path)
   }
 
-  /** Something has been renamed, a directory perhaps. */
+  /**
+   * Something has been renamed, a directory perhaps. libfuse follows its files, and will remove them under their new
+   * names. A program that renames a hidden file wants to have it, unless libfuse hides it for a second time.
+   */
   move(from: string, to: string): void {
-    for (const [hidden, path] of this.#hidden) {
-      if (!hidden.startsWith(`${from}/`)) continue
-      this.remove(hidden)
-      this.#hidden.set(to + hidden.slice(from.length), path)
+    const paths = new Set([...this.#hidden.keys(), ...this.#kept])
+    for (const path of paths) {
+      if (path !== from && !path.startsWith(`${from}/`)) continue
+      const isKept = path === from ? !HiddenNames.isHiding(from, to) : this.#kept.has(path)
+      const takenFrom = this.#hidden.get(path)
+      this.remove(path)
+      const moved = to + path.slice(from.length)
+      if (isKept) this.#kept.add(moved)
+      if (path !== from && takenFrom !== undefined) this.#hidden.set(moved, takenFrom)
     }
   }
 

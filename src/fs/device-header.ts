@@ -4,7 +4,7 @@
  * here.
  */
 import { deviceHeader as layout, headerMagicHigh, headerMagicLow } from '../../layout/device-header.js'
-import { headerBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock } from '../../layout/geometry.js'
 import { formatVersion, superblock as superblockLayout } from '../../layout/superblock.js'
 import type { Medium } from '../pmem/medium.js'
 import { copyIdentifier, identifierHex, isSameIdentifier, deviceIdentifierWord } from './identifier.js'
@@ -56,12 +56,22 @@ export function headerFor(
   return header
 }
 
-/** Writes the headers of all devices, or of those that are damaged; the caller fences. */
-export function writeHeaders(medium: Medium, superblock: Superblock, damagedOnly = false): void {
+/** Writes the headers of all devices; the caller fences. */
+export function writeHeaders(medium: Medium, superblock: Superblock): void {
+  deviceSegments(superblock).forEach(({ first }, device) =>
+    headerFor(superblock, device).store(medium, first + headerBlock),
+  )
+}
+
+/**
+ * Writes those that are damaged, and flushes the others, which a server that was killed may have stored and not made
+ * durable; the caller fences.
+ */
+export function levelHeaders(medium: Medium, superblock: Superblock): void {
   deviceSegments(superblock).forEach(({ first }, device) => {
     const block = first + headerBlock
-    if (damagedOnly && loadHeader(medium, block).isWhole()) return
-    headerFor(superblock, device).store(medium, block)
+    if (loadHeader(medium, block).isWhole()) medium.flush(block, 0, blockBytes)
+    else headerFor(superblock, device).store(medium, block)
   })
 }
 

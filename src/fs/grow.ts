@@ -16,7 +16,7 @@ import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
 import { setPersistentBits } from './allocator.js'
 import { despiteBadBlocks } from './bad-blocks.js'
-import { headerFor, writeHeaders } from './device-header.js'
+import { headerFor, levelHeaders } from './device-header.js'
 import { tooLarge } from './format.js'
 import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { beginsDevice } from './segments.js'
@@ -142,7 +142,7 @@ function makeBitmap(medium: Medium, next: Superblock, segment: PlacedSegment): v
  */
 function levelVolume(medium: Medium, superblock: Superblock): void {
   levelCopies(medium, superblock)
-  writeHeaders(medium, superblock, true)
+  levelHeaders(medium, superblock)
   medium.fence()
 }
 

@@ -38,7 +38,7 @@ import type { DataMode } from './overwriting.js'
 import { recover } from './recovery.js'
 import { wordsOfBlock } from './self-describing-block.js'
 import { SharedState } from './shared-state.js'
-import { writeHeaders } from './device-header.js'
+import { levelHeaders } from './device-header.js'
 import type { Superblock } from './superblock.js'
 import { type SuperblockReading, levelCopies, readSuperblock } from './superblock-copies.js'
 import type { Upkeep } from './upkeep.js'
@@ -413,7 +413,7 @@ export class Volume {
     if (this.#isReadOnly) return
     this.#marked = true
     despiteBadBlocks(this.#medium, () => {
-      writeHeaders(this.#medium, this.superblock, true)
+      levelHeaders(this.#medium, this.superblock)
       this.#medium.fence()
     })
     this.#writeState((superblock) => {

@@ -4,11 +4,17 @@
  * from it, and has to make durable what it relies on.
  */
 import tap from 'tap'
+import { blockBytes, headerBlock } from '../../layout/geometry.js'
+import { superblock as layout } from '../../layout/superblock.js'
 import { SET_MODE } from '../../src/fs/attributes.js'
+import { headerFor, loadHeader } from '../../src/fs/device-header.js'
+import { deviceSegments } from '../../src/fs/segments.js'
+import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { exploreRecording, settle } from '../support/crash-explorer.js'
 import { EngineCaller } from '../support/engine-caller.js'
 import { extent } from '../support/extent.js'
 import { useDevicesBySeed } from '../support/medium-in-use.js'
+import { Replay } from '../support/power-failure.js'
 import { Random, seed } from '../support/random.js'
 import { RecordingMedium } from '../support/recording-medium.js'
 import { TestVolume, root } from '../support/test-volume.js'
@@ -17,6 +23,7 @@ import { difference } from '../support/tree.js'
 useDevicesBySeed()
 tap.setTimeout(240_000)
 
+const at = layout.word
 const random = new Random(seed)
 /** Of the moments at which a server is killed, one in so many is tried, and the last ones of each call. */
 const momentsEvery = extent(1, 12)
@@ -134,3 +141,53 @@ for (const [name, call] of Object.entries(calls)) {
     },
   )
 }
+
+/** Has a server die in storing something, and mounts for the next one. */
+function storedByKilled(medium: MortalMedium, store: () => void): Replay {
+  medium.startRecording()
+  medium.left = 0
+  try {
+    store()
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error
+  }
+  medium.revive()
+  const next = TestVolume.open(medium)
+  const replay = new Replay(medium.stopRecording())
+  next.drop()
+  return replay
+}
+
+const copyOf = (bytes: readonly Uint8Array[]): MortalMedium =>
+  new MortalMedium(bytes.map((window) => window.slice()))
+
+void tap.test('a header that it has stored anew is durable once the next one has mounted', (t) => {
+  const bytes = made()
+  const { superblock } = readSuperblock(copyOf(bytes))
+  for (const [device, { first }] of deviceSegments(superblock).entries()) {
+    const block = first + headerBlock
+    const medium = copyOf(bytes)
+    medium.zero(block, 0, blockBytes)
+    const header = headerFor(superblock, device)
+    const replay = storedByKilled(medium, () => header.store(medium, block))
+    while (replay.advance());
+    t.ok(loadHeader(replay.image({ kind: 'certain' }), block).isWhole(), `device ${device + 1}`)
+  }
+  t.end()
+})
+
+void tap.test('a copy of the superblock that it has stored is durable before another is written', (t) => {
+  const bytes = made()
+  for (const block of readSuperblock(copyOf(bytes)).superblock.copyBlocks) {
+    const medium = copyOf(bytes)
+    const { superblock } = readSuperblock(medium)
+    superblock.setNumber(at.sequence, superblock.getNumber(at.sequence) + 1)
+    const replay = storedByKilled(medium, () => superblock.store(medium, block))
+    while (replay.advance()) {
+      const blocks = replay.lines.map((line) => Math.floor(line / blockBytes))
+      const underWay = superblock.copyBlocks.filter((copy) => blocks.includes(copy))
+      t.ok(underWay.length <= 1, `block ${block}, fence ${replay.fence}: ${underWay.join()}`)
+    }
+  }
+  t.end()
+})

@@ -518,6 +518,23 @@ const growth = mutantsOf(
   ['fs/power-failure-growth'],
 )
 
+/** What a server that was killed has stored, the next one makes durable before it relies on it. */
+const killed = [
+  [
+    'src/fs/recovery.ts',
+    'the end of a transaction',
+    '  else medium.flush(lane, laneHeader.word.generation * 4, 8)\n',
+  ],
+  [
+    'src/fs/superblock-copies.ts',
+    'a copy of the superblock',
+    '    for (const block of newest) medium.flush(block, 0, blockBytes)\n',
+  ],
+  ['src/fs/device-header.ts', 'a header', 'medium.flush(block, 0, blockBytes)', 'block'],
+].flatMap(([file, what, text, by = '']) =>
+  mutantsOf(file!, [[`${what} is taken for durable`, text!, by]], ['fs/power-failure-killed']),
+)
+
 /** Devices that join a mounted volume are held to what its own were held to. */
 const joining = mutantsOf(
   'src/api/opened-volume.ts',
@@ -546,5 +563,6 @@ export const durability: readonly Mutant[] = [
   ...decisions,
   ...facts,
   ...growth,
+  ...killed,
   ...joining,
 ]

@@ -5,7 +5,7 @@
  */
 import { blockBytes, headerBlock, smallestVolumeBlocks, superblockBlock } from '../../layout/geometry.js'
 import { superblock as layout } from '../../layout/superblock.js'
-import { isDevice, isOfVolume, nth } from '../fs/device-header.js'
+import { isDevice, isOfVolume } from '../fs/device-header.js'
 import { totalBlocks, type PlacedSegment } from '../fs/geometry.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
 import { newIdentifier } from '../fs/identifier.js'
@@ -13,7 +13,7 @@ import { beginsDevice, deviceSegments, nextDeviceBlock, usedDeviceBlocks } from 
 import type { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { wipe, wipedBlocks } from '../fs/wipe.js'
-import { type Device, openDevice } from '../pmem/device.js'
+import { type Device, DeviceError, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Medium } from '../pmem/medium.js'
 import { native } from '../native/index.js'
@@ -86,24 +86,27 @@ export function haveGained(superblock: Superblock, devices: readonly Device[]): 
   return devices.some((device, n) => deviceBlocks(device) > usedDeviceBlocks(superblock, n))
 }
 
-/**
- * A device takes one of a few entries of the superblock, too, and for ever.
- * @param n which one of the volume it is, or is to be @throws VolumeError where it is too small for that
- */
-export function checkDeviceSize(n: number, blocks: number): void {
+/** A device to be, and how long it will be. */
+export interface FurtherSize {
+  readonly path: string
+  readonly blocks: number
+}
+
+/** A device takes one of a few entries of the superblock, too, and for ever. @throws DeviceError of one too small */
+export function checkDeviceSize({ path, blocks }: FurtherSize): void {
   if (blocks >= smallestGain) return
   const has = formatSize(blocks * blockBytes)
-  throw new VolumeError('size', `${nth(n)} has ${has}; each device of a volume needs 1 MiB at least`)
+  throw new DeviceError('EINVAL', `${path}: it has ${has}; each device of a volume needs 1 MiB at least`)
 }
 
 /**
  * What further devices add, each with an identifier of its own.
- * @param blocks of each @throws VolumeError where one is too small
+ * @throws DeviceError where one is too small
  */
-export function gainsOfFurther(superblock: Superblock, blocks: readonly number[]): Gain[] {
+export function gainsOfFurther(superblock: Superblock, devices: readonly FurtherSize[]): Gain[] {
   const count = superblock.get(layout.word.deviceCount)
-  for (const [n, size] of blocks.entries()) checkDeviceSize(count + n, size)
-  return blocks.map((blocks, n) => ({
+  for (const device of devices) checkDeviceSize(device)
+  return devices.map(({ blocks }, n) => ({
     device: count + n,
     deviceBlock: 0,
     blocks,

@@ -87,9 +87,12 @@ export class GrowthInHand {
     const { superblock, isReadOnly } = of.volume
     if (isReadOnly) throw new VolumeError('feature', 'it is mounted read-only')
     for (const device of of.devices.devices) device.measure()
-    const blocks = set.devices.map((device, n) => blocksOfFurther(device, overwritings[n] ?? null))
+    const further = set.devices.map((device, n) => ({
+      path: device.path,
+      blocks: blocksOfFurther(device, overwritings[n] ?? null),
+    }))
     const gains =
-      blocks.length > 0 ? gainsOfFurther(superblock, blocks) : gainsOf(superblock, of.devices.devices)
+      further.length > 0 ? gainsOfFurther(superblock, further) : gainsOf(superblock, of.devices.devices)
     if (gains.length === 0) return null
     // Before anything is mapped.
     const badBlocks = of.devices.badBlocksWith(set, gains)

@@ -133,7 +133,7 @@ async function makeVolume(
     if (sizeBytes !== null) refuseSize(targets)
     const deviceBlocks = targets.map(({ blocks }) => blocks)
     const volume = await about(first, () => {
-      for (const [n, blocks] of deviceBlocks.entries()) if (n > 0) checkDeviceSize(n, blocks)
+      for (const target of targets.slice(1)) checkDeviceSize(target)
       return plan({ ...wanted, deviceBlocks, zeroed: false })
     })
     const badBlocks = badBlocksOfVolume(targets, runsOf(targets))

@@ -75,12 +75,7 @@ export async function lookAtGrowth(
   const targets = await openFurther(request, ends)
   if (targets.length === 0 && sizeBytes !== null) checkSize(own, superblock, sizeBytes)
   const gains =
-    targets.length === 0
-      ? gainsAt(superblock, own, sizeBytes)
-      : gainsOfFurther(
-          superblock,
-          targets.map(({ blocks }) => blocks),
-        )
+    targets.length === 0 ? gainsAt(superblock, own, sizeBytes) : gainsOfFurther(superblock, targets)
   if (gains.length === 0) {
     const isSome = haveGained(superblock, own)
     return isSome ? `what its devices have gained is too little: ${leastGain}` : 'its devices have not grown'

@@ -44,7 +44,10 @@ void test('the room that a further device needs', (t) => {
   const { superblock } = withMedium(devices, 'read-only', readSuperblock)
   devices.close()
   const roomOf = (blocks: number, sparse: boolean, isOverwritten: boolean) => {
-    const segment = planGrowth(superblock, gainsOfFurther(superblock, [blocks])).segments.at(-1)!
+    const segment = planGrowth(
+      superblock,
+      gainsOfFurther(superblock, [{ path: 'further', blocks }]),
+    ).segments.at(-1)!
     return roomsOf(segment, { sparse, isOverwritten }).map(({ startBytes, lengthBytes }) => [
       startBytes,
       lengthBytes,

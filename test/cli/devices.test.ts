@@ -273,7 +273,7 @@ void t.test('all become the file system, or none is changed', async (t) => {
     ['1020 KiB', mebibyte - 4096],
   ] as const) {
     const small = sparseFile(place(name), size)
-    const line = `mkfs: ${a}: device number 2 has ${name}; each device of a volume needs 1 MiB at least`
+    const line = `mkfs: ${small}: it has ${name}; each device of a volume needs 1 MiB at least`
     await refuseUntouched(t, [a, small], ['mkfs', a, small], 1, line)
   }
 

@@ -122,7 +122,7 @@ void tap.test('what a device holds is lost only when nothing can be refused any 
   const small = { sizeBytes: 2 ** 20 - 4096, sparse: false }
   const tooSmall = { ...order, devices: [{ ...order.devices[0]!, digest: null, overwriting: small }] }
   t.match(await give(tooSmall), {
-    refusal: 'device number 2 has 1020 KiB; each device of a volume needs 1 MiB at least',
+    refusal: `${path}: it has 1020 KiB; each device of a volume needs 1 MiB at least`,
   })
   t.ok(readFileSync(path).equals(contents))
   t.match(await give(forced), { refusal: null, grown: { after: 1536 } })

@@ -10,7 +10,7 @@ export function joinHalf(volume: string, added: string): void {
   const devices = DeviceSet.open([volume, added], { access: 'read-write', exclusive: true })
   withMedium(devices, 'read-write', (medium) => {
     const { superblock } = readSuperblock(medium)
-    const next = planGrowth(superblock, gainsOfFurther(superblock, [1024]))
+    const next = planGrowth(superblock, gainsOfFurther(superblock, [{ path: added, blocks: 1024 }]))
     prepareSegments(medium, superblock, next, next.segments.slice(1), Date.now())
   })
   devices.close()

@@ -30,6 +30,16 @@ interface SyncCosts {
   readonly each: number
 }
 
+/** As guest/write-steps.py prints it: medians in microseconds, and means of counts. */
+interface WriteSteps {
+  readonly writes: number
+  readonly whole: number
+  readonly sync: number
+  readonly rest: number
+  readonly faults: number
+  readonly interrupts: number
+}
+
 const names: Readonly<Record<string, string>> = {
   pmem: '`/dev/pmem0`, by `fdatasync`',
   devdax: 'devdax, by cache lines',
@@ -65,6 +75,14 @@ function rowOf(guest: Guest, kind: string, name: string): string {
   return `| ${[...cells, ((after - before) / writes.total_ios).toFixed(2)].join(' | ')} |`
 }
 
+function stepsRowOf(guest: Guest, kind: string): string {
+  const text = readFileSync(join(guest.shared, `steps-${kind}`), 'utf8')
+  const { writes, whole, sync, rest, faults, interrupts } = JSON.parse(text) as WriteSteps
+  const times = [whole, sync, rest].map((us) => us.toFixed(0))
+  const cells = [names[kind]!, ...times, faults.toFixed(2), interrupts.toFixed(2), writes]
+  return `| ${cells.join(' | ')} |`
+}
+
 function syncLine(guest: Guest, kind: string): string | null {
   const path = join(guest.shared, `sync-${kind}`)
   if (!existsSync(path)) return null
@@ -91,10 +109,16 @@ export async function tellFigures(t: Test, guest: Guest, plan: Plan, folder: str
   const all = [...kinds, 'ram']
   await measure(t, guest, plan, all)
   const rows = all.map((kind) => rowOf(guest, kind, names[kind]!))
+  const steps = all.map((kind) => stepsRowOf(guest, kind))
   const lines = all.flatMap((kind) => syncLine(guest, kind) ?? [])
   await measure(t, guest, plan, ['pmem'], await packageWith(syncEachRange, folder))
   rows.splice(1, 0, rowOf(guest, 'pmem', '`/dev/pmem0`, by an `msync` of each range'))
   t.comment('| device | MB/s | a read, µs | a write, µs | pages written for each write |')
   t.comment('| --- | --- | --- | --- | --- |')
-  for (const line of [...rows, ...lines]) t.comment(line)
+  for (const row of rows) t.comment(row)
+  t.comment(
+    '| device | from reading a write to its reply, µs | fdatasync | the rest | page faults | TLB flushes of other processors | writes |',
+  )
+  t.comment('| --- | --- | --- | --- | --- | --- | --- |')
+  for (const line of [...steps, ...lines]) t.comment(line)
 }

@@ -23,6 +23,7 @@ measure() { # kind
   pages_written >"/vm/pages-$kind"
   check "$kind: fio" eval "$line --output-format=json --output=/vm/fio-$kind"
   pages_written >>"/vm/pages-$kind"
+  check "$kind: the steps of a write" write_steps "$kind" "$line"
   check "$kind: umount" pmfs2 umount "/mnt/$kind"
   case $kind in
   pmem | memmap) check "$kind: what a sync takes" sync_costs "$kind" "$device" ;;
@@ -32,6 +33,15 @@ measure() { # kind
 # What the kernel has written of its page cache, in pages. Nothing else is written in the guest meanwhile, and the driver
 # of persistent memory keeps no statistics.
 pages_written() { sed -n 's/^nr_written //p' /proc/vmstat; }
+
+write_steps() { # kind, line of fio
+  eval "$2 --output=/dev/null" &
+  local fio=$!
+  sleep 3
+  python3 "$sources/test/vm/guest/write-steps.py" >"/vm/steps-$1"
+  local status=$?
+  wait "$fio" && return "$status"
+}
 
 sync_costs() { # kind, device
   python3 "$sources/test/vm/guest/sync-costs.py" "$2" >"/vm/sync-$1"

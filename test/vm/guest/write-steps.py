@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What a server does between reading a WRITE of 4 KiB from /dev/fuse and answering it, by the kernel's trace events, as
+JSON: medians in microseconds, and means of counts. Something else has to write meanwhile.
+"""
+import json
+import os
+import re
+import statistics
+import sys
+import time
+
+TRACING = "/sys/kernel/tracing"
+EVENTS = (
+    *(f"syscalls/sys_{end}_{call}" for call in ("read", "write", "writev", "fdatasync") for end in ("enter", "exit")),
+    "exceptions/page_fault_user",
+    "tlb/tlb_flush",
+)
+SECONDS = 3
+#: struct fuse_in_header and struct fuse_write_in, and the data (linux/fuse.h).
+WRITE_BYTES = 40 + 40 + 4096
+LINE = re.compile(r"-\d+ +\[\d+\] \S+ +(?P<seconds>[\d.]+): (?P<what>.*)")
+
+
+def put(name, text):
+    with open(f"{TRACING}/{name}", "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def thread_named(comm):
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{thread}/comm", encoding="utf-8") as file:
+                if file.read().strip() == comm:
+                    return thread
+    raise SystemExit(f"there is no thread {comm}")
+
+
+def record(thread):
+    """The events of a thread in the order in which they came, as (microseconds, text)."""
+    if not os.path.ismount(TRACING):
+        os.system(f"mount -t tracefs tracefs {TRACING}")
+    put("trace_clock", "mono")
+    put("set_event_pid", thread)
+    put("trace", "")
+    for event in EVENTS:
+        put(f"events/{event}/enable", "1")
+    time.sleep(SECONDS)
+    for event in EVENTS:
+        put(f"events/{event}/enable", "0")
+    with open(f"{TRACING}/trace", encoding="utf-8") as file:
+        found = filter(None, map(LINE.search, file))
+        return [(float(line["seconds"]) * 1e6, line["what"]) for line in found]
+
+
+def steps(events):
+    """Of each WRITE: when it was read, when it was answered, and what came between."""
+    begin, between = None, []
+    for at, what in events:
+        if what == f"sys_read -> {WRITE_BYTES:#x}":
+            begin, between = at, []
+        elif begin is not None and re.match(r"sys_writev?\(", what):
+            yield begin, at, between
+            begin = None
+        else:
+            between.append((at, what))
+
+
+def summed(events):
+    """The time in fdatasync(2)."""
+    began = [at for at, what in events if what.startswith("sys_fdatasync(")]
+    ended = [at for at, what in events if what.startswith("sys_fdatasync ->")]
+    return sum(ended) - sum(began) if len(began) == len(ended) else 0
+
+
+def counted(events, pattern):
+    return sum(re.match(pattern, what) is not None for _, what in events)
+
+
+def main():
+    writes = list(steps(record(thread_named("pmfs2-0"))))
+    whole = [end - begin for begin, end, _ in writes]
+    syncs = [summed(between) for _, _, between in writes]
+    print(
+        json.dumps(
+            {
+                "writes": len(writes),
+                "whole": statistics.median(whole),
+                "sync": statistics.median(syncs),
+                "rest": statistics.median(map(float.__sub__, whole, map(float, syncs))),
+                "faults": statistics.mean(counted(between, "page_fault_user") for _, _, between in writes),
+                "interrupts": statistics.mean(counted(between, "tlb_flush: .*remote") for _, _, between in writes),
+            }
+        )
+    )
+
+
+main()

@@ -26,6 +26,7 @@ import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, createFileDevice, isNamed, openDevice } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { mountAround, readMountTable } from '../pmem/mount-info.js'
+import type { Clearing } from '../pmem/persistence-domain.js'
 import { statOf } from '../pmem/probe.js'
 import { CommandError } from './command-error.js'
 import type { Ends } from './ends.js'
@@ -55,8 +56,8 @@ export interface Target {
   readonly blocks: number
   /** Those of them that are known to be bad. */
   readonly badBlocks: readonly BlockRun[]
-  /** Whether it is persistent memory. */
-  readonly isPmem: boolean
+  /** How they are cleared. */
+  readonly clearing: Clearing
   /** Whether the kernel knows of more ({@link Device.isBadListCut}). */
   readonly isBadListCut: boolean
   /** @throws CommandError where it holds something that is not to be overwritten */
@@ -142,7 +143,7 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: (fd: num
     badBlocks: [],
     isBadListCut: false,
     // Nothing is bad that is not there.
-    isPmem: false,
+    clearing: 'hole',
     isOverwritten: false,
     refuseContents: () => undefined,
     prepare(takeRoom) {
@@ -176,7 +177,7 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     blocks: Math.floor(newBytes / blockBytes),
     badBlocks: holder.badBlocks,
     isBadListCut: holder.isBadListCut,
-    isPmem: holder.isPmem,
+    clearing: holder.clearing,
     isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(holder)
@@ -208,7 +209,7 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
     blocks: deviceBlocks(device),
     badBlocks: device.badBlocks,
     isBadListCut: device.isBadListCut,
-    isPmem: device.isPmem,
+    clearing: device.clearing,
     isOverwritten: force,
     refuseContents() {
       if (!force) refuseContents(device)

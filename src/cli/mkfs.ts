@@ -136,7 +136,9 @@ async function makeVolume(
       for (const target of targets.slice(1)) checkDeviceSize(target)
       return plan({ ...wanted, deviceBlocks, zeroed: false })
     })
-    const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
+    // A file that is emptied gives its blocks back, and what it gets for them is cleared.
+    const kept = targets.map((target) => (force && target.isFile ? { badBlocks: [] } : target))
+    const badBlocks = badBlocksOfVolume(kept, runsOf(targets))
     await about(first, () => {
       refuseCutLists(targets)
       refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks })

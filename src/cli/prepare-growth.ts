@@ -99,7 +99,7 @@ export async function lookAtGrowth(
 
 /** @throws VolumeError where the volume would need bad blocks of what it is to gain */
 function refuseBadGains(
-  devices: readonly Pick<Device, 'path' | 'badBlocks' | 'isBadListCut' | 'isPmem'>[],
+  devices: readonly Pick<Device, 'path' | 'badBlocks' | 'isBadListCut' | 'clearing'>[],
   superblock: Superblock,
   next: Superblock,
 ): void {

@@ -230,7 +230,8 @@ export function remarkRows({ devices, damage, damageRecord }: VolumeInfo): Row[]
     rows.push(['  last', `${last.time}, ${last.what}`])
   }
   for (const { path, badBlocks } of devices)
-    if (badBlocks > 0) rows.push(['bad blocks', `${badBlocks} on ${path}; fsck tells which files have them`])
+    if (badBlocks > 0)
+      rows.push(['bad blocks', `${badBlocks} on ${path}; fsck and the system log tell which files have them`])
   for (const text of cutListNotices(devices)) rows.push(['bad blocks', text])
   for (const { persistence } of devices)
     if (persistence.advice !== null) rows.push(['note', persistence.advice])

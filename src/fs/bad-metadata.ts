@@ -4,10 +4,11 @@
  * served, and the headers, the superblocks and the bitmap as soon as anything changes. Bad blocks elsewhere concern who
  * needs what lies there.
  */
-import { headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
 import { BadBlockError, badBlockText, nameless } from '../pmem/bad-block-error.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
+import type { Clearing } from '../pmem/persistence-domain.js'
 import type { BadBlocks } from './bad-blocks.js'
 import { counted } from './counted.js'
 import { DataArea } from './data-area.js'
@@ -50,8 +51,8 @@ export function areasOf(superblock: Superblock): Area[] {
   ]
 }
 
-/** What devices are called, and what they are. */
-export type DeviceNames = Pick<Medium, 'pathAt' | 'isPmemAt'>
+/** What devices are called, and how their errors are cleared. */
+export type DeviceNames = Pick<Medium, 'pathAt' | 'clearingAt'>
 
 interface BadArea {
   readonly block: number
@@ -124,11 +125,10 @@ export function refuseBadMetadata(
   const bad = badAreaOf(superblock, runs, readOnly)
   if (bad === null) return
   const { area, block } = bad
-  const name = badBlockName(superblock.geometry, block, medium)
-  throw new VolumeError(
-    'bad-block',
-    `${name}, and holds ${area.what}; ${adviceOn(area, howToClear(medium, block))}`,
-  )
+  const { geometry } = superblock
+  const name = badBlockName(geometry, block, medium)
+  const advice = adviceOn(area, howToClear(geometry, medium, block))
+  throw new VolumeError('bad-block', `${name}, and holds ${area.what}; ${advice}`)
 }
 
 function adviceOn({ isVital, isRenewed }: Area, how: string): string {
@@ -139,9 +139,12 @@ function adviceOn({ isVital, isRenewed }: Area, how: string): string {
   return 'it can only be mounted read-only (-o ro): copy its files elsewhere'
 }
 
-/** The kernel clears what it lists of persistent memory; a disk takes another sector for a bad one. */
-function howToClear(medium: DeviceNames, block: number): string {
-  return medium.isPmemAt(block) ? 'ndctl clear-errors' : 'most disks do that when the block is overwritten'
+function howToClear(geometry: Pick<Geometry, 'segments'>, medium: DeviceNames, block: number): string {
+  const clearing = medium.clearingAt(block)
+  if (clearing === 'namespace') return 'ndctl clear-errors'
+  if (clearing === 'write') return 'most disks do that when the block is overwritten'
+  const options = `--offset ${byteOfBlock(geometry, block)} --length ${blockBytes}`
+  return `fallocate --punch-hole ${options} ${medium.pathAt(block) ?? nameless}`
 }
 
 /**
@@ -170,7 +173,7 @@ export function refuseBadPlaces(
     const name = badBlockName(geometry, block, medium)
     throw new VolumeError(
       'bad-block',
-      `${name}, and the file system would need it: clear the error first (${howToClear(medium, block)}), or leave the device out`,
+      `${name}, and the file system would need it: clear the error first (${howToClear(geometry, medium, block)}), or leave the device out`,
     )
   }
 }
@@ -178,10 +181,13 @@ export function refuseBadPlaces(
 /** The devices of a volume before they are mapped. */
 export function namesOf(
   { segments }: Superblock,
-  devices: readonly { readonly path: string; readonly isPmem: boolean }[],
+  devices: readonly { readonly path: string; readonly clearing: Clearing }[],
 ): DeviceNames {
   const at = (block: number) => devices[segments.findLast(({ first }) => first <= block)?.device ?? 0]
-  return { pathAt: (block) => at(block)?.path ?? null, isPmemAt: (block) => at(block)?.isPmem ?? false }
+  return {
+    pathAt: (block) => at(block)?.path ?? null,
+    clearingAt: (block) => at(block)?.clearing ?? 'write',
+  }
 }
 
 /** Has the medium note bad blocks that are found from now on, as long as the rest can be served without them. */

@@ -363,6 +363,14 @@ export interface Native {
    * @returns bytes, or a negative errno
    */
   allocatedBytes(fd: number, offsetBytes: number, lengthBytes: number): number
+  /**
+   * Which bytes of a file have a place of their own on the disk of its file system (FS_IOC_FIEMAP). Unwritten extents
+   * have none: they read as zeros without the disk.
+   * @param into three numbers of each extent, in bytes, for as many as fit: where it begins in the file, where on the
+   * disk, and its length
+   * @returns how many there are, or a negative errno (-EOPNOTSUPP: not on this file system)
+   */
+  fileExtents(fd: number, into: Float64Array): number
   /** ioctl BLKGETSIZE64. @returns bytes, or a negative errno */
   blockDeviceBytes(fd: number): number
   /**

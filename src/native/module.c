@@ -62,6 +62,7 @@ NAPI_MODULE_INIT()
 		{ "allocate", call_allocate },
 		{ "punchHole", call_punch_hole },
 		{ "allocatedBytes", call_allocated_bytes },
+		{ "fileExtents", call_file_extents },
 		{ "isBehindLoop", call_is_behind_loop },
 		{ "connectAbstract", call_connect_abstract },
 		{ "peerProcess", call_peer_process },

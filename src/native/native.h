@@ -239,6 +239,7 @@ CALL(call_block_device_bytes);
 CALL(call_allocate);
 CALL(call_punch_hole);
 CALL(call_allocated_bytes);
+CALL(call_file_extents);
 CALL(call_is_behind_loop);
 CALL(call_connect_abstract);
 CALL(call_peer_process);

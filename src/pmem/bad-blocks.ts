@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * Blocks of a device that the kernel knows to be bad, as /sys lists them: in sectors of 512 bytes, whatever the device
- * says of its own. What becomes bad later, and what lies below loop and device-mapper devices, is found by a load.
- * A list that does not fit into a page is cut off there, even within a number.
+ * says of its own. A file has those of its disk on which its written extents lie. What becomes bad later, and what lies
+ * below loop and device-mapper devices, is found by a load. A list that does not fit into a page is cut off there, even
+ * within a number.
+ *
+ * An unwritten extent has none: it reads as zeros without the disk, and before the first store to it the file system
+ * writes zeros through the driver, which clears the error (Documentation/filesystems/dax.rst of the kernel). So it is
+ * with blocks that a hole gets.
  *
  * Sources: block/badblocks.c (badblocks_show), fs/sysfs/file.c (sysfs_kf_seq_show), drivers/nvdimm/region_devs.c and
  * drivers/dax/bus.c of the kernel.
@@ -11,6 +16,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { blockBytes, windowBlocks } from '../../layout/geometry.js'
 import { deviceFolder, isPartition, readLine } from './device-facts.js'
+import type { FileExtent } from './file-extents.js'
 import type { DeviceRun } from './map-device.js'
 import type { DeviceKind } from './persistence-domain.js'
 
@@ -34,13 +40,22 @@ const none: BadBlockList = { runs: [], isCut: false }
 
 /**
  * The bad blocks of a device. None where /sys does not tell.
- * @param device its number as stat(2) gives it @param sizeBytes of the device: others may share what is listed
+ * @param device its number as stat(2) gives it; of a file, the one that it lies on (st_dev)
+ * @param sizeBytes of the device: others may share what is listed
+ * @param extentsOfFile asked only where something is listed
  */
-export function badBlocksOf(kind: DeviceKind, device: bigint, sizeBytes: number, sys = '/sys'): BadBlockList {
-  if (kind === 'file') return none
-  const folder = deviceFolder(kind === 'block' ? 'block' : 'char', device, sys)
-  const list = folder === null ? null : kind === 'block' ? ofDisk(folder) : ofRegion(folder)
-  return list === null ? none : badBlocksAmong(list, sizeBytes)
+export function badBlocksOf(
+  kind: DeviceKind,
+  device: bigint,
+  sizeBytes: number,
+  extentsOfFile: () => readonly FileExtent[],
+  sys = '/sys',
+): BadBlockList {
+  const folder = deviceFolder(kind === 'devdax' ? 'char' : 'block', device, sys)
+  const list = folder === null ? null : kind === 'devdax' ? ofRegion(folder) : ofDisk(folder)
+  if (list === null || !/\d/.test(list.text)) return none
+  const whole = { fileByte: 0, diskByte: 0, lengthBytes: sizeBytes }
+  return badBlocksAmong(list, sizeBytes, kind === 'file' ? extentsOfFile() : [whole])
 }
 
 /** Lines of sectors and numbers of sectors, and where the device begins among them. */
@@ -84,7 +99,11 @@ function wholeNumber(text: string | null): number | null {
   return Number.isSafeInteger(value) ? value : null
 }
 
-function badBlocksAmong({ text, startBytes }: SectorList, sizeBytes: number): BadBlockList {
+function badBlocksAmong(
+  { text, startBytes }: SectorList,
+  sizeBytes: number,
+  extents: readonly FileExtent[],
+): BadBlockList {
   const runs: BlockRun[] = []
   const lines = text.split('\n')
   const isFull = isCutOff(text)
@@ -96,13 +115,16 @@ function badBlocksAmong({ text, startBytes }: SectorList, sizeBytes: number): Ba
     if (sector === undefined || sectors === undefined) continue
     const start = Number(sector) * sectorBytes - startBytes
     listedBytes = start + Number(sectors) * sectorBytes
-    const end = Math.min(listedBytes, sizeBytes)
-    const first = Math.floor(Math.max(start, 0) / blockBytes)
-    const count = Math.ceil(end / blockBytes) - first
-    if (count > 0) runs.push({ first, count })
+    for (const { fileByte, diskByte, lengthBytes } of extents) {
+      const from = Math.max(start - diskByte, 0) + fileByte
+      const end = Math.min(Math.min(listedBytes - diskByte, lengthBytes) + fileByte, sizeBytes)
+      const first = Math.floor(from / blockBytes)
+      if (from < end) runs.push({ first, count: Math.ceil(end / blockBytes) - first })
+    }
   }
   // They are listed in rising order, so what lies beyond the end of the device concerns others.
-  return { runs: mergeRuns(runs), isCut: isFull && listedBytes < sizeBytes }
+  const isBeyond = extents.some(({ diskByte, lengthBytes }) => diskByte + lengthBytes > listedBytes)
+  return { runs: mergeRuns(runs), isCut: isFull && isBeyond }
 }
 
 /** Whether a text is all that the kernel gives of a longer one: a page without its last byte. */

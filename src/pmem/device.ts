@@ -23,6 +23,7 @@ import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from
 import { type BlockRun, badBlocksOf } from './bad-blocks.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { devdaxGeometry, isWriteProtected } from './device-facts.js'
+import { extentsOf } from './file-extents.js'
 import {
   type Access,
   type OpenOptions,
@@ -35,6 +36,7 @@ import { identityOf, isSameDevice } from './lock-holder.js'
 import { type Mapper, nativeMapper } from './mapper.js'
 import { nodeOfDevice } from './numa.js'
 import {
+  type Clearing,
   type DeviceKind,
   type Gathering,
   type PersistenceDomain,
@@ -64,8 +66,8 @@ export interface Device {
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
   readonly alignBytes: number
   readonly domain: PersistenceDomain
-  /** PersistenceDomain.isPmem */
-  readonly isPmem: boolean
+  /** PersistenceDomain.clearing */
+  readonly clearing: Clearing
   /** The NUMA node on which it lies; null where it is not known, or the machine has one node only. */
   readonly numaNode: number | null
   /**
@@ -347,7 +349,8 @@ function assemble(
   const decided = decideDomain({ kind, path: `/proc/self/fd/${fd}`, device: number, fileSystem, syncs })
   const domain = { ...decided, ...given }
   const storing = (syncs ? MAP_SYNC : 0) | domain.how
-  let badList = badBlocksOf(kind, number, sizeBytes)
+  const listBad = () => badBlocksOf(kind, number, sizeBytes, () => extentsOf(fd, fileSystem))
+  let badList = listBad()
   let isOpen = true
   return {
     path,
@@ -361,7 +364,7 @@ function assemble(
     },
     alignBytes,
     domain,
-    isPmem: domain.isPmem,
+    clearing: domain.clearing,
     get numaNode() {
       return nodeOfDevice(kind, number)
     },
@@ -397,7 +400,7 @@ function assemble(
     },
     measure() {
       sizeBytes = measure(fd, path, access).sizeBytes
-      badList = badBlocksOf(kind, number, sizeBytes)
+      badList = listBad()
     },
     makeWritable() {
       if (access === 'read-write') return

@@ -125,11 +125,11 @@ export function remapDevices(
 }
 
 function placeOf(
-  { path, kind, isPmem, punchFd }: Device,
+  { path, kind, clearing, punchFd }: Device,
   firstWindow: number,
   deviceBlock: number,
 ): DevicePlace {
-  return { path, kind, isPmem, firstWindow, offsetBytes: deviceBlock * blockBytes, punchFd }
+  return { path, kind, clearing, firstWindow, offsetBytes: deviceBlock * blockBytes, punchFd }
 }
 
 /** No thread may touch the medium afterwards. */

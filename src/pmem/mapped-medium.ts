@@ -37,6 +37,7 @@ import {
   placeOf,
 } from './medium-failure.js'
 import { Medium } from './medium.js'
+import type { Clearing } from './persistence-domain.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
 
@@ -231,8 +232,8 @@ export class MappedMedium extends Medium {
     return deviceAt(this.#devices, block >>> windowShift)?.path ?? null
   }
 
-  override isPmemAt(block: number): boolean {
-    return deviceAt(this.#devices, block >>> windowShift)?.isPmem ?? false
+  override clearingAt(block: number): Clearing {
+    return deviceAt(this.#devices, block >>> windowShift)?.clearing ?? super.clearingAt(block)
   }
 
   /**

@@ -8,14 +8,13 @@
 import { blockBytes, windowBytes } from '../../layout/geometry.js'
 import { EHWPOISON, type Mapping, badPage, failureWord, native } from '../native/index.js'
 import { DeviceError, deviceError } from './device-error.js'
-import type { DeviceKind } from './persistence-domain.js'
+import type { Clearing, DeviceKind } from './persistence-domain.js'
 
 /** A run of blocks of a device among the windows of a medium. */
 export interface DevicePlace {
   readonly path: string
   readonly kind: DeviceKind
-  /** PersistenceDomain.isPmem */
-  readonly isPmem: boolean
+  readonly clearing: Clearing
   readonly firstWindow: number
   /** Where on the device the first window begins. */
   readonly offsetBytes: number

@@ -10,6 +10,7 @@
  */
 import { blockBytes, blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import { BadBlockError } from './bad-block-error.js'
+import type { Clearing } from './persistence-domain.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {
@@ -73,9 +74,9 @@ export abstract class Medium {
     return null
   }
 
-  /** Whether it is persistent memory that a block lies on. */
-  isPmemAt(_block: number): boolean {
-    return false
+  /** How a block is cleared if it is bad. */
+  clearingAt(_block: number): Clearing {
+    return 'write'
   }
 
   /**

@@ -84,8 +84,8 @@ void tap.test('the header of a device', async (t) => {
     const given = [first, ...further.flatMap((path) => ['--device', path])]
     t.match(await succeed('info', ...given), /damage +the header of .* is damaged/, name)
     t.match(await succeed('dump', ...given), /superblock/, name)
-    const advice =
-      'it can only be mounted read-only (-o ro) before the error is cleared (most disks do that when the block is overwritten); the next mount for writing then makes it anew'
+    const how = `fallocate --punch-hole --offset 0 --length 4096 ${device.path}`
+    const advice = `it can only be mounted read-only (-o ro) before the error is cleared (${how}); the next mount for writing then makes it anew`
     await t.rejects(openFiles(paths), { name: 'VolumeError', message: `${bad}; ${advice}` }, name)
     const opened = openVolume(paths, true)
     t.throws(() => opened.becomeWritable(), { message: `${bad}; ${advice}` }, name)

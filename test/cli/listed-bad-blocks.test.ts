@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Block devices of which the kernel lists bad blocks: what is refused, and what goes on without them. */
+/** Devices of which the kernel lists bad blocks: what is refused, and what goes on without them. */
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, readSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
 import { openVolume } from '../../src/api/opened-volume.js'
 import { listBadBlocks } from '../support/listed-bad-blocks.js'
 import { loopOver } from '../support/loop-device.js'
+import { SmallDisk } from '../support/small-disk.js'
 import { temporaryDirectory } from '../support/temporary.js'
-import { fileLimitMs, refuse, refuseUntouched, sparseFile, succeed } from './cli.js'
+import { fileLimitMs, pmfs2, refuse, refuseUntouched, sparseFile, succeed } from './cli.js'
 
 t.setTimeout(fileLimitMs)
 
@@ -135,4 +136,26 @@ void t.test('a device of which the kernel does not list all bad blocks', async (
   t.ok(volume.notices.includes(told), 'it can be read')
   t.throws(() => volume.becomeWritable(), { name: 'VolumeError', message: told })
   volume.close()
+})
+
+void t.test('a file on a disk that has some', async (t) => {
+  const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 40 * mebibyte), 32 * mebibyte, '-b', '4096')
+  const volume = join(disk.folder, 'volume')
+  const listHeader = () => {
+    const header = readFileSync(volume).subarray(0, blockBytes)
+    const onDisk = readFileSync(disk.image).indexOf(header) / blockBytes
+    return listBadBlocks(t, disk.device, { first: onDisk, count: 1 })
+  }
+  await succeed(t, ['mkfs', volume, '--size', '8M', '-q'])
+  const end = await listHeader()
+  const how = `fallocate --punch-hole --offset 0 --length 4096 ${volume}`
+  const bad = `block 0, byte 0 of ${volume}, is bad`
+  const advice = `${bad}, and the file system would need it: clear the error first \\(${how}\\)`
+  await refuseUntouched(t, volume, ['mkfs', volume], 1, new RegExp(advice))
+  await succeed(t, ['mkfs', volume, '--force', '-q'])
+  end()
+  await listHeader()
+  t.match(await pmfs2(['fsck', volume]), { end: 4, stdout: bad })
+  execFileSync('sh', ['-c', how])
+  t.notMatch((await pmfs2(['fsck', volume])).stdout, bad, 'the file has given the block back')
 })

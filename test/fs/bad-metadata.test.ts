@@ -7,18 +7,24 @@ import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { TestVolume } from '../support/test-volume.js'
 
 void test('how an error is cleared', (t) => {
-  const volume = TestVolume.makeOn([1024, 1024])
+  const volume = TestVolume.makeOn([1024, 1024, 1024])
   t.teardown(() => volume.close())
   const { superblock } = readSuperblock(volume.medium)
   const names = namesOf(superblock, [
-    { path: '/dev/pmem0', isPmem: true },
-    { path: '/dev/sda', isPmem: false },
+    { path: '/dev/pmem0', clearing: 'namespace' },
+    { path: '/dev/sda', clearing: 'write' },
+    { path: '/mnt/dax/file', clearing: 'hole' },
   ])
   const ofDisk = 'most disks do that when the block is overwritten'
   for (const [first, place, how] of [
     [1, 'byte 4096 of /dev/pmem0', 'ndctl clear-errors'],
     [2, 'byte 8192 of /dev/pmem0', 'ndctl clear-errors'],
     [windowBlocks + 1, 'byte 4096 of /dev/sda', ofDisk],
+    [
+      2 * windowBlocks + 1,
+      'byte 4096 of /mnt/dax/file',
+      'fallocate --punch-hole --offset 4096 --length 4096 /mnt/dax/file',
+    ],
   ] as const) {
     const runs = [{ first, count: 1 }]
     for (const refuse of [

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Mounts on block devices: one that has grown in place, and those of which the kernel lists bad blocks. */
+/** Mounts on devices that have grown in place, and on those of which the kernel lists bad blocks. */
 import { execFileSync } from 'node:child_process'
 import { truncateSync } from 'node:fs'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { blockBytes } from '../../layout/geometry.js'
@@ -14,6 +14,7 @@ import { DeviceSet } from '../../src/pmem/device-set.js'
 import { identityOf } from '../../src/pmem/lock-holder.js'
 import { listBadBlocks } from '../support/listed-bad-blocks.js'
 import { loopOver } from '../support/loop-device.js'
+import { SmallDisk } from '../support/small-disk.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 import { sparseFile } from '../cli/cli.js'
@@ -122,4 +123,36 @@ void tap.test('a mount of which a second device has bad blocks', async (t) => {
   await mount.unmount()
   const checked = await pmfs2(['fsck', a.loop, b.loop])
   t.equal(checked.end, 0, checked.output)
+})
+
+void tap.test('a file on a disk that has some', async (t) => {
+  const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 40 * mebibyte), 32 * mebibyte, '-b', '4096')
+  const volume = join(disk.folder, 'volume')
+  await succeed('mkfs', volume, '--size', '8M')
+  const mount = await TestMount.make(t, '1M')
+  const place = (name: string) => join(mount.mountpoint, name)
+  const contents = (name: string) => Buffer.alloc(blockBytes, name)
+  const serve = async (): Promise<string> => {
+    const said = await succeed(volume, mount.mountpoint, '--channel', 'devfuse')
+    await mount.adopt()
+    return said
+  }
+  await serve()
+  for (const name of ['spoilt', 'whole']) await writeFile(place(name), contents(name))
+  const { ino } = await stat(place('spoilt'))
+  await mount.unmount()
+  const onDisk = (await readFile(disk.image)).indexOf(contents('spoilt')) / blockBytes
+  await listBadBlocks(t, disk.device, { first: onDisk, count: 1 })
+  const checked = await pmfs2(['fsck', volume])
+  t.equal(checked.end, 4)
+  const line = `inode ${ino}: block \\d+, byte \\d+ of ${volume}, is bad, and holds its data`
+  t.match(checked.output, new RegExp(line))
+  t.match(await succeed('info', volume), `1 on ${volume}`)
+  t.match(await serve(), `1 bad block on ${volume}`)
+  await t.rejects(readFile(place('spoilt')), { code: 'EIO' })
+  t.same(await readFile(place('whole')), contents('whole'))
+  await rm(place('spoilt'))
+  await fill(mount, 6 * mebibyte)
+  await mount.unmount()
+  t.match(await succeed('fsck', volume), /clean/)
 })

@@ -18,10 +18,11 @@ tap.setTimeout(120_000)
 
 const region = 'devices/platform/ndbus0/region0'
 const sizeBytes = 2 ** 24
+const noExtents = () => []
 
 void tap.test('of a block device, in sectors', async (t) => {
   const sys = await FakeSys.make(t)
-  const of = (size = sizeBytes) => badBlocksOf('block', number(259, 0), size, sys.root).runs
+  const of = (size = sizeBytes) => badBlocksOf('block', number(259, 0), size, noExtents, sys.root).runs
   sys.link('dev/block/259:0', `${region}/namespace0.0/block/pmem0`)
   sys.write(`${region}/namespace0.0/block/pmem0/size`, '32768')
   t.same(of(), [], 'an old kernel has no list')
@@ -37,8 +38,7 @@ void tap.test('of a block device, in sectors', async (t) => {
   t.same(of(13 * blockBytes).at(-1), { first: 12, count: 1 }, 'not beyond the end')
   sys.write(`${region}/namespace0.0/block/pmem0/badblocks`, 'x\n8\n-8 1\n8 x\n 16 8 \n24 8 1\n8 0\n0x10 8\n')
   t.same(of(), [{ first: 2, count: 1 }], 'what makes no sense is left out')
-  t.same(badBlocksOf('block', number(259, 9), sizeBytes, sys.root).runs, [])
-  t.same(badBlocksOf('file', number(259, 0), sizeBytes, sys.root).runs, [])
+  t.same(badBlocksOf('block', number(259, 9), sizeBytes, noExtents, sys.root).runs, [])
 })
 
 void tap.test('a list that does not fit into a page', async (t) => {
@@ -46,7 +46,7 @@ void tap.test('a list that does not fit into a page', async (t) => {
   const list = `${region}/namespace0.0/block/pmem0/badblocks`
   // FakeSys ends each file with the end of a line.
   const write = (text: string) => writeFileSync(join(sys.root, list), text)
-  const of = (size = 2 ** 40) => badBlocksOf('block', number(259, 0), size, sys.root)
+  const of = (size = 2 ** 40) => badBlocksOf('block', number(259, 0), size, noExtents, sys.root)
   sys.link('dev/block/259:0', `${region}/namespace0.0/block/pmem0`)
   sys.write(list, '')
   // Each line has 11 letters.
@@ -77,7 +77,7 @@ void tap.test('a list that does not fit into a page', async (t) => {
 void tap.test('of a partition, which has those of its disk', async (t) => {
   const sys = await FakeSys.make(t)
   const disk = `${region}/namespace0.0/block/pmem0`
-  const of = () => badBlocksOf('block', number(259, 1), 4 * blockBytes, sys.root).runs
+  const of = () => badBlocksOf('block', number(259, 1), 4 * blockBytes, noExtents, sys.root).runs
   sys.link('dev/block/259:1', `${disk}/pmem0p1`)
   sys.write(`${disk}/badblocks`, '0 8\n2040 16\n2063 1\n2080 100\n')
   sys.write(`${disk}/pmem0p1/partition`, '1')
@@ -86,10 +86,76 @@ void tap.test('of a partition, which has those of its disk', async (t) => {
   t.same(of(), [{ first: 0, count: 2 }])
 })
 
+void tap.test('of a file, which has those of its disk', async (t) => {
+  const sys = await FakeSys.make(t)
+  const disk = `${region}/namespace0.0/block/pmem0`
+  const list = (runs: readonly (readonly [block: number, blocks: number])[]) =>
+    runs.map(([block, blocks]) => `${2048 + block * 8} ${blocks * 8}\n`).join('')
+  sys.link('dev/block/259:1', `${disk}/pmem0p1`)
+  sys.write(`${disk}/pmem0p1/partition`, '1')
+  sys.write(`${disk}/pmem0p1/start`, '2048')
+  let asked = 0
+  // In blocks. The file has a hole, in which nothing has a place, and is longer on the disk than it says.
+  const extents = () => {
+    asked++
+    return [
+      [0, 100, 10],
+      [10, 50, 5],
+      [15, 110, 5],
+      [40, 200, 100],
+    ].map(([inFile, onDisk, count]) => ({
+      fileByte: inFile! * blockBytes,
+      diskByte: onDisk! * blockBytes,
+      lengthBytes: count! * blockBytes,
+    }))
+  }
+  const of = (device = number(259, 1), size = 50 * blockBytes) =>
+    badBlocksOf('file', device, size, extents, sys.root)
+  t.same(of().runs, [], 'an old kernel has no list')
+  for (const text of ['', '\n']) {
+    sys.write(`${disk}/badblocks`, text)
+    t.same(of().runs, [])
+  }
+  t.equal(asked, 0, 'only where something is listed')
+  sys.write(`${disk}/badblocks`, list([[99, 1]]))
+  t.same(of().runs, [], 'beside it')
+  sys.write(
+    `${disk}/badblocks`,
+    list([
+      [0, 52],
+      [99, 2],
+      [109, 3],
+      [115, 1],
+      [205, 50],
+    ]),
+  )
+  t.same(of().runs, [
+    { first: 0, count: 1 },
+    { first: 9, count: 3 },
+    { first: 15, count: 2 },
+    { first: 45, count: 5 },
+  ])
+  t.same(of(number(0, 45)).runs, [], 'on no disk')
+  sys.write(`${disk}/badblocks`, `${2048 + 8 * 103 + 3} 1\n${2048 + 8 * 104 + 7} 2`)
+  t.same(of().runs, [{ first: 3, count: 3 }], 'what is bad in part')
+  // A file system with smaller blocks.
+  const small = () => [{ fileByte: 2048, diskByte: 512, lengthBytes: 4096 }]
+  sys.write(`${disk}/badblocks`, '2048 2\n2056 1')
+  t.same(badBlocksOf('file', number(259, 1), sizeBytes, small, sys.root).runs, [{ first: 0, count: 2 }])
+
+  const cut = Array.from({ length: 400 }, (_, n) => `${100_000 + 16 * n} 800\n`)
+    .join('')
+    .slice(0, 4095)
+  writeFileSync(join(sys.root, disk, 'badblocks'), cut)
+  t.match(of(), { isCut: false }, 'what lies in front of the last one is known')
+  const behind = () => [{ fileByte: 0, diskByte: 2 ** 30, lengthBytes: blockBytes }]
+  t.match(badBlocksOf('file', number(259, 1), sizeBytes, behind, sys.root), { isCut: true, runs: [] })
+})
+
 void tap.test('of devdax, which has a part of its region', async (t) => {
   const sys = await FakeSys.make(t)
   const dax = `${region}/dax0.1/dax0.0`
-  const of = () => badBlocksOf('devdax', number(252, 0), sizeBytes, sys.root).runs
+  const of = () => badBlocksOf('devdax', number(252, 0), sizeBytes, noExtents, sys.root).runs
   sys.link('dev/char/252:0', dax)
   sys.write(`${dax}/size`, String(sizeBytes))
   t.same(of(), [], 'no list')

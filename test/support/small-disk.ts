@@ -22,10 +22,15 @@ function unmountAfterwards(t: TearsDown, folder: string): void {
 export class SmallDisk {
   /** Where it is mounted. */
   readonly folder: string
+  /** Of an ext4: the file that is its disk, and the loop device over it; else empty. */
+  readonly image: string
+  readonly device: string
   readonly #filler: string
 
-  private constructor(folder: string) {
+  private constructor(folder: string, image = '', device = '') {
     this.folder = folder
+    this.image = image
+    this.device = device
     this.#filler = join(folder, 'filler')
   }
 
@@ -39,16 +44,17 @@ export class SmallDisk {
     return new SmallDisk(folder)
   }
 
-  /** An ext4 of so many bytes, on a loop device whose file lies on another disk. */
-  static ext4(t: TearsDown, disk: SmallDisk, sizeBytes: number): SmallDisk {
-    const device = disk.loop(t, 'ext4', sizeBytes)
-    execFileSync('mkfs.ext4', ['-q', device])
+  /** An ext4 of so many bytes, on a loop device whose file lies on another disk. @param options of mkfs.ext4 */
+  static ext4(t: TearsDown, disk: SmallDisk, sizeBytes: number, ...options: readonly string[]): SmallDisk {
+    const image = disk.sparse('ext4', sizeBytes)
+    const device = loopOver(t, image)
+    execFileSync('mkfs.ext4', ['-q', ...options, device])
     const folder = join(disk.folder, 'mounted')
     mkdirSync(folder)
     const error = native.mount(device, folder, 'ext4', 0, '')
     if (error < 0) throw new Error(`ext4 cannot be mounted: ${error}`)
     unmountAfterwards(t, folder)
-    return new SmallDisk(folder)
+    return new SmallDisk(folder, image, device)
   }
 
   /** A sparse file. @returns its path */

@@ -48,9 +48,9 @@ go_bad_on() { # kind
   check "$kind: info reports bad blocks" reports_bad_blocks 0 info "$folder"
   check "$kind: umount" pmfs2 umount "$folder"
   case $kind in
-  pmem) check "$kind: fsck reports them, with exit code 4" reports_bad_blocks 4 fsck "$device" ;;
-  # On devdax, the file that had the bad block is gone. PMFS2 does not ask for the bad blocks of a file.
-  *) check "$kind: fsck finds nothing" pmfs2 fsck "$device" ;;
+  # The file that had the bad block is gone.
+  devdax) check "$kind: fsck finds nothing" pmfs2 fsck "$device" ;;
+  *) check "$kind: fsck reports them, with exit code 4" reports_bad_blocks 4 fsck "$device" ;;
   esac
   end
 }

@@ -535,6 +535,29 @@ const killed = [
   mutantsOf(file!, [[`${what} is taken for durable`, text!, by]], ['fs/power-failure-killed']),
 )
 
+/** Each device of a volume is held to what it was mounted with. */
+const holding = mutantsOf(
+  'src/pmem/device-set.ts',
+  [
+    ['only the first device is asked', 'devices.forEach((device) => check(device))', 'check(devices[0]!)'],
+    ['only the last device is asked', 'devices.forEach((device) => check(device))', 'check(devices.at(-1)!)'],
+  ],
+  ['mount/require-dax'],
+)
+
+/** What a remount asks for is held against all of them. */
+const remounting = mutantsOf(
+  'src/daemon/live-mount.ts',
+  [
+    [
+      'one device that is mapped directly stands for all',
+      'isDirect: devices.every(',
+      'isDirect: devices.some(',
+    ],
+  ],
+  ['mount/require-dax'],
+)
+
 /** Devices that join a mounted volume are held to what its own were held to. */
 const joining = mutantsOf(
   'src/api/opened-volume.ts',
@@ -545,7 +568,7 @@ const joining = mutantsOf(
       'exclusive: true, mapper: parts.mapper })',
     ],
   ],
-  ['mount/grow-direct'],
+  ['mount/require-dax'],
 )
 
 export const durability: readonly Mutant[] = [
@@ -564,5 +587,7 @@ export const durability: readonly Mutant[] = [
   ...facts,
   ...growth,
   ...killed,
+  ...holding,
+  ...remounting,
   ...joining,
 ]

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * `--require-dax` holds for devices that join a mounted volume, too. Files stand for files on a DAX mount. (test/vm has
- * real ones.)
+ * `--require-dax` holds for each device of a volume, and for those that join while it is mounted. Files stand for files
+ * on a DAX mount. (test/vm has real ones.)
  */
 import { copyFileSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { fingerprint, sparseFile } from '../cli/cli.js'
@@ -13,6 +14,16 @@ import { TestMount, pmfs2, preload, succeed } from '../support/test-mount.js'
 tap.setTimeout(120_000)
 
 const mebibyte = 2 ** 20
+
+/** From now on, some files beside the devices of a volume, or some of these, are on DAX. */
+async function putOnDax(t: Test, { folder }: TestMount, files: readonly string[]): Promise<void> {
+  // Copies beside the devices would be looked at when the other devices of the volume are.
+  const apart = join(folder, 'copies')
+  await mkdir(apart)
+  const copies = files.map((file) => join(apart, basename(file)))
+  for (const [n, file] of files.entries()) copyFileSync(file, copies[n]!)
+  preload(t, 'shadow/dax-server', `PMFS2_ON_DAX=${files.join(':')}`, `PMFS2_SHADOW=${copies.join(':')}`)
+}
 
 interface Staged {
   readonly mount: TestMount
@@ -24,18 +35,38 @@ interface Staged {
 /** A volume on a file on DAX, not mounted. */
 async function staged(t: Test): Promise<Staged> {
   const mount = await TestMount.makeOn(t, 16 * mebibyte)
-  // Copies beside the devices would be looked at when the other devices of the volume are.
-  const folder = join(mount.folder, 'copies')
-  await mkdir(folder)
   const [direct, other] = ['direct', 'other'].map((name) =>
     sparseFile(join(mount.folder, name), 8 * mebibyte),
   ) as [string, string]
-  const files = [mount.device, direct]
-  const copies = files.map((file) => join(folder, basename(file)))
-  for (const [n, file] of files.entries()) copyFileSync(file, copies[n]!)
-  preload(t, 'shadow/dax-server', `PMFS2_ON_DAX=${files.join(':')}`, `PMFS2_SHADOW=${copies.join(':')}`)
+  await putOnDax(t, mount, [mount.device, direct])
   return { mount, direct, other }
 }
+
+for (const place of [0, 1])
+  void tap.test(`a volume of which only device ${place + 1} of 2 is mapped directly`, async (t) => {
+    const mount = await TestMount.make(t, '16M', tmpdir(), 2)
+    const { device, devices, mountpoint } = mount
+    const [direct, other] = [devices[place]!, devices[1 - place]!]
+    await putOnDax(t, mount, [direct])
+    const before = devices.map(fingerprint)
+    const { end, output } = await pmfs2([device, mountpoint, '--channel', 'devfuse', '--require-dax'])
+    t.equal(end, 32, output)
+    t.ok(output.startsWith(`mount: ${other} is a file `), `it is refused for the other one: ${output}`)
+    t.match(output, /require_dax takes only what is mapped directly/)
+    t.same(devices.map(fingerprint), before, 'not a byte of the devices has changed')
+
+    const tellsApart = (said: string, what: string): void => {
+      t.match(said, new RegExp(`${direct}[ ,].* mapped directly: .* once its cache lines are flushed`), what)
+      t.match(said, new RegExp(`${other}[ ,].* mapped through the page cache: .* once fdatasync`), what)
+    }
+    tellsApart(await mount.mount('--channel', 'devfuse'), 'mount says what each is')
+    tellsApart(await succeed('info', mountpoint), 'so does info')
+    const remount = await pmfs2(['mount', device, mountpoint, '-o', 'remount,require_dax'])
+    t.equal(remount.end, 1)
+    t.match(remount.output, /require_dax cannot be changed by a remount/)
+    await mount.unmount()
+    t.match(await mount.check(), /clean/)
+  })
 
 void tap.test('require_dax refuses a device that joins and is not mapped directly', async (t) => {
   const { mount, direct, other } = await staged(t)

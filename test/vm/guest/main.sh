@@ -138,12 +138,13 @@ is_told() { # kind
   [[ $told == *"\"${summaries[$1]}"*"${losses[$1]}"* ]]
 }
 
-refuses_without_dax() { # kind
+# The device is named; of a volume of two, the one that is mapped through the page cache.
+refuses_without_dax() { # volume
   local output
   output=$(pmfs2 "$(device_of "$1")" "/mnt/$1" --require-dax 2>&1)
   local status=$?
   echo "$status: $output"
-  [ $status = 32 ] && grep -qF "require_dax takes only what is mapped directly" <<<"$output"
+  [ $status = 32 ] && [[ $output == *"$(device_of "$1") is "*'require_dax takes only what is mapped directly'* ]]
 }
 
 takes_as_dax() { # kind

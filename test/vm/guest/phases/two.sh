@@ -5,11 +5,21 @@
 phase_two() {
   begin two
   check 'two: mkfs' pmfs2 mkfs --force $(devices_of two)
+  check 'two: info says what each device is' tells_apart pmfs2 info --json "$(second_of_two)"
   mkdir -p /mnt/two
-  check 'two: mount' pmfs2 "$(second_of_two)" /mnt/two
+  check 'two: --require-dax refuses the first device' refuses_without_dax two
+  check 'two: mount says what each device is' tells_apart pmfs2 "$(second_of_two)" /mnt/two
   check 'a file takes most of the first device' fallocate -l 31M /mnt/two/filler
   check 'two: umount' pmfs2 umount /mnt/two
   end
+}
+
+# What is said of each device, in their order.
+tells_apart() { # command...
+  local said=/tmp/said-two
+  "$@" >"$said" 2>&1 || { cat "$said"; return 1; }
+  cat "$said"
+  [[ $(<"$said") == *"$(first_of_two)"*"${summaries[pmem]}"*"$(second_of_two)"*"${summaries[devdax]}"* ]]
 }
 
 # A volume on the first alone. It is grown by the second when the host says so, while it is mounted and changed, or not.

@@ -33,6 +33,9 @@ const kernelParameters = 'console=ttyS0 quiet panic=-1 mitigations=off tsc=unsta
 /** An emulated one takes some 15 seconds, and minutes where others want the processors. */
 const startLimitMs = 600_000
 
+/** Whether what the processor's caches hold outlasts a loss of power (eADR), as the platform says. */
+export type Persistence = 'mem-ctrl' | 'cpu'
+
 /** What guest/main.sh reads. */
 export type Settings = Readonly<Record<string, string | number>>
 
@@ -75,7 +78,7 @@ export class Guest {
   }
 
   /** Starts it with these settings of guest/main.sh. */
-  boot(settings: Settings): void {
+  boot(settings: Settings, persistence: Persistence = 'mem-ctrl'): void {
     for (const name of ['tap', 'status', 'started', 'phase'])
       rmSync(join(this.shared, name), { recursive: true, force: true })
     mkdirSync(join(this.shared, 'tap'))
@@ -86,7 +89,7 @@ export class Guest {
     writeFileSync(join(this.shared, 'exposed'), `${[...new Set(exposed)].join('\n')}\n`)
     this.console = ''
     this.#startedMs = performance.now()
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', emulator, ...this.#arguments()], {
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', emulator, ...this.#arguments(persistence)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [child.stdout, child.stderr])
@@ -151,10 +154,10 @@ export class Guest {
       .map((name) => ({ name: name.replace('.tap', ''), text: readFileSync(join(folder, name), 'utf8') }))
   }
 
-  #arguments(): string[] {
+  #arguments(persistence: Persistence): string[] {
     return [
       ...['-accel', this.#hasKvm ? 'kvm' : 'tcg,thread=multi,tb-size=512', '-cpu', 'max', '-smp', '2'],
-      ...['-machine', 'q35,nvdimm=on,nvdimm-persistence=mem-ctrl,memory-backend=memory'],
+      ...['-machine', `q35,nvdimm=on,nvdimm-persistence=${persistence},memory-backend=memory`],
       ...['-m', `${memoryMebibytes}M,slots=${nvdimmImages.length},maxmem=16G`],
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'],
       ...['-no-reboot', '-bios', 'qboot.rom'],

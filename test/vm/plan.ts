@@ -7,8 +7,9 @@ import type { Guest, Settings, TapFile } from './guest.js'
 
 /** Kinds of devices, as guest/devices.sh has them. */
 export const kinds = ['pmem', 'devdax', 'daxfile', 'memmap'] as const
-/** A volume on a device of a kind, or the one on two devices. */
-export type Volume = (typeof kinds)[number] | 'two'
+/** One on a device of each kind, and the one on two devices. */
+export const allVolumes = [...kinds, 'two'] as const
+export type Volume = (typeof allVolumes)[number]
 
 export interface Plan {
   readonly isShort: boolean

@@ -13,10 +13,11 @@ import { seed as newSeed } from '../support/random.js'
 import { bootFiles, fetchBootParts } from './boot-files.js'
 import { Guest } from './guest.js'
 import { tellFigures } from './figures.js'
+import { lookFromHost } from './host-look.js'
 import { defectNamed, losers, packageWith } from './mutant.js'
-import { cutPower, losesPower } from './power-cuts.js'
+import { cutPower, losesPower, makeTold } from './power-cuts.js'
 import { cutGrowth } from './power-grow.js'
-import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
+import { type Plan, allVolumes, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
 import { sweptFolder } from './sweep.js'
 import { walkThrough } from './walk-through.js'
 
@@ -36,7 +37,7 @@ const needed: Readonly<Record<string, string>> = {
  */
 const ownParts: Readonly<
   Record<string, (t: Test, guest: Guest, plan: Plan, folder: string) => Promise<void>>
-> = { grow: cutGrowth, bad: meetBadBlocks, mutants: tryMutants, fio: tellFigures }
+> = { grow: cutGrowth, eadr: meetDurableCaches, bad: meetBadBlocks, mutants: tryMutants, fio: tellFigures }
 const parts = ['walk', 'suites', 'cuts', ...Object.keys(ownParts)]
 /** Those of a run that names none. Figures are for people. */
 const usualParts = { full: parts.filter((part) => part !== 'fio'), short: ['walk', 'suites', 'cuts'] }
@@ -65,8 +66,7 @@ function readPlan(): Plan | null {
   const seed = Number(values.seed)
   if (!Number.isInteger(seed)) throw new TypeError(`--seed ${values.seed}: a whole number is needed`)
   const isShort = values.short
-  const volumes = isShort ? kinds : ([...kinds, 'two'] as const)
-  return { isShort, kills, seed, parts: new Set(chosen), volumes }
+  return { isShort, kills, seed, parts: new Set(chosen), volumes: isShort ? kinds : allVolumes }
 }
 
 /** Why no guest can be had here; null where one can. */
@@ -148,6 +148,22 @@ async function main(plan: Plan): Promise<void> {
   else await tap.test('devices', (t) => bootOnce(t, guest, plan, phases))
   for (const [name, run] of Object.entries(ownParts))
     if (plan.parts.has(name)) await tap.test(name, (t) => run(t, guest, plan, folder))
+}
+
+/** A round that no other part has, and operations of each process in it. */
+const eadrRound = 20_000
+const eadrOperations = 50
+
+/** What needs no flush then (guest/phases/eadr.sh) keeps what is written, as the rest does. */
+async function meetDurableCaches(t: Test, guest: Guest, whole: Plan): Promise<void> {
+  const plan: Plan = { ...whole, volumes: allVolumes }
+  const phases = ['make', 'eadr', 'mount', 'load', 'unmount']
+  makeTold(guest, plan, eadrRound)
+  const settings = { phases: phases.join(' '), round: eadrRound, operations: eadrOperations }
+  guest.boot({ ...guestSettings(plan), ...settings }, 'cpu')
+  t.equal(await guest.poweredOff(bootLimitMs(plan)), null, 'the guest powers off')
+  checkTap(t, guest, phases)
+  await lookFromHost(t, guest, plan, [eadrRound])
 }
 
 /** The kernel's lists of bad blocks last as long as it runs, so no later part meets them. */

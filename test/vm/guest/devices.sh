@@ -6,7 +6,7 @@
 #   memmap   RAM that the kernel parameter memmap= makes a pmem device
 # Two small NVDIMMs more make one volume, which is called `two`: the first as the kernel finds it, the second devdax.
 
-# How each makes stores durable; the NVDIMMs do not claim that processor caches are.
+# How each makes stores durable. The NVDIMMs do not claim that processor caches are durable, except in phases/eadr.sh.
 declare -A domains=([pmem]=pages [devdax]=cache-lines [daxfile]=cache-lines [memmap]=pages)
 # What mount and info say of each.
 declare -A summaries=(

@@ -25,13 +25,13 @@ import { DeviceSet } from '../pmem/device-set.js'
 import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { Underlay } from '../pmem/underlay.js'
-import { CommandError, about, failureOf } from './command-error.js'
+import { CommandError, about } from './command-error.js'
 import { type Row, deviceRows } from './device-rows.js'
 import { Ends } from './ends.js'
 import { type Checkpoint, interruptible } from './interruption.js'
 import { wholeBlocks } from './mkfs.js'
 import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
-import { printLine, printTable } from './output.js'
+import { printLine, printNotice, printTable } from './output.js'
 import { lastOf } from './repeated.js'
 import { UncertainGrowth, growingServer, orderGrowth } from './order-growth.js'
 import {
@@ -128,7 +128,7 @@ async function grow(args: GrowArguments): Promise<void> {
   // Of a mount point nothing is looked at: its server may hang.
   const named = shown === null ? onceEach(given) : []
   const mount = shown ?? (await mountOfDevice(named[0]!))
-  const outcome = await interruptible(async (checkpoint) => {
+  const work = async (checkpoint: Checkpoint): Promise<Outcome> => {
     const ends = new Ends()
     const steps = { ends, kept: { isKept: false }, checkpoint }
     try {
@@ -136,6 +136,9 @@ async function grow(args: GrowArguments): Promise<void> {
     } finally {
       ends.run(steps.kept.isKept)
     }
+  }
+  const outcome = await interruptible(work, (error) => {
+    if (error instanceof UncertainGrowth) printNotice('grow', error.message)
   })
   if (!quiet) printOutcome(volume, outcome)
 }
@@ -206,8 +209,7 @@ async function growDevices(
       })
     })
   } catch (error) {
-    const message = kept.isKept ? failureOf(request.name, error) : null
-    throw message === null ? error : uncertainty(error, message, request, request.name)
+    throw kept.isKept ? uncertainty(error, request, request.name) : error
   }
   return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path), joined }
 }
@@ -268,21 +270,15 @@ async function growMount(
     return { grown, paths: [...served.names, ...request.added], joined }
   } catch (error) {
     const isUndone = undoUnlessNamed(served.found, devices, ends)
-    if (!(error instanceof UncertainGrowth) || isUndone) throw error
-    throw uncertainty(error, error.message, request, mount.source)
+    if (!(error instanceof UncertainGrowth)) throw error
+    throw isUndone ? error.cause : uncertainty(error.cause, request, mount.source)
   }
 }
 
-/** @param message of the failure, after which the volume may be the larger one @param volume by which one finds it */
-function uncertainty(
-  cause: unknown,
-  message: string,
-  { added }: GrowRequest,
-  volume: string,
-): UncertainGrowth {
+/** @param volume by which one finds it */
+function uncertainty(cause: unknown, { name, added }: GrowRequest, volume: string): UncertainGrowth {
   const keeping = added.length === 0 ? '' : `: keep ${added.join(' and ')}`
-  const line = `${message}; the file system may have grown${keeping}; pmfs2-fuse info ${volume} tells`
-  return new UncertainGrowth(line, null, { cause })
+  return new UncertainGrowth(name, cause, `${keeping}; pmfs2-fuse info ${volume} tells`)
 }
 
 /**

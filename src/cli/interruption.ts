@@ -16,9 +16,11 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /**
  * Does `work`, which undoes what it has made where it fails. Where a signal has come by then, that ends the process, as
  * it would have done at once.
+ * @param beforeEnd is told in that case of what has failed, of which nobody else hears
  */
 export async function interruptible<Result>(
   work: (checkpoint: Checkpoint) => Promise<Result>,
+  beforeEnd: (error: unknown) => void = () => undefined,
 ): Promise<Result> {
   let came: NodeJS.Signals | null = null
   const listener = (signal: NodeJS.Signals): void => {
@@ -40,7 +42,10 @@ export async function interruptible<Result>(
     // Programs that the command has started get the signals of a terminal as well, and fail.
     const signal = await hear()
     release()
-    if (signal !== null) process.kill(process.pid, signal)
+    if (signal !== null) {
+      beforeEnd(error)
+      process.kill(process.pid, signal)
+    }
     throw error
   } finally {
     release()

@@ -8,7 +8,7 @@ import { type MountEntry, deviceNumber, ownerOf, placesOf } from '../daemon/moun
 import type { GrowthReport } from '../daemon/growth.js'
 import { type GrowOrder, withOrder } from '../daemon/orders.js'
 import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
-import { CommandError } from './command-error.js'
+import { CommandError, failureOf } from './command-error.js'
 import type { Checkpoint } from './interruption.js'
 
 /** A long call, or the bitmap that another order needs on a slow disk, may hold the server up. */
@@ -28,8 +28,18 @@ export interface AskedMount {
   readonly checkpoint: Checkpoint
 }
 
-/** After this, the volume may be the larger one. */
-export class UncertainGrowth extends CommandError {}
+/** Something has failed, and the volume may be the larger one. */
+export class UncertainGrowth extends CommandError {
+  /** @param name of the volume @param cause what has failed @param rest of the line about it */
+  constructor(name: string, cause: unknown, rest = '') {
+    super(`${lineOf(name, cause)}; the file system may have grown${rest}`, null, { cause })
+  }
+}
+
+function lineOf(name: string, cause: unknown): string {
+  if (cause instanceof CommandError) return cause.message
+  return failureOf(name, cause) ?? `${name}: ${cause instanceof Error ? cause.message : String(cause)}`
+}
 
 /** What the server says, where it can grow its volume. @throws CommandError */
 export async function growingServer(asked: AskedMount): Promise<HeardReport> {
@@ -51,7 +61,7 @@ export async function growingServer(asked: AskedMount): Promise<HeardReport> {
 /**
  * @param limitMs how long the server may take before it has the order in hand; what it does then takes its time
  * @returns by how much it has grown; null where there was nothing to grow by
- * @throws UncertainGrowth; another CommandError where it is as it was
+ * @throws UncertainGrowth, whatever has failed; another error where the volume is as it was
  */
 export async function orderGrowth(
   asked: AskedMount,
@@ -67,17 +77,13 @@ export async function orderGrowth(
   }
   const answer = withOrder(deviceNumber(mount.device), order, wait)
   const { refusal, isUncertain, grown } = await answer.catch((error: unknown) => {
-    throw withoutAnswer(error, isFetched())
+    // By now, nobody can fetch it any more.
+    if (isFetched()) throw new UncertainGrowth(name, error)
+    throw error instanceof CommandError ? new CommandError(`${error.message}; nothing has changed`) : error
   })
   if (refusal === null) return grown
-  throw new (isUncertain ? UncertainGrowth : CommandError)(`${name}: ${refusal}`)
-}
-
-/** @param isFetched whether anybody has the order, which is not to be had any more */
-function withoutAnswer(error: unknown, isFetched: boolean): unknown {
-  if (!(error instanceof CommandError)) return error
-  const { message } = error
-  return isFetched ? new UncertainGrowth(message) : new CommandError(`${message}; nothing has changed`)
+  const failure = new CommandError(`${name}: ${refusal}`)
+  throw isUncertain ? new UncertainGrowth(name, failure) : failure
 }
 
 interface Patience {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Growing a mount whose server says nothing. */
 import t, { type Test } from 'tap'
+import { Interrupted } from '../../src/cli/interruption.js'
 import { UncertainGrowth, growingServer, orderGrowth } from '../../src/cli/order-growth.js'
 import { openControl } from '../../src/daemon/control.js'
 import type { DaemonReport } from '../../src/daemon/daemon-report.js'
@@ -60,6 +61,20 @@ void t.test('another mount has its number by now', async (t) => {
   await t.rejects(orderGrowth(asked, order), { message: `${said}; nothing has changed` })
 })
 
+/** A server that fetches orders when it is asked. @param said is told whether it has one */
+async function serveFetching(
+  t: Test,
+  said: (report: Partial<DaemonReport>, isFetched: boolean) => Partial<DaemonReport>,
+): Promise<void> {
+  let isFetched = false
+  await serve(t, (report) => {
+    if (!isFetched)
+      for (const peer of connectTo(heldOut().sockets, null))
+        void hear(peer).then((text) => (isFetched ||= text !== null))
+    return said(report, isFetched)
+  })
+}
+
 void t.test('what a server has in hand is waited for without a limit', async (t) => {
   const grown = { before: 1, after: 3, unused: 0 }
   let asked = 0
@@ -82,14 +97,44 @@ void t.test('a server that does not begin is waited for with a limit', async (t)
 })
 
 void t.test('what has become of an order that was fetched is not known', async (t) => {
-  let isHeard = false
-  await serve(t, (report) => {
-    for (const peer of connectTo(heldOut().sockets, null)) void hear(peer).then(() => (isHeard = true))
-    return isHeard ? { ...report, device: '/dev/pmem8' } : report
-  })
+  await serveFetching(t, (report, isFetched) => (isFetched ? { ...report, device: '/dev/pmem8' } : report))
   const failure = await orderGrowth({ mount, name: '/proc', checkpoint: settled }, order).catch(
     (error: unknown) => error,
   )
-  t.match(failure, { message: '/proc: it has been unmounted meanwhile' })
+  t.match(failure, { message: '/proc: it has been unmounted meanwhile; the file system may have grown' })
   t.ok(failure instanceof UncertainGrowth)
+})
+
+void t.test('whatever ends the waiting, the volume may have grown once the order was fetched', async (t) => {
+  const noDescriptor = Object.assign(new Error('too many open files'), {
+    code: 'EMFILE',
+    syscall: 'open',
+    path: '/proc/net/unix',
+  })
+  const failures = [
+    [new Interrupted('interrupted'), /^\/proc: interrupted; the file system may have grown$/],
+    [noDescriptor, /^\/proc: .*no more files.*; the file system may have grown$/],
+    [new TypeError('a defect'), /^\/proc: a defect; the file system may have grown$/],
+  ] as const
+  for (const [cause, message] of failures) {
+    await t.test(cause.message, async (t) => {
+      let isFetched = false
+      await serveFetching(t, (report, hasOrder) => {
+        isFetched = hasOrder
+        return report
+      })
+      const checkpoint = (): Promise<void> => (isFetched ? Promise.reject(cause) : settled())
+      await t.rejects(orderGrowth({ mount, name: '/proc', checkpoint }, order), { message, cause })
+    })
+  }
+  await t.test('and not before', async (t) => {
+    await serve(t, (report) => report)
+    for (const [cause] of failures) {
+      const checkpoint = (): Promise<void> => Promise.reject(cause)
+      const failure = orderGrowth({ mount, name: '/proc', checkpoint }, order).catch(
+        (error: unknown) => error,
+      )
+      t.equal(await failure, cause)
+    }
+  })
 })

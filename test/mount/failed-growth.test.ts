@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Growth of a mounted volume that fails, is refused late, or takes long: nothing that the volume may have is lost. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type EventEmitter, once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import tap, { type Test } from 'tap'
 import { blockBytes, superblockBlock } from '../../layout/geometry.js'
 import { listeningSockets } from '../../src/daemon/socket-owner.js'
@@ -298,16 +300,33 @@ void tap.test('a signal ends a command that waits for the server, and its order'
   t.match(await mount.check(), /clean/)
 })
 
-function start({ mountpoint }: TestMount, added: string): ChildProcess {
+function start({ mountpoint }: TestMount, added: string): ChildProcessByStdio<null, null, Readable> {
   const command = [process.execPath, program, 'grow', mountpoint, added, '--size', '8M']
-  return spawn('env', [...programEnvironment, ...command], { stdio: 'ignore' })
+  return spawn('env', [...programEnvironment, ...command], { stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
 /** The exit code, or the signal that ended it. */
-async function endOf(child: ChildProcess): Promise<unknown> {
+async function endOf(child: EventEmitter): Promise<unknown> {
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   return code ?? signal
 }
+
+void tap.test('a signal ends a command whose server grows, and it says what to keep', async (t) => {
+  const { mount, held, added } = await stage(t, 'slow')
+  await mountAndHold(mount, held)
+  const child = start(mount, added)
+  const said = text(child.stderr)
+  const end = endOf(child)
+  t.ok(await until(() => Promise.resolve(existsSync(`${held}-begun`))))
+  child.kill('SIGINT')
+  t.equal(await end, 'SIGINT')
+  t.equal((await said).trim(), uncertain(mount.mountpoint, 'interrupted', added, mount.device))
+  await rm(held)
+  t.ok(await until(async () => (await mount.report()).devices.length === 2))
+  t.same((await mount.report()).devices, [mount.device, added])
+  await mount.unmount()
+  t.match(await mount.check(), /clean/)
+})
 
 void tap.test('a server that is busy growing is waited for', async (t) => {
   const { mount, held, added } = await stage(t, 'slow')

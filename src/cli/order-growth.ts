@@ -59,7 +59,7 @@ export async function growingServer(asked: AskedMount): Promise<HeardReport> {
 }
 
 /**
- * @param limitMs how long the server may take before it has the order in hand; what it does then takes its time
+ * @param limitMs how long the server may take before it has fetched the order; what it does then takes its time
  * @returns by how much it has grown; null where there was nothing to grow by
  * @throws UncertainGrowth, whatever has failed; another error where the volume is as it was
  */
@@ -73,7 +73,7 @@ export async function orderGrowth(
   const wait = (given: string, hasBeenFetched: () => boolean): Promise<GrowthReport> => {
     isFetched = hasBeenFetched
     const find = ({ growths }: HeardReport) => growths.find(({ order }) => order === given)
-    return untilSaid(asked, find, { limitMs, isInHand: ({ inHand }) => inHand.includes(given) })
+    return untilSaid(asked, find, { limitMs, isUnderWay: isFetched })
   }
   const answer = withOrder(deviceNumber(mount.device), order, wait)
   const { refusal, isUncertain, grown } = await answer.catch((error: unknown) => {
@@ -88,11 +88,11 @@ export async function orderGrowth(
 
 interface Patience {
   readonly limitMs: number
-  /** Whether the server works on what is waited for: while it lives, there is no limit then. */
-  readonly isInHand: (report: HeardReport) => boolean
+  /** Whether the server may work on what is waited for: while it lives, there is no limit then. */
+  readonly isUnderWay: () => boolean
 }
 
-const usualPatience: Patience = { limitMs: patienceMs, isInHand: () => false }
+const usualPatience: Patience = { limitMs: patienceMs, isUnderWay: () => false }
 
 /**
  * Asks the server until it says what is looked for. One that maps and formats a large gain answers nobody meanwhile.
@@ -104,7 +104,6 @@ async function untilSaid<Said>(
   patience = usualPatience,
 ): Promise<Said> {
   let start = performance.now()
-  let isInHand = false
   for (;;) {
     const server = await serverState(mount)
     if (server.state === 'answers') {
@@ -113,10 +112,9 @@ async function untilSaid<Said>(
       if (report.device !== mount.source) throw new CommandError(`${name}: ${unmounted}`)
       const said = find(report)
       if (said !== undefined) return said
-      isInHand = patience.isInHand(report)
     }
     const listens = server.state !== 'silent' || server.listens
-    const isPatient = isInHand && listens
+    const isPatient = listens && patience.isUnderWay()
     if (isPatient) start = performance.now()
     const isGone = server.state === 'dead' || (server.state === 'silent' && server.isStopped)
     const limitMs = listens ? patience.limitMs : startMs

@@ -48,8 +48,6 @@ export interface DaemonReport {
   readonly bytesWritten: number
   /** Null: of a server of before, which does not tell. */
   readonly usage: Usage | null
-  /** Names of orders to grow that are carried out, or are to be; none: of a server of before, which does not tell. */
-  readonly inHand: readonly string[]
   /** What became of orders to grow that are still held out. */
   readonly growths: readonly GrowthReport[]
   /** Calls that met damage on the volume since it was mounted, and the first places where they did. */
@@ -91,7 +89,6 @@ const unsaid = {
   mapper: 'native',
   isDirect: true,
   mode: unsaidMode,
-  inHand: [],
   growths: [],
 } as const
 const unsaidGrowth = { isUncertain: false } as const
@@ -101,7 +98,7 @@ export function parseReport(text: string): DaemonReport | null {
   const said = parseObject(text)
   if (said === null) return null
   const value: Record<string, unknown> = { ...unsaid, ...said }
-  const { requests, usage, damagedPlaces: places, devices, inHand, growths, badBlocks } = value
+  const { requests, usage, damagedPlaces: places, devices, growths, badBlocks } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
@@ -110,7 +107,7 @@ export function parseReport(text: string): DaemonReport | null {
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
-    [places, devices, inHand].every(areTexts) &&
+    [places, devices].every(areTexts) &&
     Array.isArray(badBlocks) &&
     badBlocks.every(areRuns) &&
     Array.isArray(growths) &&

@@ -238,8 +238,7 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
           mode.follow()
           growth.follow()
           const { channel } = choice
-          const { inHand, reports } = growth
-          const own = { channel, workers: workers.count, mode: mode.report, inHand, growths: reports }
+          const own = { channel, workers: workers.count, mode: mode.report, growths: growth.reports }
           return { ...volumeReport(served), ...own }
         }
       },

@@ -189,7 +189,6 @@ class FuseNativeMount {
         acls: false,
         onErrors: 'continue',
       },
-      inHand: [],
       growths: [],
     }
   }

@@ -35,14 +35,6 @@ export interface GrowthReport {
   readonly grown: Grown | null
 }
 
-/** An order that has come, and is not over. */
-interface OrderInHand {
-  /** Null: it is not understood. */
-  readonly order: GrowOrder | null
-  /** Whether a report has named it, and whether it has its turn since. */
-  progress: 'come' | 'told' | 'begun'
-}
-
 export interface GrowthParts {
   readonly opened: OpenedVolume
   /** The kernel gathers writes of the mount (-o writeback_cache). */
@@ -51,10 +43,8 @@ export interface GrowthParts {
 }
 
 export class GrowthOrders {
-  /** Of orders that are carried out, by their names, as long as they are held out. */
+  /** Of orders that are over, by their names, as long as they are held out. */
   readonly #reports = new Map<string, GrowthReport>()
-  /** By their names. */
-  readonly #inHand = new Map<string, OrderInHand>()
   readonly #parts: GrowthParts
   readonly #orders: Orders
   #last: Promise<void> = Promise.resolve()
@@ -64,13 +54,8 @@ export class GrowthOrders {
   constructor(device: number, parts: GrowthParts) {
     this.#parts = parts
     this.#orders = new Orders(device, (name, order) => {
-      this.#inHand.set(name, { order, progress: 'come' })
+      this.#last = this.#last.then(() => (this.#isOver ? undefined : this.#carryOut(name, order)))
     })
-  }
-
-  /** Names of the orders that are carried out, or are to be. */
-  get inHand(): readonly string[] {
-    return [...this.#inHand.keys()]
   }
 
   /** What became of each order, until whoever holds it out has heard of it. */
@@ -79,21 +64,12 @@ export class GrowthOrders {
   }
 
   /**
-   * Looks for orders, before each report. One is begun when a second report is asked for that names it: somebody has
-   * heard the first one by then, mostly whoever gave it, and growing may keep this thread from answering for long.
+   * Looks for orders, before each report. Growing may keep this thread from answering for long, but whoever gave the
+   * order has handed it over by then, and knows that.
    */
   follow(): void {
     const names = this.#orders.look()
     for (const name of this.#reports.keys()) if (!names.includes(name)) this.#reports.delete(name)
-    for (const [name, inHand] of this.#inHand) {
-      if (inHand.progress === 'told') this.#begin(name, inHand)
-      else if (inHand.progress === 'come') inHand.progress = 'told'
-    }
-  }
-
-  #begin(name: string, inHand: OrderInHand): void {
-    inHand.progress = 'begun'
-    this.#last = this.#last.then(() => (this.#isOver ? undefined : this.#carryOut(name, inHand.order)))
   }
 
   /** From now on, orders are left alone. @returns a promise that resolves once none is carried out any more */
@@ -102,6 +78,7 @@ export class GrowthOrders {
     return this.#last
   }
 
+  /** @param order null: it is not understood */
   async #carryOut(name: string, order: GrowOrder | null): Promise<void> {
     const { opened } = this.#parts
     const { volume } = opened
@@ -118,7 +95,6 @@ export class GrowthOrders {
     const grown = grownSince(before, volume.superblock)
     if (grown !== null && refusal === null) this.#log(grown, deviceSegments(before).length)
     const isUncertain = refusal !== null && (grown !== null || volume.state.isFailed)
-    this.#inHand.delete(name)
     this.#reports.set(name, { order: name, refusal, isUncertain, grown })
   }
 

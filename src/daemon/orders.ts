@@ -54,9 +54,10 @@ function prefixOf(device: number): string {
 }
 
 /**
- * Holds an order out to the server of a mount while `work` runs.
+ * Holds an order out to the server of a mount while `work` runs. The server carries it out only once it has all of it,
+ * and `work` can know by then: this process has handed it over.
  * @param device number of the mount (st_dev)
- * @param work is told by what name the server reports of the order, and may ask whether anybody has fetched it
+ * @param work is told by what name the server reports of the order, and may ask whether anybody may have all of it
  */
 export async function withOrder<Result>(
   device: number,
@@ -65,10 +66,14 @@ export async function withOrder<Result>(
 ): Promise<Result> {
   const prefix = prefixOf(device)
   const path = (prefix + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
-  let isFetched = false
+  let fetches = 0
   const server = createServer((socket) => {
-    isFetched = true
-    socket.on('error', () => socket.destroy())
+    fetches++
+    // Who leaves before all is read, such as a server that does not obey, resets the connection.
+    socket.on('error', () => {
+      fetches--
+      socket.destroy()
+    })
     socket.end(JSON.stringify(order))
   })
   await new Promise<void>((resolve, reject) => {
@@ -76,7 +81,7 @@ export async function withOrder<Result>(
     server.listen(path, resolve)
   })
   try {
-    return await work(path.slice(prefix.length), () => isFetched)
+    return await work(path.slice(prefix.length), () => fetches > 0)
   } finally {
     server.close()
   }

@@ -75,15 +75,21 @@ async function serveFetching(
   })
 }
 
-void t.test('what a server has in hand is waited for without a limit', async (t) => {
+void t.test('what a server has fetched is waited for without a limit', async (t) => {
   const grown = { before: 1, after: 3, unused: 0 }
+  const now = performance.now.bind(performance)
+  let passedMs = 0
+  performance.now = () => now() + passedMs
+  t.teardown(() => (performance.now = now))
   let asked = 0
-  await serve(t, (report) => {
-    const { names } = heldOut()
-    const growths = names.map((order) => ({ order, refusal: null, isUncertain: false, grown }))
-    return asked++ < 5 ? { ...report, inHand: names } : { ...report, growths }
+  await serveFetching(t, (report, isFetched) => {
+    if (!isFetched) return report
+    asked++
+    passedMs += 3_600_000
+    const growths = heldOut().names.map((order) => ({ order, refusal: null, isUncertain: false, grown }))
+    return asked <= 5 ? report : { ...report, growths }
   })
-  t.same(await orderGrowth({ mount, name: '/proc', checkpoint: settled }, order, -1), grown)
+  t.same(await orderGrowth({ mount, name: '/proc', checkpoint: settled }, order), grown)
   t.equal(asked, 6)
 })
 

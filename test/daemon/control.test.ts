@@ -29,7 +29,6 @@ const report: DaemonReport = {
   isDirect: false,
   workers: 1,
   startedAt: '2026-01-01T00:00:00.000Z',
-  inHand: ['ghi'],
   growths: [
     { order: 'abc', refusal: 'why not', isUncertain: true, grown: null },
     { order: 'def', refusal: null, isUncertain: false, grown: { before: 1, after: 3, unused: 1 } },
@@ -222,8 +221,6 @@ void tap.test('what is no report', (t) => {
     { badBlocks: {} },
     { badBlocks: [{ first: 1, count: 1 }] },
     { badBlocks: [[{ first: 1, count: '1' }]] },
-    { inHand: 'abc' },
-    { inHand: [1] },
     { growths: {} },
     { growths: [{ order: 'abc', refusal: 1, grown: null }] },
     { growths: [{ order: 'abc', refusal: null }] },

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Orders to grow: whose are obeyed, for which volume, and how long. */
 import { spawn } from 'node:child_process'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import tap from 'tap'
+import type { OpenedVolume } from '../../src/api/opened-volume.js'
 import { type OrderedDevice, withOrder } from '../../src/daemon/orders.js'
-import { mostLetters, nameLength } from '../../src/daemon/socket-owner.js'
+import { connectTo, hear, listeningSockets, mostLetters, nameLength } from '../../src/daemon/socket-owner.js'
 import { native } from '../../src/native/index.js'
 import type { Device } from '../../src/pmem/device.js'
 import { until } from '../support/until.js'
@@ -38,7 +40,6 @@ void tap.test('an order that comes after the end is left alone', async (t) => {
     socket.end(JSON.stringify({ ...nothing, volume }))
     isAsked = true
   })
-  // The first time it is fetched, and the second time it would be begun.
   growth.follow()
   t.ok(await until(() => Promise.resolve(isAsked)))
   for (let n = 0; n < 5; n++) {
@@ -93,29 +94,64 @@ function holdPause(mode: Mode): { readonly hasBegun: boolean; readonly end: () =
   }
 }
 
-void tap.test('an order is begun once whoever gave it can know', async (t) => {
-  const { device, volume, opened, growth } = stage(t)
-  let hasBegun = false
+/** @param tell is called whenever growth begins */
+function watchGrowth(opened: OpenedVolume, tell: () => void): void {
   const beginGrowth = opened.beginGrowth.bind(opened)
   opened.beginGrowth = (...args) => {
-    hasBegun = true
+    tell()
     return beginGrowth(...args)
   }
+}
+
+void tap.test('whoever gives an order knows of it before it is begun', async (t) => {
+  const { device, volume, opened, answerTo } = stage(t)
   await withOrder(device, { ...nothing, volume }, async (name, isFetched) => {
+    const known: boolean[] = []
+    watchGrowth(opened, () => known.push(isFetched()))
     t.notOk(isFetched())
-    growth.follow()
-    t.same(growth.inHand, [])
-    // No report is asked for meanwhile.
-    t.ok(await until(() => Promise.resolve(growth.inHand.includes(name))))
-    t.ok(isFetched())
+    t.match(await answerTo(name), { refusal: null })
+    t.same(known, [true])
+  })
+})
+
+void tap.test('an order is not begun before it is handed over, whoever asks for reports', async (t) => {
+  const { device, volume, opened, growth, answerTo } = stage(t)
+  let begun = 0
+  watchGrowth(opened, () => begun++)
+  const order = JSON.stringify({ ...nothing, volume })
+  const asked: Socket[] = []
+  let isGiven = false
+  const name = await holdOut(t, device, (socket) => {
+    asked.push(socket)
+    if (isGiven) socket.end(order)
+    else socket.write(order)
+  })
+  growth.follow()
+  t.ok(await until(() => Promise.resolve(asked.length > 0)))
+  for (let n = 0; n < 5; n++) {
     growth.follow()
     await setImmediate()
-    t.notOk(hasBegun, 'this report is the first that names it')
-    growth.follow()
-    t.same(growth.inHand, [name])
-    t.ok(await until(() => Promise.resolve(hasBegun)))
-    t.ok(await until(() => Promise.resolve(growth.inHand.length === 0)))
-    t.match(growth.reports, [{ order: name, refusal: null }])
+  }
+  t.equal(begun, 0)
+  isGiven = true
+  for (const socket of asked) socket.end()
+  t.match(await answerTo(name), { refusal: null })
+  t.equal(begun, 1)
+})
+
+void tap.test('whoever leaves before all of an order is read has not fetched it', async (t) => {
+  const { device, volume } = stage(t)
+  await withOrder(device, { ...nothing, volume }, async (_name, isFetched) => {
+    const sockets = listeningSockets(`\0pmfs2-order/${device}/`)
+    const [leaving] = connectTo(sockets, null)
+    t.ok(await until(() => Promise.resolve(isFetched())))
+    closeSync(leaving!.fd)
+    t.ok(await until(() => Promise.resolve(!isFetched())))
+    const [reading] = connectTo(sockets, null)
+    t.ok(await hear(reading!))
+    t.ok(isFetched(), 'unlike who has read all')
+    await setImmediate()
+    t.ok(isFetched(), 'nor does the end of the connection change that')
   })
 })
 
@@ -153,14 +189,9 @@ void tap.test('an order ends with whoever gave it', async (t) => {
   const pause = holdPause(mode)
   await withOrder(device, { ...nothing, volume, sizeBytes: 2 ** 22 + 2 ** 21 }, async () => {
     t.ok(await begins(pause))
-    await withOrder(device, { ...longer, volume }, async () => {
-      t.ok(
-        await until(() => {
-          growth.follow()
-          return Promise.resolve(growth.inHand.length === 2)
-        }),
-      )
+    await withOrder(device, { ...longer, volume }, async (_name, isFetched) => {
       growth.follow()
+      t.ok(await until(() => Promise.resolve(isFetched())))
     })
     const [itself] = opened.devices as [Device]
     const resize = itself.resize.bind(itself)
@@ -215,7 +246,9 @@ void tap.test('an order that is not understood is refused', async (t) => {
     { sparse: 1 },
     { volume: null },
   ].map((part) => JSON.stringify({ ...nothing, volume: 'a volume', ...part }))
-  for (const text of ['', 'grow', 'null', ...wrong]) {
+  // The last one is of a command that died before it had handed all of it over.
+  const cut = JSON.stringify({ ...nothing, volume: 'a volume' }).slice(0, -1)
+  for (const text of ['', 'grow', 'null', ...wrong, cut]) {
     const { device, answerTo } = stage(t)
     const name = await holdOut(t, device, (socket) => socket.end(text))
     t.match(await answerTo(name), { refusal: 'its server does not understand this order' }, text)
@@ -245,11 +278,7 @@ sys.stdin.read()
 void tap.test('a stranger is not obeyed', async (t) => {
   const { device, volume, opened, growth, give } = stage(t)
   let grown = 0
-  const beginGrowth = opened.beginGrowth.bind(opened)
-  opened.beginGrowth = (further) => {
-    grown++
-    return beginGrowth(further)
-  }
+  watchGrowth(opened, () => grown++)
   const name = `pmfs2-order/${device}/`.padEnd(nameLength - 1, 'f')
   const child = spawn('python3', ['-c', stranger, name, JSON.stringify({ ...nothing, volume })], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -18,7 +18,7 @@ const mostBytesPerBuffer = 2 ** 31 - 1
 export class OpenFile {
   readonly session: Session
   readonly inode: number
-  readonly #flags: number
+  #flags: number
   #position = 0
   #isOpen = true
 
@@ -28,6 +28,11 @@ export class OpenFile {
     this.inode = inode
     this.#flags = flags
     session.keep(inode)
+  }
+
+  /** Those that it has from now on (F_SETFL of fcntl(2)). */
+  set flags(flags: number) {
+    this.#flags = flags
   }
 
   get isOpen(): boolean {

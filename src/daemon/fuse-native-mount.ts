@@ -36,7 +36,7 @@ export interface FuseNativeRequest extends FuseNativeWishes {
 }
 
 const lossNotice =
-  'fuse-native: times are cut to whole milliseconds; ACLs are neither served nor inherited nor checked'
+  'fuse-native: times are cut to whole milliseconds; ACLs are neither served nor inherited nor checked; locks, leases and inotify by one name of a file do not hold for its other names'
 const changeNotice =
   "fuse-native: a change of only one of a file's two times (touch -a, touch -m, tar) has no effect and is reported as done"
 

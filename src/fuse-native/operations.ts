@@ -12,7 +12,7 @@ import { EBADF, EIO, ERANGE } from '../fs/errno.js'
 import { S_IFDIR } from '../fs/mode.js'
 import { longestNameBytes } from '../../layout/directory.js'
 import { blockBytes } from '../../layout/geometry.js'
-import { apiError } from '../api/api-error.js'
+import { apiError, check } from '../api/api-error.js'
 import { shownText } from '../check/name-text.js'
 import type { OpenFile } from '../api/open-file.js'
 import type { Session } from '../api/session.js'
@@ -21,6 +21,8 @@ import type { Statistics } from '../fuse/statistics.js'
 import { errnoName } from '../fuse/trace-text.js'
 import type { Operations, Reply, RequestRecord } from './library.js'
 import type { PathFiles } from './path-files.js'
+import type { ProcessMemory } from './process-memory.js'
+import { flagsOf } from './request-flags.js'
 import { timesOf } from './request-times.js'
 
 const trace = debug('pmfs2:fuse-native')
@@ -33,6 +35,7 @@ export interface OperationParts {
   readonly statistics: Statistics
   /** The record of the operation that is just being called. */
   readonly record: () => RequestRecord
+  readonly memory: ProcessMemory
   /** Serve extended attributes. */
   readonly xattrs: boolean
   /** Called before the first request is served. */
@@ -183,15 +186,15 @@ export class PathOperations {
         this.#answerWith('open', fuse.FUSE_OPEN, path, reply, () => this.#hold(files.open(path, flags))),
       release: (path: string, handle: number, reply: Reply) =>
         this.#change('release', fuse.FUSE_RELEASE, path, reply, () => this.#letGo(handle)),
-      read: (path: string, handle: number, into: Buffer, _length: number, position: number, reply: Reply) =>
-        this.#answer('read', fuse.FUSE_READ, path, reply, () => {
-          const bytes = this.#file(handle).read(into, position)
+      read: (path: string, handle: number, into: Buffer, length: number, position: number, reply: Reply) =>
+        this.#transfer('read', fuse.FUSE_READ, path, handle, length, reply, (file) => {
+          const bytes = file.read(into, position)
           statistics.countRead(bytes)
           return bytes
         }),
-      write: (path: string, handle: number, from: Buffer, _length: number, position: number, reply: Reply) =>
-        this.#answer('write', fuse.FUSE_WRITE, path, reply, () => {
-          const bytes = this.#file(handle).write(from, position)
+      write: (path: string, handle: number, from: Buffer, length: number, position: number, reply: Reply) =>
+        this.#transfer('write', fuse.FUSE_WRITE, path, handle, length, reply, (file) => {
+          const bytes = file.write(from, position)
           statistics.countWritten(bytes)
           return bytes
         }),
@@ -232,6 +235,27 @@ export class PathOperations {
     this.#file(handle).close()
     this.#open.delete(handle)
     this.#free.push(handle)
+  }
+
+  /** @param call gets the open file with the flags that it has in this request */
+  #transfer(
+    name: string,
+    opcode: number,
+    path: string,
+    handle: number,
+    lengthBytes: number,
+    reply: Reply,
+    call: (file: OpenFile) => number,
+  ): void {
+    const { files, record, memory } = this.#parts
+    // The record is this operation's only now.
+    const flags = flagsOf(record(), handle, lengthBytes, memory)
+    this.#answer(name, opcode, path, reply, () => {
+      check(flags, name)
+      const file = this.#file(handle)
+      file.flags = files.flagsOf(flags)
+      return call(file)
+    })
   }
 
   /** @param call what the operation returns is its number */

@@ -90,8 +90,13 @@ export class PathFiles {
 
   open(path: string, flags: number): OpenFile {
     const at = pathOf(path, 'open')
+    return openFile(this.#session, at, this.flagsOf(flags), 0)
+  }
+
+  /** What counts of the flags of open(2) and fcntl(2). */
+  flagsOf(flags: number): number {
     const known = flags & (accessModes | O_APPEND | O_NOATIME)
-    return openFile(this.#session, at, this.#times.accessTimes ? known : known | O_NOATIME, 0)
+    return this.#times.accessTimes ? known : known | O_NOATIME
   }
 
   /** Files of all types but symbolic links. @param mode with its type */

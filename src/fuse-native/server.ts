@@ -8,13 +8,14 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { FuseLibrary, MountedFuse, Reply, RequestRecord } from './library.js'
 import { type OperationParts, PathOperations } from './operations.js'
+import { ProcessMemory } from './process-memory.js'
 
 /** How often the descriptor is looked at. */
 const watchMs = 100
 /** The package has room for so many bytes of the mount point's name, and of the options, with a NUL. */
 export const longestArgumentBytes = 1023
 
-export interface ServerSetting extends Omit<OperationParts, 'record' | 'fail'> {
+export interface ServerSetting extends Omit<OperationParts, 'record' | 'memory' | 'fail'> {
   readonly mountpoint: string
   /** The list of -o, for libfuse. */
   readonly options: string
@@ -31,6 +32,7 @@ export class FuseNativeServer {
   readonly #fuse: MountedFuse
   readonly #operations: PathOperations
   readonly #settle: Settle
+  readonly #memory = new ProcessMemory()
   #timer: NodeJS.Timeout | null = null
 
   constructor(library: FuseLibrary, setting: ServerSetting) {
@@ -45,6 +47,7 @@ export class FuseNativeServer {
     const parts: OperationParts = {
       ...setting,
       record: () => current,
+      memory: this.#memory,
       fail: (error) => this.fail(error),
       begin: () => {
         try {
@@ -91,6 +94,7 @@ export class FuseNativeServer {
   release(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#fuse.close(() => undefined)
+    this.#memory.close()
   }
 }
 

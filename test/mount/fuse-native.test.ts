@@ -14,7 +14,7 @@ tap.setTimeout(300_000)
 const channel = ['--channel', 'fuse-native'] as const
 /** What a mount says is lost by it. */
 const lossNotice =
-  /^mount: fuse-native: times are cut to whole milliseconds; ACLs are neither served nor inherited nor checked$/m
+  /^mount: fuse-native: times are cut to whole milliseconds; ACLs are neither served nor inherited nor checked; locks, leases and inotify by one name of a file do not hold for its other names$/m
 const changeNotice =
   /^mount: fuse-native: a change of only one of a file's two times \(touch -a, touch -m, tar\) has no effect and is reported as done$/m
 const limitMs = 120_000
@@ -48,10 +48,14 @@ function isRemoved(path: string): Promise<boolean> {
  */
 async function python(place: string, calls: readonly string[]): Promise<string[]> {
   const program = `
-import ctypes, errno, mmap, os
+import ctypes, errno, fcntl, mmap, os
 libc = ctypes.CDLL(None, use_errno=True)
 def renameat2(old, new, flags):
   if libc.renameat2(-100, old, -100, new, flags) < 0: raise OSError(ctypes.get_errno(), 'renameat2')
+def flags(fd, now=0):
+  fcntl.fcntl(fd, fcntl.F_SETFL, now)
+def text(name):
+  with open(name) as file: return file.read()
 for call in ${JSON.stringify(calls)}:
   try: print(eval(call))
   except OSError as e: print(errno.errorcode[e.errno])`
@@ -215,6 +219,32 @@ void tap.test('files', async (t) => {
       'os.removexattr("h", "user.note")': 'None',
       'os.getxattr("h", "user.note")  # again': 'ENODATA',
     })
+  })
+  await isClean(t, mount)
+})
+
+void tap.test('flags that fcntl(2) changes', async (t) => {
+  const mount = await mounted(t)
+  await pythonSays(t, mount.mountpoint, {
+    '(a := os.open("f", os.O_RDWR | os.O_CREAT | os.O_APPEND)) != (b := os.open("f", os.O_RDWR))': 'True',
+    'os.write(a, b"abc"), os.pwrite(a, b"d", 0), text("f")': "(3, 1, 'abcd')",
+    'flags(a), os.pwrite(a, b"A", 0), text("f")': "(None, 1, 'Abcd')",
+    'os.lseek(a, 1, 0), os.write(a, b"B"), text("f")': "(1, 1, 'ABcd')",
+    'flags(b, os.O_APPEND), os.pwrite(b, b"e", 0), text("f")': "(None, 1, 'ABcde')",
+    'os.lseek(b, 0, 0), os.write(b, b"f"), os.lseek(b, 0, 1), text("f")': "(0, 1, 6, 'ABcdef')",
+    'os.pwrite(a, b"C", 2), text("f")': "(1, 'ABCdef')",
+    // The descriptors that dup(2) makes share them.
+    'flags(os.dup(a), os.O_APPEND), flags(b), os.pwrite(a, b"g", 0), os.pwrite(b, b"D", 3), text("f")':
+      "(None, None, 1, 1, 'ABCDefg')",
+    // The kernel does not know of the other name's length.
+    'os.link("f", "g"), (c := os.open("g", os.O_WRONLY)) > 0, os.pwrite(c, b"h", 7), os.write(a, b"i"), text("g")':
+      "(None, True, 1, 1, 'ABCDefghi')",
+    'flags(c, os.O_APPEND), os.write(a, b"j"), os.write(c, b"k"), text("f")': "(None, 1, 1, 'ABCDefghijk')",
+    // Without an effect, as every write is durable.
+    'flags(c, os.O_DIRECT), os.pwrite(c, b"E", 4), text("f")': "(None, 1, 'ABCDEfghijk')",
+    'os.utime("f", (1, 2)), flags(b, os.O_NOATIME), os.pread(b, 1, 0), os.stat("f").st_atime':
+      "(None, None, b'A', 1.0)",
+    'flags(b), os.pread(b, 1, 0), os.stat("f").st_atime > 1': "(None, b'A', True)",
   })
   await isClean(t, mount)
 })

@@ -9,15 +9,15 @@ import tap from 'tap'
 import { debianSource } from '../support/debian-source.js'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
-import { comesBack, survivesKill } from './program-mount.js'
+import { chosenChannel, comesBack, patience, survivesKill } from './program-mount.js'
 
-tap.setTimeout(900_000)
+tap.setTimeout(900_000 * patience)
 
-const limitMs = 600_000
+const limitMs = 600_000 * patience
 const packages = ['hello', 'libmagic1', 'libmagic-mgc', 'file', 'tzdata']
 
 void tap.test('dpkg', async (t) => {
-  const mount = await TestMount.mounted(t, '2G')
+  const mount = await TestMount.mounted(t, '2G', ...chosenChannel)
   const root = join(mount.mountpoint, 'root')
   const { site, release } = await debianSource()
   await run('debootstrap', ['--variant=minbase', release, root, site], limitMs)
@@ -60,10 +60,10 @@ void tap.test('dpkg', async (t) => {
   t.equal(await within('sh', '-c', 'dpkg-query --list hello 2>/dev/null | grep ^ii || true'), '')
   await isWhole()
 
-  await comesBack(t, mount)
+  await comesBack(t, mount, ...chosenChannel)
   await isWhole()
   await writeFile(join(root, 'bin', 'true'), 'not what the package holds')
   t.match(await run('sh', ['-c', `debsums --silent --root='${root}' 2>&1 || true`], limitMs), /bin\/true/)
-  await survivesKill(t, mount)
+  await survivesKill(t, mount, ...chosenChannel)
   t.match(await run('sh', ['-c', `chroot '${root}' dpkg --verify || true`], limitMs), /bin\/true/)
 })

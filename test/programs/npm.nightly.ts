@@ -4,11 +4,11 @@ import tap from 'tap'
 import { differences, manifestOf } from '../support/manifest.js'
 import { finish, run, withoutRunner } from '../support/run-command.js'
 import { TestMount, packageRoot } from '../support/test-mount.js'
-import { chosenChannel, comesBack } from './program-mount.js'
+import { chosenChannel, comesBack, patience } from './program-mount.js'
 
-tap.setTimeout(300_000)
+tap.setTimeout(300_000 * patience)
 
-const limitMs = 200_000
+const limitMs = 200_000 * patience
 
 void tap.test('npm ci and npm run build of this project', async (t) => {
   const mount = await TestMount.mounted(t, '1G', ...chosenChannel)

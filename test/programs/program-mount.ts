@@ -9,8 +9,11 @@ import type { TestMount } from '../support/test-mount.js'
 /** Options of a mount. */
 export const chosenChannel: readonly string[] =
   process.env['PMFS2_CHANNEL'] === undefined ? [] : ['--channel', process.env['PMFS2_CHANNEL']]
+const isByFuseNative = chosenChannel.includes('fuse-native')
 /** Files cannot be mapped to be shared. */
-export const lacksSharedMappings = chosenChannel.includes('fuse-native')
+export const lacksSharedMappings = isByFuseNative
+/** How many times as long as by the channels of PMFS2 programs may take. */
+export const patience = isByFuseNative ? 4 : 1
 
 /** Unmounts, checks, and mounts again. */
 export async function comesBack(t: Test, mount: TestMount, ...args: readonly string[]): Promise<void> {

@@ -96,7 +96,8 @@ export interface FurtherSize {
 export function checkDeviceSize({ path, blocks }: FurtherSize): void {
   if (blocks >= smallestGain) return
   const has = formatSize(blocks * blockBytes)
-  throw new DeviceError('EINVAL', `${path}: it has ${has}; each device of a volume needs 1 MiB at least`)
+  const text = `${path}: it has ${has}; each device of a volume needs 1 MiB at least`
+  throw Object.assign(new DeviceError('EINVAL', text), { device: path })
 }
 
 /**

@@ -137,10 +137,16 @@ async function grow(args: GrowArguments): Promise<void> {
       ends.run(steps.kept.isKept)
     }
   }
-  const outcome = await interruptible(work, (error) => {
-    if (error instanceof UncertainGrowth) printNotice('grow', error.message)
+  const outcome = await interruptible(work, noticeUncertainty).catch((error: unknown) => {
+    if (!(error instanceof UncertainGrowth && error.isDefect)) throw error
+    noticeUncertainty(error)
+    throw error.cause
   })
   if (!quiet) printOutcome(volume, outcome)
+}
+
+function noticeUncertainty(error: unknown): void {
+  if (error instanceof UncertainGrowth) printNotice('grow', error.message)
 }
 
 function printOutcome(name: string, outcome: Outcome): void {

@@ -9,7 +9,7 @@ import type { GrowthReport } from '../daemon/growth.js'
 import { type GrowOrder, withOrder } from '../daemon/orders.js'
 import { type ServerState, complaintOf, serverState } from '../daemon/server-state.js'
 import { CommandError, failureOf } from './command-error.js'
-import type { Checkpoint } from './interruption.js'
+import { type Checkpoint, Interrupted } from './interruption.js'
 
 /** A long call, or the bitmap that another order needs on a slow disk, may hold the server up. */
 const patienceMs = 120_000
@@ -30,9 +30,14 @@ export interface AskedMount {
 
 /** Something has failed, and the volume may be the larger one. */
 export class UncertainGrowth extends CommandError {
+  /** Whether what has failed is the program itself. */
+  readonly isDefect: boolean
+
   /** @param name of the volume @param cause what has failed @param rest of the line about it */
   constructor(name: string, cause: unknown, rest = '') {
     super(`${lineOf(name, cause)}; the file system may have grown${rest}`, null, { cause })
+    const isOwn = cause instanceof CommandError || cause instanceof Interrupted
+    this.isDefect = !isOwn && failureOf(name, cause) === null
   }
 }
 

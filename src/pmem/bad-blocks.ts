@@ -5,9 +5,9 @@
  * below loop and device-mapper devices, is found by a load. A list that does not fit into a page is cut off there, even
  * within a number.
  *
- * An unwritten extent has none: it reads as zeros without the disk, and before the first store to it the file system
- * writes zeros through the driver, which clears the error (Documentation/filesystems/dax.rst of the kernel). So it is
- * with blocks that a hole gets.
+ * An unwritten extent has none: it reads as zeros without the disk. On DAX, the file system writes zeros through the
+ * driver before the first store to it, which clears the error (Documentation/filesystems/dax.rst of the kernel);
+ * elsewhere, writing the page back does. The same holds for blocks allocated to a hole.
  *
  * Sources: block/badblocks.c (badblocks_show), fs/sysfs/file.c (sysfs_kf_seq_show), drivers/nvdimm/region_devs.c and
  * drivers/dax/bus.c of the kernel.

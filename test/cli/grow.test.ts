@@ -311,8 +311,11 @@ void t.test('what a device holds is not overwritten unawares', async (t) => {
     [[volume, '--force'], /volume: it is a device of this file system already/],
     [[fresh, fresh, '--size', '4M'], /fresh: it is named twice/],
     [[fresh, ext, '--size', '4M'], /ext holds an? ext/],
-    [[sparseFile(place('tiny'), 4 * blockBytes)], /tiny: it has 16 KiB; each .* needs 1 MiB at least$/m],
-    [[fresh, '--size', '1020K'], /fresh: it has 1020 KiB; each .* needs 1 MiB at least$/m],
+    [
+      [sparseFile(place('tiny'), 4 * blockBytes)],
+      /^grow: \S*\/tiny: it has 16 KiB; each .* needs 1 MiB at least$/m,
+    ],
+    [[fresh, '--size', '1020K'], /^grow: \S*\/fresh: it has 1020 KiB; each .* needs 1 MiB at least$/m],
   ] as const) {
     const held = [ext, other].map(fingerprint)
     await refuse(t, ['grow', volume, ...args], 1, line)

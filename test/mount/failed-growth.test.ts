@@ -83,11 +83,30 @@ void tap.test('what a growth without a mount that fails half way has added is ke
   await writeFile(held, '')
   const line = uncertain(mount.device, failure, added, mount.device)
   t.same(await pmfs2Process(['grow', mount.device, added, '--size', '8M']), { end: 1, output: line })
+  await isKept(t, mount, held, added)
+})
+
+void tap.test(
+  'what a growth without a mount has added is kept after a defect, which is told as one',
+  async (t) => {
+    const { mount, held, added } = await stage(t, 'defect')
+    await writeFile(held, '')
+    const { end, output } = await pmfs2Process(['grow', mount.device, added, '--size', '8M'])
+    t.equal(end, 4)
+    const [first, second, ...others] = output.split('\n')
+    t.equal(first, uncertain(mount.device, 'a defect made for a test', added, mount.device))
+    t.match(second, /^grow: this is a bug in pmfs2-fuse .*: TypeError: a defect made for a test /)
+    t.same(others, [])
+    await isKept(t, mount, held, added)
+  },
+)
+
+async function isKept(t: Test, mount: TestMount, held: string, added: string): Promise<void> {
   t.equal((await stat(added)).size, 8 * mebibyte)
   await rm(held)
   t.match(await succeed('info', added), /devices +1: .*\n +2: /)
   t.match(await mount.check(), /clean/)
-})
+}
 
 void tap.test('what a server has added that died before it could answer is kept', async (t) => {
   const { mount, held, added } = await stage(t, 'last')

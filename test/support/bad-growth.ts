@@ -44,12 +44,17 @@ function hold(): void {
   while (existsSync(held)) Atomics.wait(clock, 0, 0, stepMs)
 }
 
-const fenceHalfWay: Fence = function () {
-  fence.call(this)
-  // What joins is stored to by a medium of its own, without the first window.
-  if (existsSync(held) && this.windows[0] !== 0 && readSuperblock(this).superblock.segments.length > 1)
-    throw new DeviceError('EIO', 'cannot write: a failure made for a test')
+function fenceHalfWay(fail: () => Error): Fence {
+  return function () {
+    fence.call(this)
+    // What joins is stored to by a medium of its own, without the first window.
+    if (existsSync(held) && this.windows[0] !== 0 && readSuperblock(this).superblock.segments.length > 1)
+      throw fail()
+  }
 }
+
+const failure = (): Error => new DeviceError('EIO', 'cannot write: a failure made for a test')
+const defect = (): Error => new TypeError('a defect made for a test')
 
 const refuse: Grow = function (...rest) {
   if (existsSync(held)) throw new VolumeError('size', 'a refusal made for a test')
@@ -125,7 +130,9 @@ type Patch = readonly [owner: object, method: string, replacement: unknown]
 
 const kinds = {
   /** The device fails once a copy of the superblock names more than one segment. */
-  half: [[MappedMedium.prototype, 'fence', fenceHalfWay]],
+  half: [[MappedMedium.prototype, 'fence', fenceHalfWay(failure)]],
+  /** The program has a defect there. */
+  defect: [[MappedMedium.prototype, 'fence', fenceHalfWay(defect)]],
   /** What has passed every check is refused once its windows are mapped. */
   refused: [[Volume.prototype, 'grow', refuse]],
   /** It takes its time, and the server answers nobody meanwhile. */

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import statistics
-import sys
+import subprocess
 import time
 
 TRACING = "/sys/kernel/tracing"
@@ -29,17 +29,21 @@ def put(name, text):
 
 def thread_named(comm):
     for process in filter(str.isdigit, os.listdir("/proc")):
-        for thread in os.listdir(f"/proc/{process}/task"):
-            with open(f"/proc/{process}/task/{thread}/comm", encoding="utf-8") as file:
-                if file.read().strip() == comm:
-                    return thread
+        try:
+            for thread in os.listdir(f"/proc/{process}/task"):
+                with open(f"/proc/{process}/task/{thread}/comm", encoding="utf-8") as file:
+                    if file.read().strip() == comm:
+                        return thread
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended by now.
+            continue
     raise SystemExit(f"there is no thread {comm}")
 
 
 def record(thread):
     """The events of a thread in the order in which they came, as (microseconds, text)."""
     if not os.path.ismount(TRACING):
-        os.system(f"mount -t tracefs tracefs {TRACING}")
+        subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=True)
     put("trace_clock", "mono")
     put("set_event_pid", thread)
     put("trace", "")
@@ -81,13 +85,14 @@ def main():
     writes = list(steps(record(thread_named("pmfs2-0"))))
     whole = [end - begin for begin, end, _ in writes]
     syncs = [summed(between) for _, _, between in writes]
+    rests = [all_of_it - sync for all_of_it, sync in zip(whole, syncs)]
     print(
         json.dumps(
             {
                 "writes": len(writes),
                 "whole": statistics.median(whole),
                 "sync": statistics.median(syncs),
-                "rest": statistics.median(map(float.__sub__, whole, map(float, syncs))),
+                "rest": statistics.median(rests),
                 "faults": statistics.mean(counted(between, "page_fault_user") for _, _, between in writes),
                 "interrupts": statistics.mean(counted(between, "tlb_flush: .*remote") for _, _, between in writes),
             }

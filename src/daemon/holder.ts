@@ -102,35 +102,28 @@ interface Search {
 function placesIn(table: MountEntry[], search: Search, root: string): string[] {
   const mounts = table.filter((entry) => entry.type === mountType)
   const served = mounts.map((entry) => ({ entry, servers: serversOf(entry) }))
-  const useOf = ({ entry }: { entry: MountEntry }): Use => useOfSource(join(root, entry.source), search)
-  // It may listen for the number of a mount that is gone, which the kernel has given to this one. The server of this
-  // one need not listen yet.
+  const isServed = ({ entry }: { entry: MountEntry }): boolean | null =>
+    servesSource(join(root, entry.source), search)
   const heard = served.filter((mount) => {
     if (!mount.servers.includes(search.pid)) return false
-    const use = useOf(mount)
-    return use === 'own' || use === 'unknown' || (use === 'none' && mount.servers.length === 1)
+    // One of several listens for the number of a mount that is gone, which the kernel has given to this one.
+    return mount.servers.length === 1 || isServed(mount) !== false
   })
   const found =
     heard.length > 0 || !search.mayServe
       ? heard
-      : served.filter((mount) => mount.servers.length === 0 && useOf(mount) === 'own')
+      : served.filter((mount) => mount.servers.length === 0 && isServed(mount) === true)
   const places = new Set(found.map(({ entry }) => entry.mountpoint))
   return [...places].filter((place) => findMount(place, table)?.type === mountType)
 }
 
-/** Whose the source of a mount is: of the process that is looked for, of another, or of none. */
-type Use = 'own' | 'other' | 'none' | 'unknown'
-
 /**
- * Whether the source of a mount is the device, or is held by the same process, which serves one volume. One that has
- * another name by now is held by nobody under this one. Nothing below mounts of ours is looked at, as their servers may
- * hang.
+ * Whether the source of a mount is the device, or is held by the same process, which serves one volume. Nothing below
+ * mounts of ours is looked at, as their servers may hang.
+ * @returns null where that cannot be told
  */
-function useOfSource(path: string, { device, pid, ours }: Search): Use {
-  if (traceName(path, (place) => isOurPlace(place, ours)).barrier !== null) return 'unknown'
+function servesSource(path: string, { device, pid, ours }: Search): boolean | null {
+  if (traceName(path, (place) => isOurPlace(place, ours)).barrier !== null) return null
   const there = statOf(path)
-  if (there === null) return 'unknown'
-  if (isSameDevice(there, device)) return 'own'
-  const holder = lockHolder(there)
-  return holder === null ? 'none' : holder === pid ? 'own' : 'other'
+  return there === null ? null : isSameDevice(there, device) || lockHolder(there) === pid
 }

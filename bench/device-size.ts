@@ -17,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { queryDaemonOf } from '../src/daemon/control.js'
-import { deviceNumber, findMount } from '../src/daemon/mount-table.js'
+import { findMount, ownerOf } from '../src/daemon/mount-table.js'
 import { findPackageRoot } from '../src/native/package-root.js'
 import { BenchError, run } from './command.js'
 import { removeMountpoint } from './contenders/mountpoint.js'
@@ -55,7 +55,7 @@ async function costOf(line: readonly string[], signal: AbortSignal): Promise<Cos
  */
 async function serverPeak(mountpoint: string, channel: Channel): Promise<number> {
   const mount = findMount(mountpoint)
-  const report = mount === null ? null : await queryDaemonOf(deviceNumber(mount.device))
+  const report = mount === null ? null : await queryDaemonOf(mount, ownerOf(mount))
   const pid = report?.pid ?? null
   if (report === null || pid === null) throw new BenchError(`the server of ${mountpoint} does not answer`)
   if (report.channel !== channel.name)

@@ -12,7 +12,6 @@ import type { CommandModule } from 'yargs'
 import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
 import {
   type MountEntry,
-  deviceNumber,
   findMount,
   findMountBySource,
   findOurMount,
@@ -195,5 +194,5 @@ function say(line: string): void {
 /** A server whose mount has ended answers no more, though it may still have to close the volume. */
 async function isServing(mount: MountEntry): Promise<boolean> {
   const { queryDaemonOf } = await import('../daemon/control.js')
-  return (await queryDaemonOf(deviceNumber(mount.device), ownerOf(mount))) !== null
+  return (await queryDaemonOf(mount, ownerOf(mount))) !== null
 }

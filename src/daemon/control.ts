@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * The control socket of a mount: each client gets the server's facts and statistics, as one JSON object. Its
- * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with the mount's device
- * number and ends at random, so that nobody can take it before the server does. Anybody may listen on another such
- * name, so only an answer of a process of the user who mounted it is believed. The kernel tells whose process that is,
- * and its number: what the answer says of that holds in the server's PID namespace only.
+ * name is abstract (unix(7)), so that nothing is left behind when a server dies. It begins with what tells the mount
+ * from others (its device number, and a digest of its source) and ends at random, so that nobody can take it before the
+ * server does. Anybody may listen on another such name, so only an answer of a process of the user who mounted it is
+ * believed. The kernel tells whose process that is, and its number: what the answer says of that holds in the server's
+ * PID namespace only.
  */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { type Socket, createServer } from 'node:net'
 import debug from 'debug'
 import { type DaemonReport, type HeardReport, parseReport } from './daemon-report.js'
-import { deviceNumber, ownerOf, readMountTable } from './mount-table.js'
+import type { MountIdentity } from './mount-table.js'
 import { type Peer, answerTimeoutMs, connectTo, hear, listeningSockets, nameLength } from './socket-owner.js'
 
 export type { DaemonReport, HeardReport } from './daemon-report.js'
@@ -21,13 +22,13 @@ const trace = debug('pmfs2:daemon')
 const mostConnections = 32
 
 /** A name that nobody can foretell. */
-export function socketName(device: number): string {
-  return (prefixOf(device) + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
+export function socketName(mount: MountIdentity): string {
+  return (prefixOf(mount) + randomBytes(nameLength).toString('hex')).slice(0, nameLength)
 }
 
 /** Names of the sockets that may be the control socket of a mount. */
-export function controlSockets(device: number): string[] {
-  return listeningSockets(prefixOf(device))
+export function controlSockets(mount: MountIdentity): string[] {
+  return listeningSockets(prefixOf(mount))
 }
 
 /** Those of all mounts. */
@@ -36,9 +37,11 @@ export function allControlSockets(): string[] {
 }
 
 const prefix = '\0pmfs2-fuse/'
+const digestLength = 16
 
-function prefixOf(device: number): string {
-  return `${prefix}${device}/`
+function prefixOf({ device, source }: MountIdentity): string {
+  const digest = createHash('sha256').update(source).digest('hex').slice(0, digestLength)
+  return `${prefix}${device}/${digest}/`
 }
 
 /** What is left of a mount's control socket: to close it. */
@@ -53,8 +56,8 @@ export interface Control {
   close(): void
 }
 
-/** Answers until it falls silent. @param device number of the mount (st_dev) */
-export function openControl(device: number, report: () => DaemonReport): Control {
+/** Answers until it falls silent. */
+export function openControl(mount: MountIdentity, report: () => DaemonReport): Control {
   const connected = new Set<Socket>()
   let isSilent = false
   const server = createServer((socket) => {
@@ -76,7 +79,7 @@ export function openControl(device: number, report: () => DaemonReport): Control
     server.on('listening', resolve)
     server.on('error', () => resolve())
   })
-  server.listen(socketName(device))
+  server.listen(socketName(mount))
   server.unref()
   const fallSilent = (): void => {
     isSilent = true
@@ -94,11 +97,11 @@ export function openControl(device: number, report: () => DaemonReport): Control
 
 /**
  * Asks the server of a mount; the mount itself is left alone, so it costs no request, and cannot hang.
- * @param device number of the mount (st_dev) @param owner who mounted it (null: one does not know)
+ * @param owner who mounted it (null: one does not know)
  * @returns null where none answers in time
  */
-export async function queryDaemonOf(device: number, owner = mounterOf(device)): Promise<HeardReport | null> {
-  return firstOf(connectTo(controlSockets(device), owner).map((peer) => ask(peer)))
+export async function queryDaemonOf(mount: MountIdentity, owner: number | null): Promise<HeardReport | null> {
+  return firstOf(connectTo(controlSockets(mount), owner).map((peer) => ask(peer)))
 }
 
 /** The first report; null where all are null. */
@@ -112,10 +115,4 @@ async function firstOf(reports: readonly Promise<HeardReport | null>[]): Promise
 async function ask(peer: Peer): Promise<HeardReport | null> {
   const report = parseReport((await hear(peer)) ?? '')
   return report === null ? null : { ...report, pid: peer.pid === 0 ? null : peer.pid }
-}
-
-/** Who mounted it; null where it is mounted no more. */
-function mounterOf(device: number): number | null {
-  const entry = readMountTable().find((entry) => deviceNumber(entry.device) === device)
-  return entry === undefined ? null : ownerOf(entry)
 }

@@ -18,7 +18,7 @@ import { attach, checkMountpoint } from './kernel-mount.js'
 import { type LiveMount, takeAwayFailed, untilEnded, volumeReport } from './live-mount.js'
 import { MountCalls } from './mount-calls.js'
 import type { MountOptions } from './mount-options.js'
-import { type MountIdentity, identityAt } from './mount-table.js'
+import { deviceNumber, identityAt } from './mount-table.js'
 import type { OpenedVolume } from '../api/opened-volume.js'
 import type { MapperName } from '../pmem/mapper.js'
 import { noticesOf, openForMount } from './open-volume.js'
@@ -204,8 +204,6 @@ interface Mounted extends LiveMount {
    * there.
    */
   readonly source: string
-  /** Null where somebody has unmounted it at once. */
-  readonly identity: MountIdentity | null
   /** Of /dev/fuse. */
   readonly fd: number
   readonly choice: ChannelChoice
@@ -229,8 +227,12 @@ async function serve(served: Served, live: (notices: readonly string[]) => void)
       server: workers,
       start: () => workers.serve(),
       whenServing: (action) => mode.whenServing(action),
-      begin(number) {
-        const growth = new GrowthOrders(number, { opened, mode, gathers: options.writebackCache })
+      begin({ device }) {
+        const growth = new GrowthOrders(deviceNumber(device), {
+          opened,
+          mode,
+          gathers: options.writebackCache,
+        })
         orders.growth = growth
         mode.watch()
         return () => {

@@ -114,9 +114,11 @@ class FuseNativeMount {
     const told = { isLive: false }
     try {
       await this.#start()
-      calls = new MountCalls(identityAt(this.#mountpoint))
+      const identity = identityAt(this.#mountpoint)
+      calls = new MountCalls(identity)
       const mount = {
         mountpoint: this.#mountpoint,
+        identity,
         options: this.#options,
         mapper: this.#mapper,
         opened,

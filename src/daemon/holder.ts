@@ -106,7 +106,7 @@ function placesIn(table: MountEntry[], search: Search, root: string): string[] {
     servesSource(join(root, entry.source), search)
   const heard = served.filter((mount) => {
     if (!mount.servers.includes(search.pid)) return false
-    // One of several listens for the number of a mount that is gone, which the kernel has given to this one.
+    // One of several listens for a mount of the same source that is gone, and whose number this one was given.
     return mount.servers.length === 1 || isServed(mount) !== false
   })
   const found =

@@ -16,12 +16,15 @@ import { type DaemonReport, usageOf } from './daemon-report.js'
 import { Ending, type EndingParts } from './ending.js'
 import type { EndingSignals } from './ending-signals.js'
 import type { MountOptions } from './mount-options.js'
+import type { MountIdentity } from './mount-table.js'
 
 const trace = debug('pmfs2:daemon')
 
 /** What is known of any mount. */
 export interface LiveMount extends Pick<EndingParts, 'calls' | 'statistics'> {
   readonly mountpoint: string
+  /** null where it was gone at once */
+  readonly identity: MountIdentity | null
   readonly options: MountOptions
   readonly mapper: MapperName
   readonly opened: OpenedVolume
@@ -33,15 +36,15 @@ export interface LiveParts extends Pick<EndingParts, 'whenServing'> {
   readonly server: EndingParts['workers'] & { readonly ended: Promise<void> }
   /** Makes it serve. */
   readonly start: () => Promise<void>
-  /** @param device number of the mount (st_dev) @returns what reports on it each time that somebody asks */
-  readonly begin: (device: number) => () => DaemonReport
+  /** @returns what reports on the mount each time that somebody asks */
+  readonly begin: (mount: MountIdentity) => () => DaemonReport
   /** Programs can use the mount. */
   readonly live: () => void
 }
 
 /** Resolves when the mount has ended in order. @returns whether it may still be seen */
 export async function untilEnded(
-  { mountpoint, options, opened, calls, signals, statistics }: LiveMount,
+  { mountpoint, identity, options, opened, calls, signals, statistics }: LiveMount,
   { server, start, whenServing, begin, live }: LiveParts,
 ): Promise<boolean> {
   const ending = new Ending({ calls, workers: server, statistics, whenServing })
@@ -51,8 +54,8 @@ export async function untilEnded(
     await start()
     // The first request from outside; the kernel answers it when INIT is through. It may have been unmounted by now.
     const root = await Promise.race([stat(kernelName(mountpoint)).catch(() => server.ended), server.ended])
-    if (root !== undefined) {
-      const control = openControl(root.dev, begin(root.dev))
+    if (root !== undefined && identity !== null) {
+      const control = openControl(identity, begin(identity))
       fallSilent = () => control.fallSilent()
     }
     const lines = deviceLines(opened.devices, options.writebackCache)

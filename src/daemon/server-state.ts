@@ -10,7 +10,7 @@ import { statOf } from '../pmem/probe.js'
 import { allControlSockets, controlSockets, queryDaemonOf } from './control.js'
 import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
-import { type MountEntry, deviceNumber, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
+import { type MountEntry, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
 import { isStopped, servesMount } from './processes.js'
 import { traceName } from './real-name.js'
 import { findListeners, isListener } from './socket-owner.js'
@@ -27,11 +27,10 @@ export type ServerState =
   | { readonly state: 'dead' }
 
 export async function serverState(mount: MountEntry): Promise<ServerState> {
-  const number = deviceNumber(mount.device)
   const owner = ownerOf(mount)
-  const report = await queryDaemonOf(number, owner)
+  const report = await queryDaemonOf(mount, owner)
   if (report !== null) return { state: 'answers', report }
-  const listeners = findListeners(controlSockets(number), owner)
+  const listeners = findListeners(controlSockets(mount), owner)
   // A server that is stopped may listen for the number still that it had.
   const pid = listeners.find((pid) => !isStopped(pid)) ?? listeners[0]
   if (pid !== undefined)
@@ -50,10 +49,11 @@ export function processOf(server: ServerState): number | null {
 
 /**
  * Processes of which one serves a mount; none where that is not to be seen here, or has died. The kernel gives the
- * number of a mount that is gone to the next, and a server that is stopped listens for its own still.
+ * number of a mount that is gone to the next, which may have the same source, and a server that is stopped listens for
+ * its own still.
  */
 export function serversOf(mount: MountEntry): number[] {
-  return findListeners(controlSockets(deviceNumber(mount.device)), ownerOf(mount)).filter((pid) => pid !== 0)
+  return findListeners(controlSockets(mount), ownerOf(mount)).filter((pid) => pid !== 0)
 }
 
 /** What is wrong with the server of a mount, and what helps, in words that follow its name; null where it answers. */
@@ -90,7 +90,8 @@ export async function reach(path: string): Promise<string> {
 }
 
 /** Whether the source of a mount is held by what may be its server, which does not listen here. */
-function mayBeServed({ source, device }: MountEntry): boolean {
+function mayBeServed(mount: MountEntry): boolean {
+  const { source } = mount
   const table = readMountTable()
   const { barrier } = traceName(source, (place) => isOurPlace(place, table))
   if (barrier !== null || !isHeld(source)) return false
@@ -98,6 +99,6 @@ function mayBeServed({ source, device }: MountEntry): boolean {
   const pid = stats === null ? null : lockHolder(stats)
   if (pid === null) return true
   // Another user's, as one mounts in a user namespace.
-  if (isListener(pid, controlSockets(deviceNumber(device)))) return true
+  if (isListener(pid, controlSockets(mount))) return true
   return !isListener(pid, allControlSockets()) && servesMount(pid) !== false
 }

@@ -41,7 +41,7 @@ async function serve(t: Test, said: (report: Partial<DaemonReport>) => Partial<D
     bytesRead: 0,
     bytesWritten: 0,
   }
-  const control = openControl(deviceNumber(mount.device), () => said(report) as DaemonReport)
+  const control = openControl(mount, () => said(report) as DaemonReport)
   t.teardown(() => control.close())
   await control.settled
 }

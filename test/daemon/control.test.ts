@@ -16,6 +16,7 @@ import {
   socketName,
 } from '../../src/daemon/control.js'
 import { type DaemonReport, parseReport } from '../../src/daemon/daemon-report.js'
+import type { MountIdentity } from '../../src/daemon/mount-table.js'
 import { badListRuns } from '../../src/fs/shared-state.js'
 import { connectTo, findListeners, isListener, listeningSockets } from '../../src/daemon/socket-owner.js'
 
@@ -53,8 +54,11 @@ const report: DaemonReport = {
 }
 /** For processes of their own. */
 const controlModule = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
-/** Numbers that no file system has (20 bits of minor number are more than will ever be mounted). */
-const free = 0xfff0_0000 + (process.pid & 0xffff)
+/** Mounts of numbers that no file system has: the kernel counts them up from 1. */
+const unused = (n: number): MountIdentity => ({
+  device: `0:${2 ** 20 - 1 - n}`,
+  source: `/dev/pmem${process.pid}`,
+})
 
 async function listens(t: Test, control: Control): Promise<void> {
   t.teardown(() => control.close())
@@ -64,18 +68,18 @@ async function listens(t: Test, control: Control): Promise<void> {
 void tap.test('the process that listens is believed', async (t) => {
   await listens(
     t,
-    openControl(free, () => report),
+    openControl(unused(0), () => report),
   )
-  t.same(await queryDaemonOf(free), { ...report, pid: process.pid })
+  t.same(await queryDaemonOf(unused(0), 0), { ...report, pid: process.pid })
 })
 
 void tap.test('the kernel tells its number, whatever it says itself', async (t) => {
   const lying = { ...report, pid: 1 }
   await listens(
     t,
-    openControl(free + 1, () => lying),
+    openControl(unused(1), () => lying),
   )
-  t.same(await queryDaemonOf(free + 1), { ...report, pid: process.pid })
+  t.same(await queryDaemonOf(unused(1), 0), { ...report, pid: process.pid })
 })
 
 void tap.test('a server that knows of as many bad blocks as a volume can', async (t) => {
@@ -83,45 +87,45 @@ void tap.test('a server that knows of as many bad blocks as a volume can', async
   const full = { ...report, badBlocks: [runs, []] }
   await listens(
     t,
-    openControl(free + 11, () => full),
+    openControl(unused(11), () => full),
   )
-  t.same(await queryDaemonOf(free + 11), { ...full, pid: process.pid })
+  t.same(await queryDaemonOf(unused(11), 0), { ...full, pid: process.pid })
 })
 
 /** Listens in a PID namespace of its own until its input ends. */
 const listener = `
   const { openControl } = await import(process.argv[1])
-  const device = Number(process.argv[2])
-  await openControl(device, () => ({ ...JSON.parse(process.argv[3]), pid: process.pid })).settled
+  const mount = JSON.parse(process.argv[2])
+  await openControl(mount, () => ({ ...JSON.parse(process.argv[3]), pid: process.pid })).settled
   process.stdout.write(process.pid + '\\n')
   process.stdin.resume()
 `
 
 void tap.test('a server in a PID namespace below is believed, and known by its number here', async (t) => {
-  const device = free + 2
-  const node = [process.execPath, '--input-type=module', '-e', listener, controlModule, `${device}`]
+  const mount = unused(2)
+  const node = [process.execPath, '--input-type=module', '-e', listener, controlModule, JSON.stringify(mount)]
   const args = ['--pid', '--fork', '--kill-child=KILL', '--', ...node, JSON.stringify(report)]
   const server = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => server.kill('SIGKILL'))
   const [said] = (await once(server.stdout, 'data')) as [Buffer]
   t.equal(said.toString(), '1\n', 'its number there')
   const forked = await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')
-  t.same(await queryDaemonOf(device, 0), { ...report, pid: Number(forked) })
+  t.same(await queryDaemonOf(mount, 0), { ...report, pid: Number(forked) })
 })
 
 /** Prints what it hears. */
 const hearer = `
   const { queryDaemonOf } = await import(process.argv[1])
-  process.stdout.write(JSON.stringify(await queryDaemonOf(Number(process.argv[2]), 0)))
+  process.stdout.write(JSON.stringify(await queryDaemonOf(JSON.parse(process.argv[2]), 0)))
 `
 
 void tap.test('a server outside of the PID namespace is believed, and has no number there', async (t) => {
-  const device = free + 10
+  const mount = unused(10)
   await listens(
     t,
-    openControl(device, () => report),
+    openControl(mount, () => report),
   )
-  const node = [process.execPath, '--input-type=module', '-e', hearer, controlModule, `${device}`]
+  const node = [process.execPath, '--input-type=module', '-e', hearer, controlModule, JSON.stringify(mount)]
   const args = ['--pid', '--fork', '--kill-child=KILL', '--', ...node]
   const asking = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let heard = ''
@@ -140,17 +144,17 @@ void tap.test('one that floods is not believed', async (t) => {
     pour()
   })
   t.teardown(() => server.close())
-  server.listen(socketName(free + 3))
+  server.listen(socketName(unused(3)))
   await once(server, 'listening')
-  t.equal(await queryDaemonOf(free + 3), null)
+  t.equal(await queryDaemonOf(unused(3), 0), null)
 })
 
 /** Connects, and neither reads nor closes; tells the process's end by its output. */
 const holder = `
   const { openControl } = await import(process.argv[1])
   const { connect } = await import('node:net')
-  const device = Number(process.argv[2])
-  const control = openControl(device, () => JSON.parse(process.argv[3]))
+  const mount = JSON.parse(process.argv[2])
+  const control = openControl(mount, () => JSON.parse(process.argv[3]))
   await control.settled
   process.stdout.write('open\\n')
   process.stdin.once('data', () => {
@@ -160,14 +164,21 @@ const holder = `
 `
 
 void tap.test('who holds the socket open keeps no server alive', async (t) => {
-  const device = free + 5
+  const mount = unused(5)
   // Longer than a socket buffers, so that the answer cannot be handed over at once.
   const long = { ...report, mountpoint: 'x'.repeat(2 ** 16) }
-  const args = ['--input-type=module', '-e', holder, controlModule, `${device}`, JSON.stringify(long)]
+  const args = [
+    '--input-type=module',
+    '-e',
+    holder,
+    controlModule,
+    JSON.stringify(mount),
+    JSON.stringify(long),
+  ]
   const server = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => server.kill('SIGKILL'))
   await once(server.stdout, 'data')
-  const [name] = controlSockets(device) as [string]
+  const [name] = controlSockets(mount) as [string]
   const idle = Array.from({ length: 100 }, () => connect({ path: name, allowHalfOpen: true }))
   t.teardown(() => idle.forEach((socket) => socket.destroy()))
   for (const socket of idle) socket.on('error', () => undefined)
@@ -178,7 +189,7 @@ void tap.test('who holds the socket open keeps no server alive', async (t) => {
 })
 
 void tap.test('nobody listens', async (t) => {
-  t.equal(await queryDaemonOf(free + 4), null)
+  t.equal(await queryDaemonOf(unused(4), 0), null)
 })
 
 void tap.test('what is no report', (t) => {
@@ -238,15 +249,15 @@ void tap.test('what is no report', (t) => {
 })
 
 /**
- * Takes names of a device, as a user who is not root: the plain one, as many as are asked for, and one with a
+ * Takes names of a mount, as a user who is not root: the plain one, as many as are asked for, and one with a
  * newline that looks like a line of /proc/net/unix. A last argument is what it says.
  */
 const stranger = `
 import os, socket, sys
-device, count, victim, answer = sys.argv[1:]
+name, count, victim, answer = sys.argv[1:]
 os.setgroups([])
 os.setresuid(65534, 65534, 65534)
-start = b'\\0pmfs2-fuse/' + device.encode()
+start = b'\\0' + name.encode()
 names = [start, start.ljust(108, b'\\0')]
 names += [start + b'/' + str(number).encode().rjust(99 - len(start), b'f') + bytes(8) for number in range(int(count))]
 line = b'00000000: 00000002 00000000 00010000 0001 01 ' + victim.encode() + b' @' + start[1:] + b'/f'
@@ -268,8 +279,14 @@ while answer:
 sys.stdin.read()
 `
 
-async function strangerTakes(t: Test, device: number, count: number, answer = ''): Promise<number> {
-  const args = ['-c', stranger, `${device}`, `${count}`, '12345', answer]
+/** What names of its control socket begin with, behind their NUL. */
+function startOf(mount: MountIdentity): string {
+  const name = socketName(mount)
+  return name.slice(1, name.lastIndexOf('/'))
+}
+
+async function strangerTakes(t: Test, mount: MountIdentity, count: number, answer = ''): Promise<number> {
+  const args = ['-c', stranger, startOf(mount), `${count}`, '12345', answer]
   const child = spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
@@ -277,44 +294,56 @@ async function strangerTakes(t: Test, device: number, count: number, answer = ''
 }
 
 void tap.test('names that a stranger took first change nothing', async (t) => {
-  const device = free + 6
-  await strangerTakes(t, device, 300)
-  t.equal(controlSockets(device).length, 300)
-  t.equal(await queryDaemonOf(device, 0), null, 'no server, though all of them are silent')
-  t.same(findListeners(controlSockets(device), 0), [])
+  const mount = unused(6)
+  await strangerTakes(t, mount, 300)
+  t.equal(controlSockets(mount).length, 300)
+  t.equal(await queryDaemonOf(mount, 0), null, 'no server, though all of them are silent')
+  t.same(findListeners(controlSockets(mount), 0), [])
   await listens(
     t,
-    openControl(device, () => report),
+    openControl(mount, () => report),
   )
-  t.same(await queryDaemonOf(device, 0), { ...report, pid: process.pid }, 'the server is found among them')
-  const peers = connectTo(controlSockets(device), 0)
+  t.same(await queryDaemonOf(mount, 0), { ...report, pid: process.pid }, 'the server is found among them')
+  const peers = connectTo(controlSockets(mount), 0)
   t.same(
     peers.map(({ pid }) => pid),
     [process.pid],
     'and no other is asked',
   )
   for (const { fd } of peers) closeSync(fd)
-  t.same(findListeners(controlSockets(device), 0), [process.pid])
+  t.same(findListeners(controlSockets(mount), 0), [process.pid])
 })
 
 void tap.test('one that has fallen silent is there still', async (t) => {
-  const device = free + 12
-  const control = openControl(device, () => report)
+  const mount = unused(12)
+  const control = openControl(mount, () => report)
   await listens(t, control)
-  t.match(await queryDaemonOf(device, 0), report)
+  t.match(await queryDaemonOf(mount, 0), report)
   control.fallSilent()
-  t.equal(await queryDaemonOf(device, 0), null)
-  t.same(findListeners(controlSockets(device), 0), [process.pid])
+  t.equal(await queryDaemonOf(mount, 0), null)
+  t.same(findListeners(controlSockets(mount), 0), [process.pid])
   t.ok(isListener(process.pid, allControlSockets()))
-  t.notOk(isListener(process.pid, controlSockets(device + 1)))
+})
+
+void tap.test('a mount that has the number of one that is gone is another', async (t) => {
+  const gone = unused(13)
+  await listens(
+    t,
+    openControl(gone, () => report),
+  )
+  const next = { ...gone, source: '/dev/pmem7' }
+  t.equal(await queryDaemonOf(next, 0), null)
+  t.same(findListeners(controlSockets(next), 0), [])
+  t.same(findListeners(controlSockets({ ...gone, device: '0:1' }), 0), [])
+  t.match(await queryDaemonOf(gone, 0), report)
 })
 
 void tap.test('a stranger who answers is not believed', async (t) => {
-  const device = free + 7
-  const pid = await strangerTakes(t, device, 1, JSON.stringify({ ...report, pid: 0 }))
-  t.match(await queryDaemonOf(device, null), { pid }, 'it does answer')
-  t.equal(await queryDaemonOf(device, 0), null)
-  t.match(await queryDaemonOf(device, 65_534), { pid }, 'it is believed of a mount of its own')
+  const mount = unused(7)
+  const pid = await strangerTakes(t, mount, 1, JSON.stringify({ ...report, pid: 0 }))
+  t.match(await queryDaemonOf(mount, null), { pid }, 'it does answer')
+  t.equal(await queryDaemonOf(mount, 0), null)
+  t.match(await queryDaemonOf(mount, 65_534), { pid }, 'it is believed of a mount of its own')
 })
 
 /** Runs as a user who may not look into the processes of others, and prints whom it believes. */
@@ -323,31 +352,31 @@ const thirdUser = `
   process.setgid(1234)
   process.setuid(1234)
   const { queryDaemonOf } = await import(process.argv[1])
-  const report = await queryDaemonOf(Number(process.argv[2]), Number(process.argv[3]))
+  const report = await queryDaemonOf(JSON.parse(process.argv[2]), Number(process.argv[3]))
   process.stdout.write(String(report?.pid ?? null))
 `
 
 void tap.test('a third user believes the server, and no stranger who claims its number', async (t) => {
-  const device = free + 9
+  const mount = unused(9)
   const believed = async (owner: number): Promise<string> => {
-    const args = ['--input-type=module', '-e', thirdUser, controlModule, `${device}`, `${owner}`]
+    const args = ['--input-type=module', '-e', thirdUser, controlModule, JSON.stringify(mount), `${owner}`]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let said = ''
     child.stdout.on('data', (part: Buffer) => (said += part.toString()))
     await once(child, 'close')
     return said
   }
-  await strangerTakes(t, device, 1, JSON.stringify(report))
+  await strangerTakes(t, mount, 1, JSON.stringify(report))
   t.equal(await believed(0), 'null', 'it claims to be a process of root')
   await listens(
     t,
-    openControl(device, () => report),
+    openControl(mount, () => report),
   )
   t.equal(await believed(0), String(process.pid))
 })
 
 void tap.test('a name is no line of the table', async (t) => {
-  const device = free + 8
-  await strangerTakes(t, device, 0)
-  t.same(listeningSockets(`\0pmfs2-fuse/${device}`), [])
+  const mount = unused(8)
+  await strangerTakes(t, mount, 0)
+  t.same(listeningSockets(`\0${startOf(mount)}`), [])
 })

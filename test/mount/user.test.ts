@@ -80,7 +80,7 @@ async function mountsOwnDevice(t: Test): Promise<void> {
     'nobody else may enter, not even root',
   )
 
-  const { pid } = await mount.adoptAs(user)
+  const { pid } = await mount.adopt()
   const ended = await asNobody(['umount', mountpoint])
   t.equal(ended.end, 0, ended.output)
   t.notOk(mount.isMounted())
@@ -96,7 +96,7 @@ async function asksForTimesOfAccess(t: Test): Promise<void> {
     const { end, output } = await asNobody([mount.device, mount.mountpoint, '-o', options])
     t.equal(end, 0, `${options}: ${output}`)
     if (end !== 0) continue
-    await mount.adoptAs(user)
+    await mount.adopt()
     t.notOk(findMount(mount.mountpoint)?.options.includes('noatime'), options)
     await asNobody(['umount', mount.mountpoint])
   }
@@ -109,7 +109,7 @@ async function endsOnSignal(t: Test): Promise<void> {
   for (const isBusy of [false, true]) {
     const { end, output } = await asNobody([mount.device, mount.mountpoint])
     t.equal(end, 0, output)
-    const { pid } = await mount.adoptAs(user)
+    const { pid } = await mount.adopt()
     if (isBusy) await user.chdir(mount.mountpoint)
     process.kill(pid, 'SIGTERM')
     t.ok(await hasEnded(pid), isBusy ? 'it ends, busy or not' : 'it ends')

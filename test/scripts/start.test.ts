@@ -3,13 +3,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { queryDaemonOf } from '../../src/daemon/control.js'
-import { findMount } from '../../src/daemon/mount-table.js'
+import { findMount, ownerOf } from '../../src/daemon/mount-table.js'
 import { finish, withoutRunner } from '../support/run-command.js'
 import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { packageRoot, until } from '../support/test-mount.js'
@@ -72,7 +71,8 @@ void tap.test('until it is interrupted', async (t) => {
 
 void tap.test('its server is killed', async (t) => {
   const started = await start(t)
-  const report = await queryDaemonOf((await stat(started.mountpoint)).dev)
+  const mount = findMount(started.mountpoint)!
+  const report = await queryDaemonOf(mount, ownerOf(mount))
   process.kill(report!.pid!, 'SIGKILL')
   t.same(await started.ended, [1, null])
   t.match(started.output(), /^start: the server was ended by SIGKILL$/m)

@@ -6,11 +6,11 @@
  *
  * Nothing here waits for a mount without a time limit.
  */
-import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type HeardReport, queryDaemonOf } from '../../src/daemon/control.js'
 import { parseSize } from '../../src/cli/size.js'
-import { findMount } from '../../src/daemon/mount-table.js'
+import { type MountEntry, findMount, ownerOf } from '../../src/daemon/mount-table.js'
 import { isHeld } from '../../src/pmem/device.js'
 import { commandClient } from './command-client.js'
 import { deviceSizesFor, usualDevices } from './device-count.js'
@@ -102,7 +102,7 @@ export class TestMount {
   /** The first one. */
   readonly device: string
   readonly mountpoint: string
-  #deviceNumber = 0
+  #entry: MountEntry | null = null
   /** Servers that may still run. */
   readonly #servers = new Set<number>()
 
@@ -171,13 +171,8 @@ export class TestMount {
   }
 
   /** Learns of a server that the test has started by other means, once its mount is live. */
-  adopt(): Promise<Served> {
-    return this.adoptAs({ stat })
-  }
-
-  /** The same of a mount that only another user may look at. */
-  async adoptAs(user: { stat(path: string): Promise<{ readonly dev: number }> }): Promise<Served> {
-    this.#deviceNumber = (await user.stat(this.mountpoint)).dev
+  async adopt(): Promise<Served> {
+    this.#entry = findMount(this.mountpoint)
     const report = await this.report()
     this.#servers.add(report.pid)
     return report
@@ -203,9 +198,11 @@ export class TestMount {
 
   /** What the server says of itself; asking costs no request. On a busy machine it may take longer than users wait. */
   async report(): Promise<Served> {
+    const entry = this.#entry
+    if (entry === null) throw new Error(`${this.mountpoint}: nothing was mounted there`)
     const heard: { report: HeardReport | null } = { report: null }
     await until(async () => {
-      heard.report = await queryDaemonOf(this.#deviceNumber)
+      heard.report = await queryDaemonOf(entry, ownerOf(entry))
       return heard.report !== null || !this.isMounted()
     })
     const { report } = heard

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What docs/benchmarks.json and docs/benchmarks.md say that can be seen to be wrong. */
-import { readFile } from 'node:fs/promises'
+import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { writeDocuments } from '../../bench/report/documents.js'
 import { Figures, type Results } from '../../bench/results.js'
 import { nontemporalThresholdBytes, warmths, writeSizes } from '../../bench/workloads/durable-sizes.js'
 import { durableWrite, metricName, requireRise } from '../../bench/workloads/durable-write.js'
 import { nativeConstant } from '../support/native-constant.js'
 import { packageRoot } from '../support/program.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+void t.test('the page and its plots are drawn from the figures', async (t) => {
+  const text = await readFile(join(packageRoot, 'docs/benchmarks.json'), 'utf8')
+  const folder = await temporaryDirectory(t)
+  await writeDocuments(folder, JSON.parse(text) as Results)
+  const drawn = (await readdir(folder, { recursive: true })).filter((name) => /\.(md|svg)$/.test(name))
+  t.ok(drawn.length > 5)
+  for (const name of drawn)
+    t.equal(await readFile(join(folder, name), 'utf8'), await readFile(join(packageRoot, name), 'utf8'), name)
+})
 
 void t.test('the published figures of appends rise with size', async (t) => {
   const text = await readFile(join(packageRoot, 'docs/benchmarks.json'), 'utf8')

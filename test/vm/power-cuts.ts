@@ -13,7 +13,7 @@ import type { Test } from 'tap'
 import { blockBytes, firstLaneBlock } from '../../layout/geometry.js'
 import { flawOf } from '../../scripts/tap-tally.js'
 import { Random } from '../support/random.js'
-import type { Guest } from './guest.js'
+import type { Guest, Persistence } from './guest.js'
 import { checkFromHost, lookFromHost } from './host-look.js'
 import { Watch } from './places.js'
 import { type Plan, bootLimitMs, checkCutOff, checkTap, guestSettings, kinds, workers } from './plan.js'
@@ -52,6 +52,7 @@ interface Boot {
   /** The power is cut so long at most after unmounting has begun, which follows a short load; null: under load. */
   readonly unmountingMs?: number | null
   readonly packageFolder?: string
+  readonly persistence?: Persistence
 }
 
 /** `late`: the volumes had been unmounted by then. `failed`: the guest did not come so far, or had ended by itself. */
@@ -65,8 +66,8 @@ const momentOf = {
 }
 
 /** Boots, loads the devices and cuts the power. */
-async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<Outcome> {
-  const { round, before, judged, unmountingMs = null, packageFolder } = boot
+export async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<Outcome> {
+  const { round, before, judged, unmountingMs = null, packageFolder, persistence } = boot
   const isUnmounted = unmountingMs !== null
   const random = new Random(plan.seed + round)
   makeTold(guest, plan, round)
@@ -78,7 +79,7 @@ async function cutOnce(t: Test, guest: Guest, plan: Plan, boot: Boot): Promise<O
     operations: isUnmounted ? unmountAfter : '',
   }
   const start = performance.now()
-  guest.boot({ ...guestSettings(plan, packageFolder), ...settings })
+  guest.boot({ ...guestSettings(plan, packageFolder), ...settings }, persistence)
   const isReached = await guest.reaches(
     () =>
       !guest.isRunning ||

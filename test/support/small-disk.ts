@@ -22,7 +22,7 @@ function unmountAfterwards(t: TearsDown, folder: string): void {
 export class SmallDisk {
   /** Where it is mounted. */
   readonly folder: string
-  /** Of an ext4: the file that is its disk, and the loop device over it; else empty. */
+  /** Of one on a loop device: the file that is its disk, and that device; else empty. */
   readonly image: string
   readonly device: string
   readonly #filler: string
@@ -46,13 +46,28 @@ export class SmallDisk {
 
   /** An ext4 of so many bytes, on a loop device whose file lies on another disk. @param options of mkfs.ext4 */
   static ext4(t: TearsDown, disk: SmallDisk, sizeBytes: number, ...options: readonly string[]): SmallDisk {
-    const image = disk.sparse('ext4', sizeBytes)
+    return SmallDisk.#onLoop('ext4', t, disk, sizeBytes, options)
+  }
+
+  /** An XFS, of 300 MiB or more, in the same way. @param options of mkfs.xfs */
+  static xfs(t: TearsDown, disk: SmallDisk, sizeBytes: number, ...options: readonly string[]): SmallDisk {
+    return SmallDisk.#onLoop('xfs', t, disk, sizeBytes, options)
+  }
+
+  static #onLoop(
+    type: string,
+    t: TearsDown,
+    disk: SmallDisk,
+    sizeBytes: number,
+    options: readonly string[],
+  ): SmallDisk {
+    const image = disk.sparse(type, sizeBytes)
     const device = loopOver(t, image)
-    execFileSync('mkfs.ext4', ['-q', ...options, device])
-    const folder = join(disk.folder, 'mounted')
+    execFileSync(`mkfs.${type}`, ['-q', ...options, device])
+    const folder = join(disk.folder, `mounted-${type}`)
     mkdirSync(folder)
-    const error = native.mount(device, folder, 'ext4', 0, '')
-    if (error < 0) throw new Error(`ext4 cannot be mounted: ${error}`)
+    const error = native.mount(device, folder, type, 0, '')
+    if (error < 0) throw new Error(`${type} cannot be mounted: ${error}`)
     unmountAfterwards(t, folder)
     return new SmallDisk(folder, image, device)
   }

@@ -2,11 +2,13 @@
 /**
  * The README's line of fio on each kind of device and on a file in RAM, in one guest, as a table for docs/design.md. A
  * guest is emulated, and so are its NVDIMMs: figures can be compared with each other, and not with those of a machine.
- * Beside that, what `/dev/pmem0` takes where each range is synced by itself.
+ * Beside that, what `/dev/pmem0` takes where each range is synced by itself, in boots that take turns with ones of the
+ * program as it is.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { median } from '../../bench/statistics.js'
 import type { Guest } from './guest.js'
 import { type Change, packageWith } from './mutant.js'
 import { type Plan, bootLimitMs, checkTap, guestSettings, kinds } from './plan.js'
@@ -35,6 +37,7 @@ interface WriteSteps {
   readonly writes: number
   readonly whole: number
   readonly sync: number
+  readonly fault: number
   readonly rest: number
   readonly faults: number
   readonly interrupts: number
@@ -64,21 +67,35 @@ const syncEachRange: Change = {
 }
 
 const bytesOf = 4096
-const micro = (ns: number): string => (ns / 1000).toFixed(0)
+/** Boots of the program as it is, and as many of the other way to sync. */
+const turns = 3
 
-function rowOf(guest: Guest, kind: string, name: string): string {
+/** MB/s, microseconds of a read and of a write, and pages written for each write. */
+type Speeds = readonly [number, number, number, number]
+const digits = [2, 0, 0, 2]
+
+function speedsOf(guest: Guest, kind: string): Speeds {
   const read = (name: string): string => readFileSync(join(guest.shared, `${name}-${kind}`), 'utf8')
   const { read: reads, write: writes } = (JSON.parse(read('fio')) as FioOutput).jobs[0]!
   const [before, after] = read('pages').trim().split('\n').map(Number) as [number, number]
-  const speed = ((reads.iops + writes.iops) * bytesOf) / 1e6
-  const cells = [name, speed.toFixed(2), micro(reads.lat_ns.mean), micro(writes.lat_ns.mean)]
-  return `| ${[...cells, ((after - before) / writes.total_ios).toFixed(2)].join(' | ')} |`
+  return [
+    ((reads.iops + writes.iops) * bytesOf) / 1e6,
+    reads.lat_ns.mean / 1000,
+    writes.lat_ns.mean / 1000,
+    (after - before) / writes.total_ios,
+  ]
+}
+
+/** @param runs of which each figure's median is shown */
+function rowOf(name: string, runs: readonly Speeds[]): string {
+  const cells = digits.map((count, n) => median(runs.map((speeds) => speeds[n]!)).toFixed(count))
+  return `| ${[name, ...cells].join(' | ')} |`
 }
 
 function stepsRowOf(guest: Guest, kind: string): string {
   const text = readFileSync(join(guest.shared, `steps-${kind}`), 'utf8')
-  const { writes, whole, sync, rest, faults, interrupts } = JSON.parse(text) as WriteSteps
-  const times = [whole, sync, rest].map((us) => us.toFixed(0))
+  const { writes, whole, sync, fault, rest, faults, interrupts } = JSON.parse(text) as WriteSteps
+  const times = [whole, sync, fault, rest].map((us) => us.toFixed(0))
   const cells = [names[kind]!, ...times, faults.toFixed(2), interrupts.toFixed(2), writes]
   return `| ${cells.join(' | ')} |`
 }
@@ -108,17 +125,29 @@ async function measure(
 export async function tellFigures(t: Test, guest: Guest, plan: Plan, folder: string): Promise<void> {
   const all = [...kinds, 'ram']
   await measure(t, guest, plan, all)
-  const rows = all.map((kind) => rowOf(guest, kind, names[kind]!))
+  const rows = all.map((kind) => rowOf(names[kind]!, [speedsOf(guest, kind)]))
   const steps = all.map((kind) => stepsRowOf(guest, kind))
   const lines = all.flatMap((kind) => syncLine(guest, kind) ?? [])
-  await measure(t, guest, plan, ['pmem'], await packageWith(syncEachRange, folder))
-  rows.splice(1, 0, rowOf(guest, 'pmem', '`/dev/pmem0`, by an `msync` of each range'))
-  t.comment('| device | MB/s | a read, µs | a write, µs | pages written for each write |')
-  t.comment('| --- | --- | --- | --- | --- |')
-  for (const row of rows) t.comment(row)
+  const inTurn: { readonly once: Speeds[]; readonly each: Speeds[] } = { once: [], each: [] }
+  const otherPackage = await packageWith(syncEachRange, folder)
+  for (let turn = 0; turn < turns; turn++) {
+    await measure(t, guest, plan, ['pmem'])
+    inTurn.once.push(speedsOf(guest, 'pmem'))
+    await measure(t, guest, plan, ['pmem'], otherPackage)
+    inTurn.each.push(speedsOf(guest, 'pmem'))
+  }
+  const other = [
+    rowOf('one `fdatasync` for a fence', inTurn.once),
+    rowOf('an `msync` of each range', inTurn.each),
+  ]
+  for (const table of [rows, other]) {
+    t.comment('| device | MB/s | a read, µs | a write, µs | pages written for each write |')
+    t.comment('| --- | --- | --- | --- | --- |')
+    for (const row of table) t.comment(row)
+  }
   t.comment(
-    '| device | from reading a write to its reply, µs | fdatasync | the rest | page faults | TLB flushes of other processors | writes |',
+    '| device | from reading a write to its reply, µs | fdatasync | page faults | the rest | page faults, count | TLB flushes of other processors | writes |',
   )
-  t.comment('| --- | --- | --- | --- | --- | --- | --- |')
+  t.comment('| --- | --- | --- | --- | --- | --- | --- | --- |')
   for (const line of [...steps, ...lines]) t.comment(line)
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 What a server does between reading a WRITE of 4 KiB from /dev/fuse and answering it, by the kernel's trace events, as
-JSON: medians in microseconds, and means of counts. Something else has to write meanwhile.
+JSON: medians in microseconds, and means of counts. Something else has to write meanwhile. The rest is what is neither
+a page fault nor fdatasync(2).
 """
 import json
 import os
@@ -15,7 +16,10 @@ EVENTS = (
     *(f"syscalls/sys_{end}_{call}" for call in ("read", "write", "writev", "fdatasync") for end in ("enter", "exit")),
     "exceptions/page_fault_user",
     "tlb/tlb_flush",
+    "kprobes/fault_end",
 )
+#: The return of what handles a page fault of a mapping (mm/memory.c).
+PROBE = "r:kprobes/fault_end handle_mm_fault"
 SECONDS = 3
 #: struct fuse_in_header and struct fuse_write_in, and the data (linux/fuse.h).
 WRITE_BYTES = 40 + 40 + 4096
@@ -47,6 +51,7 @@ def record(thread):
     put("trace_clock", "mono")
     put("set_event_pid", thread)
     put("trace", "")
+    put("kprobe_events", PROBE)
     for event in EVENTS:
         put(f"events/{event}/enable", "1")
     time.sleep(SECONDS)
@@ -70,10 +75,10 @@ def steps(events):
             between.append((at, what))
 
 
-def summed(events):
-    """The time in fdatasync(2)."""
-    began = [at for at, what in events if what.startswith("sys_fdatasync(")]
-    ended = [at for at, what in events if what.startswith("sys_fdatasync ->")]
+def summed(events, begin, end):
+    """The time between events that begin so and those that end so."""
+    began = [at for at, what in events if what.startswith(begin)]
+    ended = [at for at, what in events if what.startswith(end)]
     return sum(ended) - sum(began) if len(began) == len(ended) else 0
 
 
@@ -84,14 +89,16 @@ def counted(events, pattern):
 def main():
     writes = list(steps(record(thread_named("pmfs2-0"))))
     whole = [end - begin for begin, end, _ in writes]
-    syncs = [summed(between) for _, _, between in writes]
-    rests = [all_of_it - sync for all_of_it, sync in zip(whole, syncs)]
+    syncs = [summed(between, "sys_fdatasync(", "sys_fdatasync ->") for _, _, between in writes]
+    faults = [summed(between, "page_fault_user", "fault_end") for _, _, between in writes]
+    rests = [all_of_it - sync - fault for all_of_it, sync, fault in zip(whole, syncs, faults)]
     print(
         json.dumps(
             {
                 "writes": len(writes),
                 "whole": statistics.median(whole),
                 "sync": statistics.median(syncs),
+                "fault": statistics.median(faults),
                 "rest": statistics.median(rests),
                 "faults": statistics.mean(counted(between, "page_fault_user") for _, _, between in writes),
                 "interrupts": statistics.mean(counted(between, "tlb_flush: .*remote") for _, _, between in writes),

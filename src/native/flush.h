@@ -33,30 +33,32 @@ struct plain_bytes {
  * Copies and zeroes past the caches. The result says how many bytes at each end were stored plainly. The caller flushes
  * them where the domain needs it. Overlapping copies are all plain. What a durable store took, in µs, by stores and a
  * flush and by non-temporal stores, to memory that is not cached and to a place that is read again after each store,
- * which brings the lines back (bench/client/durable-write.c; AMD EPYC, clwb and AVX2, in RAM; 2026-11-28):
+ * which brings the lines back (docs/benchmarks.json: an Intel Xeon, clwb and AVX-512, in RAM; 2026-11-29):
  *
  *                                      not cached         read again
  *                                   flush  non-t.     flush  non-t.
- *   copy, whole lines, 64 B          0.20    0.12      0.20    0.50
- *   copy, whole lines, 256 B         0.24    0.14      0.22    0.54
- *   copy, whole lines, 4 KiB         0.99    0.40      0.50    1.10
- *   zeros, whole lines, 64 B         0.20    0.12      0.19    0.45
- *   zeros, whole lines, 256 B        0.23    0.13      0.22    0.53
- *   zeros, whole lines, 4 KiB        0.91    0.34      0.48    1.17
- *   copy, 4 B into a line, 100 B     0.21    0.22      0.19    0.21
- *   copy, 4 B into a line, 200 B     0.24    0.23      0.22    0.53
- *   copy, 4 B into a line, 300 B     0.26    0.24      0.21    0.57
- *   copy, 4 B into a line, 500 B     0.40    0.28      0.24    0.70
- *   copy, 4 B into a line, 1000 B    0.51    0.43      0.31    0.75
+ *   copy, whole lines, 64 B          0.19    0.20      0.18    0.37
+ *   copy, whole lines, 256 B         0.25    0.21      0.20    0.60
+ *   copy, whole lines, 4 KiB         1.05    0.38      0.85    1.28
+ *   zeros, whole lines, 64 B         0.18    0.20      0.19    0.39
+ *   zeros, whole lines, 256 B        0.28    0.23      0.20    0.58
+ *   zeros, whole lines, 4 KiB        1.01    0.38      0.81    1.12
+ *   copy, 4 B into a line, 100 B     0.23    0.26      0.20    0.22
+ *   copy, 4 B into a line, 200 B     0.25    0.28      0.23    0.52
+ *   copy, 4 B into a line, 300 B     0.27    0.28      0.24    0.56
+ *   copy, 4 B into a line, 400 B     0.29    0.29      0.24    0.58
+ *   copy, 4 B into a line, 500 B     0.33    0.30      0.28    0.70
+ *   copy, 4 B into a line, 1000 B    0.61    0.29      0.34    0.73
  *
  * So what counts is the use, not the size. Whole lines go past the caches at any length: those are data, entries of the
- * undo log, which nobody reads but after a crash, and fresh blocks. Of anything else, the lines at the ends are stored
- * plainly and flushed in any case. Up to 400 bytes, storing what is left in between past the caches gains less than
- * the measurement is accurate to, and a reader who has to fetch it loses more than that. Such are names, values of
- * attributes and other small metadata, which are used again. Of the sizes above, 500 is the first that gains, as it
- * is on an Intel Xeon, whose figures docs/benchmarks.md has (2026-11-29). There, whole lines gain from 256 bytes on if
- * they are not cached, and lose up to 0.04 µs below that. A line is copied in one way everywhere, as the undo log gains
- * 0.08 µs for each on AMD.
+ * undo log, which nobody reads but after a crash, and fresh blocks. Those of metadata are used again, but rarely
+ * zeroed: one for 16 inodes, and one for a file that outgrows a block. A single line loses up to 0.02 µs so; on an AMD
+ * EPYC it takes 0.12 in place of 0.20 µs (docs/benchmarks.json at 74dc380). Where caches are durable (eADR), the same is
+ * done, and has not been measured.
+ *
+ * Of anything else, the lines at the ends are stored plainly and flushed in any case. Up to 400 bytes, storing what is
+ * left in between past the caches gains nothing, and a reader who has to fetch it loses. Such are names, values of
+ * attributes and other small metadata, which are used again. Of the sizes above, 500 is the first that gains.
  */
 enum { NONTEMPORAL_THRESHOLD_BYTES = 512 };
 struct plain_bytes nontemporal_copy(char *to, const char *from, size_t length);

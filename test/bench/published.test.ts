@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { writeDocuments } from '../../bench/report/documents.js'
 import { Figures, type Results } from '../../bench/results.js'
-import { nontemporalThresholdBytes, warmths, writeSizes } from '../../bench/workloads/durable-sizes.js'
+import { nontemporalThresholdBytes, warmths, ways, writeSizes } from '../../bench/workloads/durable-sizes.js'
 import { durableWrite, metricName, requireRise } from '../../bench/workloads/durable-write.js'
 import { nativeConstant } from '../support/native-constant.js'
 import { packageRoot } from '../support/program.js'
@@ -33,6 +33,33 @@ void t.test('the published figures of appends rise with size', async (t) => {
       else values[metric] = found.median
     }
     t.doesNotThrow(() => requireRise(warmth, values), warmth)
+  }
+})
+
+void t.test('the figures beside the constants are the published ones', async (t) => {
+  const text = await readFile(join(packageRoot, 'docs/benchmarks.json'), 'utf8')
+  const figures = new Figures(JSON.parse(text) as Results)
+  const source = await readFile(join(packageRoot, 'src/native/flush.h'), 'utf8')
+  const suffixes: Record<string, string> = {
+    'copy, whole lines': '',
+    'zeros, whole lines': '-zero',
+    'copy, 4 B into a line': '-copy',
+  }
+  const rows = [
+    ...source.matchAll(
+      /^ \* {3}((?:copy|zeros), (?:whole lines|4 B into a line)), (\d+) (B|KiB) +([\d. ]+)$/gm,
+    ),
+  ]
+  t.equal(rows.length, 12)
+  for (const [, what, size, unit, cells] of rows) {
+    const bytes = Number(size) * (unit === 'KiB' ? 1024 : 1)
+    const metrics = ['cold', 'reread'].flatMap((warmth) =>
+      ways.map((way) => `${warmth}-${bytes}${suffixes[what!]!}-${way}`),
+    )
+    const medians = metrics.map((metric) =>
+      figures.summary({ workload: durableWrite.name, metric, contender: 'pmfs2-uring' })?.median.toFixed(2),
+    )
+    t.same(cells!.trim().split(/ +/), medians, `${what}, ${bytes} bytes`)
   }
 })
 

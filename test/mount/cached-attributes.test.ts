@@ -3,15 +3,9 @@
 import tap from 'tap'
 import { cachedAttributesSuite } from '../posix/suites/cached-attributes.js'
 import { turnRingOn } from '../support/ring-switch.js'
-import { mountPmfs2 } from '../support/target.js'
+import { mountOverEach } from '../support/target.js'
 
 tap.setTimeout(300_000)
 
 const channels = turnRingOn(tap) === 'uring' ? ['devfuse', 'uring'] : ['devfuse']
-const targets = []
-for (const channel of channels) {
-  const target = await mountPmfs2('--channel', channel, '-o', 'direct_io')
-  tap.teardown(() => target.release())
-  targets.push(target)
-}
-for (const target of targets) cachedAttributesSuite(target)
+for (const target of await mountOverEach(tap, channels, '-o', 'direct_io')) cachedAttributesSuite(target)

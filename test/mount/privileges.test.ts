@@ -11,7 +11,7 @@ import { privilegesSuite } from '../posix/suites/privileges.js'
 import { requestCost } from '../support/request-cost.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { System } from '../support/system.js'
-import { mountPmfs2 } from '../support/target.js'
+import { mountOverEach } from '../support/target.js'
 import { TestMount } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -72,13 +72,7 @@ async function askForModes(t: Test, channel: string): Promise<void> {
 }
 
 const channels = turnRingOn(tap) === 'uring' ? ['devfuse', 'uring'] : ['devfuse']
-const targets = []
-for (const channel of channels) {
-  const target = await mountPmfs2('--channel', channel, '-o', 'direct_io')
-  tap.teardown(() => target.release())
-  targets.push(target)
-}
-for (const target of targets) privilegesSuite(target)
+for (const target of await mountOverEach(tap, channels, '-o', 'direct_io')) privilegesSuite(target)
 for (const channel of channels) {
   const options = ['--channel', channel]
   void tap.test(`the medium, ${channel}`, (t) => keepOnMedium(t, ...options))

@@ -17,7 +17,7 @@ import { type DeviceCount, deviceSizesFor, usualDevices } from './device-count.j
 import { isKernelFrom } from './kernel.js'
 import { finish, run, withoutRunner } from './run-command.js'
 import { System } from './system.js'
-import { makeTemporary, SHARED_MEMORY } from './temporary.js'
+import { makeTemporary, SHARED_MEMORY, type TearsDown } from './temporary.js'
 import { until } from './until.js'
 import { whenGone } from './when-gone.js'
 
@@ -271,6 +271,25 @@ export const mountPmfs2With = (count: DeviceCount, ...options: readonly string[]
 /** @param limitMs of each command */
 export const mountPmfs2On = (devices: readonly string[], limitMs: number) =>
   mountTarget(pmfs2On(devices, limitMs), devices[0])
+
+/**
+ * A mount over each of the channels, released at the end of `t`. tap ends by itself once a teardown of its root is
+ * registered and the last subtest so far has ended. So the caller gets the targets only when all are mounted: none of
+ * their suites can end before the others are there.
+ */
+export async function mountOverEach(
+  t: TearsDown,
+  channels: readonly string[],
+  ...options: readonly string[]
+): Promise<Target[]> {
+  const targets: Target[] = []
+  for (const channel of channels) {
+    const target = await mountPmfs2('--channel', channel, ...options)
+    t.teardown(() => target.release())
+    targets.push(target)
+  }
+  return targets
+}
 
 /** What is mounted already, and stays. */
 export function mountedPmfs2(directory: string): Target {

@@ -93,14 +93,15 @@ function made(): readonly Uint8Array[] {
   return volume.medium.bytes
 }
 
-/** Records a mount and a call; the server dies after so many flushes and fences. @returns how many were left */
-function serveAndDie(medium: MortalMedium, call: (caller: EngineCaller) => void, steps: number): number {
+const copyOf = (bytes: readonly Uint8Array[]): MortalMedium =>
+  new MortalMedium(bytes.map((window) => window.slice()))
+
+/** Records what a server does, which dies after so many flushes and fences. @returns how many were left */
+function dieIn(medium: MortalMedium, steps: number, serve: () => void): number {
   medium.startRecording()
   medium.left = steps
   try {
-    const volume = TestVolume.open(medium)
-    call(volume.caller)
-    volume.drop()
+    serve()
   } catch (error) {
     if (!(error instanceof Killed)) throw error
   }
@@ -109,19 +110,29 @@ function serveAndDie(medium: MortalMedium, call: (caller: EngineCaller) => void,
   return left
 }
 
+/** Records a mount and a call, in which the server may die. */
+function serveAndDie(medium: MortalMedium, steps: number, call: (caller: EngineCaller) => void): number {
+  return dieIn(medium, steps, () => {
+    const volume = TestVolume.open(medium)
+    call(volume.caller)
+    volume.drop()
+  })
+}
+
 for (const [name, call] of Object.entries(calls)) {
   void tap.test(
     `${name}: the server is killed at any moment, and the power is lost while the next one serves`,
     (t) => {
       const bytes = made()
-      const copy = (): MortalMedium => new MortalMedium(bytes.map((window) => window.slice()))
       const most = 1e6
-      const [mount, all] = [calls['nothing']!, call].map((done) => most - serveAndDie(copy(), done, most))
+      const [mount, all] = [calls['nothing']!, call].map(
+        (done) => most - serveAndDie(copyOf(bytes), most, done),
+      )
       let images = 0
       for (let steps = name === 'nothing' ? 0 : mount!; steps <= all!; steps++) {
         if (steps < all! - lastMoments && random.below(momentsEvery) > 0) continue
-        const medium = copy()
-        serveAndDie(medium, call, steps)
+        const medium = copyOf(bytes)
+        serveAndDie(medium, steps, call)
         const next = TestVolume.open(medium)
         // Another worker than the one that was in the call.
         const other = new EngineCaller(next.volume.engine(1), medium)
@@ -144,22 +155,12 @@ for (const [name, call] of Object.entries(calls)) {
 
 /** Has a server die in storing something, and mounts for the next one. */
 function storedByKilled(medium: MortalMedium, store: () => void): Replay {
-  medium.startRecording()
-  medium.left = 0
-  try {
-    store()
-  } catch (error) {
-    if (!(error instanceof Killed)) throw error
-  }
-  medium.revive()
+  dieIn(medium, 0, store)
   const next = TestVolume.open(medium)
   const replay = new Replay(medium.stopRecording())
   next.drop()
   return replay
 }
-
-const copyOf = (bytes: readonly Uint8Array[]): MortalMedium =>
-  new MortalMedium(bytes.map((window) => window.slice()))
 
 void tap.test('a header that it has stored anew is durable once the next one has mounted', (t) => {
   const bytes = made()

@@ -11,44 +11,49 @@ import { posix } from 'node:path'
 
 const pattern = /^\.fuse_hidden[\da-f]{16}$/
 
+interface HiddenFile {
+  /** What it was called. */
+  readonly path: string
+  /** Its next removal is libfuse's, and is not to happen. */
+  readonly isKept: boolean
+}
+
 export class HiddenNames {
-  /** Paths, and what the files are called that they were taken from. */
-  readonly #hidden = new Map<string, string>()
-  /** The other way round, of paths for which no request has come since. */
+  /** By the paths that the files have now. */
+  readonly #files = new Map<string, HiddenFile>()
+  /** The hidden ones by what the files were called, of paths for which no request has come since. */
   readonly #takenFrom = new Map<string, string>()
-  /** Paths whose next removal is libfuse's, and is not to happen. */
-  readonly #kept = new Set<string>()
 
   /** Whether libfuse may have renamed a file so. */
   static isHiding(from: string, to: string): boolean {
     return pattern.test(posix.basename(to)) && posix.dirname(from) === posix.dirname(to)
   }
 
+  /** Those that are to go. */
   get all(): readonly string[] {
-    return [...this.#hidden.keys()].filter((hidden) => !this.#kept.has(hidden))
+    return [...this.#files].filter(([, { isKept }]) => !isKept).map(([hidden]) => hidden)
   }
 
   /** The file has no other name, so libfuse is not to remove this one. */
-  keep(path: string): void {
-    this.#kept.add(path)
+  keep(path: string, hidden: string): void {
+    this.#files.set(hidden, { path, isKept: true })
   }
 
   isKept(path: string): boolean {
-    return this.#kept.has(path)
+    return this.#files.get(path)?.isKept === true
   }
 
   /** A file has got a hidden name. */
   add(path: string, hidden: string): void {
-    this.#hidden.set(hidden, path)
+    this.#files.set(hidden, { path, isKept: false })
     this.#takenFrom.set(path, hidden)
   }
 
   /** It is removed. */
   remove(hidden: string): void {
-    const path = this.#hidden.get(hidden)
-    this.#hidden.delete(hidden)
-    this.#kept.delete(hidden)
-    if (path !== undefined && this.#takenFrom.get(path) === hidden) this.#takenFrom.delete(path)
+    const file = this.#files.get(hidden)
+    this.#files.delete(hidden)
+    if (file !== undefined && this.#takenFrom.get(file.path) === hidden) this.#takenFrom.delete(file.path)
   }
 
   /**
@@ -56,15 +61,11 @@ export class HiddenNames {
    * names. A program that renames a hidden file wants to have it, unless libfuse hides it for a second time.
    */
   move(from: string, to: string): void {
-    const paths = new Set([...this.#hidden.keys(), ...this.#kept])
-    for (const path of paths) {
+    for (const [path, file] of [...this.#files]) {
       if (path !== from && !path.startsWith(`${from}/`)) continue
-      const isKept = path === from ? !HiddenNames.isHiding(from, to) : this.#kept.has(path)
-      const takenFrom = this.#hidden.get(path)
       this.remove(path)
-      const moved = to + path.slice(from.length)
-      if (isKept) this.#kept.add(moved)
-      if (path !== from && takenFrom !== undefined) this.#hidden.set(moved, takenFrom)
+      if (path !== from) this.#files.set(to + path.slice(from.length), file)
+      else if (!HiddenNames.isHiding(from, to)) this.#files.set(to, { ...file, isKept: true })
     }
   }
 

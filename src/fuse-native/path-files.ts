@@ -221,7 +221,7 @@ export class PathFiles {
     try {
       this.link(hidden, path)
     } catch {
-      this.#hidden.keep(hidden)
+      this.#hidden.keep(path, hidden)
     }
   }
 

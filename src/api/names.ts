@@ -21,7 +21,8 @@ export function newName(session: Session, syscall: string, from: BytePath, to: B
   return place
 }
 
-export function moveTo(session: Session, from: BytePath, to: BytePath): void {
+/** @returns false where both are names of one file, which rename(2) leaves as they are */
+export function moveTo(session: Session, from: BytePath, to: BytePath): boolean {
   const old = session.walk.resolve(from, false)
   if (typeof old === 'number') throw apiError(old, 'rename', from, to)
   const place = session.walk.resolve(to, false)
@@ -33,6 +34,7 @@ export function moveTo(session: Session, from: BytePath, to: BytePath): void {
     from,
     to,
   )
+  return old.inode !== place.inode
 }
 
 /** @returns 0, or what rename(2) says of the paths alone */

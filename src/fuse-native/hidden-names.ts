@@ -39,6 +39,10 @@ export class HiddenNames {
     this.#files.set(hidden, { path, isKept: true })
   }
 
+  isToGo(path: string): boolean {
+    return this.#files.get(path)?.isKept === false
+  }
+
   isKept(path: string): boolean {
     return this.#files.get(path)?.isKept === true
   }

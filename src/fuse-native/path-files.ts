@@ -138,9 +138,13 @@ export class PathFiles {
   rename(from: string, to: string): void {
     const hidden = this.#hidden.take(to)
     try {
-      // rename(2) leaves two names of one file as they are.
-      if (hidden !== undefined && this.#inodeOf(from) === this.#inodeOf(hidden)) this.link(hidden, to)
-      else this.#move(from, to)
+      // rename(2) leaves two names of one file as they are. One that is to go is moved all the same.
+      const isOther = hidden === undefined || this.#inodeOf(from) !== this.#inodeOf(hidden)
+      if (isOther || this.#hidden.isToGo(from)) this.#move(from, to)
+      else {
+        this.link(hidden, to)
+        this.#hidden.move(from, to)
+      }
     } catch (error) {
       if (hidden !== undefined) this.#giveBack(hidden, to)
       throw error
@@ -211,7 +215,10 @@ export class PathFiles {
   }
 
   #move(from: string, to: string): void {
-    moveTo(this.#session, pathOf(from, 'rename'), pathOf(to, 'rename'))
+    const at = pathOf(from, 'rename')
+    const isMoved = moveTo(this.#session, at, pathOf(to, 'rename'))
+    // libfuse takes the file's other name for the hidden one now, and will remove neither of them.
+    if (!isMoved && this.#hidden.isToGo(from)) removeFile(this.#session, at)
     this.#hidden.move(from, to)
     if (HiddenNames.isHiding(from, to) && this.#session.isKept(this.#inodeOf(to))) this.#hidden.add(from, to)
   }

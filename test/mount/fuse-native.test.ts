@@ -182,6 +182,29 @@ void tap.test('files', async (t) => {
     t.equal(fs.statSync(at('replaced/b')).nlink, 2)
     t.ok(await isRemoved(at('replaced')))
   })
+  await t.test('renaming hidden files', async (t) => {
+    const folder = at('hidden')
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')]
+    const nameOf = (): string => fs.readdirSync(folder).find((name) => name.startsWith('.fuse_hidden'))!
+    const only = (...names: readonly string[]): Promise<boolean> =>
+      until(() => Promise.resolve(fs.readdirSync(folder).sort().join() === names.join()), patienceMs)
+    fs.mkdirSync(folder)
+    for (const opened of [[a], [a, b]]) {
+      fs.writeFileSync(a, 'text')
+      fs.linkSync(a, b)
+      const open = opened.map((path) => fs.openSync(path, 'r'))
+      fs.unlinkSync(a)
+      fs.renameSync(join(folder, nameOf()), b)
+      for (const fd of open) t.equal(fs.readFileSync(fd, 'utf8'), 'text')
+      for (const fd of open) fs.closeSync(fd)
+      t.ok(await only('b'), `onto another name of it, ${opened.length} open`)
+      t.equal(fs.statSync(b).nlink, 1)
+      t.equal(fs.readFileSync(b, 'utf8'), 'text')
+      fs.unlinkSync(b)
+      t.ok(await only())
+    }
+    fs.rmdirSync(folder)
+  })
   await t.test('attributes', async (t) => {
     const umask = process.umask(0o027)
     fs.writeFileSync(at('h'), '', { mode: 0o666 })

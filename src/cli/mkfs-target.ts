@@ -40,9 +40,15 @@ export interface TargetRequest {
   readonly path: string
   /** Of a file: whole blocks; null: as large as it is. */
   readonly sizeBytes: number | null
-  /** Whether to overwrite what it holds. */
-  readonly force: boolean
+  readonly contents: ContentsRule
 }
+
+/**
+ * What becomes of what a device holds. `refused`: only one that holds nothing known is taken. `emptied`: a file gives
+ * its blocks back in {@link Target.overwrite}, where its file system can. `wiped`: whoever takes the device stores
+ * zeros where contents are looked for, and a file keeps its blocks.
+ */
+export type ContentsRule = 'refused' | 'emptied' | 'wiped'
 
 /**
  * What a device is to be made ready by, in this order. Looking at it, {@link openTarget}, changes nothing; what
@@ -54,7 +60,7 @@ export interface Target {
   readonly isFile: boolean
   /** That it will have. */
   readonly blocks: number
-  /** Those of them that are known to be bad. */
+  /** Those of them that are known to be bad, without what a file gives back: what it gets for that is cleared. */
   readonly badBlocks: readonly BlockRun[]
   /** How they are cleared. */
   readonly clearing: Clearing
@@ -160,7 +166,8 @@ function newContents(path: string, sizeBytes: number, ends: Ends, undo: (fd: num
 }
 
 /** A regular file that holds something, be it zeros. */
-function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Target {
+function fileTarget({ path, sizeBytes, contents }: TargetRequest, ends: Ends): Target {
+  const force = contents !== 'refused'
   // Held to the end: it carries the lock, also while the file changes its length.
   const holder = openDevice(path, { access: 'read-write', exclusive: true })
   ends.always(() => holder.close())
@@ -175,7 +182,7 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     path,
     isFile: true,
     blocks: Math.floor(newBytes / blockBytes),
-    badBlocks: holder.badBlocks,
+    badBlocks: contents === 'emptied' && canBeEmptied(holder) ? [] : holder.badBlocks,
     isBadListCut: holder.isBadListCut,
     clearing: holder.clearing,
     isOverwritten: force,
@@ -193,14 +200,15 @@ function fileTarget({ path, sizeBytes, force }: TargetRequest, ends: Ends): Targ
     },
     overwrite(takeRoom) {
       if (newBytes < oldBytes) holder.resize(newBytes)
-      const zeroed = force && dropContents(holder)
+      const zeroed = contents === 'emptied' && dropContents(holder)
       if (zeroed) takeRoom(holder)
       return { device: holder, zeroed }
     },
   }
 }
 
-function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
+function deviceTarget({ path, contents }: TargetRequest, ends: Ends): Target {
+  const force = contents !== 'refused'
   const device = openDevice(path, { access: 'read-write', exclusive: true })
   ends.always(() => device.close())
   return {
@@ -223,8 +231,9 @@ function deviceTarget({ path, force }: TargetRequest, ends: Ends): Target {
  * Has a file read as zeros. Its length stays: to make it longer again could fail, and all would be lost by then.
  * @returns false where its file system offers no such thing, and nothing is changed
  */
-function dropContents({ path, punchFd, sizeBytes }: Device): boolean {
-  const error = native.punchHole(punchFd, 0, sizeBytes)
+function dropContents(device: Device): boolean {
+  const { path, punchFd } = device
+  const error = native.punchHole(punchFd, 0, endOfBlocks(device))
   if (error < 0) {
     const code = getSystemErrorName(error)
     if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
@@ -232,6 +241,20 @@ function dropContents({ path, punchFd, sizeBytes }: Device): boolean {
   }
   fsyncSync(punchFd)
   return true
+}
+
+/** Whether {@link dropContents} will have a file give its blocks back, asked where that matters; nothing is changed. */
+function canBeEmptied(device: Device): boolean {
+  return device.badBlocks.length === 0 || native.punchHole(device.punchFd, endOfBlocks(device), 1) === 0
+}
+
+/**
+ * Where the last block of a file ends. A file system gives whole blocks back, and those may be larger than ours: XFS
+ * with blocks of 64 KiB would keep the last one, and with it a bad block in the place of the second superblock.
+ */
+function endOfBlocks({ punchFd, sizeBytes }: Device): number {
+  const { blksize } = fstatSync(punchFd)
+  return Math.ceil(sizeBytes / blksize) * blksize
 }
 
 /**

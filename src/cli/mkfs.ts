@@ -127,18 +127,17 @@ async function makeVolume(
   const ends = new Ends()
   let succeeded = false
   try {
+    const contents = force ? 'emptied' : 'refused'
     const targets: Target[] = []
     for (const path of paths)
-      targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
+      targets.push(await about(path, () => openTarget({ path, sizeBytes, contents }, ends)))
     if (sizeBytes !== null) refuseSize(targets)
     const deviceBlocks = targets.map(({ blocks }) => blocks)
     const volume = await about(first, () => {
       for (const target of targets.slice(1)) checkDeviceSize(target)
       return plan({ ...wanted, deviceBlocks, zeroed: false })
     })
-    // A file that is emptied gives its blocks back, and what it gets for them is cleared.
-    const kept = targets.map((target) => (force && target.isFile ? { badBlocks: [] } : target))
-    const badBlocks = badBlocksOfVolume(kept, runsOf(targets))
+    const badBlocks = badBlocksOfVolume(targets, runsOf(targets))
     await about(first, () => {
       refuseCutLists(targets)
       refuseBadPlaces(volume, badBlocks, namesOf(volume, targets), { tableBlocks })

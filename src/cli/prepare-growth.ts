@@ -154,9 +154,11 @@ function refuseMembers(own: readonly Device[], added: readonly string[]): void {
 
 /** Looks at the devices to add; nothing is changed. @throws CommandError, DeviceError */
 async function openFurther({ added, sizeBytes, force }: GrowRequest, ends: Ends): Promise<Target[]> {
+  // Emptied, a file could lose its room on the disk to others, and a volume may be served by then.
+  const contents = force ? 'wiped' : 'refused'
   const targets: Target[] = []
   for (const path of added)
-    targets.push(await about(path, () => openTarget({ path, sizeBytes, force }, ends)))
+    targets.push(await about(path, () => openTarget({ path, sizeBytes, contents }, ends)))
   if (sizeBytes !== null && targets.length > 0) refuseSize(targets)
   return targets
 }

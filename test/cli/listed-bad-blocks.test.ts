@@ -152,6 +152,17 @@ void t.test('a file on a disk that has some', async (t) => {
   const bad = `block 0, byte 0 of ${volume}, is bad`
   const advice = `${bad}, and the file system would need it: clear the error first \\(${how}\\)`
   await refuseUntouched(t, volume, ['mkfs', volume], 1, new RegExp(advice))
+  const other = sparseFile(join(await temporaryDirectory(t), 'other'), 8 * mebibyte)
+  await succeed(t, ['mkfs', other, '-q'])
+  // It would not be emptied, but written to where it lies.
+  const joining = ['grow', other, volume, '--force']
+  await refuseUntouched(
+    t,
+    [other, volume],
+    joining,
+    1,
+    /byte 0 of \S+, is bad, and the file system would need it/,
+  )
   await succeed(t, ['mkfs', volume, '--force', '-q'])
   end()
   await listHeader()

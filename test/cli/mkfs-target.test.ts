@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What mkfs makes ready is the file that it has locked, whatever has its name by then. */
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   readFileSync,
@@ -9,10 +10,16 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { blockBytes } from '../../layout/geometry.js'
 import { Ends } from '../../src/cli/ends.js'
-import { openTarget } from '../../src/cli/mkfs-target.js'
+import { type ContentsRule, openTarget } from '../../src/cli/mkfs-target.js'
+import { native } from '../../src/native/index.js'
+import type { Device } from '../../src/pmem/device.js'
+import { listBadBlocks } from '../support/listed-bad-blocks.js'
+import { SmallDisk } from '../support/small-disk.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { fileLimitMs } from './cli.js'
 
@@ -33,7 +40,7 @@ for (const [what, oldBytes, undoneBytes] of [
     return path
   }
   const prepare = (path: string, ends: Ends) =>
-    openTarget({ path, sizeBytes: 2 * mebibyte, force: true }, ends).prepare(() => undefined)
+    openTarget({ path, sizeBytes: 2 * mebibyte, contents: 'emptied' }, ends).prepare(() => undefined)
 
   void t.test(`${what}, and all is undone`, (t) => {
     const path = make('undo')
@@ -72,7 +79,7 @@ void t.test('a file that is overwritten, and another one takes its name', (t) =>
   const path = join(folder, 'overwritten')
   writeFileSync(path, Buffer.alloc(mebibyte, 'old'))
   const ends = new Ends()
-  const target = openTarget({ path, sizeBytes: mebibyte, force: true }, ends)
+  const target = openTarget({ path, sizeBytes: mebibyte, contents: 'emptied' }, ends)
   target.prepare(() => undefined)
   renameSync(path, `${path}.moved`)
   writeFileSync(path, others)
@@ -84,4 +91,64 @@ void t.test('a file that is overwritten, and another one takes its name', (t) =>
   t.ok(zeroed)
   t.ok(readFileSync(`${path}.moved`).equals(Buffer.alloc(mebibyte)), 'the file that was named is emptied')
   t.end()
+})
+
+/** Bytes from `startBytes` on that have their place on the disk. */
+const allocatedFrom = ({ punchFd }: Device, startBytes: number): number =>
+  native.allocatedBytes(punchFd, startBytes, 2 ** 30)
+
+void t.test('a file that is emptied keeps no block, not even the one it ends in', (t) => {
+  const path = join(folder, 'odd')
+  const sizeBytes = mebibyte + 100
+  writeFileSync(path, Buffer.alloc(sizeBytes, 7))
+  const ends = new Ends()
+  const target = openTarget({ path, sizeBytes: null, contents: 'emptied' }, ends)
+  t.ok(
+    allocatedFrom(
+      target.prepare(() => undefined),
+      0,
+    ) >= sizeBytes,
+  )
+  const { device } = target.overwrite(() => undefined)
+  t.equal(allocatedFrom(device, 0), 0)
+  t.equal(statSync(path).size, sizeBytes)
+  ends.run(true)
+  t.end()
+})
+
+void t.test('the bad blocks of a file stay with it unless it gives its blocks back', async (t) => {
+  const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 40 * mebibyte), 32 * mebibyte, '-b', '4096')
+  const path = join(disk.folder, 'bad')
+  const mark = Buffer.alloc(blockBytes, 'a block that turns bad')
+  writeFileSync(path, Buffer.concat([Buffer.alloc(5 * blockBytes, 7), mark, Buffer.alloc(mebibyte, 7)]))
+  execFileSync('sync', ['--file-system', path])
+  const onDisk = readFileSync(disk.image).indexOf(mark) / blockBytes
+  await listBadBlocks(t, disk.device, { first: onDisk, count: 1 })
+  const looked = (contents: ContentsRule) => {
+    const ends = new Ends()
+    t.teardown(() => ends.run(true))
+    const target = openTarget({ path, sizeBytes: null, contents }, ends)
+    ends.finish()
+    return target
+  }
+  const before = readFileSync(path)
+  const bad = [{ first: 5, count: 1 }]
+  t.same(looked('refused').badBlocks, bad)
+  t.same(looked('wiped').badBlocks, bad, 'it keeps its blocks')
+  t.same(looked('emptied').badBlocks, [])
+  t.ok(readFileSync(path).equals(before), 'nothing is changed by a look')
+
+  const punchHole = native.punchHole.bind(native)
+  native.punchHole = () => -constants.errno.EOPNOTSUPP
+  try {
+    const ends = new Ends()
+    const target = openTarget({ path, sizeBytes: null, contents: 'emptied' }, ends)
+    t.same(target.badBlocks, bad, 'its file system has no holes')
+    target.prepare(() => undefined)
+    t.notOk(target.overwrite(() => undefined).zeroed)
+    ends.run(true)
+  } finally {
+    native.punchHole = punchHole
+  }
+  t.ok(readFileSync(path).equals(before))
 })

@@ -35,15 +35,15 @@ export class UncertainGrowth extends CommandError {
 
   /** @param name of the volume @param cause what has failed @param rest of the line about it */
   constructor(name: string, cause: unknown, rest = '') {
-    super(`${lineOf(name, cause)}; the file system may have grown${rest}`, null, { cause })
-    const isOwn = cause instanceof CommandError || cause instanceof Interrupted
-    this.isDefect = !isOwn && failureOf(name, cause) === null
+    const failure = cause instanceof CommandError ? cause.message : failureOf(name, cause)
+    const line = failure ?? `${name}: ${messageOf(cause)}`
+    super(`${line}; the file system may have grown${rest}`, null, { cause })
+    this.isDefect = failure === null && !(cause instanceof Interrupted)
   }
 }
 
-function lineOf(name: string, cause: unknown): string {
-  if (cause instanceof CommandError) return cause.message
-  return failureOf(name, cause) ?? `${name}: ${cause instanceof Error ? cause.message : String(cause)}`
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** What the server says, where it can grow its volume. @throws CommandError */

@@ -5,14 +5,21 @@ import { DeviceError, adviceOn, codeOf } from '../pmem/device-error.js'
 import { PmemError } from '../pmem/pmem-error.js'
 import { VolumeError } from '../fs/volume-error.js'
 
+export interface CommandErrorOptions extends ErrorOptions {
+  readonly isOfDefect?: boolean
+}
+
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   /** Null: what the command gives for any failure. */
   readonly exitCode: number | null
+  /** Whether the cause is a defect: then the message says what that has led to, and is not all that is said. */
+  readonly isOfDefect: boolean
 
-  constructor(message: string, exitCode: number | null = null, options?: ErrorOptions) {
+  constructor(message: string, exitCode: number | null = null, options: CommandErrorOptions = {}) {
     super(message, options)
     this.exitCode = exitCode
+    this.isOfDefect = options.isOfDefect ?? false
   }
 }
 

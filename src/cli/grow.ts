@@ -137,11 +137,7 @@ async function grow(args: GrowArguments): Promise<void> {
       ends.run(steps.kept.isKept)
     }
   }
-  const outcome = await interruptible(work, noticeUncertainty).catch((error: unknown) => {
-    if (!(error instanceof UncertainGrowth && error.isDefect)) throw error
-    noticeUncertainty(error)
-    throw error.cause
-  })
+  const outcome = await interruptible(work, noticeUncertainty)
   if (!quiet) printOutcome(volume, outcome)
 }
 

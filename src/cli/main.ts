@@ -116,7 +116,8 @@ export async function main(args: readonly string[] = givenArguments(process.argv
     }
     await work()
   } catch (error) {
-    const { line, exitCode } = verdict(error, command)
+    const { notice, line, exitCode } = verdict(error, command)
+    if (notice !== undefined) printNotice(command.name, notice)
     printNotice(command.name, line)
     debug('%O', error)
     process.exitCode = exitCode

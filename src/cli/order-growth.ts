@@ -30,15 +30,12 @@ export interface AskedMount {
 
 /** Something has failed, and the volume may be the larger one. */
 export class UncertainGrowth extends CommandError {
-  /** Whether what has failed is the program itself. */
-  readonly isDefect: boolean
-
   /** @param name of the volume @param cause what has failed @param rest of the line about it */
   constructor(name: string, cause: unknown, rest = '') {
     const failure = cause instanceof CommandError ? cause.message : failureOf(name, cause)
     const line = failure ?? `${name}: ${messageOf(cause)}`
-    super(`${line}; the file system may have grown${rest}`, null, { cause })
-    this.isDefect = failure === null && !(cause instanceof Interrupted)
+    const isOfDefect = failure === null && !(cause instanceof Interrupted)
+    super(`${line}; the file system may have grown${rest}`, null, { cause, isOfDefect })
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** What is said of an error: one line for people, and an exit code for scripts. */
+/** What is said of an error: a line for people, or two, and an exit code for scripts. */
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -63,12 +63,20 @@ function exitOn(cause: unknown, { limitExit, failureExit }: Command): number {
   return isLimit(cause) ? limitExit : failureExit
 }
 
-/** The line that tells what went wrong, and the exit code. */
-export function verdict(error: unknown, command: Command): { line: string; exitCode: number } {
+export interface Verdict {
+  /** What a defect has led to, to be said first. */
+  readonly notice?: string
+  /** What went wrong. */
+  readonly line: string
+  readonly exitCode: number
+}
+
+export function verdict(error: unknown, command: Command): Verdict {
   if (isParserError(error) || error instanceof UsageError) {
     return { line: usageLine(command, error.message), exitCode: command.usageExit }
   }
   if (error instanceof CommandError) {
+    if (error.isOfDefect) return { notice: error.message, ...verdict(error.cause, command) }
     return { line: error.message, exitCode: error.exitCode ?? exitOn(error.cause, command) }
   }
   if (isSystemError(error)) {

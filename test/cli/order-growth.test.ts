@@ -122,7 +122,7 @@ void t.test('whatever ends the waiting, the volume may have grown once the order
     [noDescriptor, /^\/proc: .*no more files.*; the file system may have grown$/, false],
     [new TypeError('a defect'), /^\/proc: a defect; the file system may have grown$/, true],
   ] as const
-  for (const [cause, message, isDefect] of failures) {
+  for (const [cause, message, isOfDefect] of failures) {
     await t.test(cause.message, async (t) => {
       let isFetched = false
       await serveFetching(t, (report, hasOrder) => {
@@ -130,7 +130,11 @@ void t.test('whatever ends the waiting, the volume may have grown once the order
         return report
       })
       const checkpoint = (): Promise<void> => (isFetched ? Promise.reject(cause) : settled())
-      await t.rejects(orderGrowth({ mount, name: '/proc', checkpoint }, order), { message, cause, isDefect })
+      await t.rejects(orderGrowth({ mount, name: '/proc', checkpoint }, order), {
+        message,
+        cause,
+        isOfDefect,
+      })
     })
   }
   await t.test('and not before', async (t) => {

@@ -38,6 +38,20 @@ void t.test('failures', (t) => {
   t.end()
 })
 
+void t.test('what a defect has led to is said first', (t) => {
+  const cause = new TypeError('x is not a function')
+  const { notice, line, exitCode } = verdict(
+    new CommandError('it may have changed', null, { cause, isOfDefect: true }),
+    mkfs,
+  )
+  t.equal(notice, 'it may have changed')
+  t.match(line, /^this is a bug in .*: TypeError: x is not a function /)
+  t.equal(exitCode, verdict(cause, mkfs).exitCode)
+  const failure = new CommandError('it may have changed', null, { cause })
+  t.same(verdict(failure, mkfs), { line: 'it may have changed', exitCode: 1 })
+  t.end()
+})
+
 void t.test('a failed system call is no defect', (t) => {
   try {
     readFileSync('/nonexistent')

@@ -8,7 +8,7 @@ import { blockBytes, headerBlock, laneBlocks, rootsBlock } from '../../layout/ge
 import { BadBlockError, badBlockText, nameless } from '../pmem/bad-block-error.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
-import type { Clearing } from '../pmem/persistence-domain.js'
+import type { Clearing } from '../pmem/clearing.js'
 import type { BadBlocks } from './bad-blocks.js'
 import { counted } from './counted.js'
 import { DataArea } from './data-area.js'

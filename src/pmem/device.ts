@@ -21,6 +21,7 @@ import { getSystemErrorName } from 'node:util'
 import { kernelName } from '../native/file-name.js'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
 import { type BlockRun, badBlocksOf } from './bad-blocks.js'
+import { type Clearing, clearingOf } from './clearing.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { devdaxGeometry, isWriteProtected } from './device-facts.js'
 import { extentsOf } from './file-extents.js'
@@ -36,7 +37,6 @@ import { identityOf, isSameDevice } from './lock-holder.js'
 import { type Mapper, nativeMapper } from './mapper.js'
 import { nodeOfDevice } from './numa.js'
 import {
-  type Clearing,
   type DeviceKind,
   type Gathering,
   type PersistenceDomain,
@@ -66,7 +66,7 @@ export interface Device {
   /** A window's offset, and with devdax and huge pages its length too, is a multiple of this. */
   readonly alignBytes: number
   readonly domain: PersistenceDomain
-  /** PersistenceDomain.clearing */
+  /** How its bad blocks are cleared. */
   readonly clearing: Clearing
   /** The NUMA node on which it lies; null where it is not known, or the machine has one node only. */
   readonly numaNode: number | null
@@ -364,7 +364,7 @@ function assemble(
     },
     alignBytes,
     domain,
-    clearing: domain.clearing,
+    clearing: clearingOf(kind, number),
     get numaNode() {
       return nodeOfDevice(kind, number)
     },

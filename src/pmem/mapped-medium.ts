@@ -24,6 +24,7 @@ import {
   native,
 } from '../native/index.js'
 import { BadBlockError } from './bad-block-error.js'
+import type { Clearing } from './clearing.js'
 import type { DeviceError } from './device-error.js'
 import {
   type BadPage,
@@ -37,7 +38,6 @@ import {
   placeOf,
 } from './medium-failure.js'
 import { Medium } from './medium.js'
-import type { Clearing } from './persistence-domain.js'
 import { PmemError } from './pmem-error.js'
 import { type TransferBuffer, createTransferBuffer, releaseTransferBuffer } from './transfer-buffer.js'
 

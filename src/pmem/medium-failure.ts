@@ -7,8 +7,9 @@
  */
 import { blockBytes, windowBytes } from '../../layout/geometry.js'
 import { EHWPOISON, type Mapping, badPage, failureWord, native } from '../native/index.js'
+import type { Clearing } from './clearing.js'
 import { DeviceError, deviceError } from './device-error.js'
-import type { Clearing, DeviceKind } from './persistence-domain.js'
+import type { DeviceKind } from './persistence-domain.js'
 
 /** A run of blocks of a device among the windows of a medium. */
 export interface DevicePlace {

@@ -10,7 +10,7 @@
  */
 import { blockBytes, blockShift, blockWords, windowBlockMask } from '../../layout/geometry.js'
 import { BadBlockError } from './bad-block-error.js'
-import type { Clearing } from './persistence-domain.js'
+import type { Clearing } from './clearing.js'
 import type { TransferBuffer } from './transfer-buffer.js'
 
 export abstract class Medium {

@@ -26,12 +26,6 @@ import { type Places, Underlay } from './underlay.js'
 
 export type DeviceKind = 'file' | 'block' | 'devdax'
 
-/**
- * How a bad block is cleared: `namespace`: of persistent memory, by ndctl(1); `hole`: a file system makes zeros of what
- * it hands out again, so a file only has to give the block back; `write`: most disks take another sector for it.
- */
-export type Clearing = 'namespace' | 'hole' | 'write'
-
 export interface PersistenceDomain {
   /**
    * `cache-lines`: a store is durable once its line is flushed and a fence has followed; `fence-only`: the same
@@ -44,7 +38,6 @@ export interface PersistenceDomain {
   readonly how: number
   /** Loads and stores reach the memory itself (DAX), and no other machine has to write it. */
   readonly isDirect: boolean
-  readonly clearing: Clearing
   /** What the device is, and whether it is mapped directly; it goes on from "X is". */
   readonly what: string
   /** What a loss of power takes away of what was acknowledged. */
@@ -109,7 +102,6 @@ export function decideDomain(
     volatile: loss === 'host' || loss === 'everything',
     how: howOf[name],
     isDirect,
-    clearing: found.kind === 'file' ? 'hole' : namespace === null || isVirtual ? 'write' : 'namespace',
     what,
     loss,
     flushesDropped,

@@ -458,13 +458,6 @@ void test('hardware that this machine lacks', async (t) => {
   )
   for (const domain of [devdax(0), block(8, 0), block(259, 3), block(259, 20), file('/dax/file', 0, false)])
     t.equal(domain.advice, null)
-
-  for (const domain of [devdax(0), devdax(1), block(259, 0), block(259, 10)])
-    t.equal(domain.clearing, 'namespace', domain.what)
-  for (const domain of [devdax(3), devdax(9), block(259, 3), block(253, 3)])
-    t.equal(domain.clearing, 'write', domain.what)
-  for (const domain of [file('/dax/file', 0, true), file('/dax/file', 0, false)])
-    t.equal(domain.clearing, 'hole', domain.what)
   const require = (domain: PersistenceDomain) => () => checkDirect({ path: '/dev/x', domain })
   t.doesNotThrow(require(devdax(0)))
   t.throws(require(block(259, 0)), { message: /require_dax takes only .*; ndctl .* --mode=devdax makes it/ })

@@ -4,6 +4,7 @@ import type { CommandModule } from 'yargs'
 import { dumpDevices } from '../check/dump/dump-device.js'
 import type { DumpRequest } from '../check/dump/dump-volume.js'
 import { dumpJson, dumpText } from '../check/dump/section.js'
+import { shellWord } from '../native/shell-word.js'
 import { CommandError, UsageError, about } from './command-error.js'
 import { deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printJson, printLine } from './output.js'
@@ -51,7 +52,7 @@ async function dump({ target, device, what, number, json }: DumpArguments): Prom
   if (problem !== null) throw new CommandError(problem)
   if (sections.some(({ damage }) => damage.length > 0))
     throw new CommandError(
-      `${target}: damage was met, so this is not all; ${program} fsck ${target} tells more`,
+      `${target}: damage was met, so this is not all; ${program} fsck ${shellWord(target)} tells more`,
     )
 }
 

@@ -18,6 +18,7 @@ import { namesOf, refuseBadMetadata } from '../fs/bad-metadata.js'
 import { growVolume } from '../fs/grow.js'
 import { Superblock } from '../fs/superblock.js'
 import { type SuperblockReading, readSuperblock } from '../fs/superblock-copies.js'
+import { shellWord } from '../native/shell-word.js'
 import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
 import type { Device } from '../pmem/device.js'
 import { statDevice } from '../pmem/device-open.js'
@@ -280,7 +281,7 @@ async function growMount(
 /** @param volume by which one finds it */
 function uncertainty(cause: unknown, { name, added }: GrowRequest, volume: string): UncertainGrowth {
   const keeping = added.length === 0 ? '' : `: keep ${added.join(' and ')}`
-  return new UncertainGrowth(name, cause, `${keeping}; pmfs2-fuse info ${volume} tells`)
+  return new UncertainGrowth(name, cause, `${keeping}; pmfs2-fuse info ${shellWord(volume)} tells`)
 }
 
 /**

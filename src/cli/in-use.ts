@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** A device that is in use: by which process, where that serves it, and how one gets it back. */
 import { findHolder, holderText, releaseAdvice } from '../daemon/holder.js'
+import { shellWord } from '../native/shell-word.js'
 import { DeviceError } from '../pmem/device-error.js'
 
 /**
@@ -19,6 +20,6 @@ export function inUseText(named: string, error: unknown, mountpoint: string | nu
   const bind =
     mountpoint === null || place === undefined || holder.isStopped
       ? ''
-      : `; mount --bind ${place} ${mountpoint} shows it there, too`
+      : `; mount --bind ${shellWord(place)} ${shellWord(mountpoint)} shows it there, too`
   return `${device}: it is in use by ${holderText(holder)}; ${releaseAdvice(holder)} ends that${bind}`
 }

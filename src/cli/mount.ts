@@ -3,6 +3,7 @@
 import createDebug from 'debug'
 import type { Argv, CommandModule } from 'yargs'
 import { absoluteName } from '../native/file-name.js'
+import { shellWord } from '../native/shell-word.js'
 import {
   endOnDefect,
   heedStarter,
@@ -179,7 +180,7 @@ async function mount(args: MountArguments): Promise<void> {
       serve(request, (notices) => {
         for (const notice of notices) printNotice('mount', notice)
         leaveStarter(
-          `${device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${request.mountpoint}); then mount the device again`,
+          `${device}: its server was killed; programs get ENOTCONN at ${request.mountpoint} until it is unmounted (pmfs2-fuse umount ${shellWord(request.mountpoint)}); then mount the device again`,
         )
       }),
     )

@@ -10,6 +10,7 @@ import { type MountOptions, parseMountOptions, withoutUnknown } from '../daemon/
 import { type MountEntry, findMount, mountType } from '../daemon/mount-table.js'
 import { joinOptions } from '../daemon/option-list.js'
 import { complaintOf, serverState } from '../daemon/server-state.js'
+import { shellWord } from '../native/shell-word.js'
 import { CommandError, UsageError } from './command-error.js'
 import { reachable } from './operand.js'
 
@@ -70,7 +71,7 @@ function refusal(place: string, error: number): CommandError {
   const code = getSystemErrorName(error)
   if (error === -EBUSY)
     return new CommandError(
-      `${place}: it is busy: files are open for writing, or were removed while open; fuser -vm ${place} shows who uses it`,
+      `${place}: it is busy: files are open for writing, or were removed while open; fuser -vm ${shellWord(place)} shows who uses it`,
     )
   if (error === -EPERM || error === -EACCES)
     return new CommandError(`${place}: permission denied`, exitPermission)

@@ -6,6 +6,7 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { join } from 'node:path'
+import { shellWord } from '../native/shell-word.js'
 import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
 import { statOf, textOf } from '../pmem/probe.js'
 import { isStopped, servesMount } from './processes.js'
@@ -76,10 +77,10 @@ export function releaseAdvice(holder: Holder): string {
 }
 
 function endingCommand({ pid, mountpoints, elsewhere, isStopped }: Holder): string {
-  if (mountpoints.length > 0) return `pmfs2-fuse umount ${mountpoints.at(-1)!}`
+  if (mountpoints.length > 0) return `pmfs2-fuse umount ${shellWord(mountpoints.at(-1)!)}`
   // What has to be continued first leaves no choice.
   if (elsewhere.length > 0 && !isStopped)
-    return `nsenter --target ${pid} --mount umount ${elsewhere.at(-1)!}, or kill ${pid}`
+    return `nsenter --target ${pid} --mount umount ${shellWord(elsewhere.at(-1)!)}, or kill ${pid}`
   return `kill ${pid}`
 }
 

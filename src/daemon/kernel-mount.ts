@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util'
 import { ENOENT } from '../fs/errno.js'
 import { kernelName, nameBytes } from '../native/file-name.js'
 import { native } from '../native/index.js'
+import { shellWord } from '../native/shell-word.js'
 import { adviceOn, codeOf } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import type { MountOptions } from './mount-options.js'
@@ -24,7 +25,7 @@ export async function checkMountpoint(path: string): Promise<string> {
     const server = await serverState(there)
     const complaint =
       server.state === 'dead'
-        ? `the server of the file system there has died; umount ${path} first`
+        ? `the server of the file system there has died; umount ${shellWord(path)} first`
         : complaintOf(server)
     if (complaint !== null) throw new MountError(`${path}: ${complaint}`)
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Why a mount ended that was being served, in words for people: the device, a limit of the system, or a defect. */
+import { shellWord } from '../native/shell-word.js'
 import { adviceOn, codeOf, DeviceError } from '../pmem/device-error.js'
 import { MountError, exitSystem } from './mount-error.js'
 
@@ -58,7 +59,7 @@ function deviceFailure(cause: DeviceError, place: string | null): DeviceError {
 /** What goes before and after the reason. */
 function wordsFor(place: string | null): { lead: string; advice: string } {
   if (place === null) return { lead: '', advice: '' }
-  const advice = `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${place}); then check the device and mount it again`
+  const advice = `; programs get ENOTCONN at ${place} until it is unmounted (pmfs2-fuse umount ${shellWord(place)}); then check the device and mount it again`
   return { lead: 'the mount has failed: ', advice }
 }
 

@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util'
 import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { rawCommand } from '../native/raw-command.js'
+import { shellWord } from '../native/shell-word.js'
 import { adviceOn } from '../pmem/device-error.js'
 import { MountError, exitPermission, exitSystem } from './mount-error.js'
 import { findMount, reservedText } from './mount-table.js'
@@ -33,7 +34,7 @@ function unmountAsRoot(place: string, lazily: boolean): MountError | null {
 
 /** @param place where it is mounted, which need not be what the user has named */
 function busyText(place: string): string {
-  return `target is busy: fuser -vm ${place} shows who uses it; umount --lazy takes it out of sight now`
+  return `target is busy: fuser -vm ${shellWord(place)} shows who uses it; umount --lazy takes it out of sight now`
 }
 
 function unmountAsUser(place: string, lazily: boolean): MountError | null {

@@ -5,8 +5,9 @@
  * needs what lies there.
  */
 import { blockBytes, headerBlock, laneBlocks, rootsBlock } from '../../layout/geometry.js'
+import { shellWord } from '../native/shell-word.js'
 import { BadBlockError, badBlockText, nameless } from '../pmem/bad-block-error.js'
-import type { BlockRun } from '../pmem/bad-blocks.js'
+import { type BlockRun, mergeRuns } from '../pmem/bad-blocks.js'
 import type { Medium } from '../pmem/medium.js'
 import type { Clearing } from '../pmem/clearing.js'
 import type { BadBlocks } from './bad-blocks.js'
@@ -125,9 +126,10 @@ export function refuseBadMetadata(
   const bad = badAreaOf(superblock, runs, readOnly)
   if (bad === null) return
   const { area, block } = bad
-  const { geometry } = superblock
-  const name = badBlockName(geometry, block, medium)
-  const advice = adviceOn(area, howToClear(geometry, medium, block))
+  const name = badBlockName(superblock.geometry, block, medium)
+  // What is bad of files beside it stays known as such.
+  const cleared = common(block, mergeRuns(runs), mergeRuns(areasOf(superblock)), wholeSegments(superblock))
+  const advice = adviceOn(area, howToClear(superblock, medium, cleared))
   throw new VolumeError('bad-block', `${name}, and holds ${area.what}; ${advice}`)
 }
 
@@ -139,12 +141,27 @@ function adviceOn({ isVital, isRenewed }: Area, how: string): string {
   return 'it can only be mounted read-only (-o ro): copy its files elsewhere'
 }
 
-function howToClear(geometry: Pick<Geometry, 'segments'>, medium: DeviceNames, block: number): string {
-  const clearing = medium.clearingAt(block)
+/** The run around a block that all of these lists have. @param lists in rising order, each with that block */
+function common(block: number, ...lists: readonly (readonly BlockRun[])[]): BlockRun {
+  const around = lists.map((runs) => runs.findLast(({ first }) => first <= block)!)
+  const first = Math.max(...around.map(({ first }) => first))
+  const end = Math.min(...around.map(({ first, count }) => first + count))
+  return { first, count: end - first }
+}
+
+/** Blocks that follow each other on a device do so in a segment. */
+function wholeSegments({ segments }: Superblock): BlockRun[] {
+  return segments.map(({ first, blocks }) => ({ first, count: blocks }))
+}
+
+/** @param run on one device */
+function howToClear({ geometry }: Superblock, medium: DeviceNames, { first, count }: BlockRun): string {
+  const clearing = medium.clearingAt(first)
   if (clearing === 'namespace') return 'ndctl clear-errors'
   if (clearing === 'write') return 'most disks do that when the block is overwritten'
-  const options = `--offset ${byteOfBlock(geometry, block)} --length ${blockBytes}`
-  return `fallocate --punch-hole ${options} ${medium.pathAt(block) ?? nameless}`
+  const options = `--offset ${byteOfBlock(geometry, first)} --length ${count * blockBytes}`
+  const path = medium.pathAt(first)
+  return `fallocate --punch-hole ${options} ${path === null ? nameless : shellWord(path)}`
 }
 
 /**
@@ -171,9 +188,10 @@ export function refuseBadPlaces(
     const block = firstBadIn(runs, area)
     if (block === null) continue
     const name = badBlockName(geometry, block, medium)
+    const how = howToClear(superblock, medium, common(block, mergeRuns(runs), wholeSegments(superblock)))
     throw new VolumeError(
       'bad-block',
-      `${name}, and the file system would need it: clear the error first (${howToClear(geometry, medium, block)}), or leave the device out`,
+      `${name}, and the file system would need it: clear the error first (${how}), or leave the device out`,
     )
   }
 }

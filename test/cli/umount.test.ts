@@ -84,7 +84,7 @@ void t.test('a busy one', async (t) => {
     t,
     ['umount', mountpoint],
     32,
-    `umount: ${mountpoint}: target is busy: fuser -vm ${mountpoint} shows who uses it; umount --lazy takes it out of sight now`,
+    `umount: ${mountpoint}: target is busy: fuser -vm '${mountpoint}' shows who uses it; umount --lazy takes it out of sight now`,
   )
   await succeed(t, ['umount', '--lazy', mountpoint])
   await refuse(t, ['umount', mountpoint], 32, `umount: ${mountpoint}: not mounted`)

@@ -37,3 +37,36 @@ void test('how an error is cleared', (t) => {
   }
   t.end()
 })
+
+void test('a hole is made of all blocks beside each other, and of no file', (t) => {
+  const path = "/mnt/it's dax"
+  const volume = TestVolume.makeOn([windowBlocks, 1024])
+  t.teardown(() => volume.close())
+  const { superblock } = readSuperblock(volume.medium)
+  const { dataStart, laneStart } = superblock.geometry
+  const clearing = 'hole'
+  const names = namesOf(superblock, [
+    { path: '/mnt/first', clearing },
+    { path, clearing },
+  ])
+  const hole = (start: number, count: number) =>
+    `(fallocate --punch-hole --offset ${start * 4096} --length ${count * 4096} `
+  const ofFirst = (start: number, count: number) => ({ message: `${hole(start, count)}/mnt/first)` })
+  const runs = [{ first: laneStart + 2, count: dataStart + 10 - laneStart }]
+  t.throws(
+    () => refuseBadMetadata(superblock, runs, names, false),
+    ofFirst(laneStart + 2, dataStart - laneStart - 2),
+  )
+  t.throws(
+    () => refuseBadPlaces(superblock, runs, names, {}),
+    ofFirst(laneStart + 2, dataStart + 10 - laneStart),
+    'where nothing is kept, all of them',
+  )
+  // The first device ends where the second one begins.
+  const both = [{ first: windowBlocks - 3, count: 5 }]
+  t.equal(superblock.segments[1]!.first, windowBlocks)
+  t.throws(() => refuseBadPlaces(superblock, both, names, {}), {
+    message: `${hole(0, 2)}'/mnt/it'\\''s dax')`,
+  })
+  t.end()
+})

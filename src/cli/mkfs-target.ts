@@ -20,6 +20,7 @@ import { basename, dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { kernelName, nameOf } from '../native/file-name.js'
+import { wipedBlocks } from '../fs/wipe.js'
 import { native } from '../native/index.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
@@ -269,19 +270,27 @@ function undoOnFailure({ punchFd }: Device, ends: Ends, undo: (fd: number) => vo
   )
 }
 
-/** @throws CommandError where the device holds something that is known, or may, as its first blocks cannot be read */
+/**
+ * @throws CommandError where the device holds something that is known, or may, as a block cannot be read where most
+ * file systems are found: one that fails altogether is not to be taken for an empty one
+ */
 function refuseContents(device: Device): void {
-  const { path } = device
+  const { path, sizeBytes } = device
+  const blocks = deviceBlocks(device)
+  const endBlocks = wipedBlocks(blocks)
+  const unknown: number[] = []
+  const visitUnreadable = (offsetBytes: number): void => {
+    const block = offsetBytes / blockBytes
+    if (block < endBlocks || block >= blocks - endBlocks) unknown.push(block)
+  }
   const { read, close } = readerOf(device)
   try {
-    const found = holdsVolume(device, read) ? ours : findSignature(read, device.sizeBytes)
+    const found = holdsVolume(device, read) ? ours : findSignature(read, sizeBytes, { visitUnreadable })
     if (found !== null) throw new CommandError(`${path} holds ${found}; --force overwrites it`)
-    const block = [headerBlock, superblockBlock]
-      .filter((block) => block < deviceBlocks(device))
-      .find((block) => readableBlock(read, block) === null)
+    const [block] = unknown
     if (block === undefined) return
-    const unknown = `block ${block} cannot be read, so nothing tells what the device holds`
-    throw new CommandError(`${path}: ${unknown}; --force overwrites it`)
+    const why = `block ${block} cannot be read, so nothing tells what the device holds`
+    throw new CommandError(`${path}: ${why}; --force overwrites it`)
   } finally {
     close()
   }

@@ -20,11 +20,22 @@ const debug = createDebug('pmfs2:cli')
 const exitNothing = 2
 const exitAmbivalent = 8
 
+export interface SignatureOptions {
+  /** The program to ask. */
+  readonly blkid?: string
+  /** Is called for each block that cannot be read, in rising order. */
+  readonly visitUnreadable?: (offsetBytes: number) => void
+}
+
 /**
  * What lies on the device, such as `an ext4 file system`; null if nothing is known.
- * @param blkid the program to ask @throws CommandError where it cannot tell
+ * @throws CommandError where it cannot tell
  */
-export function findSignature(read: ReadBytes, sizeBytes: number, blkid = 'blkid'): string | null {
+export function findSignature(
+  read: ReadBytes,
+  sizeBytes: number,
+  { blkid = 'blkid', visitUnreadable }: SignatureOptions = {},
+): string | null {
   const fd = native.memoryFile('pmfs2-probe', sizeBytes)
   if (fd < 0) {
     const code = getSystemErrorName(fd)
@@ -36,7 +47,12 @@ export function findSignature(read: ReadBytes, sizeBytes: number, blkid = 'blkid
     throw new CommandError(`no memory to look for signatures: ${why}`)
   }
   try {
-    visitEnds(read, sizeBytes, (piece, offset) => writeSync(fd, piece, 0, piece.length, offset))
+    visitEnds(
+      read,
+      sizeBytes,
+      (piece, offset) => writeSync(fd, piece, 0, piece.length, offset),
+      visitUnreadable,
+    )
     return probe(fd, blkid)
   } finally {
     closeSync(fd)

@@ -52,17 +52,26 @@ void tap.test('a signature beside a bad block', async (t) => {
   }
   bad.spoil(8)
   t.same(foundOn(bad.path), [null, null], 'a bad block holds none')
-  for (const block of [0, 1]) {
-    bad.spoil(block)
+  const refused = async (block: number): Promise<void> => {
     const { end, output } = await pmfs2(['mkfs', bad.path])
     t.equal(end, 1)
-    t.match(
-      output,
-      `${bad.path}: block ${block} cannot be read, so nothing tells what the device holds; --force`,
-    )
+    const why = `block ${block} cannot be read, so nothing tells what the device holds`
+    t.match(output, `${bad.path}: ${why}; --force overwrites it`)
+  }
+  await refused(8)
+  bad.mend(8)
+  writeAt(bad.path, signatureBytes, new Uint8Array(signature.length))
+  const blocks = sizeBytes / page
+  for (const block of [0, 1, 16, 255, blocks - 256, blocks - 1]) {
+    bad.spoil(block)
+    await refused(block)
     bad.mend(block)
   }
-  bad.mend(8)
+  const all = Array.from({ length: blocks - 2 }, (_, n) => n + 2)
+  bad.spoil(...all)
+  // A device that fails, but for what the kernel has read of it before.
+  await refused(2)
+  bad.mend(...all)
 })
 
 void tap.test('the digest', async (t) => {

@@ -163,12 +163,12 @@ void t.test('several at once', async (t) => {
 
 void t.test('without blkid nothing is guessed', (t) => {
   const zeros = (_: number, length: number): Uint8Array => new Uint8Array(length)
-  t.throws(() => findSignature(zeros, mebibyte, place('missing')), {
+  t.throws(() => findSignature(zeros, mebibyte, { blkid: place('missing') }), {
     message: /is not installed; --force does without/,
   })
   const broken = place('broken')
   writeFileSync(broken, '#!/bin/sh\necho "blkid: error: no" >&2\nexit 4\n', { mode: 0o755 })
-  t.throws(() => findSignature(zeros, mebibyte, broken), {
+  t.throws(() => findSignature(zeros, mebibyte, { blkid: broken }), {
     message: /could not tell what it holds: blkid: error: no; --force/,
   })
   t.end()

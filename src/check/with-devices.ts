@@ -3,6 +3,7 @@
 import { smallestVolumeBlocks } from '../../layout/geometry.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { BadBlocks } from '../fs/bad-blocks.js'
+import { withBadBlocks } from '../fs/bad-metadata.js'
 import { openFound } from '../api/volume-devices.js'
 import { BadBlockError } from '../pmem/bad-block-error.js'
 import { DeviceError, type OpenOptions, type WindowMode } from '../pmem/device.js'
@@ -48,11 +49,15 @@ export function withMedium<Result>(
     const medium = new MappedMedium(description)
     const bad = new BadBlocks()
     for (const { first, count } of devices.badBlocks) bad.add(first, count)
-    medium.onBadBlock = (block) => bad.add(block) !== 'full'
+    const met = new BadBlocks()
+    medium.onBadBlock = (block) => met.add(block) !== 'full' && bad.add(block) !== 'full'
     try {
       const result = work(medium, bad)
       medium.noteBadBlocks()
       return result
+    } catch (error) {
+      medium.noteBadBlocks()
+      throw withBadBlocks(error, met.runs, medium)
     } finally {
       // Throws where the device has failed: whatever else was found then came of that.
       medium.release()

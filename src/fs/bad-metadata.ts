@@ -84,6 +84,18 @@ export function badBlockName(
   return badBlockText(block, medium?.pathAt(block) ?? null, byteOfBlock(geometry, block))
 }
 
+/** A VolumeError with the bad blocks that were met before it, as they may have led to it; any other error as it is. */
+export function withBadBlocks(
+  error: unknown,
+  runs: readonly BlockRun[],
+  medium: Pick<Medium, 'pathAt'>,
+): unknown {
+  if (!(error instanceof VolumeError) || error.code === 'bad-block' || runs.length === 0) return error
+  const names = runs.slice(0, mostNamed).map(({ first }) => badBlockName({ segments: [] }, first, medium))
+  const more = runs.length > mostNamed ? '; and others' : ''
+  return new VolumeError('bad-block', `${error.message} (${names.join('; ')}${more})`)
+}
+
 export function tooManyBadRuns(): VolumeError {
   return new VolumeError(
     'bad-block',

@@ -12,12 +12,12 @@ import { BadBlockError } from '../pmem/bad-block-error.js'
 import { Allocator } from './allocator.js'
 import { BadBlocks, despiteBadBlocks, hearOfBadBlocks } from './bad-blocks.js'
 import {
-  badBlockName,
   badBlockNotices,
   listenForBadBlocks,
   refuseBadMetadata,
   refuseBadPlaces,
   tooManyBadRuns,
+  withBadBlocks,
 } from './bad-metadata.js'
 import { Engine } from './engine.js'
 import { EngineParts } from './engine-parts.js'
@@ -480,9 +480,7 @@ function readDespiteBadBlocks(medium: Medium, found: BadBlocks): SuperblockReadi
     return reading
   } catch (error) {
     medium.noteBadBlocks()
-    if (!(error instanceof VolumeError) || found.isEmpty) throw error
-    const names = found.runs.map(({ first }) => badBlockName({ segments: [] }, first, medium))
-    throw new VolumeError('bad-block', `${error.message} (${names.join('; ')})`)
+    throw withBadBlocks(error, found.runs, medium)
   }
 }
 

@@ -92,6 +92,26 @@ void tap.test('the digest', async (t) => {
   t.equal(digest(), before)
 })
 
+void tap.test('a volume of which nothing can be read that would tell', async (t) => {
+  const bad = await BadDevice.make(t, sizeBytes)
+  await succeed('mkfs', bad.path, '-q')
+  const last = sizeBytes / page - 1
+  for (const [blocks, what] of [
+    [[0, 1, last], 'it holds no PMFS2 file system'],
+    [[1, last], 'both superblocks are damaged'],
+  ] as const) {
+    bad.spoil(...blocks)
+    const of = (block: number) => `block ${block}, byte ${block * page} of ${bad.path}, is bad`
+    for (const command of ['info', 'fsck', 'grow']) {
+      const { end, output } = await pmfs2([command, bad.path])
+      t.not(end, 0)
+      t.match(output, `${command}: ${bad.path}: ${what} (`)
+      for (const block of blocks) t.match(output, of(block), command)
+    }
+    bad.mend(...blocks)
+  }
+})
+
 void tap.test('mkfs and grow, where a block near the start cannot be read', async (t) => {
   const bad = await BadDevice.make(t, sizeBytes)
   const volume = sparseFile(join(await temporaryDirectory(t, SHARED_MEMORY), 'volume'), sizeBytes)

@@ -169,7 +169,8 @@ function wholeSegments({ segments }: Superblock): BlockRun[] {
 /** @param run on one device */
 function howToClear({ geometry }: Superblock, medium: DeviceNames, { first, count }: BlockRun): string {
   const clearing = medium.clearingAt(first)
-  if (clearing === 'namespace') return 'ndctl clear-errors'
+  if (typeof clearing === 'object')
+    return clearing.namespaces.map((name) => `ndctl clear-errors ${name}`).join(' && ')
   if (clearing === 'write') return 'most disks do that when the block is overwritten'
   const options = `--offset ${byteOfBlock(geometry, first)} --length ${count * blockBytes}`
   const path = medium.pathAt(first)

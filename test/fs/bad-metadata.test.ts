@@ -11,14 +11,15 @@ void test('how an error is cleared', (t) => {
   t.teardown(() => volume.close())
   const { superblock } = readSuperblock(volume.medium)
   const names = namesOf(superblock, [
-    { path: '/dev/pmem0', clearing: 'namespace' },
+    { path: '/dev/pmem0', clearing: { namespaces: ['namespace0.0', 'namespace1.0'] } },
     { path: '/dev/sda', clearing: 'write' },
     { path: '/mnt/dax/file', clearing: 'hole' },
   ])
+  const ofMemory = 'ndctl clear-errors namespace0.0 && ndctl clear-errors namespace1.0'
   const ofDisk = 'most disks do that when the block is overwritten'
   for (const [first, place, how] of [
-    [1, 'byte 4096 of /dev/pmem0', 'ndctl clear-errors'],
-    [2, 'byte 8192 of /dev/pmem0', 'ndctl clear-errors'],
+    [1, 'byte 4096 of /dev/pmem0', ofMemory],
+    [2, 'byte 8192 of /dev/pmem0', ofMemory],
     [windowBlocks + 1, 'byte 4096 of /dev/sda', ofDisk],
     [
       2 * windowBlocks + 1,

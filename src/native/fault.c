@@ -222,8 +222,6 @@ static enum cause cause_of(const struct mapped_file *file, size_t page_start, bo
 
 	if (is_machine_check)
 		return BAD;
-	if (file->fd < 0)
-		return LOST;
 	do
 		got = pread(file->fd, &byte, 1, file->offset + page_start);
 	while (got < 0 && errno == EINTR);

@@ -173,14 +173,14 @@ export interface Native {
    */
   map(fd: number, offsetBytes: number, lengthBytes: number, flags: number): number
   /**
-   * Takes memory for a mapping that something else has mapped from `fd`, at an offset that it alone knows, in the way
-   * that the flags say (as of {@link Native.map}). The ArrayBuffer is the calling thread's view, and lives until
+   * Takes memory for a mapping that something else has mapped from `fd`, from `offsetBytes` on, in the way that the
+   * flags say (as of {@link Native.map}). The ArrayBuffer is the calling thread's view, and lives until
    * {@link Native.unmap}, which this thread has to call: what it mapped is let go of then, while the addresses become
    * free when its collector has freed it.
    * @param memory what unmaps its memory when it is freed: of an ordinary ArrayBuffer the memory would be lost
    * @returns a mapping or a negative errno (-EINVAL also where the memory does not begin with a page)
    */
-  adopt(memory: ArrayBuffer, fd: number, flags: number): number
+  adopt(memory: ArrayBuffer, fd: number, offsetBytes: number, flags: number): number
   /**
    * As {@link Native.map}, at the addresses of `memory`, of as many bytes, whose contents are lost. It lies in a
    * SharedArrayBuffer that can grow and begins with a page. The calling thread keeps it until {@link Native.unmap},

@@ -40,7 +40,7 @@ struct mapping {
 	bool apart;			/* no part of what is served: see find_failure() */
 	enum persist_how how;
 	struct backing *backing;	/* of a file or device */
-	int fd;				/* by which it can be read, or -1 */
+	int fd;				/* by which the file can be read; -1: there is none */
 	off_t offset;			/* where it begins in the file */
 	char *base;
 	size_t length;
@@ -229,7 +229,7 @@ static bool is_shared(const struct way *way)
 /* Whose memory it is. */
 enum origin { ANONYMOUS, OF_FILE, ADOPTED };
 
-/* `offset`: where it begins in the file; negative: nobody knows. */
+/* `offset`: where it begins in the file, if it is of one. */
 static int64_t enter(char *base, size_t length, enum origin origin, const struct way *way, struct backing *backing,
 		     off_t offset)
 {
@@ -249,7 +249,7 @@ static int64_t enter(char *base, size_t length, enum origin origin, const struct
 		m->apart = false;
 		m->how = way->how;
 		m->backing = backing;
-		m->fd = backing && offset >= 0 ? backing->fd : -1;
+		m->fd = backing ? backing->fd : -1;
 		m->offset = offset;
 		atomic_store(&m->failure, 0);
 		if ((uint32_t)(m - table) >= atomic_load(&slots_used))
@@ -380,7 +380,7 @@ int64_t map_over(char *memory, size_t length, int64_t fd, int64_t offset, int64_
 	return map_file((int)fd, offset, length, memory, &way);
 }
 
-int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags)
+int64_t adopt_memory(char *base, size_t length, int64_t fd, int64_t offset, int64_t flags)
 {
 	struct backing *backing;
 	struct way way;
@@ -388,7 +388,7 @@ int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags)
 	int error;
 
 	/* Memory of the heap is not to be mapped anew when the mapping goes. */
-	if (fd < 0 || fd > INT_MAX || (uintptr_t)base % page_size() || translate_flags(flags, &way))
+	if (fd < 0 || fd > INT_MAX || offset < 0 || (uintptr_t)base % page_size() || translate_flags(flags, &way))
 		return -EINVAL;
 	number = check_length(length);
 	if (number)
@@ -396,7 +396,7 @@ int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags)
 	error = take((int)fd, &backing);
 	if (error)
 		return error;
-	number = enter(base, length, ADOPTED, &way, backing, -1);
+	number = enter(base, length, ADOPTED, &way, backing, offset);
 	if (number < 0)
 		drop_if_taken(backing);
 	return number;
@@ -560,7 +560,7 @@ CALL(call_map_anonymous)
 	base = mmap(NULL, length, way.protection, way.flags, -1, 0);
 	if (base == MAP_FAILED)
 		return give(env, -errno);
-	result = enter(base, length, ANONYMOUS, &way, NULL, -1);
+	result = enter(base, length, ANONYMOUS, &way, NULL, 0);
 	if (result < 0)
 		munmap(base, length);
 	return give(env, result);

@@ -75,10 +75,10 @@ int reach_all(int64_t mapping, char **address, size_t *length);
  */
 int release_mapping(int64_t mapping);
 /*
- * Takes memory into the table that somebody else has mapped from `fd`, and unmaps after it has been released. `flags`
- * are those of the call `map`. The mapping's number or a negative errno.
+ * Takes memory into the table that somebody else has mapped from `offset` of `fd`, and unmaps after it has been
+ * released. `flags` are those of the call `map`. The mapping's number or a negative errno.
  */
-int64_t adopt_memory(int64_t fd, char *base, size_t length, int64_t flags);
+int64_t adopt_memory(char *base, size_t length, int64_t fd, int64_t offset, int64_t flags);
 /*
  * Maps a file in the place of memory that is somebody else's, who unmaps it after the mapping has been released.
  * `flags` are those of the call `map`. The mapping's number or a negative errno.

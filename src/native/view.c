@@ -119,29 +119,43 @@ CALL(call_view)
 	return buffer;
 }
 
+/* Reads what a call is given: memory, a descriptor, an offset and flags. False: an exception is pending. */
+static bool read_memory_and_numbers(napi_env env, napi_callback_info info, napi_value *memory, int64_t numbers[3])
+{
+	napi_value arguments[4];
+	size_t given = 4;
+
+	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok)
+		return false;
+	*memory = arguments[0];
+	for (int i = 0; i < 3; i++)
+		if (!read_number(env, arguments[i + 1], &numbers[i]))
+			return false;
+	return true;
+}
+
 CALL(call_adopt)
 {
 	struct views *views = views_of(env);
-	int64_t numbers[2], mapping;
-	size_t given = 3, length;
-	napi_value arguments[3];
+	int64_t numbers[3], mapping;
+	napi_value memory;
 	struct slot *slot;
+	size_t length;
 	void *base;
 
-	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok ||
-	    !read_number(env, arguments[1], &numbers[0]) || !read_number(env, arguments[2], &numbers[1]))
+	if (!read_memory_and_numbers(env, info, &memory, numbers))
 		return NULL;
-	if (napi_get_arraybuffer_info(env, arguments[0], &base, &length) != napi_ok) {
+	if (napi_get_arraybuffer_info(env, memory, &base, &length) != napi_ok) {
 		napi_throw_type_error(env, NULL, "adopt: not an ArrayBuffer");
 		return NULL;
 	}
 	if (!views)
 		return give(env, -ENOMEM);
-	mapping = adopt_memory(numbers[0], base, length, numbers[1]);
+	mapping = adopt_memory(base, length, numbers[0], numbers[1], numbers[2]);
 	if (mapping < 0)
 		return give(env, mapping);
 	slot = slot_of(env, views, mapping);
-	if (!note_view(env, slot, arguments[0]) || !hold_memory(env, slot, arguments[0])) {
+	if (!note_view(env, slot, memory) || !hold_memory(env, slot, memory)) {
 		release_mapping(mapping);
 		mapping = -ENOMEM;
 	}
@@ -164,21 +178,16 @@ CALL(call_map_over)
 {
 	struct views *views = views_of(env);
 	int64_t numbers[3], mapping;
-	size_t given = 4, length;
-	napi_value arguments[4];
-	char *memory;
+	napi_value memory;
+	size_t length;
+	char *bytes;
 
-	if (napi_get_cb_info(env, info, &given, arguments, NULL, NULL) != napi_ok)
-		return NULL;
-	for (int i = 0; i < 3; i++)
-		if (!read_number(env, arguments[i + 1], &numbers[i]))
-			return NULL;
-	if (!read_bytes(env, arguments[0], &memory, &length))
+	if (!read_memory_and_numbers(env, info, &memory, numbers) || !read_bytes(env, memory, &bytes, &length))
 		return NULL;
 	if (!views)
 		return give(env, -ENOMEM);
-	mapping = map_over(memory, length, numbers[0], numbers[1], numbers[2]);
-	if (mapping >= 0 && !hold_memory(env, slot_of(env, views, mapping), arguments[0])) {
+	mapping = map_over(bytes, length, numbers[0], numbers[1], numbers[2]);
+	if (mapping >= 0 && !hold_memory(env, slot_of(env, views, mapping), memory)) {
 		release_mapping(mapping);
 		mapping = -ENOMEM;
 	}

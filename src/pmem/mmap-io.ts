@@ -87,7 +87,7 @@ function map(
   } catch (error) {
     return -errnoOf(error)
   }
-  return native.adopt(memory.buffer as ArrayBuffer, fd, flags)
+  return native.adopt(memory.buffer as ArrayBuffer, fd, offsetBytes, flags)
 }
 
 function sharing({ MAP_SHARED, MAP_PRIVATE }: MmapIo, flags: number): number {

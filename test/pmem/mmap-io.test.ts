@@ -30,6 +30,7 @@ import { type Device, openDevice } from '../../src/pmem/device.js'
 import { loadMmapIo } from '../../src/pmem/mmap-io.js'
 import { anonymous, copied, errno, memoryOf, persist, stored64 } from '../native/memory.js'
 import { startNativeWorker } from '../native/native-worker.js'
+import { BadDevice } from '../support/bad-device.js'
 import { SHARED_MEMORY, type TearsDown, temporaryDirectory } from '../support/temporary.js'
 import { until } from '../support/test-mount.js'
 
@@ -151,6 +152,26 @@ void test('what the device cannot carry out is a failure of the window', async (
   t.equal(native.failureOf(mapping), errno.EFAULT * 2 ** 32 + page + 5)
 })
 
+void test('a page that the device cannot read is bad by itself, and the rest of the window goes on', async (t) => {
+  const device = await BadDevice.make(t, 18 * page)
+  const fd = openSync(device.path, 'r+')
+  t.teardown(() => closeSync(fd))
+  writeSync(fd, Buffer.alloc(18 * page, 7))
+  // Not from the start, as the offset counts.
+  const { mapping, bytes } = memoryOf(t, mapper.map(fd, 2 * page, 16 * page, PERSIST_PAGES))
+  const list = anonymous(t, page)
+  device.spoil(2 + 5)
+  t.equal(persist(list, stored64(mapping, 5 * page, 1, 1)), -errno.EIO, 'a native call')
+  t.equal(bytes[5 * page + 100], 0, 'a load finds zeros')
+  t.equal(native.failureOf(mapping), 0, 'no failure of the window')
+  t.equal(bytes[6 * page], 7, 'its neighbour')
+  t.equal(persist(list, stored64(mapping, 6 * page, 1, 1)), 0)
+  // The kernel reads a page twice before it raises SIGBUS.
+  device.spoilFor(2 + 8, 2)
+  t.equal(bytes[8 * page], 7, 'a page that can be read after all')
+  t.equal(native.failureOf(mapping), 0)
+})
+
 void test('a window stays while it is mapped, whatever the collector does', async (t) => {
   const { fd } = await file(t, page)
   setFlagsFromString('--expose-gc')
@@ -199,15 +220,16 @@ void test('what cannot be adopted', async (t) => {
   const { fd } = await file(t, page)
   const whole = anonymous(t, page).bytes.buffer as ArrayBuffer
   // So much memory of the heap begins behind the allocator's own words.
-  refuses(t, 'memory within a page', native.adopt(new ArrayBuffer(2 ** 26), fd, 0))
-  refuses(t, 'no memory', native.adopt(new ArrayBuffer(0), fd, 0))
-  refuses(t, 'no descriptor', native.adopt(whole, -1, 0))
-  refuses(t, 'unknown flags', native.adopt(whole, fd, 32))
-  t.equal(native.adopt(whole, 9999, PERSIST_PAGES), -errno.EBADF, 'nothing to sync')
+  refuses(t, 'memory within a page', native.adopt(new ArrayBuffer(2 ** 26), fd, 0, 0))
+  refuses(t, 'no memory', native.adopt(new ArrayBuffer(0), fd, 0, 0))
+  refuses(t, 'no descriptor', native.adopt(whole, -1, 0, 0))
+  refuses(t, 'no offset', native.adopt(whole, fd, -1, 0))
+  refuses(t, 'unknown flags', native.adopt(whole, fd, 0, 32))
+  t.equal(native.adopt(whole, 9999, 0, PERSIST_PAGES), -errno.EBADF, 'nothing to sync')
   const calls = native as unknown as Readonly<Record<string, (...given: unknown[]) => unknown>>
   const adopt = (...given: unknown[]) => calls['adopt']!(...given)
-  t.throws(() => adopt(new Uint8Array(8), fd, 0), TypeError)
-  t.throws(() => adopt(whole, '0', 0), TypeError)
+  t.throws(() => adopt(new Uint8Array(8), fd, 0, 0), TypeError)
+  t.throws(() => adopt(whole, '0', 0, 0), TypeError)
 })
 
 function refuses(t: Test, what: string, result: number): void {

@@ -45,8 +45,8 @@ export function carryWindows(files: CarriedFiles, others: Partial<Native> = {}):
       mapped(fd, offsetBytes, flags, (given) => shadow.map(fd, offsetBytes, lengthBytes, given)),
     mapOver: (memory, fd, offsetBytes, flags) =>
       mapped(fd, offsetBytes, flags, (given) => shadow.mapOver(memory, fd, offsetBytes, given)),
-    /** The window of a small device, which begins with it. */
-    adopt: (memory, fd, flags) => mapped(fd, 0, flags, (given) => shadow.adopt(memory, fd, given)),
+    adopt: (memory, fd, offsetBytes, flags) =>
+      mapped(fd, offsetBytes, flags, (given) => shadow.adopt(memory, fd, offsetBytes, given)),
     remap(mapping, fd, offsetBytes, flags) {
       shadow.forget(mapping)
       const map = (given: number) => shadow.remap(mapping, fd, offsetBytes, given)

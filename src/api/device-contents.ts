@@ -52,16 +52,11 @@ export function visitEnds(
  */
 export function digestOf(device: Device): string {
   const hash = createHash('sha256')
-  const { read, close } = readerOf(device)
-  try {
-    visitEnds(
-      read,
-      device.sizeBytes,
-      (piece, offset) => hash.update(`${offset} `).update(piece),
-      (offset) => hash.update(`${offset} unreadable `),
-    )
-  } finally {
-    close()
-  }
+  visitEnds(
+    readerOf(device),
+    device.sizeBytes,
+    (piece, offset) => hash.update(`${offset} `).update(piece),
+    (offset) => hash.update(`${offset} unreadable `),
+  )
   return hash.digest('hex')
 }

@@ -13,7 +13,7 @@ import { beginsDevice, deviceSegments, nextDeviceBlock, usedDeviceBlocks } from 
 import type { Superblock } from '../fs/superblock.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { wipe, wipedBlocks } from '../fs/wipe.js'
-import { type Device, DeviceError, openDevice } from '../pmem/device.js'
+import { type Device, DeviceError } from '../pmem/device.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import type { Medium } from '../pmem/medium.js'
 import { native } from '../native/index.js'
@@ -246,38 +246,24 @@ export function addedSegments(before: Superblock, after: Superblock): readonly P
 
 /** Whether a volume has a device, by what that says itself. @throws DeviceError */
 export function isNamed(device: Device, superblock: Superblock): boolean {
-  const { read, close } = readerOf(device)
-  try {
-    if (deviceBlocks(device) <= headerBlock) return false
-    const header = headerAt(read, headerBlock)
-    return header.isWhole() && deviceSegments(superblock).some((_, n) => isDevice(header, superblock, n))
-  } finally {
-    close()
-  }
+  if (deviceBlocks(device) <= headerBlock) return false
+  const header = headerAt(readerOf(device), headerBlock)
+  return header.isWhole() && deviceSegments(superblock).some((_, n) => isDevice(header, superblock, n))
 }
 
 /**
  * Whether a device was to join the volume, and did not, as the power failed before: it says that it is of the volume,
  * but neither the volume nor its own copy of the superblock names it. @throws DeviceError
  */
-export function wasToJoin(path: string, superblock: Superblock): boolean {
-  const device = openDevice(path, { access: 'read-only', exclusive: false })
-  try {
-    const { read, close } = readerOf(device)
-    try {
-      if (deviceBlocks(device) <= superblockBlock) return false
-      const [first, second] = [headerBlock, superblockBlock].map((block) => readableBlock(read, block))
-      if (!first || !second) return false
-      const header = headerOf(first)
-      const copy = superblockOf(second)
-      const isNamedBy = (named: Superblock): boolean =>
-        deviceSegments(named).some((_, n) => isDevice(header, named, n))
-      if (!header.isWhole() || !isOfVolume(header, superblock) || isNamedBy(superblock)) return false
-      return copy.isWhole() ? !isNamedBy(copy) : !copy.hasMagic()
-    } finally {
-      close()
-    }
-  } finally {
-    device.close()
-  }
+export function wasToJoin(device: Device, superblock: Superblock): boolean {
+  if (deviceBlocks(device) <= superblockBlock) return false
+  const read = readerOf(device)
+  const [first, second] = [headerBlock, superblockBlock].map((block) => readableBlock(read, block))
+  if (!first || !second) return false
+  const header = headerOf(first)
+  const copy = superblockOf(second)
+  const isNamedBy = (named: Superblock): boolean =>
+    deviceSegments(named).some((_, n) => isDevice(header, named, n))
+  if (!header.isWhole() || !isOfVolume(header, superblock) || isNamedBy(superblock)) return false
+  return copy.isWhole() ? !isNamedBy(copy) : !copy.hasMagic()
 }

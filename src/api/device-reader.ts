@@ -3,48 +3,27 @@
  * Reads a few bytes of a device: with read(2) where there is one, as a look through a mapping would fill the holes of
  * a sparse file in RAM; by loads from devdax, which has no read(2).
  */
-import { closeSync, openSync, readSync } from 'node:fs'
 import { blockBytes } from '../../layout/geometry.js'
 import { DeviceHeader } from '../fs/device-header.js'
 import { Superblock } from '../fs/superblock.js'
-import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
-import { codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, DeviceError, openDevice, windowLimitBytes } from '../pmem/device.js'
 import { checkMapping } from '../pmem/medium-failure.js'
 
 /** Reads bytes of a device; fewer where the rest cannot be read. @throws DeviceError EIO where none can */
 export type ReadBytes = (offsetBytes: number, lengthBytes: number) => Uint8Array
 
-export interface DeviceReader {
-  readonly read: ReadBytes
-  readonly close: () => void
-}
-
-export function readerOf(device: Device): DeviceReader {
-  if (device.kind === 'devdax') return { read: mappedReader(device), close: () => undefined }
-  const fd = openSync(kernelName(device.path), 'r')
-  const read: ReadBytes = (offsetBytes, lengthBytes) => {
-    const bytes = new Uint8Array(lengthBytes)
-    try {
-      return bytes.subarray(0, readSync(fd, bytes, 0, lengthBytes, offsetBytes))
-    } catch (error) {
-      throw deviceError(codeOf(error), `cannot read ${device.path} at byte ${offsetBytes}`, error)
-    }
-  }
-  return { read, close: () => closeSync(fd) }
+/** Reads what is open, wherever its path leads by now; until it is closed. */
+export function readerOf(device: Device): ReadBytes {
+  if (device.kind === 'devdax') return mappedReader(device)
+  return (offsetBytes, lengthBytes) => device.read(offsetBytes, lengthBytes)
 }
 
 /** Opens a device for the time of a look at it, and locks nobody out. @throws DeviceError */
 export function withReader<Result>(path: string, work: (read: ReadBytes, device: Device) => Result): Result {
   const device = openDevice(path, { access: 'read-only', exclusive: false })
   try {
-    const { read, close } = readerOf(device)
-    try {
-      return work(read, device)
-    } finally {
-      close()
-    }
+    return work(readerOf(device), device)
   } finally {
     device.close()
   }

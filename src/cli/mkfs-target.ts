@@ -67,8 +67,11 @@ export interface Target {
   readonly clearing: Clearing
   /** Whether the kernel knows of more ({@link Device.isBadListCut}). */
   readonly isBadListCut: boolean
-  /** @throws CommandError where it holds something that is not to be overwritten */
-  refuseContents(): void
+  /**
+   * @param isExcepted tells of a device that it may be overwritten, whatever it holds
+   * @throws CommandError where it holds something that is not to be overwritten
+   */
+  refuseContents(isExcepted?: (device: Device) => boolean): void
   /** Whether it may hold something that {@link overwrite} drops. */
   readonly isOverwritten: boolean
   /**
@@ -187,8 +190,8 @@ function fileTarget({ path, sizeBytes, contents }: TargetRequest, ends: Ends): T
     isBadListCut: holder.isBadListCut,
     clearing: holder.clearing,
     isOverwritten: force,
-    refuseContents() {
-      if (!force) refuseContents(holder)
+    refuseContents(isExcepted = () => false) {
+      if (!force && !isExcepted(holder)) refuseContents(holder)
     },
     prepare(takeRoom) {
       undoOnFailure(holder, ends, (fd) => {
@@ -220,8 +223,8 @@ function deviceTarget({ path, contents }: TargetRequest, ends: Ends): Target {
     isBadListCut: device.isBadListCut,
     clearing: device.clearing,
     isOverwritten: force,
-    refuseContents() {
-      if (!force) refuseContents(device)
+    refuseContents(isExcepted = () => false) {
+      if (!force && !isExcepted(device)) refuseContents(device)
     },
     prepare: () => device,
     overwrite: () => ({ device, zeroed: false }),
@@ -276,6 +279,7 @@ function undoOnFailure({ punchFd }: Device, ends: Ends, undo: (fd: number) => vo
  */
 function refuseContents(device: Device): void {
   const { path, sizeBytes } = device
+  const read = readerOf(device)
   const blocks = deviceBlocks(device)
   const endBlocks = wipedBlocks(blocks)
   const unknown: number[] = []
@@ -283,17 +287,12 @@ function refuseContents(device: Device): void {
     const block = offsetBytes / blockBytes
     if (block < endBlocks || block >= blocks - endBlocks) unknown.push(block)
   }
-  const { read, close } = readerOf(device)
-  try {
-    const found = holdsVolume(device, read) ? ours : findSignature(read, sizeBytes, { visitUnreadable })
-    if (found !== null) throw new CommandError(`${path} holds ${found}; --force overwrites it`)
-    const [block] = unknown
-    if (block === undefined) return
-    const why = `block ${block} cannot be read, so nothing tells what the device holds`
-    throw new CommandError(`${path}: ${why}; --force overwrites it`)
-  } finally {
-    close()
-  }
+  const found = holdsVolume(device, read) ? ours : findSignature(read, sizeBytes, { visitUnreadable })
+  if (found !== null) throw new CommandError(`${path} holds ${found}; --force overwrites it`)
+  const [block] = unknown
+  if (block === undefined) return
+  const why = `block ${block} cannot be read, so nothing tells what the device holds`
+  throw new CommandError(`${path}: ${why}; --force overwrites it`)
 }
 
 /** Whether there is a superblock of ours, be it of another version or damaged. */

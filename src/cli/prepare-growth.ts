@@ -163,10 +163,10 @@ async function openFurther({ added, sizeBytes, force }: GrowRequest, ends: Ends)
   return targets
 }
 
-/** One that was to join this volume before is what one would add again. */
+/**
+ * Where the power failed while a device was being added, the device is left with a header of this volume. Adding it
+ * again needs no --force.
+ */
 function refuseContents(target: Target, superblock: Superblock): void {
-  const stats = statOf(target.path)
-  const isEmpty = stats === null || (stats.isFile() && stats.size === 0n)
-  if (!isEmpty && wasToJoin(target.path, superblock)) return
-  target.refuseContents()
+  target.refuseContents((device) => wasToJoin(device, superblock))
 }

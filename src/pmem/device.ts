@@ -12,6 +12,7 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  readSync,
   statfsSync,
   unlinkSync,
   type BigIntStats,
@@ -79,6 +80,11 @@ export interface Device {
   mapWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode, over?: Uint8Array | null): Mapping
   /** Whether {@link mapWindow} maps over memory. */
   readonly mapsOver: boolean
+  /**
+   * Reads what is open by read(2), wherever its path leads by now; fewer bytes where it ends. Devdax has no read(2).
+   * @throws DeviceError EIO where a block cannot be read, or what else pread(2) gives
+   */
+  read(offsetBytes: number, lengthBytes: number): Uint8Array
   /** Finds out how large it is by now. @throws DeviceError */
   measure(): void
   /**
@@ -397,6 +403,16 @@ function assemble(
           : mapper.mapOver(over, source, offsetBytes, flags)
       if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
       return mapping as Mapping
+    },
+    read(offsetBytes, lengthBytes) {
+      const where = `cannot read ${path} at byte ${offsetBytes}`
+      if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
+      const bytes = new Uint8Array(lengthBytes)
+      try {
+        return bytes.subarray(0, readSync(fd, bytes, 0, lengthBytes, offsetBytes))
+      } catch (error) {
+        throw deviceError(codeOf(error), where, error)
+      }
     },
     measure() {
       sizeBytes = measure(fd, path, access).sizeBytes

@@ -28,14 +28,9 @@ function withDevice<Result>(path: string, work: (device: Device) => Result): Res
 
 /** What is found by read(2), and as it is read where there is no read(2). */
 function foundOn(path: string): (string | null)[] {
-  return withDevice(path, (device) => {
-    const { read, close } = readerOf(device)
-    try {
-      return [read, mappedReader(device)].map((read) => findSignature(read, sizeBytes))
-    } finally {
-      close()
-    }
-  })
+  return withDevice(path, (device) =>
+    [readerOf(device), mappedReader(device)].map((read) => findSignature(read, sizeBytes)),
+  )
 }
 
 void tap.test('a signature beside a bad block', async (t) => {

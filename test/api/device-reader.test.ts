@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/** Looking at a device by loads: bad memory fails that look, and nothing else in the process. */
-import { truncateSync, writeFileSync } from 'node:fs'
+/**
+ * Looking at a device: of what is open, not of what its path leads to; and by loads, where bad memory fails that look,
+ * and nothing else in the process.
+ */
+import { renameSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { mappedReader } from '../../src/api/device-reader.js'
+import { digestOf } from '../../src/api/device-contents.js'
+import { mappedReader, readerOf } from '../../src/api/device-reader.js'
 import { type Mapping, native } from '../../src/native/index.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { hasAnythingFailed } from '../../src/pmem/medium-failure.js'
@@ -26,6 +30,23 @@ function spyOnApart(t: Test): boolean[] {
   }
   return unmapped
 }
+
+void test('what is open is read, whatever its path names by now', async (t) => {
+  const path = join(await temporaryDirectory(t), 'device')
+  const write = (contents: string): void => {
+    writeFileSync(`${path}.new`, contents.repeat(8192))
+    renameSync(`${path}.new`, path)
+  }
+  write('locked')
+  const device = openDevice(path, { access: 'read-write', exclusive: true })
+  const [read, digest] = [readerOf(device), digestOf(device)]
+  write('OTHERS')
+  t.equal(Buffer.from(read(6, 6)).toString(), 'locked')
+  t.equal(Buffer.from(readerOf(device)(6, 6)).toString(), 'locked', 'as it was looked at before or not')
+  t.equal(digestOf(device), digest)
+  device.close()
+  t.throws(() => read(6, 6), { code: 'EBADF' }, 'only until it is closed')
+})
 
 void test('what cannot be loaded is an error of the look, and of no mount', async (t) => {
   const path = join(await temporaryDirectory(t), 'device')

@@ -75,6 +75,27 @@ for (const [what, oldBytes, undoneBytes] of [
   })
 }
 
+void t.test('what a file holds, and another one takes its name', (t) => {
+  const path = join(folder, 'held')
+  const contents = Buffer.alloc(mebibyte)
+  // Of a file system of CDs.
+  contents.write('\u0001CD001\u0001', 32 * 1024)
+  writeFileSync(path, contents)
+  const ends = new Ends()
+  const target = openTarget({ path, sizeBytes: null, contents: 'refused' }, ends)
+  renameSync(path, `${path}.moved`)
+  writeFileSync(path, Buffer.alloc(mebibyte))
+  t.throws(() => target.refuseContents(), { message: /holds an iso9660 file system/ })
+  const marks: string[] = []
+  target.refuseContents((device) => {
+    marks.push(Buffer.from(device.read(32 * 1024 + 1, 5)).toString())
+    return true
+  })
+  t.same(marks, ['CD001'], 'so is what may be overwritten all the same')
+  ends.run(false)
+  t.end()
+})
+
 void t.test('a file that is overwritten, and another one takes its name', (t) => {
   const path = join(folder, 'overwritten')
   writeFileSync(path, Buffer.alloc(mebibyte, 'old'))

@@ -3,10 +3,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OpenedVolume, openVolume } from '../api/opened-volume.js'
 import { DeviceError, deviceLines } from '../pmem/device.js'
-import type { MapperName } from '../pmem/mapper.js'
+import { type Mapper, MapperError, type MapperName } from '../pmem/mapper.js'
 import { mapperNamed } from '../pmem/mmap-io.js'
-import type { MountOptions } from './mount-options.js'
 import { findHolder } from './holder.js'
+import { MountError, exitSystem } from './mount-error.js'
+import type { MountOptions } from './mount-options.js'
 import { checkDirect } from './require-dax.js'
 
 /** The server of a mount that was just unmounted needs a moment to let go. */
@@ -25,12 +26,12 @@ export interface OpeningRequest {
 /**
  * Opens the volume that a mount serves. Its superblock is not marked as mounted yet; recovery and the like have been
  * stored (OpenOptions.unmarked).
- * @throws DeviceError, VolumeError, and MountError for `--require-dax`
+ * @throws DeviceError, VolumeError, and MountError for `--require-dax`, or where there is no such mapper
  */
 export async function openForMount(request: OpeningRequest): Promise<OpenedVolume> {
   const { devices, requireDax } = request
   const { readOnly } = request.options
-  const mapper = mapperNamed(request.mapper)
+  const mapper = mapperOrRefusal(request.mapper)
   const check = requireDax ? checkDirect : () => undefined
   const deadline = Date.now() + busyPatienceMs
   let isFirst = true
@@ -45,6 +46,14 @@ export async function openForMount(request: OpeningRequest): Promise<OpenedVolum
       isFirst = false
       await sleep(busyRetryMs)
     }
+  }
+}
+
+function mapperOrRefusal(name: MapperName): Mapper {
+  try {
+    return mapperNamed(name)
+  } catch (error) {
+    throw error instanceof MapperError ? new MountError(error.message, exitSystem, { cause: error }) : error
   }
 }
 

@@ -18,6 +18,11 @@ export interface Mapper {
   refusalOf(offsetBytes: number, lengthBytes: number): string | null
 }
 
+/** Why a mapper cannot be used, and what helps. */
+export class MapperError extends Error {
+  override readonly name = 'MapperError'
+}
+
 export const nativeMapper: Mapper = {
   name: 'native',
   map: (fd, offsetBytes, lengthBytes, flags) => native.map(fd, offsetBytes, lengthBytes, flags),

@@ -8,8 +8,7 @@
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
-import { DeviceError } from './device-error.js'
-import { type Mapper, type MapperName, nativeMapper } from './mapper.js'
+import { type Mapper, MapperError, type MapperName, nativeMapper } from './mapper.js'
 
 /** What is used of the package. */
 interface MmapIo {
@@ -30,12 +29,12 @@ const endBytes = 2 ** 31
 const packageName = 'mmap-io'
 const instead = 'without --mapper, no package is needed'
 
-/** @throws DeviceError as {@link loadMmapIo} */
+/** @throws MapperError as {@link loadMmapIo} */
 export function mapperNamed(name: MapperName): Mapper {
   return name === 'mmap-io' ? loadMmapIo() : nativeMapper
 }
 
-/** @throws DeviceError ENOPKG where the package is not there, or cannot be loaded */
+/** @throws MapperError where the package is not there, or cannot be loaded */
 export function loadMmapIo(): Mapper {
   const library = load()
   return {
@@ -54,8 +53,7 @@ function load(): MmapIo {
   try {
     require.resolve(packageName)
   } catch (error) {
-    throw new DeviceError(
-      'ENOPKG',
+    throw new MapperError(
       `mapper=mmap-io: the package mmap-io is not installed: install pmfs2 again without --omit=optional (in a clone: npm install), with CXXFLAGS=-std=gnu++20, a C++ compiler, make and python3; ${instead}`,
       { cause: error },
     )
@@ -64,8 +62,7 @@ function load(): MmapIo {
     return require(packageName) as MmapIo
   } catch (error) {
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
-    throw new DeviceError(
-      'ENOPKG',
+    throw new MapperError(
       `mapper=mmap-io: the package mmap-io is installed, but not built for Node ${process.versions.node} (CXXFLAGS=-std=gnu++20 npm rebuild mmap-io, with a C++ compiler, make and python3): ${reason!}; ${instead}`,
       { cause: error },
     )

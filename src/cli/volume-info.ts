@@ -26,6 +26,8 @@ interface Persistence {
   readonly direct: boolean
   /** What below the device drops flushes, so that a power failure may lose what was acknowledged; null for nothing. */
   readonly flushesDropped: string | null
+  /** What below the device PMFS2 cannot see into, so that nobody knows what a power failure loses; null for nothing. */
+  readonly unseen: string | null
   /** What the device is, and what a loss of power takes away. */
   readonly summary: string
   readonly advice: string | null
@@ -184,6 +186,7 @@ function describeDevice(
       volatile: domain.volatile,
       direct: domain.isDirect,
       flushesDropped: domain.flushesDropped,
+      unseen: domain.unseen,
       summary: summaryOf(domain, gathers),
       advice: domain.advice,
     },

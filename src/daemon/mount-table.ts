@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Our mounts among those of this process, and where one sees them. */
-import { type MountEntry, readMountTable } from '../pmem/mount-info.js'
+import { type MountEntry, mountType, readMountTable } from '../pmem/mount-info.js'
 import { traceName } from './real-name.js'
 
-export { type MountEntry, parseMountTable, readMountTable } from '../pmem/mount-info.js'
-
-/** The type under which our mounts stand in the table. */
-export const ourSubtype = 'pmfs2'
-export const mountType = `fuse.${ourSubtype}`
+export {
+  type MountEntry,
+  mountType,
+  ourSubtype,
+  parseMountTable,
+  readMountTable,
+} from '../pmem/mount-info.js'
 
 /** What one sees at the mount point: of several mounts there, the last. */
 export function findMount(mountpoint: string, table = readMountTable()): MountEntry | null {

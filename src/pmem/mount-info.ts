@@ -19,6 +19,10 @@ export interface MountEntry {
   readonly superOptions: readonly string[]
 }
 
+/** The type under which our mounts stand in the table. */
+export const ourSubtype = 'pmfs2'
+export const mountType = `fuse.${ourSubtype}`
+
 /** The entries in the order in which they were mounted; lines that are none are skipped. */
 export function parseMountTable(text: string): MountEntry[] {
   const entries: MountEntry[] = []

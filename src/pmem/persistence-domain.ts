@@ -7,7 +7,7 @@
  * thing does. Devdax is always mapped directly: it has no page cache, and no metadata that a fault could have to
  * write. Its driver ignores MAP_SYNC, and an old one refuses it because it does not know the flag. Devdax of
  * virtio-pmem is the exception: nothing makes a store to it durable. And fdatasync(2) promises too much where a file
- * system below drops flushes.
+ * system below drops flushes, and an unknown amount where another machine or a server in user space stores the pages.
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ import {
   namespaceOf,
 } from './device-facts.js'
 import { textOf } from './probe.js'
-import { type Places, Underlay } from './underlay.js'
+import { type Places, Underlay, unseenDevice } from './underlay.js'
 
 export type DeviceKind = 'file' | 'block' | 'devdax'
 
@@ -44,15 +44,18 @@ export interface PersistenceDomain {
   readonly loss: Loss
   /** Of `unflushed`: why, such as `ext4 on /home is mounted with nobarrier`; else null. */
   readonly flushesDropped: string | null
+  /** Of `unknown`: what it depends on, such as `nfs4 on /home`; else null. */
+  readonly unseen: string | null
   /** A better way to use the device, or null. */
   readonly advice: string | null
 }
 
 /**
  * `host`: a loss of power of the host may take away some of it, or all. `unflushed`: a loss of power may take away some
- * of it, as a layer below drops flushes; a machine that is shut down in order keeps all.
+ * of it, as a layer below drops flushes; a machine that is shut down in order keeps all. `unknown`: nobody can see what
+ * a layer below does with what it is given.
  */
-export type Loss = 'nothing' | 'unflushed' | 'host' | 'everything'
+export type Loss = 'nothing' | 'unflushed' | 'unknown' | 'host' | 'everything'
 
 /** Whether the kernel gathers writes before a server hears of them (-o writeback_cache); null: nobody knows. */
 export type Gathering = boolean | null
@@ -96,7 +99,9 @@ export function decideDomain(
   const isBettered = found.kind === 'block' ? isWhole && !isVirtual : isNeverDurable
   // A store to memory itself needs no flush of the file system.
   const flushesDropped = ram !== null || name !== 'pages' ? null : droppingBelow(found, folder, underlay)
-  const loss = isNeverDurable ? 'host' : lossOf(ram, flushesDropped)
+  const unseen =
+    ram !== null || flushesDropped !== null || isNeverDurable ? null : unseenBelow(found, folder, underlay)
+  const loss = isNeverDurable ? 'host' : lossOf(ram, flushesDropped, unseen)
   return {
     name,
     volatile: loss === 'host' || loss === 'everything',
@@ -105,6 +110,7 @@ export function decideDomain(
     what,
     loss,
     flushesDropped,
+    unseen,
     advice: namespace === null || !isBettered ? null : adviceFor(found.kind, namespace),
   }
 }
@@ -114,12 +120,20 @@ export function decideDomain(
  * @param gathers of the mount, if there is one
  */
 export function summaryOf(
-  { name, what, loss, flushesDropped }: Pick<PersistenceDomain, 'name' | 'what' | 'loss' | 'flushesDropped'>,
+  {
+    name,
+    what,
+    loss,
+    flushesDropped,
+    unseen,
+  }: Pick<PersistenceDomain, 'name' | 'what' | 'loss' | 'flushesDropped' | 'unseen'>,
   gathers: Gathering = false,
 ): string {
+  const gathered = gathers === true ? `; ${losesGathered}` : ''
   if (loss === 'everything') return `${what}: ${losesAll}`
   if (loss === 'unflushed') return `${what}: ${losesUnflushed}, since ${flushesDropped}`
-  if (loss === 'host') return `${what}: ${losesHost}${gathers === true ? `; ${losesGathered}` : ''}`
+  if (loss === 'unknown') return `${what}: ${losesUnknown} ${unseen}, which PMFS2 cannot see into${gathered}`
+  if (loss === 'host') return `${what}: ${losesHost}${gathered}`
   const kept = gathers === null ? `${keepsAll}, ${unlessGathered}` : gathers ? losesGathered : keepsAll
   return `${what}: a change is durable once ${durableOnce[name]}; ${kept}`
 }
@@ -146,8 +160,19 @@ function droppingBelow({ kind, path }: Found, folder: string | null, underlay: U
   return folder === null ? null : underlay.droppingBelowDevice(folder)
 }
 
-function lossOf(ram: string | null, flushesDropped: string | null): Loss {
+/** What lies below the device and cannot be seen into; null where all can. */
+function unseenBelow(
+  { kind, path, device }: Found,
+  folder: string | null,
+  underlay: Underlay,
+): string | null {
+  if (kind === 'file') return underlay.unseenBelowFile(openName(path))
+  return folder === null ? unseenDevice(device) : underlay.unseenBelowDevice(folder)
+}
+
+function lossOf(ram: string | null, flushesDropped: string | null, unseen: string | null): Loss {
   if (ram !== null) return 'everything'
+  if (unseen !== null) return 'unknown'
   return flushesDropped === null ? 'nothing' : 'unflushed'
 }
 
@@ -192,6 +217,7 @@ const losesGathered =
   'a power failure loses what was written and neither fsynced nor closed since (writeback_cache)'
 const losesAll = 'a power failure loses everything'
 const losesUnflushed = 'a power failure may lose what was acknowledged'
+const losesUnknown = 'what a power failure loses depends on'
 const losesHost = 'a power failure of the host may lose what was acknowledged'
 
 /** For a block device on an NVDIMM, and for devdax where that is not durable. */

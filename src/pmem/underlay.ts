@@ -7,7 +7,7 @@
 import { basename, dirname, join } from 'node:path'
 import { deviceNumbers, isOnNvdimmBus, isPartition } from './device-facts.js'
 import { type KernelPlaces, unescapeField } from './kernel-use.js'
-import { type MountEntry, mountAround, readMountTable } from './mount-info.js'
+import { type MountEntry, mountAround, mountType, readMountTable } from './mount-info.js'
 import { namesIn, realPathOf, statOf, textOf } from './probe.js'
 
 export type Places = Pick<KernelPlaces, 'sys' | 'proc'>
@@ -32,6 +32,8 @@ const mostLevels = 8
 interface Layer {
   readonly mount?: MountEntry
   readonly folder?: string
+  /** What it is, if nothing is known of what lies below. */
+  readonly unseen?: string
 }
 
 export class Underlay {
@@ -73,6 +75,20 @@ export class Underlay {
     return droppingAmong(this.#belowDevice(folder, mostLevels))
   }
 
+  /**
+   * What lies below a file, and does not let one see what it does on fsync(2), such as `nfs4 on /home`: a file system
+   * that no device of this machine has, a server in user space, or a device that /sys does not show. Null where all can
+   * be seen. @param path without links
+   */
+  unseenBelowFile(path: string): string | null {
+    return unseenAmong(this.#belowFile(path, mostLevels))
+  }
+
+  /** The same of a device. @param folder its own, below /sys/devices */
+  unseenBelowDevice(folder: string): string | null {
+    return unseenAmong(this.#belowDevice(folder, mostLevels))
+  }
+
   /** Whether a file lies on a mount, at any depth. @param path without links */
   isFileOn(path: string, mount: MountEntry): boolean {
     return isAmong(mount, this.#belowFile(path, mostLevels))
@@ -96,7 +112,10 @@ export class Underlay {
 
   *#belowFile(path: string, levels: number): Generator<Layer> {
     const mount = this.#mountAround(path)
-    if (mount === null || levels === 0) return
+    if (mount === null || levels === 0) {
+      yield { unseen: mount === null ? 'its file system' : placeOf(mount) }
+      return
+    }
     // Nodes of devices lie in RAM; what they lead to need not.
     const node = inRam.has(mount.type) ? statOf(path) : null
     if (node?.isBlockDevice() === true) {
@@ -104,12 +123,11 @@ export class Underlay {
       return
     }
     yield { mount }
+    if (mount.type.startsWith('fuse') && mount.type !== mountType) yield { unseen: placeOf(mount) }
     if (mount.type === 'overlay') {
       const upper = mount.superOptions.find((option) => option.startsWith(upperPrefix))
-      if (upper !== undefined) {
-        const folder = unescapeField(upper.slice(upperPrefix.length))
-        yield* this.#belowFile(folder, levels - 1)
-      }
+      if (upper === undefined) yield { unseen: placeOf(mount) }
+      else yield* this.#belowFile(unescapeField(upper.slice(upperPrefix.length)), levels - 1)
       return
     }
     const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
@@ -117,19 +135,27 @@ export class Underlay {
   }
 
   /** Of a file system whose number no device has. Only what is below /dev is looked at. */
-  *#belowSource({ type, source }: MountEntry, levels: number): Generator<Layer> {
+  *#belowSource(mount: MountEntry, levels: number): Generator<Layer> {
+    const { type, source } = mount
     const isBelowDev = source.startsWith('/dev/')
     const node = isBelowDev ? statOf(source) : null
     // Btrfs gives its files such numbers.
-    if (node?.isBlockDevice() === true) yield* this.#belowNumber(node.rdev, levels)
+    if (node?.isBlockDevice() === true) {
+      yield* this.#belowNumber(node.rdev, levels)
+      return
+    }
     // A server in user space says by its name which image it has open.
     const isImage = isBelowDev ? node?.isFile() === true : source.startsWith('/')
     if (type.startsWith('fuse') && isImage) yield* this.#belowFile(source, levels)
+    else yield { unseen: placeOf(mount) }
   }
 
   *#belowDevice(folder: string, levels: number): Generator<Layer> {
     yield { folder }
-    if (levels === 0) return
+    if (levels === 0) {
+      yield { unseen: basename(folder) }
+      return
+    }
     const backing = textOf(join(folder, 'loop/backing_file'))?.trimEnd()
     if (backing !== undefined) yield* this.#belowFile(backing, levels - 1)
     else if (isPartition(folder)) yield* this.#belowDevice(dirname(folder), levels - 1)
@@ -141,7 +167,8 @@ export class Underlay {
 
   *#belowNumber(device: bigint, levels: number): Generator<Layer> {
     const folder = realPathOf(join(this.#places.sys, 'dev/block', deviceNumbers(device)))
-    if (folder !== null) yield* this.#belowDevice(folder, levels)
+    if (folder === null) yield { unseen: unseenDevice(device) }
+    else yield* this.#belowDevice(folder, levels)
   }
 
   #mountAround(path: string): MountEntry | null {
@@ -154,13 +181,26 @@ function isAmong(mount: MountEntry, layers: Iterable<Layer>): boolean {
   return false
 }
 
+function unseenAmong(layers: Iterable<Layer>): string | null {
+  for (const { unseen } of layers) if (unseen !== undefined) return unseen
+  return null
+}
+
+function placeOf({ type, mountpoint }: MountEntry): string {
+  return `${type} on ${mountpoint}`
+}
+
+/** How a block device is called that /sys does not show. @param device as of stat(2) */
+export function unseenDevice(device: bigint): string {
+  return `device ${deviceNumbers(device)}`
+}
+
 function droppingAmong(layers: Iterable<Layer>): string | null {
   for (const { mount } of layers) {
     if (mount === undefined) continue
-    const { type, mountpoint, superOptions } = mount
-    const known = type === 'overlay' ? overlayDropping : dropping
-    const option = superOptions.find((option) => known.includes(option))
-    if (option !== undefined) return `${type} on ${mountpoint} is mounted with ${option}`
+    const known = mount.type === 'overlay' ? overlayDropping : dropping
+    const option = mount.superOptions.find((option) => known.includes(option))
+    if (option !== undefined) return `${placeOf(mount)} is mounted with ${option}`
   }
   return null
 }

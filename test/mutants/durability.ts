@@ -447,6 +447,7 @@ const decisions = mutantsOf(
       "flushesDropped === null ? 'nothing' : 'unflushed'",
       "flushesDropped === null ? 'nothing' : 'nothing'",
     ],
+    ['what cannot be seen into is taken for durable', "  if (unseen !== null) return 'unknown'\n", ''],
     [
       'MAP_SYNC counts as granted for every file',
       "(found.kind === 'devdax' || found.syncs)",

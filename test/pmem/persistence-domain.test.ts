@@ -50,6 +50,10 @@ const unflushed = (what: string, why: string): Expected => ({
   ...cached(what),
   summary: `${what}, mapped through the page cache: ${mayLose}, since ${why}`,
 })
+const unknown = (what: string, unseen: string, mapped = ', mapped through the page cache'): Expected => ({
+  ...cached(what),
+  summary: `${what}${mapped}: what a power failure loses depends on ${unseen}, which PMFS2 cannot see into`,
+})
 const direct = (what: string, isFree = false): Expected => ({
   name: isFree ? 'fence-only' : 'cache-lines',
   volatile: false,
@@ -290,6 +294,17 @@ async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet
     '253:1 / /mixed ext4 /dev/dm-1',
     '259:3 / /virtual ext4 /dev/pmem3',
     '0:44 / /nfs nfs4 server:/',
+    '0:45 / /host 9p share',
+    '0:46 / /shared virtiofs share',
+    '0:47 / /new newfs none',
+    '0:48 / /remote fuse.sshfs user@host:/',
+    '0:49 / /mirror fuse.bindfs /home',
+    '0:50 / /copy fuse.bindfs /a\\040b/of',
+    '0:56 / /ours fuse.pmfs2 /home/image',
+    '0:57 / /theirs fuse.pmfs2 /nfs/image',
+    '0:58 / /over overlay overlay rw,lowerdir=/l,upperdir=/nfs/u,workdir=/w',
+    '0:59 / /deep overlay overlay rw,lowerdir=/l,upperdir=/deep/u,workdir=/w',
+    '0:60 / /subvolume btrfs /dev/none',
     '8:2 / /fast ext4 /dev/sda2 rw,nobarrier',
     '8:3 / /old ext3 /dev/sda3 rw,barrier=0',
     '8:4 / /flash f2fs /dev/sda4 rw,fsync_mode=nobarrier',
@@ -303,6 +318,8 @@ async function machine(t: Test, commandLine = 'root=/dev/sda1 memmap=1G!4G quiet
   )
   sys.link('dev/block/7:0', 'devices/virtual/block/loop0')
   sys.write('devices/virtual/block/loop0/loop/backing_file', '/fast/image')
+  sys.link('dev/block/7:1', 'devices/virtual/block/loop1')
+  sys.write('devices/virtual/block/loop1/loop/backing_file', '/nfs/image')
   const line = (mount: string, n: number): string => {
     const [device, root, place, type, source, options = 'rw'] = mount.split(' ')
     return `${n + 20} 1 ${device} ${root} ${place} rw,relatime - ${type} ${source} ${options}`
@@ -365,7 +382,60 @@ void test('hardware that this machine lacks', async (t) => {
     ],
     ['a file without DAX', file('/dax/file', 0, false), cached('a file on xfs')],
     ['one on a disk', file('/home/file', 1, false, 8), cached('a file on ext4')],
-    ['one on a server', file('/nfs/file', 44, false, 0), cached('a file on nfs4')],
+    ['one on a server', file('/nfs/file', 44, false, 0), unknown('a file on nfs4', 'nfs4 on /nfs')],
+    ['one of the host', file('/host/file', 45, false, 0), unknown('a file on 9p', '9p on /host')],
+    ['another one', file('/shared/file', 46, false, 0), unknown('a file on virtiofs', 'virtiofs on /shared')],
+    [
+      'one on a file system that is new',
+      file('/new/file', 47, false, 0),
+      unknown('a file on newfs', 'newfs on /new'),
+    ],
+    [
+      'one that is mapped directly there',
+      file('/new/file', 47, true, 0),
+      {
+        ...direct('a file on newfs on persistent memory'),
+        summary: unknown('a file on newfs on persistent memory', 'newfs on /new', ', mapped directly')
+          .summary,
+      },
+    ],
+    [
+      'one of a server in user space',
+      file('/remote/file', 48, false, 0),
+      unknown('a file on fuse.sshfs', 'fuse.sshfs on /remote'),
+    ],
+    [
+      'one of a server that has a file open',
+      file('/mirror/file', 49, false, 0),
+      unknown('a file on fuse.bindfs', 'fuse.bindfs on /mirror'),
+    ],
+    [
+      'one of a server that has a file in RAM open',
+      file('/copy/file', 50, false, 0),
+      inRam('pages', 'a file that lies in RAM (tmpfs)'),
+    ],
+    ['one of our own servers', file('/ours/file', 56, false, 0), cached('a file on fuse.pmfs2')],
+    [
+      'one of our own servers, whose device lies on another machine',
+      file('/theirs/file', 57, false, 0),
+      unknown('a file on fuse.pmfs2', 'nfs4 on /nfs'),
+    ],
+    [
+      'one on an overlay above a server',
+      file('/over/file', 58, false, 0),
+      unknown('a file on overlay', 'nfs4 on /nfs'),
+    ],
+    [
+      'one on an overlay above itself, as containers see theirs',
+      file('/deep/file', 59, false, 0),
+      unknown('a file on overlay', 'overlay on /deep'),
+    ],
+    [
+      'one on btrfs whose disk cannot be seen',
+      file('/subvolume/file', 60, false, 0),
+      unknown('a file on btrfs', 'btrfs on /subvolume'),
+    ],
+    ['a loop device over one on a server', block(7, 1), unknown('a loop device', 'nfs4 on /nfs')],
     [
       'one partly in RAM',
       file('/mixed/file', 1, false, 253),
@@ -432,7 +502,7 @@ void test('hardware that this machine lacks', async (t) => {
     ['pmem in sector mode', block(259, 10), pmem],
     ['a disk', block(8, 0), cached('a block device')],
     ['its partition', block(8, 1), cached('a block device')],
-    ['a device that is not known', block(77, 0), cached('a block device')],
+    ['a device that is not known', block(77, 0), unknown('a block device', 'device 77:0')],
     ['a RAM disk', block(1, 0), inRam('pages', 'a block device that lies in RAM (ram0)')],
     ['a partition of one', block(252, 2), inRam('pages', 'a block device that lies in RAM (zram1)')],
     ['device-mapper on a disk', block(253, 0), cached('a block device')],
@@ -443,7 +513,7 @@ void test('hardware that this machine lacks', async (t) => {
       block(253, 4),
       inRam('pages', 'a block device that lies in RAM (memmap=)'),
     ],
-    ['a circle', block(253, 5), cached('a block device')],
+    ['a circle', block(253, 5), unknown('a block device', 'dm-5')],
   ] as const)
     isTold(t, domain, expected, what)
 
@@ -478,10 +548,19 @@ void test('what is lost where the kernel gathers writes', (t) => {
     ['host', null, `a thing: ${host}`],
     ['everything', true, `a thing: ${loses}`],
     ['everything', null, `a thing: ${loses}`],
+    [
+      'unknown',
+      true,
+      `a thing: what a power failure loses depends on it, which PMFS2 cannot see into; ${gathered}`,
+    ],
+    ['unknown', null, `a thing: what a power failure loses depends on it, which PMFS2 cannot see into`],
     ['unflushed', true, `a thing: ${mayLose}, since it is so`],
     ['unflushed', null, `a thing: ${mayLose}, since it is so`],
   ] as const)
-    t.equal(summaryOf({ what: 'a thing', name, loss, flushesDropped: 'it is so' }, gathers), text)
+    t.equal(
+      summaryOf({ what: 'a thing', name, loss, flushesDropped: 'it is so', unseen: 'it' }, gathers),
+      text,
+    )
   t.end()
 })
 

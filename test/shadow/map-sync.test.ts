@@ -4,7 +4,9 @@
  * refused, pages are synced. (test/vm has real files on DAX, which lose what was stored without it.)
  */
 import { putOnDax } from '../support/shadow/dax-files.js'
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { PERSIST_PAGES } from '../support/shadow/carried-windows.js'
+import { shadow } from '../support/shadow/native.js'
+import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { type Device, openDevice } from '../../src/pmem/device.js'
@@ -71,7 +73,17 @@ void test('so is what is stored after a window was made writable', async (t) => 
 })
 
 void test('a file that is refused MAP_SYNC is made durable by pages', async (t) => {
-  const device = opened(t, makeFile(join(await temporaryDirectory(t), 'file')), 'read-write')
+  const folder = await temporaryDirectory(t)
+  const [path, copy] = [makeFile(join(folder, 'file')), makeFile(join(folder, 'durable'))]
+  const device = opened(t, path, 'read-write')
   t.match(device.domain, { name: 'pages', isDirect: false })
-  memoryOf(t, device.mapWindow(0, mebibyte, 'read-write'))
+  const { mapping, bytes } = memoryOf(t, device.mapWindow(0, mebibyte, 'read-write'))
+  const copyFd = openSync(copy, 'r+')
+  t.teardown(() => closeSync(copyFd))
+  // Only a sync carries anything: a line that is flushed reaches the page cache.
+  t.equal(shadow.carry(mapping, copyFd, 0, PERSIST_PAGES), 0)
+  bytes.fill(7, 100, 5000)
+  t.notOk(readFileSync(path).equals(readFileSync(copy)), 'not before the fence')
+  t.equal(persist(anonymous(t, blockBytes), flushed(mapping, 100, 4900)), 0)
+  isAllDurable(t, { path, copy }, 'a file behind the page cache')
 })

@@ -176,7 +176,7 @@ static bool has_failed(const int32_t *steps, int64_t count)
 
 static int carry_out(struct persister *persister, const int32_t *step)
 {
-	/* Read once: the list may lie in memory that others can write. */
+	/* Nobody stores to the list meanwhile: it lies in memory of this process, and belongs to the thread that calls. */
 	int32_t kind = step[0], mapping = step[1], offset = step[2];
 
 	switch (kind) {

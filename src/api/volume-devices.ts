@@ -239,7 +239,8 @@ function checkMember({ path, header }: DeviceLook, key: DeviceHeader): void {
 /** @throws VolumeError where the device was named, and is none that the volume has */
 function checkPlace(look: DeviceLook, superblock: Superblock): void {
   if (isPlacedIn(look, superblock)) return
-  // A volume loses no device: it was there before the others were put back, or it joined a copy of them.
+  // No device is ever taken from a volume. So where its own superblock names this one, the others are from a backup
+  // made before it joined, or it joined a clone of the volume.
   const isOfCopy = look.superblock !== null && isPlacedIn(look, look.superblock)
   const problem = isOfCopy ? changedApart : 'is none of the devices that its volume has'
   throw new VolumeError('foreign', `${look.path} ${problem}`)

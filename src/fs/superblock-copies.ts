@@ -140,7 +140,10 @@ export function newestOf(copies: readonly Superblock[]): Superblock | null {
     )
 }
 
-/** Of two that are as new, of different copies of the volume, the one that names more devices: so none is ignored. */
+/**
+ * Two with the same sequence can be of two clones of the volume that have changed without each other. Then the one that
+ * names more devices counts as the newer one, so that no device is left out of account.
+ */
 function isNewer(copy: Superblock, than: Superblock): boolean {
   const ahead = copy.getNumber(at.sequence) - than.getNumber(at.sequence)
   return ahead > 0 || (ahead === 0 && copy.get(at.deviceCount) > than.get(at.deviceCount))

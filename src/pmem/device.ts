@@ -217,12 +217,12 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
   })
 }
 
-/** As far as possible: what has failed before is to be heard of. */
+/** Where that fails, the file stays: the caller reports why it could not be used, and no second error. */
 function removeFile(path: string): void {
   try {
     unlinkSync(kernelName(path))
   } catch {
-    // It is of no use to anybody.
+    // It holds nothing yet.
   }
 }
 

@@ -21,7 +21,7 @@ import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { kernelName } from '../native/file-name.js'
 import { MAP_COPY_ON_WRITE, MAP_READ_ONLY, MAP_SYNC, type Mapping, native } from '../native/index.js'
-import { type BlockRun, badBlocksOf } from './bad-blocks.js'
+import { type BadBlockList, type BlockRun, badBlocksOf } from './bad-blocks.js'
 import { type Clearing, clearingOf } from './clearing.js'
 import { DeviceError, codeOf, deviceError } from './device-error.js'
 import { devdaxGeometry, isWriteProtected } from './device-facts.js'
@@ -167,7 +167,7 @@ function open(path: string, options: OpenOptions): Device {
     throw deviceError('EROFS', `cannot write to ${path}`)
   const fd = openDescriptor(path, kind, options)
   const prepare = (): number[] => (options.exclusive ? claim(fd, path, kind) : [])
-  return assembleOrClose(fd, path, options.access, prepare, { mapper: options.mapper })
+  return makeOrClose(fd, path, options.access, prepare, { mapper: options.mapper })
 }
 
 /** @returns further descriptors that keep others away @throws DeviceError */
@@ -209,7 +209,7 @@ export function createFileDevice(path: string, sizeBytes: number): Device {
     if (isNew) syncFolder(dirname(path))
     return claimed
   }
-  return assembleOrClose(fd, path, 'read-write', prepare, {
+  return makeOrClose(fd, path, 'read-write', prepare, {
     giveUp(error) {
       // One that somebody else has locked meanwhile is a file of theirs, as is another one of its name.
       if (isNew && codeOf(error) !== 'EBUSY' && isNamed(fd, path)) removeFile(path)
@@ -234,10 +234,10 @@ export function createMemoryDevice(sizeBytes: number, domain: Partial<Persistenc
   const fd = native.memoryFile('pmfs2-device', sizeBytes)
   if (fd < 0)
     throw deviceError(getSystemErrorName(fd), `cannot create a device of ${sizeBytes} bytes in memory`)
-  return assembleOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [], { domain })
+  return makeOrClose(fd, `/proc/${process.pid}/fd/${fd}`, 'read-write', () => [], { domain })
 }
 
-interface Assembly {
+interface Making {
   readonly domain?: Partial<PersistenceDomain>
   readonly mapper?: Mapper | undefined
   /** Comes before what is claimed is let go of. */
@@ -245,17 +245,17 @@ interface Assembly {
 }
 
 /** Does `prepare`, which may claim further descriptors, then makes a Device; closes all of them if either fails. */
-function assembleOrClose(
+function makeOrClose(
   fd: number,
   path: string,
   access: Access,
   prepare: () => number[],
-  { domain = {}, mapper = nativeMapper, giveUp }: Assembly = {},
+  { domain = {}, mapper = nativeMapper, giveUp }: Making = {},
 ): Device {
   const descriptors = [fd]
   try {
     descriptors.push(...prepare())
-    return assemble(measure(fd, path, access), descriptors, domain, mapper)
+    return new OpenDevice(measure(fd, path, access), descriptors, domain, mapper)
   } catch (error) {
     giveUp?.(error)
     for (const descriptor of descriptors) closeSync(descriptor)
@@ -338,112 +338,165 @@ function tryMapping(opened: Opened, flags: number): boolean {
   throw deviceError(code, `cannot map ${path}`)
 }
 
-/** @param descriptors what is open for it, to be closed with it */
-function assemble(
-  opened: Opened,
-  descriptors: readonly number[],
-  given: Partial<PersistenceDomain>,
-  mapper: Mapper,
-): Device {
-  const { fd, path, identity, kind, number, alignBytes, fileSystem } = opened
-  let { access, sizeBytes } = opened
+class OpenDevice implements Device {
+  readonly path: string
+  readonly identity: string
+  readonly kind: DeviceKind
+  readonly alignBytes: number
+  readonly domain: PersistenceDomain
+  readonly clearing: Clearing
+  readonly mapsOver: boolean
+  readonly #opened: Opened
+  readonly #mapper: Mapper
+  /** Flags of a window whose stores reach the device. */
+  readonly #storing: number
+  /** What is open for it, to be closed with it. */
+  readonly #descriptors: number[]
   /** What windows are mapped from. */
-  let source = fd
-  const all = [...descriptors]
-  const syncs = tryMapping(opened, MAP_SYNC)
-  if (!syncs) tryMapping(opened, 0)
-  const decided = decideDomain({ kind, path: `/proc/self/fd/${fd}`, device: number, fileSystem, syncs })
-  const domain = { ...decided, ...given }
-  const storing = (syncs ? MAP_SYNC : 0) | domain.how
-  const listBad = () => badBlocksOf(kind, number, sizeBytes, () => extentsOf(fd, fileSystem))
-  let badList = listBad()
-  let isOpen = true
-  return {
-    path,
-    identity,
-    kind,
-    get access() {
-      return access
-    },
-    get sizeBytes() {
-      return sizeBytes
-    },
-    alignBytes,
-    domain,
-    clearing: clearingOf(kind, number),
-    get numaNode() {
-      return nodeOfDevice(kind, number)
-    },
-    get badBlocks() {
-      return badList.runs
-    },
-    get isBadListCut() {
-      return badList.isCut
-    },
-    get punchFd() {
-      return kind === 'devdax' || access === 'read-only' ? -1 : source
-    },
-    mapsOver: mapper.mapOver !== null,
-    mapWindow(offsetBytes, lengthBytes, mode, over = null) {
-      const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${path}`
-      if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
-      const problem = windowProblem({ ...opened, sizeBytes }, offsetBytes, lengthBytes, mode)
-      if (problem !== null) throw new DeviceError('EINVAL', `${where}: ${problem}`)
-      if (access === 'read-only' && mode === 'read-write')
-        throw new DeviceError(
-          'EACCES',
-          `${where}: it was opened read-only; map it read-only or copy-on-write`,
-        )
-      const refusal = mapper.refusalOf(offsetBytes, lengthBytes)
-      if (refusal !== null) throw new DeviceError('EFBIG', `cannot map ${path}: ${refusal}`)
-      const flags = windowFlags(mode, storing)
-      const mapping =
-        over === null || mapper.mapOver === null
-          ? mapper.map(source, offsetBytes, lengthBytes, flags)
-          : mapper.mapOver(over, source, offsetBytes, flags)
-      if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
-      return mapping as Mapping
-    },
-    read(offsetBytes, lengthBytes) {
-      const where = `cannot read ${path} at byte ${offsetBytes}`
-      if (!isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
-      const bytes = new Uint8Array(lengthBytes)
-      try {
-        return bytes.subarray(0, readSync(fd, bytes, 0, lengthBytes, offsetBytes))
-      } catch (error) {
-        throw deviceError(codeOf(error), where, error)
-      }
-    },
-    measure() {
-      sizeBytes = measure(fd, path, access).sizeBytes
-      badList = listBad()
-    },
-    makeWritable() {
-      if (access === 'read-write') return
-      source = openWritable(opened)
-      all.push(source)
-      access = 'read-write'
-    },
-    remapWindow(window, offsetBytes, mode) {
-      const error = native.remap(window, source, offsetBytes, windowFlags(mode, storing))
-      if (error < 0) throw deviceError(getSystemErrorName(error), `cannot map ${path} at ${offsetBytes}`)
-    },
-    takeRoom(offsetBytes, lengthBytes) {
-      if (kind !== 'file') return true
-      const error = isOpen ? native.allocate(source, offsetBytes, lengthBytes) : -EBADF
-      if (error === 0) return true
-      const code = getSystemErrorName(error)
-      if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
-      throw deviceError(code, `cannot take ${lengthBytes} bytes of disk for ${path}`)
-    },
-    resize(lengthBytes) {
-      setLength(source, path, lengthBytes)
-      sizeBytes = lengthBytes
-    },
-    close() {
-      if (isOpen) for (const descriptor of all) closeSync(descriptor)
-      isOpen = false
-    },
+  #source: number
+  #access: Access
+  #sizeBytes: number
+  #badList: BadBlockList
+  #isOpen = true
+
+  /** @param descriptors what is open for it, which it closes @throws DeviceError where it cannot be mapped */
+  constructor(
+    opened: Opened,
+    descriptors: readonly number[],
+    given: Partial<PersistenceDomain>,
+    mapper: Mapper,
+  ) {
+    const { fd, path, identity, kind, number, alignBytes, fileSystem } = opened
+    const syncs = tryMapping(opened, MAP_SYNC)
+    if (!syncs) tryMapping(opened, 0)
+    const decided = decideDomain({ kind, path: `/proc/self/fd/${fd}`, device: number, fileSystem, syncs })
+    const domain = { ...decided, ...given }
+    this.path = path
+    this.identity = identity
+    this.kind = kind
+    this.alignBytes = alignBytes
+    this.domain = domain
+    this.clearing = clearingOf(kind, number)
+    this.mapsOver = mapper.mapOver !== null
+    this.#opened = opened
+    this.#mapper = mapper
+    this.#storing = (syncs ? MAP_SYNC : 0) | domain.how
+    this.#descriptors = [...descriptors]
+    this.#source = fd
+    this.#access = opened.access
+    this.#sizeBytes = opened.sizeBytes
+    this.#badList = this.#listBad()
+  }
+
+  get access(): Access {
+    return this.#access
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  get numaNode(): number | null {
+    return nodeOfDevice(this.kind, this.#opened.number)
+  }
+
+  get badBlocks(): readonly BlockRun[] {
+    return this.#badList.runs
+  }
+
+  get isBadListCut(): boolean {
+    return this.#badList.isCut
+  }
+
+  get punchFd(): number {
+    return this.kind === 'devdax' || this.#access === 'read-only' ? -1 : this.#source
+  }
+
+  mapWindow(
+    offsetBytes: number,
+    lengthBytes: number,
+    mode: WindowMode,
+    over: Uint8Array | null = null,
+  ): Mapping {
+    const mapper = this.#mapper
+    const where = `cannot map ${lengthBytes} bytes at ${offsetBytes} of ${this.path}`
+    this.#checkWindow(offsetBytes, lengthBytes, mode, where)
+    const flags = windowFlags(mode, this.#storing)
+    const mapping =
+      over === null || mapper.mapOver === null
+        ? mapper.map(this.#source, offsetBytes, lengthBytes, flags)
+        : mapper.mapOver(over, this.#source, offsetBytes, flags)
+    if (mapping < 0) throw deviceError(getSystemErrorName(mapping), where)
+    return mapping as Mapping
+  }
+
+  /** @throws DeviceError where there can be no such window */
+  #checkWindow(offsetBytes: number, lengthBytes: number, mode: WindowMode, where: string): void {
+    if (!this.#isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
+    const problem = windowProblem(
+      { ...this.#opened, sizeBytes: this.#sizeBytes },
+      offsetBytes,
+      lengthBytes,
+      mode,
+    )
+    if (problem !== null) throw new DeviceError('EINVAL', `${where}: ${problem}`)
+    if (this.#access === 'read-only' && mode === 'read-write')
+      throw new DeviceError('EACCES', `${where}: it was opened read-only; map it read-only or copy-on-write`)
+    const refusal = this.#mapper.refusalOf(offsetBytes, lengthBytes)
+    if (refusal !== null) throw new DeviceError('EFBIG', `cannot map ${this.path}: ${refusal}`)
+  }
+
+  read(offsetBytes: number, lengthBytes: number): Uint8Array {
+    const where = `cannot read ${this.path} at byte ${offsetBytes}`
+    if (!this.#isOpen) throw new DeviceError('EBADF', `${where}: it is closed`)
+    const bytes = new Uint8Array(lengthBytes)
+    try {
+      return bytes.subarray(0, readSync(this.#opened.fd, bytes, 0, lengthBytes, offsetBytes))
+    } catch (error) {
+      throw deviceError(codeOf(error), where, error)
+    }
+  }
+
+  measure(): void {
+    this.#sizeBytes = measure(this.#opened.fd, this.path, this.#access).sizeBytes
+    this.#badList = this.#listBad()
+  }
+
+  #listBad(): BadBlockList {
+    const { fd, kind, number, fileSystem } = this.#opened
+    return badBlocksOf(kind, number, this.#sizeBytes, () => extentsOf(fd, fileSystem))
+  }
+
+  makeWritable(): void {
+    if (this.#access === 'read-write') return
+    this.#source = openWritable(this.#opened)
+    this.#descriptors.push(this.#source)
+    this.#access = 'read-write'
+  }
+
+  remapWindow(window: Mapping, offsetBytes: number, mode: WindowMode): void {
+    const [source, storing] = [this.#source, this.#storing]
+    const error = native.remap(window, source, offsetBytes, windowFlags(mode, storing))
+    if (error < 0) throw deviceError(getSystemErrorName(error), `cannot map ${this.path} at ${offsetBytes}`)
+  }
+
+  takeRoom(offsetBytes: number, lengthBytes: number): boolean {
+    if (this.kind !== 'file') return true
+    const error = this.#isOpen ? native.allocate(this.#source, offsetBytes, lengthBytes) : -EBADF
+    if (error === 0) return true
+    const code = getSystemErrorName(error)
+    if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false
+    throw deviceError(code, `cannot take ${lengthBytes} bytes of disk for ${this.path}`)
+  }
+
+  resize(lengthBytes: number): void {
+    setLength(this.#source, this.path, lengthBytes)
+    this.#sizeBytes = lengthBytes
+  }
+
+  close(): void {
+    if (this.#isOpen) for (const descriptor of this.#descriptors) closeSync(descriptor)
+    this.#isOpen = false
   }
 }
 

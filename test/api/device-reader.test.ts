@@ -11,6 +11,7 @@ import { mappedReader, readerOf } from '../../src/api/device-reader.js'
 import { type Mapping, native } from '../../src/native/index.js'
 import { openDevice } from '../../src/pmem/device.js'
 import { hasAnythingFailed } from '../../src/pmem/medium-failure.js'
+import { changedDevice } from '../support/changed-device.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 /** @returns of each mapping that is unmapped from now on, whether it was apart from what is served */
@@ -60,7 +61,7 @@ void test('what cannot be loaded is an error of the look, and of no mount', asyn
     code: 'EIO',
     message: `cannot access ${path} at byte 20000: its disk is full, or it was cut short (SIGBUS)`,
   })
-  const devdax = mappedReader(Object.create(device, { kind: { value: 'devdax' } }) as typeof device)
+  const devdax = mappedReader(changedDevice(device, { kind: 'devdax' }))
   t.throws(() => devdax(20_000, 100), {
     code: 'EIO',
     message: `cannot access ${path} at byte 20000: its namespace was disabled, or its driver has let go of it (SIGBUS)`,

@@ -6,6 +6,7 @@ import { type VolumeInfo, describeVolume, volumeRows } from '../../src/cli/volum
 import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 import { formattedFiles } from '../api/formatted-device.js'
+import { changedDevice } from '../support/changed-device.js'
 import { temporaryDirectory } from '../support/temporary.js'
 
 void test('whether the kernel gathers writes of the mount', async (t) => {
@@ -35,7 +36,7 @@ void test('the NUMA nodes of devices, where they are known', async (t) => {
   const reading = withMedium(opened, 'read-only', readSuperblock)
   const devicesOn = (...nodes: readonly (number | null)[]): VolumeInfo =>
     describeVolume(
-      new DeviceSet(opened.devices.map((device, n) => ({ ...device, numaNode: nodes[n]! }))),
+      new DeviceSet(opened.devices.map((device, n) => changedDevice(device, { numaNode: nodes[n]! }))),
       reading,
       null,
     )

@@ -8,6 +8,7 @@ import { createMemoryDevice, openDevice } from '../../src/pmem/device.js'
 import { DeviceSet } from '../../src/pmem/device-set.js'
 import { mapDevices, putTogether, unmapDevices } from '../../src/pmem/map-device.js'
 import { MappedMedium } from '../../src/pmem/mapped-medium.js'
+import { changedDevice } from '../support/changed-device.js'
 import { MemoryVolume } from '../support/memory-volume.js'
 import { SmallDisk } from '../support/small-disk.js'
 
@@ -94,7 +95,7 @@ void tap.test('of each device its own blocks are given back', (t) => {
 
 void tap.test('a device that cannot take blocks back says so', (t) => {
   const device = createMemoryDevice(2 ** 22)
-  const description = mapDevices([{ ...device, punchFd: -1 }], 'read-write')
+  const description = mapDevices([changedDevice(device, { punchFd: -1 })], 'read-write')
   const medium = new MappedMedium(description)
   t.equal(medium.punch(10, 1), -95)
   medium.release()

@@ -110,7 +110,14 @@ function openOn(
       data,
       badBlocks: devices.badBlocks,
     })
-    return assemble(devices, description, medium, volume, isCopied, { mapper, check })
+    return new VolumeOnDevices({
+      devices,
+      description,
+      medium,
+      volume,
+      isCopied,
+      setParts: { mapper, check },
+    })
   } catch (error) {
     // Where the device has failed, whatever else was found came of that.
     const cause = medium?.failure ?? error
@@ -131,98 +138,129 @@ function openFor({ paths, runs }: VolumeDevices, readOnly: boolean, parts: SetPa
   return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts }, runs)
 }
 
-function assemble(
-  devices: DeviceSet,
-  opened: MediumDescription,
-  medium: MappedMedium,
-  volume: Volume,
-  wasCopied: boolean,
-  parts: SetParts,
-): OpenedVolume {
-  const { path } = devices.first
-  let description = opened
+/** What an opened volume consists of. */
+interface VolumeParts {
+  readonly devices: DeviceSet
+  readonly description: MediumDescription
+  readonly medium: MappedMedium
+  readonly volume: Volume
   /** Windows are private copies of what the devices hold. */
-  let isCopied = wasCopied
-  const reachDevices = (): void => {
-    devices.makeWritable()
+  readonly isCopied: boolean
+  readonly setParts: SetParts
+}
+
+class VolumeOnDevices implements OpenedVolume {
+  readonly devices: readonly Device[]
+  readonly volume: Volume
+  readonly notices: readonly string[]
+  readonly warnings: readonly string[]
+  readonly #set: DeviceSet
+  readonly #medium: MappedMedium
+  readonly #setParts: SetParts
+  #description: MediumDescription
+  /** {@link VolumeParts.isCopied} */
+  #isCopied: boolean
+
+  constructor({ devices, description, medium, volume, isCopied, setParts }: VolumeParts) {
+    this.devices = devices.devices
+    this.volume = volume
+    this.notices = [...noticesOf(devices.first.path, volume), ...cutListNotices(devices.devices)]
+    this.warnings = warningsOf(devices, volume)
+    this.#set = devices
+    this.#medium = medium
+    this.#setParts = setParts
+    this.#description = description
+    this.#isCopied = isCopied
+  }
+
+  get badBlocks(): readonly (readonly BlockRun[])[] {
+    return this.#set.placesOf(this.volume.badBlocks)
+  }
+
+  get description(): MediumDescription {
+    return this.#description
+  }
+
+  markMounted(): void {
+    this.volume.markMounted(Date.now())
+  }
+
+  becomeReadOnly(settles: boolean): void {
+    this.volume.becomeReadOnly(settles)
+  }
+
+  becomeWritable(): void {
+    refuseCutLists(this.devices)
+    this.volume.checkWritable()
+    if (this.#isCopied) this.#reachDevices()
+    this.volume.becomeWritable(Date.now(), this.#isCopied)
+    this.#isCopied = false
+  }
+
+  #reachDevices(): void {
+    this.#set.makeWritable()
     try {
-      description = devices.remap(description, 'read-write')
-      medium.follow(description)
+      this.#follow(this.#set.remap(this.#description, 'read-write'))
     } catch (error) {
-      copyAgain(error)
+      this.#copyAgain(error)
       throw error
     }
   }
+
   /** Some windows may reach the devices, and show what recovery had undone in the copies. */
-  const copyAgain = (cause: unknown): void => {
+  #copyAgain(cause: unknown): void {
     try {
-      devices.remap(description, 'copy-on-write')
-      volume.recoverCopies()
+      this.#set.remap(this.#description, 'copy-on-write')
+      this.volume.recoverCopies()
     } catch {
+      const { path } = this.#set.first
       throw new Error(`${path} can be mapped neither for writing nor for reading`, { cause })
     }
   }
-  const letGo = (): void => {
-    medium.discard()
-    unmapDevices(description)
-    // Who keeps a closed volume would keep the addresses of its windows.
-    description = { ...description, windows: [], memory: [], devices: [] }
-    devices.close()
+
+  #follow(description: MediumDescription): void {
+    this.#description = description
+    this.#medium.follow(description)
   }
-  return {
-    devices: devices.devices,
-    get badBlocks() {
-      return devices.placesOf(volume.badBlocks)
-    },
-    get description() {
-      return description
-    },
-    volume,
-    notices: [...noticesOf(path, volume), ...cutListNotices(devices.devices)],
-    warnings: warningsOf(devices, volume),
-    markMounted() {
-      volume.markMounted(Date.now())
-    },
-    becomeReadOnly(settles) {
-      volume.becomeReadOnly(settles)
-    },
-    becomeWritable() {
-      refuseCutLists(devices.devices)
-      volume.checkWritable()
-      if (isCopied) reachDevices()
-      volume.becomeWritable(Date.now(), isCopied)
-      isCopied = false
-    },
-    openFurther(paths) {
-      return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts })
-    },
-    beginGrowth(further, overwritings = []) {
-      const follow = (next: MediumDescription): void => {
-        description = next
-        medium.follow(next)
-      }
-      const growing: GrowingVolume = {
-        volume,
-        devices,
-        get description() {
-          return description
-        },
-        follow,
-      }
-      return GrowthInHand.begin(growing, further, overwritings)
-    },
-    close() {
-      try {
-        volume.close()
-        medium.settle()
-      } finally {
-        letGo()
-      }
-    },
-    abandon() {
-      volume.abandon()
-      letGo()
-    },
+
+  openFurther(paths: readonly string[]): DeviceSet {
+    const parts = this.#setParts
+    return DeviceSet.open(paths, { access: 'read-write', exclusive: true, ...parts })
+  }
+
+  beginGrowth(further: DeviceSet, overwritings: readonly (Overwriting | null)[] = []): GrowthInHand | null {
+    const currentDescription = (): MediumDescription => this.#description
+    const growing: GrowingVolume = {
+      volume: this.volume,
+      devices: this.#set,
+      get description() {
+        return currentDescription()
+      },
+      follow: (description) => this.#follow(description),
+    }
+    return GrowthInHand.begin(growing, further, overwritings)
+  }
+
+  close(): void {
+    try {
+      this.volume.close()
+      this.#medium.settle()
+    } finally {
+      this.#letGo()
+    }
+  }
+
+  abandon(): void {
+    this.volume.abandon()
+    this.#letGo()
+  }
+
+  #letGo(): void {
+    this.#medium.discard()
+    unmapDevices(this.#description)
+    // Who keeps a closed volume would keep the addresses of its windows.
+    this.#description = { ...this.#description, windows: [], memory: [], devices: [] }
+    this.#set.close()
   }
 }
 

@@ -30,6 +30,15 @@ const upward = floors.map((floor, level) => ({
   },
 }))
 
+/** Tests know the bench, and it shares their helpers: one of these that knew it as well would close a circle. */
+const shared = [
+  ['bench', { regex: '/test/(?!support/)', message: 'bench stands below the tests, but for test/support' }],
+  ['test/support', { regex: '/(bench|scripts)/', message: 'test/support stands below bench and scripts' }],
+].map(([folder, pattern]) => ({
+  files: [`${folder}/**/*.ts`],
+  rules: { 'no-restricted-imports': ['error', { patterns: [pattern] }] },
+}))
+
 /** Another file system needs no more than what the server tells of itself. */
 const example = {
   files: ['examples/**/*.ts'],
@@ -82,5 +91,6 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': ['error', { patterns: ['**/src/**'] }] },
   },
   example,
+  ...shared,
   ...upward,
 )

@@ -6,9 +6,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { hideBin } from 'yargs/helpers'
 import { findPackageRoot } from '../src/native/package-root.js'
+import { switchRingOn } from '../test/support/ring-switch.js'
 import type { Contender } from './contenders/contender.js'
 import { allContenders } from './contenders/index.js'
-import { turnRingOn } from './contenders/ring-switch.js'
 import { runInterruptibly } from './interruption.js'
 import { machineFacts, requireMemory, requireRoot } from './machine.js'
 import { type Outcome, measure } from './measure.js'
@@ -33,7 +33,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<Results> {
   if (!options.settings.quick) requireMemory()
   const startedAt = new Date()
   const needsRing = options.contenders.some((contender) => contender.needsRing)
-  const restoreRing = needsRing ? await turnRingOn() : (): void => undefined
+  const restoreRing = needsRing ? switchRingOn() : null
   const session = await Session.begin()
   try {
     const facts = await Promise.all(options.contenders.map(factsOf))

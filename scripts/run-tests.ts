@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { findPackageRoot } from '../src/native/package-root.js'
-import { turnRingOn } from '../test/support/ring-switch.js'
+import { switchRingOn } from '../test/support/ring-switch.js'
 import { nothing, sum, summary } from './tap-tally.js'
 import { type Result, TestProcess } from './test-process.js'
 import { Schedule, type SwitchUse, type TestFile } from './test-schedule.js'
@@ -125,8 +125,7 @@ class TestRun {
   /** Each file turns the switch on itself and then leaves it as it was, which is on for all but the first. */
   #turnSwitchOn(): void {
     if (this.#restoreSwitch !== null) return
-    this.#restoreSwitch = () => undefined
-    turnRingOn({ teardown: (restore) => (this.#restoreSwitch = restore) })
+    this.#restoreSwitch = switchRingOn() ?? ((): void => undefined)
   }
 
   #leaveSwitch(): void {

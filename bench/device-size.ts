@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * A process that measures what the size of a device costs: `mkfs` and mount of sparse files of 64 GiB and 1 TiB in
- * /dev/shm, over each channel with its default options. It prints the table of docs/design.md, and whether what must
- * hold does; its exit code is 1 where something does not. Needs root and python3. With PMFS2_MODULES=1 in the
- * environment, the commands run module by module:
+ * /dev/shm, over each channel with its default options. It prints tables of docs/design.md, and whether what must hold
+ * does; its exit code is 1 where something does not. Needs root and python3. With PMFS2_MODULES=1 in the environment,
+ * the commands run module by module. With numbers of workers, it measures the memory of servers that have as many, on
+ * sparse files of 1 GiB, too, and prints the table of that:
  *
- *     node dist/bench/device-size.js [--rounds N]
+ *     node dist/bench/device-size.js [--rounds N] [--workers N,N...]
  *
  * Sizes and channels take turns, each on a new file, so that whatever else the machine does falls on all alike. As the
  * start of Node differs from machine to machine, each turn begins with one, and their median is subtracted.
@@ -16,51 +17,49 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { queryDaemonOf } from '../src/daemon/control.js'
-import { findMount, ownerOf } from '../src/daemon/mount-table.js'
-import { findPackageRoot } from '../src/native/package-root.js'
 import { switchRingOn } from '../test/support/ring-switch.js'
-import { BenchError, run } from './command.js'
+import { BenchError } from './command.js'
 import { removeMountpoint } from './contenders/mountpoint.js'
 import { ringObstacle } from './contenders/pmfs2.js'
-import { endProcesses, peakResidentBytes } from './contenders/processes.js'
+import { endProcesses, peakResidentBytes, proportionalMebibytes } from './contenders/processes.js'
 import { runInterruptibly } from './interruption.js'
 import { requireRoot, systemFacts } from './machine.js'
+import { costOf, node, pmfs2, serverOf } from './mount-cost.js'
 import { checkRounds } from './options.js'
-import { figures, quantitiesOf, verdicts } from './report/device-size.js'
-import { type Channel, type Cost, type Turn, sizeTitles, sizes } from './workloads/device-sizes.js'
+import { figures, quantitiesOf, startOfNode, verdicts } from './report/device-size.js'
+import { memoryTable } from './report/server-memory.js'
+import {
+  type Channel,
+  type Size,
+  type Turn,
+  memorySizes,
+  sizeTitles,
+  sizes,
+} from './workloads/device-sizes.js'
 import { settleMs } from './workloads/memory.js'
 
 const usualRounds = 5
-const commandTimeoutMs = 60_000
-const packageRoot = findPackageRoot(import.meta.dirname)
-const node = process.execPath
-const pmfs2 = [node, join(packageRoot, 'bin/pmfs2-fuse.js')]
+const bytesPerMegabyte = 1e6
 
-const ring: Channel = { name: 'uring', title: 'io_uring', options: [] }
-const devfuse: Channel = { name: 'devfuse', title: '/dev/fuse', options: ['--channel', 'devfuse'] }
+const how = process.env['PMFS2_MODULES'] === '1' ? ', module by module' : ''
+const ring: Channel = { name: 'uring', title: `io_uring${how}`, options: [] }
+const devfuse: Channel = { name: 'devfuse', title: `\`/dev/fuse\`${how}`, options: ['--channel', 'devfuse'] }
 
 type Plan = Pick<Turn, 'size' | 'channel' | 'number'>
 
-async function costOf(line: readonly string[], signal: AbortSignal): Promise<Cost> {
-  const script = join(packageRoot, 'bench/client/command-cost.py')
-  const { stdout } = await run('python3', [script, ...line], { timeoutMs: commandTimeoutMs, signal })
-  const [seconds, kibibytes] = stdout.trim().split(' ').map(Number)
-  return { seconds: seconds!, megabytes: (kibibytes! * 1024) / 1e6 }
-}
+type ServerCost = Pick<Turn, 'serverMegabytes' | 'idleMegabytes' | 'workers'>
 
-/**
- * What the server has had resident at most, in MB. The kernel and the server's socket are asked, not the mount, which
- * might not answer.
- */
-async function serverPeak(mountpoint: string, channel: Channel): Promise<number> {
-  const mount = findMount(mountpoint)
-  const report = mount === null ? null : await queryDaemonOf(mount, ownerOf(mount))
-  const pid = report?.pid ?? null
-  if (report === null || pid === null) throw new BenchError(`the server of ${mountpoint} does not answer`)
-  if (report.channel !== channel.name)
-    throw new BenchError(`the mount is served over ${report.channel} in place of ${channel.name}`)
-  return (await peakResidentBytes(pid)) / 1e6
+/** Of a server that is idle. @param folder has its device */
+async function serverCost(folder: string, mountpoint: string, channel: Channel): Promise<ServerCost> {
+  const { pid, channel: served, workers } = await serverOf(mountpoint)
+  if (served !== channel.name)
+    throw new BenchError(`the mount is served over ${served} in place of ${channel.name}`)
+  const idleMebibytes = await proportionalMebibytes(pid, folder)
+  return {
+    serverMegabytes: (await peakResidentBytes(pid)) / bytesPerMegabyte,
+    idleMegabytes: (idleMebibytes * 2 ** 20) / bytesPerMegabyte,
+    workers,
+  }
 }
 
 /** In a folder of its own, of which nothing is left. */
@@ -75,8 +74,8 @@ async function takeTurn(folder: string, plan: Plan, signal: AbortSignal): Promis
     const mount = await costOf([...pmfs2, device, mountpoint, ...channel.options], signal)
     // For what the server still does once it is mounted.
     await sleep(settleMs)
-    const serverMegabytes = await serverPeak(mountpoint, channel)
-    return { ...plan, nodeSeconds, mkfs, mountSeconds: mount.seconds, serverMegabytes }
+    const server = await serverCost(folder, mountpoint, channel)
+    return { ...plan, nodeSeconds, mkfs, mountSeconds: mount.seconds, ...server }
   } finally {
     await removeMountpoint(mountpoint)
     await endProcesses(folder)
@@ -85,7 +84,7 @@ async function takeTurn(folder: string, plan: Plan, signal: AbortSignal): Promis
 }
 
 /** Every second round goes backwards, so that none always follows the same one. */
-function planOf(rounds: number, channels: readonly Channel[]): readonly Plan[] {
+function planOf(rounds: number, channels: readonly Channel[], sizes: readonly Size[]): readonly Plan[] {
   return Array.from({ length: rounds }, (_, round) => {
     const turns = channels.flatMap((channel, n) =>
       sizes.map((size) => ({ size, channel, number: round * channels.length + n })),
@@ -94,17 +93,14 @@ function planOf(rounds: number, channels: readonly Channel[]): readonly Plan[] {
   }).flat()
 }
 
-async function measure(
-  rounds: number,
-  channels: readonly Channel[],
-  signal: AbortSignal,
-): Promise<readonly Turn[]> {
+async function measure(plan: readonly Plan[], signal: AbortSignal): Promise<readonly Turn[]> {
   const folder = await mkdtemp(`/dev/shm/pmfs2-bench-${process.pid}-`)
   try {
     const turns: Turn[] = []
-    const plan = planOf(rounds, channels)
     for (const [n, turn] of plan.entries()) {
-      process.stderr.write(`${n + 1} of ${plan.length}: ${sizeTitles[turn.size]}, ${turn.channel.title}\n`)
+      const { size, channel } = turn
+      const workers = channel.workers === undefined ? '' : `, workers: ${channel.workers}`
+      process.stderr.write(`${n + 1} of ${plan.length}: ${sizeTitles[size]}, ${channel.title}${workers}\n`)
       turns.push(await takeTurn(join(folder, String(n)), turn, signal))
     }
     return turns
@@ -121,25 +117,54 @@ async function channelsHere(): Promise<readonly Channel[]> {
   return [devfuse]
 }
 
-async function main(rounds: number, signal: AbortSignal): Promise<number> {
+async function compareSizes(
+  rounds: number,
+  channels: readonly Channel[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const turns = await measure(planOf(rounds, channels, sizes), signal)
+  const quantities = quantitiesOf(channels, turns)
+  const judged = verdicts(quantities, turns)
+  console.log(`${startOfNode(turns)}\n`)
+  console.log(`${figures(quantities, turns, 's')}\n`)
+  console.log(`${figures(quantities, turns, 'MB')}\n`)
+  console.log(judged.table)
+  return judged.allHold
+}
+
+/** The same channel with each number of workers. */
+function withWorkers(channel: Channel, counts: readonly number[]): readonly Channel[] {
+  return counts.map((workers) => ({
+    ...channel,
+    options: [...channel.options, '--workers', String(workers)],
+    workers,
+  }))
+}
+
+async function main(rounds: number, counts: readonly number[], signal: AbortSignal): Promise<number> {
   requireRoot('node dist/bench/device-size.js')
   const restoreRing = switchRingOn()
   try {
     const channels = await channelsHere()
-    const turns = await measure(rounds, channels, signal)
-    const quantities = quantitiesOf(channels, turns)
-    const judged = verdicts(quantities, turns)
     const facts = Object.values(await systemFacts())
     console.log(`${[...facts, `rounds: ${rounds}`].join('; ')}\n`)
-    console.log(`${figures(quantities, turns)}\n`)
-    console.log(judged.table)
-    return judged.allHold ? 0 : 1
+    if (counts.length === 0) return (await compareSizes(rounds, channels, signal)) ? 0 : 1
+    const chosen = channels.flatMap((channel) => withWorkers(channel, counts))
+    console.log(memoryTable(chosen, await measure(planOf(rounds, chosen, memorySizes), signal)))
+    return 0
   } finally {
     restoreRing?.()
   }
 }
 
-const { rounds } = await yargs(hideBin(process.argv))
+/** For yargs. @throws Error with what to do about it */
+function countsOf(list: string): readonly number[] {
+  const counts = list.split(',').map(Number)
+  if (counts.every((count) => Number.isInteger(count) && count >= 1)) return counts
+  throw new Error('--workers is a list of whole numbers from 1, such as 1,2,4,8')
+}
+
+const { rounds, workers } = await yargs(hideBin(process.argv))
   .scriptName('node dist/bench/device-size.js')
   .usage(
     '$0 [options]\n\nMeasures mkfs and mount of sparse files of 64 GiB and 1 TiB. Needs root and python3.',
@@ -150,9 +175,15 @@ const { rounds } = await yargs(hideBin(process.argv))
     default: usualRounds,
     describe: 'How often each is measured',
   })
+  .option('workers', {
+    type: 'string',
+    requiresArg: true,
+    coerce: countsOf,
+    describe: 'Measure the memory of servers that have so many workers: 1,2,4,8',
+  })
   .check(({ rounds }) => checkRounds(rounds))
   .strict()
   .help()
   .version(false)
   .parseAsync()
-process.exitCode = await runInterruptibly('device-size', (signal) => main(rounds, signal))
+process.exitCode = await runInterruptibly('device-size', (signal) => main(rounds, workers ?? [], signal))

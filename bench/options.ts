@@ -90,9 +90,9 @@ export async function readOptions(
 }
 
 /** For yargs. @throws Error with what to do about it */
-export function checkRounds(rounds: number): true {
+export function checkRounds(rounds: number, option = '--rounds'): true {
   if (Number.isInteger(rounds) && rounds >= 1) return true
-  throw new Error('--rounds is a whole number from 1')
+  throw new Error(`${option} is a whole number from 1`)
 }
 
 /** All of them where none is named. */

@@ -45,6 +45,11 @@ export async function residentMebibytes(pid: number, mediumFolder: string): Prom
   return residentWithout(await readFile(`/proc/${pid}/smaps`, 'utf8'), mediumFolder)
 }
 
+/** The same, where a page that several processes have counts for a part in each: their PSS. */
+export async function proportionalMebibytes(pid: number, mediumFolder: string): Promise<number> {
+  return residentWithout(await readFile(`/proc/${pid}/smaps`, 'utf8'), mediumFolder, 'Pss')
+}
+
 /** Bytes that a process has had in memory at most, with what it maps of a medium: VmHWM of proc_pid_status(5). */
 export async function peakResidentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
@@ -52,12 +57,13 @@ export async function peakResidentBytes(pid: number): Promise<number> {
 }
 
 /** Exported for its test. @param smaps as proc_pid_smaps(5) tells */
-export function residentWithout(smaps: string, mediumFolder: string): number {
+export function residentWithout(smaps: string, mediumFolder: string, field: 'Rss' | 'Pss' = 'Rss'): number {
+  const fieldLine = new RegExp(`^${field}: +(\\d+) kB$`)
   let kibibytes = 0
   let counts = true
   for (const line of smaps.split('\n')) {
     if (/^[\da-f]+-[\da-f]+ /.test(line)) counts = !line.includes(` ${mediumFolder}/`)
-    const resident = /^Rss: +(\d+) kB$/.exec(line)?.[1]
+    const resident = fieldLine.exec(line)?.[1]
     if (counts && resident !== undefined) kibibytes += Number(resident)
   }
   return kibibytes / 1024

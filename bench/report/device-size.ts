@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * What the size of a device costs (bench/device-size.ts), as a table for docs/design.md, and what must hold of it: that
+ * What the size of a device costs (bench/device-size.ts), as tables for docs/design.md, and what must hold of it: that
  * 64 GiB stay below a limit, and that 1 TiB takes little more. Both are judged by medians. The start of Node is
  * subtracted from times: the median of all turns, as a single start differs by much of what mkfs takes.
  */
-import { type Comparison, type Summary, compare, median, summarise } from '../statistics.js'
+import { type Comparison, compare, median, summarise } from '../statistics.js'
 import {
   type Channel,
   type Size,
@@ -38,7 +38,6 @@ export interface Verdicts {
 export function quantitiesOf(channels: readonly Channel[], turns: readonly Turn[]): readonly Quantity[] {
   const startSeconds = median(turns.map(({ nodeSeconds }) => nodeSeconds))
   return [
-    { title: '`node -e 0`', unit: 's', of: (turn) => turn.nodeSeconds },
     { title: '`mkfs`', unit: 's', of: (turn) => turn.mkfs.seconds },
     beyondNode(startSeconds, '`mkfs`', { of: (turn) => turn.mkfs.seconds }),
     { title: 'memory of `mkfs`', unit: 'MB', limit: mostMegabytes, of: (turn) => turn.mkfs.megabytes },
@@ -100,28 +99,26 @@ function digitsOf(unit: Unit): number {
   return unit === 's' ? 2 : 0
 }
 
-function ranged(
-  middle: number,
-  { minimum, maximum }: Pick<Summary, 'minimum' | 'maximum'>,
-  digits: number,
-): string {
-  return `${middle.toFixed(digits)} (${minimum.toFixed(digits)}–${maximum.toFixed(digits)})`
+export function ranged(values: readonly number[], unit: Unit): string {
+  const { median, minimum, maximum } = summarise(values)
+  const [middle, least, greatest] = [median, minimum, maximum].map((value) => value.toFixed(digitsOf(unit)))
+  return `${middle!} (${least!}–${greatest!})`
 }
 
-/** Medians with their range, and for what must hold the ratio of the sizes. */
-export function figures(quantities: readonly Quantity[], turns: readonly Turn[]): string {
-  const rows = quantities.map((quantity) => {
-    const { title, unit, limit } = quantity
-    const cells = sizes.map((size) => {
-      const summary = summarise([...valuesOf(quantity, turns, size).values()])
-      return ranged(summary.median, summary, digitsOf(unit))
-    })
-    if (limit === undefined) return [`${title}, ${unit}`, ...cells, '']
-    const growth = growthOf(quantity, turns)
-    return [`${title}, ${unit}`, ...cells, ranged(growth.ratio, growth, 2)]
-  })
-  const heads = ['median (least–greatest)', ...sizes.map((size) => sizeTitles[size])]
-  return table([...heads, '1 TiB / 64 GiB'], rows)
+/** Of one unit, medians with their range. Times are as they were taken, with the start of Node. */
+export function figures(quantities: readonly Quantity[], turns: readonly Turn[], unit: Unit): string {
+  const shown = quantities.filter((one) => one.unit === unit && (unit === 'MB' || one.limit === undefined))
+  const rows = shown.map((quantity) => [
+    quantity.title,
+    ...sizes.map((size) => ranged([...valuesOf(quantity, turns, size).values()], unit)),
+  ])
+  return table([`${unit}: median (least–greatest)`, ...sizes.map((size) => sizeTitles[size])], rows)
+}
+
+/** How long Node takes to start. */
+export function startOfNode(turns: readonly Turn[]): string {
+  const seconds = turns.map(({ nodeSeconds }) => nodeSeconds)
+  return `\`node -e 0\`: ${ranged(seconds, 's')} s`
 }
 
 export function verdicts(quantities: readonly Quantity[], turns: readonly Turn[]): Verdicts {

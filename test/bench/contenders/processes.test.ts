@@ -18,5 +18,6 @@ VmFlags: rd wr
 void t.test('what is mapped of the medium is left out', (t) => {
   t.equal(residentWithout(smaps, '/dev/shm/pmfs2-bench-x/pmfs2-0'), 3)
   t.equal(residentWithout(smaps, '/dev/shm/another'), 3 + 512)
+  t.equal(residentWithout(smaps, '/dev/shm/pmfs2-bench-x/pmfs2-0', 'Pss'), 0.5)
   t.end()
 })

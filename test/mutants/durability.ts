@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Defects of what makes stores durable: the mapped medium, and below it the native helper. */
 import { type Mutant, mutantsOf, withHanging } from './mutant.js'
+import { superblock } from './superblock.js'
 
 const persist = mutantsOf('src/native/persist.c', [
   ['what is due is never flushed', '	flush_lines(due, end - due);', '	(void)due, (void)end;'],
@@ -587,6 +588,7 @@ export const durability: readonly Mutant[] = [
   ...decisions,
   ...facts,
   ...growth,
+  ...superblock,
   ...killed,
   ...holding,
   ...remounting,

@@ -68,8 +68,19 @@ export class GrowthOrders {
    * order has handed it over by then, and knows that.
    */
   follow(): void {
-    const names = this.#orders.look()
+    const names = this.#heldOut()
+    if (names === null) return
     for (const name of this.#reports.keys()) if (!names.includes(name)) this.#reports.delete(name)
+  }
+
+  /** @returns null where that cannot be told, such as without a free descriptor, which must not end the server */
+  #heldOut(): readonly string[] | null {
+    try {
+      return this.#orders.look()
+    } catch (error) {
+      trace('orders cannot be looked for: %o', error)
+      return null
+    }
   }
 
   /** From now on, orders are left alone. @returns a promise that resolves once none is carried out any more */

@@ -2,7 +2,8 @@
 /*
  * The calling thread: its processor, its number, its name, and the signal that gets it out of a
  * blocking read. Invariant: the signal's handler does nothing and is installed without SA_RESTART,
- * so that all it can do is end a system call with EINTR.
+ * so that all it can do is end a system call with EINTR. It is not a real-time signal: those are
+ * queued, and refused with EAGAIN where RLIMIT_SIGPENDING is reached (signal(7)).
  */
 #include <pthread.h>
 #include <sched.h>
@@ -17,10 +18,7 @@
 /* More processors than Linux can be built for (CONFIG_NR_CPUS is 8192 at most). */
 enum { MAX_PROCESSORS = 65536 };
 
-static int interrupt_signal(void)
-{
-	return SIGRTMIN + 1;
-}
+enum { INTERRUPT_SIGNAL = SIGURG };
 
 static void do_nothing(int signal)
 {
@@ -32,7 +30,7 @@ static void install_handler(void)
 	struct sigaction action = { .sa_handler = do_nothing };
 
 	sigemptyset(&action.sa_mask);
-	sigaction(interrupt_signal(), &action, NULL);
+	sigaction(INTERRUPT_SIGNAL, &action, NULL);
 }
 
 void accept_interrupts(void)
@@ -42,7 +40,7 @@ void accept_interrupts(void)
 
 	pthread_once(&once, install_handler);
 	sigemptyset(&signals);
-	sigaddset(&signals, interrupt_signal());
+	sigaddset(&signals, INTERRUPT_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
@@ -84,7 +82,7 @@ CALL(call_interrupt_thread)
 	if (thread <= 0 || thread > INT32_MAX)
 		return give(env, -EINVAL);
 	/* tgkill: a thread of this process and of no other, even if the number is used anew. */
-	return give(env, syscall(SYS_tgkill, getpid(), (pid_t)thread, interrupt_signal()) ? -errno : 0);
+	return give(env, syscall(SYS_tgkill, getpid(), (pid_t)thread, INTERRUPT_SIGNAL) ? -errno : 0);
 }
 
 CALL(call_name_thread)

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What becomes of orders to grow, with a volume that no kernel serves. */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { headerBlock, superblockBlock } from '../../layout/geometry.js'
 import { MountError } from '../../src/daemon/mount-error.js'
-import type { OrderedDevice } from '../../src/daemon/orders.js'
+import { type OrderedDevice, withOrder } from '../../src/daemon/orders.js'
 import { VolumeError } from '../../src/fs/volume-error.js'
 import { native } from '../../src/native/index.js'
 import { statDevice } from '../../src/pmem/device-open.js'
@@ -45,6 +55,39 @@ void tap.test('only the device that the command has seen is taken', async (t) =>
   t.match(await give(await orderToAdd(t)), { refusal: null, grown })
   t.equal(opened.devices.length, 2)
 })
+
+void tap.test('a server without a free descriptor lives on, and takes the order later', async (t) => {
+  const { device, volume, growth, answerTo } = stage(t)
+  const wish = await orderToAdd(t)
+  await withOrder(device, { volume, ...wish }, async (name) => {
+    const restore = leaveNoDescriptor(t)
+    t.doesNotThrow(() => growth.follow())
+    t.same(growth.reports, [])
+    restore()
+    t.match(await answerTo(name), { refusal: null, grown: { after: 1536 } })
+  })
+})
+
+/** @returns what gives this process its descriptors back */
+function leaveNoDescriptor(t: Test): () => void {
+  const open: number[] = []
+  const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))![1]!
+  execFileSync('prlimit', [
+    '--pid',
+    `${process.pid}`,
+    `--nofile=${readdirSync('/proc/self/fd').length + 20}:`,
+  ])
+  const restore = (): void => {
+    for (const fd of open.splice(0)) closeSync(fd)
+    execFileSync('prlimit', ['--pid', `${process.pid}`, `--nofile=${limit}:`])
+  }
+  t.teardown(restore)
+  try {
+    for (;;) open.push(openSync('/dev/null', 'r'))
+  } catch {
+    return restore
+  }
+}
 
 void tap.test(
   'what the end of a mount stops is undone before the server lets go of the device',

@@ -72,8 +72,8 @@ async function killed(t: Test, channel: string): Promise<void> {
   process.kill(pid, 'SIGKILL')
   t.ok(all, 'the kernel waits for an answer to each')
   t.ok(await hasEnded(pid))
-  // ENOTCONN where a call makes another request when the first one has failed. A ring's thread that is being killed takes
-  // no request any more: ECANCELED, or EINTR where it has begun to copy one and faults pages in (get_user_pages).
+  // ENOTCONN where a call makes another request when the first one has failed. A ring's thread that is being killed
+  // takes no request any more: ECANCELED, or EINTR where it has begun to copy one and faults pages in (get_user_pages).
   const allowed = ['ECONNABORTED', 'ENOTCONN', ...(channel === 'uring' ? ['ECANCELED', 'EINTR'] : [])]
   const found = await Promise.all(ends)
   for (const [n, end] of found.entries()) t.ok(allowed.includes(end), `${names[n]!}: ${end}`)

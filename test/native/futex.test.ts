@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Futexes and threads: waiting, waking, pinning, naming, interrupting. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
@@ -72,6 +73,20 @@ void test('a signal ends a wait', async (t) => {
   const worker = await startNativeWorker(t)
   const waiting = worker.run({ do: 'wait', mapping, offset: 0, expected: 0 })
   await untilWaiting(worker.threadId)
+  t.equal(native.interruptThread(worker.threadId), 0)
+  t.equal(await waiting, -errno.EINTR)
+})
+
+void test('a signal ends a wait where no more signals may be queued', async (t) => {
+  const { mapping } = anonymous(t, 4096)
+  const worker = await startNativeWorker(t)
+  const waiting = worker.run({ do: 'wait', mapping, offset: 0, expected: 0 })
+  await untilWaiting(worker.threadId)
+  const limit = (soft: string) =>
+    execFileSync('prlimit', ['--pid', `${process.pid}`, `--sigpending=${soft}:`])
+  const usual = /^Max pending signals +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))![1]!
+  limit('0')
+  t.teardown(() => limit(usual))
   t.equal(native.interruptThread(worker.threadId), 0)
   t.equal(await waiting, -errno.EINTR)
 })

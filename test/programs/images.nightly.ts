@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { run } from '../support/run-command.js'
 import { TestMount } from '../support/test-mount.js'
-import { comesBack } from './program-mount.js'
+import { chosenChannel, comesBack, lacksHoles, patience } from './program-mount.js'
 
-tap.setTimeout(300_000)
+tap.setTimeout(300_000 * patience)
 
-const limitMs = 100_000
+const limitMs = 100_000 * patience
 const caches = ['none', 'writeback', 'directsync']
 
 void tap.test('qemu-img', async (t) => {
-  const mount = await TestMount.mounted(t, '2G')
+  const mount = await TestMount.mounted(t, '2G', ...chosenChannel)
   const path = (name: string): string => join(mount.mountpoint, name)
   const qemu = (...args: readonly string[]): Promise<string> => run('qemu-img', args, limitMs)
   const io = (file: string, format: string, ...commands: readonly string[]): Promise<string> =>
@@ -27,7 +27,7 @@ void tap.test('qemu-img', async (t) => {
   )
   await io(path('raw'), 'raw', ...writes, 'discard 100M 50M', 'write -z -u 300M 10M')
   const blocks = (await stat(path('raw'))).blocks
-  t.ok(blocks * 512 < 8 * 2 ** 20, `${blocks} sectors are allocated`)
+  t.ok(lacksHoles || blocks * 512 < 8 * 2 ** 20, `${blocks} sectors are allocated`)
   for (const cache of caches) {
     const [thin, back] = [path(`${cache}.qcow2`), path(`${cache}.raw`)]
     await qemu(
@@ -77,7 +77,7 @@ void tap.test('qemu-img', async (t) => {
     await qemu('check', '-q', path(`${how}.qcow2`))
     t.pass(`preallocation ${how}`)
   }
-  await comesBack(t, mount)
+  await comesBack(t, mount, ...chosenChannel)
   for (const cache of caches) await qemu('check', '-q', path(`${cache}.qcow2`))
   await qemu('compare', '-q', '-f', 'raw', '-F', 'raw', path('raw'), path('none.raw'))
 })

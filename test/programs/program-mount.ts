@@ -12,6 +12,12 @@ export const chosenChannel: readonly string[] =
 const isByFuseNative = chosenChannel.includes('fuse-native')
 /** Files cannot be mapped to be shared. */
 export const lacksSharedMappings = isByFuseNative
+/** They cannot be set. */
+export const lacksAcls = isByFuseNative
+/** SEEK_HOLE finds none, and fallocate(2) fails. */
+export const lacksHoles = isByFuseNative
+/** A file's time of access or of modification cannot be set without the other one. */
+export const lacksSingleTimes = isByFuseNative
 /** How many times as long as by the channels of PMFS2 programs may take. */
 export const patience = isByFuseNative ? 4 : 1
 

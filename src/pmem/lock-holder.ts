@@ -12,7 +12,7 @@ import { namesIn, statOf, textOf } from './probe.js'
 
 /** @param device as of stat(2) @returns the process; null where none is known @param proc where /proc is */
 export function lockHolder(device: BigIntStats, proc = '/proc'): number | null {
-  const locks = parseLocks(textOf(join(proc, 'locks')) ?? '')
+  const locks = exclusiveLocks(textOf(join(proc, 'locks')) ?? '')
   const said = locks.find((lock) => isOn(lock, device))
   if (said !== undefined) return said.pid
   // Every process has others open, such as /dev/null.
@@ -20,15 +20,18 @@ export function lockHolder(device: BigIntStats, proc = '/proc'): number | null {
   return locks.find(({ pid }) => hasOpen(join(proc, String(pid), 'fd'), device))?.pid ?? null
 }
 
-interface FileLock {
+export interface FileLock {
   readonly pid: number
   /** `major:minor`, decimal, of the file's file system. */
   readonly device: string
   readonly inode: string
 }
 
-/** Those of flock(2) that lock everybody else out. One that is waited for has an arrow before its type. */
-function parseLocks(text: string): FileLock[] {
+/**
+ * Those of flock(2) that lock everybody else out. One that is waited for has an arrow before its type.
+ * @param text as of /proc/locks
+ */
+export function exclusiveLocks(text: string): FileLock[] {
   return text.split('\n').flatMap((line) => {
     const match = /^\d+: FLOCK\s+\S+\s+WRITE\s+(\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)\s/.exec(line)
     if (match === null) return []

@@ -9,9 +9,7 @@
  * virtio-pmem is the exception: nothing makes a store to it durable. And fdatasync(2) promises too much where a file
  * system below drops flushes, and an unknown amount where another machine or a server in user space stores the pages.
  */
-import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { kernelName, nameOf } from '../native/file-name.js'
 import { PERSIST_CACHE_LINES, PERSIST_FENCE_ONLY, PERSIST_PAGES } from '../native/index.js'
 import {
   deviceFolder,
@@ -21,7 +19,7 @@ import {
   isPartition,
   namespaceOf,
 } from './device-facts.js'
-import { textOf } from './probe.js'
+import { linkOf, textOf } from './probe.js'
 import { type Places, Underlay, unseenDevice } from './underlay.js'
 
 export type DeviceKind = 'file' | 'block' | 'devdax'
@@ -184,11 +182,7 @@ function ramOfFile({ path, fileSystem }: Found): string | null {
 
 /** The name under which a file was opened, without links. @param path leads to it below /proc */
 function openName(path: string): string {
-  try {
-    return nameOf(readlinkSync(kernelName(path), 'buffer'))
-  } catch {
-    return path
-  }
+  return linkOf(path) ?? path
 }
 
 function nameOfDomain(found: Found, folder: string | null, isDirect: boolean): PersistenceDomain['name'] {

@@ -3,7 +3,7 @@
  * Looking at files that may go at any moment, or that one may not look at, as those of /proc and /sys: what cannot be
  * had is as good as not there.
  */
-import { readFileSync, readdirSync, realpathSync, statSync, type BigIntStats } from 'node:fs'
+import { readFileSync, readdirSync, readlinkSync, realpathSync, statSync, type BigIntStats } from 'node:fs'
 import { kernelName, nameOf } from '../native/file-name.js'
 
 /**
@@ -20,6 +20,15 @@ export function textOf(path: string): string | null {
 export function statOf(path: string): BigIntStats | null {
   try {
     return statSync(kernelName(path), { bigint: true, throwIfNoEntry: false }) ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Where a link leads, without looking there; null where it is none. */
+export function linkOf(path: string): string | null {
+  try {
+    return nameOf(readlinkSync(kernelName(path), 'buffer'))
   } catch {
     return null
   }

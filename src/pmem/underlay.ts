@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * What a file or block device lies on in the end. A loop device is as lasting as its file, a device-mapper device as
- * the least of those below it, and a file as the device of its file system. Nothing here opens a file or looks at one
- * that is not a device, since a server may hang that it lies behind.
+ * the least of those below it, and a file as the least of the devices of its file system: ours have several.
+ * Nothing here opens a file or looks at one that is not a device, since a server may hang that it lies behind.
  */
 import { basename, dirname, join } from 'node:path'
-import { deviceNumbers, isOnNvdimmBus, isPartition } from './device-facts.js'
+import { deviceFolder, deviceNumbers, isOnNvdimmBus, isOnVirtioPmem, isPartition } from './device-facts.js'
 import { type KernelPlaces, unescapeField } from './kernel-use.js'
 import { type MountEntry, mountAround, mountType, readMountTable } from './mount-info.js'
+import { type LockedDevice, devicesOfMount } from './mount-server.js'
 import { namesIn, realPathOf, statOf, textOf } from './probe.js'
 
 export type Places = Pick<KernelPlaces, 'sys' | 'proc'>
@@ -38,7 +39,9 @@ interface Layer {
 
 export class Underlay {
   readonly #places: Places
-  #table: readonly MountEntry[] | null = null
+  /** Devices of our mounts, by the number of the mount. */
+  readonly #served = new Map<string, readonly LockedDevice[] | null>()
+  #mounts: readonly MountEntry[] | null = null
 
   constructor(places: Places) {
     this.#places = places
@@ -116,10 +119,19 @@ export class Underlay {
       yield { unseen: mount === null ? 'its file system' : placeOf(mount) }
       return
     }
+    yield* this.#belowFileIn(mount, path, levels)
+  }
+
+  /** @param path is looked at only where the mount lies in RAM */
+  *#belowFileIn(mount: MountEntry, path: string, levels: number): Generator<Layer> {
     // Nodes of devices lie in RAM; what they lead to need not.
     const node = inRam.has(mount.type) ? statOf(path) : null
     if (node?.isBlockDevice() === true) {
       yield* this.#belowNumber(node.rdev, levels - 1)
+      return
+    }
+    if (node?.isCharacterDevice() === true) {
+      yield* this.#belowDevdax(node.rdev, levels - 1)
       return
     }
     yield { mount }
@@ -131,7 +143,31 @@ export class Underlay {
       return
     }
     const folder = realPathOf(join(this.#places.sys, 'dev/block', mount.device))
-    yield* folder === null ? this.#belowSource(mount, levels - 1) : this.#belowDevice(folder, levels - 1)
+    if (folder !== null) yield* this.#belowDevice(folder, levels - 1)
+    else if (mount.type === mountType) yield* this.#belowOurs(mount, levels - 1)
+    else yield* this.#belowSource(mount, levels - 1)
+  }
+
+  /** Of one of our mounts. */
+  *#belowOurs(mount: MountEntry, levels: number): Generator<Layer> {
+    const devices = this.#devicesOf(mount)
+    if (devices === null) {
+      yield* this.#belowSource(mount, levels)
+      // There may be further devices.
+      yield { unseen: placeOf(mount) }
+      return
+    }
+    for (const { fileSystem, path } of devices) yield* this.#belowLocked(fileSystem, path, levels)
+  }
+
+  /** Of a file or node by its file system, as its name may lead elsewhere in the mount namespace of its server. */
+  *#belowLocked(fileSystem: string, path: string, levels: number): Generator<Layer> {
+    const mount = this.#table.findLast(({ device }) => device === fileSystem)
+    const folder = mount === undefined ? realPathOf(join(this.#places.sys, 'dev/block', fileSystem)) : null
+    if (folder !== null) yield* this.#belowDevice(folder, levels)
+    else if (mount === undefined) yield { unseen: `file system ${fileSystem}` }
+    else if (levels === 0) yield { unseen: placeOf(mount) }
+    else yield* this.#belowFileIn(mount, path, levels)
   }
 
   /** Of a file system whose number no device has. Only what is below /dev is looked at. */
@@ -165,6 +201,13 @@ export class Underlay {
     }
   }
 
+  *#belowDevdax(device: bigint, levels: number): Generator<Layer> {
+    const folder = deviceFolder('char', device, this.#places.sys)
+    if (folder !== null && isOnNvdimmBus(folder) && !isOnVirtioPmem(folder))
+      yield* this.#belowDevice(folder, levels)
+    else yield { unseen: unseenDevice(device) }
+  }
+
   *#belowNumber(device: bigint, levels: number): Generator<Layer> {
     const folder = realPathOf(join(this.#places.sys, 'dev/block', deviceNumbers(device)))
     if (folder === null) yield { unseen: unseenDevice(device) }
@@ -172,7 +215,19 @@ export class Underlay {
   }
 
   #mountAround(path: string): MountEntry | null {
-    return mountAround(path, (this.#table ??= tableOf(this.#places)))
+    return mountAround(path, this.#table)
+  }
+
+  get #table(): readonly MountEntry[] {
+    return (this.#mounts ??= tableOf(this.#places))
+  }
+
+  #devicesOf(mount: MountEntry): readonly LockedDevice[] | null {
+    const known = this.#served.get(mount.device)
+    if (known !== undefined) return known
+    const devices = devicesOfMount(mount, this.#places.proc)
+    this.#served.set(mount.device, devices)
+    return devices
   }
 }
 
@@ -190,7 +245,7 @@ function placeOf({ type, mountpoint }: MountEntry): string {
   return `${type} on ${mountpoint}`
 }
 
-/** How a block device is called that /sys does not show. @param device as of stat(2) */
+/** How a device is called that /sys does not show. @param device as of stat(2) */
 export function unseenDevice(device: bigint): string {
   return `device ${deviceNumbers(device)}`
 }

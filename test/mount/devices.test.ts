@@ -8,6 +8,7 @@ import { mostDevices } from '../../layout/superblock.js'
 import { findHolder } from '../../src/daemon/holder.js'
 import { findMount } from '../../src/daemon/mount-table.js'
 import { isHeld } from '../../src/pmem/device.js'
+import { Underlay } from '../../src/pmem/underlay.js'
 import { fingerprint, sparseFile, writeAt } from '../cli/cli.js'
 import { actor } from '../posix/fixture.js'
 import { ForegroundServer } from '../support/foreground-server.js'
@@ -16,6 +17,7 @@ import { joinHalf } from '../support/join-half.js'
 import { loopOver } from '../support/loop-device.js'
 import { run } from '../support/run-command.js'
 import { outcome } from '../support/system.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 import { TestMount, pmfs2, succeed, until } from '../support/test-mount.js'
 
 tap.setTimeout(300_000)
@@ -289,4 +291,29 @@ void tap.test('a device that fails is named', async (t) => {
     output: new RegExp(`${mount.devices[1]!} is \\d+ bytes shorter than its part of the file system`),
   })
   t.ok(await until(async () => Promise.resolve(findHolder(mount.device) === null)))
+})
+
+void tap.test('a file on a mount is as lasting as the least of the devices of the mount', async (t) => {
+  const mount = await TestMount.make(t, '16M', '/var/tmp', 1)
+  const [inRam, image] = [await temporaryDirectory(t, SHARED_MEMORY), join(mount.mountpoint, 'image')]
+  await mount.mount('--channel', 'devfuse')
+  const made = ['mkfs', image, '--size', '4M', '--force']
+  t.match(
+    await succeed(...made),
+    /device +a file on fuse\.pmfs2.*; a power failure loses nothing that was ack/,
+  )
+  await succeed('grow', mount.mountpoint, join(inRam, 'further'), '--size', '8M')
+  const line = /device +a file that lies in RAM \(tmpfs\): a power failure loses everything/
+  t.match(await succeed(...made), line)
+  await t.test('whose server is stopped, and is not waited for', async (t) => {
+    const { pid } = await mount.report()
+    process.kill(pid, 'SIGSTOP')
+    try {
+      const underlay = new Underlay({ sys: '/sys', proc: '/proc' })
+      t.equal(underlay.ramBelowFile(image), 'tmpfs')
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+  })
+  await mount.unmount()
 })

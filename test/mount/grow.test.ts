@@ -168,6 +168,27 @@ void tap.test('what is refused leaves the mount as it was', async (t) => {
   t.match(await mount.check(), /clean/)
 })
 
+void tap.test('a volume whose second device lies on the mount that is to grow', async (t) => {
+  const outer = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', 'devfuse')
+  const inner = await TestMount.mountedOn(t, [8 * mebibyte], '--channel', 'devfuse')
+  const further = join(outer.mountpoint, 'further')
+  await succeed('grow', inner.mountpoint, further, '--size', '2M')
+  const added = join(inner.mountpoint, 'added')
+  const line = /it lies on the file system that is to grow/
+  t.match(await pmfs2(['grow', outer.mountpoint, added, '--size', '2M']), { end: 1, output: line })
+  await t.test('a loop device over a file of it', async (t) => {
+    await writeFile(added, Buffer.alloc(2 * mebibyte))
+    t.match(await pmfs2(['grow', outer.mountpoint, loopOver(t, added)]), { end: 1, output: line })
+  })
+  await inner.unmount()
+  await outer.remount('--channel', 'devfuse')
+  await succeed(inner.device, further, inner.mountpoint, '--channel', 'devfuse')
+  await inner.adopt()
+  await inner.unmount()
+  await outer.unmount()
+  t.match(await outer.check(), /clean/)
+})
+
 void tap.test('what a file holds is overwritten with --force alone', async (t) => {
   const mount = await TestMount.mountedOn(t, [16 * mebibyte], '--channel', 'devfuse')
   const [other, added] = [await TestMount.makeOn(t, 8 * mebibyte), `${mount.device}-added`]

@@ -414,7 +414,11 @@ void test('hardware that this machine lacks', async (t) => {
       file('/copy/file', 50, false, 0),
       inRam('pages', 'a file that lies in RAM (tmpfs)'),
     ],
-    ['one of our own servers', file('/ours/file', 56, false, 0), cached('a file on fuse.pmfs2')],
+    [
+      'one of our own servers, which cannot be seen',
+      file('/ours/file', 56, false, 0),
+      unknown('a file on fuse.pmfs2', 'fuse.pmfs2 on /ours'),
+    ],
     [
       'one of our own servers, whose device lies on another machine',
       file('/theirs/file', 57, false, 0),

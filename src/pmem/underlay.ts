@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
  * What a file or block device lies on in the end. A loop device is as lasting as its file, a device-mapper device as
- * the least of those below it, and a file as the least of the devices of its file system: ours have several.
+ * the least of those below it, and a file as the least of the devices of its file system: ours and Btrfs have several.
  * Nothing here opens a file or looks at one that is not a device, since a server may hang that it lies behind.
  */
 import { basename, dirname, join } from 'node:path'
@@ -177,7 +177,9 @@ export class Underlay {
     const node = isBelowDev ? statOf(source) : null
     // Btrfs gives its files such numbers.
     if (node?.isBlockDevice() === true) {
-      yield* this.#belowNumber(node.rdev, levels)
+      const devices = type === 'btrfs' ? this.#devicesOfBtrfs(node.rdev) : []
+      if (devices.length === 0) yield* this.#belowNumber(node.rdev, levels)
+      for (const folder of devices) yield* this.#belowDevice(folder, levels)
       return
     }
     // A server in user space says by its name which image it has open.
@@ -212,6 +214,18 @@ export class Underlay {
     const folder = realPathOf(join(this.#places.sys, 'dev/block', deviceNumbers(device)))
     if (folder === null) yield { unseen: unseenDevice(device) }
     else yield* this.#belowDevice(folder, levels)
+  }
+
+  /** Folders of all devices of the Btrfs to which one belongs; none where /sys does not list them. */
+  #devicesOfBtrfs(device: bigint): string[] {
+    const { sys } = this.#places
+    const own = deviceFolder('block', device, sys)
+    const lists = join(sys, 'fs/btrfs')
+    for (const list of namesIn(lists).map((uuid) => join(lists, uuid, 'devices'))) {
+      const folders = namesIn(list).flatMap((name) => realPathOf(join(list, name)) ?? [])
+      if (own !== null && folders.includes(own)) return folders
+    }
+    return []
   }
 
   #mountAround(path: string): MountEntry | null {

@@ -13,7 +13,7 @@ import { Underlay } from '../../src/pmem/underlay.js'
 import { sparseFile } from '../cli/cli.js'
 import { FakeSys } from '../support/fake-sys.js'
 import { loopOver } from '../support/loop-device.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { SHARED_MEMORY, temporaryDirectory } from '../support/temporary.js'
 
 const underlay = (): Underlay => new Underlay({ sys: '/sys', proc: '/proc' })
 
@@ -38,6 +38,23 @@ void test('a loop device on another, and a file system on them', async (t) => {
   execFileSync('mount', [second, place])
   t.teardown(() => execFileSync('umount', [place]))
   t.ok(underlay().isFileOn(join(place, 'new'), own), 'a file of a file system on them')
+})
+
+void test('all devices of a Btrfs', async (t) => {
+  const [onDisk, inRam] = [
+    await temporaryDirectory(t, '/var/tmp'),
+    await temporaryDirectory(t, SHARED_MEMORY),
+  ]
+  const devices = [onDisk, inRam].map((folder) => loopOver(t, sparseFile(join(folder, 'file'), 2 ** 27)))
+  const place = join(onDisk, 'mount')
+  mkdirSync(place)
+  execFileSync('mkfs.btrfs', ['-q', ...devices])
+  execFileSync('mount', [devices[0]!, place])
+  t.teardown(() => execFileSync('umount', [place]))
+  t.ok(readMountTable().some(({ mountpoint, source }) => mountpoint === place && source === devices[0]))
+  t.equal(underlay().ramBelowFile(join(place, 'new')), 'tmpfs')
+  t.ok(underlay().isFileOn(join(place, 'new'), mountAround(onDisk, readMountTable())!))
+  t.ok(underlay().isFileOn(join(place, 'new'), mountAround(inRam, readMountTable())!))
 })
 
 interface OpenFile {

@@ -25,7 +25,7 @@ export function deviceRows(
 ): Row[] {
   const notes = [
     ...devices.flatMap(({ domain: { advice } }) => advice ?? []),
-    ...devices.flatMap((device) => roomNote(device) ?? []),
+    ...devices.flatMap((device) => roomNotes(device)),
     ...badBlockNotices(badBlocks, names, 'not used'),
   ]
   return [
@@ -33,14 +33,23 @@ export function deviceRows(
       const summary = summaryOf(domain, gathers)
       return [n === 0 ? 'device' : '', areNamed ? `${path}: ${summary}` : summary]
     }),
-    ...notes.map((note): Row => ['note', note]),
+    ...notes.map(noteRow),
   ]
 }
 
-/** Null where its disk has all that the device may come to need. */
-function roomNote(device: Device): string | null {
+/** What is said of a device that the volume has already, once it has `sizeBytes`. @param name as it is known */
+export function grownRows({ kind, path }: Device, sizeBytes: number, name = path): Row[] {
+  return roomNotes({ kind, path, sizeBytes }, name).map(noteRow)
+}
+
+function noteRow(note: string): Row {
+  return ['note', note]
+}
+
+/** None where its disk has all that the device may come to need. */
+function roomNotes(device: Pick<Device, 'kind' | 'path' | 'sizeBytes'>, name = device.path): string[] {
   const missing = missingRoom(device)
-  if (missing === 0) return null
-  const room = `the disk under ${device.path} lacks ${formatSize(missing)} of its size`
-  return `${room}: when that disk is full, the mount fails.`
+  if (missing === 0) return []
+  const room = `the disk under ${name} lacks ${formatSize(missing)} of its size`
+  return [`${room}: when that disk is full, the mount fails.`]
 }

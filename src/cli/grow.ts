@@ -27,7 +27,7 @@ import { identityOf } from '../pmem/lock-holder.js'
 import { statOf } from '../pmem/probe.js'
 import { Underlay } from '../pmem/underlay.js'
 import { CommandError, about } from './command-error.js'
-import { type Row, deviceRows } from './device-rows.js'
+import { type Row, deviceRows, grownRows } from './device-rows.js'
 import { Ends } from './ends.js'
 import { type Checkpoint, interruptible } from './interruption.js'
 import { wholeBlocks } from './mkfs.js'
@@ -114,7 +114,8 @@ type Outcome =
   | {
       readonly grown: Grown
       readonly paths: readonly string[]
-      readonly joined: Row[]
+      /** What is said of devices that join, or have become longer. */
+      readonly remarks: Row[]
     }
 
 async function grow(args: GrowArguments): Promise<void> {
@@ -159,7 +160,7 @@ function printOutcome(name: string, outcome: Outcome): void {
     ['size', size],
     ['before', `${formatSize(before * blockBytes)}, ${before} blocks`],
     ...(unused === 0 ? [] : [['unused', left] as const]),
-    ...outcome.joined,
+    ...outcome.remarks,
   ])
 }
 
@@ -176,6 +177,18 @@ function rowsOf(
   const first = addedSegments(superblock, next)[0]!.first
   const bad = badBlocksOfVolume(devices, next.segments).filter((run) => run.first >= first)
   return deviceRows(added, true, added.length === 0 ? [] : bad, namesOf(next, devices), gathers)
+}
+
+/** What is said of devices that the volume had before. @param names of them */
+function ownRows(
+  own: readonly Device[],
+  { gains, targets }: PlannedGrowth,
+  names?: readonly string[],
+): Row[] {
+  if (targets.length > 0) return []
+  return gains.flatMap(({ device, deviceBlock, blocks }) =>
+    grownRows(own[device]!, (deviceBlock + blocks) * blockBytes, names?.[device]),
+  )
 }
 
 async function growDevices(
@@ -214,7 +227,12 @@ async function growDevices(
   } catch (error) {
     throw kept.isKept ? uncertainty(error, request, request.name) : error
   }
-  return { grown: grownSince(superblock, next)!, paths: devices.map(({ path }) => path), joined }
+  const paths = devices.map(({ path }) => path)
+  return {
+    grown: grownSince(superblock, next)!,
+    paths,
+    remarks: [...joined, ...ownRows(own.devices, growth)],
+  }
 }
 
 function openOwn({ paths, runs }: VolumeDevices): { own: DeviceSet; reading: SuperblockReading } {
@@ -270,7 +288,9 @@ async function growMount(
       return ownSize === null
         ? 'its server has found nothing that its devices have gained'
         : `it has ${formatSize(ownSize)} already`
-    return { grown, paths: [...served.names, ...request.added], joined }
+    const paths = [...served.names, ...request.added]
+    const remarks = [...joined, ...ownRows(served.own.devices, growth, served.names)]
+    return { grown, paths, remarks }
   } catch (error) {
     const isUndone = undoUnlessNamed(served.found, devices, ends)
     if (!(error instanceof UncertainGrowth)) throw error

@@ -4,7 +4,7 @@
  * is full by then fails the mount: so all of them are taken at once, or at least those of the metadata. Before anything
  * is changed, each disk is looked at for all files on it.
  */
-import { closeSync, openSync, statSync, statfsSync } from 'node:fs'
+import { closeSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Room } from '../api/device-growth.js'
 import { native } from '../native/index.js'
@@ -90,10 +90,11 @@ function noRoom(needs: readonly RoomNeed[], sparse: boolean, cause?: unknown): C
 }
 
 /** Bytes that the disk under a file lacks of what the file may come to need, for users other than root. */
-export function missingRoom(device: Device): number {
-  if (device.kind !== 'file') return 0
-  const { blocks } = statSync(kernelName(device.path))
-  return Math.max(0, device.sizeBytes - blocks * 512 - freeBytes(device.path, 'bavail'))
+export function missingRoom({ kind, path, sizeBytes }: Pick<Device, 'kind' | 'path' | 'sizeBytes'>): number {
+  if (kind !== 'file') return 0
+  const stats = statOf(path)
+  if (stats === null) return 0
+  return Math.max(0, sizeBytes - Number(stats.blocks) * 512 - freeBytes(path, 'bavail'))
 }
 
 /** @param which blocks count as free: those that root has, too, or those that all have */

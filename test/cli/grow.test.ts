@@ -189,6 +189,18 @@ void t.test('a disk without room is left as it was', async (t) => {
   t.match(await succeed(t, ['fsck', volume]), /: clean, /)
 })
 
+void t.test('a sparse file that its disk may have no room for', async (t) => {
+  const disk = await SmallDisk.make(t, 20 * mebibyte)
+  const device = join(disk.folder, 'device')
+  await succeed(t, ['mkfs', device, '--size', '4M', '-q'])
+  t.notMatch(await succeed(t, ['grow', device, '--size', '8M', '--sparse']), /lacks/)
+  const note = (size: string): RegExp =>
+    new RegExp(`^ +note +the disk under ${device} lacks ${size} of its size: when that disk is full, `, 'm')
+  t.match(await succeed(t, ['grow', device, '--size', '30M', '--sparse']), note('10 MiB'))
+  truncateSync(device, 40 * mebibyte)
+  t.match(await succeed(t, ['grow', device, '--sparse']), note('20 MiB'), 'made longer by its user')
+})
+
 void t.test('files on the same disk need room together', async (t) => {
   const disk = SmallDisk.ext4(t, await SmallDisk.make(t, 48 * mebibyte), 32 * mebibyte)
   const place = (name: string) => join(disk.folder, name)

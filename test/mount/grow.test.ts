@@ -11,6 +11,7 @@ import { actor } from '../posix/fixture.js'
 import { loopOver } from '../support/loop-device.js'
 import { turnRingOn } from '../support/ring-switch.js'
 import { finish, withoutRunner } from '../support/run-command.js'
+import { SmallDisk } from '../support/small-disk.js'
 import type { System } from '../support/system.js'
 import { TestMount, pmfs2, programEnvironment, succeed, until } from '../support/test-mount.js'
 
@@ -187,6 +188,16 @@ void tap.test('a volume whose second device lies on the mount that is to grow', 
   await inner.unmount()
   await outer.unmount()
   t.match(await outer.check(), /clean/)
+})
+
+void tap.test('a sparse file that its disk may have no room for', async (t) => {
+  const disk = await SmallDisk.make(t, 20 * mebibyte)
+  const mount = await TestMount.make(t, '4M', disk.folder, 1)
+  await mount.mount()
+  t.match(
+    await succeed('grow', mount.mountpoint, '--size', '30M', '--sparse'),
+    /note +the disk under \S+\/medium lacks 10 MiB of its size: when that disk is full, the mount fails/,
+  )
 })
 
 void tap.test('what a file holds is overwritten with --force alone', async (t) => {

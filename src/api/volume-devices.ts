@@ -24,6 +24,7 @@ import { type Superblock, isUnderstood } from '../fs/superblock.js'
 import { changedApart, isCopyOn, newestOf, secondCopyOf } from '../fs/superblock-copies.js'
 import { VolumeError } from '../fs/volume-error.js'
 import { statDevice } from '../pmem/device-open.js'
+import { belowText, liesBelow } from '../pmem/kernel-use.js'
 import { isSameDevice } from '../pmem/lock-holder.js'
 import { type DeviceRun, deviceBlocks } from '../pmem/map-device.js'
 import { type ReadBytes, headerAt, superblockAt, withReader } from './device-reader.js'
@@ -222,9 +223,12 @@ function runsOf({ segments }: Superblock): DeviceRun[] {
 function refuseRepetition(looks: readonly DeviceLook[]): void {
   for (const [n, { path, stats }] of looks.entries()) {
     const other = looks.slice(0, n).find((earlier) => isSameDevice(earlier.stats, stats))
-    if (other === undefined) continue
-    const what = other.path === path ? 'is named twice' : `is the same device as ${other.path}`
-    throw new VolumeError('foreign', `${path} ${what}`)
+    if (other !== undefined) {
+      const what = other.path === path ? 'is named twice' : `is the same device as ${other.path}`
+      throw new VolumeError('foreign', `${path} ${what}`)
+    }
+    const loop = looks.find((upper) => liesBelow(path, stats, upper.stats))
+    if (loop !== undefined) throw new VolumeError('foreign', `${path} ${belowText(loop.path)}`)
   }
 }
 

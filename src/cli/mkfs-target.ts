@@ -25,6 +25,7 @@ import { native } from '../native/index.js'
 import type { BlockRun } from '../pmem/bad-blocks.js'
 import { adviceOn, codeOf, deviceError } from '../pmem/device-error.js'
 import { type Device, createFileDevice, isNamed, openDevice } from '../pmem/device.js'
+import { belowText, liesBelow } from '../pmem/kernel-use.js'
 import { deviceBlocks } from '../pmem/map-device.js'
 import { mountAround, readMountTable } from '../pmem/mount-info.js'
 import type { Clearing } from '../pmem/clearing.js'
@@ -98,7 +99,7 @@ export function openTarget(request: TargetRequest, ends: Ends): Target {
   return stats.size === 0 ? emptyTarget(request, ends) : fileTarget(request, ends)
 }
 
-/** @throws CommandError where two of the names lead to the same device */
+/** @throws CommandError where two of the names lead to the same device, or to what lies below another one */
 export function refuseRepetition(paths: readonly string[]): void {
   const seen = new Map<string, string>()
   for (const path of paths) {
@@ -108,6 +109,18 @@ export function refuseRepetition(paths: readonly string[]): void {
     if (other !== undefined) throw new CommandError(`${path}: it is the same device as ${other}`)
     seen.set(key, path)
   }
+  for (const path of paths) refuseBelow(path, paths)
+}
+
+/** @throws CommandError where the storage of a loop device is named beside that device */
+export function refuseBelow(path: string, others: readonly string[]): void {
+  const stats = statOf(path)
+  if (stats === null) return
+  const upper = others.find((other) => {
+    const there = statOf(other)
+    return there !== null && liesBelow(path, stats, there)
+  })
+  if (upper !== undefined) throw new CommandError(`${path}: it ${belowText(upper)}`)
 }
 
 /** The same for all names of a device, or of a file that is to be made. */

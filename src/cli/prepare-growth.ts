@@ -29,7 +29,7 @@ import type { Ends } from './ends.js'
 import type { Checkpoint } from './interruption.js'
 import { refuseSize } from './mkfs.js'
 import { type RoomNeed, checkRoom, roomError, takeRoom } from './mkfs-room.js'
-import { type Target, openTarget, refuseRepetition } from './mkfs-target.js'
+import { type Target, openTarget, refuseBelow, refuseRepetition } from './mkfs-target.js'
 
 /** What was asked for. */
 export interface GrowRequest {
@@ -149,6 +149,9 @@ function refuseMembers(own: readonly Device[], added: readonly string[]): void {
     if (stats !== null && own.some((device) => isSameDevice(statDevice(device.path), stats)))
       throw new CommandError(`${path}: it is a device of this file system already`)
   }
+  const paths = own.map((device) => device.path)
+  for (const path of added) refuseBelow(path, paths)
+  for (const path of paths) refuseBelow(path, added)
   refuseRepetition(added)
 }
 

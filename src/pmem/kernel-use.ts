@@ -4,8 +4,9 @@
  * locking it. (A block device in use refuses O_EXCL, and our own servers lock what they serve.) Files are compared by
  * device and inode, as a file has more than one path.
  */
-import { closeSync, openSync, type BigIntStats } from 'node:fs'
+import { closeSync, constants, openSync, type BigIntStats } from 'node:fs'
 import { basename, join } from 'node:path'
+import { kernelName } from '../native/file-name.js'
 import { native } from '../native/index.js'
 import { deviceFolder } from './device-facts.js'
 import { isSameDevice } from './lock-holder.js'
@@ -44,6 +45,46 @@ export function behindLoop(device: bigint): { name: string; path: string } | nul
   const folder = deviceFolder('block', device)
   const path = folder === null ? undefined : textOf(join(folder, 'loop/backing_file'))?.trimEnd()
   return folder === null || path === undefined ? null : { name: basename(folder), path }
+}
+
+/** The kernel stacks no more loop devices than that. */
+const mostLoops = 8
+
+/**
+ * Whether a file or block device is the storage of a loop device, be it through others. @param lower a path to it
+ * @param file of that, as of stat(2) @param upper what may be the loop device
+ */
+export function liesBelow(lower: string, file: BigIntStats, upper: BigIntStats): boolean {
+  if (!file.isFile() && !file.isBlockDevice()) return false
+  let place = upper
+  for (let n = 0; n < mostLoops && place.isBlockDevice(); n++) {
+    const loop = behindLoop(place.rdev)
+    if (loop === null) return false
+    if (isStorageOf(loop, lower, file)) return true
+    const next = statOf(loop.path)
+    if (next === null) return false
+    place = next
+  }
+  return false
+}
+
+function isStorageOf(loop: { name: string; path: string }, lower: string, file: BigIntStats): boolean {
+  let fd: number
+  try {
+    fd = openSync(kernelName(lower), constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch {
+    return isAt(loop.path, file)
+  }
+  try {
+    return isBehind(join(places.dev, loop.name), loop.path, fd, file)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** That two names are of the same storage, in words that follow the lower one. */
+export function belowText(upper: string): string {
+  return `lies below ${upper}, and both are the same storage`
 }
 
 /** Blank, tab, newline and backslash are written as \ooo in the kernel's tables. */

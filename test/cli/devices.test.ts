@@ -164,17 +164,36 @@ void t.test('they are laid out one after the other, and in no other way', async 
 })
 
 void t.test('a file, and a loop device over it', async (t) => {
-  const file = sparseFile((await places(t))('file'), 2 * mebibyte)
+  const place = await places(t)
+  const [file, volume] = [sparseFile(place('file'), 4 * mebibyte), place('volume')]
   const loop = loopOver(t, file)
+  const over = loopOver(t, loop)
+  const below = (upper: string): string => `lies below ${upper}, and both are the same storage`
+  await succeed(t, ['mkfs', volume, '--size', '4M', '--quiet'])
+  for (const [lower, upper] of [
+    [file, loop],
+    [file, over],
+    [loop, over],
+  ] as const) {
+    for (const names of [
+      [lower, upper],
+      [upper, lower],
+    ]) {
+      await refuse(t, ['mkfs', ...names], 1, `mkfs: ${lower}: it ${below(upper)}`)
+      await refuse(t, ['grow', volume, ...names], 1, `grow: ${lower}: it ${below(upper)}`)
+    }
+  }
+  await succeed(t, ['mkfs', over, '--quiet'])
+  mkdirSync(place('mountpoint'))
   for (const names of [
     [file, loop],
     [loop, file],
   ]) {
-    const { end, stderr } = await pmfs2(['mkfs', ...names])
-    t.equal(end, 1)
-    t.match(stderr, /in use/)
-    t.notMatch(stderr, /\bkill\b/, 'the command itself has it')
+    const line = `${file} ${below(loop)}`
+    await refuse(t, ['fsck', ...names], 8, `fsck: ${names.join(', ')}: ${line}`)
+    await refuse(t, [...names, place('mountpoint')], 32, `mount: ${names[0]}: ${line}`)
   }
+  await refuse(t, ['grow', over, file], 1, `grow: ${file}: it ${below(over)}`)
 })
 
 void t.test('a UUID that finds a device without its header', async (t) => {

@@ -23,7 +23,7 @@ import { CommandError, about, failureOf } from './command-error.js'
 import { liveRows } from './live-info.js'
 import { type GivenDevice, deviceOption, devicesGiven, onceEach, reachable } from './operand.js'
 import { printJson, printLine, printTable } from './output.js'
-import { mountOfDevice, pathsOfServed } from './served-device.js'
+import { mountOfDevice, pathStates, pathsOfServed } from './served-device.js'
 import { type InUse, type VolumeInfo, describeVolume, remarkRows, volumeRows } from './volume-info.js'
 
 interface InfoArguments {
@@ -61,7 +61,7 @@ async function info(target: string, others: readonly string[], json: boolean): P
   }
   if (isDirectory(place)) throw new CommandError(`${target}: ${directoryText(place)}`)
   const holder = findHolder(first)
-  const use = holder === null ? null : { mount: null, gathers: null, names: [], badBlocks: [] }
+  const use = holder === null ? null : { mount: null, gathers: null, names: [], states: [], badBlocks: [] }
   const volume = readVolume(onceEach(given), use)
   if (json) {
     printJson({ ...volume, usage: null, server: null, serverState: null, holder })
@@ -100,14 +100,15 @@ async function volumeOf(
   mount: MountEntry,
   server: ServerState,
 ): Promise<VolumeInfo | { readonly problem: string }> {
-  await reachable(mount.source)
   const pid = processOf(server)
   const report = server.state === 'answers' ? server.report : null
-  const { devices, badBlocks } = report ?? { devices: [], badBlocks: [] }
+  const { devices, places, badBlocks } = report ?? { devices: [], places: [], badBlocks: [] }
   const names = devices.length === 0 ? [mount.source] : devices
+  for (const name of names) await reachable(name)
   const paths = pathsOfServed(names, pid)
   try {
-    return readVolume(paths, { mount, gathers: report?.mode.writebackCache ?? null, names, badBlocks })
+    const gathers = report?.mode.writebackCache ?? null
+    return readVolume(paths, { mount, gathers, names, states: pathStates(names, places), badBlocks })
   } catch (error) {
     if (error instanceof DeviceError && error.code === 'EACCES') throw refusal(mount, error)
     const problem = failureOf(paths[0]!, error)

@@ -5,12 +5,13 @@
  */
 import { openSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ServedPlace } from '../daemon/daemon-report.js'
 import { findHolder } from '../daemon/holder.js'
 import { type MountEntry, findMount, findMountBySource } from '../daemon/mount-table.js'
 import { serversOf } from '../daemon/server-state.js'
 import { isClean } from '../fs/superblock.js'
 import { isHeld } from '../pmem/device.js'
-import { isSameDevice, lockHolder } from '../pmem/lock-holder.js'
+import { identityOf, isSameDevice, lockHolder } from '../pmem/lock-holder.js'
 import { namesIn, statOf, textOf } from '../pmem/probe.js'
 
 /** Of open(2), which Node does not name: the file system is not asked, and nothing can be read by it. */
@@ -31,6 +32,20 @@ export function pathsOfServed(names: readonly string[], pid: number | null): str
     if (named[n] !== undefined) return name
     const path = nameless.shift()?.path
     return path === undefined || statOf(path) === null ? name : path
+  })
+}
+
+/** Where the path of a device leads that is in use; null where nobody can tell. */
+export type PathState = 'current' | 'stale' | 'deleted' | null
+
+/** @param names of all devices, reachable @param places of them, as far as the server tells */
+export function pathStates(names: readonly string[], places: readonly ServedPlace[]): PathState[] {
+  return names.map((name, n) => {
+    const place = places[n]
+    if (place === undefined) return null
+    const stats = statOf(name)
+    if (stats !== null && identityOf(stats) === place.identity) return 'current'
+    return place.isDeleted ? 'deleted' : 'stale'
   })
 }
 

@@ -17,6 +17,7 @@ import type { DeviceSet } from '../pmem/device-set.js'
 import { type Gathering, summaryOf } from '../pmem/persistence-domain.js'
 import { formatSize } from './size.js'
 import type { Row } from './output.js'
+import type { PathState } from './served-device.js'
 
 const at = layout.word
 
@@ -41,6 +42,11 @@ export interface SegmentInfo {
 
 export interface DeviceInfo {
   readonly path: string
+  /**
+   * Of a mounted one: whether its path leads to it still; `stale`: to another file, or to none. `deleted`: it is a file
+   * without any name, and goes with the mount. Null where that is not known.
+   */
+  readonly pathState: PathState
   readonly kind: string
   readonly identifier: string
   /** Where it begins among the blocks of the volume. */
@@ -97,6 +103,8 @@ export interface InUse {
   readonly gathers: Gathering
   /** Of the devices, which may be reached by other paths. */
   readonly names: readonly string[]
+  /** Where these lead. */
+  readonly states: readonly PathState[]
   /** Bad blocks of each device; the kernel does not list all. */
   readonly badBlocks: readonly (readonly BlockRun[])[]
 }
@@ -113,7 +121,8 @@ export function describeVolume(
   const blocks = totalBlocks(superblock)
   const devices = opened.map((device, n) => {
     const [name, met] = isKnown ? [use.names[n]!, use.badBlocks[n] ?? []] : [device.path, []]
-    return describeDevice(device, superblock, n, name, met, gathers)
+    const described = describeDevice(device, superblock, n, met, gathers)
+    return { path: name, pathState: isKnown ? (use.states[n] ?? null) : null, ...described }
   })
   const [{ path, kind, persistence }] = devices as [DeviceInfo]
   const mountedSeconds = superblock.getNumber(at.mountedSeconds)
@@ -164,15 +173,13 @@ function describeDevice(
   { badBlocks, isBadListCut, kind, domain, numaNode }: Device,
   superblock: Superblock,
   n: number,
-  name: string,
   met: readonly BlockRun[],
   gathers: Gathering,
-): DeviceInfo {
+): Omit<DeviceInfo, 'path' | 'pathState'> {
   const segments = superblock.segments
     .filter(({ device }) => device === n)
     .map(({ first, deviceBlock, blocks }) => ({ firstBlock: first, deviceBlock, blocks }))
   return {
-    path: name,
     kind,
     identifier: identifierText(superblock, n),
     firstBlock: segments[0]!.firstBlock,
@@ -206,16 +213,23 @@ export function volumeRows(volume: VolumeInfo): Row[] {
     ['format', `version ${volume.version}, features ${featureText(features)}`],
     ['lanes', `${volume.lanes}`],
   ]
-  if (devices.length === 1) rows.push(['device', persistence.summary])
+  const [{ path, pathState }] = devices as [DeviceInfo]
+  const name = pathState === 'stale' || pathState === 'deleted' ? `${nameText(path, pathState)}: ` : ''
+  if (devices.length === 1) rows.push(['device', name + persistence.summary])
   else rows.push(...devices.map(deviceRow))
   return rows
 }
 
 /** One of several devices. */
-function deviceRow({ path, blocks, numaNode, persistence }: DeviceInfo, n: number): Row {
+function deviceRow({ path, pathState, blocks, numaNode, persistence }: DeviceInfo, n: number): Row {
   const node = numaNode === null ? [] : [`NUMA node ${numaNode}`]
-  const facts = [path, formatSize(blocks * blockBytes), ...node, persistence.summary]
+  const facts = [nameText(path, pathState), formatSize(blocks * blockBytes), ...node, persistence.summary]
   return [n === 0 ? 'devices' : '', `${n + 1}: ${facts.join(', ')}`]
+}
+
+function nameText(path: string, state: PathState): string {
+  if (state === 'stale') return `${path} (moved, removed or covered: this name leads elsewhere)`
+  return state === 'deleted' ? `${path} (deleted: it goes with the mount)` : path
 }
 
 /** A volume may be a stranger's, and a terminal must not obey it. */

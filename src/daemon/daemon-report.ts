@@ -26,11 +26,21 @@ export function usageOf(volume: Volume): Usage {
   }
 }
 
+/** A device as the server has it open. */
+export interface ServedPlace {
+  /** As of identityOf. */
+  readonly identity: string
+  /** It is a file that has no name left. */
+  readonly isDeleted: boolean
+}
+
 export interface DaemonReport {
   /** What the mount table shows. */
   readonly device: string
   /** All of the volume, in their order; none: of a server of before, which does not tell. */
   readonly devices: readonly string[]
+  /** Which files they are, wherever their paths lead by now; none: of a server of before. */
+  readonly places: readonly ServedPlace[]
   readonly mountpoint: string
   readonly channel: string
   /** How writes change blocks that a file has: `inplace` or `cow`. */
@@ -81,6 +91,7 @@ const unsaidMode: ModeReport = {
 /** What a server of before does not tell. */
 const unsaid = {
   devices: [],
+  places: [],
   damageMet: 0,
   damagedPlaces: [],
   badBlocks: [],
@@ -98,7 +109,7 @@ export function parseReport(text: string): DaemonReport | null {
   const said = parseObject(text)
   if (said === null) return null
   const value: Record<string, unknown> = { ...unsaid, ...said }
-  const { requests, usage, damagedPlaces: places, devices, growths, badBlocks } = value
+  const { requests, usage, damagedPlaces, devices, places, growths, badBlocks } = value
   const isReport =
     texts.every((name) => typeof value[name] === 'string') &&
     counts.every((name) => isCount(value[name])) &&
@@ -107,7 +118,9 @@ export function parseReport(text: string): DaemonReport | null {
     isObject(requests) &&
     Object.values(requests).every(isCount) &&
     (usage === null || (isObject(usage) && usageCounts.every((name) => isCount(usage[name])))) &&
-    [places, devices].every(areTexts) &&
+    [damagedPlaces, devices].every(areTexts) &&
+    Array.isArray(places) &&
+    places.every(isPlace) &&
     Array.isArray(badBlocks) &&
     badBlocks.every(areRuns) &&
     Array.isArray(growths) &&
@@ -120,6 +133,10 @@ function isMode(value: unknown): boolean {
   const flags = modeFlags.map((name) => value[name])
   const texts = [value['onErrors'], value['refusal'] ?? '']
   return flags.every((flag) => typeof flag === 'boolean') && texts.every((text) => typeof text === 'string')
+}
+
+function isPlace(value: unknown): boolean {
+  return isObject(value) && typeof value['identity'] === 'string' && typeof value['isDeleted'] === 'boolean'
 }
 
 function isGrowth(value: unknown): boolean {

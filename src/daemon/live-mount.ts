@@ -94,6 +94,7 @@ export function volumeReport({ mountpoint, options, mapper, opened, statistics }
   return {
     device: devices[0]!.path,
     devices: devices.map(({ path }) => path),
+    places: devices.map(({ identity, isDeleted }) => ({ identity, isDeleted })),
     mountpoint,
     data: options.data,
     mapper,

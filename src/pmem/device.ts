@@ -60,6 +60,8 @@ export interface Device {
   /** The same for all names and nodes of the device (identityOf). */
   readonly identity: string
   readonly kind: DeviceKind
+  /** Whether it is a file that has no name left, as far as one can tell. */
+  readonly isDeleted: boolean
   /** What it was opened for; {@link makeWritable} changes that. */
   readonly access: Access
   /** As it was when the device was opened, or {@link measure} was called last. */
@@ -386,6 +388,15 @@ class OpenDevice implements Device {
     this.#access = opened.access
     this.#sizeBytes = opened.sizeBytes
     this.#badList = this.#listBad()
+  }
+
+  get isDeleted(): boolean {
+    if (this.kind !== 'file' || !this.#isOpen) return false
+    try {
+      return fstatSync(this.#opened.fd).nlink === 0
+    } catch {
+      return false
+    }
   }
 
   get access(): Access {

@@ -22,7 +22,8 @@ void test('whether the kernel gathers writes of the mount', async (t) => {
       /; a power failure loses nothing that was acknowledged, unless it is mounted with writeback_cache$/,
     ],
   ] as const) {
-    const volume = describeVolume(opened, reading, { mount: null, gathers, names: [], badBlocks: [] })
+    const use = { mount: null, gathers, names: [], states: [], badBlocks: [] }
+    const volume = describeVolume(opened, reading, use)
     t.match(volume.persistence.summary, expected)
     t.match(volume.devices[0]!.persistence.summary, expected)
     t.match(volumeRows(volume).at(-1)![1], expected)

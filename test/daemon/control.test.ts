@@ -51,6 +51,10 @@ const report: DaemonReport = {
   damageMet: 2,
   damagedPlaces: ['inode 5: block 9 is named as data'],
   badBlocks: [[{ first: 9, count: 1 }], []],
+  places: [
+    { identity: '40 9', isDeleted: false },
+    { identity: 'block 259', isDeleted: true },
+  ],
 }
 /** For processes of their own. */
 const controlModule = fileURLToPath(new URL('../../src/daemon/control.js', import.meta.url))
@@ -195,9 +199,9 @@ void tap.test('nobody listens', async (t) => {
 void tap.test('what is no report', (t) => {
   t.same(parseReport(JSON.stringify(report)), report)
   for (const text of ['', '{', 'null', '1', '[]', '{}']) t.equal(parseReport(text), null, text)
-  const { damageMet, damagedPlaces, badBlocks, data, isDirect, mode, ...before } = report
+  const { damageMet, damagedPlaces, badBlocks, places, data, isDirect, mode, ...before } = report
   t.ok(damageMet > 0 && damagedPlaces.length > 0 && mode.readOnly && data === 'cow' && !isDirect)
-  t.ok(badBlocks.length > 0)
+  t.ok(badBlocks.length > 0 && places.length > 0)
   t.same(
     parseReport(JSON.stringify(before)),
     {
@@ -207,6 +211,7 @@ void tap.test('what is no report', (t) => {
       damageMet: 0,
       damagedPlaces: [],
       badBlocks: [],
+      places: [],
       mode: {
         readOnly: false,
         isChanging: false,
@@ -232,6 +237,9 @@ void tap.test('what is no report', (t) => {
     { badBlocks: {} },
     { badBlocks: [{ first: 1, count: 1 }] },
     { badBlocks: [[{ first: 1, count: '1' }]] },
+    { places: {} },
+    { places: [{ identity: 1, isDeleted: true }] },
+    { places: [{ identity: '40 9' }] },
     { growths: {} },
     { growths: [{ order: 'abc', refusal: 1, grown: null }] },
     { growths: [{ order: 'abc', refusal: null }] },

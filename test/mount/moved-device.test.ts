@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Devices of a mount whose names lead elsewhere by now: moved, or covered by the mount. */
-import { renameSync, statSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap from 'tap'
 import { findHolder } from '../../src/daemon/holder.js'
@@ -40,6 +40,51 @@ void tap.test(
   },
 )
 
+/** What info says of the names of devices. */
+async function statesOf(mount: TestMount): Promise<(string | null)[]> {
+  const { devices } = JSON.parse(await succeed('info', '--json', mount.mountpoint)) as {
+    devices: { pathState: string | null }[]
+  }
+  return devices.map(({ pathState }) => pathState)
+}
+
+void tap.test('info says whose name leads elsewhere', async (t) => {
+  const mount = await TestMount.mountedOn(t, [8 * mebibyte, 8 * mebibyte])
+  const [first, second] = mount.devices as [string, string]
+  const moved = `${second}.moved`
+  const shown = () => succeed('info', mount.mountpoint)
+  t.same(await statesOf(mount), ['current', 'current'])
+  t.match(await shown(), new RegExp(`^ +2: ${second}, 8 MiB, `, 'm'))
+  renameSync(second, moved)
+  symlinkSync(moved, second)
+  t.same(await statesOf(mount), ['current', 'current'], 'by a link')
+  rmSync(second)
+  await succeed('mkfs', second, '--size', '8M', '-q')
+  t.same(await statesOf(mount), ['current', 'stale'])
+  const stale = '\\(moved, removed or covered: this name leads elsewhere\\)'
+  t.match(await shown(), new RegExp(`^ +2: ${second} ${stale}, 8 MiB, `, 'm'))
+  rmSync(second)
+  t.same(await statesOf(mount), ['current', 'stale'], 'or nowhere')
+  rmSync(moved)
+  t.same(await statesOf(mount), ['current', 'deleted'])
+  t.match(await shown(), new RegExp(`^ +2: ${second} \\(deleted: it goes with the mount\\), 8 MiB, `, 'm'))
+  rmSync(first)
+  t.same(await statesOf(mount), ['deleted', 'deleted'])
+})
+
+void tap.test('info says whether the name of the only device leads elsewhere', async (t) => {
+  const mount = await TestMount.mountedOn(t, [8 * mebibyte])
+  const { device, mountpoint } = mount
+  t.match(await succeed('info', mountpoint), /^ *device +a file /m)
+  renameSync(device, `${device}.moved`)
+  t.match(
+    await succeed('info', mountpoint),
+    new RegExp(`^ *device +${device} \\(moved, .* elsewhere\\): a file `, 'm'),
+  )
+  renameSync(`${device}.moved`, device)
+  t.same(await statesOf(mount), ['current'])
+})
+
 void tap.test('a device that its own mount covers', async (t) => {
   const mount = await TestMount.makeOn(t, 16 * mebibyte)
   const { device: other, mountpoint } = mount
@@ -49,6 +94,7 @@ void tap.test('a device that its own mount covers', async (t) => {
   await mount.adopt()
   t.same(findHolder(other)?.mountpoints, [mountpoint])
   t.match(await succeed('info', other), /devices +1: /)
+  t.same(await statesOf(mount), ['stale', 'current'])
   await succeed('umount', other)
   t.equal(findMount(mountpoint), null)
   t.match(await succeed('fsck', other, covered), /clean/)

@@ -193,7 +193,8 @@ async function mount(args: MountArguments): Promise<void> {
         : error instanceof MountError
           ? new CommandError(error.message, error.exitCode, { cause: error })
           : error
-    tellIfAlone(shownLine(`${device}: ${verdict(failure, command).line}`))
+    const { line } = verdict(failure, command)
+    tellIfAlone(shownLine(line.startsWith(`${device}: `) ? line : `${device}: ${line}`))
     throw failure
   }
 }

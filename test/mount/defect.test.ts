@@ -3,7 +3,7 @@
  * A worker that fails takes its mount with it, and nothing else: no program waits for ever, none writes into the
  * directory below, as the mount stays until it is unmounted, and the device is left as after a loss of power.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
 import { SystemLog, logToSystem } from '../../src/daemon/system-log.js'
@@ -72,6 +72,28 @@ void tap.test('in the background', async (t) => {
   t.equal(lines.length, 1, 'the system log hears of it, once')
   t.match(lines[0], `--tag pmfs2-fuse --id=${pid} --priority daemon.err -- ${mount.device}: `)
   t.match(lines[0], /a worker failed, and the mount with it: /)
+})
+
+void tap.test('the line about another device than the first names the volume once', async (t) => {
+  const mount = await TestMount.makeOn(t, 8 * 2 ** 20, 8 * 2 ** 20)
+  const { device, mountpoint } = mount
+  // A name that does not begin with that of the first.
+  const second = join(mount.folder, 'other')
+  await rename(mount.devices[1]!, second)
+  const log = join(mount.folder, 'log')
+  const path = await withLogger(t, `printf '%s\\n' "$*" >> '${log}'`)
+  const started = await finish('env', [...path, process.execPath, program, device, mountpoint])
+  t.equal(started.end, 0, started.output)
+  const { pid } = await mount.adopt()
+  const system = await System.start()
+  t.teardown(() => system.stop())
+  const contents = Buffer.alloc(12 * 2 ** 20, 'contents')
+  await system.writeFile(join(mountpoint, 'file'), contents)
+  await truncate(second, 2 ** 20)
+  t.not(await outcome(system.writeFile(join(mountpoint, 'file'), contents)), 'OK')
+  t.ok(await hasEnded(pid), 'the server ends')
+  const said = await readFile(log, 'utf8')
+  t.match(said, ` -- ${device}: the mount has failed: cannot access ${second} at byte `)
 })
 
 void tap.test('killed in the background', async (t) => {

@@ -124,6 +124,14 @@ void tap.test('files', async (t) => {
     for (const name of ['many', 'other', 'b']) t.ok(await isRemoved(at(name)), name)
     t.same(fs.readdirSync(mount.mountpoint), [])
   })
+  await t.test('a directory that is removed while open', (t) => {
+    fs.mkdirSync(at('d'))
+    const fd = fs.openSync(at('d'), 'r')
+    fs.rmdirSync(at('d'))
+    t.throws(() => fs.fstatSync(fd), { code: 'ENOENT' })
+    fs.closeSync(fd)
+    t.end()
+  })
   await t.test('contents', async (t) => {
     const fd = fs.openSync(at('f'), 'w+')
     const data = Buffer.from(Array.from({ length: 300_000 }, (_, n) => n % 251))

@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
-import { blockBytes, headerBlock, superblockBlock } from '../../layout/geometry.js'
+import { blockBytes, headerBlock, smallestVolumeBlocks, superblockBlock } from '../../layout/geometry.js'
 import { kernelName, nameOf } from '../native/file-name.js'
 import { wipedBlocks } from '../fs/wipe.js'
 import { native } from '../native/index.js'
@@ -37,6 +37,7 @@ import { findSignature } from './signature.js'
 import { formatSize } from './size.js'
 
 const ours = 'a PMFS2 file system'
+const leastBytes = smallestVolumeBlocks * blockBytes
 
 export interface TargetRequest {
   readonly path: string
@@ -189,7 +190,8 @@ function fileTarget({ path, sizeBytes, contents }: TargetRequest, ends: Ends): T
   const holder = openDevice(path, { access: 'read-write', exclusive: true })
   ends.always(() => holder.close())
   const oldBytes = holder.sizeBytes
-  if (!force && sizeBytes !== null && sizeBytes < oldBytes) {
+  // That no volume can be so small, whoever plans one says.
+  if (!force && sizeBytes !== null && sizeBytes < oldBytes && sizeBytes >= leastBytes) {
     throw new CommandError(
       `${path}: it is ${formatSize(oldBytes)} long, more than --size; --force makes it shorter`,
     )

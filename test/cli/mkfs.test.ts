@@ -203,6 +203,10 @@ void t.test('wrong values', async (t) => {
   await refused('--size', '-1', /^mkfs: .*size/)
   await refused('--size', '0', `mkfs: ${device}: a volume needs 1 MiB at least`)
   await refused('--size', '1020K', `mkfs: ${device}: a volume needs 1 MiB at least`)
+  for (const size of ['0', '1020K']) {
+    const line = `mkfs: ${device}: a volume needs 1 MiB at least`
+    await refuseUntouched(t, device, ['mkfs', device, '--size', size], 1, line)
+  }
   await refused(
     '--size',
     '17T',

@@ -4,11 +4,20 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import createDebug from 'debug'
 import type { CommandModule } from 'yargs'
 import { blockBytes } from '../../layout/geometry.js'
+import { mostDevices } from '../../layout/superblock.js'
 import { checkDeviceSize } from '../api/device-growth.js'
 import { shownText } from '../check/name-text.js'
 import { withMedium } from '../check/with-devices.js'
 import { namesOf, refuseBadPlaces, refuseCutLists } from '../fs/bad-metadata.js'
-import { type FormatOptions, format, leadingBlocks, plan, tableBlocks, tooLarge } from '../fs/format.js'
+import {
+  type FormatOptions,
+  format,
+  leadingBlocks,
+  plan,
+  tableBlocks,
+  tooLarge,
+  tooManyDevices,
+} from '../fs/format.js'
 import { totalBlocks } from '../fs/geometry.js'
 import { newIdentifier } from '../fs/identifier.js'
 import type { Superblock } from '../fs/superblock.js'
@@ -101,6 +110,7 @@ export const mkfsCommand: CommandModule<object, MkfsArguments> = {
 async function mkfs(args: MkfsArguments): Promise<void> {
   const { device: paths } = args
   checkLayout(args.layout)
+  if (paths.length > mostDevices) throw new UsageError(tooManyDevices)
   const wanted = {
     uuid: parseUuid(args.uuid ?? randomUUID()),
     label: parseLabel(args.label),

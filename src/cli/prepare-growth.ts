@@ -4,6 +4,7 @@
  * changed before it is certain that it can grow so, and where that fails all the same, {@link Ends} undo it.
  */
 import { blockBytes } from '../../layout/geometry.js'
+import { mostDevices } from '../../layout/superblock.js'
 import {
   type Overwriting,
   addedSegments,
@@ -17,6 +18,7 @@ import {
   wasToJoin,
 } from '../api/device-growth.js'
 import { namesOf, refuseBadPlaces, refuseCutLists } from '../fs/bad-metadata.js'
+import { tooManyDevices } from '../fs/format.js'
 import { type Gain, planGrowth } from '../fs/grow.js'
 import type { Superblock } from '../fs/superblock.js'
 import { badBlocksOfVolume } from '../pmem/bad-blocks.js'
@@ -72,6 +74,8 @@ export async function lookAtGrowth(
 ): Promise<PlannedGrowth | string> {
   const { sizeBytes, sparse } = request
   refuseMembers(own, request.added)
+  if (own.length + request.added.length > mostDevices)
+    throw new CommandError(`${tooManyDevices}, and this one has ${own.length} already`)
   const targets = await openFurther(request, ends)
   if (targets.length === 0 && sizeBytes !== null) checkSize(own, superblock, sizeBytes)
   const gains =

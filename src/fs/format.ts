@@ -41,6 +41,7 @@ import { VolumeError } from './volume-error.js'
 export const tableBlocks = tableHeight + 1
 
 /** The largest volume is one block short of what people would ask for. */
+export const tooManyDevices = `a volume has ${mostDevices} devices at most`
 export const tooLarge = `a volume has ${largestVolumeBlocks * blockBytes} bytes at most: 16 TiB less one block of 4 KiB`
 
 export interface FormatOptions {
@@ -151,8 +152,7 @@ export function leadingBlocks(superblock: Superblock, device: number): number {
 }
 
 function checkSizes(deviceBlocks: readonly number[], blockCount: number): void {
-  if (deviceBlocks.length > mostDevices)
-    throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)
+  if (deviceBlocks.length > mostDevices) throw new VolumeError('size', tooManyDevices)
   if (deviceBlocks[0]! < smallestVolumeBlocks) {
     throw new VolumeError(
       'size',

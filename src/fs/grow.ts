@@ -17,7 +17,7 @@ import type { Medium } from '../pmem/medium.js'
 import { setPersistentBits } from './allocator.js'
 import { despiteBadBlocks } from './bad-blocks.js'
 import { headerFor, levelHeaders } from './device-header.js'
-import { tooLarge } from './format.js'
+import { tooLarge, tooManyDevices } from './format.js'
 import { type PlacedSegment, bitmapBlocksFor } from './geometry.js'
 import { beginsDevice } from './segments.js'
 import { Superblock, headBlocks, loadSuperblock, setDevice, setSegment } from './superblock.js'
@@ -54,8 +54,7 @@ export function addGains(superblock: Superblock, gains: readonly Gain[]): void {
 
 function addGain(superblock: Superblock, { device, deviceBlock, blocks, identifier }: Gain): void {
   const count = superblock.get(at.segmentCount)
-  if (identifier !== null && device === mostDevices)
-    throw new VolumeError('size', `a volume has ${mostDevices} devices at most`)
+  if (identifier !== null && device === mostDevices) throw new VolumeError('size', tooManyDevices)
   if (count === mostSegments)
     throw new VolumeError('size', `it consists of ${mostSegments} parts, as many as there can be`)
   const first = Math.ceil(superblock.get(at.blockCount) / windowBlocks) * windowBlocks

@@ -286,7 +286,13 @@ void t.test('all become the file system, or none is changed', async (t) => {
     /: it is 2 MiB long, more than --size/,
   )
   const many = Array.from({ length: 17 }, (_, n) => sparseFile(place(`many-${n}`), mebibyte))
-  await refuseUntouched(t, many, ['mkfs', ...many], 1, /a volume has 16 devices at most/)
+  const usage = 'mkfs: a volume has 16 devices at most; try pmfs2-fuse mkfs --help'
+  await refuseUntouched(t, many, ['mkfs', ...many], 1, usage)
+  const further = many.map((path) => `${path}-further`)
+  const excess = 'grow: a volume has 16 devices at most, and this one has 1 already'
+  await succeed(t, ['mkfs', many[0]!, '--quiet'])
+  await refuseUntouched(t, many, ['grow', many[0]!, ...further.slice(1), '--size', '1M'], 1, excess)
+  t.notOk(further.some((path) => existsSync(path)))
   for (const [name, size] of [
     ['8 KiB', 8192],
     ['1020 KiB', mebibyte - 4096],

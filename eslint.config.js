@@ -30,9 +30,13 @@ const upward = floors.map((floor, level) => ({
   },
 }))
 
-/** Tests know the bench, and it shares their helpers: one of these that knew it as well would close a circle. */
+/** Tests import the bench and the scripts, which import nothing of the tests but their helpers. */
 const shared = [
   ['bench', { regex: '/test/(?!support/)', message: 'bench stands below the tests, but for test/support' }],
+  [
+    'scripts',
+    { regex: '/test/(?!support/)', message: 'scripts stand below the tests, but for test/support' },
+  ],
   ['test/support', { regex: '/(bench|scripts)/', message: 'test/support stands below bench and scripts' }],
 ].map(([folder, pattern]) => ({
   files: [`${folder}/**/*.ts`],

@@ -93,8 +93,8 @@ async function infoOfMount(mount: MountEntry, json: boolean): Promise<void> {
 }
 
 /**
- * The facts of a mounted volume, or why they cannot be had: the device has gone, has failed, or was cut short. What the
- * server says is told all the same. @throws CommandError
+ * The facts of a mounted volume, or why they cannot be had: a device has gone, has failed, was cut short, or is out of
+ * reach. What the server says is told all the same. @throws CommandError
  */
 async function volumeOf(
   mount: MountEntry,
@@ -104,7 +104,10 @@ async function volumeOf(
   const report = server.state === 'answers' ? server.report : null
   const { devices, places, badBlocks } = report ?? { devices: [], places: [], badBlocks: [] }
   const names = devices.length === 0 ? [mount.source] : devices
-  for (const name of names) await reachable(name)
+  for (const name of names) {
+    const problem = await obstacleTo(name)
+    if (problem !== null) return { problem }
+  }
   const paths = pathsOfServed(names, pid)
   try {
     const gathers = report?.mode.writebackCache ?? null
@@ -114,6 +117,17 @@ async function volumeOf(
     const problem = failureOf(paths[0]!, error)
     if (problem === null) throw error
     return { problem }
+  }
+}
+
+/** Why a device must not be looked at: the way to it leads through a mount whose server is silent. */
+async function obstacleTo(name: string): Promise<string | null> {
+  try {
+    await reachable(name)
+    return null
+  } catch (error) {
+    if (error instanceof CommandError) return error.message
+    throw error
   }
 }
 

@@ -75,7 +75,7 @@ export async function lookAtGrowth(
   const { sizeBytes, sparse } = request
   refuseMembers(own, request.added)
   if (own.length + request.added.length > mostDevices)
-    throw new CommandError(`${tooManyDevices}, and this one has ${own.length} already`)
+    throw new CommandError(`${request.name}: ${tooManyDevices}, and this one has ${own.length} already`)
   const targets = await openFurther(request, ends)
   if (targets.length === 0 && sizeBytes !== null) checkSize(own, superblock, sizeBytes)
   const gains =

@@ -228,7 +228,7 @@ function deviceRow({ path, pathState, blocks, numaNode, persistence }: DeviceInf
 }
 
 function nameText(path: string, state: PathState): string {
-  if (state === 'stale') return `${path} (moved, removed or covered: this name leads elsewhere)`
+  if (state === 'stale') return `${path} (moved, removed or covered: this name no longer leads to it)`
   return state === 'deleted' ? `${path} (deleted: it goes with the mount)` : path
 }
 

@@ -10,7 +10,7 @@ import { shellWord } from '../native/shell-word.js'
 import { isSameDevice, lockHolder, nameOfProcess } from '../pmem/lock-holder.js'
 import { statOf, textOf } from '../pmem/probe.js'
 import { isStopped, servesMount } from './processes.js'
-import { traceName } from './real-name.js'
+import { traceName } from '../pmem/real-name.js'
 import { serversOf } from './server-state.js'
 import {
   type MountEntry,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** Our mounts among those of this process, and where one sees them. */
 import { type MountEntry, mountType, readMountTable } from '../pmem/mount-info.js'
-import { traceName } from './real-name.js'
+import { traceName } from '../pmem/real-name.js'
 
 export {
   type MountEntry,

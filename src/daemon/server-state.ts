@@ -12,7 +12,7 @@ import type { HeardReport } from './daemon-report.js'
 import { MountError } from './mount-error.js'
 import { type MountEntry, isOurPlace, ownerOf, readMountTable } from './mount-table.js'
 import { isStopped, servesMount } from './processes.js'
-import { traceName } from './real-name.js'
+import { traceName } from '../pmem/real-name.js'
 import { findListeners, isListener } from './socket-owner.js'
 
 export type ServerState =

@@ -139,8 +139,8 @@ export function refuseBadMetadata(
   if (bad === null) return
   const { area, block } = bad
   const name = badBlockName(superblock.geometry, block, medium)
-  // What is bad of files beside it stays known as such.
-  const cleared = common(block, mergeRuns(runs), mergeRuns(areasOf(superblock)), wholeSegments(superblock))
+  // What is bad beside the area stays known as such: another area need not stand being cleared, nor do files.
+  const cleared = common(block, mergeRuns(runs), [area], wholeSegments(superblock))
   const advice = adviceOn(area, howToClear(superblock, medium, cleared))
   throw new VolumeError('bad-block', `${name}, and holds ${area.what}; ${advice}`)
 }

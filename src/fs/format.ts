@@ -40,8 +40,8 @@ import { VolumeError } from './volume-error.js'
 /** Blocks of a new inode table: a node per level and one block of inodes. */
 export const tableBlocks = tableHeight + 1
 
-/** The largest volume is one block short of what people would ask for. */
 export const tooManyDevices = `a volume has ${mostDevices} devices at most`
+/** The largest volume is one block short of what people would ask for. */
 export const tooLarge = `a volume has ${largestVolumeBlocks * blockBytes} bytes at most: 16 TiB less one block of 4 KiB`
 
 export interface FormatOptions {

@@ -45,7 +45,7 @@ import {
   hugetlbfsMagic,
   summaryOf,
 } from './persistence-domain.js'
-import { statOf } from './probe.js'
+import { linkOf, statOf } from './probe.js'
 
 export { DeviceError } from './device-error.js'
 export { isHeld } from './device-open.js'
@@ -392,8 +392,11 @@ class OpenDevice implements Device {
 
   get isDeleted(): boolean {
     if (this.kind !== 'file' || !this.#isOpen) return false
+    // A file system whose server hangs is not asked, unless the kernel has seen the name go.
+    const { fd } = this.#opened
+    if (linkOf(`/proc/self/fd/${fd}`)?.endsWith(' (deleted)') !== true) return false
     try {
-      return fstatSync(this.#opened.fd).nlink === 0
+      return fstatSync(fd).nlink === 0
     } catch {
       return false
     }

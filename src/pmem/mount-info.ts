@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nameOf } from '../native/file-name.js'
-import { unescapeField } from './kernel-use.js'
 
 export interface MountEntry {
   /** Device number of the file system, as `major:minor`: one and the same wherever else it is mounted too. */
@@ -58,4 +57,9 @@ export function mountAround(path: string, table: readonly MountEntry[]): MountEn
     if (isAround && entry.mountpoint.length >= (around?.mountpoint.length ?? 0)) around = entry
   }
   return around
+}
+
+/** Blank, tab, newline and backslash are written as \ooo in the kernel's tables. */
+export function unescapeField(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }

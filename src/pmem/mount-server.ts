@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import { type FileLock, exclusiveLocks } from './lock-holder.js'
 import type { MountEntry } from './mount-info.js'
+import { isBehindServer } from './real-name.js'
 import { linkOf, namesIn, realPathOf, textOf } from './probe.js'
 
 /** A device that a server has locked. */
@@ -24,14 +25,22 @@ interface OpenFile {
   readonly text: string
 }
 
-/** @param proc where /proc is @returns null where the server, or what it has locked, is not to be seen */
-export function devicesOfMount(mount: MountEntry, proc: string): LockedDevice[] | null {
+/**
+ * @param table the mount table @param proc where /proc is
+ * @returns null where the server, or what it has locked, is not to be seen
+ */
+export function devicesOfMount(
+  mount: MountEntry,
+  table: readonly MountEntry[],
+  proc: string,
+): LockedDevice[] | null {
+  const sources = namesOf(mount, table)
   const holders = new Set(exclusiveLocks(textOf(join(proc, 'locks')) ?? '').map(({ pid }) => pid))
   const found = [...holders]
     .map((pid) => ({ pid, files: openFiles(join(proc, String(pid))) }))
-    .filter(({ files }) => serves(files, mount))
+    .filter(({ files }) => serves(files, mount, sources))
   // One that is stopped may have the number of a mount that is gone, which the kernel has given to this one.
-  const named = found.filter(({ files }) => hasSource(files, mount))
+  const named = found.filter(({ files }) => hasLocked(files, sources))
   const devices = (named.length > 0 ? named : found).flatMap(lockedAmong)
   return devices.length === 0 ? null : devices
 }
@@ -44,17 +53,24 @@ function openFiles(folder: string): OpenFile[] {
 }
 
 /** From Linux 6.16 on, a descriptor of /dev/fuse tells the number of its mount. Before, the name of the device does. */
-function serves(files: readonly OpenFile[], mount: MountEntry): boolean {
+function serves(files: readonly OpenFile[], mount: MountEntry, sources: readonly string[]): boolean {
   const numbers = files.flatMap(({ text }) => /^fuse_connection:\s*(\d+)$/m.exec(text)?.[1] ?? [])
-  return numbers.length > 0 ? numbers.some((minor) => mount.device === `0:${minor}`) : hasSource(files, mount)
+  return numbers.length > 0
+    ? numbers.some((minor) => mount.device === `0:${minor}`)
+    : hasLocked(files, sources)
 }
 
-/** Whether the source of a mount is locked. Only links below /dev are followed, where no server is behind them. */
-function hasSource(files: readonly OpenFile[], { source }: MountEntry): boolean {
-  const real = source.startsWith('/dev/') ? realPathOf(source) : null
+/** Of the source of a mount. Only links below /dev are followed, and only where no server is behind them. */
+function namesOf({ source }: MountEntry, table: readonly MountEntry[]): string[] {
+  const isFollowed = source.startsWith('/dev/') && !isBehindServer(source, table)
+  return [source, ...(isFollowed ? [realPathOf(source) ?? source] : [])]
+}
+
+/** Whether a file of one of these names is locked. */
+function hasLocked(files: readonly OpenFile[], names: readonly string[]): boolean {
   return files.some(({ path, text }) => {
     const name = locksIn(text).length === 0 ? null : linkOf(path)
-    return name !== null && (name === source || name === real)
+    return name !== null && names.includes(name)
   })
 }
 

@@ -2,14 +2,15 @@
 /**
  * What a file or block device lies on in the end. A loop device is as lasting as its file, a device-mapper device as
  * the least of those below it, and a file as the least of the devices of its file system: ours and Btrfs have several.
- * Nothing here opens a file or looks at one that is not a device, since a server may hang that it lies behind.
+ * Nothing here opens a file, or looks at one behind a server in user space, which may hang.
  */
 import { basename, dirname, join } from 'node:path'
 import { deviceFolder, deviceNumbers, isOnNvdimmBus, isOnVirtioPmem, isPartition } from './device-facts.js'
-import { type KernelPlaces, unescapeField } from './kernel-use.js'
-import { type MountEntry, mountAround, mountType, readMountTable } from './mount-info.js'
+import type { KernelPlaces } from './kernel-use.js'
+import { type MountEntry, mountAround, mountType, readMountTable, unescapeField } from './mount-info.js'
 import { type LockedDevice, devicesOfMount } from './mount-server.js'
 import { namesIn, realPathOf, statOf, textOf } from './probe.js'
+import { isBehindServer } from './real-name.js'
 
 export type Places = Pick<KernelPlaces, 'sys' | 'proc'>
 
@@ -173,7 +174,7 @@ export class Underlay {
   /** Of a file system whose number no device has. Only what is below /dev is looked at. */
   *#belowSource(mount: MountEntry, levels: number): Generator<Layer> {
     const { type, source } = mount
-    const isBelowDev = source.startsWith('/dev/')
+    const isBelowDev = source.startsWith('/dev/') && !isBehindServer(source, this.#table)
     const node = isBelowDev ? statOf(source) : null
     // Btrfs gives its files such numbers.
     if (node?.isBlockDevice() === true) {
@@ -239,7 +240,7 @@ export class Underlay {
   #devicesOf(mount: MountEntry): readonly LockedDevice[] | null {
     const known = this.#served.get(mount.device)
     if (known !== undefined) return known
-    const devices = devicesOfMount(mount, this.#places.proc)
+    const devices = devicesOfMount(mount, this.#table, this.#places.proc)
     this.#served.set(mount.device, devices)
     return devices
   }

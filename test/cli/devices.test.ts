@@ -289,7 +289,7 @@ void t.test('all become the file system, or none is changed', async (t) => {
   const usage = 'mkfs: a volume has 16 devices at most; try pmfs2-fuse mkfs --help'
   await refuseUntouched(t, many, ['mkfs', ...many], 1, usage)
   const further = many.map((path) => `${path}-further`)
-  const excess = 'grow: a volume has 16 devices at most, and this one has 1 already'
+  const excess = `grow: ${many[0]}: a volume has 16 devices at most, and this one has 1 already`
   await succeed(t, ['mkfs', many[0]!, '--quiet'])
   await refuseUntouched(t, many, ['grow', many[0]!, ...further.slice(1), '--size', '1M'], 1, excess)
   t.notOk(further.some((path) => existsSync(path)))

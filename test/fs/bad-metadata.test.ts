@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /** What helps against a bad block depends on the device that it is on. */
 import { test } from 'tap'
-import { windowBlocks } from '../../layout/geometry.js'
+import { laneBlocks, windowBlocks } from '../../layout/geometry.js'
 import { namesOf, refuseBadMetadata, refuseBadPlaces } from '../../src/fs/bad-metadata.js'
 import { readSuperblock } from '../../src/fs/superblock-copies.js'
 import { TestVolume } from '../support/test-volume.js'
@@ -39,12 +39,12 @@ void test('how an error is cleared', (t) => {
   t.end()
 })
 
-void test('a hole is made of all blocks beside each other, and of no file', (t) => {
+void test('a hole is made of all bad blocks of an area, and of no other', (t) => {
   const path = "/mnt/it's dax"
   const volume = TestVolume.makeOn([windowBlocks, 1024])
   t.teardown(() => volume.close())
   const { superblock } = readSuperblock(volume.medium)
-  const { dataStart, laneStart } = superblock.geometry
+  const { dataStart, laneStart, laneCount } = superblock.geometry
   const clearing = 'hole'
   const names = namesOf(superblock, [
     { path: '/mnt/first', clearing },
@@ -56,8 +56,14 @@ void test('a hole is made of all blocks beside each other, and of no file', (t) 
   const runs = [{ first: laneStart + 2, count: dataStart + 10 - laneStart }]
   t.throws(
     () => refuseBadMetadata(superblock, runs, names, false),
-    ofFirst(laneStart + 2, dataStart - laneStart - 2),
+    ofFirst(laneStart + 2, laneCount * laneBlocks - 2),
   )
+  // A copy of the superblock is made anew, and the bitmap behind it is not.
+  const copy = superblock.copyBlocks.at(-1)!
+  t.equal(superblock.geometry.segments[1]!.bitmapStart, copy + 1)
+  t.throws(() => refuseBadMetadata(superblock, [{ first: copy, count: 2 }], names, false), {
+    message: `${hole(copy - windowBlocks, 1)}'/mnt/it'\\''s dax'); the next mount for writing then makes it anew`,
+  })
   t.throws(
     () => refuseBadPlaces(superblock, runs, names, {}),
     ofFirst(laneStart + 2, dataStart + 10 - laneStart),

@@ -61,7 +61,7 @@ void tap.test('info says whose name leads elsewhere', async (t) => {
   rmSync(second)
   await succeed('mkfs', second, '--size', '8M', '-q')
   t.same(await statesOf(mount), ['current', 'stale'])
-  const stale = '\\(moved, removed or covered: this name leads elsewhere\\)'
+  const stale = '\\(moved, removed or covered: this name no longer leads to it\\)'
   t.match(await shown(), new RegExp(`^ +2: ${second} ${stale}, 8 MiB, `, 'm'))
   rmSync(second)
   t.same(await statesOf(mount), ['current', 'stale'], 'or nowhere')
@@ -79,7 +79,7 @@ void tap.test('info says whether the name of the only device leads elsewhere', a
   renameSync(device, `${device}.moved`)
   t.match(
     await succeed('info', mountpoint),
-    new RegExp(`^ *device +${device} \\(moved, .* elsewhere\\): a file `, 'm'),
+    new RegExp(`^ *device +${device} \\(moved, .* leads to it\\): a file `, 'm'),
   )
   renameSync(`${device}.moved`, device)
   t.same(await statesOf(mount), ['current'])

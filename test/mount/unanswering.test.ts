@@ -80,6 +80,31 @@ void tap.test('a server that is stopped', async (t) => {
   t.ok(await hasEnded(pid))
 })
 
+void tap.test('a volume that lies on the mount of a server that is stopped', async (t) => {
+  const outer = await TestMount.mounted(t, '64M')
+  const { pid } = await outer.report()
+  const place = await outer.secondPlace(t)
+  const device = join(outer.mountpoint, 'inner')
+  for (const args of [
+    ['mkfs', device, '--size', '16M', '-q'],
+    [device, place],
+  ]) {
+    const { end, output } = await pmfs2(args)
+    t.equal(end, 0, output)
+  }
+  process.kill(pid, 'SIGSTOP')
+  t.teardown(async () => {
+    if (!(await hasEnded(pid, 0))) process.kill(pid, 'SIGCONT')
+  })
+  const { end, output } = await pmfs2(['info', place])
+  t.equal(end, 0)
+  t.match(output, /^ *server +process \d+/m, 'its own server answers')
+  t.match(output, `${device}: ${outer.mountpoint}: the server (process ${pid}) does not answer`)
+  process.kill(pid, 'SIGCONT')
+  t.same(await pmfs2(['umount', place]), { end: 0, output: '' })
+  await outer.unmount()
+})
+
 void tap.test('what is in use out of sight is ended as advised, stopped or not', async (t) => {
   const mount = await TestMount.mounted(t, '16M')
   const { mountpoint, device } = mount

@@ -7,6 +7,7 @@
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { absoluteName, kernelName, nameOf } from '../native/file-name.js'
+import type { MountEntry } from './mount-info.js'
 
 /** As Linux has it (path_resolution(7)). */
 const mostLinks = 40
@@ -37,6 +38,13 @@ export function traceName(path: string, isBarrier: (place: string) => boolean): 
     if (target.startsWith('/')) place = '/'
   }
   return { name: place, barrier: null }
+}
+
+/** Whether a path leads through a mount of any server in user space, which may hang. */
+export function isBehindServer(path: string, table: readonly MountEntry[]): boolean {
+  const isServed = (place: string): boolean =>
+    table.findLast(({ mountpoint }) => mountpoint === place)?.type.startsWith('fuse') === true
+  return traceName(path, isServed).barrier !== null
 }
 
 function partsOf(path: string): string[] {

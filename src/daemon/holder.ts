@@ -107,7 +107,7 @@ function placesIn(table: MountEntry[], search: Search, root: string): string[] {
     servesSource(join(root, entry.source), search)
   const heard = served.filter((mount) => {
     if (!mount.servers.includes(search.pid)) return false
-    // One of several listens for a mount of the same source that is gone, and whose number this one was given.
+    // One of several listens for a mount of the same source that is gone, whose number the kernel has used again.
     return mount.servers.length === 1 || isServed(mount) !== false
   })
   const found =

@@ -23,7 +23,7 @@ const trace = debug('pmfs2:daemon')
 /** What is known of any mount. */
 export interface LiveMount extends Pick<EndingParts, 'calls' | 'statistics'> {
   readonly mountpoint: string
-  /** null where it was gone at once */
+  /** Null where the mount was gone at once. */
   readonly identity: MountIdentity | null
   readonly options: MountOptions
   readonly mapper: MapperName

@@ -31,7 +31,7 @@ export async function serverState(mount: MountEntry): Promise<ServerState> {
   const report = await queryDaemonOf(mount, owner)
   if (report !== null) return { state: 'answers', report }
   const listeners = findListeners(controlSockets(mount), owner)
-  // A server that is stopped may listen for the number still that it had.
+  // A server that is stopped may still listen for a mount of this number and source that is gone.
   const pid = listeners.find((pid) => !isStopped(pid)) ?? listeners[0]
   if (pid !== undefined)
     return { state: 'silent', pid: pid === 0 ? null : pid, isStopped: isStopped(pid), listens: true }

@@ -217,7 +217,7 @@ export class PathFiles {
   #move(from: string, to: string): void {
     const at = pathOf(from, 'rename')
     const isMoved = moveTo(this.#session, at, pathOf(to, 'rename'))
-    // libfuse takes the file's other name for the hidden one now, and will remove neither of them.
+    // libfuse takes the file's other name for the hidden one now: it will ask to remove that, which is kept.
     if (!isMoved && this.#hidden.isToGo(from)) removeFile(this.#session, at)
     this.#hidden.move(from, to)
     if (HiddenNames.isHiding(from, to) && this.#session.isKept(this.#inodeOf(to))) this.#hidden.add(from, to)

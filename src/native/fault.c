@@ -3,9 +3,9 @@
  * Loads and stores that the kernel answers with SIGBUS. Where the page is bad (a machine check, or the device reports
  * an error for it), it is noted in a table of bad pages, and the rest of the device goes on. Where it can be read after
  * all, the access is done again. Anything else is a failure of the mapping: the disk under a sparse file is full, or
- * the file was truncated. A native call that runs under a guard is left at once. JavaScript cannot be left so: it continues
- * with a page of zeros. Before a call is answered, or data is declared durable, attention() is compared with what the
- * thread has seen of it.
+ * the file was truncated. A native call that runs under a guard is left at once. JavaScript cannot be left so: it
+ * continues with a page of zeros. Before a call is answered, or data is declared durable, attention() is compared with
+ * what the thread has seen of it.
  *
  * Invariant: a page is noted, and the attention counter raised, before zeros take its place, and only a load or a store
  * of JavaScript has it replaced. A failure, and a bad page, stay known until their mapping is unmapped.
@@ -212,8 +212,8 @@ enum cause { BAD, READABLE, LOST };
 
 /*
  * Why an access ended in SIGBUS. Of a file that was cut short read(2) gives no bytes. Of a hole that the disk has no
- * room for it gives zeros, as it does of a page that can be read again: only another try tells them apart. Devdax has no
- * read(2) (EINVAL): what is no machine check there is a device that is gone.
+ * room for it gives zeros, as it does of a page that can be read again: only another try tells them apart. Devdax has
+ * no read(2) (EINVAL): what is no machine check there is a device that is gone.
  */
 static enum cause cause_of(const struct mapped_file *file, size_t page_start, bool is_machine_check)
 {
@@ -290,8 +290,8 @@ static void handle(int signal, siginfo_t *info, void *context)
 	int error = errno;
 
 	/*
-	 * A positive si_code means that the kernel sent the signal, and the BUS_* codes come with the address that failed
-	 * (sigaction(2)).
+	 * A positive si_code means that the kernel sent the signal, and the BUS_* codes come with the address that
+	 * failed (sigaction(2)).
 	 */
 	if (info->si_code <= 0 || !find_mapped_file(info->si_addr, &file) ||
 	    !survive(&file, info->si_addr, info->si_code))

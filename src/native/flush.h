@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Cache lines, the fence and the 8-byte store, with nothing of Node in it, so that a benchmark can be built of it alone.
+ * Cache lines, the fence and the 8-byte store. Nothing of Node is in it, so that a benchmark can be built of it alone.
  * Invariant: what flush_lines() was given, or nontemporal_*() but for what they have stored plainly, is durable after
  * the next fence_stores(), where a cache line that has left the caches is durable.
  */
@@ -53,8 +53,8 @@ struct plain_bytes {
  * So what counts is the use, not the size. Whole lines go past the caches at any length: those are data, entries of the
  * undo log, which nobody reads but after a crash, and fresh blocks. Those of metadata are used again, but rarely
  * zeroed: one for 16 inodes, and one for a file that outgrows a block. A single line loses up to 0.02 µs so; on an AMD
- * EPYC it takes 0.12 in place of 0.20 µs (docs/benchmarks.json at 74dc380). Where caches are durable (eADR), the same is
- * done, and has not been measured.
+ * EPYC it takes 0.12 in place of 0.20 µs (docs/benchmarks.json at 74dc380). Where caches are durable (eADR), the same
+ * is done, and has not been measured.
  *
  * Of anything else, the lines at the ends are stored plainly and flushed in any case. Up to 400 bytes, storing what is
  * left in between past the caches gains nothing, and a reader who has to fetch it loses. Such are names, values of

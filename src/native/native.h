@@ -131,7 +131,7 @@ static inline bool has_served_memory_failed(void)
 struct mapped_file {
 	int32_t mapping;
 	bool writable;
-	int fd;				/* by which it can be read, or -1 */
+	int fd;				/* by which it can be read */
 	int64_t offset;			/* where it begins in the file */
 	char *base;
 	size_t length;
@@ -146,9 +146,9 @@ void fail_mapping(int32_t mapping, int64_t offset, int error);
 /* Installs the handler of SIGBUS, once. In each thread, before it makes any other call. */
 void survive_faults(void);
 /*
- * Does `work`, and gives what it gives; -EIO: it met memory that cannot be accessed, which is noted, and was left there.
- * So it may hold no lock where it loads and stores, and what it has changed by then lies in *context, not in its own
- * variables. Not within another guard.
+ * Does `work`, and gives what it gives; -EIO: it met memory that cannot be accessed, which is noted, and was left
+ * there. So it may hold no lock where it loads and stores, and what it has changed by then lies in *context, not in its
+ * own variables. Not within another guard.
  */
 int under_guard(int (*work)(void *context), void *context);
 /*

@@ -133,7 +133,7 @@ static int copy_step(struct persister *persister, const int32_t *step, int64_t m
 		if (to.how == PERSIST_CACHE_LINES)
 			flush_plain(persister, to.address, length, plain);
 	}
-	/* Another thread may have met a bad page meanwhile. What publishes the copy stands behind it, and is not done. */
+	/* Another thread may have met a bad page. What publishes the copy stands behind it, and is not done. */
 	return touches_replaced(from_mapping, from_offset, length) ? -EIO : 0;
 }
 
@@ -176,7 +176,7 @@ static bool has_failed(const int32_t *steps, int64_t count)
 
 static int carry_out(struct persister *persister, const int32_t *step)
 {
-	/* Nobody stores to the list meanwhile: it lies in memory of this process, and belongs to the thread that calls. */
+	/* Nobody stores to the list meanwhile: it lies in memory of this process, and is the calling thread's. */
 	int32_t kind = step[0], mapping = step[1], offset = step[2];
 
 	switch (kind) {

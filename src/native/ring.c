@@ -424,7 +424,10 @@ static int interrupted(struct ring *ring)
 	return error ? error : -EINTR;
 }
 
-/* Hands in what is due, and takes in what has come. Returns 0, -EAGAIN where no request has, or another negative errno. */
+/*
+ * Hands in what is due, and takes in what has come. Returns 0, -EAGAIN where no request has come, or another negative
+ * errno.
+ */
 static int look_once(struct ring *ring)
 {
 	int error = ring_enter(ring, 0);

@@ -8,8 +8,8 @@
  *
  * The collector counts a mapping as external memory from the moment it has an ArrayBuffer, and may start one
  * collection then; later ones do not come sooner. The count stays as it is: V8 subtracts the same number when the
- * buffer is freed, and recent versions abort if the total would become negative. A SharedArrayBuffer is not counted, but
- * Node-API makes none over memory that is there already: so mapOver() maps over the memory of one.
+ * buffer is freed, and recent versions abort if the total would become negative. A SharedArrayBuffer is not counted,
+ * but Node-API makes none over memory that is there already: so mapOver() maps over the memory of one.
  */
 #include <stdlib.h>
 
